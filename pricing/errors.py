@@ -1,0 +1,147 @@
+"""Every error a user of Farebox can meet.
+
+::
+
+    FareboxError                      exit 1
+    ├── UsageError                    exit 2   something given to us is wrong
+    │   ├── ConfigError                        farebox.toml or the environment
+    │   ├── MoneyError                         an amount that is none
+    │   ├── SourceError                        input that cannot be read
+    │   ├── PlanError                          a plan that does not fit its automation
+    │   └── PromptError                        a template that is missing or does not render
+    ├── UnknownPrice                  exit 1   no rate for a model: a run is refused, never priced at $0
+    ├── OverBudget                    exit 3   refused before the run, or stopped within it
+    ├── Blocked                       exit 4   a guard said no
+    ├── NoTarget                      exit 5   every candidate of a route failed
+    ├── TurnFailed                    exit 1   a failure no other target can mend
+    ├── NoRun                         exit 1   a model was asked outside an automation
+    ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
+    └── LedgerError                   exit 1
+        ├── LedgerBusy                         (Transient) locked by somebody else for too long
+        └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
+
+``Transient`` errors may pass when the same thing is tried again, ``Terminal`` ones will not. Every error carries a
+``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships them between processes.
+No error text holds a prompt, an answer, a key or personal data.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self, TypeAlias
+
+FieldValue: TypeAlias = str | int | float | bool | list[str] | None
+
+
+class Transient:
+    """The same thing may succeed when tried again."""
+
+
+class Terminal:
+    """Trying the same thing again cannot help."""
+
+
+class FareboxError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: what happened, in one line.
+        next_step: what the reader can do about it, in one line.
+        fields: machine-readable facts (budget names, nano-dollars, counts); never content.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, next_step: str = "", **fields: FieldValue) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.next_step, self.fields))
+
+    @classmethod
+    def rebuild(cls, message: str, next_step: str, fields: dict[str, FieldValue]) -> Self:
+        """The error again, from what pickling kept of it."""
+        return cls(message, next_step=next_step, **fields)
+
+
+def _rebuild(
+    cls: type[FareboxError], message: str, next_step: str, fields: dict[str, FieldValue]
+) -> FareboxError:
+    return cls.rebuild(message, next_step, fields)
+
+
+class UsageError(FareboxError, Terminal):
+    """Something given to Farebox is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """farebox.toml or the environment is wrong; the message lists every place that was tried."""
+
+
+class MoneyError(UsageError):
+    """Text that should be an amount of money is not one."""
+
+
+class SourceError(UsageError):
+    """Input that an automation was pointed at cannot be read."""
+
+
+class PlanError(UsageError):
+    """A declared plan does not fit the automation it belongs to."""
+
+
+class PromptError(UsageError):
+    """A prompt template is missing, or does not render with what it was given."""
+
+
+class UnknownPrice(FareboxError, Terminal):
+    """No rate is known for a model; ``fields['nearest']`` holds the nearest known ids."""
+
+
+class OverBudget(FareboxError, Terminal):
+    """A budget refuses: which one, by how much, when it resets and what would fit are in ``fields``."""
+
+    exit_code = 3
+
+
+class Blocked(FareboxError, Terminal):
+    """A guard blocked; ``fields['reason']`` is one of ``guardrails.Reason``."""
+
+    exit_code = 4
+
+
+class NoTarget(FareboxError, Transient):
+    """Every candidate of a route failed or was skipped; ``fields['tried']`` tells each with its reason."""
+
+    exit_code = 5
+
+
+class TurnFailed(FareboxError, Terminal):
+    """One turn failed in a way that no other target can mend; ``fields['kind']`` is the failure class."""
+
+
+class NoRun(FareboxError, Terminal):
+    """A model was asked outside an automation, where nothing is quoted, held or recorded."""
+
+
+class RunExpired(FareboxError, Terminal):
+    """The lease on a run's hold ran out and somebody settled it; the run must not spend any more."""
+
+
+class LedgerError(FareboxError):
+    """The operational ledger could not do its work."""
+
+
+class LedgerBusy(LedgerError, Transient):
+    """Another process kept the ledger locked for longer than we wait."""
+
+
+class LedgerUnusable(LedgerError, Terminal):
+    """The ledger is corrupt, read-only, full, or was written by a newer version."""

@@ -1,0 +1,46 @@
+"""Targets: provider × account/region × model, with a tier, a window and a failure domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+ProviderName: TypeAlias = Literal["openai", "groq", "openai_compatible", "anthropic", "bedrock"]
+Tier: TypeAlias = Literal["light", "premium", "legacy", "last_resort"]
+Wire: TypeAlias = Literal["openai", "anthropic", "bedrock"]
+"""The dialect spoken; Groq and self-hosted servers speak OpenAI's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What authorises a call: a bearer or API key, or AWS keys. Never printed."""
+
+    key: str | None = field(default=None, repr=False)
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place a question can be sent to.
+
+    ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte. A ``stand_in`` target is
+    answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
+    """
+
+    name: str
+    provider: ProviderName
+    model: str
+    tier: Tier
+    window: int
+    max_output: int
+    base_url: str
+    failure_domain: str
+    account: str = "default"
+    region: str = ""
+    read_timeout: float = 60.0
+    sends_temperature: bool = True
+    reasoning: bool = False
+    stand_in: bool = False
+    credential: Credential = field(default_factory=Credential, repr=False)
