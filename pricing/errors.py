@@ -69,9 +69,7 @@ class FareboxError(Exception):
         return cls(message, next_step=next_step, **fields)
 
 
-def _rebuild(
-    cls: type[FareboxError], message: str, next_step: str, fields: dict[str, FieldValue]
-) -> FareboxError:
+def _rebuild(cls: type[FareboxError], message: str, next_step: str, fields: dict[str, FieldValue]) -> FareboxError:
     return cls.rebuild(message, next_step, fields)
 
 
