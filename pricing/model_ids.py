@@ -1,0 +1,66 @@
+"""Whether a model id that a price list resolved loosely is the id that was asked for.
+
+Price lists match by prefix or substring, so ``claude-sonnet-4-5-typo`` gets the price of ``claude-sonnet-4-5``. Here
+an id counts as a model only if it *is* one of the model's names, once what does not change the model is set aside: a
+release date, ``-latest``, and on Bedrock the ARN around it, the geography before it and the version behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ARN = re.compile(r"arn:aws:bedrock:[a-z0-9-]*:\d*:(?:inference-profile|foundation-model)/([^/]+)")
+_GEOGRAPHY = re.compile(r"(global|regional|apac|us|eu|jp|au|in|ca|sa)\.")
+_VENDOR = re.compile(r"^(?:anthropic|openai)\.")
+_VERSION = re.compile(r"-v(\d+)(?::(\d+))?$")
+_DASHED_DATE = re.compile(r"([-@]20\d\d)-(\d\d)-(\d\d)(?=$|-v\d)")
+_RELEASE = re.compile(r"[-@](?:20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|latest|default)$")
+
+
+def bare_id(asked: str, *, bedrock: bool) -> str:
+    """The id in lower case; of a Bedrock ARN that contains a model id, that id.
+
+    An ARN that contains none (an application inference profile, provisioned throughput, another partition) stays as
+    it is, and so resolves to nothing.
+    """
+    text = asked.strip().lower()
+    if bedrock and (arn := _ARN.fullmatch(text)):
+        return arn[1]
+    return text
+
+
+def is_same_model(asked: str, listed: str, aliases: Iterable[str], *, bedrock: bool) -> bool:
+    """Whether ``asked`` (from ``bare_id``) names the model listed as ``listed`` and known by ``aliases``."""
+    if bedrock and not _prices_agree(asked, listed):
+        return False
+    names = {_plain(name, bedrock=bedrock) for name in (listed, *aliases)}
+    plain = _plain(asked, bedrock=bedrock)
+    return plain in names or _RELEASE.sub("", plain) in names
+
+
+def _plain(name: str, *, bedrock: bool) -> str:
+    text = _DASHED_DATE.sub(r"\1\2\3", name.lower().strip("/").rstrip("-@"))
+    if bedrock:
+        text = _VERSION.sub("", _VENDOR.sub("", _GEOGRAPHY.sub("", text, count=1)))
+    return text
+
+
+def _prices_agree(asked: str, listed: str) -> bool:
+    """Whether geography and version are those of the listing.
+
+    On Bedrock the ``global.`` profile has its own, lower price; all others and the bare id share the regional one. A
+    listing without geography holds for every one of them. GovCloud costs more than any list here says, so none holds.
+    """
+    if asked.startswith("us-gov."):
+        return False
+    theirs, ours = _geography(listed), _geography(asked)
+    if theirs and (theirs == "global") != (ours == "global"):
+        return False
+    listed_version, asked_version = _VERSION.search(listed), _VERSION.search(asked)
+    return not (listed_version and asked_version) or listed_version.groups() == asked_version.groups()
+
+
+def _geography(model_id: str) -> str:
+    found = _GEOGRAPHY.match(model_id)
+    return found[1] if found else ""
