@@ -1,0 +1,140 @@
+"""Guards in a row: cheap ones first, closed when one fails, silent where one is only in shadow."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from guardrails.messages import explain
+from guardrails.verdicts import Decision, Exchange, Fact, Guard, Mode, Reason, Verdict, block
+from pricing.errors import Blocked, ConfigError, FieldValue
+
+_LONG = 20_000
+"""Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A guard and what its verdicts are worth: ``enforce`` acts on them, ``shadow`` only records them."""
+
+    guard: Guard
+    mode: Mode = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A guard wants the answer repaired. ``facts`` may be told to the model."""
+
+    guard: str
+    reason: Reason
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What came through: the texts as they may go on, and every guard's decision in the order they were made.
+
+    When ``retry`` is set nothing may go on: ``texts`` is empty, and the caller asks for one repair turn.
+    """
+
+    texts: tuple[str, ...] = field(repr=False)
+    decisions: tuple[Decision, ...]
+    retry: Retry | None = None
+
+
+class Pipeline:
+    """The guards of an automation. It holds no state of a request, so any number of them may be checked at once.
+
+    Args:
+        guards: in any order; they run by rank, those of equal rank as given.
+        overrides: a folder whose templates replace the built-in messages (see ``guardrails.messages``).
+    """
+
+    def __init__(self, guards: Sequence[Guarded], *, overrides: Path | None = None) -> None:
+        self._guards = tuple(sorted(guards, key=lambda guarded: guarded.guard.rank))
+        self._overrides = overrides
+
+    async def check(self, exchange: Exchange, record: Callable[[Decision], None], *, final: bool = False) -> Passed:
+        """Ask every guard of the exchange's direction, each seeing what the ones before it left of the texts.
+
+        Args:
+            exchange: what is to be judged.
+            record: gets every decision at once, also that of a guard that blocks. If it raises, nothing passes.
+            final: there is no repair turn left, so that ``retry`` blocks. It always does for a prompt.
+
+        Raises:
+            Blocked: an enforced guard blocked or failed; ``fields`` hold reason, guard, operation and the facts.
+        """
+        decisions: list[Decision] = []
+        for guarded in self._guards:
+            if guarded.guard.direction != exchange.direction:
+                continue
+            verdict, decision = await _ask(guarded, exchange, final=final or exchange.direction == "input")
+            decisions.append(decision)
+            record(decision)
+            if guarded.mode == "shadow":
+                continue
+            if verdict.action == "block":
+                raise self._blocked(verdict, guarded.guard.name, exchange)
+            if verdict.action == "retry" and verdict.reason is not None:
+                return Passed((), tuple(decisions), Retry(guarded.guard.name, verdict.reason, verdict.facts))
+            if verdict.texts is not None:
+                exchange = replace(exchange, texts=verdict.texts)
+        return Passed(exchange.texts, tuple(decisions))
+
+    def _blocked(self, verdict: Verdict, guard: str, exchange: Exchange) -> Blocked:
+        reason = verdict.reason or Reason.GUARD_ERROR
+        facts = {"operation": exchange.operation, "automation": exchange.automation, **verdict.facts}
+        fields: dict[str, FieldValue] = {**facts, "reason": str(reason), "guard": guard}
+        try:
+            explanation = explain(reason, facts, self._overrides)
+        except ConfigError as broken:  # a team's own template must not hide why the request was stopped
+            explanation = explain(reason, facts)
+            fields["template_error"] = broken.message
+        return Blocked(explanation.message, next_step=explanation.next_step, **fields)
+
+
+async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Verdict, Decision]:
+    """The verdict that counts (a failed guard blocks; so does a retry too many) and the row that tells of it."""
+    guard, error = guarded.guard, ""
+    started = time.perf_counter_ns()
+    try:
+        verdict = await _verdict(guard, exchange)
+    except Exception as failure:  # noqa: BLE001  whatever it is, it closes the gate; its text may hold content
+        error = type(failure).__name__
+        verdict = block(Reason.GUARD_ERROR, error=error)
+    if verdict.action == "retry" and final:
+        verdict = replace(verdict, action="block")
+    return verdict, Decision(
+        run_id=exchange.run_id,
+        operation=exchange.operation,
+        guard=guard.name,
+        version=guard.version,
+        mode=guarded.mode,
+        direction=exchange.direction,
+        action=verdict.action,
+        reason=verdict.reason,
+        latency_us=(time.perf_counter_ns() - started) // 1000,
+        cost_nano=verdict.cost_nano,
+        spans=verdict.spans,
+        at=datetime.now(UTC),
+        error=error,
+    )
+
+
+async def _verdict(guard: Guard, exchange: Exchange) -> Verdict:
+    if sum(map(len, exchange.texts)) > _LONG:
+        answer = await asyncio.to_thread(guard.check, exchange)
+    else:
+        answer = guard.check(exchange)
+    verdict = await answer if inspect.isawaitable(answer) else answer
+    if not isinstance(verdict, Verdict):
+        raise TypeError("A guard answers with a Verdict.")
+    if verdict.texts is not None and len(verdict.texts) != len(exchange.texts):
+        raise ValueError("A guard gives back as many texts as it got.")
+    return verdict
