@@ -1,0 +1,147 @@
+"""Quotes: point, p50, p95 and ceiling of a run's cost, before it runs.
+
+The point is the declared plan at the current rate card. How far runs really fall from it is learned from history: each
+past run scores *its tokens repriced at the current card ÷ its own point*, and a quote is the point times a quantile of
+those scores. Scores are of whole runs, never of steps: what makes one step long makes the others long too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from pricing.money import Nano, ceil_nano
+from pricing.plans import ResolvedPlan, ResolvedStep
+from pricing.rates import RateCard
+from pricing.scores import quote_scores, scoring_method
+from pricing.usage import Usage
+
+__all__ = ["ModelAt", "OperationTargets", "Quote", "make_quote", "quote_scores", "reprice", "score_of"]
+
+ModelAt: TypeAlias = tuple[str, str]
+"""A provider's name and a model id, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTargets:
+    """Where the turns of one operation may go.
+
+    Args:
+        primary: where the first attempt goes; the point is its price.
+        all: every candidate of the route; the dearest of them makes the ceiling.
+        max_output: the most tokens that an answer is asked for.
+        max_input: the largest context window among the targets, where known.
+        max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
+    """
+
+    primary: ModelAt
+    all: tuple[ModelAt, ...]
+    max_output: int
+    max_input: int | None = None
+    max_attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a run will cost, in nano-dollars. ``p50 ≤ p95 ≤ ceiling`` and ``point ≤ ceiling``.
+
+    ``n`` runs since ``since`` stand behind it (none: the prior alone), under the rate card ``rate_version``.
+    """
+
+    point: Nano
+    p50: Nano
+    p95: Nano
+    ceiling: Nano
+    n: int
+    since: datetime | None
+    rate_version: str
+    method: Literal["prior", "student_t", "conformal"]
+
+    def hold(self, buffer: int) -> Nano:
+        """What to reserve: the p95 and ``buffer`` percent more (25 is a quarter), never more than the ceiling."""
+        if buffer < 0:
+            raise ValueError("a buffer cannot be negative")
+        return min(self.ceiling, -(-self.p95 * (100 + buffer) // 100))
+
+
+def make_quote(
+    plan: ResolvedPlan,
+    targets: Mapping[str, OperationTargets],
+    card: RateCard,
+    scores: Sequence[float] = (),
+    *,
+    since: datetime | None = None,
+    at: datetime | None = None,
+) -> Quote:
+    """The quote of one run.
+
+    Args:
+        plan: the plan, resolved for the run's parameters.
+        targets: for every operation of the plan, where its turns may go.
+        card: the current rate card.
+        scores: of past runs of this automation (``score_of``), oldest first.
+        since: when the oldest of these runs was.
+        at: the time whose rates apply; now, if left out.
+
+    Raises:
+        UnknownPrice: a target of the plan has no rate. The run is refused, never quoted without it.
+        KeyError: an operation has no targets (a programmer's error).
+        ValueError: a score that is not a positive number.
+    """
+    point = sum(step.calls * _expected(step, targets[step.operation], card, at) for step in plan.steps)
+    ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
+    p95 = min(ceiling, _times(point, quote_scores(scores, 0.95)))
+    return Quote(
+        point=point,
+        p50=min(p95, _times(point, quote_scores(scores, 0.5))),
+        p95=p95,
+        ceiling=ceiling,
+        n=len(scores),
+        since=since,
+        rate_version=card.version,
+        method=scoring_method(len(scores)),
+    )
+
+
+def score_of(actual_cost_at_card: Nano, point: Nano) -> float | None:
+    """How a run's cost, its tokens repriced at the current card, compares to the point of its own quote.
+
+    ``None`` where the comparison says nothing: a run that was quoted at nothing, or that spent nothing because it was
+    stopped before its first answer.
+    """
+    if actual_cost_at_card < 0 or point < 0:
+        raise ValueError("a cost cannot be negative")
+    return actual_cost_at_card / point if actual_cost_at_card and point else None
+
+
+def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetime | None = None) -> Nano:
+    """What the attempts of a past run would cost at this card, so that runs under different rates can be compared.
+
+    Only for scores: what was charged is in the ledger and stays as it is.
+
+    Raises:
+        UnknownPrice: the card has no rate for one of the models.
+    """
+    return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
+
+
+def _expected(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
+    provider, model = where.primary
+    return card.price(model, provider, Usage(step.input_tokens, step.output_tokens), at)
+
+
+def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
+    """The dearest one turn can be: every attempt at full length, at the dearest target."""
+    fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
+    input_tokens, output_tokens = max(fits, step.input_tokens), max(where.max_output, step.output_tokens)
+    dearest = max(
+        card.worst(model, provider, input_tokens, output_tokens, at) for provider, model in {where.primary, *where.all}
+    )
+    return where.max_attempts * dearest
+
+
+def _times(amount: Nano, multiplier: float) -> Nano:
+    return ceil_nano(Decimal(multiplier) * amount)
