@@ -1,0 +1,307 @@
+"""One request's way through the sandbox: route, read, fault, generate, journal, reply."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from pricing.usage import Usage
+from tasks.sandbox.brain import answer_question
+from tasks.sandbox.cache import PromptCache
+from tasks.sandbox.faults import FAULTS, Fault, FaultPlan
+from tasks.sandbox.journal import Entry, Journal, read_since
+from tasks.sandbox.mishaps import alter
+from tasks.sandbox.openai_dialect import OpenAIDialect
+from tasks.sandbox.question import (
+    Answer,
+    BadRequest,
+    Complaint,
+    Dialect,
+    Exchange,
+    Facts,
+    Part,
+    Question,
+    Refusal,
+)
+from tasks.sandbox.tokens import count_tokens
+
+LABEL: Final = {"x-farebox-sandbox": "1"}
+"""On every reply, so that nobody takes the sandbox for a model."""
+
+_PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
+_CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse|converse-stream)")
+_REFUSING: Final[Mapping[str, Complaint]] = {
+    "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
+}  # fmt: skip
+_GATEWAY_PAGE: Final = (
+    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
+)
+_EVENTS_PER_PAUSE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the sandbox takes, in seconds: a base and a share for every token of output."""
+
+    base: float = 0.02
+    per_token: float = 0.0002
+
+    def of(self, tokens: int) -> float:
+        """Seconds for an answer of so many tokens."""
+        return self.base + self.per_token * tokens
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of one request while it is served."""
+
+    http: web.BaseRequest
+    dialect: Dialect
+    request_id: str
+    target: str | None
+    model: str = ""
+    fault: Fault | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {**LABEL, self.dialect.id_header: self.request_id}
+
+
+class Handler:
+    """Serves requests; the state of one sandbox.
+
+    Args:
+        journal: where every request is written down before its reply is sent.
+        faults: the rules in force from the start.
+        latency: how long answers take.
+        windows: context window in tokens, by model id; a model that is not named takes any length.
+    """
+
+    def __init__(
+        self, journal: Journal, *, faults: Sequence[Fault], latency: Latency, windows: Mapping[str, int]
+    ) -> None:
+        self._journal = journal
+        self._plan = FaultPlan(faults)
+        self._latency = latency
+        self._windows = dict(windows)
+        self._cache = PromptCache()
+        self._requests: Counter[str] = Counter()
+        self._openai = OpenAIDialect("openai")
+        self._groq = OpenAIDialect("groq")
+
+    async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        match = _PATH.fullmatch(http.raw_path.partition("?")[0])
+        if match is None:
+            return _json(404, {"error": "no such path"})
+        rest = match["rest"]
+        if http.method == "GET" and rest == "/health":
+            return _json(200, {"status": "ok", "sandbox": True})
+        if rest.startswith("/_sandbox/"):
+            return await self._admin(http, rest)
+        target = unquote(match["target"]) if match["target"] else None
+        self._requests[target or ""] += 1
+        dialect, model, stream = self._route(rest)
+        call = _Call(http, dialect, dialect.new_id(), target, model)
+        if http.method != "POST" or not rest.endswith(
+            ("/chat/completions", "/messages", "/converse", "/converse-stream")
+        ):
+            return self._refuse(call, "not_found", Facts(call.request_id))
+        try:
+            body = orjson.loads(await http.read())
+            if not isinstance(body, dict):
+                raise BadRequest("The request body is not a JSON object.")
+            question = dialect.read(body, model, http.headers)
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(call, "too_large", Facts(call.request_id))
+        except orjson.JSONDecodeError:
+            return self._refuse(
+                call, "invalid", Facts(call.request_id, message="We could not parse the JSON body of your request.")
+            )
+        except BadRequest as wrong:
+            facts = Facts(call.request_id, call.model, wrong.message, param=wrong.param, code=wrong.code)
+            return self._refuse(call, "invalid", facts)
+        call.model = question.model
+        return await self._serve(call, replace(question, stream=question.stream or stream))
+
+    def _route(self, rest: str) -> tuple[Dialect, str, bool]:
+        """The dialect of a path, the model it names, and whether it asks for a stream."""
+        return (self._groq if rest.startswith("/openai/") else self._openai), "", False
+
+    async def _serve(self, call: _Call, question: Question) -> web.StreamResponse:
+        fault = call.fault = self._plan.next(call.target, call.dialect.provider, question.model)
+        kind = None if fault is None else fault.kind
+        prompt = question.prompt
+        tokens = max(1, count_tokens(prompt))
+        window = self._windows.get(question.model)
+        facts = Facts(
+            call.request_id,
+            question.model,
+            tokens=tokens,
+            window=window or max(1, tokens - 1),
+            max_tokens=question.max_tokens,
+            retry_after=None if fault is None else fault.retry_after,
+        )
+        if kind in _REFUSING:
+            return self._refuse(call, _REFUSING[kind], facts)
+        if kind == "html502":
+            self._write(call, 502)
+            return web.Response(status=502, text=_GATEWAY_PAGE, content_type="text/html", headers=LABEL)
+        if kind in {"hang", "drop"}:
+            self._write(call, None)
+            return await self._silence(call)
+        if window is not None and tokens + (question.max_tokens or 0) > window:
+            return self._refuse(call, "overflow", facts)
+        return await self._generate(call, question, prompt, facts)
+
+    async def _generate(self, call: _Call, question: Question, prompt: str, facts: Facts) -> web.StreamResponse:
+        kind = None if call.fault is None else call.fault.kind
+        answer = alter(answer_question(question, call.request_id), kind, question)
+        usage = self._usage(call, question, prompt, facts.tokens, answer)
+        if kind == "invalid_json" and call.dialect.provider == "groq" and (question.schema or answer.calls):
+            code = "json_validate_failed" if question.schema else "tool_use_failed"
+            return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
+        seconds = self._latency.of(answer.tokens)
+        exchange = Exchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
+        if question.stream:
+            return await self._stream(call, exchange)
+        self._write(call, 200, usage)
+        await self._pause(call, seconds)
+        if kind == "hang_after":
+            return await self._silence(call)
+        body = orjson.dumps(call.dialect.reply(exchange))
+        if kind == "malformed":
+            body = body[: len(body) // 2]
+        if kind == "cut":
+            return await self._cut(call, body)
+        return web.Response(body=body, content_type="application/json", headers=call.headers)
+
+    def _usage(self, call: _Call, question: Question, prompt: str, tokens: int, answer: Answer) -> Usage:
+        scope = f"{call.target}\0{question.model}"
+        if call.dialect.provider in {"openai", "groq"}:
+            cached = self._cache.automatic(scope, prompt)
+        else:
+            cached = self._cache.explicit(scope, question.segments)
+        counted = Usage(
+            input_tokens=tokens,
+            output_tokens=answer.tokens,
+            cache_read_tokens=cached.read,
+            cache_write_tokens=cached.write_5m,
+            cache_write_1h_tokens=cached.write_1h,
+            reasoning_tokens=0,
+        )
+        return call.dialect.usage(counted)
+
+    async def _stream(self, call: _Call, exchange: Exchange) -> web.StreamResponse:
+        kind = None if call.fault is None else call.fault.kind
+        parts = call.dialect.stream(exchange)
+        usage = exchange.usage
+        if kind == "cut":
+            parts = parts[: max(1, len(parts) // 2)]
+            usage = replace(usage, output_tokens=sum(part.tokens for part in parts))
+        elif kind == "malformed":
+            parts = [*parts[: len(parts) // 2], Part(call.dialect.garbage())]
+        self._write(call, 200, usage)
+        await self._pause(call, self._latency.base)
+        if kind == "hang_after":
+            return await self._silence(call)
+        response = web.StreamResponse(headers={**call.headers, "content-type": call.dialect.stream_type})
+        await response.prepare(call.http)
+        step = _EVENTS_PER_PAUSE if self._latency.per_token else len(parts)
+        for first in range(0, len(parts), step):
+            some = parts[first : first + step]
+            await asyncio.sleep(self._latency.per_token * sum(part.tokens for part in some))
+            await response.write(b"".join(part.data for part in some))
+        if kind == "cut":
+            _hang_up(call.http)
+        else:
+            await response.write_eof()
+        return response
+
+    async def _pause(self, call: _Call, seconds: float) -> None:
+        if call.fault is not None and call.fault.kind == "slow":
+            seconds += call.fault.seconds
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+    async def _silence(self, call: _Call) -> web.StreamResponse:
+        """Say nothing: close the connection at once (``drop``) or wait until the client does."""
+        if call.fault is not None and call.fault.kind == "drop":
+            _hang_up(call.http)
+        else:
+            await asyncio.Event().wait()
+        return web.Response()
+
+    async def _cut(self, call: _Call, body: bytes) -> web.StreamResponse:
+        headers = {**call.headers, "content-type": "application/json", "content-length": str(len(body))}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(call.http)
+        await response.write(body[: len(body) // 2])
+        _hang_up(call.http)
+        return response
+
+    def _refuse(
+        self, call: _Call, complaint: Complaint, facts: Facts, *, billed: Usage | None = None
+    ) -> web.StreamResponse:
+        refusal: Refusal = call.dialect.refuse(complaint, facts)
+        self._write(call, refusal.status, billed)
+        return _json(refusal.status, refusal.body, {**call.headers, **refusal.headers})
+
+    def _write(self, call: _Call, status: int | None, billed: Usage | None = None) -> None:
+        usage = billed or Usage()
+        self._journal.write(
+            Entry(
+                time=time.time(),
+                request_id=call.request_id,
+                client_request_id=call.http.headers.get("x-client-request-id"),
+                target=call.target,
+                provider=call.dialect.provider,
+                model=call.model,
+                status=status,
+                billed=billed is not None,
+                fault=None if call.fault is None else call.fault.kind,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cache_read_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+            )
+        )
+
+    async def _admin(self, http: web.BaseRequest, path: str) -> web.StreamResponse:
+        if http.method == "POST" and path == "/_sandbox/faults":
+            try:
+                self._plan = FaultPlan(FAULTS.validate_json(await http.read()))
+            except ValidationError as error:
+                return _json(422, {"error": str(error)})
+            return _json(200, {"rules": len(self._plan.rules)})
+        if http.method == "GET" and path == "/_sandbox/journal":
+            offset = http.query.get("offset", "0")
+            if not offset.isascii() or not offset.isdigit():
+                return _json(422, {"error": "offset must be a number of bytes"})
+            entries, until = read_since(self._journal.path, int(offset))
+            return _json(200, {"entries": entries, "offset": until})
+        if http.method == "GET" and path == "/_sandbox/stats":
+            return _json(200, {"requests": self._requests.total(), "by_target": dict(self._requests)})
+        return _json(404, {"error": "no such path"})
+
+
+def _json(status: int, body: object, headers: Mapping[str, str] = LABEL) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
+
+
+def _hang_up(http: web.BaseRequest) -> None:
+    """Close the connection without another byte (what was written before still arrives)."""
+    if http.transport is not None:
+        http.transport.close()

@@ -1,0 +1,284 @@
+"""OpenAI's Chat Completions, and Groq's variant of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from pricing.usage import Usage
+from tasks.sandbox.openai_errors import groq_refusal, openai_refusal
+from tasks.sandbox.question import (
+    BadRequest,
+    Complaint,
+    Exchange,
+    Facts,
+    Part,
+    Provider,
+    Question,
+    Refusal,
+    Segment,
+    positive_int,
+    require_objects,
+    text_of,
+)
+from tasks.sandbox.tokens import chunks
+from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
+
+_FINISH: Final[Mapping[StopReason, str]] = {
+    "end": "stop",
+    "tool_calls": "tool_calls",
+    "length": "length",
+    "refusal": "stop",
+    "content_filter": "content_filter",
+    "malformed": "stop",
+}
+_TOKENS_PER_EVENT: Final = 4
+FINGERPRINT: Final = "fp_farebox_sandbox"
+
+
+class OpenAIDialect:
+    """Reads and writes Chat Completions.
+
+    Args:
+        provider: ``openai``, or ``groq`` for its error codes, its timings in the usage and its lack of refusals.
+    """
+
+    id_header = "x-request-id"
+    stream_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider: Provider = provider
+
+    def new_id(self) -> str:
+        return f"req_{uuid4().hex}"
+
+    def read(self, body: JSONObject, model: str, headers: Mapping[str, str]) -> Question:  # noqa: ARG002 — the protocol's
+        named = body.get("model")
+        if not isinstance(named, str) or not named:
+            raise BadRequest("you must provide a model parameter")
+        wire_messages = require_objects(body.get("messages"), name="messages")
+        if not wire_messages:
+            raise BadRequest(
+                "Invalid 'messages': empty array. Expected an array with minimum length 1.", param="messages"
+            )
+        tools = _tools(body.get("tools"))
+        choice, forced = _tool_choice(body.get("tool_choice"), tools)
+        schema, json_object = self._format(body.get("response_format"))
+        limit = body.get("max_completion_tokens", body.get("max_tokens"))
+        options = body.get("stream_options")
+        static = [Segment(orjson.dumps(tool).decode()) for tool in body.get("tools") or []]
+        if schema is not None:
+            static.append(Segment(orjson.dumps(schema.definition).decode()))
+        return Question(
+            model=named,
+            messages=_messages(wire_messages),
+            segments=[*static, *(Segment(_counted(message)) for message in wire_messages)],
+            tools=tools,
+            schema=schema,
+            json_object=json_object,
+            max_tokens=None if limit is None else positive_int(limit, name="max_completion_tokens"),
+            tool_choice=choice,
+            forced_tool=forced,
+            stream=body.get("stream") is True,
+            stream_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        )
+
+    def _format(self, wire: Any) -> tuple[Schema | None, bool]:
+        if wire is None or (isinstance(wire, dict) and wire.get("type") == "text"):
+            return None, False
+        if isinstance(wire, dict) and wire.get("type") == "json_object":
+            return None, True
+        spec = wire.get("json_schema") if isinstance(wire, dict) else None
+        if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
+            raise BadRequest("Missing required parameter: 'response_format.json_schema.name'.", param="response_format")
+        definition = spec.get("schema")
+        if not isinstance(definition, dict):
+            raise BadRequest(
+                "Missing required parameter: 'response_format.json_schema.schema'.", param="response_format"
+            )
+        if spec.get("strict") is True:
+            _check_strict(spec["name"], definition, ())
+        return Schema(spec["name"], definition), False
+
+    def usage(self, counted: Usage) -> Usage:
+        return replace(counted, cache_write_tokens=None, cache_write_1h_tokens=None)
+
+    def reply(self, exchange: Exchange) -> JSONObject:
+        answer = exchange.answer
+        refused = answer.stop == "refusal" and self.provider == "openai"
+        message: JSONObject = {"role": "assistant", "content": None if refused else answer.text}
+        if self.provider == "openai":
+            message["refusal"] = answer.text if refused else None
+        if answer.calls:
+            message["content"] = answer.text or None
+            message["tool_calls"] = [_call(call) for call in answer.calls]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.stop]}
+        return {**self._head(exchange, "chat.completion"), "choices": [choice], "usage": self._usage_body(exchange)}
+
+    def stream(self, exchange: Exchange) -> list[Part]:
+        head = self._head(exchange, "chat.completion.chunk")
+        if exchange.question.stream_usage:
+            head["usage"] = None
+
+        def event(delta: JSONObject, finish: str | None = None) -> bytes:
+            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+            return _event({**head, "choices": [choice]})
+
+        answer = exchange.answer
+        word = "refusal" if answer.stop == "refusal" and self.provider == "openai" else "content"
+        parts = [Part(event({"role": "assistant", "content": "" if not answer.calls else None}))]
+        parts += [Part(event({word: text}), tokens) for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)]
+        for index, call in enumerate(answer.calls):
+            opening = {"index": index, **_call(call)}
+            opening["function"] = {"name": call.name, "arguments": ""}
+            parts.append(Part(event({"tool_calls": [opening]})))
+            parts += [
+                Part(event({"tool_calls": [{"index": index, "function": {"arguments": text}}]}), tokens)
+                for text, tokens in chunks(call.arguments, _TOKENS_PER_EVENT)
+            ]
+        parts.append(Part(event({}, _FINISH[answer.stop])))
+        if exchange.question.stream_usage:
+            parts.append(Part(_event({**head, "choices": [], "usage": self._usage_body(exchange)})))
+        parts.append(Part(b"data: [DONE]\n\n"))
+        return parts
+
+    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+        return (groq_refusal if self.provider == "groq" else openai_refusal)(complaint, facts)
+
+    def garbage(self) -> bytes:
+        return b'data: {"id":"chatcmpl-\n\n'
+
+    def _head(self, exchange: Exchange, kind: str) -> JSONObject:
+        return {
+            "id": f"chatcmpl-sandbox-{exchange.request_id[4:]}",
+            "object": kind,
+            "created": exchange.created,
+            "model": exchange.question.model,
+            "system_fingerprint": FINGERPRINT,
+        }
+
+    def _usage_body(self, exchange: Exchange) -> JSONObject:
+        usage = exchange.usage
+        body: JSONObject = {
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),
+            "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+            "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        }
+        if self.provider == "groq":
+            seconds = exchange.latency_ms / 1000
+            body |= {"queue_time": 0.0, "prompt_time": 0.0, "completion_time": seconds, "total_time": seconds}
+        return body
+
+
+def _event(body: JSONObject) -> bytes:
+    return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+def _call(call: ToolCall) -> JSONObject:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _counted(message: JSONObject) -> str:
+    text = text_of(message.get("content"), param="messages")
+    calls = message.get("tool_calls")
+    return text if not calls else f"{text}\n{orjson.dumps(calls).decode()}"
+
+
+def _messages(wire: Sequence[JSONObject]) -> list[Message]:
+    messages: list[Message] = []
+    asked: set[str] = set()
+    for index, item in enumerate(wire):
+        param = f"messages.[{index}]"
+        role = item.get("role")
+        text = text_of(item.get("content"), param=f"{param}.content")
+        if role in {"system", "developer"}:
+            continue
+        if role == "user":
+            messages.append(Message("user", text))
+        elif role == "assistant":
+            calls = _calls(item.get("tool_calls"), param)
+            asked.update(call.id for call in calls)
+            messages.append(Message("assistant", text, tool_calls=calls))
+        elif role == "tool":
+            if item.get("tool_call_id") not in asked:
+                raise BadRequest(
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
+                    "'tool_calls'.",
+                    param=f"{param}.role",
+                )
+            messages.append(Message("tool", text, tool_call_id=item["tool_call_id"]))
+        else:
+            raise BadRequest(
+                f"Invalid value: {role!r} is not a supported role.", param=f"{param}.role", code="invalid_value"
+            )
+    return messages
+
+
+def _calls(wire: Any, param: str) -> tuple[ToolCall, ...]:
+    try:
+        return tuple(
+            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in wire or ()
+        )
+    except (KeyError, TypeError) as error:
+        raise BadRequest(f"Missing required parameter: '{param}.tool_calls'.", param=f"{param}.tool_calls") from error
+
+
+def _tools(wire: Any) -> list[Tool]:
+    tools = []
+    for index, item in enumerate(require_objects(wire or [], name="tools")):
+        function = item.get("function")
+        if item.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
+            raise BadRequest(
+                f"Missing required parameter: 'tools[{index}].function'.", param=f"tools[{index}].function"
+            )
+        parameters = function.get("parameters") or {"type": "object", "properties": {}}
+        tools.append(Tool(function["name"], function.get("description") or "", parameters))
+    return tools
+
+
+def _tool_choice(wire: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
+    if wire is None or wire in ("auto", "none"):
+        return wire or "auto", None
+    if not tools:
+        raise BadRequest("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+    if wire == "required":
+        return "any", None
+    function = wire.get("function") if isinstance(wire, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    if name not in {tool.name for tool in tools}:
+        raise BadRequest(f"Tool choice {name!r} not found in 'tools' parameter.", param="tool_choice")
+    return "tool", name
+
+
+def _check_strict(name: str, schema: Any, context: tuple[str, ...]) -> None:
+    """Strict schemas name every property as required and admit no other, at every depth."""
+    if isinstance(schema, list):
+        for item in schema:
+            _check_strict(name, item, context)
+    if not isinstance(schema, dict):
+        return
+    properties = schema.get("properties")
+    prefix = f"Invalid schema for response_format '{name}': In context={context},"
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        if schema.get("additionalProperties") is not False:
+            raise BadRequest(
+                f"{prefix} 'additionalProperties' is required to be supplied and to be false.", param="response_format"
+            )
+        missing = set(properties or {}) - set(schema.get("required") or [])
+        if missing:
+            raise BadRequest(
+                f"{prefix} 'required' is required to be supplied and to be an array including every key in properties. "
+                f"Missing '{min(missing)}'.",
+                param="response_format",
+            )
+    for key in ("properties", "$defs", "definitions"):
+        for part, inner in (schema.get(key) or {}).items():
+            _check_strict(name, inner, (*context, key, part))
+    for key in ("items", "anyOf", "allOf", "oneOf"):
+        _check_strict(name, schema.get(key), (*context, key))
