@@ -1,0 +1,104 @@
+"""What is written down about a run: plain values, one class per table of facts, and no content in any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+from pricing.money import Nano
+from pricing.usage import Usage
+
+Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
+"""Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
+telling, or certainly nothing."""
+
+RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that asked to start, with the quote it was given. Amounts in nano-dollars, times in microseconds UTC.
+
+    ``plan`` and ``routes`` are JSON texts: the resolved plan, and per operation the candidates in order.
+    """
+
+    run_id: str
+    automation: str
+    quality: str
+    plan: str
+    routes: str
+    rate_version: str
+    method: str
+    history: int
+    point_nano: Nano
+    p50_nano: Nano
+    p95_nano: Nano
+    ceiling_nano: Nano
+    held_nano: Nano
+    stand_in: bool
+    started_at: int
+    user_id: str | None = None
+    org_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0."""
+
+    attempt_id: str
+    turn_id: str
+    run_id: str
+    operation: str
+    hop: int
+    ordinal: int
+    reason: str
+    target: str
+    provider: str
+    account: str
+    model: str
+    tier: str
+    stand_in: bool
+    worst_nano: Nano
+    rate_version: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How an attempt ended: ``ok`` or a failure class, what it used and what that costs."""
+
+    outcome: str
+    usage: Usage
+    cost_nano: Nano
+    priced: Priced
+    duration_us: int
+    status: int | None = None
+    code: str | None = None
+    phase: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One model exchange as the automation sees it. ``route`` is the JSON of its candidates, each with its reason."""
+
+    turn_id: str
+    run_id: str
+    operation: str
+    prompt: str
+    prompt_version: str
+    route: str
+    outcome: Literal["answered", "failed", "blocked", "stopped"]
+    reason: str | None
+    target: str | None
+    attempts: int
+    repaired: bool
+    started_at: int
+    duration_us: int
+
+
+def as_row(fact: Run | Intent | Turn | Completion | Usage) -> dict[str, Any]:
+    """The fact's fields by name, as its table's columns are called."""
+    row = {field.name: getattr(fact, field.name) for field in fields(fact)}
+    usage = row.pop("usage", None)
+    return row if usage is None else row | as_row(usage)

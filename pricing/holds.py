@@ -1,0 +1,214 @@
+"""The life of a hold: opened on every budget at once, drawn on by attempts, extended, settled or reaped.
+
+At every moment ``holds.amount`` is what the run's budgets hold for it, ``used`` what its attempts have cost and
+``inflight`` the worst case of those under way; ``used + inflight <= amount`` unless a provider billed more than the
+worst case, which then is held too, past the limit if need be: the record is never prettier than the truth.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from pricing import budgets, schema
+from pricing.budgets import Refusal
+from pricing.errors import RunExpired
+from pricing.money import Nano
+
+_H = schema.holds.c
+_I = schema.inflight.c
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a hold came to, in nano-dollars; ``lost`` attempts were still under way and are priced at their worst."""
+
+    held: Nano
+    spent: Nano
+    released: Nano
+    lost: int
+    total_spent: Nano
+    """Of the whole run: earlier holds of the same run included."""
+
+
+def open_hold(
+    connection: Connection, run_id: str, amount: Nano, budget_ids: Sequence[str], lease_until: int
+) -> list[Refusal]:
+    """Reserve ``amount`` on every budget, all or nothing: with a refusal the caller rolls back."""
+    if refusals := budgets.take(connection, budget_ids, amount):
+        return refusals
+    ordinal = connection.execute(
+        sa.select(sa.func.count()).select_from(schema.settlements).where(schema.settlements.c.run_id == run_id)
+    ).scalar_one()
+    connection.execute(
+        schema.holds.insert().values(
+            run_id=run_id, ordinal=ordinal, amount_nano=amount, used_nano=0, inflight_nano=0, lease_until=lease_until
+        )
+    )
+    for budget_id in budget_ids:
+        connection.execute(schema.hold_budgets.insert().values(run_id=run_id, budget_id=budget_id))
+    return []
+
+
+def draw(connection: Connection, run_id: str, worst: Nano) -> list[Refusal]:
+    """Set ``worst`` aside for one attempt, extending the hold when it has no room; the refusals if a budget has none.
+
+    Raises:
+        RunExpired: the run has no hold any more.
+    """
+    if _set_aside(connection, run_id, worst):
+        return []
+    hold = _hold(connection, run_id)
+    if hold is None:
+        raise RunExpired(
+            "The hold of this run ran out while it was not responding, and was settled.",
+            next_step="Run it again; raise holds.lease_seconds in farebox.toml if the machine sleeps.",
+            run_id=run_id,
+        )
+    missing = worst - (hold.amount_nano - hold.used_nano - hold.inflight_nano)
+    with connection.begin_nested() as savepoint:
+        if refusals := budgets.take(connection, budget_ids(connection, run_id), missing):
+            savepoint.rollback()
+            return refusals
+        _grow(connection, run_id, missing)
+    _set_aside(connection, run_id, worst)
+    return []
+
+
+def charge(connection: Connection, run_id: str, worst: Nano, cost: Nano) -> None:
+    """Turn what was set aside for an attempt into what it cost."""
+    connection.execute(
+        sa.update(schema.holds)
+        .where(_H.run_id == run_id)
+        .values(inflight_nano=_H.inflight_nano - worst, used_nano=_H.used_nano + cost)
+    )
+    if cost > worst and (hold := _hold(connection, run_id)) is not None:
+        excess = hold.used_nano + hold.inflight_nano - hold.amount_nano
+        if excess > 0:
+            budgets.move(connection, budget_ids(connection, run_id), held=excess)
+            _grow(connection, run_id, excess)
+
+
+def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
+    """Keep the hold alive; false when it is gone."""
+    return (
+        connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(lease_until=lease_until)).rowcount
+        == 1
+    )
+
+
+def expired(connection: Connection, now: int) -> list[str]:
+    """The runs whose lease has run out."""
+    return list(connection.execute(sa.select(_H.run_id).where(_H.lease_until < now)).scalars())
+
+
+def close_hold(
+    connection: Connection,
+    run_id: str,
+    *,
+    outcome: str,
+    reason: str | None,
+    ended_at: int,
+    only_before: int | None = None,
+) -> Settled | None:
+    """End the hold: attempts under way become facts at their worst case, what was used is spent, the rest released.
+
+    ``None`` when there is no hold (somebody else settled it), or when its lease is not over by ``only_before``.
+    """
+    condition = [_H.run_id == run_id, *([_H.lease_until < only_before] if only_before is not None else [])]
+    # The update locks the row before it is read, so that two who settle at once do not both do it.
+    if connection.execute(sa.update(schema.holds).where(*condition).values(lease_until=_H.lease_until)).rowcount == 0:
+        return None
+    lost = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
+    for row in lost:
+        intent: dict[str, Any] = json.loads(row.intent)
+        fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case"}
+        connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
+        charge(connection, run_id, row.worst_nano, row.worst_nano)
+    connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
+    hold = _hold(connection, run_id)
+    run = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one()
+    if hold is None:  # pragma: no cover - it is locked by this transaction
+        return None
+    ids = budget_ids(connection, run_id)
+    budgets.move(connection, ids, held=-hold.amount_nano, spent=hold.used_nano)
+    connection.execute(sa.delete(schema.hold_budgets).where(schema.hold_budgets.c.run_id == run_id))
+    connection.execute(sa.delete(schema.holds).where(_H.run_id == run_id))
+    total = hold.used_nano + _spent_before(connection, run_id)
+    connection.execute(
+        schema.settlements.insert().values(
+            run_id=run_id,
+            ordinal=hold.ordinal,
+            automation=run.automation,
+            quality=run.quality,
+            stand_in=run.stand_in,
+            outcome=outcome,
+            reason=reason,
+            budgets=json.dumps(ids),
+            held_nano=hold.amount_nano,
+            spent_nano=hold.used_nano,
+            released_nano=hold.amount_nano - hold.used_nano,
+            score=total / run.point_nano if run.point_nano else None,
+            rate_version=run.rate_version,
+            ended_at=ended_at,
+        )
+    )
+    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, len(lost), total)
+
+
+def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
+    """Correct an attempt that was written off as lost and has come back after all: the difference is a fact."""
+    lost = connection.execute(
+        sa.select(schema.attempts.c.cost_nano).where(schema.attempts.c.attempt_id == fact["attempt_id"])
+    ).scalar_one()
+    delta = fact["cost_nano"] - lost
+    usage = {name: value for name, value in fact.items() if name.endswith("_tokens")}
+    connection.execute(
+        schema.adjustments.insert().values(
+            attempt_id=fact["attempt_id"],
+            run_id=fact["run_id"],
+            reason=f"came back {fact['outcome']} after its run was settled",
+            **usage,
+            cost_delta_nano=delta,
+            recorded_at=now,
+        )
+    )
+    settled = connection.execute(
+        sa.select(schema.settlements.c.budgets)
+        .where(schema.settlements.c.run_id == fact["run_id"])
+        .order_by(schema.settlements.c.ordinal.desc())
+        .limit(1)
+    ).scalar_one()
+    budgets.move(connection, json.loads(settled), spent=delta)
+
+
+def budget_ids(connection: Connection, run_id: str) -> list[str]:
+    """The budgets that a run's hold rests on, sorted so that no two transactions lock them in different orders."""
+    table = schema.hold_budgets.c
+    query = sa.select(table.budget_id).where(table.run_id == run_id).order_by(table.budget_id)
+    return list(connection.execute(query).scalars())
+
+
+def _set_aside(connection: Connection, run_id: str, worst: Nano) -> bool:
+    room = _H.amount_nano - _H.used_nano - _H.inflight_nano
+    update = sa.update(schema.holds).where(_H.run_id == run_id, room >= worst)
+    return connection.execute(update.values(inflight_nano=_H.inflight_nano + worst)).rowcount == 1
+
+
+def _grow(connection: Connection, run_id: str, by: Nano) -> None:
+    connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + by))
+
+
+def _hold(connection: Connection, run_id: str) -> Row[Any] | None:
+    # FOR UPDATE, which SQLite's dialect leaves out: its writers are alone anyway.
+    return connection.execute(sa.select(schema.holds).where(_H.run_id == run_id).with_for_update()).one_or_none()
+
+
+def _spent_before(connection: Connection, run_id: str) -> Nano:
+    total = sa.func.coalesce(sa.func.sum(schema.settlements.c.spent_nano), 0)
+    return int(connection.execute(sa.select(total).where(schema.settlements.c.run_id == run_id)).scalar_one())

@@ -1,0 +1,257 @@
+"""The operational ledger: every run, turn and attempt, and the budgets they are held against.
+
+An attempt is written before it is sent and completed after, so that a crash leaves a priced unknown, never silence.
+Beginning, ending, settling and reaping are one transaction each; facts are only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from pricing import budgets, holds, schema
+from pricing.budgets import BudgetRule, BudgetState, Refusal
+from pricing.clock import from_us, now_us
+from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
+from pricing.holds import Settled
+from pricing.store import Store
+
+HISTORY = 300
+"""How many past runs a quote leans on (the window of its conformal stage)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """What a quote needs of a run that ended: its cost as a multiple of its own point."""
+
+    run_id: str
+    score: float
+    rate_version: str
+    ended_at: int
+
+
+class Ledger:
+    """The ledger of one project.
+
+    Args:
+        store: the database below.
+        zone: the time zone in which days, weeks and months begin.
+        lease_seconds: how long a hold outlives a run that stopped renewing it.
+        clock: microseconds since 1970; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        zone: ZoneInfo | None = None,
+        lease_seconds: float = 60.0,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        self.store = store
+        self.lease_us = round(lease_seconds * 1_000_000)
+        self._zone = zone or ZoneInfo("UTC")
+        self._clock = clock
+
+    # A run's own life ------------------------------------------------------------------------------------------------
+
+    def admit(self, run: Run, rules: Sequence[BudgetRule]) -> list[Refusal]:
+        """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
+
+        Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
+        settled with nothing spent. Dead leases are reaped first, so that their money is there to be held again.
+        """
+        self.reap()
+        now = self._clock()
+        with self.store.write(durable=True) as connection:
+            self._write_run(connection, run)
+            ids = budgets.open_windows(connection, rules, from_us(now), self._zone)
+            with connection.begin_nested() as savepoint:
+                refusals = holds.open_hold(connection, run.run_id, run.held_nano, ids, now + self.lease_us)
+                if refusals:
+                    savepoint.rollback()
+            if refusals:
+                self._write_refusal(connection, run, refusals, now)
+        return refusals
+
+    def settle(self, run_id: str, outcome: RunOutcome, reason: str | None = None) -> Settled | None:
+        """Charge what was spent, release the rest. ``None`` when the hold was settled before (its lease ran out)."""
+        with self.store.write(durable=True) as connection:
+            return holds.close_hold(connection, run_id, outcome=outcome, reason=reason, ended_at=self._clock())
+
+    def renew(self, run_id: str) -> bool:
+        """Keep a run's hold for another lease; false when it is gone."""
+        with self.store.write() as connection:
+            return holds.renew(connection, run_id, self._clock() + self.lease_us)
+
+    def reap(self) -> int:
+        """Settle every run whose lease ran out, as ``lost``; how many there were. Anyone may, at any time."""
+        now = self._clock()
+        with self.store.read() as connection:
+            dead = holds.expired(connection, now)
+        reaped = 0
+        for run_id in dead:
+            with self.store.write(durable=True) as connection:
+                reason = "its process went away"
+                done = holds.close_hold(
+                    connection, run_id, outcome="lost", reason=reason, ended_at=now, only_before=now
+                )
+                reaped += done is not None
+        return reaped
+
+    # Turns and attempts ----------------------------------------------------------------------------------------------
+
+    def begin(self, intent: Intent) -> Future[list[Refusal]]:
+        """Set an attempt's worst case aside and write its intent; refusals when no budget has room for it.
+
+        The future raises ``RunExpired`` when the run's hold is gone.
+        """
+        row = as_row(intent)
+
+        def work(connection: Connection) -> list[Refusal]:
+            if refusals := holds.draw(connection, intent.run_id, intent.worst_nano):
+                return refusals
+            connection.execute(
+                schema.inflight.insert().values(
+                    attempt_id=intent.attempt_id,
+                    run_id=intent.run_id,
+                    worst_nano=intent.worst_nano,
+                    intent=json.dumps(row),
+                )
+            )
+            return []
+
+        return self.store.submit(work)
+
+    def end(self, intent: Intent, completion: Completion) -> Future[None]:
+        """Write how an attempt ended, and charge the hold what it cost."""
+        fact = as_row(intent) | as_row(completion)
+
+        def work(connection: Connection) -> None:
+            gone = sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == intent.attempt_id)
+            if connection.execute(gone).rowcount == 1:
+                holds.charge(connection, intent.run_id, intent.worst_nano, completion.cost_nano)
+                connection.execute(schema.attempts.insert().values(**fact))
+            else:
+                holds.adjust(connection, fact, self._clock())
+
+        return self.store.submit(work)
+
+    def record_turn(self, turn: Turn) -> Future[None]:
+        """Write a turn down."""
+        return self._add(schema.turns, [as_row(turn)])
+
+    def record_decisions(self, rows: Sequence[dict[str, Any]]) -> Future[None]:
+        """Write guards' decisions down, as rows of ``guard_decisions``."""
+        return self._add(schema.guard_decisions, rows)
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def run(self, run_id: str) -> Run | None:
+        """The run as it was admitted."""
+        with self.store.read() as connection:
+            row = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one_or_none()
+        return None if row is None else _run(row)
+
+    def has_hold(self, run_id: str) -> bool:
+        """Whether the run is held right now."""
+        with self.store.read() as connection:
+            found = sa.select(sa.func.count()).select_from(schema.holds).where(schema.holds.c.run_id == run_id)
+            return connection.execute(found).scalar_one() == 1
+
+    def history(self, automation: str, quality: str, *, stand_in: bool) -> list[PastRun]:
+        """The newest ``HISTORY`` runs a quote may lean on, oldest first.
+
+        Completed ones, and those stopped by a budget mid-run: leaving the dear ones out would make every quote too low.
+        Runs answered by the sandbox only count for such runs.
+        """
+        table = schema.settlements.c
+        query = (
+            sa.select(table.run_id, table.score, table.rate_version, table.ended_at)
+            .where(
+                table.automation == automation,
+                table.quality == quality,
+                table.stand_in == stand_in,
+                table.outcome.in_(("completed", "over_budget")),
+                table.score > 0,
+            )
+            .order_by(table.seq.desc())
+            .limit(HISTORY)
+        )
+        with self.store.read() as connection:
+            rows = connection.execute(query).all()
+        return [PastRun(row.run_id, row.score, row.rate_version, row.ended_at) for row in reversed(rows)]
+
+    def usage_of(self, run_ids: Sequence[str]) -> list[Row[Any]]:
+        """Per run, provider and model the sums of tokens and cost: what repricing at another rate card needs."""
+        table = schema.attempts.c
+        kinds = [column for column in table if column.name.endswith("_tokens")]
+        query = (
+            sa.select(
+                table.run_id,
+                table.provider,
+                table.model,
+                table.priced,
+                *[sa.func.sum(column).label(column.name) for column in kinds],
+                sa.func.sum(table.cost_nano).label("cost_nano"),
+            )
+            .where(table.run_id.in_(run_ids))
+            .group_by(table.run_id, table.provider, table.model, table.priced)
+        )
+        with self.store.read() as connection:
+            return [*connection.execute(query)]
+
+    def budgets(self) -> list[BudgetState]:
+        """Every budget whose window is open."""
+        with self.store.read() as connection:
+            return budgets.open_at(connection, self._clock())
+
+    def close(self) -> None:
+        """Finish what was submitted and close the database."""
+        self.store.close()
+
+    def _add(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
+        def work(connection: Connection) -> None:
+            if rows:
+                connection.execute(table.insert(), list(rows))
+
+        return self.store.submit(work)
+
+    def _write_run(self, connection: Connection, run: Run) -> None:
+        known = sa.select(schema.runs.c.seq).where(schema.runs.c.run_id == run.run_id)
+        if connection.execute(known).one_or_none() is None:
+            connection.execute(schema.runs.insert().values(**as_row(run)))
+
+    def _write_refusal(self, connection: Connection, run: Run, refusals: Sequence[Refusal], now: int) -> None:
+        before = sa.select(sa.func.count()).select_from(schema.settlements)
+        ordinal = connection.execute(before.where(schema.settlements.c.run_id == run.run_id)).scalar_one()
+        connection.execute(
+            schema.settlements.insert().values(
+                run_id=run.run_id,
+                ordinal=ordinal,
+                automation=run.automation,
+                quality=run.quality,
+                stand_in=run.stand_in,
+                outcome="over_budget",
+                reason="refused before the run: " + "; ".join(refusal.explain() for refusal in refusals),
+                budgets=json.dumps([refusal.budget.budget_id for refusal in refusals]),
+                held_nano=0,
+                spent_nano=0,
+                released_nano=0,
+                score=None,
+                rate_version=run.rate_version,
+                ended_at=now,
+            )
+        )
+
+
+def _run(row: Row[Any]) -> Run:
+    values = row._asdict()
+    return Run(**{name: values[name] for name in Run.__dataclass_fields__})

@@ -1,0 +1,251 @@
+"""The ledger's tables: facts that are only ever added, and a little state beside them.
+
+Times are integer microseconds since 1970 (UTC), money is integer nano-dollars, identifiers are text. No column holds a
+prompt, an answer, a key or personal data. ``migrations/`` builds these tables; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, types
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+
+VERSION = "0001"
+"""The migration these tables correspond to."""
+
+metadata = MetaData()
+
+Number = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits everywhere; SQLite numbers rows only in columns it calls INTEGER."""
+
+
+class TransactionId(types.UserDefinedType[int]):
+    """Postgres' 64-bit transaction id: the watermark that late commits cannot slip past (SQLite needs none)."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type's name in DDL."""
+        return "xid8"
+
+
+class current_transaction(FunctionElement[Any]):  # noqa: N801 - an SQL function, written as one
+    """The id of the writing transaction on Postgres, 0 on SQLite."""
+
+    inherit_cache = True
+
+
+@compiles(current_transaction, "postgresql")
+def _postgres(*_: Any, **__: Any) -> str:
+    return "pg_current_xact_id()"
+
+
+@compiles(current_transaction, "sqlite")
+def _sqlite(*_: Any, **__: Any) -> str:
+    return "0"
+
+
+def _fact(name: str, *columns: Column[Any] | Index) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("seq", Number, primary_key=True, autoincrement=True),
+        Column(
+            "xid",
+            TransactionId().with_variant(Integer(), "sqlite"),
+            nullable=False,
+            server_default=current_transaction(),
+        ),
+        *columns,
+        Index(f"ix_{name}_xid", "xid").ddl_if(dialect="postgresql"),
+        sqlite_autoincrement=True,
+    )
+
+
+def _text(name: str, *, optional: bool = False) -> Column[Any]:
+    return Column(name, Text, nullable=optional)
+
+
+def _number(name: str, *, optional: bool = False) -> Column[Any]:
+    return Column(name, Number, nullable=optional)
+
+
+def _usage() -> list[Column[Any]]:
+    names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
+    return [_number(f"{name}_tokens", optional=True) for name in names]
+
+
+runs = _fact(
+    "runs",
+    Column("run_id", Text, nullable=False, unique=True),
+    _text("automation"),
+    _text("quality"),
+    _text("user_id", optional=True),
+    _text("org_id", optional=True),
+    _text("plan"),
+    _text("routes"),
+    _text("rate_version"),
+    _text("method"),
+    _number("history"),
+    _number("point_nano"),
+    _number("p50_nano"),
+    _number("p95_nano"),
+    _number("ceiling_nano"),
+    _number("held_nano"),
+    Column("stand_in", Boolean, nullable=False),
+    _number("started_at"),
+)
+"""One row per run that asked to start, with the quote it was given; refused ones included."""
+
+turns = _fact(
+    "turns",
+    Column("turn_id", Text, nullable=False, unique=True),
+    _text("run_id"),
+    _text("operation"),
+    _text("prompt"),
+    _text("prompt_version"),
+    _text("route"),
+    _text("outcome"),
+    _text("reason", optional=True),
+    _text("target", optional=True),
+    _number("attempts"),
+    Column("repaired", Boolean, nullable=False),
+    _number("started_at"),
+    _number("duration_us"),
+    Index("ix_turns_run_id", "run_id"),
+)
+"""One model exchange as the automation sees it: answered, failed, blocked or stopped."""
+
+attempts = _fact(
+    "attempts",
+    Column("attempt_id", Text, nullable=False, unique=True),
+    _text("turn_id"),
+    _text("run_id"),
+    _text("operation"),
+    _number("hop"),
+    _number("ordinal"),
+    _text("reason"),
+    _text("target"),
+    _text("provider"),
+    _text("account"),
+    _text("model"),
+    _text("tier"),
+    Column("stand_in", Boolean, nullable=False),
+    _text("outcome"),
+    _number("status", optional=True),
+    _text("code", optional=True),
+    _text("phase", optional=True),
+    _text("request_id", optional=True),
+    *_usage(),
+    _number("worst_nano"),
+    _number("cost_nano"),
+    _text("priced"),
+    _text("rate_version"),
+    _number("started_at"),
+    _number("duration_us"),
+    Index("ix_attempts_run_id", "run_id"),
+)
+"""One request on the wire. ``priced`` says where the cost comes from: ``usage``, ``worst_case`` or ``unbilled``."""
+
+adjustments = _fact(
+    "adjustments",
+    _text("attempt_id"),
+    _text("run_id"),
+    _text("reason"),
+    *_usage(),
+    _number("cost_delta_nano"),
+    _number("recorded_at"),
+    Index("ix_adjustments_run_id", "run_id"),
+)
+"""What a later finding changed about an attempt: facts are corrected by facts."""
+
+settlements = _fact(
+    "settlements",
+    _text("run_id"),
+    _number("ordinal"),
+    _text("automation"),
+    _text("quality"),
+    Column("stand_in", Boolean, nullable=False),
+    _text("outcome"),
+    _text("reason", optional=True),
+    _text("budgets"),
+    _number("held_nano"),
+    _number("spent_nano"),
+    _number("released_nano"),
+    Column("score", Float, nullable=True),
+    _text("rate_version"),
+    _number("ended_at"),
+    Index("ix_settlements_history", "automation", "quality", "stand_in", "seq"),
+    Index("ix_settlements_run_id", "run_id", "ordinal", unique=True),
+)
+"""The end of a hold. A run that Prefect retries or resumes is held, and so settled, more than once."""
+
+guard_decisions = _fact(
+    "guard_decisions",
+    _text("run_id"),
+    _text("operation"),
+    _text("guard"),
+    _text("version"),
+    _text("mode"),
+    _text("direction"),
+    _text("action"),
+    _text("reason", optional=True),
+    _number("latency_us"),
+    _number("cost_nano"),
+    _text("spans"),
+    _number("decided_at"),
+    Index("ix_guard_decisions_run_id", "run_id"),
+)
+
+FACTS = (runs, turns, attempts, adjustments, settlements, guard_decisions)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget_id", Text, primary_key=True),
+    _text("name"),
+    _text("scope"),
+    _text("key"),
+    _text("span"),
+    _number("starts_at"),
+    _number("ends_at", optional=True),
+    _number("limit_nano"),
+    _number("spent_nano"),
+    _number("held_nano"),
+)
+"""One budget in one window. ``span`` is the window's kind: run, day, week or month."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    _number("ordinal"),
+    _number("amount_nano"),
+    _number("used_nano"),
+    _number("inflight_nano"),
+    _number("lease_until"),
+    Index("ix_holds_lease_until", "lease_until"),
+)
+
+hold_budgets = Table(
+    "hold_budgets",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("budget_id", Text, primary_key=True),
+)
+
+inflight = Table(
+    "inflight",
+    metadata,
+    Column("attempt_id", Text, primary_key=True),
+    _text("run_id"),
+    _number("worst_nano"),
+    _text("intent"),
+    Index("ix_inflight_run_id", "run_id"),
+)
+"""What was about to be sent; ``intent`` is the attempt's row as far as it is known, as JSON."""
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
+"""``epoch``: the identity of this ledger, so that a replica notices that it belongs to another."""

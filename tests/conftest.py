@@ -1,0 +1,70 @@
+"""What every test stands on: no way out of the machine, a scrubbed environment, a store of each kind."""
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pricing.store import Store
+from tests.support.postgres import MISSING, Postgres, postgres_server
+
+_SECRETIVE = ("_API_KEY", "AWS_", "FAREBOX_", "PREFECT_", "OTEL_")
+
+
+def _is_local(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a Unix socket
+    host = str(address[0]).split("%")[0]
+    if host in {"", "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _refuse_the_world(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in {"socket.connect", "socket.sendto"} and not _is_local(arguments[-1]):
+        raise PermissionError(f"tests may only reach loopback, not {arguments[-1]!r}")
+    if event == "socket.getaddrinfo" and not _is_local((arguments[0] or "localhost",)):
+        host = arguments[0].decode() if isinstance(arguments[0], bytes) else str(arguments[0])
+        if host not in {socket.gethostname(), "localhost"}:
+            raise socket.gaierror(socket.EAI_NONAME, f"tests may not look up {host!r}")
+
+
+sys.addaudithook(_refuse_the_world)
+
+for _name in list(os.environ):
+    if _name.startswith(_SECRETIVE) or _name.endswith(_SECRETIVE):
+        del os.environ[_name]
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if MISSING:
+        pytest.skip(MISSING)
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, once per kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = Store(database_url)
+    yield opened
+    opened.close()

