@@ -15,11 +15,12 @@ from tasks.sandbox.server import Sandbox
 
 def main() -> int:
     """Serve until told to end; the first line printed is the base URL."""
+    usual = Latency()
     parser = argparse.ArgumentParser(prog="python -m tasks.sandbox", description="The sandbox provider.")
     parser.add_argument("--journal", type=Path, required=True, help="file that gets one line for every request")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes any that is free")
-    parser.add_argument("--base-latency", type=float, default=Latency.base, metavar="SECONDS")
-    parser.add_argument("--token-latency", type=float, default=Latency.per_token, metavar="SECONDS")
+    parser.add_argument("--base-latency", type=float, default=usual.base, metavar="SECONDS")
+    parser.add_argument("--token-latency", type=float, default=usual.per_token, metavar="SECONDS")
     arguments = parser.parse_args()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from pricing.usage import Usage
+from tasks.sandbox.anthropic_dialect import AnthropicDialect
+from tasks.sandbox.bedrock_dialect import BedrockDialect
 from tasks.sandbox.brain import answer_question
 from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan
@@ -39,10 +41,11 @@ LABEL: Final = {"x-farebox-sandbox": "1"}
 """On every reply, so that nobody takes the sandbox for a model."""
 
 _PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
-_CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse|converse-stream)")
+_CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream|converse)$")
 _REFUSING: Final[Mapping[str, Complaint]] = {
     "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
 }  # fmt: skip
+_ENDINGS: Final = ("/chat/completions", "/messages", "/converse", "/converse-stream")
 _GATEWAY_PAGE: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 )
@@ -98,44 +101,46 @@ class Handler:
         self._requests: Counter[str] = Counter()
         self._openai = OpenAIDialect("openai")
         self._groq = OpenAIDialect("groq")
+        self._anthropic = AnthropicDialect()
+        self._bedrock = BedrockDialect()
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         match = _PATH.fullmatch(http.raw_path.partition("?")[0])
-        if match is None:
-            return _json(404, {"error": "no such path"})
-        rest = match["rest"]
-        if http.method == "GET" and rest == "/health":
-            return _json(200, {"status": "ok", "sandbox": True})
-        if rest.startswith("/_sandbox/"):
+        rest = match["rest"] if match else ""
+        if rest == "/health" or rest.startswith("/_sandbox/"):
             return await self._admin(http, rest)
-        target = unquote(match["target"]) if match["target"] else None
+        target = unquote(match["target"]) if match and match["target"] else None
         self._requests[target or ""] += 1
         dialect, model, stream = self._route(rest)
         call = _Call(http, dialect, dialect.new_id(), target, model)
-        if http.method != "POST" or not rest.endswith(
-            ("/chat/completions", "/messages", "/converse", "/converse-stream")
-        ):
-            return self._refuse(call, "not_found", Facts(call.request_id))
         try:
-            body = orjson.loads(await http.read())
-            if not isinstance(body, dict):
-                raise BadRequest("The request body is not a JSON object.")
-            question = dialect.read(body, model, http.headers)
-        except web.HTTPRequestEntityTooLarge:
-            return self._refuse(call, "too_large", Facts(call.request_id))
-        except orjson.JSONDecodeError:
-            return self._refuse(
-                call, "invalid", Facts(call.request_id, message="We could not parse the JSON body of your request.")
-            )
+            question = await self._read(call, rest)
         except BadRequest as wrong:
             facts = Facts(call.request_id, call.model, wrong.message, param=wrong.param, code=wrong.code)
-            return self._refuse(call, "invalid", facts)
+            return self._refuse(call, wrong.complaint, facts)
         call.model = question.model
         return await self._serve(call, replace(question, stream=question.stream or stream))
 
+    async def _read(self, call: _Call, rest: str) -> Question:
+        if call.http.method != "POST" or not rest.endswith(_ENDINGS):
+            raise BadRequest("no such path", complaint="not_found")
+        try:
+            body = orjson.loads(await call.http.read())
+        except web.HTTPRequestEntityTooLarge as error:
+            raise BadRequest("too large", complaint="too_large") from error
+        except orjson.JSONDecodeError as error:
+            raise BadRequest("We could not parse the JSON body of your request.") from error
+        if not isinstance(body, dict):
+            raise BadRequest("The request body is not a JSON object.")
+        return call.dialect.read(body, call.model, call.http.headers)
+
     def _route(self, rest: str) -> tuple[Dialect, str, bool]:
         """The dialect of a path, the model it names, and whether it asks for a stream."""
+        if converse := _CONVERSE.search(rest):
+            return self._bedrock, unquote(converse["model"]), converse["verb"] == "converse-stream"
+        if rest.endswith("/messages"):
+            return self._anthropic, "", False
         return (self._groq if rest.startswith("/openai/") else self._openai), "", False
 
     async def _serve(self, call: _Call, question: Question) -> web.StreamResponse:
@@ -152,8 +157,8 @@ class Handler:
             max_tokens=question.max_tokens,
             retry_after=None if fault is None else fault.retry_after,
         )
-        if kind in _REFUSING:
-            return self._refuse(call, _REFUSING[kind], facts)
+        if complaint := _REFUSING.get(kind or ""):
+            return self._refuse(call, complaint, facts)
         if kind == "html502":
             self._write(call, 502)
             return web.Response(status=502, text=_GATEWAY_PAGE, content_type="text/html", headers=LABEL)
@@ -280,6 +285,8 @@ class Handler:
         )
 
     async def _admin(self, http: web.BaseRequest, path: str) -> web.StreamResponse:
+        if http.method == "GET" and path == "/health":
+            return _json(200, {"status": "ok", "sandbox": True})
         if http.method == "POST" and path == "/_sandbox/faults":
             try:
                 self._plan = FaultPlan(FAULTS.validate_json(await http.read()))

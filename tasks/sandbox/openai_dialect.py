@@ -12,6 +12,7 @@ import orjson
 from pricing.usage import Usage
 from tasks.sandbox.openai_errors import groq_refusal, openai_refusal
 from tasks.sandbox.question import (
+    Answer,
     BadRequest,
     Complaint,
     Exchange,
@@ -54,9 +55,11 @@ class OpenAIDialect:
         self.provider: Provider = provider
 
     def new_id(self) -> str:
+        """A request id in OpenAI's form."""
         return f"req_{uuid4().hex}"
 
     def read(self, body: JSONObject, model: str, headers: Mapping[str, str]) -> Question:  # noqa: ARG002 — the protocol's
+        """The request, or what OpenAI would say is wrong with it."""
         named = body.get("model")
         if not isinstance(named, str) or not named:
             raise BadRequest("you must provide a model parameter")
@@ -105,9 +108,11 @@ class OpenAIDialect:
         return Schema(spec["name"], definition), False
 
     def usage(self, counted: Usage) -> Usage:
+        """Without cache writes, which cost nothing extra here and are not told."""
         return replace(counted, cache_write_tokens=None, cache_write_1h_tokens=None)
 
     def reply(self, exchange: Exchange) -> JSONObject:
+        """A chat completion."""
         answer = exchange.answer
         refused = answer.stop == "refusal" and self.provider == "openai"
         message: JSONObject = {"role": "assistant", "content": None if refused else answer.text}
@@ -116,10 +121,11 @@ class OpenAIDialect:
         if answer.calls:
             message["content"] = answer.text or None
             message["tool_calls"] = [_call(call) for call in answer.calls]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.stop]}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
         return {**self._head(exchange, "chat.completion"), "choices": [choice], "usage": self._usage_body(exchange)}
 
     def stream(self, exchange: Exchange) -> list[Part]:
+        """The chunks of a streamed completion; usage comes last, if asked for."""
         head = self._head(exchange, "chat.completion.chunk")
         if exchange.question.stream_usage:
             head["usage"] = None
@@ -140,16 +146,18 @@ class OpenAIDialect:
                 Part(event({"tool_calls": [{"index": index, "function": {"arguments": text}}]}), tokens)
                 for text, tokens in chunks(call.arguments, _TOKENS_PER_EVENT)
             ]
-        parts.append(Part(event({}, _FINISH[answer.stop])))
+        parts.append(Part(event({}, _finish(answer))))
         if exchange.question.stream_usage:
             parts.append(Part(_event({**head, "choices": [], "usage": self._usage_body(exchange)})))
         parts.append(Part(b"data: [DONE]\n\n"))
         return parts
 
     def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+        """An error object."""
         return (groq_refusal if self.provider == "groq" else openai_refusal)(complaint, facts)
 
     def garbage(self) -> bytes:
+        """A chunk that is no JSON."""
         return b'data: {"id":"chatcmpl-\n\n'
 
     def _head(self, exchange: Exchange, kind: str) -> JSONObject:
@@ -174,6 +182,10 @@ class OpenAIDialect:
             seconds = exchange.latency_ms / 1000
             body |= {"queue_time": 0.0, "prompt_time": 0.0, "completion_time": seconds, "total_time": seconds}
         return body
+
+
+def _finish(answer: Answer) -> str:
+    return "tool_calls" if answer.calls and answer.stop == "malformed" else _FINISH[answer.stop]
 
 
 def _event(body: JSONObject) -> bytes:
@@ -223,7 +235,8 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
 def _calls(wire: Any, param: str) -> tuple[ToolCall, ...]:
     try:
         return tuple(
-            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in wire or ()
+            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+            for call in require_objects(wire or [], name=param)
         )
     except (KeyError, TypeError) as error:
         raise BadRequest(f"Missing required parameter: '{param}.tool_calls'.", param=f"{param}.tool_calls") from error

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+import orjson
+
 from pricing.usage import Usage
 from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
 
@@ -109,8 +111,11 @@ class Part:
 class BadRequest(Exception):
     """The request breaks a rule of its dialect; the provider would have refused it in the same way."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, complaint: Complaint = "invalid"
+    ) -> None:
         super().__init__(message)
+        self.complaint: Complaint = complaint
         self.message = message
         self.param = param
         self.code = code
@@ -170,3 +175,27 @@ def require_objects(value: Any, *, name: str) -> list[JSONObject]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise BadRequest(f"{name}: must be a list of objects", param=name)
     return value
+
+
+def require_pairs(messages: Sequence[Message]) -> None:
+    """Every tool call is answered right after it, and every tool result answers one; else :class:`BadRequest`."""
+    open_ids: set[str] = set()
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id not in open_ids:
+                raise BadRequest(f"unexpected tool result: no tool use with id {message.tool_call_id} came before it")
+            open_ids.remove(message.tool_call_id)
+        elif open_ids:
+            raise BadRequest(f"tool uses without results immediately after them: {', '.join(sorted(open_ids))}")
+        open_ids.update(call.id for call in message.tool_calls)
+    if open_ids:
+        raise BadRequest(f"tool uses without results immediately after them: {', '.join(sorted(open_ids))}")
+
+
+def json_object(text: str) -> JSONObject:
+    """The JSON object in ``text``; empty where there is none, as dialects with objects for arguments have it."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
