@@ -18,7 +18,11 @@ from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allo
 MASK = "[SECRET]"
 
 _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("aws_key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
+    (
+        "aws_key",
+        ("AKIA", "ASIA", "ABIA", "ACCA"),
+        r"A(?:KIA|SIA|BIA|CCA)(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    ),
     ("bedrock", ("ABSK",), r"ABSK[A-Za-z0-9+/]{100,300}={0,2}"),
     ("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{36,255}"),
     ("github", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{36,255}"),
@@ -63,7 +67,7 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("terraform", (".atlasv1.",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}"),
     ("age", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
     ("telegram", (":AA",), r"\d{8,10}:AA[\w-]{32,33}(?![\w-])"),
-    ("jwt", ("eyJ",), r"eyJ[\w-]{10,2000}+\.eyJ[\w-]{10,8000}+\.[\w-]{10,1000}"),
+    ("jwt", ("eyJ",), r"(?<!-)eyJ[\w-]{10,2000}+\.eyJ[\w-]{10,8000}+\.[\w-]{10,1000}"),
 )
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern. Sources: the issuers' own pages."""
 
@@ -77,7 +81,7 @@ _PEM_LONGEST = 20_000
 _URL_PASSWORD = re.compile(r"(?<=://)[\w.+%-]{0,64}:(?P<value>[^\s:/@'\"<>{}$]{3,128}+)@(?=[\w\[])")
 _AUTHORIZATION = re.compile(r"(?i:\b(?:bearer|basic)[ \t]{1,3})(?P<value>[A-Za-z0-9+/_.~-]{20,4096}+={0,2})")
 _ASSIGNED = re.compile(
-    r"""(?ix) (?P<name>
+    r"""(?ix) (?<!://) (?:
           (?P<password> pass(?:word|wd|phrase|code|(?![a-z])) | pwd)
         | secret | token | credentials?
         | (?:api|access|auth|account|private|signing|encryption|master|client|service|deploy|shared|storage|webhook|
@@ -86,14 +90,20 @@ _ASSIGNED = re.compile(
       (?: (?P<quote>"{1,3}|'{1,3}|`) (?P<quoted>[^\s"'`]{6,256}+) (?P=quote)
         | (?P<bare>[^\s"'`,;<>(){}\[\]|&]{8,256}+) (?=[\s,;&"]|$) )"""
 )
+_TOLD = re.compile(
+    r"(?i:\bpass(?:word|phrase|code)[ \t]{1,3}(?:is|was|to)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
+)
 _OTHER_NAME = re.compile(
     r"(?i)(?:id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at)s?$"
 )
 _PLACEHOLDER = re.compile(
     r"(?i)x{4}|\*{3}|\.{2}|…|^[$%@<]|[>$]$|[${%]\{|%\(|%s|example|sample|placeholder|change.?me|dummy|your|redacted|mask|"
-    r"secret|passw|token|fixme|insert|replace|foo|bar|test|1234|abcd|none|null|env\b|\(|::|\\[nrt]"
+    r"fixme|insert|replace|none|null|env\b|\(|::|\\[nrt]"
 )
-_PATH = re.compile(r"(?:[A-Za-z_]\w{0,80}[./:\\-]){1,20}[A-Za-z_]\w{0,80}|[./~\\].{0,256}|\w{2,10}://.{0,256}")
+_WORDS = re.compile(r"(?i)secret|passw|token|foo|bar|test|1234|abcd")
+_PATH = re.compile(
+    r"(?:[A-Za-z_]{1,80}\d{0,3}[./:\\-]){1,20}(?:[A-Za-z_]{1,80}\d{0,3})?|[./~\\].{0,256}|\w{2,10}://.{0,256}"
+)
 _KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED = 16, 8, 8
 
 
@@ -147,10 +157,16 @@ def _assigned(text: str) -> Iterator[Finding]:
         if _OTHER_NAME.search(match["rest"]):
             continue
         group = "quoted" if match["quoted"] else "bare"
-        if _is_password(match[group]) if match["password"] and match["quoted"] else _is_key(match[group]):
+        value = match[group]
+        if _is_password(value) if match["password"] else _is_key(value):
             yield Finding(*match.span(group), "password" if match["password"] else "assigned")
+    for match in _TOLD.finditer(text):
+        value = match["value"].rstrip(".,;:!?*)")
+        if _is_password(value):
+            yield Finding(match.start("value"), match.start("value") + len(value), "password")
     for match in _URL_PASSWORD.finditer(text):
-        if not _PLACEHOLDER.search(match["value"]) and not match["value"].isalpha():
+        value = match["value"]
+        if not (value.isalpha() or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
             yield Finding(*match.span("value"), "password")
     for match in _AUTHORIZATION.finditer(text):
         if _is_key(match["value"]):
@@ -168,16 +184,18 @@ def _is_key(value: str) -> bool:
         and value.isascii()
         and len(set(value)) > _LEAST_VARIED
         and not _PLACEHOLDER.search(value)
+        and not _WORDS.search(value)
         and not _PATH.fullmatch(value)
     )
 
 
 def _is_password(value: str) -> bool:
-    """Whether a quoted value looks like a password that somebody made up: eight characters, letters and digits."""
+    """Whether a value looks like a password that somebody made up: letters, and digits or other signs among them."""
+    mixed = any(map(str.islower, value)) and any(map(str.isupper, value)) and not value.replace("_", "").isalnum()
     return (
         len(value) >= _PASSWORD_LENGTH
-        and any(map(str.isdigit, value))
         and any(map(str.isalpha, value))
+        and (any(map(str.isdigit, value)) or mixed)
         and not _PLACEHOLDER.search(value)
         and not _PATH.fullmatch(value)
     )
