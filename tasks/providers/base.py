@@ -1,0 +1,211 @@
+"""What every provider's adapter offers, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from pricing.usage import Usage
+from tasks.providers.failures import Failure, classify, failure, request_id
+from tasks.providers.json_shapes import obj, parse
+from tasks.targets import Target
+from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason, ToolCall
+
+OK = 200
+
+
+class ReplyError(Exception):
+    """An exchange that gave no :class:`ModelReply`.
+
+    ``usage`` holds what the provider had counted by then, ``partial`` tells whether text had already been handed out.
+    The text of this error names the class of failure only.
+    """
+
+    def __init__(self, failure: Failure, usage: Usage | None = None, *, partial: bool = False) -> None:
+        super().__init__(failure, usage)
+        self.failure = failure
+        self.usage = usage
+        self.partial = partial
+
+    def __str__(self) -> str:
+        return f"{self.failure.kind} (status {self.failure.status}, code {self.failure.code})"
+
+
+class Stream(Protocol):
+    """Reads one streamed reply."""
+
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far."""
+        ...
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Takes bytes as they come; returns the text they bring. Raises :class:`ReplyError`."""
+        ...
+
+    def finish(self) -> ModelReply:
+        """The whole reply, once no more bytes come. Raises :class:`ReplyError` if it was cut off."""
+        ...
+
+
+class Adapter(Protocol):
+    """One provider's dialect."""
+
+    def encode(
+        self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
+    ) -> HttpRequest:
+        """The request as the provider wants it; ``attempt_id`` (ASCII) lets its support find the attempt."""
+        ...
+
+    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+        """The reply to a request that was not streamed, or any reply whose status is not 200.
+
+        Raises:
+            ReplyError: the provider refused or failed, or what it sent is no reply.
+        """
+        ...
+
+    def stream(self, target: Target, headers: Mapping[str, str]) -> Stream:
+        """A reader for the streamed reply that began with a 200 and ``headers``."""
+        ...
+
+
+@dataclass(slots=True)
+class CallDraft:
+    """A tool call while it arrives."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A reply while it arrives, whether in one body or in many events."""
+
+    text: str = ""
+    refusal: str = ""
+    calls: dict[object, CallDraft] = field(default_factory=dict)
+    stop: StopReason | None = None
+    usage: Usage = field(default_factory=Usage)
+    counts: JSONObject = field(default_factory=dict)
+    """The provider's own usage object, while events add to it."""
+    model: str | None = None
+    done: bool = False
+    """Whether the dialect's last event was seen."""
+
+    def call(self, index: object) -> CallDraft:
+        """The tool call at ``index``, begun if need be."""
+        return self.calls.setdefault(index, CallDraft())
+
+    def reply(self, headers: Mapping[str, str]) -> ModelReply:
+        """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
+        stop = self._stop()
+        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in self.calls.values())
+        return ModelReply(
+            text=self.text or self.refusal,
+            stop=stop,
+            usage=self.usage,
+            tool_calls=calls if stop == "tool_calls" else (),
+            model=self.model,
+            request_id=request_id(lower(headers)),
+        )
+
+    def _stop(self) -> StopReason:
+        if self.stop is not None and self.stop not in {"end", "tool_calls"}:
+            return self.stop
+        if self.refusal:
+            return "refusal"
+        if self.calls:
+            return "tool_calls"
+        return "end" if self.text.strip() else "malformed"
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers under lower-case names."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def opened(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> JSONObject:
+    """The reply's JSON object. Raises :class:`ReplyError` if the reply is an error, or no JSON object."""
+    reply = parse(body) if status == OK else None
+    if not isinstance(reply, dict) or reply.get("error"):
+        raise ReplyError(classify(provider, status, headers, body))
+    return reply
+
+
+def broken(headers: Mapping[str, str], usage: Usage | None = None, *, partial: bool = False) -> ReplyError:
+    """A reply with status 200 that lacks what makes it one: loss of service, and perhaps billed."""
+    fault = failure("server_error", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))
+    return ReplyError(fault, usage, partial=partial)
+
+
+class Event(NamedTuple):
+    """One event of a stream. ``fault`` is the provider's code if the event says that the stream failed."""
+
+    name: str
+    data: bytes
+    fault: str | None = None
+
+
+class Frames(Protocol):
+    """Cuts a byte stream into events, wherever its chunks begin and end."""
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that ``chunk`` completes. Raises ``ValueError`` if the bytes are damaged."""
+        ...
+
+
+class EventReader:
+    """Reads a streamed reply: ``frames`` cuts it into events, ``absorb`` adds one to a draft and returns its text."""
+
+    def __init__(
+        self, provider: str, headers: Mapping[str, str], frames: Frames, absorb: Callable[[Draft, str, JSONObject], str]
+    ) -> None:
+        self._provider = provider
+        self._headers = headers
+        self._frames = frames
+        self._absorb = absorb
+        self._draft = Draft()
+
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far."""
+        return self._draft.usage
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The text that these bytes bring."""
+        try:
+            return [delta for event in self._frames.feed(chunk) if (delta := self._read(event))]
+        except ValueError:
+            raise self._lost() from None
+
+    def finish(self) -> ModelReply:
+        """The whole reply. It is whole once the stop reason and the usage are there, or the dialect's last event."""
+        draft = self._draft
+        if not draft.done and (draft.stop is None or not draft.usage.known):
+            raise self._lost()
+        return draft.reply(self._headers)
+
+    def _read(self, event: Event) -> str:
+        if event.data == b"[DONE]":
+            self._draft.done = True
+            return ""
+        payload = parse(event.data)
+        if event.fault or obj(payload).get("error") or obj(payload).get("object") == "error":
+            headers = {**self._headers, **({"x-amzn-errortype": event.fault} if event.fault else {})}
+            raise ReplyError(classify(self._provider, OK, headers, event.data), self.usage, partial=self._partial)
+        if not isinstance(payload, dict):
+            raise broken(self._headers, self.usage, partial=self._partial)
+        return self._absorb(self._draft, event.name, payload)
+
+    @property
+    def _partial(self) -> bool:
+        return bool(self._draft.text)
+
+    def _lost(self) -> ReplyError:
+        fault = failure(
+            "connection", status=OK, phase="read", maybe_billed=True, request_id=request_id(lower(self._headers))
+        )
+        return ReplyError(fault, self.usage, partial=self._partial)

@@ -1,0 +1,286 @@
+"""What each provider's error replies mean, as tables; ``failures.classify`` reads them.
+
+Sources: the official SDKs and API references of the providers, botocore's ``bedrock-runtime`` model, the servers of
+vLLM, llama.cpp and Ollama; the facts are gathered in the project's provider notes.
+
+A dialect is read from the surest sign to the vaguest: ``codes`` decide; ``texts`` split a broad code by the beginning
+of the provider's own message, for the statuses where that text occurs; ``families`` are broad codes; ``statuses``
+say what a bare status means where it differs from HTTP's usual meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tasks.providers.kinds import FailureKind
+
+Codes: TypeAlias = Mapping[str, FailureKind]
+
+LEAD_IN = re.compile(r"(?:The model returned the following errors|\w*Error|error|litellm\.\w+): ?")
+"""What gateways put before the message of the model they front."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message that begins like ``pattern``, in a reply of one of ``statuses``.
+
+    If the pattern has the groups ``limit`` and ``asked``, it only holds where more was asked than the limit.
+    """
+
+    pattern: re.Pattern[str]
+    kind: FailureKind
+    statuses: frozenset[int]
+
+
+def texts(kind: FailureKind, statuses: set[int], *patterns: str) -> tuple[Text, ...]:
+    """One rule per pattern; letter case does not matter."""
+    return tuple(Text(re.compile(pattern, re.IGNORECASE), kind, frozenset(statuses)) for pattern in patterns)
+
+
+def codes(**kinds: str) -> dict[str, FailureKind]:
+    """``kind="code code …"`` turned into code → kind; codes are matched in lower case, ``413:code`` for a 413 only."""
+    return {code.lower(): kind for kind, listed in kinds.items() for code in listed.split()}  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The rules of one provider."""
+
+    codes: Codes
+    texts: tuple[Text, ...] = ()
+    families: Codes = field(default_factory=dict)
+    statuses: Mapping[int, FailureKind] = field(default_factory=dict)
+
+
+STATUSES: Mapping[int, FailureKind] = {
+    401: "auth",
+    402: "quota_exhausted",
+    403: "auth",
+    404: "not_found",
+    405: "not_found",
+    407: "auth",
+    408: "timeout",
+    409: "server_error",
+    410: "not_found",
+    413: "request_too_large",
+    414: "request_too_large",
+    424: "server_error",
+    425: "server_error",
+    429: "rate_limit",
+    431: "request_too_large",
+    451: "auth",
+    499: "connection",
+    503: "overloaded",
+    504: "timeout",
+    522: "connection",
+    524: "timeout",
+    529: "overloaded",
+}
+"""A status that stands alone; other 3xx mean a wrong address, other 4xx a wrong request, all else a broken server."""
+
+OPENAI_CODES = codes(
+    rate_limit="slow_down",
+    overloaded="server_is_overloaded capacity_exceeded",
+    timeout="vector_store_timeout",
+    context_overflow="context_length_exceeded exceed_context_size_error",
+    request_too_large="request_too_large image_file_too_large",
+    quota_exhausted="insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded "
+    "project_spend_limit_exceeded organization_usage_limit_exceeded billing_hard_limit_reached billing_not_active "
+    "blocked_api_access",
+    auth="invalid_api_key incorrect_api_key account_deactivated unsupported_country_region_territory "
+    "invalid_organization mismatched_organization ip_not_authorized organization_restricted model_terms_required "
+    "model_permission_blocked_org model_permission_blocked_project data_residency_mismatch",
+    not_found="model_not_found model_decommissioned DeploymentNotFound",
+    invalid_request="string_above_max_length array_above_max_length unsupported_value unsupported_parameter "
+    "invalid_value unknown_parameter missing_required_parameter invalid_type invalid_image",
+    content_policy="invalid_prompt content_policy_violation content_filter ResponsibleAIPolicyViolation bio_policy "
+    "cyber_policy misalignment_policy_violation image_content_policy_violation",
+    invalid_output="json_validate_failed tool_use_failed output_parse_failed",
+)
+OPENAI_FAMILIES = codes(
+    rate_limit="rate_limit_exceeded rate_limit_error tokens requests",
+    overloaded="service_unavailable_error unavailable_error ServiceUnavailableError",
+    server_error="server_error internal_server_error internal_error InternalServerError",
+    auth="authentication_error permission_error AuthenticationError PermissionDeniedError request_forbidden",
+    not_found="not_found_error NotFoundError",
+    request_exceeds_quota_window="413:rate_limit_exceeded",
+)
+OPENAI_TEXTS = (
+    *texts(
+        "request_exceeds_quota_window",
+        {413, 429},
+        r"Request too large for ",
+        r"Rate limit reached for .{1,300}?: Limit (?P<limit>[\d,]+),(?: Used [\d,]+,)? Requested (?P<asked>[\d,]+)",
+    ),
+    *texts("quota_exhausted", {429}, r"You exceeded your current quota", r"Your account is not active"),
+    *texts("not_found", {400}, r"invalid model ID"),
+    *texts(
+        "context_overflow",
+        {400, 413, 422},
+        r"This model's maximum context length is",
+        r"Input tokens exceed the configured limit of",
+        r"Your input exceeds the context window of this model",
+        r"Please reduce the length of the messages or completion",
+        r"prompt tokens (?:\(\d+\) )?exceed model maximum",
+    ),
+)
+
+SERVER_TEXTS = texts(
+    "context_overflow",
+    {400, 413, 422, 500},
+    r"(?:the )?request (?:\(\d+ tokens\) )?exceeds the available context size",
+    r"'max_tokens' or 'max_completion_tokens' is too large: [\d,]+\. ?This model's maximum context length is",
+    r"max_tokens=\d+ cannot be greater than max_model_len=",
+    r"The (?:decoder |encoder )?prompt \((?:total )?length \d+\) is (?:longer than|too long)",
+    r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum (?:context )?(?:length|allowed)",
+    r"You passed \d+ input tokens and requested \d+ output tokens\. However, the model's context length is only",
+    r"(?:the )?(?:input|prompt)(?: length)? exceeds (?:the )?(?:maximum )?context (?:length|window|size)",
+    r"prompt too long; exceeded (?:max )?context length",
+    r"The number of tokens to keep from the initial prompt is greater than the context length",
+    r"Trying to keep the first \d+ tokens when context the overflows",
+    r"Context size has been exceeded",
+    r"input is too large to process",
+)
+"""vLLM, llama.cpp, Ollama and LM Studio, old and new."""
+
+OPENAI = Dialect(codes=OPENAI_CODES, texts=OPENAI_TEXTS, families=OPENAI_FAMILIES)
+GROQ = Dialect(
+    codes=OPENAI_CODES,
+    texts=OPENAI_TEXTS,
+    families=OPENAI_FAMILIES,
+    statuses={498: "overloaded"},
+)
+OPENAI_COMPATIBLE = Dialect(codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS, families=OPENAI_FAMILIES)
+
+ANTHROPIC_OVERFLOW = (
+    r"prompt is too long: [\d,]+ tokens > [\d,]+ maximum",
+    r"prompt is too long$",
+    r"input length and `max_tokens` exceed context limit",
+)
+ANTHROPIC = Dialect(
+    codes=codes(
+        rate_limit="ramp_limit_exceeded",
+        request_too_large="request_too_large request_body_too_large_after_decoding",
+        quota_exhausted="enforced_spend_limit_reached contract_spend_limit_reached "
+        "linked_organization_spend_limit_reached linked_organization_billing_unavailable billing_error",
+        auth="organization_on_hold authentication_error permission_error",
+        not_found="not_found_error",
+    ),
+    texts=(
+        *texts(
+            "quota_exhausted",
+            {400, 403, 429},
+            r"You have reached your specified (?:workspace )?API usage limits",
+            r"Your credit balance is too low",
+        ),
+        *texts("auth", {400, 403}, r"This organization has been disabled"),
+        *texts("content_policy", {400}, r"Output blocked by content filtering policy"),
+        *texts("context_overflow", {400, 413}, *ANTHROPIC_OVERFLOW),
+    ),
+    families=codes(
+        rate_limit="rate_limit_error",
+        overloaded="overloaded_error",
+        server_error="api_error conflict_error",
+        timeout="timeout_error",
+    ),
+)
+
+BEDROCK = Dialect(
+    codes=codes(
+        overloaded="ModelNotReadyException ServiceUnavailableException ServiceUnavailable MPAgreementBeingCreated",
+        server_error="InternalServerException InternalServerError InternalFailure InternalError ServiceFailure "
+        "ModelErrorException ModelStreamErrorException ConflictException",
+        timeout="ModelTimeoutException RequestTimeout RequestTimeoutException",
+        quota_exhausted="ServiceQuotaExceededException",
+        request_too_large="RequestEntityTooLargeException RequestTooLargeException",
+        auth="AccessDeniedException AccessDenied ExpiredTokenException ExpiredToken UnrecognizedClientException "
+        "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
+        "InvalidClientTokenId MissingAuthenticationToken MissingAuthenticationTokenException InvalidAccessKeyId "
+        "NotAuthorized OptInRequired RequestExpired INVALID_PAYMENT_INSTRUMENT",
+        not_found="ResourceNotFoundException FTUFormNotFilled UnknownOperationException ModelNotFoundException",
+        context_overflow="context_length_exceeded",
+    ),
+    texts=(
+        *texts("quota_exhausted", {400, 429}, r"Too many \w+ per day"),
+        *texts(
+            "not_found",
+            {400},
+            r"The provided model identifier is invalid",
+            r"Invocation of model ID .{1,300} with on-demand throughput isn.t supported",
+        ),
+        *texts("auth", {400}, r"Operation not allowed"),
+        *texts("content_policy", {400}, r"Output blocked by content filtering policy"),
+        *texts(
+            "context_overflow",
+            {400},
+            *ANTHROPIC_OVERFLOW,
+            r"Input is too long",
+            r"Input Tokens Exceeded",
+            r"Too many input tokens\. Max input tokens",
+            r"This model's maximum context length is",
+            r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum context length",
+            r"(?:Your input|Your request|The input|Input|The prompt|Prompt) exceeds the (?:model's )?context window",
+            r"(?:the )?(?:prompt|input|request)?(?: ?tokens)? ?(?:\(\d+\) )?exceeds? (?:the )?model maximum",
+        ),
+    ),
+    families=codes(
+        rate_limit="ThrottlingException Throttling ThrottledException RequestThrottledException "
+        "TooManyRequestsException RequestThrottled RequestLimitExceeded LimitExceededException SlowDown",
+        invalid_request="ValidationException ValidationError SerializationException MalformedQueryString",
+    ),
+)
+
+GEMINI = Dialect(
+    codes=codes(
+        quota_exhausted="QuotaPerDay quota_exceeded BILLING_DISABLED",
+        auth="API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_IP_ADDRESS_BLOCKED "
+        "API_KEY_HTTP_REFERRER_BLOCKED CONSUMER_SUSPENDED CONSUMER_INVALID SERVICE_DISABLED ACCESS_TOKEN_EXPIRED "
+        "CREDENTIALS_MISSING IAM_PERMISSION_DENIED",
+    ),
+    texts=(
+        *texts("auth", {400, 403}, r"API key (?:not valid|expired|not found)", r"User location is not supported"),
+        *texts("request_too_large", {400}, r"Request payload size exceeds the limit"),
+        *texts(
+            "context_overflow",
+            {400},
+            r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
+            r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
+        ),
+    ),
+    families=codes(
+        rate_limit="RESOURCE_EXHAUSTED rate_limit_exceeded",
+        overloaded="UNAVAILABLE",
+        server_error="INTERNAL UNKNOWN ABORTED DATA_LOSS",
+        timeout="DEADLINE_EXCEEDED",
+        auth="UNAUTHENTICATED PERMISSION_DENIED",
+        not_found="NOT_FOUND",
+        invalid_request="INVALID_ARGUMENT OUT_OF_RANGE",
+    ),
+)
+
+DIALECTS: Mapping[str, Dialect] = {
+    "openai": OPENAI,
+    "groq": GROQ,
+    "openai_compatible": OPENAI_COMPATIBLE,
+    "openai_compat": OPENAI_COMPATIBLE,
+    "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
+    "gemini": GEMINI,
+}
+"""Providers by name; an unknown one is read as OpenAI-compatible."""
+
+STOPS: Codes = codes(
+    truncated="length max_tokens model_context_window_exceeded max_output_tokens",
+    refusal="refusal",
+    content_policy="content_filter content_filtered guardrail_intervened prompt_blocked SAFETY RECITATION BLOCKLIST "
+    "PROHIBITED_CONTENT SPII MODEL_ARMOR IMAGE_SAFETY",
+    invalid_output="malformed_model_output malformed_tool_use MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE "
+    "UNEXPECTED_TOOL_CALL MISSING_THOUGHT_SIGNATURE LANGUAGE",
+)
+"""Why a reply with status 200 is no answer: stop reasons of all dialects."""
+
+STATUS_OF_TYPE: Mapping[str, int] = {"invalid_request_error": 400, "badrequesterror": 400, "invalid_argument": 400}
+"""The status an error would have had, had it not come inside a 200."""

@@ -1,0 +1,210 @@
+"""From a provider's reply, or the transport's exception, to one class of failure.
+
+The rules are data (``failure_rules``); this room only finds the few fields they look at. Bodies echo what users wrote,
+so nothing but a provider's code fields and the beginning of its ``message`` is ever looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tasks.providers.failure_rules import DIALECTS, LEAD_IN, OPENAI_COMPATIBLE, STATUS_OF_TYPE, STATUSES, STOPS, Dialect
+from tasks.providers.json_shapes import items, obj, objects, parse, text
+from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Allowed, Failure, FailureKind, Move, Phase, failure
+from tasks.providers.retry_after import duration, retry_after
+from tasks.providers.transport_failures import classify_exception
+from tasks.wire import JSONObject
+
+__all__ = [
+    "ALLOWED",
+    "FAILED_STOPS",
+    "Allowed",
+    "Failure",
+    "FailureKind",
+    "Move",
+    "Phase",
+    "classify",
+    "classify_exception",
+    "failure",
+    "request_id",
+]
+
+_CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
+_MESSAGE_LENGTH = 8192
+"""Characters of a message that are looked at: gateways put whole JSON errors into theirs."""
+_BILLED = frozenset[FailureKind]({"timeout", "invalid_output", "refusal", "truncated"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What a reply says of its failure: codes from the surest to the vaguest, and the provider's message."""
+
+    codes: tuple[str, ...]
+    message: str
+    status: int
+    wait: float | None
+
+
+def classify(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+    """The class of a failed reply; never raises, whatever the reply.
+
+    Args:
+        provider: ``openai``, ``groq``, ``openai_compatible``, ``anthropic``, ``bedrock`` or ``gemini``; any other
+            name is read as OpenAI-compatible.
+        status: HTTP status. Failures inside a 200 are found too; a 200 in which there is none is a broken one.
+        headers: the reply's headers, in any letter case.
+        body: the reply's bytes, as they came.
+    """
+    lower = {str(name).lower(): str(value) for name, value in headers.items()}
+    parsed = parse(body)
+    reply = obj(parsed) or next(iter(objects(parsed)), {})
+    signs = _signs(status, lower, reply)
+    dialect = DIALECTS.get(provider, OPENAI_COMPATIBLE)
+    kind, certain = _kind(dialect, signs)
+    found = failure(
+        kind,
+        status=status,
+        code=next((code for code in signs.codes if _CODE.fullmatch(code)), None),
+        maybe_billed=kind in _BILLED or _succeeded(status),
+        request_id=request_id(lower) or _identifier(reply.get("request_id")),
+    )
+    wait = retry_after(lower)
+    return replace(
+        found,
+        retry_after=signs.wait if wait is None else wait,
+        retry_same_target=_told_to_retry(lower, found.retry_same_target, certain=certain),
+    )
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id under which the provider's support finds the exchange; ``headers`` has lower-case names."""
+    return next((found for name in _REQUEST_ID_HEADERS if (found := _identifier(headers.get(name)))), None)
+
+
+def _identifier(value: object) -> str | None:
+    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
+
+
+def _told_to_retry(headers: Mapping[str, str], usual: bool, *, certain: bool) -> bool:  # noqa: FBT001
+    """``x-should-retry`` outranks what a status usually means; its yes does not outrank a code that rules it out."""
+    told = headers.get("x-should-retry", "").strip().lower()
+    if told == "false":
+        return False
+    return usual or (told == "true" and not certain)
+
+
+def _kind(dialect: Dialect, signs: _Signs) -> tuple[FailureKind, bool]:
+    """The class, and whether a code or text settled it rather than a mere status."""
+    known = [key for code in signs.codes for key in (f"{signs.status}:{code.lower()}", code.lower())]
+    for code in known:
+        if code in dialect.codes:
+            return dialect.codes[code], True
+    for rule in dialect.texts:
+        if signs.status in rule.statuses and _exceeds(rule.pattern.match(signs.message)):
+            return rule.kind, True
+    for code in known:
+        if code in dialect.families:
+            return dialect.families[code], False
+        if code in STOPS and _succeeded(signs.status):
+            return STOPS[code], True
+    return _kind_of_status(dialect, signs.status), False
+
+
+def _succeeded(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004
+
+
+def _kind_of_status(dialect: Dialect, status: int) -> FailureKind:
+    usual = dialect.statuses.get(status) or STATUSES.get(status)
+    if usual is not None:
+        return usual
+    return {3: "not_found", 4: "invalid_request"}.get(status // 100, "server_error")  # type: ignore[return-value]
+
+
+def _exceeds(match: re.Match[str] | None) -> bool:
+    if match is None:
+        return False
+    asked, limit = (match.groupdict().get(name) for name in ("asked", "limit"))
+    return asked is None or limit is None or int(asked.replace(",", "")) > int(limit.replace(",", ""))
+
+
+def _signs(status: int, headers: Mapping[str, str], reply: JSONObject) -> _Signs:
+    """Where the providers put their codes and their message.
+
+    ``{"error": {…}}`` (all but AWS), ``{"error": "text"}`` (Ollama), a flat object (AWS, older vLLM), and an error
+    that a gateway left as JSON text inside its own message. A 200 without any of them tells why the model stopped.
+    """
+    error = obj(reply.get("error"))
+    aws = headers.get("x-amzn-errortype")
+    if not error and (aws or not _succeeded(status) or reply.get("object") == "error"):
+        error = reply
+    message = _without_lead_in(text(error.get("message")) or text(error.get("Message")) or text(reply.get("error")))
+    fields = [aws, *_codes(error), *([] if error else _stops(reply))]
+    if message.startswith("{"):
+        inner = obj(parse(message.encode("utf-8", "replace")))
+        nested = obj(inner.get("error")) or inner
+        message = text(nested.get("message"))
+        fields += _codes(nested)
+    return _Signs(
+        codes=tuple(code for field in fields if (code := _bare(field))),
+        message=message,
+        status=_meant_status(status, error),
+        wait=next((wait for wait in map(_delay, objects(error.get("details"))) if wait is not None), None),
+    )
+
+
+def _delay(detail: JSONObject) -> float | None:
+    return duration(detail.get("retryDelay"))
+
+
+def _without_lead_in(message: str) -> str:
+    message = message[:_MESSAGE_LENGTH].lstrip()
+    while (lead := LEAD_IN.match(message)) is not None:
+        message = message[lead.end() :]
+    return message
+
+
+def _codes(error: JSONObject) -> Iterator[object]:
+    details = error.get("details")
+    yield obj(details).get("error_code")
+    yield obj(error.get("innererror")).get("code")
+    for detail in objects(details):
+        if any("PerDay" in text(violation.get("quotaId")) for violation in objects(detail.get("violations"))):
+            yield "QuotaPerDay"
+        yield detail.get("reason")
+    yield from (error.get(name) for name in ("code", "Code", "__type", "type", "status"))
+
+
+def _bare(code: object) -> str:
+    """``aws.coral#Name:http://…`` without its namespaces; numbers and anything else are no codes."""
+    return text(code).split(":")[0].rsplit("#", 1)[-1].strip()
+
+
+def _meant_status(status: int, error: JSONObject) -> int:
+    """The status of an error that came inside a 200: its own number, or the one its type usually has."""
+    if not _succeeded(status):
+        return status
+    for field in (error.get("code"), error.get("status")):
+        if isinstance(field, int) and 400 <= field < 600:  # noqa: PLR2004
+            return field
+    return STATUS_OF_TYPE.get(_bare(error.get("status") or error.get("type")).lower(), status)
+
+
+def _stops(reply: JSONObject) -> Iterator[str]:
+    """Every field in which a dialect tells why a model stopped."""
+    if text(obj(reply.get("promptFeedback")).get("blockReason")):
+        yield "prompt_blocked"
+    yield text(obj(reply.get("incomplete_details")).get("reason"))
+    yield text(reply.get("stop_reason"))
+    yield text(reply.get("stopReason"))
+    choices: list[Any] = [*items(reply.get("choices")), *items(reply.get("candidates"))]
+    for choice in objects(choices):
+        if text(obj(choice.get("message")).get("refusal")):
+            yield "refusal"
+        yield text(choice.get("finish_reason"))
+        yield text(choice.get("finishReason"))

@@ -1,0 +1,52 @@
+"""Reading JSON whose shape nobody vouches for: everything is there, of the asked type, or empty."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from tasks.wire import JSONObject
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are forgiven."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def dump(value: object) -> str:
+    """Compact JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def obj(value: object) -> JSONObject:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """``value`` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def objects(value: object) -> list[JSONObject]:
+    """The objects in a list."""
+    return [item for item in items(value) if isinstance(item, dict)]
+
+
+def text(value: object) -> str:
+    """``value`` if it is text, else empty text."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int | None:
+    """``value`` if it is a count of tokens, else ``None``: what is not reported is unknown, not 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None

@@ -1,0 +1,216 @@
+"""OpenAI's Chat Completions, which Groq and self-hosted servers speak too."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import orjson
+
+from pricing.usage import Usage
+from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
+from tasks.providers.failures import failure, request_id
+from tasks.providers.json_shapes import count, dump, obj, objects, text
+from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.sse import SseFrames
+from tasks.targets import ProviderName, Target
+from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+
+_STOPS: Mapping[str, StopReason] = {
+    "length": "length",
+    "content_filter": "content_filter",
+    "error": "malformed",
+}
+"""All other finish reasons (``stop``, ``tool_calls``, ``function_call``, servers' own) mean an end, with or without
+tool calls: which of the two is seen from the message, as servers disagree about the name."""
+
+Enforcement: TypeAlias = Literal["strict", "guided", "object", "told"]
+"""How a model is held to a schema: exactly, as well as the server can, to any JSON object, or by asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """Where speakers of the dialect differ."""
+
+    max_tokens: str
+    """The name of the field that limits the answer."""
+    cache_key: bool = False
+    """Whether requests with the same prefix can be steered to the same cache."""
+    schema_models: re.Pattern[str] = re.compile(r"")
+    """Models that accept a JSON schema; the others accept only "any JSON object"."""
+    strict_models: re.Pattern[str] = re.compile(r"")
+    """Models that are held to a schema exactly."""
+    schema_alone: bool = False
+    """Whether a schema excludes tools and streaming."""
+    reasoning: JSONObject | None = None
+    """What keeps a reasoning model's thoughts out of its answer."""
+    truncates_silently: bool = False
+    """Whether a prompt above the window is cut instead of refused (Ollama)."""
+
+
+_OPENAI_SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
+FLAVOURS: Mapping[ProviderName, Flavour] = {
+    "openai": Flavour("max_completion_tokens", cache_key=True, schema_models=_OPENAI_SCHEMAS),
+    "groq": Flavour(
+        "max_completion_tokens",
+        schema_models=re.compile(r"openai/gpt-oss|moonshotai/kimi|meta-llama/llama-4"),
+        strict_models=re.compile(r"openai/gpt-oss"),
+        schema_alone=True,
+        reasoning={"reasoning_format": "hidden"},
+    ),
+    "openai_compatible": Flavour("max_tokens", truncates_silently=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIAdapter:
+    """Chat Completions of one provider."""
+
+    provider: ProviderName
+    flavour: Flavour
+
+    def encode(
+        self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
+    ) -> HttpRequest:
+        """``POST {base_url}/chat/completions``."""
+        held = _enforcement(self.flavour, target, request, stream=stream)
+        system = request.system
+        if request.schema is not None and held in {"object", "told"}:
+            system = f"{system}\n\n{told(request.schema)}".strip()
+        body: JSONObject = {
+            "model": target.model,
+            "messages": [
+                *([{"role": "system", "content": system}] if system else []),
+                *(_message(message) for message in request.messages),
+            ],
+            self.flavour.max_tokens: request.max_tokens,
+        }
+        if request.tools:
+            body["tools"] = [_tool(tool) for tool in request.tools]
+        if request.schema is not None and held in {"strict", "guided"}:
+            definition = request.schema.definition
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": request.schema.name,
+                    "schema": strict_schema(definition) if held == "strict" else definition,
+                    "strict": held == "strict",
+                },
+            }
+        elif held == "object":
+            body["response_format"] = {"type": "json_object"}
+        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+            body["temperature"] = request.temperature
+        if self.flavour.reasoning and target.reasoning and not self.flavour.strict_models.match(target.model):
+            body |= self.flavour.reasoning
+        if request.cache and self.flavour.cache_key:
+            body["prompt_cache_key"] = _cache_key(request)
+        if stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        return HttpRequest(
+            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), orjson.dumps(body)
+        )
+
+    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+        """The one choice of a chat completion."""
+        reply = opened(target.provider, status, headers, body)
+        draft = Draft()
+        choices = objects(reply.get("choices"))
+        draft.usage = usage(reply.get("usage"))
+        if not choices or not isinstance(choices[0].get("message"), dict):
+            raise broken(headers, draft.usage)
+        _absorb(draft, "", {**reply, "choices": [{**choices[0], "delta": choices[0]["message"]}]})
+        return self._checked(draft.reply(headers), headers)
+
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+        """A reader of ``chat.completion.chunk`` events."""
+        return EventReader(target.provider, headers, SseFrames(), _absorb)
+
+    def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
+        """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
+        wordless = not reply.text and (reply.usage.output_tokens or 0) <= 1
+        if self.flavour.truncates_silently and reply.stop == "length" and wordless:
+            fault = failure("context_overflow", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))
+            raise ReplyError(fault, reply.usage)
+        return reply
+
+
+def usage(counts: object) -> Usage:
+    """``usage`` in OpenTelemetry's meaning: the dialect's totals already include cached and reasoning tokens."""
+    given = obj(counts)
+    prompt = obj(given.get("prompt_tokens_details"))
+    return Usage(
+        input_tokens=count(given.get("prompt_tokens")),
+        output_tokens=count(given.get("completion_tokens")),
+        cache_read_tokens=count(prompt.get("cached_tokens")),
+        cache_write_tokens=count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=count(obj(given.get("completion_tokens_details")).get("reasoning_tokens")),
+    )
+
+
+def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, stream: bool) -> Enforcement | None:
+    if request.schema is None:
+        return None
+    if flavour.schema_alone and (request.tools or stream):
+        return "told"
+    if not flavour.schema_models.match(target.model):
+        return "object"
+    strict = flavour.strict_models.match(target.model) and can_be_strict(request.schema.definition)
+    return "strict" if strict else "guided"
+
+
+def _message(message: Message) -> JSONObject:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": message.text}
+    encoded: JSONObject = {"role": message.role, "content": message.text}
+    if message.tool_calls:
+        encoded["content"] = message.text or None
+        encoded["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return encoded
+
+
+def _tool(tool: Tool) -> JSONObject:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _cache_key(request: ModelRequest) -> str:
+    """The same for requests that begin alike; tells nothing of what they say."""
+    prefix = dump([request.system, [_tool(tool) for tool in request.tools]])
+    return f"farebox-{hashlib.sha256(prefix.encode()).hexdigest()[:32]}"
+
+
+def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if target.credential.key:
+        headers["Authorization"] = f"Bearer {target.credential.key}"
+    if attempt_id:
+        headers["X-Client-Request-Id"] = attempt_id
+    return headers
+
+
+def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
+    """One chunk; a whole completion is read as a stream of one."""
+    draft.model = text(chunk.get("model")) or draft.model
+    counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
+    if isinstance(counts, dict):
+        draft.usage = usage(counts)
+    choice = next(iter(objects(chunk.get("choices"))), {})
+    delta = obj(choice.get("delta"))
+    for position, piece in enumerate(objects(delta.get("tool_calls"))):
+        call = draft.call(piece.get("index", position) if isinstance(piece.get("index"), int) else position)
+        function = obj(piece.get("function"))
+        call.id = call.id or text(piece.get("id"))
+        call.name = call.name or text(function.get("name"))
+        call.arguments += text(function.get("arguments"))
+    draft.refusal += text(delta.get("refusal"))
+    if reason := text(choice.get("finish_reason")):
+        draft.stop = _STOPS.get(reason, "end")
+    draft.text += text(delta.get("content"))
+    return text(delta.get("content"))

@@ -1,0 +1,102 @@
+"""JSON schemas in the dialect that providers can hold a model to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tasks.providers.json_shapes import dump, items, obj, objects, text
+from tasks.wire import JSONObject, Schema
+
+_DROPPED: Final = frozenset({"default", "title", "examples", "discriminator", "$schema", "$id", "$comment"})
+_TOLD: Final = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+)
+"""Constraints that not every provider enforces, and some reject: the model is told, and the answer validated."""
+_NAMED: Final = frozenset({"properties", "$defs", "definitions"})
+_VALUES: Final = frozenset({"enum", "const", "required"})
+_TYPED: Final = ("type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const")
+
+
+def strict_schema(definition: JSONObject) -> JSONObject:
+    """A JSON schema, as pydantic makes them, in the strict dialect of OpenAI, Anthropic and Bedrock.
+
+    Every property is required and nothing else allowed; ``$defs`` stay; defaults go; constraints become part of the
+    description; a ``$ref`` with neighbours, which the dialect does not know, is written out.
+    """
+    return _strict_object(_written_out(definition, definition), definition)
+
+
+def can_be_strict(definition: JSONObject) -> bool:
+    """Whether the strict dialect can say the same: no object with free keys, no value of any type."""
+    return all(_closed(node) for node in _nodes(definition))
+
+
+def told(schema: Schema) -> str:
+    """The instruction for a model that cannot be held to a schema by its provider."""
+    return f"Answer with one JSON object and nothing else. It follows this JSON schema:\n{dump(schema.definition)}"
+
+
+def _strict(value: Any, root: JSONObject) -> Any:
+    if isinstance(value, list):
+        return [_strict(item, root) for item in value]
+    return _strict_object(_written_out(value, root), root) if isinstance(value, dict) else value
+
+
+def _strict_object(node: JSONObject, root: JSONObject) -> JSONObject:
+    result: JSONObject = {}
+    for key, value in node.items():
+        if key in _NAMED:
+            result[key] = {name: _strict(child, root) for name, child in obj(value).items()}
+        elif key in _VALUES:
+            result[key] = value
+        elif key not in _DROPPED and key not in _TOLD:
+            result["anyOf" if key == "oneOf" else key] = _strict(value, root)
+    if constraints := ", ".join(f"{key}: {dump(node[key])}" for key in _TOLD if key in node):
+        result["description"] = f"{text(node.get('description'))} ({constraints})".strip()
+    if node.get("type") == "object":
+        result["properties"] = result.get("properties", {})
+        result["required"] = list(result["properties"])
+        result["additionalProperties"] = False
+    return result
+
+
+def _written_out(node: JSONObject, root: JSONObject) -> JSONObject:
+    """The node with a lone ``allOf``, or a ``$ref`` that has neighbours, replaced by what it stands for."""
+    parts = objects(node.get("allOf"))
+    if len(parts) == 1:
+        node = {**parts[0], **{key: value for key, value in node.items() if key != "allOf"}}
+    if "$ref" in node and len(node) > 1:
+        node = {**_resolved(text(node["$ref"]), root), **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def _resolved(reference: str, root: JSONObject) -> JSONObject:
+    node: object = root
+    for part in filter(None, reference.removeprefix("#").split("/")):
+        node = obj(node).get(part.replace("~1", "/").replace("~0", "~"))
+    return {key: value for key, value in obj(node).items() if key != "$defs"}
+
+
+def _closed(node: JSONObject) -> bool:
+    if node.get("type") == "object":
+        return not node.get("additionalProperties") and "properties" in node
+    return any(key in node for key in _TYPED) and "prefixItems" not in node
+
+
+def _nodes(schema: JSONObject) -> list[JSONObject]:
+    """The schema and every schema inside it."""
+    inner = [*obj(schema.get("properties")).values(), *obj(schema.get("$defs")).values()]
+    inner += [child for key in ("anyOf", "oneOf", "allOf") for child in items(schema.get(key))]
+    if schema.get("type") == "array":
+        inner.append(schema.get("items", {}))
+    return [schema, *(node for child in objects(inner) for node in _nodes(child))]
