@@ -1,0 +1,7 @@
+"""What automations read: folders, git repositories, feeds and tables of tickets, as documents fit to send."""
+
+from farebox.sources.collecting import collect, count_documents
+from farebox.sources.documents import Collection, Document
+from farebox.sources.tickets import Ticket, load_rows, load_tickets
+
+__all__ = ["Collection", "Document", "Ticket", "collect", "count_documents", "load_rows", "load_tickets"]
