@@ -118,7 +118,7 @@ class Plan:
         Raises:
             PlanError: a ``calls`` function names something that the automation does not take.
         """
-        names = frozenset(parameters)
+        names = tuple(parameters)
         for step in self.steps:
             for function in (step.calls, step.max_calls):
                 if callable(function):
