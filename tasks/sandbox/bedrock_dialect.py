@@ -100,8 +100,8 @@ class BedrockDialect:
         )
 
     def usage(self, counted: Usage) -> Usage:
-        """Without reasoning, which Bedrock does not tell."""
-        return replace(counted, reasoning_tokens=None)
+        """Without reasoning, which Bedrock does not tell; it tells of an hour's cache only when it was written to."""
+        return replace(counted, cache_write_1h_tokens=counted.cache_write_1h_tokens or None, reasoning_tokens=None)
 
     def reply(self, exchange: Exchange) -> JSONObject:
         """A reply of Converse."""

@@ -1,12 +1,78 @@
-"""placeholder"""
+"""What the sandbox answers: honest small-scale work on the text it is given, the same every time.
 
-from tasks.sandbox.question import Answer, Question
+Summaries are sentences taken from the text, structures are filled with what the text holds, tools are called by the
+words they share with the request. Plain answers begin with ``[sandbox]``; a structure has no room for a label, the
+reply's headers carry it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from tasks.sandbox.digest import Digest
+from tasks.sandbox.filling import Effort, Filler
+from tasks.sandbox.language import cut
+from tasks.sandbox.material import Material, gather
+from tasks.sandbox.question import Answer, BadRequest, Question
+from tasks.sandbox.schema import Unfillable
 from tasks.sandbox.tokens import count_tokens, first_tokens
+from tasks.sandbox.toolbox import next_call
+from tasks.wire import JSONObject
+
+LABEL: Final = "[sandbox] "
+_EFFORTS: Final = (Effort(), Effort(2, 3, 160), Effort(1, 2, 90), Effort(1, 1, 48))
+"""Tried in this order until an answer fits the limit on its tokens."""
+_LONGEST_ECHO: Final = 160
 
 
 def answer_question(question: Question, seed: str) -> Answer:
-    text = "[sandbox] " + next((m.text for m in reversed(question.messages) if m.role == "user"), "")[:200]
-    n = count_tokens(text)
-    if question.max_tokens and n > question.max_tokens:
-        return Answer(first_tokens(text, question.max_tokens), question.max_tokens, stop="length")
-    return Answer(text, n)
+    """The answer to a question; ``seed`` makes the id of a tool call.
+
+    Raises:
+        BadRequest: the answer must follow a schema that nothing can follow.
+    """
+    material = gather(question.messages)
+    call = next_call(question, material, seed) if question.tools else None
+    if call is not None:
+        tokens = count_tokens(call.name) + count_tokens(call.arguments)
+        if question.max_tokens is None or tokens <= question.max_tokens:
+            return Answer("", tokens, calls=(call,), stop="tool_calls")
+        return _limited(call.arguments, question.max_tokens)
+    text = ""
+    for effort in _EFFORTS:
+        text = _compose(question, material, effort)
+        if question.max_tokens is None or count_tokens(text) <= question.max_tokens:
+            break
+    return _limited(text, question.max_tokens)
+
+
+def _compose(question: Question, material: Material, effort: Effort) -> str:
+    text = "\n\n".join([*material.results, material.text] if material.results else [material.text])
+    if question.schema is not None:
+        return orjson.dumps(_structure(question.schema.definition, text, material.orders, effort)).decode()
+    if question.json_object:
+        digest = Digest(text, material.orders)
+        summary = digest.summary(effort.sentences, effort.characters)
+        return orjson.dumps({"sandbox": True, "summary": summary}).decode()
+    if material.results:
+        return LABEL + Digest("\n\n".join(material.results), material.said).summary(effort.sentences, effort.characters)
+    digest = Digest(material.text, material.orders)
+    if not material.orders and len(digest.statements()) <= 1:
+        return f"{LABEL}No model is behind this answer. What was asked: {cut(material.text.strip(), _LONGEST_ECHO)}"
+    return LABEL + digest.summary(effort.sentences, effort.characters)
+
+
+def _structure(definition: JSONObject, text: str, orders: str, effort: Effort) -> Any:
+    try:
+        return Filler(definition, text, focus=orders, effort=effort).fill()
+    except Unfillable as error:
+        raise BadRequest(f"Invalid schema: {error}.", param="response_format") from error
+
+
+def _limited(text: str, limit: int | None) -> Answer:
+    tokens = max(1, count_tokens(text))
+    if limit is None or tokens <= limit:
+        return Answer(text, tokens)
+    return Answer(first_tokens(text, limit), limit, stop="length")

@@ -171,7 +171,10 @@ class Handler:
 
     async def _generate(self, call: _Call, question: Question, prompt: str, facts: Facts) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
-        answer = alter(answer_question(question, call.request_id), kind, question)
+        try:
+            answer = alter(answer_question(question, call.request_id), kind, question)
+        except BadRequest as wrong:
+            return self._refuse(call, wrong.complaint, replace(facts, message=wrong.message, param=wrong.param))
         usage = self._usage(call, question, prompt, facts.tokens, answer)
         if kind == "invalid_json" and call.dialect.provider == "groq" and (question.schema or answer.calls):
             code = "json_validate_failed" if question.schema else "tool_use_failed"
@@ -285,23 +288,30 @@ class Handler:
         )
 
     async def _admin(self, http: web.BaseRequest, path: str) -> web.StreamResponse:
-        if http.method == "GET" and path == "/health":
-            return _json(200, {"status": "ok", "sandbox": True})
-        if http.method == "POST" and path == "/_sandbox/faults":
-            try:
-                self._plan = FaultPlan(FAULTS.validate_json(await http.read()))
-            except ValidationError as error:
-                return _json(422, {"error": str(error)})
-            return _json(200, {"rules": len(self._plan.rules)})
-        if http.method == "GET" and path == "/_sandbox/journal":
-            offset = http.query.get("offset", "0")
-            if not offset.isascii() or not offset.isdigit():
-                return _json(422, {"error": "offset must be a number of bytes"})
-            entries, until = read_since(self._journal.path, int(offset))
-            return _json(200, {"entries": entries, "offset": until})
-        if http.method == "GET" and path == "/_sandbox/stats":
-            return _json(200, {"requests": self._requests.total(), "by_target": dict(self._requests)})
-        return _json(404, {"error": "no such path"})
+        match http.method, path:
+            case "GET", "/health":
+                return _json(200, {"status": "ok", "sandbox": True})
+            case "GET", "/_sandbox/stats":
+                return _json(200, {"requests": self._requests.total(), "by_target": dict(self._requests)})
+            case "GET", "/_sandbox/journal":
+                return self._journal_since(http.query.get("offset", "0"))
+            case "POST", "/_sandbox/faults":
+                return self._replace_faults(await http.read())
+            case _:
+                return _json(404, {"error": "no such path"})
+
+    def _journal_since(self, offset: str) -> web.Response:
+        if not offset.isascii() or not offset.isdigit():
+            return _json(422, {"error": "offset must be a number of bytes"})
+        entries, until = read_since(self._journal.path, int(offset))
+        return _json(200, {"entries": entries, "offset": until})
+
+    def _replace_faults(self, rules: bytes) -> web.Response:
+        try:
+            self._plan = FaultPlan(FAULTS.validate_json(rules))
+        except ValidationError as error:
+            return _json(422, {"error": str(error)})
+        return _json(200, {"rules": len(self._plan.rules)})
 
 
 def _json(status: int, body: object, headers: Mapping[str, str] = LABEL) -> web.Response:

@@ -8,6 +8,7 @@ from typing import Final
 from tasks.sandbox.faults import FaultKind
 from tasks.sandbox.question import Answer, Question
 from tasks.sandbox.tokens import count_tokens, first_tokens
+from tasks.wire import StopReason
 
 REFUSAL: Final = "I'm sorry, but I can't help with that."
 
@@ -19,19 +20,19 @@ def alter(answer: Answer, kind: FaultKind | None, question: Question) -> Answer:
     if kind == "empty":
         return Answer("", 1)
     if kind == "truncate":
-        half = first_tokens(answer.text or answer.calls[0].arguments, max(1, answer.tokens // 2))
-        return _text(half, "length")
+        whole = answer.text or "".join(call.arguments for call in answer.calls)
+        return _text(first_tokens(whole, max(1, answer.tokens // 2)), "length")
+    if kind == "invalid_json" and answer.calls:
+        calls = [replace(call, arguments=_broken(call.arguments)) for call in answer.calls]
+        return replace(answer, calls=calls, stop="malformed")
     if kind == "invalid_json":
-        if answer.calls:
-            calls = [replace(call, arguments=call.arguments.rstrip("}") + ',"') for call in answer.calls]
-            return replace(answer, calls=calls, stop="malformed")
-        return _text(answer.text.rstrip("}") + ',"' if question.schema else '{"answer": ', "end")
+        return _text(_broken(answer.text if question.schema else '{"answer":'), "end")
     return answer
 
 
-def _text(text: str, stop: str) -> Answer:
-    return Answer(
-        text,
-        max(1, count_tokens(text)),
-        stop="refusal" if stop == "refusal" else "length" if stop == "length" else "end",
-    )
+def _broken(text: str) -> str:
+    return text.rstrip("}") + ',"'
+
+
+def _text(text: str, stop: StopReason) -> Answer:
+    return Answer(text, max(1, count_tokens(text)), stop=stop)

@@ -28,8 +28,8 @@ _OPENAI: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
         _INVALID,
         "context_length_exceeded",
         (
-            "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. "
-            "Please reduce the length of the messages."
+            "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} "
+            "tokens. Please reduce the length of the messages."
         ),
     ),
     "invalid_output": (500, "server_error", None, "The server had an error while processing your request"),
@@ -45,8 +45,8 @@ _GROQ: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
         "tokens",
         "rate_limit_exceeded",
         (
-            "Rate limit reached for model `{model}` in organization `org` service tier `on_demand` on tokens per minute "
-            "(TPM): Limit 15000, Used 14999, Requested {tokens}."
+            "Rate limit reached for model `{model}` in organization `org` service tier `on_demand` on tokens per "
+            "minute (TPM): Limit 15000, Used 14999, Requested {tokens}."
         ),
     ),
     "500": (500, "internal_server_error", None, "Internal Server Error"),

@@ -1,0 +1,116 @@
+"""Reading JSON schemas: references, combinations and types, down to one plain schema to fill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import unquote
+
+from tasks.wire import JSONObject
+
+_HOPS: Final = 32
+
+
+class Unfillable(Exception):
+    """No value can be made for a schema: it admits none, or it refers to what is not there."""
+
+
+def resolve(schema: Any, root: JSONObject) -> JSONObject:
+    """``schema`` with its reference followed and its ``allOf`` merged in; what it says itself comes on top.
+
+    Raises:
+        Unfillable: a reference leads nowhere or in a circle, or the schema is ``false``.
+    """
+    for _ in range(_HOPS):
+        if schema is True:
+            return {}
+        if not isinstance(schema, dict):
+            raise Unfillable("a schema that admits nothing")
+        if "$ref" in schema:
+            own = {key: value for key, value in schema.items() if key != "$ref"}
+            schema = merge(follow(schema["$ref"], root), own)
+        elif "allOf" in schema:
+            merged: JSONObject = {}
+            for part in schema["allOf"]:
+                merged = merge(merged, resolve(part, root))
+            schema = merge(merged, {key: value for key, value in schema.items() if key != "allOf"})
+        else:
+            return schema
+    raise Unfillable("references in a circle")
+
+
+def follow(reference: Any, root: JSONObject) -> JSONObject:
+    """The part of ``root`` that a local reference like ``#/$defs/Item`` names.
+
+    Raises:
+        Unfillable: there is no such part.
+    """
+    found: Any = root
+    for step in str(reference).lstrip("#").split("/")[1:]:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        elif isinstance(found, dict) and key in found:
+            found = found[key]
+        else:
+            raise Unfillable(f"reference {reference} leads nowhere")
+    if not isinstance(found, dict) or not str(reference).startswith("#"):
+        raise Unfillable(f"reference {reference} leads nowhere")
+    return found
+
+
+def merge(base: JSONObject, top: JSONObject) -> JSONObject:
+    """Both schemas at once: properties and requirements of both, otherwise what ``top`` says."""
+    merged = {**base, **top}
+    if "properties" in base and "properties" in top:
+        merged["properties"] = {**base["properties"], **top["properties"]}
+    if "required" in base and "required" in top:
+        merged["required"] = list(dict.fromkeys([*base["required"], *top["required"]]))
+    for key, pick in (("minimum", max), ("minLength", max), ("minItems", max), ("maximum", min), ("maxLength", min)):
+        if key in base and key in top:
+            merged[key] = pick(base[key], top[key])
+    return merged
+
+
+def branches(schema: JSONObject) -> list[JSONObject]:
+    """The alternatives of ``anyOf``, ``oneOf`` or a list of types, each with what all of them share.
+
+    One alternative, the schema itself, where it gives no choice.
+    """
+    for key in ("anyOf", "oneOf"):
+        if schema.get(key):
+            shared = {name: value for name, value in schema.items() if name not in {key, "discriminator", "default"}}
+            return [merge(shared, branch) for branch in schema[key] if isinstance(branch, dict)]
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        return [{**schema, "type": kind} for kind in kinds]
+    return [schema]
+
+
+def kind_of(schema: JSONObject) -> str:
+    """The JSON type that a schema without alternatives asks for, guessed from its keywords where it names none."""
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return kind
+    for keys, guess in (
+        (("properties", "required", "additionalProperties"), "object"),
+        (("items", "prefixItems", "minItems", "maxItems"), "array"),
+        (("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
+    ):
+        if any(key in schema for key in keys):
+            return guess
+    return "string"
+
+
+def words_of(schema: JSONObject) -> Iterator[str]:
+    """All that a schema says in words: titles, descriptions, names of properties, given values."""
+    for key in ("title", "description", "const"):
+        if isinstance(schema.get(key), str):
+            yield schema[key]
+    for value in schema.get("enum") or ():
+        if isinstance(value, str):
+            yield value
+    for name, inner in (schema.get("properties") or {}).items():
+        yield name
+        if isinstance(inner, dict):
+            yield from words_of(inner)
