@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.base import Adapter
+from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.openai import FLAVOURS, OpenAIAdapter
 from tasks.targets import ProviderName
 
-_ADAPTERS: Mapping[str, Adapter] = {
-    provider: OpenAIAdapter(provider, flavour) for provider, flavour in FLAVOURS.items()
+_ADAPTERS: Mapping[ProviderName, Adapter] = {
+    "anthropic": AnthropicAdapter(),
+    "bedrock": BedrockAdapter(),
+    **{provider: OpenAIAdapter(flavour) for provider, flavour in FLAVOURS.items()},
 }
 
 

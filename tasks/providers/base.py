@@ -102,7 +102,7 @@ class Draft:
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
         stop = self._stop()
-        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in self.calls.values())
+        calls = tuple(ToolCall(call.id, call.name, call.arguments or "{}") for call in self.calls.values())
         return ModelReply(
             text=self.text or self.refusal,
             stop=stop,

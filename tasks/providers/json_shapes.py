@@ -11,20 +11,32 @@ from tasks.wire import JSONObject
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are forgiven."""
+    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are replaced."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(body.decode("utf-8-sig", "replace"))
+        return orjson.loads(_replaced(json.loads(body.decode("utf-8-sig", "replace"))))
     except (ValueError, RecursionError):
         return None
 
 
+def encode(value: object) -> bytes:
+    """Compact JSON in UTF-8; characters that have none are replaced."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return _replaced(value)
+
+
 def dump(value: object) -> str:
     """Compact JSON text."""
-    return orjson.dumps(value).decode()
+    return encode(value).decode()
+
+
+def _replaced(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def obj(value: object) -> JSONObject:

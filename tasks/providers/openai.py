@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import orjson
-
 from pricing.usage import Usage
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.failures import failure, request_id
-from tasks.providers.json_shapes import count, dump, obj, objects, text
+from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sse import SseFrames
 from tasks.targets import ProviderName, Target
@@ -69,7 +67,6 @@ FLAVOURS: Mapping[ProviderName, Flavour] = {
 class OpenAIAdapter:
     """Chat Completions of one provider."""
 
-    provider: ProviderName
     flavour: Flavour
 
     def encode(
@@ -111,7 +108,7 @@ class OpenAIAdapter:
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return HttpRequest(
-            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), orjson.dumps(body)
+            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
         )
 
     def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:

@@ -1,0 +1,192 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pricing.usage import Usage
+from tasks.providers.base import Draft, EventReader, broken, opened
+from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
+from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.sse import SseFrames
+from tasks.providers.turns import NO_OUTPUT, arguments, turns
+from tasks.targets import Target
+from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+
+VERSION: Final = "2023-06-01"
+"""Pinned: ``2026-10-21``, the SDK's default, refuses sampling parameters that older models still take."""
+CACHED: Final = {"type": "ephemeral"}
+NO_SCHEMAS: Final = re.compile(r"claude-(?:2|3|v2|instant)|claude-(?:sonnet|opus)-4-(?:0|2025)")
+"""Models older than structured outputs; they are asked instead."""
+STOPS: Final[Mapping[str, StopReason]] = {
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "refusal": "refusal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnthropicAdapter:
+    """Messages, version 2023-06-01."""
+
+    def encode(
+        self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
+    ) -> HttpRequest:
+        """``POST {base_url}/v1/messages``."""
+        body: JSONObject = {
+            "model": target.model,
+            "max_tokens": request.max_tokens,
+            "messages": [
+                {"role": side, "content": [block for message in joined for block in _blocks(message)]}
+                for side, joined in turns(request.messages)
+            ],
+        }
+        system = request.system
+        if request.schema is not None:
+            if can_be_strict(request.schema.definition) and not NO_SCHEMAS.search(target.model):
+                schema = strict_schema(request.schema.definition)
+                body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+            else:
+                system = f"{system}\n\n{told(request.schema)}".strip()
+        if system:
+            body["system"] = _marked([{"type": "text", "text": system}], cache=request.cache)
+        if request.tools:
+            body["tools"] = _marked([_tool(tool) for tool in request.tools], cache=request.cache)
+        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+            body["temperature"] = request.temperature
+        if stream:
+            body["stream"] = True
+        return HttpRequest(f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), encode(body))
+
+    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+        """The blocks of a message: text and tool calls; thoughts are left out."""
+        reply = opened(target.provider, status, headers, body)
+        draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
+        if not isinstance(reply.get("content"), list):
+            raise broken(headers, draft.usage)
+        for index, block in enumerate(objects(reply["content"])):
+            if block.get("type") == "text":
+                draft.text += text(block.get("text"))
+            elif block.get("type") == "tool_use":
+                call = draft.call(index)
+                call.id, call.name = text(block.get("id")), text(block.get("name"))
+                call.arguments = dump(block.get("input") or {})
+        draft.stop = STOPS.get(text(reply.get("stop_reason")))
+        return draft.reply(headers)
+
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+        """A reader of ``message_start`` … ``message_stop``."""
+        return EventReader(target.provider, headers, SseFrames(), _absorb)
+
+
+def usage(counts: object) -> Usage:
+    """``usage`` in OpenTelemetry's meaning: Anthropic's ``input_tokens`` leaves out all that touched the cache."""
+    given = obj(counts)
+    by_lifetime = obj(given.get("cache_creation"))
+    hour = count(by_lifetime.get("ephemeral_1h_input_tokens"))
+    return from_parts(
+        fresh=count(given.get("input_tokens")),
+        read=count(given.get("cache_read_input_tokens")),
+        written=count(given.get("cache_creation_input_tokens")),
+        written_1h=hour,
+        output=count(given.get("output_tokens")),
+        reasoning=count(obj(given.get("output_tokens_details")).get("thinking_tokens")),
+    )
+
+
+def from_parts(
+    *,
+    fresh: int | None,
+    read: int | None,
+    written: int | None,
+    written_1h: int | None,
+    output: int | None,
+    reasoning: int | None = None,
+) -> Usage:
+    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them."""
+    return Usage(
+        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=None if written is None else max(0, written - (written_1h or 0)),
+        cache_write_1h_tokens=written_1h if written is None or written_1h is None else min(written, written_1h),
+        reasoning_tokens=reasoning,
+    )
+
+
+def _marked(blocks: list[JSONObject], *, cache: bool) -> list[JSONObject]:
+    """Everything up to the mark is cached; tools come before the system in the cached prefix."""
+    if cache:
+        blocks[-1]["cache_control"] = CACHED
+    return blocks
+
+
+def _blocks(message: Message) -> list[JSONObject]:
+    if message.role == "tool":
+        result: JSONObject = {
+            "type": "tool_result",
+            "tool_use_id": message.tool_call_id or "",
+            "content": message.text if message.text.strip() else NO_OUTPUT,
+        }
+        return [{**result, "is_error": True} if message.is_error else result]
+    said = [{"type": "text", "text": message.text}] if message.text.strip() else []
+    calls = [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments(call)} for call in message.tool_calls
+    ]
+    return [*said, *calls]
+
+
+def _tool(tool: Tool) -> JSONObject:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+
+
+def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "anthropic-version": VERSION}
+    if target.credential.key:
+        headers["x-api-key"] = target.credential.key
+    if attempt_id:
+        headers["X-Client-Request-Id"] = attempt_id
+    return headers
+
+
+def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
+    match event.get("type"):
+        case "message_start":
+            message = obj(event.get("message"))
+            draft.model = text(message.get("model")) or None
+            _count(draft, message.get("usage"))
+        case "content_block_start":
+            block = obj(event.get("content_block"))
+            if block.get("type") == "tool_use":
+                call = draft.call(str(event.get("index")))
+                call.id, call.name = text(block.get("id")), text(block.get("name"))
+            return _say(draft, text(block.get("text")))
+        case "content_block_delta":
+            delta = obj(event.get("delta"))
+            if delta.get("type") == "input_json_delta":
+                draft.call(str(event.get("index"))).arguments += text(delta.get("partial_json"))
+            return _say(draft, text(delta.get("text")))
+        case "message_delta":
+            _count(draft, event.get("usage"))
+            draft.stop = STOPS.get(text(obj(event.get("delta")).get("stop_reason")), "end")
+        case "message_stop":
+            draft.done = True
+    return ""
+
+
+def _say(draft: Draft, words: str) -> str:
+    draft.text += words
+    return words
+
+
+def _count(draft: Draft, counts: object) -> None:
+    """Counts of later events are totals so far; what they leave out stands."""
+    draft.counts |= {name: value for name, value in obj(counts).items() if value is not None}
+    draft.usage = usage(draft.counts)

@@ -1,0 +1,166 @@
+"""Amazon Bedrock's Converse API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from pricing.usage import Usage
+from tasks.providers import anthropic
+from tasks.providers.base import Draft, EventReader, broken, opened
+from tasks.providers.eventstream import AwsFrames
+from tasks.providers.json_shapes import count, dump, encode, items, obj, objects, text
+from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.sigv4 import signed_headers
+from tasks.providers.turns import NO_OUTPUT, arguments, turns
+from tasks.targets import Target
+from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Schema, StopReason, Tool
+
+_STOPS: Final[Mapping[str, StopReason]] = {
+    **anthropic.STOPS,
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "malformed_model_output": "malformed",
+    "malformed_tool_use": "malformed",
+}
+_CACHE_POINT: Final = {"cachePoint": {"type": "default"}}
+_CACHES_SYSTEM: Final = re.compile(r"anthropic\.claude|amazon\.nova")
+_CACHES_TOOLS: Final = re.compile(r"anthropic\.claude")
+_NO_SCHEMAS: Final = re.compile(rf"amazon\.|meta\.|cohere\.|ai21\.|{anthropic.NO_SCHEMAS.pattern}")
+_REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockAdapter:
+    """Converse and ConverseStream, signed with AWS keys or sent with a Bedrock API key."""
+
+    def encode(
+        self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
+    ) -> HttpRequest:
+        """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
+        body: JSONObject = {
+            "messages": [
+                {"role": side, "content": [block for message in joined for block in _blocks(message)]}
+                for side, joined in turns(request.messages)
+            ],
+            "inferenceConfig": {"maxTokens": request.max_tokens},
+        }
+        system = request.system
+        if request.schema is not None:
+            if can_be_strict(request.schema.definition) and not _NO_SCHEMAS.search(target.model):
+                body["outputConfig"] = {"textFormat": _text_format(request.schema)}
+            else:
+                system = f"{system}\n\n{told(request.schema)}".strip()
+        if system:
+            caches = request.cache and _CACHES_SYSTEM.search(target.model)
+            body["system"] = [{"text": system}, *([_CACHE_POINT] if caches else [])]
+        if request.tools:
+            caches = request.cache and _CACHES_TOOLS.search(target.model)
+            body["toolConfig"] = {"tools": [*map(_tool, request.tools), *([_CACHE_POINT] if caches else [])]}
+        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+            body["inferenceConfig"]["temperature"] = request.temperature
+        operation = "converse-stream" if stream else "converse"
+        url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
+        return _authorised(target, url, encode(body), attempt_id)
+
+    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+        """The blocks of a message: text and tool calls; reasoning is left out."""
+        reply = opened(target.provider, status, headers, body)
+        draft = Draft(usage=usage(reply.get("usage")))
+        content = obj(obj(reply.get("output")).get("message")).get("content")
+        if not isinstance(content, list):
+            raise broken(headers, draft.usage)
+        for index, block in enumerate(objects(content)):
+            draft.text += text(block.get("text"))
+            if "toolUse" in block:
+                use, call = obj(block["toolUse"]), draft.call(index)
+                call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
+                call.arguments = dump(use.get("input") or {})
+        draft.stop = _STOPS.get(text(reply.get("stopReason")))
+        return draft.reply(headers)
+
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+        """A reader of ``messageStart`` … ``metadata``."""
+        return EventReader(target.provider, headers, AwsFrames(), _absorb)
+
+
+def usage(counts: object) -> Usage:
+    """``usage`` in OpenTelemetry's meaning: Converse's ``inputTokens`` leaves out all that touched the cache."""
+    given = obj(counts)
+    hours = [
+        count(detail.get("inputTokens")) or 0
+        for detail in objects(items(given.get("cacheDetails")))
+        if detail.get("ttl") == "1h"
+    ]
+    return anthropic.from_parts(
+        fresh=count(given.get("inputTokens")),
+        read=count(given.get("cacheReadInputTokens")),
+        written=count(given.get("cacheWriteInputTokens")),
+        written_1h=sum(hours) if hours else None,
+        output=count(given.get("outputTokens")),
+    )
+
+
+def _text_format(schema: Schema) -> JSONObject:
+    definition = {"name": schema.name, "schema": dump(strict_schema(schema.definition))}
+    return {"type": "json_schema", "structure": {"jsonSchema": definition}}
+
+
+def _blocks(message: Message) -> list[JSONObject]:
+    if message.role == "tool":
+        result = {
+            "toolUseId": message.tool_call_id or "",
+            "content": [{"text": message.text if message.text.strip() else NO_OUTPUT}],
+            "status": "error" if message.is_error else "success",
+        }
+        return [{"toolResult": result}]
+    said = [{"text": message.text}] if message.text.strip() else []
+    calls = [
+        {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments(call)}} for call in message.tool_calls
+    ]
+    return [*said, *calls]
+
+
+def _tool(tool: Tool) -> JSONObject:
+    described = {"description": tool.description} if tool.description.strip() else {}
+    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": tool.parameters}}}
+
+
+def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -> HttpRequest:
+    """A Bedrock API key outranks AWS keys, as in AWS's own SDKs. The attempt id stays unsigned."""
+    headers = {"Content-Type": "application/json"}
+    if target.credential.key:
+        headers["Authorization"] = f"Bearer {target.credential.key}"
+    elif target.credential.access_key_id and target.credential.secret_access_key:
+        headers = signed_headers(url, headers, body, target.credential, region=_region(target), service="bedrock")
+    if attempt_id:
+        headers["X-Client-Request-Id"] = attempt_id
+    return HttpRequest(url, headers, body)
+
+
+def _region(target: Target) -> str:
+    named = _REGION.search(target.base_url)
+    return target.region or (named[1] if named else "us-east-1")
+
+
+def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
+    index = str(event.get("contentBlockIndex"))
+    match name:
+        case "contentBlockStart" if use := obj(obj(event.get("start")).get("toolUse")):
+            call = draft.call(index)
+            call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
+        case "contentBlockDelta":
+            delta = obj(event.get("delta"))
+            if "toolUse" in delta:
+                draft.call(index).arguments += text(obj(delta["toolUse"]).get("input"))
+            words = text(delta.get("text"))
+            draft.text += words
+            return words
+        case "messageStop":
+            draft.stop = _STOPS.get(text(event.get("stopReason")), "end")
+        case "metadata":
+            draft.usage = usage(event.get("usage"))
+    return ""
