@@ -14,6 +14,7 @@ from farebox.sources.feed import SUFFIXES, looks_like_feed, parse_feed, public_a
 from farebox.sources.files import HEAD_BYTES, MAX_BYTES, NotRegular, read_at_most
 from farebox.sources.folder import Reading, moment, read_folder, readable, titled
 from farebox.sources.git import NoGit, Repository, history, listed_files, open_repository
+from farebox.sources.kinds import HTML
 from farebox.sources.text import MAX_CHARACTERS, clean_line, clean_text, counted, cut
 from pricing.errors import FareboxError, SourceError
 
@@ -121,8 +122,7 @@ def _from_feed(data: bytes, origin: str, limit: int) -> _Gathered:
 
 def _from_path(named: str, origin: str, limit: int) -> _Gathered:
     try:
-        path = os.path.realpath(Path(named).expanduser())
-        facts = Path(path).stat()
+        path, facts = _resolved(named, origin)
         if stat.S_ISDIR(facts.st_mode):
             return _from_folder(path, origin, limit)
         if not stat.S_ISREG(facts.st_mode):
@@ -139,6 +139,13 @@ def _from_path(named: str, origin: str, limit: int) -> _Gathered:
     except OSError as error:
         reason = clean_line(error.strerror or type(error).__name__)
         raise SourceError(f"{origin} cannot be read ({reason}).", next_step=_ACCEPTED) from None
+
+
+def _resolved(named: str, origin: str) -> tuple[str, os.stat_result]:
+    """The real path and what is there."""
+    try:
+        path = os.path.realpath(Path(named).expanduser())
+        return path, Path(path).stat()
     except (ValueError, RuntimeError):  # a NUL byte or half a character in the path; a ~user whom nobody knows
         raise SourceError(f"{origin} cannot be a path.", next_step=_ACCEPTED) from None
 
@@ -148,7 +155,7 @@ def _from_file(path: str, facts: os.stat_result, origin: str, limit: int) -> _Ga
         raise _too_large(origin, facts.st_size)
     suffix = Path(path).suffix.lower()
     data = read_at_most(path, HEAD_BYTES)
-    if suffix in SUFFIXES or (suffix not in {".html", ".htm", ".xhtml"} and looks_like_feed(data)):
+    if suffix in SUFFIXES or (suffix not in HTML and looks_like_feed(data)):
         return _from_feed(read_at_most(path, MAX_BYTES), origin, limit)
     text = readable(data, path, whole=len(data) < HEAD_BYTES)
     if text is None:
@@ -169,9 +176,15 @@ def _from_folder(path: str, origin: str, limit: int) -> _Gathered:
         listed = listed_files(repository) or None
     except NoGit as reason:
         notes.append(f"{reason}: using its documents instead.")
-    reading = Reading((), 0, ()) if repository and repository.bare else read_folder(path, limit=limit, listed=listed)
+    bare = repository is not None and repository.bare
+    reading = Reading((), 0, ()) if bare else read_folder(path, limit=limit, listed=listed)
     places = limit - min(len(reading.documents), (limit + 1) // 3)
     commits = _commits(repository, places, notes) if repository else ()
+    if not commits and not reading.documents and not bare:
+        fallback = read_folder(path, limit=limit, listed=listed, code=True)
+        if fallback.documents:
+            reading = fallback
+            notes.append("No text for people there: using its code and data files instead.")
     documents = reading.documents[: limit - len(commits)]
     if not commits and not documents:
         raise SourceError(

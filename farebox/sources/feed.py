@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from farebox.sources.documents import Document
-from farebox.sources.markup import MAX_MARKUP, plain_text
+from farebox.sources.markup import MAX_MARKUP, break_at, plain_text
 from farebox.sources.text import clean_line, clean_text
 from pricing.errors import SourceError
 
@@ -25,9 +25,6 @@ _WIDE_START = (b"\xff\xfe<\x00", b"\xfe\xff\x00<")
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 _DUBLIN_DATE = "{http://purl.org/dc/elements/1.1/}date"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
-_XHTML_BREAKS = frozenset(
-    {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "pre", "blockquote"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +168,7 @@ def _joined(element: Element) -> str:
         local = _split(node.tag)[1].lower()
         if local in {"script", "style"}:
             continue
-        below: list[Element | str] = ["\n" if local in _XHTML_BREAKS else "", node.text or ""]
+        below: list[Element | str] = [break_at(local), node.text or ""]
         for child in node:
             below += [child, child.tail or ""]
         waiting.extend(reversed(below))

@@ -78,7 +78,9 @@ class _Found:
         return tuple(note for number, note in told if number)
 
 
-def read_folder(root: str, *, limit: int, listed: Mapping[str, int | None] | None = None) -> Reading:
+def read_folder(
+    root: str, *, limit: int, listed: Mapping[str, int | None] | None = None, code: bool = False
+) -> Reading:
     """The best ``limit`` documents of a folder: its README, then the newest.
 
     Args:
@@ -86,6 +88,7 @@ def read_folder(root: str, *, limit: int, listed: Mapping[str, int | None] | Non
         limit: how many documents to return at most.
         listed: where given, only these files count (names below ``root`` with forward slashes). Each has the time of
             its last change in seconds since 1970, ``None`` where that is unknown, -1 to take it from the file system.
+        code: read programs, settings and data instead of text for people.
 
     Raises:
         OSError: ``root`` itself cannot be listed.
@@ -93,9 +96,7 @@ def read_folder(root: str, *, limit: int, listed: Mapping[str, int | None] | Non
     found = _walk(root, listed)
     documents: list[Document] = []
     unread = 0
-    for group in (found.prose, found.other, found.code):
-        if group is found.code and documents:
-            break
+    for group in (found.code,) if code else (found.prose, found.other):
         for file in sorted(group, key=lambda file: file.rank):
             if len(documents) == limit:
                 unread += 1

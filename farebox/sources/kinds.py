@@ -42,14 +42,13 @@ CODE = frozenset(
     }
 )  # fmt: skip
 """Suffixes of programs, settings and data."""
-CODE_NAMES = frozenset(
-    {"codeowners", "copying", "dockerfile", "justfile", "licence", "license", "makefile", "procfile"}
-)
-"""Names, up to their first dot, of files for machines and lawyers."""
-
 KEY_HEAD = "-----BEGIN "
 """How files of keys and certificates start, whatever their name."""
 
+_CODE_NAMES = re.compile(
+    r"(?:codeowners|copying|dockerfile|justfile|licen[cs]e|makefile|procfile)(?:\..*)?"
+    r"|(?:requirements|constraints).*\.txt|robots\.txt|cmakelists\.txt"
+)
 _SECRET_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx", ".kdbx", ".keystore", ".jks", ".env"})
 _SECRET_NAMES = re.compile(r"(?:id_(?:rsa|dsa|ecdsa|ed25519)|credentials|secrets?|passwords?)(?:\.txt|\.csv|\.json)?")
 
@@ -62,8 +61,6 @@ def kind_of(name: str) -> FileKind:
         return "secret"
     if suffix in BINARY:
         return "binary"
-    if suffix in PROSE:
-        return "prose"
-    if suffix in CODE or base.partition(".")[0] in CODE_NAMES:
+    if suffix in CODE or _CODE_NAMES.fullmatch(base):
         return "code"
-    return "other"
+    return "prose" if suffix in PROSE else "other"

@@ -33,14 +33,14 @@ class _Plain(HTMLParser):
         del attrs
         if tag in _SILENT:
             self.silent.append(tag)
-        elif tag in _BLOCKS:
-            self.parts.append("\n" if tag in {"br", "li", "tr"} else "\n\n")
+        else:
+            self.parts.append(break_at(tag))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SILENT and tag in self.silent:
             del self.silent[self.silent.index(tag) :]
-        elif tag in _BLOCKS:
-            self.parts.append("\n\n")
+        else:
+            self.parts.append(break_at(tag))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _SILENT:
@@ -49,6 +49,13 @@ class _Plain(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self.silent:
             self.parts.append(_SPACES.sub(" ", data))
+
+
+def break_at(tag: str) -> str:
+    """What a tag stands for between words: a new paragraph, a new line, or nothing."""
+    if tag in {"br", "li", "tr"}:
+        return "\n"
+    return "\n\n" if tag in _BLOCKS else ""
 
 
 def plain_text(markup: str) -> str:
