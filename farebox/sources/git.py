@@ -94,7 +94,10 @@ def open_repository(folder: str) -> Repository:
         NoGit: there is none, git is not installed, or git will not open it.
     """
     flags = ["--is-inside-work-tree", "--is-inside-git-dir", "--is-shallow-repository", "--show-prefix"]
-    work_tree, git_folder, shallow, prefix = _git(folder, "rev-parse", *flags).split("\n", 3)
+    answers = _git(folder, "rev-parse", *flags).split("\n", len(flags) - 1)
+    if len(answers) < len(flags):
+        raise NoGit("git gave no sensible answer")
+    work_tree, git_folder, shallow, prefix = answers
     if "true" not in {work_tree, git_folder}:
         raise NoGit("No git repository there")
     return Repository(folder, bare=work_tree != "true", shallow=shallow == "true", inside=prefix.strip("\n") != "")

@@ -156,15 +156,19 @@ def test_without_git_the_documents_are_used(git, repo, monkeypatch):
     assert got.notes == ("git is not installed here: using its documents instead.",)
 
 
-def test_a_git_that_hangs_is_given_up(git, repo, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "script, reason",
+    [("exec /bin/sleep 20", "git did not answer within 0 s"), ("exit 0", "git gave no sensible answer")],
+)
+def test_a_git_that_does_not_work_is_given_up(git, repo, tmp_path, monkeypatch, script, reason):
     commit(git, repo, "a.md", "first")
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\nexec /bin/sleep 20\n")
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
-    monkeypatch.setattr(git_room, "TIMEOUT", 0.2)
-    assert collect(repo).notes == ("git did not answer within 0 s: using its documents instead.",)
+    monkeypatch.setattr(git_room, "TIMEOUT", 0.4)
+    assert collect(repo).notes == (f"{reason}: using its documents instead.",)
 
 
 def test_a_broken_repository_is_told(git, repo):
