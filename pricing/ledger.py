@@ -23,8 +23,8 @@ from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.holds import Settled
 from pricing.store import Store
 
-HISTORY = 300
-"""How many past runs a quote leans on (the window of its conformal stage)."""
+HISTORY = 600
+"""How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class Credential:
 class Target:
     """One place a question can be sent to.
 
-    ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte. A ``stand_in`` target is
+    ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte; ``tokens_per_minute`` is the
+    account's quota where it is known. A ``stand_in`` target is
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
     """
 
@@ -40,6 +41,7 @@ class Target:
     account: str = "default"
     region: str = ""
     read_timeout: float = 60.0
+    tokens_per_minute: int | None = None
     sends_temperature: bool = True
     reasoning: bool = False
     stand_in: bool = False

@@ -1,0 +1,151 @@
+"""Agents: a model that may call tools, turn by turn, until it can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from typing_extensions import TypeVar
+
+from pricing.errors import PlanError
+from tasks.engine import Conversation, Engine
+from tasks.prompts import Prompt
+from tasks.steps import Here, here
+from tasks.structured import answer_type
+from tasks.targets import Tier
+from tasks.wire import Message, Tool, ToolCall
+
+T = TypeVar("T", default=str)
+
+_LONGEST_RESULT = 20_000
+"""Characters of a tool's result that a model is given."""
+
+
+class Agent:
+    """A model with tools, run inside an ``@llm_task``.
+
+    Turns in which it may choose tools are attributed to ``operation``; a structured answer takes one more turn, which
+    is attributed to the step the agent runs in. The step's ``max_turns`` must allow for both.
+
+    Args:
+        prompt: the template with its instructions and its case.
+        tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
+            is told to the model; anything else ends the run.
+        operation: what its turns are attributed to.
+        tier: which targets take its turns.
+        max_turns: after so many it answers with what it has.
+        max_tokens: of each of its turns.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        *,
+        prompt: str,
+        tools: Sequence[Callable[..., Any]],
+        operation: str = "tool_selection",
+        tier: Tier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 512,
+    ) -> None:
+        self._engine = engine
+        self._prompt = prompt
+        self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
+        self.operation = operation
+        self.tier: Tier = tier
+        self.max_turns = max_turns
+        self.max_tokens = max_tokens
+
+    def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+        """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
+        return self._engine().loop.run(self._run(returns, values))
+
+    async def aio(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+        """Its answer, for an async caller."""
+        return await self._engine().loop.await_(self._run(returns, values))
+
+    async def _run(self, returns: type[T], values: dict[str, object]) -> T:
+        engine, place = self._engine(), here()
+        prompt = engine.render(self._prompt, values)
+        messages = [Message("user", prompt.user)]
+        for _ in range(self.max_turns):
+            place.count_turn()
+            specs = [tool.spec for tool in self._tools.values()]
+            talk = Conversation(tuple(messages), self.operation, self.tier, self.max_tokens, specs)
+            reply = (await engine.turn(place, prompt, talk, answer_type(str))).reply
+            if not reply.tool_calls:
+                if returns is str:
+                    return cast("T", reply.text)
+                break
+            messages.append(Message("assistant", reply.text, reply.tool_calls))
+            messages.extend([await self._call(call) for call in reply.tool_calls])
+        return await self._conclude(place, prompt, messages, returns)
+
+    async def _conclude(self, place: Here, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
+        """The answer in its type, from the case and what the tools found.
+
+        It is asked without tools: many providers do not take them together with a schema.
+        """
+        place.count_turn()
+        found = [f"<finding>{message.text}</finding>" for message in messages if message.role == "tool"]
+        asked = Message("user", "\n".join([prompt.user, *found]))
+        step = place.step
+        talk = Conversation([asked], step.operation, step.tier, step.max_tokens)
+        answer = await self._engine().turn(place, prompt, talk, answer_type(returns))
+        return cast("T", answer.value)
+
+    async def _call(self, call: ToolCall) -> Message:
+        """What a tool says to a call; a call that cannot be made is told so."""
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return Message("tool", f"There is no tool {call.name!r}.", tool_call_id=call.id, is_error=True)
+        try:
+            result = await tool.call(call.arguments)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            return Message("tool", f"Invalid arguments: {faults}", tool_call_id=call.id, is_error=True)
+        except (ValueError, LookupError) as error:
+            return Message("tool", f"{type(error).__name__}: {error}", tool_call_id=call.id, is_error=True)
+        return Message("tool", result[:_LONGEST_RESULT], tool_call_id=call.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _BoundTool:
+    """A function as a model sees it, and as it is called."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters: type[BaseModel]
+    spec: Tool
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _BoundTool:
+        name = getattr(function, "__name__", "tool")
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+            if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
+                raise PlanError(
+                    f"The tool {name!r} has a parameter that a model cannot name ({parameter}).",
+                    next_step="Give it plain named parameters.",
+                )
+            kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[parameter.name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
+        arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        schema = arguments.model_json_schema()
+        schema.pop("title", None)
+        return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
+
+    async def call(self, arguments: str) -> str:
+        """The result as text: a string as it is, anything else as JSON. Plain functions run on a thread."""
+        given = self.parameters.model_validate_json(arguments or "{}")
+        named = {name: getattr(given, name) for name in self.parameters.model_fields}
+        if inspect.iscoroutinefunction(self.function):
+            result = await self.function(**named)
+        else:
+            result = await asyncio.to_thread(self.function, **named)
+        return result if isinstance(result, str) else json.dumps(TypeAdapter(Any).dump_python(result, mode="json"))

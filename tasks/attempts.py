@@ -1,0 +1,250 @@
+"""Attempts: requests on the wire, each written down before it is sent and completed after.
+
+Retries of one target are tenacity's: full jitter, a Retry-After as the minimum, and never past the turn's deadline or
+its attempt budget, which all targets of the turn share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity.wait import wait_random_exponential
+
+from pricing.clock import now_us
+from pricing.facts import Completion, Intent, Priced
+from pricing.money import Nano
+from pricing.rates import RateCard
+from pricing.usage import Usage
+from tasks.providers import ReplyError, adapter_for, classify_exception
+from tasks.providers.kinds import FAILED_STOPS, Failure, failure
+from tasks.targets import Target
+from tasks.transport import Transport
+from tasks.wire import ModelReply, ModelRequest
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.budgets import Refusal
+    from pricing.ledger import Ledger
+
+LONGEST_WAIT = 60.0
+"""Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
+_FIRST_WAIT = 0.25
+_LONGEST_BACKOFF = 8.0
+
+
+class AttemptFailed(Exception):
+    """An attempt gave no answer."""
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.kind)
+        self.failure = why
+
+
+class Refused(Exception):
+    """No budget has room for an attempt's worst case; nothing was sent."""
+
+    def __init__(self, refusals: Sequence[Refusal], worst: Nano) -> None:
+        super().__init__(f"{worst} nano-dollars")
+        self.refusals = refusals
+        self.worst = worst
+
+
+class Allowance:
+    """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
+
+    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+        self.ends = time.monotonic() + deadline_seconds
+        self.max_attempts = max_attempts
+        self.sent = 0
+        self.cost_nano: Nano = 0
+
+    @property
+    def seconds(self) -> float:
+        """Until the deadline; negative once it has passed."""
+        return self.ends - time.monotonic()
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing more may be sent."""
+        return self.seconds <= 0 or self.sent >= self.max_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where in which turn a request is to be sent, and why there. ``input_tokens`` is the most it may count as."""
+
+    turn_id: str
+    run_id: str
+    operation: str
+    hop: int
+    target: Target
+    reason: str
+    input_tokens: int
+    allowance: Allowance
+
+
+class Attempts:
+    """Sends requests and records them.
+
+    Args:
+        ledger: where attempts are written and charged.
+        rates: prices them.
+        transport: the wire.
+        endpoint: the target as it is reached: for a stand-in, the sandbox's address.
+        retries: how often one target may be tried again within a turn.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        rates: RateCard,
+        transport: Transport,
+        endpoint: Callable[[Target], Target],
+        retries: int,
+    ) -> None:
+        self._ledger = ledger
+        self._rates = rates
+        self._transport = transport
+        self._endpoint = endpoint
+        self._retries = retries
+
+    def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
+        """The most that one attempt can cost.
+
+        Raises:
+            UnknownPrice: the target's model has no rate.
+        """
+        return self._rates.worst(target.model, target.provider, input_tokens, min(max_tokens, target.max_output))
+
+    async def send(self, slot: Slot, request: ModelRequest) -> ModelReply:
+        """The reply of one target, tried again while that may help.
+
+        Raises:
+            AttemptFailed: no reply, however often it was tried.
+            Refused: no budget has room.
+            RunExpired: the run's hold is gone.
+        """
+
+        def wait(state: RetryCallState) -> float:
+            minimum = _failure(state).retry_after or 0.0
+            return max(minimum, float(wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_BACKOFF)(state)))
+
+        def stop(state: RetryCallState) -> bool:
+            asked = _failure(state).retry_after or 0.0
+            waits_too_long = state.upcoming_sleep >= slot.allowance.seconds or asked > LONGEST_WAIT
+            return waits_too_long or slot.allowance.spent or state.attempt_number > self._retries
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.failure.retry_same_target),
+            wait=wait,
+            stop=stop,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                number = attempt.retry_state.attempt_number
+                reason = (
+                    slot.reason if number == 1 else f"retry {number - 1} after {_failure(attempt.retry_state).kind}"
+                )
+                return await self._once(slot, request, reason)
+        raise AssertionError("tenacity ends by an answer or by raising")
+
+    async def _once(self, slot: Slot, request: ModelRequest, reason: str) -> ModelReply:
+        target = slot.target
+        intent = Intent(
+            attempt_id=uuid.uuid4().hex,
+            turn_id=slot.turn_id,
+            run_id=slot.run_id,
+            operation=slot.operation,
+            hop=slot.hop,
+            ordinal=slot.allowance.sent,
+            reason=reason,
+            target=target.name,
+            provider=target.provider,
+            account=target.account,
+            model=target.model,
+            tier=target.tier,
+            stand_in=target.stand_in,
+            worst_nano=self.worst(target, slot.input_tokens, request.max_tokens),
+            rate_version=self._rates.version,
+            started_at=now_us(),
+        )
+        if refusals := await asyncio.wrap_future(self._ledger.begin(intent)):
+            raise Refused(refusals, intent.worst_nano)
+        slot.allowance.sent += 1
+        started = time.perf_counter_ns()
+        try:
+            reply = await self._exchange(slot, request, intent.attempt_id)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end(slot, intent, started, "cancelled", Usage(), maybe_billed=True))
+            raise
+        except ReplyError as error:
+            why, usage = error.failure, error.usage or Usage()
+            await self._end(slot, intent, started, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            raise AttemptFailed(why) from None
+        outcome = FAILED_STOPS.get(reply.stop, "ok")
+        await self._end(slot, intent, started, outcome, reply.usage, maybe_billed=True, request_id=reply.request_id)
+        return reply
+
+    async def _exchange(self, slot: Slot, request: ModelRequest, attempt_id: str) -> ModelReply:
+        """The reply; whatever goes wrong on the wire is a ReplyError."""
+        import httpx
+
+        target = self._endpoint(slot.target)
+        adapter = adapter_for(target.provider)
+        wire = adapter.encode(target, request, attempt_id=attempt_id)
+        seconds = max(0.001, min(target.read_timeout, slot.allowance.seconds))
+        try:
+            async with asyncio.timeout(slot.allowance.seconds):
+                reply = await self._transport.send(wire, read_timeout=seconds)
+        except TimeoutError:
+            raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
+        except httpx.TransportError as error:
+            raise ReplyError(classify_exception(error)) from None
+        return adapter.decode(target, reply.status, reply.headers, reply.body)
+
+    async def _end(
+        self,
+        slot: Slot,
+        intent: Intent,
+        started: int,
+        outcome: str,
+        usage: Usage,
+        *,
+        maybe_billed: bool,
+        why: Failure | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        cost, priced = self._cost(intent, usage, maybe_billed=maybe_billed)
+        slot.allowance.cost_nano += cost
+        completion = Completion(
+            outcome=outcome,
+            usage=usage,
+            cost_nano=cost,
+            priced=priced,
+            duration_us=(time.perf_counter_ns() - started) // 1000,
+            status=why.status if why else 200,
+            code=why.code if why else None,
+            phase=why.phase if why else None,
+            request_id=why.request_id if why else request_id,
+        )
+        await asyncio.wrap_future(self._ledger.end(intent, completion))
+
+    def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
+        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
+        if usage.known:
+            return self._rates.price(intent.model, intent.provider, usage), "usage"
+        return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
+
+
+def _failure(state: RetryCallState) -> Failure:
+    """Why the attempt before failed."""
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, AttemptFailed):
+        raise TypeError("only failed attempts are tried again")
+    return error.failure

@@ -1,0 +1,258 @@
+"""What a turn has been through: where it may still go, what it found on the way, and how that is told."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from guardrails.messages import explain
+from guardrails.verdicts import Decision, Direction, Exchange, Reason
+from pricing.clock import now_us, to_us
+from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
+from pricing.facts import Run, Turn
+from pricing.tokens import estimate_tokens, upper_tokens
+from tasks.attempts import Allowance, Refused, Slot
+from tasks.providers.kinds import Failure, FailureKind
+from tasks.routing import Route, describe
+from tasks.structured import AnswerType
+from tasks.targets import Target
+from tasks.wire import Message, ModelReply, ModelRequest
+
+T = TypeVar("T")
+
+_FRAMING_TOKENS = 16
+"""Per message and tool: what chat formats put around a text (3 to 8 are documented; doubled to be safe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one turn may take, over all its targets together."""
+
+    deadline_seconds: float = 120.0
+    max_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """What is asked in one turn, and of whom."""
+
+    run: Run
+    operation: str
+    route: Route
+    request: ModelRequest
+    answer: AnswerType[T]
+    prompt: str
+    prompt_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """How to ask again for what came back wrong: with more room, or with what was wrong about it."""
+
+    why: str
+    tell: str | None = None
+
+    @classmethod
+    def for_stop(cls, kind: FailureKind) -> Self | None:
+        """For a reply that stopped short: more room if it was cut, another try if it was empty or garbled."""
+        if kind == "truncated":
+            return cls("the answer was cut off")
+        if kind == "invalid_output":
+            return cls("the answer was empty or garbled", "Your answer was empty or malformed. Answer the question.")
+        return None
+
+    @classmethod
+    def for_schema(cls, faults: Sequence[str]) -> Self:
+        """For an answer that does not follow its schema."""
+        told = "Your answer does not follow its JSON schema: " + "; ".join(faults)
+        return cls("the answer did not follow its schema", f"{told}. Answer again, with valid JSON only.")
+
+    @classmethod
+    def for_guard(cls, guard: str, reason: Reason) -> Self:
+        """For an answer that a guard sent back."""
+        told = f"Your answer was not accepted ({reason}). Answer again without that."
+        return cls(f"guard {guard} asked for it", told)
+
+    def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
+        """The request that asks again."""
+        if self.tell is None:
+            return replace(request, max_tokens=request.max_tokens * 2)
+        said = [Message("assistant", reply.text)] if reply.text else []
+        return replace(request, messages=[*request.messages, *said, Message("user", self.tell)])
+
+
+class Journey(Generic[T]):
+    """The state of one turn while it is under way."""
+
+    def __init__(self, question: Question[T], limits: Limits) -> None:
+        self.question = question
+        self.allowance = Allowance(limits.deadline_seconds, limits.max_attempts)
+        self.decisions: list[Decision] = []
+        self.answered_by: Target | None = None
+        self.repaired = False
+        self.reason: str | None = None
+        """Why the next candidate is asked, when it is not the first."""
+        self.input_tokens = 0
+        self._estimate = 0
+        self._turn_id = uuid.uuid4().hex
+        self._hop = 0
+        self._tried: list[str] = []
+        self._failure: Failure | None = None
+        self._refused: Refused | None = None
+        self._started_at = now_us()
+        self._clock = time.perf_counter_ns()
+
+    def measure(self, request: ModelRequest) -> None:
+        """Count the request's tokens: an estimate for its place in a window, an upper bound for its price."""
+        tools = json.dumps([tool.parameters for tool in request.tools]) if request.tools else ""
+        schema = json.dumps(request.schema.definition) if request.schema else ""
+        calls = [call.arguments for message in request.messages for call in message.tool_calls]
+        described = [f"{tool.name} {tool.description}" for tool in request.tools]
+        texts = [request.system, tools, schema, *calls, *described, *(message.text for message in request.messages)]
+        text = "\n".join(text for text in texts if text)
+        framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
+        self._estimate = estimate_tokens(text) + framing
+        self.input_tokens = upper_tokens(text) + framing
+
+    def candidates(self, request: ModelRequest) -> Route:
+        """The route without the targets whose window is too small."""
+        return tuple(
+            candidate
+            for candidate in self.question.route
+            if self._estimate + min(request.max_tokens, candidate.target.max_output) <= candidate.target.window
+        )
+
+    def slot(self, target: Target, reason: str) -> Slot:
+        """The place of the next request."""
+        question = self.question
+        return Slot(
+            turn_id=self._turn_id,
+            run_id=question.run.run_id,
+            operation=question.operation,
+            hop=self._hop,
+            target=target,
+            reason=reason,
+            input_tokens=self.input_tokens,
+            allowance=self.allowance,
+        )
+
+    def failed_at(self, target: Target, why: Failure) -> None:
+        """A target was tried, and gave no answer."""
+        self._failure, self._refused = why, None
+        self._move_on(target, why.kind)
+
+    def refused_at(self, target: Target, why: Refused) -> None:
+        """A target was not tried: its worst case fits in no budget."""
+        self._refused = why
+        self._move_on(target, "over budget")
+
+    def exchange(self, direction: Direction, texts: tuple[str, ...]) -> Exchange:
+        """What the guards are shown."""
+        run, request = self.question.run, self.question.request
+        return Exchange(
+            direction=direction,
+            operation=self.question.operation,
+            automation=run.automation,
+            run_id=run.run_id,
+            texts=texts,
+            user=run.user_id or "",
+            org=run.org_id or "",
+            tokens=self._estimate,
+            window=max(candidate.target.window for candidate in self.question.route),
+            reserved=request.max_tokens,
+        )
+
+    def error(self) -> FareboxError:
+        """Why there is no answer."""
+        operation, tried = self.question.operation, list(self._tried)
+        if self._refused is not None:
+            return OverBudget(
+                f"The run was stopped at {operation}: " + "; ".join(r.explain() for r in self._refused.refusals) + ".",
+                next_step="What was done so far is recorded and paid; raise the budget to go on.",
+                operation=operation,
+                budgets=[refusal.budget.name for refusal in self._refused.refusals],
+                short_nano=max(refusal.short for refusal in self._refused.refusals),
+            )
+        kind = self._failure.kind if self._failure else "context_overflow"
+        if kind == "context_overflow":
+            facts = {"tokens": self._estimate, "window": max(c.target.window for c in self.question.route)}
+            told = explain(Reason.CONTEXT_LIMIT, facts | {"reserved": self.question.request.max_tokens})
+            return Blocked(told.message, next_step=told.next_step, reason="context_limit", operation=operation)
+        if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
+            return TurnFailed(
+                f"The turn {operation!r} failed: {_TOLD.get(kind, kind)}.",
+                next_step=_NEXT.get(kind, "See `farebox report` for what was tried."),
+                kind=kind,
+                operation=operation,
+                tried=tried,
+            )
+        return NoTarget(
+            f"No target answered the turn {operation!r}: {'; '.join(tried)}.",
+            next_step="Wait and run again, or add a target of another provider to farebox.toml.",
+            kind=kind,
+            operation=operation,
+            tried=tried,
+        )
+
+    def fact(self, outcome: Literal["answered", "failed", "blocked", "stopped"], reason: str | None) -> Turn:
+        """The turn as it is written down."""
+        question = self.question
+        return Turn(
+            turn_id=self._turn_id,
+            run_id=question.run.run_id,
+            operation=question.operation,
+            prompt=question.prompt,
+            prompt_version=question.prompt_version,
+            route=json.dumps(describe(question.route)),
+            outcome=outcome,
+            reason=reason,
+            target=self.answered_by.name if self.answered_by else None,
+            attempts=self.allowance.sent,
+            repaired=self.repaired,
+            started_at=self._started_at,
+            duration_us=(time.perf_counter_ns() - self._clock) // 1000,
+        )
+
+    def row(self, decision: Decision) -> dict[str, Any]:
+        """A guard's decision as it is written down."""
+        return {
+            "run_id": decision.run_id,
+            "operation": decision.operation,
+            "guard": decision.guard,
+            "version": decision.version,
+            "mode": decision.mode,
+            "direction": decision.direction,
+            "action": decision.action,
+            "reason": decision.reason,
+            "latency_us": decision.latency_us,
+            "cost_nano": decision.cost_nano,
+            "spans": json.dumps([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
+            "decided_at": to_us(decision.at),
+        }
+
+    def _move_on(self, target: Target, why: str) -> None:
+        self._tried.append(f"{target.name} ({why})")
+        self.reason = f"{why} at {target.name}"
+        self._hop += 1
+
+
+_TOLD: dict[str, str] = {
+    "invalid_request": "the provider calls the request invalid",
+    "request_too_large": "the request has more bytes than the provider takes",
+    "content_policy": "the provider's content policy filtered it",
+    "refusal": "the model declined to answer",
+    "invalid_output": "no answer followed its schema",
+    "truncated": "the answer was longer than max_tokens",
+}
+_NEXT: dict[str, str] = {
+    "invalid_request": "Check the prompt, the tools and the schema of this step; `farebox report` names the code.",
+    "request_too_large": "Send less in one turn.",
+    "content_policy": "Change what is asked, or review what was put into the prompt.",
+    "refusal": "Rephrase the prompt; the same question is likely to be declined again.",
+    "invalid_output": "Simplify the schema, or give the step a higher tier.",
+    "truncated": "Raise max_tokens of the step, or ask for a shorter answer.",
+}

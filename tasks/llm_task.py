@@ -1,0 +1,98 @@
+"""``@llm_task``: a Prefect task whose turns are routed, guarded, priced and recorded."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from tasks.steps import Step, enter
+from tasks.targets import Tier
+
+if TYPE_CHECKING:
+    from prefect import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def llm_task(
+    *,
+    operation: str,
+    tier: Tier = "light",
+    max_tokens: int = 1024,
+    max_turns: int = 1,
+    **options: Any,
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a Prefect task that may ask models.
+
+    Args:
+        operation: the product action its cost is attributed to; also the task's name in Prefect.
+        tier: which targets take its turns.
+        max_tokens: of each answer.
+        max_turns: how many turns one call may take; the ceiling of a quote counts on it.
+        options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
+    """
+    step = Step(operation, tier, max_tokens, max_turns)
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        from prefect import Task
+
+        wrapped = _inside(function, step)
+        tags = {"farebox", operation, *options.get("tags", ())}
+        task = Task(wrapped, **({"name": operation} | options | {"tags": tags}))
+        task.task_key = f"{function.__module__}.{function.__qualname__}-{_fingerprint(function)}"
+        return task
+
+    return decorate
+
+
+def step_of(task: object) -> Step | None:
+    """What an ``@llm_task`` declares, also after ``with_options``; ``None`` for anything else."""
+    return getattr(getattr(task, "fn", None), "farebox_step", None)
+
+
+def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
+    """The function, run where ``ask`` finds its step. Prefect sees the user's own signature and documentation."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            enter(step)
+            return await function(*args, **kwargs)
+
+        wrapped = cast("Callable[P, R]", run_async)
+    else:
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            enter(step)
+            return function(*args, **kwargs)
+
+        wrapped = run
+    adopt_signature(wrapped, function)
+    wrapped.farebox_step = step  # type: ignore[attr-defined]
+    return wrapped
+
+
+def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """Give a wrapper the function's signature with its annotations evaluated: Prefect validates and draws its form by
+    them, and would look names up in the wrapper's module.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    if signature.return_annotation is not signature.empty:
+        hints["return"] = signature.return_annotation
+    wrapper.__annotations__ = {name: hint for name, hint in hints.items() if hint is not inspect.Parameter.empty}
+
+
+def _fingerprint(function: Callable[..., Any]) -> str:
+    """Of the user's code, as Prefect would take it: of the wrapper it would be the same for every task."""
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = function.__qualname__
+    return hashlib.sha256(source.encode()).hexdigest()[:8]

@@ -1,0 +1,98 @@
+"""Where the code is: in which run, and in which LLM step of it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from pricing.errors import NoRun, TurnFailed
+from tasks.targets import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an ``@llm_task`` declares. ``max_tokens`` is per answer, ``max_turns`` per call of the task."""
+
+    operation: str
+    tier: Tier = "light"
+    max_tokens: int = 1024
+    max_turns: int = 1
+
+
+class Here:
+    """One call of a step, under way."""
+
+    def __init__(self, run_id: str, step: Step) -> None:
+        self.run_id = run_id
+        self.step = step
+        self._turns = 0
+
+    def count_turn(self) -> None:
+        """Note one more turn.
+
+        Raises:
+            TurnFailed: the step has had all that it declares: its quote would no longer be true.
+        """
+        self._turns += 1
+        if self._turns > self.step.max_turns:
+            raise TurnFailed(
+                f"The step {self.step.operation!r} asked for more than its {self.step.max_turns} turn(s).",
+                next_step=f"Declare them: @llm_task(operation={self.step.operation!r}, max_turns=…).",
+                kind="max_turns",
+                operation=self.step.operation,
+            )
+
+
+CURRENT_RUN: ContextVar[str] = ContextVar("farebox_run")
+"""The run whose flow function is under way, in this process."""
+_CURRENT_STEP: ContextVar[Here] = ContextVar("farebox_step")
+
+
+def enter(step: Step) -> Here:
+    """Begin a call of a step; returns where that is.
+
+    Raises:
+        NoRun: outside a flow run there is nothing to quote, hold or record against.
+    """
+    here = Here(_run_id(step.operation), step)
+    _CURRENT_STEP.set(here)
+    return here
+
+
+def here() -> Here:
+    """The step that is under way.
+
+    Raises:
+        NoRun: no step is.
+    """
+    found = _CURRENT_STEP.get(None)
+    if found is None:
+        raise NoRun(
+            "A model was asked outside an LLM step.",
+            next_step="Call ask(…) from a function decorated with @llm_task, so that its cost has an operation.",
+        )
+    return found
+
+
+def _run_id(operation: str) -> str:
+    """The run's id: of the flow function around us, or, in another process, by Prefect's own flow-run id."""
+    if (known := CURRENT_RUN.get(None)) is not None:
+        return known
+    from prefect.context import FlowRunContext, TaskRunContext
+
+    task = TaskRunContext.get()
+    if task is not None and task.task_run.flow_run_id is not None:
+        return str(task.task_run.flow_run_id)
+    flow = FlowRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        return str(flow.flow_run.id)
+    raise no_run(operation)
+
+
+def no_run(operation: str) -> NoRun:
+    """The error of a step outside an automation."""
+    return NoRun(
+        f"The step {operation!r} was called outside an automation: nothing is quoted or held for it.",
+        next_step="Call it from a function decorated with @automation.",
+        operation=operation,
+    )

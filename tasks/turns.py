@@ -1,0 +1,189 @@
+"""One turn: a question asked of a route until it is answered, or definitely not.
+
+Guards before, attempts over the fallback matrix, guards after. One deadline and one attempt budget span retries,
+repairs and fallbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from guardrails.pipeline import Pipeline
+from pricing.errors import Blocked, FareboxError, OverBudget
+from tasks.attempts import AttemptFailed, Attempts, Refused
+from tasks.journey import Journey, Limits, Question, Repair
+from tasks.providers.kinds import FAILED_STOPS, Failure, failure
+from tasks.routing import Candidate, after
+from tasks.structured import InvalidAnswer
+from tasks.wire import ModelReply, ModelRequest
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.ledger import Ledger
+
+T = TypeVar("T")
+Outcome = Literal["answered", "failed", "blocked", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a turn got: the value of its type (none when the model wants tools), and the reply it was read from."""
+
+    value: T | None
+    reply: ModelReply = field(repr=False)
+    target: str
+    stand_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEvent:
+    """What a watcher of the run is told when a turn ends."""
+
+    run_id: str
+    operation: str
+    outcome: Outcome
+    target: str | None
+    model: str | None
+    attempts: int
+    cost_nano: int
+
+
+class _Unacceptable(Exception):
+    """A reply that arrived and is no answer; ``repair`` makes the request that asks for a better one."""
+
+    def __init__(self, why: Failure, repair: Repair | None) -> None:
+        super().__init__(why.kind)
+        self.failure = why
+        self.repair = repair
+
+
+class Turns:
+    """Asks questions.
+
+    Args:
+        ledger: where turns and guards' decisions are written.
+        attempts: sends requests and records them.
+        pipeline: the guards.
+        limits: what one turn may take.
+        watch: told when a turn ends.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        attempts: Attempts,
+        pipeline: Pipeline,
+        limits: Limits,
+        watch: Callable[[TurnEvent], None],
+    ) -> None:
+        self._ledger = ledger
+        self._attempts = attempts
+        self._pipeline = pipeline
+        self._limits = limits
+        self._watch = watch
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """The answer. Runs on the process's one event loop.
+
+        Raises:
+            Blocked: a guard said no.
+            NoTarget: every candidate failed.
+            TurnFailed: it failed in a way that no other target can mend.
+            OverBudget: no candidate fits in what the budgets have left.
+            RunExpired: the run's hold is gone.
+        """
+        journey = Journey(question, self._limits)
+        try:
+            answer = await self._answer(journey)
+        except Blocked as error:
+            await self._record(journey, "blocked", str(error.fields.get("reason")))
+            raise
+        except OverBudget:
+            await self._record(journey, "stopped", "budget")
+            raise
+        except FareboxError as error:
+            await self._record(journey, "failed", str(error.fields.get("kind") or type(error).__name__))
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(self._record(journey, "stopped", "cancelled"))
+            raise
+        await self._record(journey, "answered", None)
+        return answer
+
+    async def _answer(self, journey: Journey[T]) -> Answer[T]:
+        request = await self._guard_input(journey)
+        journey.measure(request)
+        rest = journey.candidates(request)
+        while rest and not journey.allowance.spent:
+            candidate, rest = rest[0], rest[1:]
+            try:
+                return await self._at(journey, candidate, request)
+            except AttemptFailed as failed:
+                journey.failed_at(candidate.target, failed.failure)
+                rest = after(failed.failure, candidate.target, rest)
+            except Refused as refused:
+                journey.refused_at(candidate.target, refused)
+                size = journey.input_tokens, request.max_tokens
+                rest = tuple(c for c in rest if self._attempts.worst(c.target, *size) < refused.worst)
+        raise journey.error()
+
+    async def _at(self, journey: Journey[T], candidate: Candidate, request: ModelRequest) -> Answer[T]:
+        """The answer of one target: its retries, and one repair when what it says is no answer."""
+        reason, repaired = journey.reason or candidate.reason, False
+        while True:
+            reply = await self._attempts.send(journey.slot(candidate.target, reason), request)
+            try:
+                return await self._accept(journey, candidate, reply, final=repaired)
+            except _Unacceptable as fault:
+                if repaired or fault.repair is None or journey.allowance.spent:
+                    raise AttemptFailed(fault.failure) from None
+                request = fault.repair.apply(request, reply)
+                journey.measure(request)
+                reason, repaired, journey.repaired = f"repair: {fault.repair.why}", True, True
+
+    async def _accept(self, journey: Journey[T], candidate: Candidate, reply: ModelReply, *, final: bool) -> Answer[T]:
+        if kind := FAILED_STOPS.get(reply.stop):
+            raise _Unacceptable(failure(kind), Repair.for_stop(kind))
+        texts = (reply.text, *(call.arguments for call in reply.tool_calls))
+        passed = await self._pipeline.check(journey.exchange("output", texts), journey.decisions.append, final=final)
+        if passed.retry is not None:
+            raise _Unacceptable(failure("invalid_output"), Repair.for_guard(passed.retry.guard, passed.retry.reason))
+        text, *arguments = passed.texts
+        calls = tuple(replace(call, arguments=new) for call, new in zip(reply.tool_calls, arguments, strict=True))
+        try:
+            value = None if calls else journey.question.answer.parse(text)
+        except InvalidAnswer as error:
+            raise _Unacceptable(failure("invalid_output"), Repair.for_schema(error.faults)) from None
+        journey.answered_by = candidate.target
+        reply = replace(reply, text=text, tool_calls=calls)
+        return Answer(value, reply, candidate.target.name, candidate.target.stand_in)
+
+    async def _guard_input(self, journey: Journey[T]) -> ModelRequest:
+        """The request as the input guards let it pass."""
+        request = journey.question.request
+        journey.measure(request)
+        texts = (request.system, *(message.text for message in request.messages))
+        passed = await self._pipeline.check(journey.exchange("input", texts), journey.decisions.append)
+        system, *rest = passed.texts
+        messages = [replace(message, text=text) for message, text in zip(request.messages, rest, strict=True)]
+        return replace(request, system=system, messages=messages)
+
+    async def _record(self, journey: Journey[T], outcome: Outcome, reason: str | None) -> None:
+        decided = self._ledger.record_decisions([journey.row(decision) for decision in journey.decisions])
+        written = self._ledger.record_turn(journey.fact(outcome, reason))
+        await asyncio.gather(asyncio.wrap_future(decided), asyncio.wrap_future(written))
+        target, allowance = journey.answered_by, journey.allowance
+        question = journey.question
+        self._watch(
+            TurnEvent(
+                run_id=question.run.run_id,
+                operation=question.operation,
+                outcome=outcome,
+                target=target.name if target else None,
+                model=target.model if target else None,
+                attempts=allowance.sent,
+                cost_nano=allowance.cost_nano,
+            )
+        )
