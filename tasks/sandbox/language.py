@@ -27,12 +27,15 @@ _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _EMPHASIS: Final = re.compile(r"\*\*|__|`|~~")
 _RULE: Final = re.compile(r"^[\s=\-_*~|:+]+$")
 _SUFFIXES: Final = ("ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
+_LAST_LETTERS: Final = frozenset(suffix[-1] for suffix in _SUFFIXES)
 _SHORTEST_STEM: Final = 3
 
 
 def stem(word: str) -> str:
     """``word`` in lower case without its ending, so that *failing* and *failed* meet in *fail*."""
     lowered = word.lower()
+    if lowered[-1:] not in _LAST_LETTERS:
+        return lowered
     for suffix in _SUFFIXES:
         if lowered.endswith(suffix) and len(lowered) - len(suffix) >= _SHORTEST_STEM:
             return lowered[: -len(suffix)]
