@@ -282,5 +282,11 @@ STOPS: Codes = codes(
 )
 """Why a reply with status 200 is no answer: stop reasons of all dialects."""
 
-STATUS_OF_TYPE: Mapping[str, int] = {"invalid_request_error": 400, "badrequesterror": 400, "invalid_argument": 400}
-"""The status an error would have had, had it not come inside a 200."""
+STATUS_OF_CODE: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "badrequesterror": 400,
+    "invalid_argument": 400,
+    "validationexception": 400,
+    "throttlingexception": 429,
+}
+"""The status an error would have had, had it not come inside a 200; codes that texts split."""

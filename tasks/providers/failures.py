@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.providers.failure_rules import DIALECTS, LEAD_IN, OPENAI_COMPATIBLE, STATUS_OF_TYPE, STATUSES, STOPS, Dialect
+from tasks.providers.failure_rules import DIALECTS, LEAD_IN, OPENAI_COMPATIBLE, STATUS_OF_CODE, STATUSES, STOPS, Dialect
 from tasks.providers.json_shapes import items, obj, objects, parse, text
 from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Allowed, Failure, FailureKind, Move, Phase, failure
 from tasks.providers.retry_after import duration, retry_after
@@ -150,10 +150,11 @@ def _signs(status: int, headers: Mapping[str, str], reply: JSONObject) -> _Signs
         nested = obj(inner.get("error")) or inner
         message = text(nested.get("message"))
         fields += _codes(nested)
+    codes = tuple(code for field in fields if (code := _bare(field)))
     return _Signs(
-        codes=tuple(code for field in fields if (code := _bare(field))),
+        codes=codes,
         message=message,
-        status=_meant_status(status, error),
+        status=_meant_status(status, error, codes) if _succeeded(status) else status,
         wait=next((wait for wait in map(_delay, objects(error.get("details"))) if wait is not None), None),
     )
 
@@ -185,14 +186,12 @@ def _bare(code: object) -> str:
     return text(code).split(":")[0].rsplit("#", 1)[-1].strip()
 
 
-def _meant_status(status: int, error: JSONObject) -> int:
-    """The status of an error that came inside a 200: its own number, or the one its type usually has."""
-    if not _succeeded(status):
-        return status
+def _meant_status(status: int, error: JSONObject, codes: tuple[str, ...]) -> int:
+    """The status of an error that came inside a 200: its own number, or the one its code usually has."""
     for field in (error.get("code"), error.get("status")):
         if isinstance(field, int) and 400 <= field < 600:  # noqa: PLR2004
             return field
-    return STATUS_OF_TYPE.get(_bare(error.get("status") or error.get("type")).lower(), status)
+    return next((STATUS_OF_CODE[code.lower()] for code in codes if code.lower() in STATUS_OF_CODE), status)
 
 
 def _stops(reply: JSONObject) -> Iterator[str]:

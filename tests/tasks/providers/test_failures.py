@@ -24,8 +24,12 @@ TOO_LARGE_GROQ = (
     "Limit 6000, Requested 8302, please reduce your message size and try again."
 )
 ABOVE_LIMIT = "Rate limit reached for gpt-x in organization o on tokens per min (TPM): Limit 10,000, Requested 12,000."
-BELOW_LIMIT = "Rate limit reached for gpt-x in organization o on tokens per min (TPM): Limit 10000, Used 9500, Requested 900."
-RPD = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "RequestsPerMinutePerProject"}]}]
+BELOW_LIMIT = (
+    "Rate limit reached for gpt-x in organization o on tokens per min (TPM): Limit 10000, Used 9500, Requested 900."
+)
+RPD = [
+    {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "RequestsPerMinutePerProject"}]}
+]
 BEDROCK_JSON = 'The model returned the following errors: {"error":{"message":"Your input exceeds the context window of this model","code":"context_length_exceeded"}}'
 
 
@@ -197,11 +201,15 @@ def test_every_kind_and_every_rule_is_covered_by_the_matrix():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["error", "message", "code", "type", "details"]) | st.text(), inner),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["error", "message", "code", "type", "details"]) | st.text(), inner)
+    ),
 )
 bodies = st.binary() | json_values.map(lambda value: json.dumps(value).encode())
 header_maps = st.dictionaries(
-    st.sampled_from(["retry-after", "Retry-After-Ms", "x-amz-retry-after", "x-amzn-ErrorType", "x-should-retry"]) | st.text(),
+    st.sampled_from(["retry-after", "Retry-After-Ms", "x-amz-retry-after", "x-amzn-ErrorType", "x-should-retry"])
+    | st.text(),
     st.text() | st.sampled_from(["nan", "inf", "-1", "1e9", "Wed, 31 Dec 9999 23:59:59 -2359"]),
 )
 

@@ -1,7 +1,10 @@
 import json
 
 import pytest
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from pricing.usage import Usage
@@ -54,9 +57,21 @@ def test_where_it_goes_and_who_asks():
 
 def test_a_conversation_with_tools():
     messages = body_of("openai")["messages"]
-    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "tool", "user", "assistant"]
+    assert [message["role"] for message in messages] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "user",
+        "assistant",
+    ]
     assert messages[2]["content"] is None
-    assert messages[2]["tool_calls"][1] == {"id": "c2", "type": "function", "function": {"name": "weather", "arguments": "{broken"}}
+    assert messages[2]["tool_calls"][1] == {
+        "id": "c2",
+        "type": "function",
+        "function": {"name": "weather", "arguments": "{broken"},
+    }
     assert messages[3] == {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
 
 
@@ -99,7 +114,10 @@ def test_how_a_model_is_held_to_a_schema(provider, model, tools, definition, kin
 
 
 def test_the_cache_key_follows_the_prefix_only():
-    keys = [body_of("openai", request(messages=messages))["prompt_cache_key"] for messages in (CONVERSATION, (Message("user", "x"),))]
+    keys = [
+        body_of("openai", request(messages=messages))["prompt_cache_key"]
+        for messages in (CONVERSATION, (Message("user", "x"),))
+    ]
     assert keys[0] == keys[1]
     assert keys[0] != body_of("openai", request(system="Be long."))["prompt_cache_key"]
     assert len(keys[0]) <= 64
@@ -149,13 +167,18 @@ def test_missing_counts_are_unknown():
 
 def test_a_prompt_cut_by_the_server_is_an_overflow():
     with pytest.raises(ReplyError) as raised:
-        decode(completion({"content": ""}, "length", usage={"prompt_tokens": 4096, "completion_tokens": 0}), "openai_compatible")
+        decode(
+            completion({"content": ""}, "length", usage={"prompt_tokens": 4096, "completion_tokens": 0}),
+            "openai_compatible",
+        )
     assert raised.value.failure.kind == "context_overflow"
     assert raised.value.usage == Usage(4096, 0)
     assert decode(completion({"content": ""}, "length"), "openai").stop == "length"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":[{}]}', b'{"choices":[{"message":null}]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":[{}]}', b'{"choices":[{"message":null}]}']
+)
 def test_a_200_that_is_no_reply_is_loss_of_service(body):
     with pytest.raises(ReplyError) as raised:
         decode(body)
@@ -171,7 +194,12 @@ def test_an_error_is_classified():
 
 
 def event(delta, finish=None, **more):
-    chunk = {"model": "gpt-x", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None, **more}
+    chunk = {
+        "model": "gpt-x",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        "usage": None,
+        **more,
+    }
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
@@ -181,7 +209,13 @@ def tool_delta(index, **function):
 
 
 LAST = b"data: " + json.dumps({"choices": [], "usage": USAGE}).encode() + b"\n\ndata: [DONE]\n\n"
-WORDS = b": hello\n\n" + event({"role": "assistant", "content": ""}) + event({"content": "Grü"}) + event({"content": "ezi 👋"}) + event({}, "stop")
+WORDS = (
+    b": hello\n\n"
+    + event({"role": "assistant", "content": ""})
+    + event({"content": "Grü"})
+    + event({"content": "ezi 👋"})
+    + event({}, "stop")
+)
 CALLS = event(tool_delta(0, name="weather", arguments="")) + event(tool_delta(1, name="weather", arguments="{}")) + event(tool_delta(0, arguments='{"a"')) + event(tool_delta(0, arguments=":1}"))  # fmt: skip
 
 

@@ -60,7 +60,10 @@ async def test_a_server_that_hangs_up_after_the_request_may_bill_it(transport, r
 
 
 async def test_garbage_instead_of_http_is_a_lost_connection():
-    async with server(reply=b"220 smtp ready\r\n\r\n") as url, httpx.AsyncClient(transport=AiohttpTransport()) as client:
+    async with (
+        server(reply=b"220 smtp ready\r\n\r\n") as url,
+        httpx.AsyncClient(transport=AiohttpTransport()) as client,
+    ):
         with pytest.raises(Exception) as raised:
             await client.post(url)
     assert classify_exception(raised.value).kind == "connection"
