@@ -37,7 +37,7 @@ def test_any_bytes_are_a_reply_or_a_failure(provider, status, body):
     try:
         reply = adapter.decode(target(provider), status, {}, body)
     except ReplyError as error:
-        assert error.failure.status == status or error.failure.status == 200
+        assert error.failure.status in {status, 200}  # noqa: PT017 - a reply is as good an outcome
     else:
         assert isinstance(reply, ModelReply)
         assert (reply.stop == "tool_calls") is bool(reply.tool_calls)
@@ -57,7 +57,7 @@ def test_any_bytes_are_a_stream_or_a_failure(provider, events):
         words = reader.feed(raw)
         reply = reader.finish()
     except ReplyError as error:
-        assert error.failure.maybe_billed
+        assert error.failure.maybe_billed  # noqa: PT017 - a reply is as good an outcome
     else:
         assert "".join(words) in reply.text
 

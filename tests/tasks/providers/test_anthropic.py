@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from anthropic.types import Message as SdkMessage
@@ -6,8 +7,8 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from pricing.usage import Usage
-from tasks.providers import ReplyError, adapter_for
-from tasks.wire import Message
+from tasks.providers import ReplyError, Stream, adapter_for
+from tasks.wire import Message, ModelReply, ModelRequest
 from tests.tasks.providers.exchanges import Free, request, schema, target
 
 USAGE = {
@@ -21,20 +22,20 @@ USAGE = {
 COUNTED = Usage(2310, 50, 2000, 100, 200, 20)
 
 
-def body_of(asked=None, *, stream=False, **changes):
+def body_of(asked: ModelRequest | None = None, *, stream: bool = False, **changes: Any) -> Any:
     sent = adapter_for("anthropic").encode(target("anthropic", **changes), asked or request(), stream=stream)
     return json.loads(sent.body)
 
 
-def reply_body(content, stop="end_turn", **more):
+def reply_body(content: Any, stop: str = "end_turn", **more: Any) -> bytes:
     return json.dumps({"id": "m", "type": "message", "role": "assistant", "model": "claude-x", "content": content, "stop_reason": stop, "stop_sequence": None, "usage": USAGE} | more).encode()  # fmt: skip
 
 
-def decode(body, status=200):
+def decode(body: bytes, status: int = 200) -> ModelReply:
     return adapter_for("anthropic").decode(target("anthropic"), status, {"Request-Id": "req_9"}, body)
 
 
-def words(text):
+def words(text: str) -> dict[str, str]:
     return {"type": "text", "text": text}
 
 
@@ -173,11 +174,11 @@ def test_usage_survives_a_broken_reply():
     assert raised.value.usage == COUNTED
 
 
-def event(kind, **data):
+def event(kind: str, **data: Any) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n".encode()
 
 
-def block(index, start, *deltas):
+def block(index: int, start: Any, *deltas: Any) -> bytes:
     return event("content_block_start", index=index, content_block=start) + b"".join(event("content_block_delta", index=index, delta=delta) for delta in deltas) + event("content_block_stop", index=index)  # fmt: skip
 
 
@@ -188,12 +189,12 @@ TOOL = block(2, {"type": "tool_use", "id": "t", "name": "n", "input": {}}, {"typ
 BARE = block(3, {"type": "tool_use", "id": "u", "name": "m", "input": {}})
 
 
-def end(reason):
+def end(reason: str) -> bytes:
     counts = {"output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20}}
     return event("message_delta", delta={"stop_reason": reason}, usage=counts) + event("message_stop")
 
 
-def read(raw, at=None):
+def read(raw: bytes, at: int | None = None) -> tuple[str, Stream]:
     reader = adapter_for("anthropic").stream(target("anthropic"), {"request-id": "req_9"})
     parts = [raw] if at is None else [raw[:at], raw[at:]]
     return "".join(word for part in parts for word in reader.feed(part)), reader

@@ -2,6 +2,7 @@ import json
 import struct
 import zlib
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -19,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from tasks.providers import ReplyError, adapter_for, classify
+from tasks.providers import ReplyError, Stream, adapter_for, classify
 from tasks.providers.eventstream import AwsFrames
 from tasks.providers.sigv4 import signed_headers
 from tasks.targets import Credential
+from tasks.wire import HttpRequest, ModelReply, ModelRequest
 from tests.tasks.providers.exchanges import Free, request, schema, target
 
 SERVICE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
@@ -41,23 +43,23 @@ USAGE = {
 COUNTED = Usage(2310, 50, 2000, 100, 200)
 
 
-def sent(asked=None, *, stream=False, attempt_id=None, **changes):
+def sent(
+    asked: ModelRequest | None = None, *, stream: bool = False, attempt_id: str | None = None, **changes: Any
+) -> HttpRequest:
     return adapter_for("bedrock").encode(
         target("bedrock", **changes), asked or request(), stream=stream, attempt_id=attempt_id
     )
 
 
-def body_of(asked=None, **changes):
+def body_of(asked: ModelRequest | None = None, **changes: Any) -> Any:
     return json.loads(sent(asked, **changes).body)
 
 
-def decode(body, status=200, headers=None):
-    return adapter_for("bedrock").decode(
-        target("bedrock"), status, {"x-amzn-RequestId": "req_9"} | (headers or {}), body
-    )
+def decode(body: bytes) -> ModelReply:
+    return adapter_for("bedrock").decode(target("bedrock"), 200, {"x-amzn-RequestId": "req_9"}, body)
 
 
-def reply_body(content, stop="end_turn", **more):
+def reply_body(content: Any, stop: str = "end_turn", **more: Any) -> bytes:
     reply = {"output": {"message": {"role": "assistant", "content": content}}, "stopReason": stop, "usage": USAGE, "metrics": {"latencyMs": 1}}  # fmt: skip
     return json.dumps(reply | more).encode()
 
@@ -104,7 +106,7 @@ def test_a_known_signature():
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261123/us-east-1/bedrock/aws4_request, "
         "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature="
     )
-    assert KEYS.secret_access_key not in str(headers)
+    assert str(KEYS.secret_access_key) not in str(headers)
 
 
 def test_a_bedrock_key_outranks_aws_keys_and_no_key_sends_none():
@@ -200,7 +202,7 @@ def test_a_200_that_is_no_reply_is_loss_of_service(body):
     assert (raised.value.failure.kind, raised.value.failure.maybe_billed) == ("server_error", True)
 
 
-@pytest.mark.parametrize("error", [shape for shape in SERVICE.error_shapes], ids=lambda shape: shape.name)
+@pytest.mark.parametrize("error", list(SERVICE.error_shapes), ids=lambda shape: shape.name)
 @pytest.mark.parametrize("place", ["header", "body"])
 def test_error_codes_are_found_where_botocore_finds_them(error, place):
     code = f"{error.name}:http://internal.amazon.com/coral/"
@@ -217,7 +219,7 @@ def test_error_codes_are_found_where_botocore_finds_them(error, place):
 # streams
 
 
-def frame(payload, **headers):
+def frame(payload: Any, **headers: str) -> bytes:
     packed = b""
     for name, value in headers.items():
         key, text = f":{name.replace('_', '-')}".encode(), value.encode()
@@ -229,7 +231,7 @@ def frame(payload, **headers):
     return message + struct.pack(">I", zlib.crc32(message))
 
 
-def event(kind, **payload):
+def event(kind: str, **payload: Any) -> bytes:
     return frame(payload, message_type="event", event_type=kind, content_type="application/json")
 
 
@@ -249,7 +251,7 @@ STREAM = b"".join(
 )
 
 
-def read(raw, at=None):
+def read(raw: bytes, at: int | None = None) -> tuple[str, Stream]:
     reader = adapter_for("bedrock").stream(target("bedrock"), {"x-amzn-requestid": "req_9"})
     parts = [raw] if at is None else [raw[:at], raw[at:]]
     return "".join(word for part in parts for word in reader.feed(part)), reader

@@ -2,7 +2,7 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -33,20 +33,20 @@ RPD = [
 BEDROCK_JSON = 'The model returned the following errors: {"error":{"message":"Your input exceeds the context window of this model","code":"context_length_exceeded"}}'
 
 
-def oai(message, code=None, kind=None, **more):
+def oai(message: str, code: str | int | None = None, kind: str | None = None, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
 
 
-def ant(kind, message, error_code=None):
+def ant(kind: str, message: str, error_code: str | None = None) -> dict[str, Any]:
     details = {"details": {"error_code": error_code}} if error_code else {}
     return {"type": "error", "error": {"type": kind, "message": message, **details}, "request_id": "req_1"}
 
 
-def gem(status, message, code=400, details=()):
+def gem(status: str, message: str, code: int = 400, details: Any = ()) -> dict[str, Any]:
     return {"error": {"code": code, "status": status, "message": message, "details": list(details)}}
 
 
-def aws(code):
+def aws(code: str) -> dict[str, str]:
     return {"X-Amzn-ErrorType": f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
 
 
@@ -194,8 +194,8 @@ def test_every_kind_and_every_rule_is_covered_by_the_matrix():
     kinds = set(get_args(FailureKind))
     assert set(ALLOWED) == kinds
     for dialect in DIALECTS.values():
-        rules = [dialect.codes, dialect.families, dialect.statuses]
-        assert {kind for rule in rules for kind in rule.values()} | {text.kind for text in dialect.texts} <= kinds
+        assert {*dialect.codes.values(), *dialect.families.values(), *dialect.statuses.values()} <= kinds
+        assert {text.kind for text in dialect.texts} <= kinds
     assert set(FAILED_STOPS.values()) <= kinds
 
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from openai.types.chat.completion_create_params import (
@@ -8,11 +9,12 @@ from openai.types.chat.completion_create_params import (
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from pricing.usage import Usage
-from tasks.providers import ReplyError, adapter_for
-from tasks.wire import Message
+from tasks.providers import ReplyError, Stream, adapter_for
+from tasks.targets import ProviderName
+from tasks.wire import Message, ModelReply, ModelRequest
 from tests.tasks.providers.exchanges import CONVERSATION, Answer, Free, request, schema, target
 
-FLAVOURS = ["openai", "groq", "openai_compatible"]
+FLAVOURS: list[ProviderName] = ["openai", "groq", "openai_compatible"]
 USAGE = {
     "prompt_tokens": 100,
     "completion_tokens": 40,
@@ -23,17 +25,17 @@ USAGE = {
 COUNTED = Usage(100, 40, cache_read_tokens=64, cache_write_tokens=16, reasoning_tokens=30)
 
 
-def body_of(provider, asked=None, *, stream=False, **changes):
+def body_of(provider: ProviderName, asked: ModelRequest | None = None, *, stream: bool = False, **changes: Any) -> Any:
     sent = adapter_for(provider).encode(target(provider, **changes), asked or request(), stream=stream)
     return json.loads(sent.body)
 
 
-def completion(message, finish="stop", **more):
+def completion(message: Any, finish: str | None = "stop", **more: Any) -> bytes:
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
     return json.dumps({"id": "x", "model": "gpt-x", "choices": [choice], "usage": USAGE, **more}).encode()
 
 
-def decode(body, provider="openai", status=200):
+def decode(body: bytes, provider: ProviderName = "openai", status: int = 200) -> ModelReply:
     return adapter_for(provider).decode(target(provider), status, {"X-Request-ID": "req_9"}, body)
 
 
@@ -193,7 +195,7 @@ def test_an_error_is_classified():
     assert "secret" not in str(raised.value) + repr(raised.value)
 
 
-def event(delta, finish=None, **more):
+def event(delta: Any, finish: str | None = None, **more: Any) -> bytes:
     chunk = {
         "model": "gpt-x",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
@@ -203,7 +205,7 @@ def event(delta, finish=None, **more):
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def tool_delta(index, **function):
+def tool_delta(index: int, **function: str) -> dict[str, Any]:
     head = {"id": f"c{index}"} if "name" in function else {}
     return {"tool_calls": [{"index": index, **head, "function": function}]}
 
@@ -219,7 +221,7 @@ WORDS = (
 CALLS = event(tool_delta(0, name="weather", arguments="")) + event(tool_delta(1, name="weather", arguments="{}")) + event(tool_delta(0, arguments='{"a"')) + event(tool_delta(0, arguments=":1}"))  # fmt: skip
 
 
-def read(raw, at=None, provider="openai"):
+def read(raw: bytes, at: int | None = None, provider: ProviderName = "openai") -> tuple[str, Stream]:
     reader = adapter_for(provider).stream(target(provider), {"x-request-id": "req_9"})
     parts = [raw] if at is None else [raw[:at], raw[at:]]
     words = "".join(word for part in parts for word in reader.feed(part))

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,7 @@ def strict(model: type[BaseModel]) -> dict[str, Any]:
     return strict_schema(model.model_json_schema())
 
 
-def walk(node):
+def walk(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
         yield node
         for child in node.values():
@@ -76,7 +77,7 @@ def test_every_object_is_closed_and_complete(model):
 
 @pytest.mark.parametrize("model", [Point, Answer, Everything])
 def test_it_asks_for_the_same_properties_as_the_sdk(model):
-    def shape(node):
+    def shape(node: Any) -> list[Any]:
         return sorted(tuple(sorted(found["properties"])) for found in walk(node) if found.get("type") == "object")
 
     assert shape(strict(model)) == shape(to_strict_json_schema(model))

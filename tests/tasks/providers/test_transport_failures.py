@@ -1,20 +1,21 @@
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 from httpx_aiohttp import AiohttpTransport
 
-from tasks.providers.failures import classify_exception
+from tasks.providers.failures import Failure, classify_exception
 
 REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
 @asynccontextmanager
-async def server(*, reply: bytes | None, hang: bool = False, reset: bool = False):
+async def server(*, reply: bytes | None, hang: bool = False, reset: bool = False) -> AsyncIterator[str]:
     """A socket that reads a request, answers ``reply`` as it is, and hangs, hangs up or resets."""
 
-    async def serve(reader, writer):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(reply or b"")
         await writer.drain()
@@ -31,8 +32,8 @@ async def server(*, reply: bytes | None, hang: bool = False, reset: bool = False
         listening.close()
 
 
-async def failure_of(url, transport, **timeouts):
-    timeout = httpx.Timeout(5.0, **timeouts)
+async def failure_of(url: str, transport: Callable[[], httpx.AsyncBaseTransport], **timeouts: float) -> Failure:
+    timeout = httpx.Timeout(5.0, read=timeouts.get("read", 5.0))
     async with httpx.AsyncClient(transport=transport(), timeout=timeout) as client:
         with pytest.raises(httpx.TransportError) as raised:
             await client.post(url, content=b"{}")
@@ -82,17 +83,17 @@ async def test_an_unknown_host_sent_nothing(transport):
 
 
 async def test_a_full_pool_sent_nothing():
-    def narrow():
-        return AiohttpTransport(limits=httpx.Limits(max_connections=1))
-
-    async with server(reply=None, hang=True) as url:
-        async with httpx.AsyncClient(transport=narrow(), timeout=httpx.Timeout(5.0, pool=0.2)) as client:
-            first = asyncio.create_task(client.post(url))
-            await asyncio.sleep(0.05)
-            with pytest.raises(httpx.TimeoutException) as raised:
-                await client.post(url)
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
+    narrow = AiohttpTransport(limits=httpx.Limits(max_connections=1))
+    async with (
+        server(reply=None, hang=True) as url,
+        httpx.AsyncClient(transport=narrow, timeout=httpx.Timeout(5.0, pool=0.2)) as client,
+    ):
+        first = asyncio.create_task(client.post(url))
+        await asyncio.sleep(0.05)
+        with pytest.raises(httpx.TimeoutException) as raised:
+            await client.post(url)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
     failure = classify_exception(raised.value)
     assert (failure.kind, failure.maybe_billed) == ("timeout", False)
 
