@@ -50,7 +50,7 @@ class AnthropicAdapter:
         }
         system = request.system
         if request.schema is not None:
-            if can_be_strict(request.schema.definition) and not NO_SCHEMAS.search(target.model):
+            if can_be_strict(request.schema.definition, recursion=False) and not NO_SCHEMAS.search(target.model):
                 schema = strict_schema(request.schema.definition)
                 body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
             else:

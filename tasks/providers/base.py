@@ -95,9 +95,14 @@ class Draft:
     done: bool = False
     """Whether the dialect's last event was seen."""
 
-    def call(self, index: object) -> CallDraft:
-        """The tool call at ``index``, begun if need be."""
-        return self.calls.setdefault(index, CallDraft())
+    def call(self, index: object, call_id: str = "") -> CallDraft:
+        """The tool call at ``index``, begun if need be; another id there is another call, as Ollama numbers all 0."""
+        held = self.calls.get(index)
+        if held is not None and call_id and held.id and held.id != call_id:
+            self.calls[index, held.id] = self.calls.pop(index)
+        call = self.calls.setdefault(index, CallDraft())
+        call.id = call_id or call.id
+        return call
 
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""

@@ -50,7 +50,7 @@ class BedrockAdapter:
         }
         system = request.system
         if request.schema is not None:
-            if can_be_strict(request.schema.definition) and not _NO_SCHEMAS.search(target.model):
+            if can_be_strict(request.schema.definition, recursion=False) and not _NO_SCHEMAS.search(target.model):
                 body["outputConfig"] = {"textFormat": _text_format(request.schema)}
             else:
                 system = f"{system}\n\n{told(request.schema)}".strip()

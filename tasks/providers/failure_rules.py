@@ -89,7 +89,7 @@ OPENAI_CODES = codes(
     request_too_large="request_too_large image_file_too_large",
     quota_exhausted="insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded "
     "project_spend_limit_exceeded organization_usage_limit_exceeded billing_hard_limit_reached billing_not_active "
-    "blocked_api_access",
+    "blocked_api_access spend_limit_reached spend_limit_exceeded",
     auth="invalid_api_key incorrect_api_key account_deactivated unsupported_country_region_territory "
     "invalid_organization mismatched_organization ip_not_authorized organization_restricted model_terms_required "
     "model_permission_blocked_org model_permission_blocked_project data_residency_mismatch",

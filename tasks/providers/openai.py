@@ -201,9 +201,9 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     choice = next(iter(objects(chunk.get("choices"))), {})
     delta = obj(choice.get("delta"))
     for position, piece in enumerate(objects(delta.get("tool_calls"))):
-        call = draft.call(piece.get("index", position) if isinstance(piece.get("index"), int) else position)
+        index = piece.get("index")
+        call = draft.call(index if isinstance(index, int) else position, text(piece.get("id")))
         function = obj(piece.get("function"))
-        call.id = call.id or text(piece.get("id"))
         call.name = call.name or text(function.get("name"))
         call.arguments += text(function.get("arguments"))
     draft.refusal += text(delta.get("refusal"))

@@ -8,6 +8,8 @@ from tasks.providers.json_shapes import dump, items, obj, objects, text
 from tasks.wire import JSONObject, Schema
 
 _DROPPED: Final = frozenset({"default", "title", "examples", "discriminator", "$schema", "$id", "$comment"})
+_FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+"""The formats of text that every provider knows."""
 _TOLD: Final = (
     "minimum",
     "maximum",
@@ -33,12 +35,15 @@ def strict_schema(definition: JSONObject) -> JSONObject:
     Every property is required and nothing else allowed; ``$defs`` stay; defaults go; constraints become part of the
     description; a ``$ref`` with neighbours, which the dialect does not know, is written out.
     """
-    return _strict_object(_written_out(definition, definition), definition)
+    return _strict_object(_written_out(definition, definition), definition, frozenset())
 
 
-def can_be_strict(definition: JSONObject) -> bool:
-    """Whether the strict dialect can say the same: no object with free keys, no value of any type."""
-    return all(_closed(node) for node in _nodes(definition))
+def can_be_strict(definition: JSONObject, *, recursion: bool = True) -> bool:
+    """Whether the strict dialect can say the same: no object with free keys, no value of any type.
+
+    ``recursion`` tells whether the provider takes a schema that refers to itself; Anthropic's compiler does not.
+    """
+    return all(_closed(node) for node in _nodes(definition)) and (recursion or not _recursive(definition))
 
 
 def told(schema: Schema) -> str:
@@ -46,28 +51,40 @@ def told(schema: Schema) -> str:
     return f"Answer with one JSON object and nothing else. It follows this JSON schema:\n{dump(schema.definition)}"
 
 
-def _strict(value: Any, root: JSONObject) -> Any:
+def _strict(value: Any, root: JSONObject, opened: frozenset[str] = frozenset()) -> Any:
+    """``opened`` holds the references that are being written out: one that comes back inside itself stays one."""
     if isinstance(value, list):
-        return [_strict(item, root) for item in value]
-    return _strict_object(_written_out(value, root), root) if isinstance(value, dict) else value
+        return [_strict(item, root, opened) for item in value]
+    if not isinstance(value, dict):
+        return value
+    reference = text(value.get("$ref"))
+    if reference in opened:
+        return {"$ref": reference}
+    return _strict_object(_written_out(value, root), root, opened | {reference} if reference else opened)
 
 
-def _strict_object(node: JSONObject, root: JSONObject) -> JSONObject:
+def _strict_object(node: JSONObject, root: JSONObject, opened: frozenset[str]) -> JSONObject:
     result: JSONObject = {}
+    constraints = {key: value for key, value in node.items() if _only_told(key, value)}
     for key, value in node.items():
         if key in _NAMED:
-            result[key] = {name: _strict(child, root) for name, child in obj(value).items()}
+            result[key] = {name: _strict(child, root, opened) for name, child in obj(value).items()}
         elif key in _VALUES:
             result[key] = value
-        elif key not in _DROPPED and key not in _TOLD:
-            result["anyOf" if key == "oneOf" else key] = _strict(value, root)
-    if constraints := ", ".join(f"{key}: {dump(node[key])}" for key in _TOLD if key in node):
-        result["description"] = f"{text(node.get('description'))} ({constraints})".strip()
+        elif key not in _DROPPED and key not in constraints:
+            result["anyOf" if key == "oneOf" else key] = _strict(value, root, opened)
+    if constraints:
+        said = ", ".join(f"{key}: {dump(value)}" for key, value in constraints.items())
+        result["description"] = f"{text(node.get('description'))} ({said})".strip()
     if node.get("type") == "object":
         result["properties"] = result.get("properties", {})
         result["required"] = list(result["properties"])
         result["additionalProperties"] = False
     return result
+
+
+def _only_told(key: str, value: object) -> bool:
+    return key in _TOLD or (key == "format" and value not in _FORMATS)
 
 
 def _written_out(node: JSONObject, root: JSONObject) -> JSONObject:
@@ -100,3 +117,14 @@ def _nodes(schema: JSONObject) -> list[JSONObject]:
     if schema.get("type") == "array":
         inner.append(schema.get("items", {}))
     return [schema, *(node for child in objects(inner) for node in _nodes(child))]
+
+
+def _recursive(definition: JSONObject) -> bool:
+    """Whether a definition can be reached from itself."""
+    reached = {
+        f"#/$defs/{name}": {text(node.get("$ref")) for node in _nodes(obj(child))}
+        for name, child in obj(definition.get("$defs")).items()
+    }
+    for _ in reached:  # a path through n definitions has at most n steps
+        reached = {name: found.union(*(reached.get(ref, set()) for ref in found)) for name, found in reached.items()}
+    return any(name in found for name, found in reached.items())

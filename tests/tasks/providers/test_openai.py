@@ -245,6 +245,13 @@ def test_streamed_tool_calls():
     assert (reader.finish().stop, reader.finish().tool_calls) == ("length", ())
 
 
+def test_calls_that_a_server_numbers_alike_stay_apart():
+    chunk = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "n", "arguments": "{}"}}]}
+    other = {"tool_calls": [{"index": 0, "id": "b", "function": {"name": "n", "arguments": "[]"}}]}
+    _, reader = read(event(chunk) + event(other) + event({}, "stop") + LAST, provider="openai_compatible")
+    assert [(call.id, call.arguments) for call in reader.finish().tool_calls] == [("a", "{}"), ("b", "[]")]
+
+
 def test_a_stream_cut_before_its_end_is_a_lost_connection():
     whole = WORDS + LAST
     end = whole.index(b"data: [DONE]")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from openai.lib._pydantic import to_strict_json_schema
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, HttpUrl
 
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tests.tasks.providers.exchanges import Answer, Free, Point, schema
@@ -100,6 +100,25 @@ def test_the_original_is_left_alone():
     original = Everything.model_json_schema()
     strict_schema(original)
     assert original == Everything.model_json_schema()
+
+
+class Endless(BaseModel):
+    next: "Endless" = Field(default=None, description="the one after")  # type: ignore[assignment]
+    site: HttpUrl
+
+
+def test_a_reference_inside_itself_stays_a_reference():
+    result = strict(Endless)
+    inner = result["$defs"]["Endless"]["properties"]
+    assert {"$ref": "#/$defs/Endless"} in walk(inner)
+    assert inner["site"]["description"].startswith('(format: "uri"')
+
+
+@pytest.mark.parametrize("model", [Node, Endless])
+def test_recursion_is_seen(model):
+    assert can_be_strict(model.model_json_schema())
+    assert not can_be_strict(model.model_json_schema(), recursion=False)
+    assert can_be_strict(Everything.model_json_schema(), recursion=False)
 
 
 @pytest.mark.parametrize("model", [Free, Pair, Anything])
