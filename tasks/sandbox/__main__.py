@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from pricing.errors import FareboxError
-from tasks.sandbox.handler import Latency
+from tasks.sandbox.latency import Latency
 from tasks.sandbox.server import Sandbox
 
 

@@ -25,6 +25,8 @@ from tasks.sandbox.question import (
     positive_int,
     require_objects,
     require_pairs,
+    require_schema,
+    require_text,
     text_of,
 )
 from tasks.sandbox.tokens import chunks
@@ -76,9 +78,7 @@ class AnthropicDialect:
     def read(self, body: JSONObject, model: str, headers: Mapping[str, str]) -> Question:  # noqa: ARG002 — the protocol's
         """The request, or what Anthropic would say is wrong with it."""
         _check_version(body, headers)
-        named = body.get("model")
-        if not isinstance(named, str) or not named:
-            raise BadRequest("model: Field required")
+        named = require_text(body.get("model"), name="model")
         if "max_tokens" not in body:
             raise BadRequest("max_tokens: Field required")
         tools = _tools(body.get("tools"))
@@ -212,9 +212,9 @@ def _event(kind: str, body: JSONObject, tokens: int = 0) -> Part:
 def _tools(wire: Any) -> list[Tool]:
     tools = []
     for index, item in enumerate(require_objects(wire or [], name="tools")):
-        if not isinstance(item.get("name"), str) or not isinstance(item.get("input_schema"), dict):
-            raise BadRequest(f"tools.{index}.custom.input_schema: Field required")
-        tools.append(Tool(item["name"], item.get("description") or "", item["input_schema"]))
+        name = require_text(item.get("name"), name=f"tools.{index}.custom.name")
+        schema = require_schema(item.get("input_schema"), name=f"tools.{index}.custom.input_schema")
+        tools.append(Tool(name, str(item.get("description") or ""), schema))
     return tools
 
 
@@ -222,11 +222,11 @@ def _tool_choice(wire: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
     if wire is None:
         return "auto", None
     kind = wire.get("type") if isinstance(wire, dict) else None
-    if kind not in {"auto", "any", "tool", "none"}:
+    if kind not in ("auto", "any", "tool", "none"):
         raise BadRequest("tool_choice: Input should be 'auto', 'any', 'tool' or 'none'")
     if not tools:
         raise BadRequest("tool_choice: may only be specified while providing tools")
-    if kind == "tool" and wire.get("name") not in {tool.name for tool in tools}:
+    if kind == "tool" and wire.get("name") not in [tool.name for tool in tools]:
         raise BadRequest(f"Tool '{wire.get('name')}' not found in provided tools")
     return kind, wire.get("name")
 
@@ -235,9 +235,9 @@ def _schema(output_config: Any) -> Schema | None:
     wire = output_config.get("format") if isinstance(output_config, dict) else None
     if wire is None:
         return None
-    if not isinstance(wire, dict) or wire.get("type") != "json_schema" or not isinstance(wire.get("schema"), dict):
-        raise BadRequest("output_config.format.schema: Field required")
-    return Schema("answer", wire["schema"])
+    if not isinstance(wire, dict) or wire.get("type") != "json_schema":
+        raise BadRequest("output_config.format.type: Input should be 'json_schema'")
+    return Schema("answer", require_schema(wire.get("schema"), name="output_config.format.schema"))
 
 
 def _messages(wire: Sequence[JSONObject]) -> list[Message]:
@@ -247,7 +247,7 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
     for index, item in enumerate(wire):
         role, content = item.get("role"), item.get("content")
         where = f"messages.{index}"
-        if role not in {"user", "assistant"}:
+        if role not in ("user", "assistant"):
             raise BadRequest(f'{where}.role: Input should be "user" or "assistant"')
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
@@ -263,9 +263,15 @@ def _assistant(blocks: Sequence[JSONObject], where: str) -> list[Message]:
     calls = []
     for block in blocks:
         if block.get("type") == "tool_use":
-            if not isinstance(block.get("input"), dict) or not block.get("id") or not block.get("name"):
-                raise BadRequest(f"{where}.content: tool_use: needs an id, a name and an input of type object")
-            calls.append(ToolCall(block["id"], block["name"], orjson.dumps(block["input"]).decode()))
+            if not isinstance(block.get("input"), dict):
+                raise BadRequest(f"{where}.content: tool_use.input: Input should be an object")
+            calls.append(
+                ToolCall(
+                    require_text(block.get("id"), name=f"{where}.content: tool_use.id"),
+                    require_text(block.get("name"), name=f"{where}.content: tool_use.name"),
+                    orjson.dumps(block["input"]).decode(),
+                )
+            )
     return [Message("assistant", text_of(list(blocks), param=where), tool_calls=tuple(calls))]
 
 
@@ -277,7 +283,7 @@ def _user(blocks: Sequence[JSONObject], where: str) -> list[Message]:
         Message(
             "tool",
             text_of(block.get("content"), param=where),
-            tool_call_id=block.get("tool_use_id"),
+            tool_call_id=require_text(block.get("tool_use_id"), name=f"{where}.content: tool_result.tool_use_id"),
             is_error=block.get("is_error") is True,
         )
         for block in blocks
@@ -319,6 +325,6 @@ def _lifetime(block: JSONObject) -> Lifetime | None:
     mark = block.get("cache_control")
     if mark is None:
         return None
-    if not isinstance(mark, dict) or mark.get("type") != "ephemeral" or mark.get("ttl", "5m") not in {"5m", "1h"}:
+    if not isinstance(mark, dict) or mark.get("type") != "ephemeral" or mark.get("ttl", "5m") not in ("5m", "1h"):
         raise BadRequest("cache_control: Input should be {'type': 'ephemeral', 'ttl': '5m' or '1h'}")
     return "1h" if mark.get("ttl") == "1h" else "5m"

@@ -26,6 +26,8 @@ from tasks.sandbox.question import (
     positive_int,
     require_objects,
     require_pairs,
+    require_schema,
+    require_text,
     text_of,
 )
 from tasks.sandbox.tokens import chunks
@@ -191,10 +193,10 @@ def _tools(config: JSONObject) -> list[Tool]:
         if "cachePoint" in item:
             continue
         spec = _object(item.get("toolSpec"), "toolSpec")
+        name = require_text(spec.get("name"), name="toolConfig.tools.toolSpec.name")
         schema = _object(spec.get("inputSchema"), "inputSchema").get("json")
-        if not isinstance(spec.get("name"), str) or not isinstance(schema, dict):
-            raise BadRequest("toolConfig.tools: each toolSpec needs a name and an inputSchema.json of type object")
-        tools.append(Tool(spec["name"], spec.get("description") or "", schema))
+        schema = require_schema(schema, name="toolConfig.tools.toolSpec.inputSchema.json")
+        tools.append(Tool(name, str(spec.get("description") or ""), schema))
     return tools
 
 
@@ -205,7 +207,7 @@ def _tool_choice(wire: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
     if "any" in choice:
         return "any", None
     name = _object(choice.get("tool"), "toolChoice.tool").get("name")
-    if name not in {tool.name for tool in tools}:
+    if name not in [tool.name for tool in tools]:
         raise BadRequest("toolConfig.toolChoice.tool.name is not the name of a tool.")
     return "tool", name
 
@@ -219,7 +221,7 @@ def _schema(wire: Any) -> Schema | None:
         definition = orjson.loads(spec["schema"])
     except (KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise BadRequest("outputConfig.textFormat.structure.jsonSchema.schema must be JSON text.") from error
-    return Schema(spec.get("name") or "answer", _object(definition, "schema"))
+    return Schema(str(spec.get("name") or "answer"), require_schema(definition, name="jsonSchema.schema"))
 
 
 def _messages(wire: Sequence[JSONObject]) -> list[Message]:
@@ -229,7 +231,7 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
     previous = None
     for index, item in enumerate(wire):
         role = item.get("role")
-        if role not in {"user", "assistant"} or role == previous:
+        if role not in ("user", "assistant") or role == previous:
             raise BadRequest("A conversation must alternate between user and assistant roles.")
         previous = role
         blocks = require_objects(item.get("content"), name=f"messages.{index}.content")
@@ -242,9 +244,16 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
 
 def _assistant(blocks: Sequence[JSONObject]) -> list[Message]:
     uses = [block["toolUse"] for block in blocks if isinstance(block.get("toolUse"), dict)]
-    if not all(isinstance(use.get("input"), dict) and use.get("name") and use.get("toolUseId") for use in uses):
-        raise BadRequest("toolUse: needs toolUseId, name and an input of type object.")
-    calls = tuple(ToolCall(use["toolUseId"], use["name"], orjson.dumps(use["input"]).decode()) for use in uses)
+    if not all(isinstance(use.get("input"), dict) for use in uses):
+        raise BadRequest("toolUse.input: expected an object")
+    calls = tuple(
+        ToolCall(
+            require_text(use.get("toolUseId"), name="toolUse.toolUseId"),
+            require_text(use.get("name"), name="toolUse.name"),
+            orjson.dumps(use["input"]).decode(),
+        )
+        for use in uses
+    )
     return [Message("assistant", text_of(list(blocks), param="messages"), tool_calls=calls)]
 
 
@@ -254,7 +263,7 @@ def _user(blocks: Sequence[JSONObject]) -> list[Message]:
         Message(
             "tool",
             _result_text(result.get("content")),
-            tool_call_id=result.get("toolUseId"),
+            tool_call_id=require_text(result.get("toolUseId"), name="toolResult.toolUseId"),
             is_error=result.get("status") == "error",
         )
         for result in results
@@ -289,6 +298,6 @@ def _segments(
 
 
 def _lifetime(point: Any) -> Lifetime:
-    if not isinstance(point, dict) or point.get("type") != "default" or point.get("ttl", "5m") not in {"5m", "1h"}:
+    if not isinstance(point, dict) or point.get("type") != "default" or point.get("ttl", "5m") not in ("5m", "1h"):
         raise BadRequest("cachePoint: needs type 'default' and a ttl of '5m' or '1h'.")
     return "1h" if point.get("ttl") == "1h" else "5m"

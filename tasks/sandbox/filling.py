@@ -13,7 +13,7 @@ from tasks.sandbox.evidence import find_number, find_text, is_fact
 from tasks.sandbox.language import name_words, stems
 from tasks.sandbox.prose import fit, write
 from tasks.sandbox.ranges import fit_number, unlike
-from tasks.sandbox.schema import Unfillable, branches, kind_of, resolve, words_of
+from tasks.sandbox.schema import Unfillable, branches, kind_of, resolve, simplest, words_of
 from tasks.wire import JSONObject
 
 _DEEPEST: Final = 12
@@ -176,7 +176,7 @@ class Filler:
         open_end = max(least, 0 if depth > _BRIEF_FROM else self._effort.items)
         count = open_end if most is None else min(open_end, most)
         try:
-            plain = resolve(item, self._root)
+            plain = simplest(item, self._root)
             values += self._items(name, plain, count - len(values), max(0, least - len(values)), depth)
         except Unfillable:
             if least > len(values):
@@ -218,7 +218,7 @@ class Filler:
         for value in values:
             if all(orjson.dumps(value) != orjson.dumps(other) for other in kept):
                 kept.append(value)
-        schema = resolve(item, self._root) if len(kept) < least else {}
+        schema = simplest(item, self._root) if len(kept) < least else {}
         while len(kept) < least:
             kind = kind_of(schema)
             if kind in {"integer", "number"}:

@@ -13,6 +13,10 @@ from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
 from pydantic import ValidationError
 
 from pricing.usage import Usage
@@ -22,6 +26,7 @@ from tasks.sandbox.brain import answer_question
 from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan
 from tasks.sandbox.journal import Entry, Journal, read_since
+from tasks.sandbox.latency import Latency
 from tasks.sandbox.mishaps import alter
 from tasks.sandbox.openai_dialect import OpenAIDialect
 from tasks.sandbox.question import (
@@ -50,18 +55,8 @@ _GATEWAY_PAGE: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 )
 _EVENTS_PER_PAUSE: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long the sandbox takes, in seconds: a base and a share for every token of output."""
-
-    base: float = 0.02
-    per_token: float = 0.0002
-
-    def of(self, tokens: int) -> float:
-        """Seconds for an answer of so many tokens."""
-        return self.base + self.per_token * tokens
+_LARGEST_BODY: Final = 32 * 2**20
+"""Bytes."""
 
 
 @dataclass(slots=True)
@@ -322,3 +317,15 @@ def _hang_up(http: web.BaseRequest) -> None:
     """Close the connection without another byte (what was written before still arrives)."""
     if http.transport is not None:
         http.transport.close()
+
+
+def large_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """A request whose body may be as large as Anthropic takes, not just aiohttp's one megabyte."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)

@@ -24,6 +24,8 @@ from tasks.sandbox.question import (
     Segment,
     positive_int,
     require_objects,
+    require_schema,
+    require_text,
     text_of,
 )
 from tasks.sandbox.tokens import chunks
@@ -98,11 +100,7 @@ class OpenAIDialect:
         spec = wire.get("json_schema") if isinstance(wire, dict) else None
         if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
             raise BadRequest("Missing required parameter: 'response_format.json_schema.name'.", param="response_format")
-        definition = spec.get("schema")
-        if not isinstance(definition, dict):
-            raise BadRequest(
-                "Missing required parameter: 'response_format.json_schema.schema'.", param="response_format"
-            )
+        definition = require_schema(spec.get("schema"), name="response_format.json_schema.schema")
         if spec.get("strict") is True:
             _check_strict(spec["name"], definition, ())
         return Schema(spec["name"], definition), False
@@ -209,7 +207,7 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
         param = f"messages.[{index}]"
         role = item.get("role")
         text = text_of(item.get("content"), param=f"{param}.content")
-        if role in {"system", "developer"}:
+        if role in ("system", "developer"):
             continue
         if role == "user":
             messages.append(Message("user", text))
@@ -218,13 +216,14 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
             asked.update(call.id for call in calls)
             messages.append(Message("assistant", text, tool_calls=calls))
         elif role == "tool":
-            if item.get("tool_call_id") not in asked:
+            answered = require_text(item.get("tool_call_id"), name=f"{param}.tool_call_id")
+            if answered not in asked:
                 raise BadRequest(
                     "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
                     "'tool_calls'.",
                     param=f"{param}.role",
                 )
-            messages.append(Message("tool", text, tool_call_id=item["tool_call_id"]))
+            messages.append(Message("tool", text, tool_call_id=answered))
         else:
             raise BadRequest(
                 f"Invalid value: {role!r} is not a supported role.", param=f"{param}.role", code="invalid_value"
@@ -233,25 +232,27 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
 
 
 def _calls(wire: Any, param: str) -> tuple[ToolCall, ...]:
-    try:
-        return tuple(
-            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-            for call in require_objects(wire or [], name=param)
-        )
-    except (KeyError, TypeError) as error:
-        raise BadRequest(f"Missing required parameter: '{param}.tool_calls'.", param=f"{param}.tool_calls") from error
+    calls = []
+    for call in require_objects(wire or [], name=f"{param}.tool_calls"):
+        function = call.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
+            raise BadRequest(f"Missing required parameter: '{param}.tool_calls'.", param=f"{param}.tool_calls")
+        name = require_text(function.get("name"), name=f"{param}.tool_calls.function.name")
+        calls.append(ToolCall(require_text(call.get("id"), name=f"{param}.tool_calls.id"), name, function["arguments"]))
+    return tuple(calls)
 
 
 def _tools(wire: Any) -> list[Tool]:
     tools = []
     for index, item in enumerate(require_objects(wire or [], name="tools")):
         function = item.get("function")
-        if item.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
-            raise BadRequest(
-                f"Missing required parameter: 'tools[{index}].function'.", param=f"tools[{index}].function"
-            )
+        param = f"tools[{index}].function"
+        if item.get("type") != "function" or not isinstance(function, dict):
+            raise BadRequest(f"Missing required parameter: '{param}'.", param=param)
         parameters = function.get("parameters") or {"type": "object", "properties": {}}
-        tools.append(Tool(function["name"], function.get("description") or "", parameters))
+        schema = require_schema(parameters, name=f"{param}.parameters")
+        name = require_text(function.get("name"), name=f"{param}.name")
+        tools.append(Tool(name, str(function.get("description") or ""), schema))
     return tools
 
 
@@ -264,7 +265,7 @@ def _tool_choice(wire: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
         return "any", None
     function = wire.get("function") if isinstance(wire, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
-    if name not in {tool.name for tool in tools}:
+    if name not in [tool.name for tool in tools]:
         raise BadRequest(f"Tool choice {name!r} not found in 'tools' parameter.", param="tool_choice")
     return "tool", name
 

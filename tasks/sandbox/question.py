@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import orjson
 
 from pricing.usage import Usage
+from tasks.sandbox.schema import Unfillable, check_schema
 from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
 
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock"]
@@ -174,6 +175,24 @@ def require_objects(value: Any, *, name: str) -> list[JSONObject]:
     """``value`` if it is a list of JSON objects, else :class:`BadRequest`."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise BadRequest(f"{name}: must be a list of objects", param=name)
+    return value
+
+
+def require_text(value: Any, *, name: str) -> str:
+    """``value`` if it is a string that is not empty, else :class:`BadRequest`."""
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"{name}: Field required", param=name)
+    return value
+
+
+def require_schema(value: Any, *, name: str) -> JSONObject:
+    """``value`` if it is a JSON schema and an object, else :class:`BadRequest`."""
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name}: Field required", param=name)
+    try:
+        check_schema(value)
+    except Unfillable as error:
+        raise BadRequest(f"{name}: invalid schema: {error}", param=name) from error
     return value
 
 

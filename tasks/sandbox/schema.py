@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -87,6 +87,14 @@ def branches(schema: JSONObject) -> list[JSONObject]:
     return [schema]
 
 
+def simplest(schema: Any, root: JSONObject) -> JSONObject:
+    """``schema`` resolved, and unpacked where it offers a single alternative."""
+    plain = resolve(schema, root)
+    while len(options := branches(plain)) == 1 and options[0] is not plain:
+        plain = resolve(options[0], root)
+    return plain
+
+
 def kind_of(schema: JSONObject) -> str:
     """The JSON type that a schema without alternatives asks for, guessed from its keywords where it names none."""
     kind = schema.get("type")
@@ -114,3 +122,55 @@ def words_of(schema: JSONObject) -> Iterator[str]:
         yield name
         if isinstance(inner, dict):
             yield from words_of(inner)
+
+
+def check_schema(schema: Any) -> None:
+    """Nothing, if every keyword used here holds what it must hold, at every depth.
+
+    Raises:
+        Unfillable: one does not; the message names it.
+    """
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict):
+        raise Unfillable(f"a schema must be an object, not {type(schema).__name__}")
+    for key, holds in _KEYWORDS.items():
+        if key in schema and not holds(schema[key]):
+            raise Unfillable(f"'{key}' does not hold what it must")
+    for key in ("properties", "$defs", "definitions"):
+        for inner in schema.get(key, {}).values():
+            check_schema(inner)
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for inner in schema.get(key, ()):
+            check_schema(inner)
+    for key in ("items", "additionalProperties"):
+        check_schema(schema.get(key, True))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_some_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+_KEYWORDS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), _is_count),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
+    **dict.fromkeys(("properties", "$defs", "definitions"), lambda value: isinstance(value, dict)),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "enum"), _is_some_list),
+    "multipleOf": lambda value: _is_number(value) and value > 0,
+    "prefixItems": lambda value: isinstance(value, list),
+    "pattern": lambda value: isinstance(value, str),
+    "required": _is_names,
+    "type": lambda value: isinstance(value, str) or (_is_names(value) and bool(value)),
+}

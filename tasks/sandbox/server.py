@@ -9,20 +9,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, Self
 
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
-
 from pricing.errors import ConfigError
 from tasks.sandbox.faults import Fault
-from tasks.sandbox.handler import Handler, Latency
 from tasks.sandbox.journal import Journal
+from tasks.sandbox.latency import Latency
 
 HOST: Final = "127.0.0.1"
-_LARGEST_BODY: Final = 32 * 2**20
-"""Bytes; Anthropic's limit for a request."""
 
 
 class Sandbox:
@@ -97,17 +89,21 @@ class Sandbox:
     def _run(self, started: Future[str]) -> None:
         try:
             asyncio.run(self._listen(started))
-        except OSError as error:
+        except Exception as error:  # start() raises it where the caller can see it
             if started.done():
                 raise
             started.set_exception(error)
 
     async def _listen(self, started: Future[str]) -> None:
+        from aiohttp import web
+
+        from tasks.sandbox.handler import Handler, large_request
+
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         with Journal(self.journal) as journal:
             handler = Handler(journal, faults=self._faults, latency=self._latency, windows=self._windows)
-            server = web.Server(handler, request_factory=_request, handler_cancellation=True, access_log=None)
+            server = web.Server(handler, request_factory=large_request, handler_cancellation=True, access_log=None)
             runner = web.ServerRunner(server, shutdown_timeout=0.1)
             await runner.setup()
             try:
@@ -117,15 +113,3 @@ class Sandbox:
                 await self._ending.wait()
             finally:
                 await runner.cleanup()
-
-
-def _request(
-    message: RawRequestMessage,
-    payload: StreamReader,
-    protocol: RequestHandler,
-    writer: AbstractStreamWriter,
-    task: asyncio.Task[None],
-) -> web.BaseRequest:
-    return web.BaseRequest(
-        message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=_LARGEST_BODY
-    )

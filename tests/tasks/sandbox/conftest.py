@@ -65,10 +65,18 @@ def ask(client: httpx.Client) -> Callable[..., httpx.Response]:
         body: dict[str, Any]
         if dialect == "bedrock":
             path = f"model/{model}/converse" + ("-stream" if stream else "")
-            body = {"messages": [{"role": "user", "content": [{"text": text}]}], "inferenceConfig": {"maxTokens": limit}}
+            body = {
+                "messages": [{"role": "user", "content": [{"text": text}]}],
+                "inferenceConfig": {"maxTokens": limit},
+            }
         elif dialect == "anthropic":
             path = "v1/messages"
-            body = {"model": model, "max_tokens": limit, "messages": [{"role": "user", "content": text}], "stream": stream}
+            body = {
+                "model": model,
+                "max_tokens": limit,
+                "messages": [{"role": "user", "content": text}],
+                "stream": stream,
+            }
         else:
             path = "v1/chat/completions" if dialect == "openai" else "openai/v1/chat/completions"
             body = {"model": model, "max_completion_tokens": limit, "messages": [{"role": "user", "content": text}]}

@@ -36,7 +36,7 @@ def bedrock_parse(response: httpx.Response, operation: str = "Converse") -> Any:
 def test_openai_reply_is_a_strictly_valid_completion(ask: Ask, journal: Journal) -> None:
     response = ask("openai")
     completion = ChatCompletion.model_validate_json(response.content, strict=True)
-    assert completion.choices[0].message.content.startswith("[sandbox] ")
+    assert (completion.choices[0].message.content or "").startswith("[sandbox] ")
     assert completion.system_fingerprint == "fp_farebox_sandbox"
     entry = journal()[-1]
     assert completion.usage is not None
@@ -153,7 +153,9 @@ def test_tool_calls_in_anthropic_words(client: httpx.Client) -> None:
     assert use.type == "tool_use"
     assert use.input == {"ticket_id": "T-1042"}
     messages.append({"role": "assistant", "content": [use.model_dump(include={"type", "id", "name", "input"})]})
-    messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "It is open."}]})
+    messages.append(
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "It is open."}]}
+    )
     second = client.post("/v1/messages", json=body).json()
     assert second["content"][0]["text"] == "[sandbox] It is open."
 
@@ -200,7 +202,10 @@ def test_structured_answers_in_each_dialect(client: httpx.Client) -> None:
         json={
             "messages": [{"role": "user", "content": [{"text": text}]}],
             "outputConfig": {
-                "textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema), "name": "a"}}}
+                "textFormat": {
+                    "type": "json_schema",
+                    "structure": {"jsonSchema": {"schema": json.dumps(schema), "name": "a"}},
+                }
             },
         },
     ).json()["output"]["message"]["content"][0]["text"]
@@ -238,7 +243,12 @@ def test_openai_caches_long_prompts_by_itself(client: httpx.Client, journal: Jou
     ("path", "body", "headers", "says"),
     [
         ("/v1/chat/completions", {"messages": []}, {}, "model"),
-        ("/v1/chat/completions", {"model": "m", "messages": [{"role": "tool", "content": "x"}]}, {}, "tool_calls"),
+        (
+            "/v1/chat/completions",
+            {"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]},
+            {},
+            "tool_calls",
+        ),
         ("/v1/messages", {"model": "m", "messages": [{"role": "user", "content": "x"}]}, {}, "max_tokens"),
         ("/v1/messages", {"model": "m", "max_tokens": 1, "temperature": 0, "messages": []}, {}, "temperature"),
         ("/v1/messages", {"model": "m"}, {"anthropic-version": "1"}, "anthropic-version"),
@@ -257,7 +267,7 @@ def test_bad_requests_are_refused_as_the_provider_would(
 
 def test_strict_schemas_must_close_and_require_everything(client: httpx.Client) -> None:
     spec = {"name": "x", "strict": True, "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
-    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     body["response_format"] = {"type": "json_schema", "json_schema": spec}
     message = client.post("/v1/chat/completions", json=body).json()["error"]["message"]
     assert "'additionalProperties' is required to be supplied and to be false" in message
@@ -276,3 +286,8 @@ def test_unknown_paths_and_bad_json_are_journaled_too(client: httpx.Client, jour
     assert [entry.status for entry in journal()] == [404, 404, 400]
 
 
+def test_bodies_of_many_megabytes_are_read_and_larger_ones_refused(ask: Ask, journal: Journal) -> None:
+    assert ask("anthropic", "word " * 500_000).status_code == 200
+    assert journal()[-1].input_tokens == 500_000
+    refused = ask("anthropic", "word " * 7_000_000)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (413, "request_too_large")
