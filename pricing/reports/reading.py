@@ -1,0 +1,47 @@
+"""Reading the replica: queries are files in ``sql/``, rows come back as dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:  # the database's library takes longer to load than a command line's help
+    from duckdb import DuckDBPyConnection
+
+    from pricing.replica import Replica
+
+Row: TypeAlias = dict[str, Any]
+
+_SQL = Path(__file__).parent / "sql"
+
+
+class Reading:
+    """One connection's worth of queries, all of them on the same state of the replica."""
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def run(self, name: str, **parameters: Any) -> None:
+        """Execute ``sql/<name>.sql`` for its effect: a temporary view or table."""
+        self._connection.execute((_SQL / f"{name}.sql").read_text(), parameters)
+
+    def rows(self, name: str, **parameters: Any) -> list[Row]:
+        """What ``sql/<name>.sql`` selects; its named parameters must be exactly those given."""
+        self.run(name, **parameters)
+        names = [column[0] for column in self._connection.description or []]
+        return [dict(zip(names, row, strict=True)) for row in self._connection.fetchall()]
+
+
+@contextmanager
+def reading(replica: Replica) -> Iterator[Reading]:
+    """The replica, with the view ``costs`` of attempts as later findings corrected them.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    with replica.read() as connection:
+        opened = Reading(connection)
+        opened.run("costs")
+        yield opened

@@ -1,0 +1,231 @@
+"""The report of one run: what it was quoted, what it cost and where that went, attempt by attempt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeVar
+
+from pricing.clock import from_us
+from pricing.reports.reading import Row, reading
+from pricing.reports.run_lookup import find_run
+from pricing.reports.run_shapes import (
+    AdjustmentLine,
+    AttemptLine,
+    GuardLine,
+    ModelLine,
+    MoneyFacts,
+    OperationLine,
+    QuoteFacts,
+    RunFacts,
+    RunReport,
+    Settlement,
+    Tokens,
+    TurnLine,
+    Unknown,
+)
+from pricing.reports.stories import fallbacks
+
+if TYPE_CHECKING:
+    from pricing.replica import Replica
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+_QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "history", "rate_version")
+_ATTEMPT = (
+    *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
+    *("status", "cost_nano", "priced", "duration_us"),
+)
+
+
+def run_report(replica: Replica, run_id: str) -> RunReport:
+    """The report of one run, as far as the replica knows it.
+
+    Args:
+        replica: the copy of the ledger to read.
+        run_id: the run's id, at least four characters that it alone begins with, or ``last``.
+
+    Raises:
+        UsageError: no such run, or several; the next step names some ids.
+        LedgerBusy: somebody holds the replica's file.
+    """
+    with reading(replica) as source:
+        found = find_run(source, run_id)
+        [run] = source.rows("run", run_id=found)
+        settled = source.rows("run_settlements", run_id=found)
+        turns = _turns(source.rows("run_turns", run_id=found), source.rows("run_attempts", run_id=found))
+        guards = source.rows("run_guards", run_id=found)
+        adjusted = source.rows("run_adjustments", run_id=found)
+    settlements = tuple(_settlement(row) for row in settled)
+    adjustments = tuple(
+        AdjustmentLine(row["attempt_id"], row["reason"], row["cost_delta_nano"], from_us(row["recorded_at"]))
+        for row in adjusted
+    )
+    quote = QuoteFacts(**{name: run[name] for name in _QUOTE})
+    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    spent = _cost(attempts)
+    unknown = [attempt for attempt in attempts if attempt.priced == "worst_case"]
+    return RunReport(
+        run=_run(run, settlements),
+        quote=quote,
+        money=_money(run["held_nano"], quote, spent, settlements, sum(line.delta_nano for line in adjustments)),
+        settlements=settlements,
+        operations=_operations(turns, spent),
+        models=_models(attempts, spent),
+        turns=turns,
+        fallbacks=fallbacks(turns),
+        guards=tuple(GuardLine(r["guard"], r["action"], r["reason"], r["mode"], r["events"]) for r in guards),
+        adjustments=adjustments,
+        unknown=Unknown(len(unknown), _cost(unknown)),
+    )
+
+
+def _run(run: Row, settlements: Sequence[Settlement]) -> RunFacts:
+    last = settlements[-1] if settlements else None
+    started, ended = from_us(run["started_at"]), last.ended_at if last else None
+    return RunFacts(
+        run_id=run["run_id"],
+        automation=run["automation"],
+        quality=run["quality"],
+        outcome=last.outcome if last else "running",
+        reason=last.reason if last else None,
+        stand_in=run["stand_in"],
+        started_at=started,
+        ended_at=ended,
+        duration_us=round((ended - started).total_seconds() * 1_000_000) if ended else None,
+    )
+
+
+def _settlement(row: Row) -> Settlement:
+    amounts = row["held_nano"], row["spent_nano"], row["released_nano"]
+    return Settlement(row["outcome"], row["reason"], *amounts, from_us(row["ended_at"]))
+
+
+def _money(asked: int, quote: QuoteFacts, spent: int, settlements: Sequence[Settlement], adjusted: int) -> MoneyFacts:
+    return MoneyFacts(
+        held_nano=sum(one.held_nano for one in settlements) if settlements else asked,
+        spent_nano=spent,
+        released_nano=sum(one.released_nano for one in settlements),
+        adjusted_nano=adjusted,
+        unsettled_nano=spent - adjusted - sum(one.spent_nano for one in settlements),
+        of_point=ratio(spent, quote.point_nano),
+        of_p95=ratio(spent, quote.p95_nano),
+    )
+
+
+def _turns(turns: Iterable[Row], attempts: Iterable[Row]) -> tuple[TurnLine, ...]:
+    """Turns with their attempts, in the order they began; those whose end is not written down included."""
+    of_turn: dict[str, list[Row]] = defaultdict(list)
+    for row in attempts:
+        of_turn[row["turn_id"]].append(row)
+    lines = [_turn(row, of_turn.pop(row["turn_id"], [])) for row in turns]
+    lines += [_turn(_unfinished(rows), rows) for rows in of_turn.values()]
+    return tuple(sorted(lines, key=lambda line: (line.started_at, line.turn_id)))
+
+
+def _unfinished(attempts: Sequence[Row]) -> Row:
+    first = attempts[0]
+    known = {name: first[name] for name in ("turn_id", "operation", "started_at")}
+    repaired = any(row["reason"].startswith("repair: ") for row in attempts)
+    return known | {"outcome": "unfinished", "reason": None, "target": None, "repaired": repaired, "duration_us": None}
+
+
+def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
+    lines = tuple(
+        AttemptLine(
+            **{name: attempt[name] for name in _ATTEMPT},
+            tokens=Tokens(attempt["input_tokens"], attempt["output_tokens"], attempt["cache_read_tokens"]),
+            started_at=from_us(attempt["started_at"]),
+        )
+        for attempt in attempts
+    )
+    return TurnLine(
+        turn_id=row["turn_id"],
+        operation=row["operation"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        target=row["target"],
+        repaired=row["repaired"],
+        attempts=lines,
+        cost_nano=_cost(lines),
+        started_at=from_us(row["started_at"]),
+        duration_us=row["duration_us"],
+    )
+
+
+def _operations(turns: Iterable[TurnLine], spent: int) -> tuple[OperationLine, ...]:
+    lines = []
+    for operation, group in _grouped(turns, attrgetter("operation")).items():
+        attempts = [attempt for turn in group for attempt in turn.attempts]
+        ends = [turn.outcome for turn in group]
+        answered, failed, blocked = (ends.count(outcome) for outcome in ("answered", "failed", "blocked"))
+        lines.append(
+            OperationLine(
+                operation=operation,
+                turns=len(group),
+                answered=answered,
+                failed=failed,
+                blocked=blocked,
+                open=len(group) - answered - failed - blocked,
+                attempts=len(attempts),
+                tokens=_tokens(attempts),
+                cost_nano=_cost(attempts),
+                share=ratio(_cost(attempts), spent),
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.operation)))
+
+
+def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...]:
+    lines = []
+    for group in _grouped(attempts, attrgetter("target", "provider", "model", "tier", "stand_in")).values():
+        one, cost = group[0], _cost(group)
+        ok = sum(attempt.outcome == "ok" for attempt in group)
+        lines.append(
+            ModelLine(
+                target=one.target,
+                provider=one.provider,
+                model=one.model,
+                tier=one.tier,
+                stand_in=one.stand_in,
+                attempts=len(group),
+                ok=ok,
+                failed=len(group) - ok,
+                tokens=_tokens(group),
+                cost_nano=cost,
+                share=ratio(cost, spent),
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model)))
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
+
+
+def _cost(attempts: Iterable[AttemptLine]) -> int:
+    return sum(attempt.cost_nano for attempt in attempts)
+
+
+def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
+    counts = [attempt.tokens for attempt in attempts]
+    return Tokens(
+        _known(tokens.input for tokens in counts),
+        _known(tokens.output for tokens in counts),
+        _known(tokens.cached for tokens in counts),
+    )
+
+
+def _known(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """How much of ``whole``; None where that is nothing."""
+    return part / whole if whole else None

@@ -1,0 +1,4 @@
+SELECT ordinal, outcome, reason, held_nano, spent_nano, released_nano, ended_at
+FROM settlements
+WHERE run_id = $run_id
+ORDER BY ordinal

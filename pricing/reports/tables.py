@@ -1,0 +1,54 @@
+"""Small tables and lines for the terminal. Every text becomes a ``rich.text.Text``: nothing in it is read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from pricing.reports.words import clean
+
+FAILURE = "red"
+WARNING = "yellow"
+GOOD = "green"
+QUIET = "dim"
+_NARROWEST = 6
+
+_STYLES = {
+    **dict.fromkeys(("completed", "answered", "ok"), GOOD),
+    **dict.fromkeys(("failed", "lost", "unfinished"), FAILURE),
+    **dict.fromkeys(("over_budget", "blocked", "cancelled", "stopped", "block", "retry"), WARNING),
+}
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """One line of text, its parts plain or with a style."""
+    text = Text(overflow="fold")
+    for part in parts:
+        content, style = (part, "") if isinstance(part, str) else part
+        text.append(clean(content), style)
+    return text
+
+
+def outcome(word: str) -> Text:
+    """An outcome in its colour, ``_`` as a space."""
+    return Text(clean(word).replace("_", " "), _STYLES.get(word, ""))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, names: int = 1) -> Table:
+    """A small table. Its first ``names`` columns are texts, folded to fit; the others figures, right-aligned and never
+    cut.
+    """
+    made = Table(
+        title=Text(f"\n{title}", "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
+    for position, name in enumerate(columns):
+        if position < names:
+            made.add_column(Text(name, QUIET), overflow="fold", min_width=_NARROWEST)
+        else:
+            made.add_column(Text(name, QUIET), justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row))
+    return made

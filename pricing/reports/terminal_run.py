@@ -1,0 +1,210 @@
+"""A run's report in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pricing.money import format_money
+from pricing.reports.run_shapes import RunReport, TurnLine
+from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, table
+from pricing.reports.words import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
+
+MOST = 20
+"""Turns and stories shown; the file and ``--json`` have all."""
+_BAR = 32
+
+
+def run_in_terminal(report: RunReport) -> Group:
+    """Heading, quote against actual, where the money went, and what was out of the ordinary, if anything was."""
+    return Group(*_parts(report))
+
+
+def _parts(report: RunReport) -> Iterator[RenderableType]:
+    yield from _heading(report)
+    yield Text()
+    yield from _quote(report)
+    if report.operations:
+        yield _operations(report)
+    if report.models:
+        yield _models(report)
+    if report.turns:
+        yield _turns(report)
+    yield from _stories(report)
+    if report.guards:
+        events: list[list[str | Text]] = [
+            [event.guard, outcome(event.action), event.reason or UNKNOWN, event.mode, count(event.count)]
+            for event in report.guards
+        ]
+        yield table("Guards", ["guard", "action", "reason", "mode", "times"], events, names=4)
+    if report.adjustments:
+        changes = [
+            [one.attempt_id[:8], one.reason, moment(one.recorded_at), format_money(one.delta_nano)]
+            for one in report.adjustments
+        ]
+        yield table("Adjustments after the run was settled", ["attempt", "why", "when", "change"], changes, names=2)
+    if report.unknown.attempts:
+        yield Text()
+        yield line((unknown_sentence(report), WARNING))
+
+
+def _heading(report: RunReport) -> Iterator[Text]:
+    run = report.run
+    yield line((run.automation, "bold"), ("  quality ", QUIET), run.quality, ("  run ", QUIET), run.run_id)
+    end = outcome(run.outcome)
+    took = f" in {duration(run.duration_us)}" if run.duration_us is not None else ""
+    yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
+    if run.reason:
+        yield line((run.reason, QUIET))
+    if run.stand_in:
+        yield line((SANDBOX, WARNING))
+
+
+def _quote(report: RunReport) -> Iterator[Text]:
+    quote, money = report.quote, report.money
+    yield line(
+        ("Quote   ", QUIET),
+        (format_money(quote.point_nano), "bold"),
+        (" point · ", QUIET),
+        format_money(quote.p95_nano),
+        (" p95 · ", QUIET),
+        format_money(quote.ceiling_nano),
+        (f" ceiling   {basis(report)}", QUIET),
+    )
+    yield line(("Actual  ", QUIET), (format_money(money.spent_nano), "bold"), f"  {against_quote(report)}")
+    yield line(("        ", "")) + _bar(report)
+    yield line(("Money   ", QUIET), money_sentence(report))
+
+
+def basis(report: RunReport) -> str:
+    """What the quote rests on."""
+    quote = report.quote
+    return f"{quote.method.replace('_', '-')}, {plural(quote.history, 'past run')}, rates {quote.rate_version}"
+
+
+def against_quote(report: RunReport) -> str:
+    """The quote against the actual, in one sentence."""
+    money = report.money
+    if money.of_point is None or money.of_p95 is None:
+        return "the quote was nothing"
+    return f"{percent(money.of_point)} of the point, {percent(money.of_p95)} of the p95: {_place(report)[0]}"
+
+
+def money_sentence(report: RunReport) -> str:
+    """What was held and what became of it."""
+    money, holds = report.money, len(report.settlements)
+    if not holds:
+        return f"{format_money(money.held_nano)} to hold, not settled yet"
+    often = f" in {plural(holds, 'hold')}" if holds > 1 else ""
+    parts = [f"{format_money(money.held_nano)} held{often}", f"{format_money(money.spent_nano)} spent"]
+    parts.append(f"{format_money(money.released_nano)} released")
+    if money.adjusted_nano:
+        parts.append(f"{format_money(money.adjusted_nano)} adjusted later")
+    if money.unsettled_nano:
+        parts.append(f"{format_money(money.unsettled_nano)} not settled yet")
+    return ", ".join(parts)
+
+
+def unknown_sentence(report: RunReport) -> str:
+    """How much of the cost is a worst case, because nobody told the true one."""
+    unknown = report.unknown
+    return (
+        f"{plural(unknown.attempts, 'attempt')} may have been billed without telling: counted at the worst case, "
+        f"{format_money(unknown.worst_nano)} in all."
+    )
+
+
+def _place(report: RunReport) -> tuple[str, str]:
+    spent, quote = report.money.spent_nano, report.quote
+    if spent <= quote.p95_nano:
+        return "within the quote", GOOD
+    return ("above the p95", WARNING) if spent <= quote.ceiling_nano else ("above the ceiling", FAILURE)
+
+
+def _bar(report: RunReport) -> Text:
+    """Spent against the p95, which the mark is at."""
+    spent, p95 = report.money.spent_nano, report.quote.p95_nano
+    scale = max(spent, p95, 1)
+    filled, mark = -(-spent * _BAR // scale), min(p95 * _BAR // scale, _BAR - 1)
+    style = _place(report)[1]
+    cells = [("━", style) if cell < filled else ("─", QUIET) for cell in range(_BAR)]
+    cells[mark] = ("┃", "bold")
+    return line(*cells, (f" p95 {format_money(p95)}", QUIET))
+
+
+def _operations(report: RunReport) -> RenderableType:
+    rows = [
+        [
+            one.operation,
+            count(one.turns),
+            count(one.answered),
+            count(one.turns - one.answered),
+            count(one.attempts),
+            count(one.tokens.input),
+            count(one.tokens.cached),
+            count(one.tokens.output),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in report.operations
+    ]
+    columns = ["operation", "turns", "ok", "not", "tries", "in", "cached", "out", "cost", "share"]
+    return table("Operations", columns, rows)
+
+
+def _models(report: RunReport) -> RenderableType:
+    mixed = len({one.stand_in for one in report.models}) > 1
+    rows = [
+        [
+            one.target + (" (sandbox)" if mixed and one.stand_in else ""),
+            one.model,
+            count(one.ok),
+            count(one.failed),
+            count(one.tokens.input),
+            count(one.tokens.output),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in report.models
+    ]
+    columns = ["target", "model", "ok", "failed", "in", "out", "cost", "share"]
+    return table("Models", columns, rows, names=2)
+
+
+def _turns(report: RunReport) -> Group:
+    rows = [_turn(number, turn) for number, turn in enumerate(report.turns[:MOST], 1)]
+    columns = ["turn", "outcome", "target", "tries", "cost", "took"]
+    shown = table("Turns", columns, rows, names=3)
+    return Group(shown, *_more(len(report.turns), "turn"))
+
+
+def _turn(number: int, turn: TurnLine) -> list[str | Text]:
+    end = outcome(turn.outcome) + line((f" {turn.reason}" if turn.reason else "", QUIET))
+    return [
+        f"{number} {turn.operation}",
+        end + line((" repaired" if turn.repaired else "", QUIET)),
+        turn.target or UNKNOWN,
+        count(len(turn.attempts)),
+        format_money(turn.cost_nano),
+        duration(turn.duration_us),
+    ]
+
+
+def _stories(report: RunReport) -> Iterator[RenderableType]:
+    """Only when there was one; the same story of many turns is told once."""
+    told = Counter(one.story for one in report.fallbacks)
+    if not told:
+        return
+    yield Text()
+    yield line(("Turns that took more than one attempt", "bold"))
+    for story, times in told.most_common(MOST):
+        yield line(f"  {story}", (f"  × {times}" if times > 1 else "", QUIET))
+    yield from _more(len(told), "story", "stories")
+
+
+def _more(number: int, one: str, many: str | None = None) -> Iterator[Text]:
+    if number > MOST:
+        yield line((f"… and {plural(number - MOST, one, many)} more: `--json` has them all.", QUIET))
