@@ -1,4 +1,4 @@
-"""What the guards find, miss and cost, on material made here: ``python -m benchmarks.guards``.
+"""Texts to measure guards with: labelled secrets and personal data, clean text, and text meant to hurt.
 
 The labelled sets are generated from templates with a seed, so that no real key or person is in them; the tests use the
 same sets, smaller. Text without secrets or personal data comes from the standard library and from generated logs.
@@ -7,10 +7,10 @@ same sets, smaller. Text without secrets or personal data comes from the standar
 from __future__ import annotations
 
 import base64
+import ipaddress
 import random
 import string
 import sysconfig
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -162,11 +162,116 @@ def hostile(size: int = 100_000) -> dict[str, str]:
     return texts
 
 
-def slowest(work: Callable[[str], object], texts: dict[str, str]) -> tuple[float, str]:
-    """Seconds of the slowest text, and its name."""
-    worst = (0.0, "")
-    for name, text in texts.items():
-        started = time.perf_counter()
-        work(text)
-        worst = max(worst, (time.perf_counter() - started, name))
-    return worst
+Labels = list[tuple[int, int, str]]
+"""Start, end and kind of what a labelled text holds."""
+
+NAMES = ["ada.lovelace", "jsmith", "maria_garcia", "o'brien", "lukasz", "x.y.z", "info+news", "li-wei", "björn", "sales2024", "Anna.Schmidt", "k"]  # fmt: skip
+HOSTS = ["example.com", "mail.example.co.uk", "firma.de", "müller.example", "post.example.org", "xn--mller-kva.example", "sub.a-b.example.io"]  # fmt: skip
+REGIONS = ["US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "NO", "DK", "PL", "PT", "IE", "CA", "AU", "NZ", "IN", "JP", "BR", "MX", "ZA"]  # fmt: skip
+
+
+def _email(rng: random.Random) -> str:
+    if rng.random() < 0.05:
+        return '"first last"@' + rng.choice(HOSTS)
+    return f"{rng.choice(NAMES)}{rng.choice(['', '', rng.randint(1, 99)])}@{rng.choice(HOSTS)}"
+
+
+def _phone(rng: random.Random) -> str:
+    import phonenumbers as p
+
+    kind = rng.choice([p.PhoneNumberType.MOBILE, p.PhoneNumberType.FIXED_LINE])
+    number = p.example_number_for_type(rng.choice(REGIONS), kind) or p.example_number("US") or p.PhoneNumber()
+    form = rng.choice([p.PhoneNumberFormat.INTERNATIONAL, p.PhoneNumberFormat.E164, p.PhoneNumberFormat.NATIONAL])
+    text = str(p.format_number(number, form))
+    return text + rng.choice(["", "", "", f" x{rng.randint(1, 999)}", f" ext. {rng.randint(10, 99)}"])
+
+
+def _card(rng: random.Random) -> str:
+    from stdnum import luhn
+
+    start, length = rng.choice(
+        [("4", 16), ("51", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("3528", 16)]
+    )
+    body = start + pick(rng, string.digits, length - len(start) - 1)
+    number = body + str(luhn.calc_check_digit(body))
+    sep = rng.choice(["", " ", "-"])
+    groups = (
+        [number[:4], number[4:10], number[10:]] if length == 15 else [number[at : at + 4] for at in range(0, 16, 4)]
+    )
+    return sep.join(groups)
+
+
+def _iban(rng: random.Random) -> str:
+    from stdnum.iso7064 import mod_97_10
+
+    country, bank, length = rng.choice(
+        [("DE", "", 22), ("FR", "", 27), ("GB", "NWBK", 22), ("NL", "ABNA", 18), ("ES", "", 24)]
+    )
+    account = bank + pick(rng, string.digits, length - 4 - len(bank))
+    number = country + mod_97_10.calc_check_digits(account + country) + account
+    return " ".join(number[at : at + 4] for at in range(0, length, 4)) if rng.random() < 0.5 else number
+
+
+def _ip(rng: random.Random) -> str:
+    if rng.random() < 0.6:
+        return str(ipaddress.IPv4Address(rng.randint(0x0B000000, 0x7EFFFFFF)))
+    address = ipaddress.IPv6Address(0x2001 << 112 | rng.getrandbits(rng.choice([30, 64, 112])))
+    return rng.choice([address.compressed, address.exploded])
+
+
+def _url(rng: random.Random) -> str:
+    path = rng.choice(["", "/", "/users/42", "/a/b_c?user=ada&x=1", "/wiki/Ada_(name)", ":8443/x#top"])
+    return rng.choice(["https://", "http://", "https://www.", "www."]) + rng.choice(HOSTS[:3]) + path
+
+
+def _passport(rng: random.Random) -> str:
+    return rng.choice(["", "C", "X", "AB"]) + pick(rng, "123456789", 1) + pick(rng, string.digits, 7)
+
+
+PERSONAL: dict[str, tuple[Callable[[random.Random], str], tuple[str, ...]]] = {
+    "email": (
+        _email,
+        ("Write to {}, please.", "<{}>", "Contact: {}.", "email={} ok", "**{}**", "mailto:{}", "Ann ({}) said"),
+    ),
+    "phone": (
+        _phone,
+        ("Call me at {}.", "Tel.: {}", "my mobile is {} today", "Phone {}, after six", "fax: {}\n", "ring {} or come"),
+    ),
+    "card": (_card, ("I paid with {}.", "card number {}", "Visa {} exp 12/29", "charge {} please", "cc: {}, thanks")),
+    "iban": (_iban, ("Transfer to {}.", "IBAN: {}", "my account {} at the bank", "({})")),
+    "ssn": (
+        lambda r: (
+            f"{r.randint(1, 665):03}{(s := r.choice(['-', '-', ' ']))}{r.randint(1, 99):02}{s}{r.randint(1, 9999):04}"
+        ),
+        ("SSN {}", "social security number: {}.", "his number is {}, I think", "applicant {} was approved"),
+    ),
+    "ip": (_ip, ("from {} today", "host {}.", "client={} denied", "[{}]", "Failed login of root, {}, twice")),
+    "mac": (
+        lambda r: r.choice([":", "-"]).join(pick(r, "0123456789abcdef", 2) for _ in range(6)),
+        ("device {} joined", "MAC: {}.", "eth0 {} up", "({})"),
+    ),
+    "url": (_url, ("See {}.", "my page ({})", "profile: {} and more", "<{}>", "[me]({})")),
+    "passport": (
+        _passport,
+        ("passport number {}.", "Passport: {}", "my passport is {}, valid", "Reisepass {} vorgelegt"),
+    ),
+}
+FILLER = (
+    "Thanks for the quick answer last week. ", "Order 4711-20391 from 2024-03-05 was $1,299.00. ", "I live near the park. ",
+    "We talked about version 2.14.3 of it. ", "The contract (2017–2021) is over. ", "Bitte um Rückmeldung. ", "",
+)  # fmt: skip
+
+
+def labelled_personal(count: int, seed: int = 1) -> Iterator[tuple[str, Labels]]:
+    """Letters of one to three pieces of personal data among other sentences, with where each stands."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        text, labels = rng.choice(FILLER), Labels()
+        for _ in range(rng.randint(1, 3)):
+            kind = rng.choice(sorted(PERSONAL))
+            make, frames = PERSONAL[kind]
+            value, frame = make(rng), rng.choice(frames)
+            start = len(text) + frame.index("{}")
+            labels.append((start, start + len(value), kind))
+            text += frame.format(value) + rng.choice([" ", "\n"]) + rng.choice(FILLER)
+        yield text, labels

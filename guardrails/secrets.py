@@ -102,7 +102,8 @@ _PLACEHOLDER = re.compile(
 )
 _WORDS = re.compile(r"(?i)secret|passw|token|foo|bar|test|1234|abcd")
 _PATH = re.compile(
-    r"(?:[A-Za-z_]{1,80}\d{0,3}[./:\\-]){1,20}(?:[A-Za-z_]{1,80}\d{0,3})?|[./~\\].{0,256}|\w{2,10}://.{0,256}"
+    r"(?:[A-Za-z_]{1,80}\d{0,3}[./:\\-]){1,20}(?:[A-Za-z_]{1,80}\d{0,3})?|"
+    r"(?:[A-Za-z_]\w{0,24}\.){1,9}[A-Za-z_]\w{0,24}|[./~\\].{0,256}|\w{2,10}://.{0,256}"
 )
 _KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED = 16, 8, 8
 

@@ -2,16 +2,15 @@ import random
 
 import pytest
 
-from benchmarks.guards import (
+from benchmarks.guard_texts import (
     SECRETS,
     SENTENCES,
     clean_code,
     clean_logs,
     clean_prose,
     hostile,
-    labelled_secrets,
-    slowest,
 )
+from benchmarks.guards import secrets_recall, slowest
 from guardrails.secrets import MASK, SecretsGuard, find_secrets
 from guardrails.verdicts import Exchange, Reason
 
@@ -36,12 +35,9 @@ def test_keys_with_a_prefix_are_found_in_any_sentence(kind):
 
 
 def test_recall_over_all_kinds():
-    cases = list(labelled_secrets(1500))
-    missed = [
-        kind for kind, text, secret in cases if not (hidden(text, secret) if kind != "url" else find_secrets(text))
-    ]
-    assert len(missed) <= 0.25 * len(cases)
-    assert len([kind for kind in missed if kind != "password"]) <= 0.02 * len(cases), "only made-up passwords stay weak"
+    recall, missed = secrets_recall(1500)
+    assert recall >= 0.75
+    assert missed.total() - missed["password"] <= 0.02 * 1500, "only made-up passwords stay weak"
 
 
 @pytest.mark.parametrize("make", [clean_code, clean_prose, clean_logs])

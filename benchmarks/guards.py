@@ -1,0 +1,111 @@
+"""What the guards find, miss and cost: ``python -m benchmarks.guards``."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from benchmarks.guard_texts import (
+    clean_code,
+    clean_logs,
+    clean_prose,
+    hostile,
+    labelled_personal,
+    labelled_secrets,
+)
+from guardrails.pii import find, mask
+from guardrails.secrets import find_secrets
+
+
+def covered(start: int, end: int, found: Iterable[tuple[int, int]]) -> bool:
+    """Whether at least 90 % of the characters from ``start`` to ``end`` are in what was found."""
+    inside = {at for first, last in found for at in range(max(first, start), min(last, end))}
+    return len(inside) >= 0.9 * (end - start)
+
+
+def slowest(work: Callable[[str], object], texts: dict[str, str]) -> tuple[float, str]:
+    """Seconds of CPU for the slowest text (others may share the machine), and its name."""
+    worst = (0.0, "")
+    for name, text in texts.items():
+        started = time.thread_time()
+        work(text)
+        worst = max(worst, (time.thread_time() - started, name))
+    return worst
+
+
+def pii_recall(count: int, seed: int = 1) -> tuple[float, Counter[str], list[str]]:
+    """Share of labelled personal data that is masked, the misses by kind, and the missed pieces."""
+    total, missed, pieces = 0, Counter[str](), []
+    for text, labels in labelled_personal(count, seed):
+        found = [(entity.start, entity.end) for entity in find(text)]
+        for start, end, kind in labels:
+            total += 1
+            if not covered(start, end, found):
+                missed[kind] += 1
+                pieces.append(f"{kind}: {text[max(0, start - 15) : end + 5]!r}")
+    return 1 - missed.total() / total, missed, pieces
+
+
+def secrets_recall(count: int, seed: int = 1) -> tuple[float, Counter[str]]:
+    """Share of labelled secrets that is found, and the misses by kind."""
+    missed = Counter[str]()
+    for kind, text, secret in labelled_secrets(count, seed):
+        secret = secret.partition("://app:")[2].partition("@")[0] or secret  # noqa: PLW2901  of a URL only the password
+        start = text.index(secret)
+        if not covered(start, start + len(secret), [(found.start, found.end) for found in find_secrets(text)]):
+            missed[kind] += 1
+    return 1 - missed.total() / count, missed
+
+
+def percentile_ms(work: Callable[[str], object], texts: list[str], share: float = 0.95) -> float:
+    times = []
+    for text in texts:
+        started = time.thread_time()
+        work(text)
+        times.append(time.thread_time() - started)
+    return statistics.quantiles(times, n=100)[int(share * 100) - 1] * 1000
+
+
+def letters(size: int, count: int) -> list[str]:
+    """``count`` texts of ``size`` characters, full of personal data."""
+    whole = "".join(text + "\n" for text, _ in labelled_personal(size * count // 60, seed=9))
+    return [whole[at * size : (at + 1) * size] for at in range(count)]
+
+
+def import_seconds(module: str) -> float:
+    code = f"import time; t = time.perf_counter(); import {module}; {module}.__name__; print(time.perf_counter() - t)"
+    return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
+
+
+def row(what: str, figure: str, aim: str) -> None:
+    print(f"{what:<58}{figure:>16}   {aim}")
+
+
+def main() -> None:
+    row("", "measured", "aim")
+    recall, missed, _ = pii_recall(2000, seed=random.Random(5).randint(2, 10**6))
+    row(f"PII masked, 9 kinds, missed {dict(missed)}", f"{recall:.3f}", ">= .95")
+    for name, text in (("code, urls aside", clean_code(400_000)), ("logs", clean_logs(400_000))):
+        false = sum(entity.kind not in {"url", "email"} for entity in find(text))
+        row(f"PII, false per 100 KB of {name}", f"{false / 4:.2f}", "<= 5")
+    row("PII, p95 of 1 KB", f"{percentile_ms(mask, letters(1000, 300)):.2f} ms", "<= 6 ms")
+    row("PII, 100 KB full of it", f"{slowest(mask, {'': letters(100_000, 1)[0]})[0] * 1000:.0f} ms", "<= 200 ms")
+    row("PII, 100 KB of code", f"{slowest(mask, {'': clean_code(100_000)})[0] * 1000:.0f} ms", "<= 200 ms")
+    seconds, name = slowest(mask, hostile())
+    row(f"PII, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+    row("PII, import", f"{import_seconds('guardrails.pii'):.2f} s", "<= .3 s")
+    recall, missed = secrets_recall(3000)
+    row(f"secrets found, missed {dict(missed)}", f"{recall:.3f}", ">= .75")
+    for name, text in (("code", clean_code(150_000)), ("prose", clean_prose(150_000)), ("logs", clean_logs(150_000))):
+        row(f"secrets, false in 150 KB of {name}", str(len(find_secrets(text))), "0")
+    seconds, name = slowest(find_secrets, hostile())
+    row(f"secrets, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+
+
+if __name__ == "__main__":
+    main()

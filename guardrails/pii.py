@@ -1,0 +1,166 @@
+"""Personal data out of texts, and back into the answers.
+
+:func:`mask` finds e-mail addresses, phone numbers, cards, IBANs, US social security numbers, IP and MAC addresses,
+URLs, passport and NHS numbers and puts tokens in their place; :meth:`Masked.restore` puts the values back into what a
+model made of it. Names have no form: give what you know of a person as ``known_values``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, personal_numbers, urls
+from guardrails.pii_phones import phones
+from guardrails.vault import LITERAL, Vault, lookalikes
+
+KINDS = ("card", "email", "iban", "ip", "known", "mac", "nhs", "passport", "phone", "ssn", "url")
+
+_FINDERS = (emails, urls, ibans, cards, personal_numbers, addresses, macs, phones)
+"""Of two finds of the same length the one whose finder comes first names the kind."""
+
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys(
+            "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
+        ),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
+        **dict.fromkeys("\uff20\ufe6b", "@"),
+        **dict.fromkeys("\uff0e\u3002\u2024", "."),
+        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+        **{chr(0x0660 + digit): str(digit) for digit in range(10)},
+        "\uff0b": "+",
+        "\uff08": "(",
+        "\uff09": ")",
+    }
+)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedTexts:
+    """Several texts masked with one vault: ``texts`` as they may go out, and per text what was found in it."""
+
+    texts: tuple[str, ...]
+    entities: tuple[tuple[Entity, ...], ...]
+    vault: Vault = field(repr=False)
+
+    def restore(self, answer: str) -> str:
+        """``answer`` with the values in place of their tokens."""
+        return self.vault.restore(answer)
+
+    def restore_json(self, answer: Any) -> Any:
+        """A JSON value with every string in it restored."""
+        return self.vault.restore_json(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One masked text: ``text`` as it may go out, ``entities`` with their places in the original."""
+
+    text: str
+    entities: tuple[Entity, ...]
+    vault: Vault = field(repr=False)
+
+    def restore(self, answer: str) -> str:
+        """``answer`` with the values in place of their tokens."""
+        return self.vault.restore(answer)
+
+    def restore_json(self, answer: Any) -> Any:
+        """A JSON value with every string in it restored."""
+        return self.vault.restore_json(answer)
+
+
+def mask(text: str) -> Masked:
+    """``text`` with a token in place of every piece of personal data."""
+    masked = mask_all((text,))
+    return Masked(masked.texts[0], masked.entities[0], masked.vault)
+
+
+def mask_all(texts: Sequence[str], known_values: Mapping[str, str] | Iterable[str] = ()) -> MaskedTexts:
+    """Mask texts of one request with one vault: the same value has the same token in all of them.
+
+    Args:
+        texts: in any number.
+        known_values: what is known of the persons concerned, as fields of a CRM (``{"name": "Ada Lovelace"}``, the key
+            becomes the kind of the token) or plain values. They are found in any case and spacing.
+    """
+    known = _known(known_values)
+    vault = Vault(texts)
+    kinds = {*KINDS, *known.values()}
+    masked: list[str] = []
+    entities: list[tuple[Entity, ...]] = []
+    for text in texts:
+        found = _merged([*_known_in(text, known), *find(text), *_literals(text, kinds)])
+        masked.append(_replaced(text, found, vault))
+        entities.append(tuple(entity for entity in found if entity.kind != LITERAL))
+    return MaskedTexts(tuple(masked), tuple(entities), vault)
+
+
+def find(text: str) -> list[Entity]:
+    """The personal data in ``text``, in order and apart from each other."""
+    plain, places = _visible(text.translate(_PLAIN))
+    found = _merged([entity for finder in _FINDERS for entity in finder(plain)])
+    if places is None:
+        return found
+    return [Entity(places[entity.start], places[entity.end - 1] + 1, entity.kind) for entity in found]
+
+
+def _visible(text: str) -> tuple[str, list[int] | None]:
+    """Without characters that nobody sees, and where each character left stood; None if all did."""
+    if not _INVISIBLE.search(text):
+        return text, None
+    places = [at for at, character in enumerate(text) if not _INVISIBLE.match(character)]
+    return "".join(text[at] for at in places), places
+
+
+def _merged(found: Sequence[Entity]) -> list[Entity]:
+    """Finds that overlap become one: it covers them all and is of the kind of the longest, of equals the first."""
+    merged: list[Entity] = []
+    longest = 0
+    for entity in sorted(found, key=lambda entity: (entity.start, -entity.end)):
+        length = entity.end - entity.start
+        if not merged or entity.start >= merged[-1].end:
+            merged.append(entity)
+            longest = length
+            continue
+        last = merged[-1]
+        merged[-1] = Entity(last.start, max(last.end, entity.end), entity.kind if length > longest else last.kind)
+        longest = max(longest, length)
+    return merged
+
+
+def _literals(text: str, kinds: Iterable[str]) -> list[Entity]:
+    return [Entity(start, end, LITERAL) for start, end in lookalikes(text, kinds)]
+
+
+def _replaced(text: str, found: Iterable[Entity], vault: Vault) -> str:
+    parts: list[str] = []
+    done = 0
+    for entity in found:
+        parts += (text[done : entity.start], vault.token(entity.kind, text[entity.start : entity.end]))
+        done = entity.end
+    return "".join((*parts, text[done:]))
+
+
+def _known(values: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
+    """Value → kind. A kind is letters only: the token's number has to be told from it."""
+    if isinstance(values, Mapping):
+        pairs = [(value, re.sub(r"[^A-Za-z]", "", key)[:20].lower() or "known") for key, value in values.items()]
+    else:
+        pairs = [(value, "known") for value in values]
+    return {" ".join(value.split()).lower(): kind for value, kind in pairs if len(value.strip()) > 1}
+
+
+def _known_in(text: str, known: Mapping[str, str]) -> list[Entity]:
+    """Where known values stand as words of their own. Values of two or three characters need not be told from words."""
+    if not known:
+        return []
+    choices = (r"\s{1,8}".join(map(re.escape, value.split())) for value in sorted(known, key=len, reverse=True))
+    pattern = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(choices)})(?!\w)")
+    return [
+        Entity(*match.span(), known.get(" ".join(match[0].split()).lower(), "known"))
+        for match in pattern.finditer(text)
+    ]

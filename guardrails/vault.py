@@ -1,0 +1,103 @@
+"""The vault of one request: tokens that go to the model, values that stay here, and the way back.
+
+A token reads ``[EMAIL_1_3fa9c0d2]``: kind, number, and a nonce that no other request has. Models bend tokens (they
+escape, lower, bold them, drop the brackets or the nonce); :meth:`Vault.restore` forgives all of that as long as it
+cannot mean anything else. Text of the user that reads like a token is put into the vault itself, so that it comes back
+as it was and never as somebody's data.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+LITERAL = "TEXT"
+"""The kind under which the user's own look-alikes are kept."""
+
+
+def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
+    """Where ``text`` already reads, to :meth:`Vault.restore`, like a token of one of ``kinds``."""
+    found = _pattern({LITERAL, *(kind.upper() for kind in kinds)}).finditer(text)
+    return [match.span() for match in found if match["nonce"] or _needs_no_nonce(match)]
+
+
+class Vault:
+    """What the tokens of one request stand for. It is never pickled: personal data stays in the process.
+
+    Args:
+        texts: every text that will be masked with it; its nonce occurs in none of them.
+    """
+
+    __slots__ = ("_counts", "_nonce", "_pattern", "_tokens", "_values")
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        lowered = [text.lower() for text in texts]
+        self._nonce = secrets.token_hex(4)
+        while any(self._nonce in text for text in lowered):
+            self._nonce = secrets.token_hex(4)
+        self._values: dict[tuple[str, int], str] = {}
+        self._tokens: dict[tuple[str, str], str] = {}
+        self._counts: Counter[str] = Counter()
+        self._pattern: re.Pattern[str] | None = None
+
+    def token(self, kind: str, value: str) -> str:
+        """The token for ``value``, the same whenever it comes again."""
+        kind = kind.upper()
+        if (kind, value) not in self._tokens:
+            self._counts[kind] += 1
+            number = self._counts[kind]
+            self._tokens[kind, value] = f"[{kind}_{number}_{self._nonce}]"
+            self._values[kind, number] = value
+            self._pattern = None
+        return self._tokens[kind, value]
+
+    def restore(self, answer: str) -> str:
+        """``answer`` with the values in place of their tokens, also of bent ones; anything else stays as it is."""
+        if not self._values:
+            return answer
+        if self._pattern is None:
+            self._pattern = _pattern({kind for kind, _ in self._values})
+        return self._pattern.sub(self._value, answer)
+
+    def restore_json(self, answer: Any) -> Any:
+        """A JSON value with every string in it restored, keys too."""
+        if isinstance(answer, str):
+            return self.restore(answer)
+        if isinstance(answer, dict):
+            return {self.restore_json(key): self.restore_json(value) for key, value in answer.items()}
+        if isinstance(answer, list | tuple):
+            return type(answer)(map(self.restore_json, answer))
+        return answer
+
+    def _value(self, match: re.Match[str]) -> str:
+        value = self._values.get((match["kind"].upper(), int(match["number"])))
+        meant = match["nonce"].lower() == self._nonce if match["nonce"] else _needs_no_nonce(match)
+        if value is None or not meant:
+            return match[0]
+        escaped_by_model = "\\" in (match["close"] or "")  # Markdown escapes both brackets; one alone is the user's
+        return value if escaped_by_model else match["escape"] + value
+
+    def __repr__(self) -> str:
+        return f"<Vault of {len(self._values)} values>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A vault holds personal data and does not leave its process.")
+
+
+def _needs_no_nonce(match: re.Match[str]) -> bool:
+    """Whether it reads as a token all the same: in brackets or in capitals with an underscore, not as "email 1"."""
+    bracketed = match["open"] is not None and match["close"] is not None
+    return bracketed or (match["kind"].isupper() and "_" in match["gap"])
+
+
+def _pattern(kinds: set[str]) -> re.Pattern[str]:
+    return re.compile(
+        rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> \[ [\ *_`\\]{{0,4}} )? (?<![a-z0-9]) (?<![a-z0-9]_)
+        (?P<kind>{"|".join(sorted(kinds, key=len, reverse=True))})
+        (?P<gap>[\\_\ -]{{1,4}}) (?P<number>\d{{1,6}})
+        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? (?! \\{{0,2}} _? [a-z0-9] )
+        (?P<close> [\ *_`\\]{{0,4}} \] )?"""
+    )
