@@ -89,6 +89,7 @@ class AnthropicDialect:
         return Question(
             model=named,
             messages=messages,
+            instructions=text_of(body.get("system"), param="system"),
             segments=_segments(body, schema, wire_messages),
             tools=tools,
             schema=schema,

@@ -92,6 +92,7 @@ class BedrockDialect:
         return Question(
             model=model,
             messages=messages,
+            instructions=text_of(body.get("system"), param="system"),
             segments=_segments(body, config, schema, wire_messages),
             tools=tools,
             schema=schema,

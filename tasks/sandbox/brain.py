@@ -16,7 +16,7 @@ from tasks.sandbox.filling import Effort, Filler
 from tasks.sandbox.language import cut
 from tasks.sandbox.material import Material, gather
 from tasks.sandbox.question import Answer, BadRequest, Question
-from tasks.sandbox.schema import Unfillable
+from tasks.sandbox.schema import Unfillable, schema_in
 from tasks.sandbox.tokens import count_tokens, first_tokens
 from tasks.sandbox.toolbox import next_call
 from tasks.wire import JSONObject
@@ -50,8 +50,9 @@ def answer_question(question: Question, seed: str) -> Answer:
 
 def _compose(question: Question, material: Material, effort: Effort) -> str:
     text = "\n\n".join([*material.results, material.text] if material.results else [material.text])
-    if question.schema is not None:
-        return orjson.dumps(_structure(question.schema.definition, text, material.orders, effort)).decode()
+    definition = question.schema.definition if question.schema else schema_in(question.instructions)
+    if definition is not None:
+        return orjson.dumps(_structure(definition, text, material.orders, effort)).decode()
     if question.json_object:
         digest = Digest(text, material.orders)
         summary = digest.summary(effort.sentences, effort.characters)

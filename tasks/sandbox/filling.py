@@ -10,7 +10,7 @@ import orjson
 from tasks.sandbox.choosing import choose, holds, rank
 from tasks.sandbox.digest import Digest
 from tasks.sandbox.evidence import find_number, find_text, is_fact
-from tasks.sandbox.language import name_words, stems
+from tasks.sandbox.language import name_words, stem, stems
 from tasks.sandbox.prose import fit, write
 from tasks.sandbox.ranges import fit_number, unlike
 from tasks.sandbox.schema import Unfillable, branches, kind_of, resolve, simplest, words_of
@@ -116,7 +116,7 @@ class Filler:
         raise Unfillable("no alternative can be filled")
 
     def _optional(self, schema: JSONObject) -> bool:
-        return self._sparse or kind_of(schema) in {"integer", "number", "string"}
+        return self._sparse or kind_of(schema) in {"integer", "number", "object", "string"}
 
     def _told(self, name: str, schema: JSONObject) -> bool:
         """Whether the text holds what a field asks for; prose can always be taken from it, unless sparse."""
@@ -127,6 +127,8 @@ class Filler:
             return find_number(name, self._text) is not None
         if kind == "string" and (self._sparse or is_fact(name, schema)):
             return find_text(name, schema, self._text) is not None
+        if kind == "object":
+            return bool({stem(word) for word in name_words(name)} & self._digest.words)
         return not self._sparse
 
     def _object(self, schema: JSONObject, depth: int) -> JSONObject:

@@ -21,6 +21,7 @@ _ABBREVIATION: Final = re.compile(
 )
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])\s+(?=[\"'“(\[]?[A-Z0-9À-Þ])")
 _BULLET: Final = re.compile(r"^\s{0,12}(?:[-*+•]|\d{1,3}[.)])\s+")
+_LEAD: Final = re.compile(r"^\[[^\[\]]{0,60}\]\s+")
 _COMMIT: Final = re.compile(r"^(?:[0-9a-f]{7,40})\s+(?:\([^)]{1,80}\)\s+)?")
 _LINK: Final = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
@@ -97,7 +98,7 @@ def clauses(text: str) -> Iterator[tuple[str, str]]:
         if heading:
             yield "heading", _clean(line.lstrip("# "))
         elif bullet:
-            held, kind = [raw[bullet.end() :].strip()], "item"
+            held, kind = [_LEAD.sub("", raw[bullet.end() :].strip())], "item"
         elif commit:
             yield "item", _clean(line[commit.end() :])
         elif line.startswith("|") and not _RULE.match(line):

@@ -81,6 +81,11 @@ class OpenAIDialect:
         return Question(
             model=named,
             messages=_messages(wire_messages),
+            instructions="\n".join(
+                text_of(message.get("content"), param="messages")
+                for message in wire_messages
+                if message.get("role") in ("system", "developer")
+            ),
             segments=[*static, *(Segment(_counted(message)) for message in wire_messages)],
             tools=tools,
             schema=schema,

@@ -32,13 +32,14 @@ class Segment:
 class Question:
     """One request, read.
 
-    ``segments`` are all that is counted as input; ``tool_choice`` is ``auto``, ``none``, ``any`` or ``tool``, the last
-    with the tool's name in ``forced_tool``.
+    ``segments`` are all that is counted as input, ``instructions`` the system's text among them; ``tool_choice`` is
+    ``auto``, ``none``, ``any`` or ``tool``, the last with the tool's name in ``forced_tool``.
     """
 
     model: str
     messages: Sequence[Message]
     segments: Sequence[Segment]
+    instructions: str = ""
     tools: Sequence[Tool] = ()
     schema: Schema | None = None
     json_object: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -35,8 +37,42 @@ def resolve(schema: Any, root: JSONObject) -> JSONObject:
                 merged = merge(merged, resolve(part, root))
             schema = merge(merged, {key: value for key, value in schema.items() if key != "allOf"})
         else:
-            return schema
+            return _heeded(schema)
     raise Unfillable("references in a circle")
+
+
+def _heeded(schema: JSONObject) -> JSONObject:
+    """``schema`` with the constraints that its description tells, like ``maxLength: 80``, in force.
+
+    Strict dialects know few keywords, so clients put the others where the model reads them.
+    """
+    description = schema.get("description")
+    if not isinstance(description, str) or ": " not in description:
+        return schema
+    heeded = dict(schema)
+    for found in _TOLD.finditer(description):
+        try:
+            value, end = _DECODER.raw_decode(description, found.end())
+        except ValueError:
+            continue
+        if _KEYWORDS[found[1]](value):
+            heeded.setdefault(found[1], value)
+            heeded["description"] = heeded["description"].replace(description[found.start() : end], "")
+    return heeded
+
+
+def schema_in(text: str) -> JSONObject | None:
+    """The JSON schema that instructions spell out after those words, if they do."""
+    announced = text.lower().find("json schema")
+    start = text.find("{", announced) if announced >= 0 else -1
+    if start < 0:
+        return None
+    try:
+        value, _ = _DECODER.raw_decode(text, start)
+        check_schema(value)
+    except (ValueError, Unfillable):
+        return None
+    return value if isinstance(value, dict) and value else None
 
 
 def follow(reference: Any, root: JSONObject) -> JSONObject:
@@ -159,6 +195,10 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_some_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
 
@@ -171,6 +211,12 @@ _KEYWORDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "multipleOf": lambda value: _is_number(value) and value > 0,
     "prefixItems": lambda value: isinstance(value, list),
     "pattern": lambda value: isinstance(value, str),
+    "uniqueItems": _is_flag,
     "required": _is_names,
     "type": lambda value: isinstance(value, str) or (_is_names(value) and bool(value)),
 }
+_DECODER: Final = json.JSONDecoder()
+_TOLD: Final = re.compile(
+    r"\b(minimum|maximum|exclusiveMinimum|exclusiveMaximum|multipleOf|minLength|maxLength|pattern|minItems|maxItems|"
+    r"uniqueItems): "
+)

@@ -7,15 +7,18 @@ import json
 from enum import Enum
 from typing import Annotated, Any, Literal
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.providers.schemas import strict_schema, told
 from tasks.sandbox.filling import Effort, Filler
 from tasks.sandbox.prose import fit
 from tasks.sandbox.schema import Unfillable
+from tasks.wire import Schema
 
 COMMITS = """10691ff Give every floor its face
 aabbcc1 Fix crash when the ledger is locked by another process
@@ -166,6 +169,7 @@ def test_a_pydantic_model_of_every_kind_validates() -> None:
     assert [change.kind for change in report.changes] == [Kind.OTHER, Kind.FIX, Kind.DOCS]
     assert "ledger is locked" in report.summary
     assert report.released is None
+    assert all(change.follow_up is None for change in report.changes)
 
 
 def test_facts_are_found() -> None:
@@ -242,3 +246,28 @@ def test_recursion_ends_where_it_may() -> None:
         },
     }
     Draft202012Validator(schema).validate(fill(schema, "One thing. Another thing."))
+
+
+def test_constraints_told_in_descriptions_are_heeded() -> None:
+    definition = strict_schema(Report.model_json_schema())
+    for name in ("pair", "by_topic"):
+        definition["required"].remove(name)
+        del definition["properties"][name]
+    value = fill(definition, COMMITS)
+    Report.model_validate(value | {"pair": (1, "a"), "by_topic": {}})
+
+
+def test_a_schema_told_in_the_instructions_is_followed(client: httpx.Client) -> None:
+    system = f"Be brief.\n\n{told(Schema('change', Change.model_json_schema()))}"
+    user = "<document>Fix a crash at start. Nothing else changed.</document>"
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    one = client.post("/openai/v1/chat/completions", json={"model": "m", "messages": messages}).json()
+    assert Change.model_validate_json(one["choices"][0]["message"]["content"]).kind is Kind.FIX
+    body = {"model": "m", "max_tokens": 300, "system": system, "messages": messages[1:]}
+    two = client.post("/v1/messages", json=body).json()
+    assert Change.model_validate_json(two["content"][0]["text"]).kind is Kind.FIX
+    three = client.post(
+        "/model/m/converse",
+        json={"system": [{"text": system}], "messages": [{"role": "user", "content": [{"text": user}]}]},
+    ).json()
+    assert Change.model_validate_json(three["output"]["message"]["content"][0]["text"]).kind is Kind.FIX
