@@ -19,8 +19,8 @@ LITERAL = "TEXT"
 
 
 def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
-    """Where ``text`` already reads, to :meth:`Vault.restore`, like a token of one of ``kinds``."""
-    found = _pattern({LITERAL, *(kind.upper() for kind in kinds)}).finditer(text)
+    """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
+    found = _pattern({LITERAL, *(kind.upper() for kind in kinds)}, before="", after="").finditer(text)
     return [match.span() for match in found if match["nonce"] or _needs_no_nonce(match)]
 
 
@@ -93,11 +93,15 @@ def _needs_no_nonce(match: re.Match[str]) -> bool:
     return bracketed or (match["kind"].isupper() and "_" in match["gap"])
 
 
-def _pattern(kinds: set[str]) -> re.Pattern[str]:
+_APART_BEFORE = r"(?<![a-z0-9]) (?<![a-z0-9]_)"
+_APART_AFTER = r"(?! \\{0,2} _? [a-z0-9] )"
+
+
+def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_AFTER) -> re.Pattern[str]:
     return re.compile(
-        rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> \[ [\ *_`\\]{{0,4}} )? (?<![a-z0-9]) (?<![a-z0-9]_)
-        (?P<kind>{"|".join(sorted(kinds, key=len, reverse=True))})
+        rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> \[ [\ *_`\\]{{0,4}} )?
+        {before} (?P<kind>{"|".join(sorted(kinds, key=len, reverse=True))})
         (?P<gap>[\\_\ -]{{1,4}}) (?P<number>\d{{1,6}})
-        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? (?! \\{{0,2}} _? [a-z0-9] )
+        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? {after}
         (?P<close> [\ *_`\\]{{0,4}} \] )?"""
     )

@@ -193,6 +193,12 @@ def test_look_alikes_of_the_user_come_back_as_they_were(fake):
     assert masked.restore(masked.text) == text
 
 
+def test_a_look_alike_beside_a_value_stays_too():
+    text = f"EMAIL_1\\{MAIL} EMAIL_1{MAIL}"
+    masked = mask(text)
+    assert masked.restore(masked.text) == text
+
+
 def test_a_value_that_reads_like_a_token_is_not_restored_twice():
     masked = mask_all(["x [EMAIL_1] y", MAIL])
     assert masked.restore(masked.texts[0]) == "x [EMAIL_1] y"
