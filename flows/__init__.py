@@ -1,1 +1,6 @@
-__all__: list[str] = []
+"""Automations: one file each."""
+
+__all__ = [
+    "daily_digest",
+    "support_triage",
+]

@@ -1,1 +1,13 @@
-__all__: list[str] = []
+"""Guards in both directions, their verdicts, messages and telemetry."""
+
+__all__ = [
+    "context",
+    "messages",
+    "pii",
+    "pii_patterns",
+    "pii_phones",
+    "pipeline",
+    "secrets",
+    "vault",
+    "verdicts",
+]

@@ -1,1 +1,26 @@
-__all__: list[str] = []
+"""Money, rates, the ledger, budgets, quotes and reports: the ground floor."""
+
+__all__ = [
+    "budgets",
+    "clock",
+    "errors",
+    "facts",
+    "history",
+    "holds",
+    "ledger",
+    "locks",
+    "model_ids",
+    "money",
+    "plans",
+    "quotes",
+    "rate_sources",
+    "rates",
+    "replica",
+    "reports",
+    "schema",
+    "scores",
+    "store",
+    "student_t",
+    "tokens",
+    "usage",
+]

@@ -21,7 +21,9 @@ from pricing.budgets import BudgetRule, BudgetState, Refusal
 from pricing.clock import from_us, now_us
 from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.holds import Settled
+from pricing.money import Nano
 from pricing.store import Store
+from pricing.usage import Usage
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
@@ -35,6 +37,18 @@ class PastRun:
     score: float
     rate_version: str
     ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """What one run used of one model; ``counted`` unless the attempts were priced at their worst case."""
+
+    run_id: str
+    provider: str
+    model: str
+    usage: Usage
+    cost_nano: Nano
+    counted: bool
 
 
 class Ledger:
@@ -189,24 +203,35 @@ class Ledger:
             rows = connection.execute(query).all()
         return [PastRun(row.run_id, row.score, row.rate_version, row.ended_at) for row in reversed(rows)]
 
-    def usage_of(self, run_ids: Sequence[str]) -> list[Row[Any]]:
-        """Per run, provider and model the sums of tokens and cost: what repricing at another rate card needs."""
+    def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
+        """Per run, provider and model what was used and what it cost: what repricing at another rate card needs."""
         table = schema.attempts.c
-        kinds = [column for column in table if column.name.endswith("_tokens")]
+        sums = [sa.func.sum(table[name]).label(name) for name in Usage.__dataclass_fields__]
+        keys = (table.run_id, table.provider, table.model, table.priced)
         query = (
-            sa.select(
-                table.run_id,
-                table.provider,
-                table.model,
-                table.priced,
-                *[sa.func.sum(column).label(column.name) for column in kinds],
-                sa.func.sum(table.cost_nano).label("cost_nano"),
-            )
-            .where(table.run_id.in_(run_ids))
-            .group_by(table.run_id, table.provider, table.model, table.priced)
+            sa.select(*keys, *sums, sa.func.sum(table.cost_nano).label("cost_nano"))
+            .where(table.run_id.in_(run_ids), table.priced != "unbilled")
+            .group_by(*keys)
         )
         with self.store.read() as connection:
-            return [*connection.execute(query)]
+            rows = [row._asdict() for row in connection.execute(query)]
+        return [
+            RunUsage(
+                run_id=row["run_id"],
+                provider=row["provider"],
+                model=row["model"],
+                usage=Usage(**{name: _whole(row[name]) for name in Usage.__dataclass_fields__}),
+                cost_nano=int(row["cost_nano"]),
+                counted=row["priced"] == "usage",
+            )
+            for row in rows
+        ]
+
+    def runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """The runs as they were admitted."""
+        with self.store.read() as connection:
+            rows = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id.in_(run_ids))).all()
+        return [_run(row) for row in rows]
 
     def budgets(self) -> list[BudgetState]:
         """Every budget whose window is open."""
@@ -250,6 +275,10 @@ class Ledger:
                 ended_at=now,
             )
         )
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _run(row: Row[Any]) -> Run:

@@ -90,6 +90,11 @@ class Store:
         self._queue.put((work, future))
         return future
 
+    @property
+    def place(self) -> str:
+        """Where the database is, for people: a path, or a URL without its password."""
+        return str(self._path()) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         with self._opening:
@@ -200,7 +205,7 @@ class Store:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        place = self.url.database if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        place = self.place
         try:
             yield
         except OSError as error:
@@ -208,7 +213,7 @@ class Store:
                 f"The ledger {place} cannot be opened ({error.strerror}).", next_step=_ELSEWHERE
             ) from None
         except DBAPIError as error:
-            raise _explain(str(error.orig).strip().splitlines()[0], str(place), error) from None
+            raise _explain(str(error.orig).strip().splitlines()[0], place, error) from None
 
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."

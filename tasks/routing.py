@@ -60,7 +60,12 @@ class Router:
 def describe(route: Route) -> list[dict[str, Any]]:
     """The route as plain data, for the ledger and for people."""
     return [
-        {"target": candidate.target.name, "model": candidate.target.model, "reason": candidate.reason}
+        {
+            "target": candidate.target.name,
+            "provider": candidate.target.provider,
+            "model": candidate.target.model,
+            "reason": candidate.reason,
+        }
         for candidate in route
     ]
 

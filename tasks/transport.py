@@ -58,7 +58,7 @@ class Transport:
         async with self._opened().stream(
             "POST", request.url, content=request.body, headers=request.headers, timeout=_timeout(read_timeout)
         ) as reply:
-            yield reply.status_code, reply.headers, reply.aiter_raw()
+            yield reply.status_code, reply.headers, reply.aiter_bytes()
 
     async def close(self) -> None:
         """Close every connection."""

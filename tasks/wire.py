@@ -89,5 +89,5 @@ class HttpRequest:
     """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)

@@ -1,0 +1,180 @@
+"""``@automation``: a Prefect flow that is quoted, held and gated before its first line, and settled after its last."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect import Flow
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Cancelled
+from prefect.utilities.hashing import file_hash
+
+from farebox.declaring import Budget, DeclaredPlan, Price
+from farebox.gate import Automation, Ride, admit
+from farebox.publishing import publish, spare_tracebacks
+from farebox.runtime import get_runtime
+from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget
+from tasks.llm_task import adopt_signature
+from tasks.steps import CURRENT_RUN
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def automation(
+    *,
+    price: str,
+    plan: DeclaredPlan,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+    name: str | None = None,
+    **options: Any,
+) -> Callable[[Callable[P, R]], Flow[P, R]]:
+    """Make a function a Prefect flow that knows its price before it runs.
+
+    Args:
+        price: what a customer pays for one outcome: ``"3 credits"`` or ``"0.50 USD"``.
+        plan: which steps it takes and how often: ``plan(summarize, …) + plan(compose, …)``.
+        budget: the limits it sets itself.
+        name: how it is called; the function's name with dashes if left out.
+        options: anything that ``prefect.flow`` takes.
+
+    Raises:
+        MoneyError: a price or a limit is no amount.
+        PlanError: the plan does not fit the function's parameters.
+    """
+
+    def decorate(function: Callable[P, R]) -> Flow[P, R]:
+        called = name or function.__name__.replace("_", "-")
+        spec = Automation(called, Price.parse(price), budget, plan)
+        plan.plan.check(inspect.signature(function).parameters)
+        wrapped = _gated(function, spec)
+        settings: dict[str, Any] = {
+            "name": called,
+            "flow_run_name": functools.partial(_run_name, called),
+            "version": file_hash(inspect.getfile(function)),
+        }
+        return Flow(wrapped, **(settings | options))
+
+    return decorate
+
+
+def automation_of(flow: object) -> Automation:
+    """What makes a flow an automation, also after ``with_options``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    found = getattr(getattr(flow, "fn", None), "farebox_automation", None)
+    if not isinstance(found, Automation):
+        raise ConfigError(
+            f"{getattr(flow, '__name__', type(flow).__name__)!r} is no automation.",
+            next_step="Decorate its function with @automation(…).",
+        )
+    return found
+
+
+class _Gate:
+    """One automation's gate. It stands inside the flow's function: deployed runs never pass ``Flow.__call__``."""
+
+    def __init__(self, function: Callable[..., Any], spec: Automation) -> None:
+        self._signature = inspect.signature(function)
+        self._spec = spec
+
+    def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ride:
+        """Quote and hold the run.
+
+        Raises:
+            OverBudget: it is refused.
+        """
+        spare_tracebacks()
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return admit(get_runtime(), self._spec, _flow_run_id(self._spec.name), bound.arguments)
+
+    def close(self, ride: Ride, error: BaseException | None = None) -> State[Any] | None:
+        """Settle and report the run; the state it ends in when it was a decision that ended it."""
+        ride.finish(error)
+        publish(get_runtime(), ride.run.run_id, self._spec.name)
+        return _decided(error) if isinstance(error, OverBudget | Blocked) else None
+
+
+def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
+    gate = _Gate(function, spec)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                ride = await asyncio.to_thread(gate.open, args, kwargs)
+            except OverBudget as refused:
+                return _decided(refused)
+            try:
+                with _aboard(ride):
+                    result = await function(*args, **kwargs)
+            except BaseException as error:
+                if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
+                    return state
+                raise
+            await asyncio.to_thread(gate.close, ride)
+            return result
+
+        wrapped = cast("Callable[P, R]", run_async)
+    else:
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                ride = gate.open(args, kwargs)
+            except OverBudget as refused:
+                return _decided(refused)
+            try:
+                with _aboard(ride):
+                    result = function(*args, **kwargs)
+            except BaseException as error:
+                if state := gate.close(ride, error):
+                    return state
+                raise
+            gate.close(ride)
+            return result
+
+        wrapped = run
+    adopt_signature(wrapped, function)
+    wrapped.farebox_automation = spec  # type: ignore[attr-defined]
+    return wrapped
+
+
+@contextmanager
+def _aboard(ride: Ride) -> Iterator[None]:
+    """Let the steps below find their run without asking Prefect."""
+    token = CURRENT_RUN.set(ride.run.run_id)
+    try:
+        yield
+    finally:
+        CURRENT_RUN.reset(token)
+
+
+def _decided(error: FareboxError) -> State[Any]:
+    """A decision is a Cancelled state with a name of its own: a Failed one would be retried."""
+    name = "OverBudget" if isinstance(error, OverBudget) else "Blocked"
+    return Cancelled(name=name, message=f"{error.message}\n{error.next_step}".strip())
+
+
+def _flow_run_id(name: str) -> str:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise NoRun(
+            f"The automation {name!r} was called without Prefect: there is no flow run to quote and hold.",
+            next_step="Call the flow itself, not its .fn.",
+        )
+    return str(context.flow_run.id)
+
+
+def _run_name(name: str) -> str:
+    return f"{name} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

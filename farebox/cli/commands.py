@@ -1,0 +1,159 @@
+"""The commands, one function each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from farebox.cli.app import app
+from farebox.cli.finding import find_flow, read_parameters
+from farebox.cli.output import print_json
+from farebox.runtime import Runtime, get_runtime
+from pricing.money import format_money, parse_money
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Given = Annotated[str, Parameter(show=False)]
+
+_out = Console(highlight=False)
+
+
+@app.command
+def run(name: str, /, *, budget: str | None = None, json: Json = False, **parameters: Given) -> None:
+    """Run an automation now, here.
+
+    Exit codes: 0 completed, 3 over budget, 4 blocked by a guard, 5 no target available, 2 usage, 1 anything else.
+
+    Args:
+        name: which automation, like daily-digest.
+        budget: a limit for this run, besides the automation's own: "0.10 USD".
+        json: print one JSON document instead of following the run.
+        parameters: the automation's own, like --source PATH.
+    """
+    from farebox.cli.running import run_here
+
+    limit = None if budget is None else parse_money(budget)
+    run_here(name, parameters, limit, as_json=json)
+
+
+@app.command
+def demo(*, source: str = ".", limit: int | None = None, budget: str | None = None) -> None:
+    """Run the daily digest on this repository's own history and documents: no key, no server.
+
+    Args:
+        source: any folder of texts, git repository, or RSS/Atom feed (file or address) instead.
+        limit: how many items at most.
+        budget: a limit for this run.
+    """
+    from farebox.cli.running import introduce, run_here, what_next
+
+    introduce(_out)
+    parameters = {"source": source} | ({} if limit is None else {"limit": str(limit)})
+    run_here("daily-digest", parameters, None if budget is None else parse_money(budget), as_json=False)
+    what_next(_out)
+
+
+@app.command
+def quote(name: str, /, *, json: Json = False, **parameters: Given) -> None:
+    """Say what a run would cost, without running it: fast and best side by side.
+
+    Args:
+        name: which automation.
+        json: print JSON.
+        parameters: the automation's own.
+    """
+    from farebox.cli.quoting import compare
+
+    flow = find_flow(name)
+    compared = compare(get_runtime(), flow, read_parameters(flow, parameters))
+    if json:
+        print_json(compared.to_json())
+    else:
+        _out.print(compared.lines())
+
+
+@app.command
+def runs(*, automation: str | None = None, limit: int = 20, json: Json = False) -> None:
+    """List past runs, newest first.
+
+    Args:
+        automation: only this one's.
+        limit: how many.
+        json: print JSON.
+    """
+    from pricing.reports import render_terminal
+    from pricing.reports import runs as list_runs
+
+    found = list_runs(_synced().replica, limit=limit, automation=automation)
+    if json:
+        print_json([line.to_json() for line in found])
+    else:
+        _out.print(render_terminal(found))
+
+
+@app.command
+def report(run_id: str = "last", /, *, json: Json = False) -> None:
+    """Report what a run cost, and why.
+
+    Args:
+        run_id: the run's id, its first characters, or "last".
+        json: print JSON.
+    """
+    from pricing.reports import render_terminal, run_report
+
+    found = run_report(_synced().replica, run_id)
+    if json:
+        print_json(found.to_json())
+    else:
+        _out.print(render_terminal(found))
+
+
+@app.command
+def budgets(*, json: Json = False) -> None:
+    """List the budgets whose window is open: limit, spent, held, left, reset.
+
+    Args:
+        json: print JSON.
+    """
+    states = get_runtime().ledger.budgets()
+    if json:
+        fields = ("name", "scope", "key", "window", "starts_at", "resets_at", "limit", "spent", "held", "left")
+        print_json([{field: getattr(state, field) for field in fields} for state in states])
+        return
+    if not states:
+        _out.print("No budget has an open window yet; the first run opens one.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("budget", "limit", "spent", "held", "left", "resets"):
+        table.add_column(heading, justify="left" if heading in {"budget", "resets"} else "right")
+    for state in states:
+        amounts = (state.limit, state.spent, state.held, state.left)
+        reset = f"{state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else "with the run"
+        table.add_row(Text(state.name), *map(format_money, amounts), reset)
+    _out.print(table)
+
+
+@app.command
+def sync(*, rebuild: bool = False) -> None:
+    """Bring the replica up to date with the ledger.
+
+    Args:
+        rebuild: delete it and build it anew.
+    """
+    runtime = get_runtime()
+    done = runtime.replica.rebuild() if rebuild else runtime.replica.sync()
+    if not done.done:
+        _out.print(f"{runtime.replica.path} is held by another process; the next sync catches up.")
+    else:
+        how = "rebuilt" if done.rebuilt else "up to date"
+        _out.print(f"{runtime.replica.path} is {how}: {done.rows} rows copied.")
+
+
+def _synced() -> Runtime:
+    """The runtime, its replica up to date if nobody holds it."""
+    runtime = get_runtime()
+    runtime.replica.sync()
+    return runtime

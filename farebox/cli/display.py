@@ -1,0 +1,181 @@
+"""What a run looks like in the terminal: its quote, its progress, its result."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from farebox.sources.text import clean_text
+from pricing.budgets import Refusal
+from pricing.facts import Run
+from pricing.holds import Settled
+from pricing.money import Nano, format_money
+from pricing.quotes import Quote
+from tasks.turns import TurnEvent
+
+_SHORT = 40
+_METHODS = {
+    "prior": "no past runs yet: the plan and a cautious prior",
+    "student_t": "the plan, and how {n} past runs fell from it",
+    "conformal": "how the last {n} runs fell from their plans",
+}
+
+
+class RunDisplay:
+    """Follows one run of this process. A watcher of the runtime."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._progress: _Progress | None = None
+        self._lock = threading.Lock()
+
+    def waiting(self, for_what: str) -> None:
+        """Show that something is being waited for."""
+        self._show(Spinner("dots", Text(for_what, style="dim")))
+
+    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
+        """Show the quote, and begin to show progress."""
+        self.stop()
+        self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
+        if not refusals:
+            self._progress = _Progress(json.loads(run.plan))
+            self._show(self._progress)
+
+    def turn(self, event: TurnEvent) -> None:
+        """Count a turn."""
+        if self._progress is not None:
+            self._progress.count(event)
+
+    def settled(self, run: Run, outcome: str, settled: Settled) -> None:
+        """Stop moving; say what it came to."""
+        del run
+        self.stop()
+        verb = {"completed": "done", "over_budget": "stopped by a budget"}.get(outcome, outcome)
+        self._console.print(
+            Text.assemble(
+                ("✓ " if outcome == "completed" else "■ ", "bold"),
+                f"{verb}: {format_money(settled.spent)} spent, {format_money(settled.released)} of the hold released",
+            )
+        )
+
+    def stop(self) -> None:
+        """Leave what was shown last standing, if it is worth it."""
+        with self._lock:
+            live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _show(self, what: RenderableType) -> None:
+        self.stop()
+        live = Live(
+            what,
+            console=self._console,
+            refresh_per_second=8,
+            transient=not isinstance(what, _Progress),
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        live.start()
+        with self._lock:
+            self._live = live
+
+
+class _Progress:
+    """One line per operation of the plan."""
+
+    def __init__(self, plan: Iterable[dict[str, int | str]]) -> None:
+        self._planned: dict[str, int] = {str(step["operation"]): int(step["calls"]) for step in plan}
+        self._turns: Counter[str] = Counter()
+        self._troubled: Counter[str] = Counter()
+        self._cost: Counter[str] = Counter()
+        self._models: dict[str, str] = {}
+        self._started = time.monotonic()
+
+    def count(self, event: TurnEvent) -> None:
+        name = event.operation
+        self._turns[name] += 1
+        self._cost[name] += event.cost_nano
+        self._troubled[name] += event.attempts > 1 or event.outcome != "answered"
+        if event.target:
+            self._models[name] = event.target
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console, options
+        table = Table.grid(padding=(0, 2))
+        for name in [*self._planned, *(name for name in self._turns if name not in self._planned)]:
+            table.add_row(*self._row(name))
+        yield Padding(table, (0, 0, 0, 2))
+
+    def _row(self, name: str) -> Iterable[RenderableType]:
+        done, planned = self._turns[name], self._planned.get(name, 0)
+        width = 16
+        filled = min(width, width * done // max(planned, done, 1))
+        style = "green" if planned and done >= planned else "cyan"
+        yield Text(name)
+        yield Text.assemble(("━" * filled, style), ("─" * (width - filled), "dim"))
+        yield Text(f"{done}/{planned}" if planned else f"{done}", justify="right")
+        yield Text(format_money(self._cost[name]) if done else "", justify="right")
+        yield Text(self._models.get(name, ""), style="dim")
+        troubled = self._troubled[name]
+        yield Text(f"{troubled} with more than one attempt" if troubled else "", style="yellow")
+
+
+def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> RenderableType:
+    """A quote as people read it."""
+    table = Table.grid(padding=(0, 3))
+    table.add_row("[dim]point", "[dim]p50", "[dim]p95", "[dim]ceiling", "[dim]held")
+    amounts = (quote.point, quote.p50, quote.p95, quote.ceiling, hold)
+    table.add_row(*(Text(format_money(amount), style="bold") for amount in amounts))
+    heading = Text.assemble(("Quote ", "bold"), automation, (f"  quality {quality}", "dim"))
+    return _stack(heading, Padding(table, (0, 0, 0, 2)), Text("  rests on " + basis(quote), style="dim"))
+
+
+def basis(quote: Quote) -> str:
+    """What a quote rests on, in words."""
+    return _METHODS[quote.method].format(n=quote.n) + f"; rates: {quote.rate_version}"
+
+
+def result_lines(result: object) -> RenderableType:
+    """A flow's result: models by their fields, anything else as text. Control characters are left out."""
+    if not isinstance(result, BaseModel):
+        return Text(clean_text(str(result)))
+    lines: list[RenderableType] = []
+    for name in type(result).model_fields:
+        value = getattr(result, name)
+        if isinstance(value, str):
+            lines += [Text(clean_text(value)), Text()]
+        elif isinstance(value, list):
+            lines += [line for item in value for line in _item(item)]
+        else:
+            lines.append(Text(f"{name}: {clean_text(str(value))}"))
+    return _stack(*lines)
+
+
+def _item(item: object) -> Iterable[RenderableType]:
+    if not isinstance(item, BaseModel):
+        yield Text(f"  {clean_text(str(item))}", style="dim")
+        return
+    values = [clean_text(str(value)) for value in item.model_dump().values()]
+    head, *rest = values
+    tags = [value for value in rest if len(value) <= _SHORT]
+    yield Text.assemble("• ", (head, "bold"), ("  " + " · ".join(tags), "dim"))
+    yield from (Padding(Text(value), (0, 0, 0, 2)) for value in rest if len(value) > _SHORT)
+
+
+def _stack(*parts: RenderableType) -> RenderableType:
+    table = Table.grid()
+    for part in parts:
+        table.add_row(part)
+    return table

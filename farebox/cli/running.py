@@ -1,0 +1,197 @@
+"""``farebox run`` and ``farebox demo``: one run in this process, followed to its end."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.text import Text
+
+from farebox.cli.finding import find_flow, read_parameters
+from farebox.cli.output import print_json
+from farebox.gate import BUDGET_OF_THIS_RUN
+from farebox.runtime import Runtime, get_runtime
+from pricing.budgets import Refusal
+from pricing.errors import Blocked, FareboxError, OverBudget
+from pricing.facts import Run
+from pricing.holds import Settled
+from pricing.money import Nano
+from pricing.quotes import Quote
+from tasks.turns import TurnEvent
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import State
+
+
+class _Record:
+    """Remembers what a run was told about itself."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.outcome = "not started"
+        self.settled_as: Settled | None = None
+
+    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
+        del quote
+        self.run = run
+        self.outcome = "over_budget" if refusals else "running"
+
+    def turn(self, event: TurnEvent) -> None:
+        """Turns are in the ledger."""
+
+    def settled(self, run: Run, outcome: str, settled: Settled) -> None:
+        del run
+        self.outcome, self.settled_as = outcome, settled
+
+
+def run_here(name: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
+    """Run an automation in this process; ends as its exit code says.
+
+    Raises:
+        FareboxError: the run did not complete; its exit code is the command's.
+    """
+    runtime = get_runtime()
+    flow = find_flow(name)
+    parameters = read_parameters(flow, given)
+    record = _Record()
+    runtime.watchers.append(record)
+    console = Console(highlight=False, stderr=as_json)
+    try:
+        state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
+        if as_json:
+            _print_json(record, state)
+        _show(runtime, record, state, console, as_json=as_json)
+    finally:
+        runtime.watchers.remove(record)
+
+
+def _follow(
+    runtime: Runtime,
+    flow: Flow[..., Any],
+    parameters: dict[str, Any],
+    limit: Nano | None,
+    console: Console,
+    *,
+    as_json: bool,
+) -> State[Any]:
+    """The state the run ends in."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from farebox.cli.display import RunDisplay
+
+    display = RunDisplay(console)
+    token = BUDGET_OF_THIS_RUN.set(limit)
+    if not as_json:
+        runtime.watchers.append(display)
+        display.waiting("starting Prefect")
+    try:
+        # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return cast("State[Any]", flow(**parameters, return_state=True))
+    finally:
+        BUDGET_OF_THIS_RUN.reset(token)
+        display.stop()
+        if display in runtime.watchers:
+            runtime.watchers.remove(display)
+
+
+def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console, *, as_json: bool) -> None:
+    """The result and the cost report, or why there are none."""
+    if not as_json and record.settled_as is not None:
+        from farebox.cli.display import result_lines
+        from pricing.reports import render_terminal, run_report
+
+        if state.is_completed():
+            console.print()
+            console.print(result_lines(state.result(raise_on_failure=False)))
+        if record.run is not None:
+            console.print()
+            console.print(render_terminal(run_report(runtime.replica, record.run.run_id)))
+            console.print()
+            _tell_places(runtime, record.run.run_id, console)
+    if not state.is_completed():
+        raise _why(state)
+
+
+def _print_json(record: _Record, state: State[Any]) -> None:
+    run, settled = record.run, record.settled_as
+    result = state.result(raise_on_failure=False) if state.is_completed() else None
+    print_json(
+        {
+            "run_id": run.run_id if run else None,
+            "outcome": record.outcome,
+            "message": state.message,
+            "sandbox": run.stand_in if run else None,
+            "point_nano": run.point_nano if run else None,
+            "p50_nano": run.p50_nano if run else None,
+            "p95_nano": run.p95_nano if run else None,
+            "ceiling_nano": run.ceiling_nano if run else None,
+            "held_nano": settled.held if settled else 0,
+            "spent_nano": settled.spent if settled else 0,
+            "released_nano": settled.released if settled else 0,
+            "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
+        }
+    )
+
+
+def _tell_places(runtime: Runtime, run_id: str, console: Console) -> None:
+    places: dict[str, Path | str] = {
+        "report": runtime.home / "reports" / f"{run_id}.md",
+        "ledger": runtime.ledger.store.place,
+        "replica": runtime.replica.path,
+    }
+    for name, place in places.items():
+        console.print(Text.assemble((f"{name:<8}", "dim"), _short(place)))
+
+
+def _short(place: Path | str) -> str:
+    """Relative to where we are, when it is below."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(place)
+
+
+def introduce(console: Console) -> None:
+    """Say what the demo is about to do."""
+    runtime = get_runtime()
+    if any(target.stand_in for target in runtime.router.targets):
+        console.print(
+            "No provider key is set: the sandbox provider answers on this machine. Its texts are extracts, not a\n"
+            "model's; its token counts, prices, budgets and reports are what a real run would show.\n",
+            style="dim",
+        )
+
+
+def what_next(console: Console) -> None:
+    """Say what to try after the demo."""
+    console.print()
+    for command, why in (
+        ("farebox quote daily-digest", "what the next run would cost, fast and best"),
+        ('farebox run daily-digest --budget "0.0001 USD"', "a run that is refused before any call"),
+        ("farebox run support-triage", "an agent with tools, several turns per ticket"),
+        ("farebox runs", "every run so far"),
+    ):
+        console.print(Text.assemble(("  " + command, "bold"), (f"   {why}", "dim")))
+
+
+def _why(state: State[Any]) -> FareboxError:
+    """The error that a run ended with."""
+    decisions: dict[str | None, type[FareboxError]] = {"OverBudget": OverBudget, "Blocked": Blocked}
+    if state.name in decisions:
+        message, _, next_step = (state.message or state.name or "").partition("\n")
+        return decisions[state.name](message, next_step=next_step)
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, FareboxError):
+        return error
+    if not isinstance(error, BaseException):
+        return FareboxError(f"The run ended as {state.name}.", next_step="Look it up in the Prefect UI.")
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if f"{Path('flows')}" in Path(frame.filename).parts]
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return FareboxError(
+        f"The automation's own code failed: {type(error).__name__}: {error}{place}.",
+        next_step="Mend it and run again; what was spent is in `farebox report`.",
+    )

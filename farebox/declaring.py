@@ -1,0 +1,128 @@
+"""What an automation declares about its money: price, budget and plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pricing.budgets import BudgetRule, Window
+from pricing.errors import MoneyError, PlanError
+from pricing.money import Nano, format_money, parse_money
+from pricing.plans import Calls, Plan, PlanStep
+from tasks.agents import Agent
+from tasks.llm_task import step_of
+from tasks.steps import Step
+
+_CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a customer pays for one outcome: ``"3 credits"`` or ``"0.50 USD"``."""
+
+    text: str
+    credits: int | None
+    money: Nano | None
+
+    @classmethod
+    def parse(cls, text: str) -> Price:
+        """The price that a text states.
+
+        Raises:
+            MoneyError: it states none.
+        """
+        if found := _CREDITS.fullmatch(text.strip()):
+            return cls(text, int(found["number"]), None)
+        try:
+            return cls(text, None, parse_money(text))
+        except MoneyError:
+            raise MoneyError(
+                f"{text[:40]!r} is no price.", next_step='Write it like "3 credits" or "0.50 USD".'
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The limits an automation sets itself, each an amount like ``"5 USD"``; what is left out is not limited."""
+
+    per_run: str | None = None
+    per_day: str | None = None
+    per_week: str | None = None
+    per_month: str | None = None
+    limits: Mapping[Window, Nano] = field(init=False, repr=False, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        texts: dict[Window, str | None] = {
+            "run": self.per_run,
+            "day": self.per_day,
+            "week": self.per_week,
+            "month": self.per_month,
+        }
+        limits = {window: parse_money(text) for window, text in texts.items() if text is not None}
+        object.__setattr__(self, "limits", limits)
+
+    def rules(self, automation: str, run_id: str) -> list[BudgetRule]:
+        """The rules it stands for in one run."""
+        return [
+            BudgetRule("run", run_id, window, limit)
+            if window == "run"
+            else BudgetRule("automation", automation, window, limit)
+            for window, limit in self.limits.items()
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{format_money(limit)} per {window}" for window, limit in self.limits.items()) or "no limit"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredPlan:
+    """A plan and, by operation, what its steps declare. Plans add up with ``+``."""
+
+    plan: Plan
+    steps: Mapping[str, Step]
+
+    def __add__(self, other: DeclaredPlan) -> DeclaredPlan:
+        for operation in self.steps.keys() & other.steps.keys():
+            if self.steps[operation] != other.steps[operation]:
+                raise PlanError(
+                    f"The plan names the operation {operation!r} twice, with different steps.",
+                    next_step="Give each step its own operation.",
+                    operation=operation,
+                )
+        return DeclaredPlan(self.plan + other.plan, {**self.steps, **other.steps})
+
+
+def plan(
+    step: object,
+    *,
+    calls: Calls = 1,
+    input_tokens: int,
+    output_tokens: int,
+    max_calls: Calls | None = None,
+) -> DeclaredPlan:
+    """What one step of an automation is expected to take.
+
+    Args:
+        step: an ``@llm_task``, or an ``Agent`` for the turns in which it chooses tools.
+        calls: turns per run: a number, or a function of the automation's parameters by their names.
+        input_tokens: tokens read per turn.
+        output_tokens: tokens written per turn.
+        max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
+
+    Raises:
+        PlanError: ``step`` is neither, or a number makes no sense.
+    """
+    declared = Step(step.operation, step.tier, step.max_tokens, 1) if isinstance(step, Agent) else step_of(step)
+    if declared is None:
+        raise PlanError(
+            f"plan(…) was given {_named(step)}, which is no LLM step.",
+            next_step="Give it a function decorated with @llm_task, or an Agent.",
+        )
+    steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls)
+    return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
+
+
+def _named(value: Any) -> str:
+    return repr(getattr(value, "__name__", type(value).__name__))

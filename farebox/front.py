@@ -1,0 +1,47 @@
+"""The names a flow is written with, bound to this process's runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from farebox.runtime import get_runtime
+from tasks import agents
+from tasks.ask import Ask
+from tasks.engine import Engine
+from tasks.llm_task import llm_task
+from tasks.targets import Tier
+
+__all__ = ["Agent", "ask", "llm_task"]
+
+
+def _engine() -> Engine:
+    return get_runtime().engine
+
+
+ask = Ask(_engine)
+"""One turn of the ``@llm_task`` that is under way: ``ask("summarize.j2", document=text, returns=Summary)``."""
+
+
+class Agent(agents.Agent):
+    """A model with tools, run inside an ``@llm_task``: see ``tasks.agents.Agent``."""
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        tools: Sequence[Callable[..., Any]],
+        operation: str = "tool_selection",
+        tier: Tier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 512,
+    ) -> None:
+        super().__init__(
+            _engine,
+            prompt=prompt,
+            tools=tools,
+            operation=operation,
+            tier=tier,
+            max_turns=max_turns,
+            max_tokens=max_tokens,
+        )

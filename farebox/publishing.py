@@ -1,0 +1,50 @@
+"""After a run: the replica brought up to date, its cost report published, and no traceback for a decision."""
+
+from __future__ import annotations
+
+import logging
+
+from farebox.runtime import Runtime
+from pricing.errors import FareboxError
+
+_PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def publish(runtime: Runtime, run_id: str, automation: str) -> None:
+    """Bring the replica up to date, write the run's cost report and publish it as an artifact of the flow run.
+
+    What cannot be published now is logged: the run itself is settled, and a report can be made at any time.
+    """
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.exceptions import PrefectException
+    from prefect.logging import get_run_logger
+
+    from pricing.reports import render_markdown, run_report
+
+    try:
+        runtime.replica.sync()
+        markdown = render_markdown(run_report(runtime.replica, run_id))
+        folder = runtime.home / "reports"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{run_id}.md").write_text(markdown, "utf-8")
+        create_markdown_artifact(markdown, key=f"{automation}-cost", description="What this run cost, and why")
+    except (FareboxError, PrefectException, OSError) as error:
+        get_run_logger().warning("The cost report of this run is not published yet: %s", error)
+
+
+def spare_tracebacks() -> None:
+    """Let Prefect log our own errors, which explain themselves, as one line without a traceback."""
+    for name in _PREFECT_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _OneLine) for known in logger.filters):
+            logger.addFilter(_OneLine())
+
+
+class _OneLine(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, FareboxError):
+            record.exc_info = None
+            record.exc_text = None
+            record.msg, record.args = f"{record.getMessage()} {error}", ()
+        return True

@@ -1,0 +1,137 @@
+"""The composition root: one per process, built lazily from farebox.toml and the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from farebox.credentials import build_target
+from farebox.settings import Settings, find_root, load_settings
+from guardrails.context import ContextGuard
+from guardrails.pipeline import Guarded, Pipeline
+from guardrails.secrets import SecretsGuard
+from pricing.budgets import Refusal
+from pricing.facts import Run
+from pricing.holds import Settled
+from pricing.ledger import Ledger
+from pricing.quotes import Quote
+from pricing.rates import RateCard
+from pricing.replica import Replica
+from pricing.store import Store
+from tasks.attempts import Attempts
+from tasks.engine import Engine
+from tasks.journey import Limits
+from tasks.loop import LoopThread
+from tasks.prompts import Prompts
+from tasks.routing import Router
+from tasks.targets import Credential, Target
+from tasks.transport import Transport
+from tasks.turns import TurnEvent, Turns
+
+
+class Watcher(Protocol):
+    """Somebody who follows runs of this process: the command line's display."""
+
+    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
+        """A run was quoted, and admitted or refused."""
+
+    def turn(self, event: TurnEvent) -> None:
+        """A turn ended."""
+
+    def settled(self, run: Run, outcome: str, settled: Settled) -> None:
+        """A run ended."""
+
+
+class Runtime:
+    """Ledger, rate card, router, guards and connections of one process.
+
+    Everything in it opens when it is first used, so that building one costs little.
+    """
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        self.settings = settings
+        self.root = root
+        self.home = settings.home
+        self.watchers: list[Watcher] = []
+        self.rates = RateCard.load(rate.rate() for rate in settings.rates)
+        self.router = Router([build_target(target, self.rates) for target in settings.targets])
+        store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
+        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds)
+        self.replica = Replica(self.home / "replica.duckdb", store)
+        self._transport = Transport()
+        self._sandbox = _SandboxAddress(settings, self.home)
+        guards = Pipeline([Guarded(ContextGuard()), Guarded(SecretsGuard())])
+        turns = settings.turns
+        attempts = Attempts(self.ledger, self.rates, self._transport, self._sandbox.reached, turns.retries)
+        limits = Limits(turns.deadline_seconds, turns.max_attempts)
+        self.engine = Engine(
+            self.ledger,
+            self.router,
+            Prompts(settings.prompts),
+            Turns(self.ledger, attempts, guards, limits, self._watch_turn),
+            LoopThread(),
+        )
+
+    def close(self) -> None:
+        """Close connections and the ledger; the process may go on without them."""
+        self.engine.loop.run(self._transport.close())
+        self.engine.loop.stop()
+        self._sandbox.stop()
+        self.ledger.close()
+
+    def _watch_turn(self, event: TurnEvent) -> None:
+        for watcher in self.watchers:
+            watcher.turn(event)
+
+
+class _SandboxAddress:
+    """Where stand-ins are reached: a sandbox of this process, started with the first request, or one that runs."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self._settings = settings.sandbox
+        self._journal = home / "sandbox-journal.jsonl"
+        self._starting = threading.Lock()
+        self._url = settings.sandbox.url
+        self._own: object | None = None
+
+    def reached(self, target: Target) -> Target:
+        """The target as it is reached: itself, or its stand-in."""
+        if not target.stand_in:
+            return target
+        path = urlsplit(target.base_url).path
+        return dataclasses.replace(
+            target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
+        )
+
+    def stop(self) -> None:
+        """Stop the sandbox of this process, if there is one."""
+        from tasks.sandbox import Sandbox
+
+        if isinstance(self._own, Sandbox):
+            self._own.stop()
+
+    def _started(self) -> str:
+        with self._starting:
+            if not self._url:
+                from tasks.sandbox import Latency, Sandbox
+
+                self._journal.parent.mkdir(parents=True, exist_ok=True)
+                own = Sandbox(self._journal, latency=Latency(base=self._settings.latency_seconds))
+                self._url = own.start()
+                self._own = own
+            return self._url
+
+
+@lru_cache(maxsize=1)
+def get_runtime() -> Runtime:
+    """This process's runtime, for the project we are in.
+
+    Raises:
+        ConfigError: the settings are wrong.
+    """
+    root = find_root()
+    return Runtime(load_settings(root), root)

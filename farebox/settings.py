@@ -1,0 +1,215 @@
+"""farebox.toml and the environment, validated; what is wrong is told with every place it was looked for."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import date
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pricing.budgets import BudgetRule, Window
+from pricing.errors import ConfigError, FareboxError, MoneyError
+from pricing.money import Nano, parse_money
+from pricing.rates import OwnRate
+from tasks.targets import ProviderName, Tier
+
+FILE = "farebox.toml"
+
+
+def _money(value: object) -> Nano:
+    try:
+        return parse_money(value if isinstance(value, str | int | Decimal) else str(value))
+    except MoneyError as error:
+        raise ValueError(str(error)) from None
+
+
+Money = Annotated[Nano, BeforeValidator(_money)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetSettings(_Table):
+    """One of the ``[[targets]]``. What is left out is what the provider and the model usually have."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
+    provider: ProviderName
+    model: Annotated[str, Field(min_length=1)]
+    tier: Tier
+    account: str = "default"
+    region: str = ""
+    base_url: str = ""
+    failure_domain: str = ""
+    key_env: str = ""
+    window: Annotated[int, Field(gt=0)] | None = None
+    max_output: Annotated[int, Field(gt=0)] = 16_384
+    read_timeout: Seconds = 60.0
+    tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
+    sends_temperature: bool = True
+    reasoning: bool = False
+
+
+class BudgetSettings(_Table):
+    """One of the ``[[budgets]]``."""
+
+    scope: Literal["automation"]
+    key: str
+    window: Window
+    limit: Money
+
+    def rule(self) -> BudgetRule:
+        """The rule it states."""
+        return BudgetRule(self.scope, self.key, self.window, self.limit)
+
+
+class RateSettings(_Table):
+    """One of the ``[[rates]]``: an own price in dollars per million tokens, before the list's."""
+
+    provider: ProviderName
+    model: str
+    input_per_mtok: Annotated[Decimal, Field(ge=0)]
+    output_per_mtok: Annotated[Decimal, Field(ge=0)]
+    cache_read_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    valid_from: date | None = None
+
+    def rate(self) -> OwnRate:
+        """The rate it states."""
+        return OwnRate(**self.model_dump())
+
+
+class HoldSettings(_Table):
+    """How much is held, and for how long."""
+
+    buffer_percent: Annotated[int, Field(ge=0, le=200)] = 25
+    lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class TurnSettings(_Table):
+    """What one turn may take."""
+
+    deadline_seconds: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+
+
+class SandboxSettings(_Table):
+    """The stand-in provider. With a ``url`` it is one that runs already."""
+
+    url: str = ""
+    latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="FAREBOX_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    timezone: str = "UTC"
+    home: Path = Path(".farebox")
+    ledger_url: str = ""
+    prompts: tuple[Path, ...] = (Path("flows/prompts"),)
+    holds: HoldSettings = HoldSettings()
+    turns: TurnSettings = TurnSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    targets: tuple[TargetSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
+    rates: tuple[RateSettings, ...] = ()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; write one like Europe/Madrid") from None
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where days begin."""
+        return ZoneInfo(self.timezone)
+
+
+def load_settings(root: Path) -> Settings:
+    """The settings of the project in ``root``; relative paths in them are relative to it.
+
+    Raises:
+        ConfigError: the file is no TOML, or a value is wrong; the message tells where each was looked for.
+    """
+    path = root / FILE
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step="Mend that line.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
+    try:
+        settings = Settings(**found)
+    except ValidationError as error:
+        raise _explained(error, path) from None
+    folders = tuple(root / folder for folder in settings.prompts)
+    return settings.model_copy(update={"home": root / settings.home.expanduser(), "prompts": folders})
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The project's folder: the nearest one upwards that has a farebox.toml, else the one this package lies in."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / FILE).exists():
+            return folder
+    return Path(__file__).resolve().parent.parent
+
+
+def _explained(error: ValidationError, path: Path) -> FareboxError:
+    faults = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+        if fault["type"] == "extra_forbidden":
+            message = "unknown setting" + _meant(fault["loc"])
+        variable = "FAREBOX_" + "__".join(str(part) for part in fault["loc"]).upper()
+        tried = f"in {path}" + (f" and {variable}" if variable in os.environ else f" ({variable} is not set)")
+        faults.append(f"{place}: {message}, {tried}")
+    return ConfigError(
+        "The settings are wrong: " + "; ".join(faults) + ".",
+        next_step="Mend them in farebox.toml or in the environment.",
+        faults=faults,
+    )
+
+
+def _meant(location: tuple[int | str, ...]) -> str:
+    tables: dict[str, type[BaseModel]] = {
+        "targets": TargetSettings,
+        "budgets": BudgetSettings,
+        "rates": RateSettings,
+        "holds": HoldSettings,
+        "turns": TurnSettings,
+        "sandbox": SandboxSettings,
+    }
+    table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
+    near = get_close_matches(str(location[-1]), table.model_fields, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
