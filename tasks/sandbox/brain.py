@@ -49,12 +49,11 @@ def answer_question(question: Question, seed: str) -> Answer:
 
 
 def _compose(question: Question, material: Material, effort: Effort) -> str:
-    text = "\n\n".join([*material.results, material.text] if material.results else [material.text])
     definition = question.schema.definition if question.schema else schema_in(question.instructions)
     if definition is not None:
-        return orjson.dumps(_structure(definition, text, material.orders, effort)).decode()
+        return orjson.dumps(_structure(definition, material, effort)).decode()
     if question.json_object:
-        digest = Digest(text, material.orders)
+        digest = Digest(material.whole, material.orders)
         summary = digest.summary(effort.sentences, effort.characters)
         return orjson.dumps({"sandbox": True, "summary": summary}).decode()
     if material.results:
@@ -65,9 +64,10 @@ def _compose(question: Question, material: Material, effort: Effort) -> str:
     return LABEL + digest.summary(effort.sentences, effort.characters)
 
 
-def _structure(definition: JSONObject, text: str, orders: str, effort: Effort) -> Any:
+def _structure(definition: JSONObject, material: Material, effort: Effort) -> Any:
+    text, facts = (material.text, "\n\n".join(material.results)) if material.orders else (material.whole, "")
     try:
-        return Filler(definition, text, focus=orders, effort=effort).fill()
+        return Filler(definition, text, facts=facts, focus=material.orders, effort=effort).fill()
     except Unfillable as error:
         raise BadRequest(f"Invalid schema: {error}.", param="response_format") from error
 

@@ -10,20 +10,27 @@ from tasks.sandbox.digest import Digest
 from tasks.sandbox.language import name_words, stem, stems
 
 _KIN: Final = {
-    "urgent": "urgent asap immediately critical outage down emergency blocked",
+    "urgent": "urgent asap immediately critical outage down emergency",
     "critical": "critical outage down breach loss emergency",
-    "high": "urgent important serious severe soon deadline blocked",
-    "low": "minor typo cosmetic whenever someday nice",
+    "high": "urgent important serious severe soon deadline blocked cannot broken third breaking",
+    "low": "minor typo cosmetic whenever someday nice gladly",
     "positive": "thanks great love happy excellent pleased wonderful",
     "negative": "angry refund broken terrible disappointed failed complaint unacceptable",
-    "bug": "error crash broken exception fails regression wrong fix",
-    "billing": "invoice charge charged refund payment card price subscription",
+    "bug": "error crash broken exception fails regression wrong fix nothing vanish 500 console early",
+    "fix": "crash bug repair correct wrong broken",
+    "outage": "down 503 unavailable unreachable white everything everybody load",
+    "access": "login log password sign locked phone authenticator codes",
+    "billing": "invoice charge charged refund payment card price seats subscription",
     "account": "login password sign access locked profile",
-    "feature": "add support wish introduce new request",
+    "feature": "add support wish introduce new mode theme option let allow",
+    "operations": "deploy schedule release upgrade migrate configuration alarm disk",
+    "decision": "decide chose adopt instead",
+    "documentation": "docs readme guide explain describe",
     "technical": "error crash install api timeout exception",
     "security": "vulnerability leak cve password attack exploit",
     "shipping": "delivery parcel package courier arrived tracking",
 }
+"""Words that speak for a value without naming it."""
 _KIN_STEMS: Final = {value: frozenset(stems(kin)) for value, kin in _KIN.items()}
 _UNDECIDED: Final = ("other", "general", "neutral", "medium", "normal", "none", "pass")
 _APPROVALS: Final = frozenset(

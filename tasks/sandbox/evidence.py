@@ -16,6 +16,7 @@ _ID: Final = re.compile(r"#?\b[A-Z]{1,8}-\d{1,12}\b|#\d{1,12}\b")
 _PATH: Final = re.compile(r"\b[\w-]{1,64}(?:/[\w.-]{1,64}){0,12}\.[a-z]{1,5}\b")
 _NUMBER: Final = re.compile(r"(?<![\w.-])-?\d{1,12}(?:,\d{3})*(?:\.\d{1,9})?(?![\w-])")
 _NAME: Final = re.compile(r"\b[A-Z][a-zà-ÿ]{1,30}(?:[ ][A-Z][a-zà-ÿ]{1,30}){1,2}\b")
+_PROPER: Final = r"[A-ZÀ-Þ][\w&'’-]{1,40}"
 
 _ID_WORDS: Final = frozenset({"id", "ids", "key", "number", "no", "ref", "reference", "ticket", "sku", "uuid"})
 _PATTERNS: Final[Sequence[tuple[frozenset[str], re.Pattern[str]]]] = (
@@ -42,9 +43,7 @@ def find_text(name: str, schema: JSONObject, text: str) -> str | None:
         words = set(name_words(name))
         pattern = next((pattern for names, pattern in _PATTERNS if words & names), None)
     if pattern is None:
-        if labelled is None and name_words(name)[-1:] == ["name"] and (person := _NAME.search(text)):
-            return person[0]
-        return labelled
+        return labelled or _named(name, text)
     if labelled is not None and (pattern is _ID or pattern.fullmatch(labelled)):
         return labelled
     if pattern is _ID and (near := _near_entity(name, text)):
@@ -78,6 +77,15 @@ def find_number(name: str, text: str) -> float | None:
                 if word in wanted and (best is None or distance < best[0]):
                     best = distance, _value(found[0])
     return None if best is None else best[1]
+
+
+def _named(name: str, text: str) -> str | None:
+    """A proper name: the one after the field's own word (*customer Ann Lee*), or for ``…_name`` the first there is."""
+    words = name_words(name)
+    if words and (found := re.search(rf"(?i:\b{re.escape(words[0])})[ ]({_PROPER}(?:[ ]{_PROPER}){{0,4}})", text)):
+        return found[1].rstrip(".")
+    person = _NAME.search(text) if words[-1:] == ["name"] else None
+    return person[0] if person else None
 
 
 def _near_entity(name: str, text: str) -> str | None:

@@ -40,19 +40,29 @@ class Filler:
 
     Args:
         root: the schema that references are relative to.
-        text: where facts and sentences come from.
+        text: where facts and sentences come from, and what choices are made by.
+        facts: more text, for facts alone.
         focus: what was asked, for ranking.
         effort: how much to write.
         sparse: leave out or set null what is optional and not in the text (for the arguments of tools).
     """
 
-    def __init__(self, root: JSONObject, text: str, *, focus: str = "", effort: Effort, sparse: bool = False) -> None:
+    def __init__(
+        self,
+        root: JSONObject,
+        text: str,
+        *,
+        facts: str = "",
+        focus: str = "",
+        effort: Effort,
+        sparse: bool = False,
+    ) -> None:
         self._root = root
         self._effort = effort
         self._focus = focus
         self._sparse = sparse
         self._digest = Digest(text, focus)
-        self._text = text
+        self._text = f"{text}\n\n{facts}" if facts else text
         self._used: list[str] = []
 
     def fill(self) -> Any:

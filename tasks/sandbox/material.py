@@ -36,6 +36,11 @@ class Material:
     results: Sequence[str]
     said: str
 
+    @property
+    def whole(self) -> str:
+        """The results and the text, as one text."""
+        return "\n\n".join([*self.results, self.text])
+
 
 def gather(messages: Sequence[Message]) -> Material:
     """The material of a conversation. The system prompt is no material: it instructs."""

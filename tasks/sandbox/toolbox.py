@@ -25,9 +25,9 @@ _BRIEF: Final = Effort(sentences=2, items=3, characters=200)
 def next_call(question: Question, material: Material, seed: str) -> ToolCall | None:
     """The call the conversation wants next, or ``None`` when it is time to answer.
 
-    Tools compete by the words that their names, parameters and descriptions share with the user's message; those that
-    only look something up go first. Each is called once in a conversation at most, so every loop ends; a choice the
-    request forces ends with the tools.
+    Tools compete by the words that their names, parameters and descriptions share with the user's message (and their
+    names with the instructions); those that only look something up go first. Each is called once in a conversation at
+    most, so every loop ends; a choice the request forces ends with the tools.
     """
     if question.tool_choice == "none":
         return None
@@ -37,7 +37,7 @@ def next_call(question: Question, material: Material, seed: str) -> ToolCall | N
         unused = [tool for tool in unused if tool.name == question.forced_tool]
     text = "\n\n".join([material.said, *material.results])
     forced = question.tool_choice in {"any", "tool"}
-    scores = {tool.name: _score(tool, material.said, text) for tool in unused}
+    scores = {tool.name: _score(tool, question.instructions, material.said, text) for tool in unused}
     wanted = [tool for tool in unused if forced or scores[tool.name] >= _ENOUGH]
     for tool in sorted(wanted, key=lambda tool: (not _looks_up(tool) and not forced, -scores[tool.name])):
         try:
@@ -53,7 +53,7 @@ def _looks_up(tool: Tool) -> bool:
     return bool(_LOOKUPS.intersection(name_words(tool.name)[:1]))
 
 
-def _score(tool: Tool, said: str, text: str) -> int:
+def _score(tool: Tool, instructions: str, said: str, text: str) -> int:
     """How much a tool is wanted; nothing for one that needs a fact nobody told."""
     properties = tool.parameters.get("properties") or {}
     for name in tool.parameters.get("required") or ():
@@ -61,7 +61,7 @@ def _score(tool: Tool, said: str, text: str) -> int:
             return 0
     wanted = set(stems(said))
     seen: set[str] = set()
-    score = 0
+    score = len({stem(word) for word in name_words(tool.name)} & set(stems(instructions)))
     for words, weight in (
         (name_words(tool.name), _NAME),
         ([word for name in properties for word in name_words(name)], _PARAMETER),

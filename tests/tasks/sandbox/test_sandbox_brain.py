@@ -139,6 +139,23 @@ def test_an_agent_looks_up_before_it_acts_and_then_ends() -> None:
     assert "Ann Lee" in answer.text
 
 
+def test_choices_are_made_by_the_ticket_and_not_by_what_was_looked_up() -> None:
+    call = ToolCall("c", "look_up_account", '{"customer":"Ann Lee"}')
+    messages = [
+        Message(
+            "user", "Look up the account of customer Ann Lee.\n<ticket>The API answers with 503 for everybody.</ticket>"
+        ),
+        Message("assistant", tool_calls=(call,)),
+        Message("tool", '{"plan": "team", "last_invoice": "paid", "account_id": "A-7"}', tool_call_id="c"),
+    ]
+    tool = _tool("look_up_account", "The account of a customer", customer="string")
+    assert json.loads(ask(messages=messages[:1], tools=[tool]).calls[0].arguments) == {"customer": "Ann Lee"}
+    properties = {"category": {"enum": ["billing", "outage", "other"]}, "account_id": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    answer = ask(messages=messages, tools=[tool], schema=schema)
+    assert json.loads(answer.text) == {"category": "outage", "account_id": "A-7"}
+
+
 def test_tools_are_called_only_when_wanted() -> None:
     assert not ask("Tell me a joke about prefects and their flows.", tools=TOOLS).calls
     assert not ask("Get ticket T-1.", tools=TOOLS, tool_choice="none").calls
