@@ -7,6 +7,7 @@ from pricing.reports.reading import Reading
 
 SHORTEST_PREFIX = 4
 _SHOWN = 3
+_NAMED = 10
 _SIMILAR = 0.75
 """Jaro-Winkler similarity from which on an id may have been meant; two random UUIDs seldom reach 0.7."""
 START = "Run an automation, or `farebox demo`; then, if it ran on another machine, `farebox sync`."
@@ -52,3 +53,20 @@ def find_run(replica: Reading, asked: str) -> str:
 
 def _these(kind: str, ids: list[str]) -> str:
     return f"{kind}: {', '.join(repr(name)[1:-1] for name in ids)}."
+
+
+def check_automation(replica: Reading, name: str | None) -> None:
+    """Make sure that a run of this automation is known; any will do for None.
+
+    Raises:
+        UsageError: there is none; the next step names those that have run.
+    """
+    if name is None:
+        return
+    known = [row["automation"] for row in replica.rows("automations")]
+    if name not in known:
+        raise UsageError(
+            f"There are no runs of an automation {name[:40]!r}.",
+            next_step=_these("These have run", known[:_NAMED]) if known else START,
+            automations=known[:_NAMED],
+        )

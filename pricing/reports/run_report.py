@@ -24,6 +24,7 @@ from pricing.reports.run_shapes import (
     Tokens,
     TurnLine,
     Unknown,
+    ratio,
 )
 from pricing.reports.stories import fallbacks
 
@@ -224,8 +225,3 @@ def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
 def _known(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
-
-
-def ratio(part: int, whole: int) -> float | None:
-    """How much of ``whole``; None where that is nothing."""
-    return part / whole if whole else None

@@ -211,3 +211,8 @@ class RunReport(Plain):
     guards: tuple[GuardLine, ...]
     adjustments: tuple[AdjustmentLine, ...]
     unknown: Unknown
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """How much ``part`` is of ``whole``; None where that is nothing."""
+    return part / whole if whole else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.table import Table
@@ -14,7 +14,8 @@ FAILURE = "red"
 WARNING = "yellow"
 GOOD = "green"
 QUIET = "dim"
-_NARROWEST = 6
+_NARROWEST = 12
+"""Cells up to which a column of texts is not folded."""
 
 _STYLES = {
     **dict.fromkeys(("completed", "answered", "ok"), GOOD),
@@ -37,18 +38,25 @@ def outcome(word: str) -> Text:
     return Text(clean(word).replace("_", " "), _STYLES.get(word, ""))
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, names: int = 1) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, names: int = 1) -> Table:
     """A small table. Its first ``names`` columns are texts, folded to fit; the others figures, right-aligned and never
     cut.
     """
+    cells = [[cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row] for row in rows]
     made = Table(
-        title=Text(f"\n{title}", "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+        title=Text(f"\n{title}", "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for position, name in enumerate(columns):
         if position < names:
-            made.add_column(Text(name, QUIET), overflow="fold", min_width=_NARROWEST)
+            longest = max((row[position].cell_len for row in cells), default=0)
+            made.add_column(Text(name, QUIET), overflow="fold", min_width=min(longest, _NARROWEST))
         else:
             made.add_column(Text(name, QUIET), justify="right", no_wrap=True)
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row))
+    for row in cells:
+        made.add_row(*row)
     return made

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import format_money
 from pricing.reports.run_shapes import RunReport, TurnLine
+from pricing.reports.sentences import Place, against_quote, basis, money_sentence, place, unknown_sentence
 from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, table
 from pricing.reports.words import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 
 MOST = 20
 """Turns and stories shown; the file and ``--json`` have all."""
 _BAR = 32
+_PLACES: Mapping[Place, str] = {"within the quote": GOOD, "above the p95": WARNING, "above the ceiling": FAILURE}
 
 
 def run_in_terminal(report: RunReport) -> Group:
@@ -75,53 +77,9 @@ def _quote(report: RunReport) -> Iterator[Text]:
         (f" ceiling   {basis(report)}", QUIET),
     )
     yield line(("Actual  ", QUIET), (format_money(money.spent_nano), "bold"), f"  {against_quote(report)}")
-    yield line(("        ", "")) + _bar(report)
+    if money.spent_nano:
+        yield line("        ") + _bar(report)
     yield line(("Money   ", QUIET), money_sentence(report))
-
-
-def basis(report: RunReport) -> str:
-    """What the quote rests on."""
-    quote = report.quote
-    return f"{quote.method.replace('_', '-')}, {plural(quote.history, 'past run')}, rates {quote.rate_version}"
-
-
-def against_quote(report: RunReport) -> str:
-    """The quote against the actual, in one sentence."""
-    money = report.money
-    if money.of_point is None or money.of_p95 is None:
-        return "the quote was nothing"
-    return f"{percent(money.of_point)} of the point, {percent(money.of_p95)} of the p95: {_place(report)[0]}"
-
-
-def money_sentence(report: RunReport) -> str:
-    """What was held and what became of it."""
-    money, holds = report.money, len(report.settlements)
-    if not holds:
-        return f"{format_money(money.held_nano)} to hold, not settled yet"
-    often = f" in {plural(holds, 'hold')}" if holds > 1 else ""
-    parts = [f"{format_money(money.held_nano)} held{often}", f"{format_money(money.spent_nano)} spent"]
-    parts.append(f"{format_money(money.released_nano)} released")
-    if money.adjusted_nano:
-        parts.append(f"{format_money(money.adjusted_nano)} adjusted later")
-    if money.unsettled_nano:
-        parts.append(f"{format_money(money.unsettled_nano)} not settled yet")
-    return ", ".join(parts)
-
-
-def unknown_sentence(report: RunReport) -> str:
-    """How much of the cost is a worst case, because nobody told the true one."""
-    unknown = report.unknown
-    return (
-        f"{plural(unknown.attempts, 'attempt')} may have been billed without telling: counted at the worst case, "
-        f"{format_money(unknown.worst_nano)} in all."
-    )
-
-
-def _place(report: RunReport) -> tuple[str, str]:
-    spent, quote = report.money.spent_nano, report.quote
-    if spent <= quote.p95_nano:
-        return "within the quote", GOOD
-    return ("above the p95", WARNING) if spent <= quote.ceiling_nano else ("above the ceiling", FAILURE)
 
 
 def _bar(report: RunReport) -> Text:
@@ -129,7 +87,7 @@ def _bar(report: RunReport) -> Text:
     spent, p95 = report.money.spent_nano, report.quote.p95_nano
     scale = max(spent, p95, 1)
     filled, mark = -(-spent * _BAR // scale), min(p95 * _BAR // scale, _BAR - 1)
-    style = _place(report)[1]
+    style = _PLACES[place(report)]
     cells = [("━", style) if cell < filled else ("─", QUIET) for cell in range(_BAR)]
     cells[mark] = ("┃", "bold")
     return line(*cells, (f" p95 {format_money(p95)}", QUIET))

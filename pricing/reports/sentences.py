@@ -1,0 +1,61 @@
+"""Sentences about a run's money, the same in the terminal and in the file."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pricing.money import format_money
+from pricing.reports.run_shapes import RunReport
+from pricing.reports.words import percent, plural
+
+Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling"]
+
+
+def basis(report: RunReport) -> str:
+    """What the quote rests on."""
+    quote = report.quote
+    return f"{quote.method.replace('_', '-')}, {plural(quote.history, 'past run')}, rates {quote.rate_version}"
+
+
+def against_quote(report: RunReport) -> str:
+    """The quote against the actual, in one sentence."""
+    money = report.money
+    if not money.spent_nano:
+        return "nothing was spent"
+    if money.of_point is None or money.of_p95 is None:
+        return "the quote was nothing"
+    return f"{percent(money.of_point)} of the point, {percent(money.of_p95)} of the p95: {place(report)}"
+
+
+def money_sentence(report: RunReport) -> str:
+    """What was held and what became of it."""
+    money, holds = report.money, len(report.settlements)
+    if not holds:
+        return f"{format_money(money.held_nano)} to hold, not settled yet"
+    if not money.held_nano and not money.spent_nano:
+        return "nothing was held and nothing spent"
+    often = f" in {plural(holds, 'hold')}" if holds > 1 else ""
+    parts = [f"{format_money(money.held_nano)} held{often}", f"{format_money(money.spent_nano)} spent"]
+    parts.append(f"{format_money(money.released_nano)} released")
+    if money.adjusted_nano:
+        parts.append(f"{format_money(money.adjusted_nano)} adjusted later")
+    if money.unsettled_nano:
+        parts.append(f"{format_money(money.unsettled_nano)} not settled yet")
+    return ", ".join(parts)
+
+
+def unknown_sentence(report: RunReport) -> str:
+    """How much of the cost is a worst case, because nobody told the true one."""
+    unknown = report.unknown
+    return (
+        f"{plural(unknown.attempts, 'attempt')} may have been billed without telling: counted at the worst case, "
+        f"{format_money(unknown.worst_nano)} in all."
+    )
+
+
+def place(report: RunReport) -> Place:
+    """Where the actual cost fell."""
+    spent, quote = report.money.spent_nano, report.quote
+    if spent <= quote.p95_nano:
+        return "within the quote"
+    return "above the p95" if spent <= quote.ceiling_nano else "above the ceiling"
