@@ -14,7 +14,8 @@ from pricing.reports.run_lookup import START
 from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, table
 from pricing.reports.words import SANDBOX, UNKNOWN, count, moment, percent, plural
 
-_SHORT_ID = 8
+_SHORT_ID = 13
+"""Characters of an id: in Prefect's, which begin with the time, those up to the millisecond."""
 _MOST_DAYS = 31
 _MOST_ROWS = 20
 _BAR = 24
@@ -47,20 +48,20 @@ def _nothing(what: str) -> Group:
 
 
 def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
+    length = next(n for n in range(_SHORT_ID, 1000) if len({one.run_id[:n] for one in lines}) == len(lines))
     rows: list[list[str | Text]] = [
         [
-            one.run_id[:_SHORT_ID],
+            one.run_id[:length],
             one.automation,
             outcome(one.outcome),
             f"{one.started_at:%m-%d %H:%M}",
             count(one.turns),
             format_money(one.p95_nano),
-            format_money(one.spent_nano),
-            percent(one.of_p95),
+            line((format_money(one.spent_nano), WARNING if one.spent_nano > one.p95_nano else "")),
         ]
         for one in lines
     ]
-    columns = ["run", "automation", "outcome", "began (UTC)", "turns", "p95", "spent", "of p95"]
+    columns = ["run", "automation", "outcome", "began (UTC)", "turns", "p95", "spent"]
     return table(title, columns, rows, names=3)
 
 
