@@ -96,7 +96,12 @@ class _Gate:
         spare_tracebacks()
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return admit(get_runtime(), self._spec, _flow_run_id(self._spec.name), bound.arguments)
+        run_id = _flow_run_id(self._spec.name)
+        try:
+            return admit(get_runtime(), self._spec, run_id, bound.arguments)
+        except OverBudget:
+            publish(get_runtime(), run_id, self._spec.name)
+            raise
 
     def close(self, ride: Ride, error: BaseException | None = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it."""

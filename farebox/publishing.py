@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import UUID
 
 from farebox.runtime import Runtime
 from pricing.errors import FareboxError
@@ -15,21 +16,37 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
 
     What cannot be published now is logged: the run itself is settled, and a report can be made at any time.
     """
-    from prefect.artifacts import create_markdown_artifact
-    from prefect.exceptions import PrefectException
     from prefect.logging import get_run_logger
 
     from pricing.reports import render_markdown, run_report
 
     try:
         runtime.replica.sync()
-        markdown = render_markdown(run_report(runtime.replica, run_id))
+        report = run_report(runtime.replica, run_id)
+        markdown = render_markdown(report)
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{run_id}.md").write_text(markdown, "utf-8")
-        create_markdown_artifact(markdown, key=f"{automation}-cost", description="What this run cost, and why")
-    except (FareboxError, PrefectException, OSError) as error:
+        _tell_prefect(
+            run_id,
+            automation,
+            markdown,
+            {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality},
+        )
+    except Exception as error:  # noqa: BLE001 - a report that fails must not fail the run it is about
         get_run_logger().warning("The cost report of this run is not published yet: %s", error)
+
+
+def _tell_prefect(run_id: str, automation: str, markdown: str, tags: set[str]) -> None:
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+
+    create_markdown_artifact(markdown, key=f"{automation}-cost", description="What this run cost, and why")
+    context = FlowRunContext.get()
+    known = context.flow_run.tags if context is not None and context.flow_run is not None else []
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(run_id), tags=sorted({*known, "farebox", *tags}))
 
 
 def spare_tracebacks() -> None:

@@ -23,7 +23,7 @@ class Sorting(BaseModel):
     importance: Literal["high", "normal", "low"]
 
 
-class Entry(Summary, Sorting):
+class Entry(Sorting, Summary):
     origin: str
 
 

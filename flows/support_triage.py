@@ -19,8 +19,11 @@ class Triage(BaseModel):
     reason: Annotated[str, Field(max_length=400)]
 
 
-class Case(Triage):
+class Case(BaseModel):
     ticket: str
+    category: str
+    priority: str
+    reason: str
     reply: str
 
 

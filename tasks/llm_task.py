@@ -41,8 +41,8 @@ def llm_task(
         from prefect import Task
 
         wrapped = _inside(function, step)
-        tags = {"farebox", operation, *options.get("tags", ())}
-        task = Task(wrapped, **({"name": operation} | options | {"tags": tags}))
+        # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
+        task = Task(wrapped, **({"name": operation} | options))
         task.task_key = f"{function.__module__}.{function.__qualname__}-{_fingerprint(function)}"
         return task
 

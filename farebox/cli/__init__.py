@@ -1,5 +1,5 @@
 """The command line."""
 
-from farebox.cli.app import main
+from farebox.cli.entry import main
 
 __all__ = ["main"]

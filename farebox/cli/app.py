@@ -1,57 +1,12 @@
-"""The command line: what it offers, and how it tells of what goes wrong."""
+"""What the command line offers; ``commands`` adds to it."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import NoReturn
-
-from cyclopts import App, CycloptsError
-from rich.console import Console
-
-from pricing.errors import FareboxError, UsageError
+from cyclopts import App
 
 app = App(
     name="farebox",
     help="AI automations as Prefect flows that know their price before they run.",
     version="0.1.0",
+    help_on_error=False,
 )
-
-_QUIET = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_LEVEL": "ERROR",
-    "PREFECT_CLI_PROMPT": "false",
-}
-"""What we ask of Prefect when it runs under our command line and the user has not asked otherwise."""
-_INTERRUPTED = 130
-
-
-def main() -> NoReturn:
-    """Run the command line; errors are one line and a next step on standard error, and an exit code."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    import farebox.cli.commands  # noqa: F401 - its functions are the commands
-
-    try:
-        app(exit_on_error=False, print_error=False)
-    except FareboxError as error:
-        complain(error)
-        sys.exit(error.exit_code)
-    except CycloptsError as error:
-        complain(UsageError(str(error).strip(), next_step="See `farebox --help`."))
-        sys.exit(UsageError.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    sys.exit(0)
-
-
-def complain(error: FareboxError) -> None:
-    """Tell what went wrong and what to do about it."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {error.message}", style="bold red", markup=False)
-    if error.next_step:
-        console.print(f"  next: {error.next_step}", markup=False)

@@ -27,8 +27,8 @@ from tasks.turns import TurnEvent
 _SHORT = 40
 _METHODS = {
     "prior": "no past runs yet: the plan and a cautious prior",
-    "student_t": "the plan, and how {n} past runs fell from it",
-    "conformal": "how the last {n} runs fell from their plans",
+    "student_t": "the plan, and how {runs} compared with theirs",
+    "conformal": "the plan, and how {runs} compared with theirs (conformal)",
 }
 
 
@@ -62,31 +62,25 @@ class RunDisplay:
         """Stop moving; say what it came to."""
         del run
         self.stop()
+        if self._progress is not None:
+            self._console.print(self._progress)
         verb = {"completed": "done", "over_budget": "stopped by a budget"}.get(outcome, outcome)
-        self._console.print(
-            Text.assemble(
-                ("✓ " if outcome == "completed" else "■ ", "bold"),
-                f"{verb}: {format_money(settled.spent)} spent, {format_money(settled.released)} of the hold released",
-            )
-        )
+        money = f"{format_money(settled.spent)} spent, {format_money(settled.released)} of the hold released"
+        self._console.print(Text.assemble(("✓ " if outcome == "completed" else "■ ", "bold"), f"{verb}: {money}"))
 
     def stop(self) -> None:
-        """Leave what was shown last standing, if it is worth it."""
+        """Take away what moves."""
         with self._lock:
             live, self._live = self._live, None
         if live is not None:
             live.stop()
 
     def _show(self, what: RenderableType) -> None:
+        """Keep showing something until told to stop; only where somebody watches it change."""
         self.stop()
-        live = Live(
-            what,
-            console=self._console,
-            refresh_per_second=8,
-            transient=not isinstance(what, _Progress),
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        if not self._console.is_terminal:
+            return
+        live = Live(what, console=self._console, refresh_per_second=8, transient=True, redirect_stderr=False)
         live.start()
         with self._lock:
             self._live = live
@@ -144,7 +138,10 @@ def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> Rend
 
 def basis(quote: Quote) -> str:
     """What a quote rests on, in words."""
-    return _METHODS[quote.method].format(n=quote.n) + f"; rates: {quote.rate_version}"
+    return (
+        _METHODS[quote.method].format(runs="1 past run" if quote.n == 1 else f"{quote.n} past runs")
+        + f"; rates: {quote.rate_version}"
+    )
 
 
 def result_lines(result: object) -> RenderableType:

@@ -31,8 +31,6 @@ def find_flow(name: str) -> Flow[..., Any]:
         UsageError: there is none of that name.
         ConfigError: its file cannot be imported, or has no automation in it.
     """
-    from prefect import Flow
-
     root = find_root()
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
@@ -42,6 +40,8 @@ def find_flow(name: str) -> Flow[..., Any]:
         near = get_close_matches(wanted, names, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names) or 'none'}."
         raise UsageError(f"There is no automation {name[:60]!r}.", next_step=hint)
+    from prefect import Flow
+
     module, attribute = f"flows.{wanted.replace('-', '_')}", wanted.replace("-", "_")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
