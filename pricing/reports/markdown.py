@@ -8,7 +8,7 @@ from pathlib import Path
 from pricing.money import format_money
 from pricing.reports import sentences
 from pricing.reports.run_shapes import RunReport
-from pricing.reports.words import SANDBOX, clean, count, duration, moment, percent, plural
+from pricing.reports.words import clean, count, duration, moment, percent, plural
 
 MOST = 100
 """Turns listed in the file: Prefect keeps artifacts in its database."""
@@ -40,7 +40,7 @@ def render_markdown(report: RunReport) -> str:
         "moment": moment,
     }
     return environment.get_template("run.md.j2").render(
-        report=report, turns=report.turns[:MOST], sandbox=SANDBOX, sentences=sentences, plural=plural
+        report=report, turns=report.turns[:MOST], sentences=sentences, plural=plural
     )
 
 

@@ -71,7 +71,7 @@ def run_report(replica: Replica, run_id: str) -> RunReport:
     return RunReport(
         run=_run(run, settlements),
         quote=quote,
-        money=_money(run["held_nano"], quote, spent, settlements, sum(line.delta_nano for line in adjustments)),
+        money=_money(run["held_nano"], quote, attempts, settlements, sum(line.delta_nano for line in adjustments)),
         settlements=settlements,
         operations=_operations(turns, spent),
         models=_models(attempts, spent),
@@ -104,13 +104,21 @@ def _settlement(row: Row) -> Settlement:
     return Settlement(row["outcome"], row["reason"], *amounts, from_us(row["ended_at"]))
 
 
-def _money(asked: int, quote: QuoteFacts, spent: int, settlements: Sequence[Settlement], adjusted: int) -> MoneyFacts:
+def _money(
+    asked: int,
+    quote: QuoteFacts,
+    attempts: Sequence[AttemptLine],
+    settlements: Sequence[Settlement],
+    adjusted: int,
+) -> MoneyFacts:
+    spent = _cost(attempts)
     return MoneyFacts(
         held_nano=sum(one.held_nano for one in settlements) if settlements else asked,
         spent_nano=spent,
         released_nano=sum(one.released_nano for one in settlements),
         adjusted_nano=adjusted,
         unsettled_nano=spent - adjusted - sum(one.spent_nano for one in settlements),
+        stand_in_nano=_cost(attempt for attempt in attempts if attempt.stand_in),
         of_point=ratio(spent, quote.point_nano),
         of_p95=ratio(spent, quote.p95_nano),
     )

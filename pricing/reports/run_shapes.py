@@ -63,6 +63,7 @@ class MoneyFacts:
 
     ``held`` and ``released`` are of all holds of the run together; before the first settlement, ``held`` is what the
     quote asked for and ``released`` nothing. ``unsettled`` is what attempts cost since the last settlement.
+    ``stand_in`` is the part of ``spent`` that the sandbox answered for.
     """
 
     held_nano: Nano
@@ -70,6 +71,7 @@ class MoneyFacts:
     released_nano: Nano
     adjusted_nano: Nano
     unsettled_nano: Nano
+    stand_in_nano: Nano
     of_point: float | None
     of_p95: float | None
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pricing.money import format_money
 from pricing.reports.run_shapes import RunReport
-from pricing.reports.words import percent, plural
+from pricing.reports.words import SANDBOX, percent, plural
 
 Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling"]
 
@@ -42,6 +42,15 @@ def money_sentence(report: RunReport) -> str:
     if money.unsettled_nano:
         parts.append(f"{format_money(money.unsettled_nano)} not settled yet")
     return ", ".join(parts)
+
+
+def sandbox_sentence(report: RunReport) -> str | None:
+    """That the sandbox answered, and for how much of the cost if not for all; None where no stand-in was asked."""
+    if report.run.stand_in:
+        return SANDBOX
+    if any(one.stand_in for one in report.models):
+        return f"{format_money(report.money.stand_in_nano)} of the cost: {SANDBOX}"
+    return None
 
 
 def unknown_sentence(report: RunReport) -> str:

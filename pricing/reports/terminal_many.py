@@ -48,7 +48,7 @@ def _nothing(what: str) -> Group:
 
 
 def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
-    length = next(n for n in range(_SHORT_ID, 1000) if len({one.run_id[:n] for one in lines}) == len(lines))
+    length = _telling_length([one.run_id for one in lines])
     rows: list[list[str | Text]] = [
         [
             one.run_id[:length],
@@ -65,6 +65,12 @@ def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
     return table(title, columns, rows, names=3)
 
 
+def _telling_length(ids: Sequence[str]) -> int:
+    """How much of the ids to show so that no two look alike."""
+    longest = max(map(len, ids))
+    return next((n for n in range(_SHORT_ID, longest) if len({one[:n] for one in ids}) == len(ids)), longest)
+
+
 def _period(overview: Overview) -> Text:
     since = moment(overview.since) if overview.since else "the first run"
     until = moment(overview.until) if overview.until else "now"
@@ -79,7 +85,7 @@ def _section(section: Section) -> Iterator[RenderableType]:
     else:
         yield line(("Spent  ", "bold"), _totals(section))
         if section.stand_in_nano:
-            yield line((f"{format_money(section.stand_in_nano)} of it are {SANDBOX}", WARNING))
+            yield line((f"{format_money(section.stand_in_nano)} of it: {SANDBOX}", WARNING))
     yield line((", ".join(f"{count(one.runs)} {one.outcome.replace('_', ' ')}" for one in section.outcomes), QUIET))
     if section.turns:
         yield _quality(section)

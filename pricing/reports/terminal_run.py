@@ -10,9 +10,17 @@ from rich.text import Text
 
 from pricing.money import format_money
 from pricing.reports.run_shapes import RunReport, TurnLine
-from pricing.reports.sentences import Place, against_quote, basis, money_sentence, place, unknown_sentence
+from pricing.reports.sentences import (
+    Place,
+    against_quote,
+    basis,
+    money_sentence,
+    place,
+    sandbox_sentence,
+    unknown_sentence,
+)
 from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, table
-from pricing.reports.words import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.words import UNKNOWN, count, duration, moment, percent, plural
 
 MOST = 20
 """Turns and stories shown; the file and ``--json`` have all."""
@@ -61,8 +69,8 @@ def _heading(report: RunReport) -> Iterator[Text]:
     yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
     if run.reason:
         yield line((run.reason, QUIET))
-    if run.stand_in:
-        yield line((SANDBOX, WARNING))
+    if told := sandbox_sentence(report):
+        yield line((told, WARNING))
 
 
 def _quote(report: RunReport) -> Iterator[Text]:
@@ -114,10 +122,9 @@ def _operations(report: RunReport) -> RenderableType:
 
 
 def _models(report: RunReport) -> RenderableType:
-    mixed = len({one.stand_in for one in report.models}) > 1
     rows = [
         [
-            one.target + (" (sandbox)" if mixed and one.stand_in else ""),
+            one.target + (" (sandbox)" if one.stand_in and not report.run.stand_in else ""),
             one.model,
             count(one.ok),
             count(one.failed),

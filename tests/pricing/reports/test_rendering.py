@@ -107,6 +107,30 @@ def test_the_sandbox_is_named_wherever_it_answered(light_books: Books, light_rep
     assert "pretended" in sandbox
 
 
+def test_a_stand_in_target_within_a_real_run_is_marked(light_books: Books, light_replica: Replica):
+    run = light_books.run("mixed-run")
+    light_books.answered(run, "t1", 2 * CENT)
+    light_books.answered(run, "t2", 3 * CENT, target="local", stand_in=True)
+    light_books.ledger.settle("mixed-run", "completed")
+    light_replica.sync()
+    report = run_report(light_replica, "last")
+    assert report.money.stand_in_nano == 3 * CENT
+    for text in (shown(render_terminal(report)), render_markdown(report)):
+        assert f"$0.03 of the cost: {SANDBOX}" in text
+        assert "local (sandbox)" in text
+        assert "haiku (sandbox)" not in text
+    assert f"$0.03 of it: {SANDBOX}" in shown(render_terminal(overview(light_replica, since=None, until=None)))
+
+
+def test_ids_are_shown_until_no_two_look_alike(light_books: Books, light_replica: Replica):
+    plain_run(light_books, "0199aaaa-bbbb-7ccc-1")
+    plain_run(light_books, "0199aaaa-bbbb-7ccc-2")
+    light_replica.sync()
+    listed = runs(light_replica)
+    assert "0199aaaa-bbbb-7ccc-1 " in shown(render_terminal(listed))
+    assert "0199aaaa-bbbb " in shown(render_terminal(listed[:1]))
+
+
 def test_hostile_texts_reach_neither_terminal_nor_page(light_books: Books, light_replica: Replica):
     books = light_books
     run = books.run("hostile" + HOSTILE, automation=HOSTILE, quality=HOSTILE, rate_version=HOSTILE)
