@@ -129,6 +129,12 @@ class Attempts:
             Refused: no budget has room.
             RunExpired: the run's hold is gone.
         """
+        reason = slot.reason
+
+        def tell_why(state: RetryCallState) -> None:
+            # Here and not later: tenacity forgets how an attempt ended before it hands out the next one.
+            nonlocal reason
+            reason = f"retry {state.attempt_number} after {_failure(state).kind}"
 
         def wait(state: RetryCallState) -> float:
             minimum = _failure(state).retry_after or 0.0
@@ -143,14 +149,11 @@ class Attempts:
             retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.failure.retry_same_target),
             wait=wait,
             stop=stop,
+            before_sleep=tell_why,
             reraise=True,
         )
         async for attempt in retrying:
             with attempt:
-                number = attempt.retry_state.attempt_number
-                reason = (
-                    slot.reason if number == 1 else f"retry {number - 1} after {_failure(attempt.retry_state).kind}"
-                )
                 return await self._once(slot, request, reason)
         raise AssertionError("tenacity ends by an answer or by raising")
 
