@@ -92,7 +92,7 @@ class Agent:
         It is asked without tools: many providers do not take them together with a schema.
         """
         place.count_turn()
-        found = [f"<finding>{message.text}</finding>" for message in messages if message.role == "tool"]
+        found = [f"<tool_result>{message.text}</tool_result>" for message in messages if message.role == "tool"]
         asked = Message("user", "\n".join([prompt.user, *found]))
         step = place.step
         talk = Conversation([asked], step.operation, step.tier, step.max_tokens)

@@ -255,7 +255,7 @@ def _told(commit: _Commit, changes: dict[str, list[_Change]] | None, room: int, 
     if not files:
         return message
     added, removed = sum(file.added for file in files), sum(file.removed for file in files)
-    lines = [message, f"{counted(len(files), 'file')} changed, +{added:,} -{removed:,} lines:"]
+    lines = [f"{message}\n", f"{counted(len(files), 'file')} changed, +{added:,} -{removed:,} lines:"]
     largest = sorted(files, key=lambda file: (-(file.added + file.removed), file.path))
     lines += [f"- {clean_line(file.path)} (+{file.added:,} -{file.removed:,})" for file in largest[:shown]]
     if len(files) > shown:

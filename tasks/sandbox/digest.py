@@ -13,6 +13,8 @@ from tasks.sandbox.language import clauses, cut, plain_runs, stem, stems
 _LONGEST: Final = 60_000
 """Characters of a text that are read; its beginning says most."""
 
+_COUNTED: Final = re.compile(r"[ (][+][0-9,]+ -[0-9,]+(?:\)| lines)")
+"""Changed lines, as git counts them: they say how much, never what."""
 _ORDER: Final = re.compile(
     r"(?:please\s+)?(?:summari[sz]e|extract|classify|write|answer|give|list|describe|explain|draft|return|translate|"
     r"rewrite|rate|judge|you are)\b",
@@ -86,6 +88,8 @@ class Digest:
             weight /= 2
         if _ORDER.match(clause.text):
             weight /= 4
+        if _COUNTED.search(clause.text):
+            weight /= 16
         return weight
 
     def title(self) -> str:

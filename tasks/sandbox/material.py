@@ -46,8 +46,9 @@ def gather(messages: Sequence[Message]) -> Material:
     """The material of a conversation. The system prompt is no material: it instructs."""
     last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     said = messages[last].text if last >= 0 else ""
-    inside, outside = _delimited(said)
-    results = [readable(message.text) for message in messages[last + 1 :] if message.role == "tool"]
+    inside, outside, quoted = _delimited(said)
+    results = [readable(text) for text in quoted]
+    results += [readable(message.text) for message in messages[last + 1 :] if message.role == "tool"]
     return Material(inside or _without_order(said), outside if inside else "", results, said)
 
 
@@ -83,9 +84,10 @@ def _inline(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _delimited(text: str) -> tuple[str, str]:
-    """What stands between tags like ``<document>`` and ``</document>``, and what stands around them."""
+def _delimited(text: str) -> tuple[str, str, list[str]]:
+    """What stands between tags like ``<document>`` and ``</document>``, what stands around them, and tool results."""
     inside: list[str] = []
+    results: list[str] = []
     outside: list[str] = []
     position = 0
     unclosed: set[str] = set()
@@ -98,10 +100,10 @@ def _delimited(text: str) -> tuple[str, str]:
             position = found.end()
             continue
         outside.append(text[position : found.start()])
-        inside.append(text[found.end() : end].strip())
+        (results if name == "tool_result" else inside).append(text[found.end() : end].strip())
         position = end + len(name) + 3
     outside.append(text[position:])
-    return "\n\n".join(part for part in inside if part), " ".join("".join(outside).split())
+    return "\n\n".join(part for part in inside if part), " ".join("".join(outside).split()), results
 
 
 def _without_order(text: str) -> str:

@@ -39,7 +39,7 @@ def test_commits_come_first_then_documents(git, repo):
     ]
     assert kinds(got) == ["commit"] * 3 + ["document"] * 2
     plan = got.documents[1]
-    assert plan.text == "Plan the week\n\nIn some detail.\n1 file changed, +4 -0 lines:\n- docs/plan.md (+4 -0)"
+    assert plan.text == "Plan the week\n\nIn some detail.\n\n1 file changed, +4 -0 lines:\n- docs/plan.md (+4 -0)"
     assert plan.when == datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert plan.origin.startswith("commit ")
     assert got.documents[4].when == plan.when  # a file's time is its last commit's, not the checkout's

@@ -1,0 +1,59 @@
+# make demo   set up and run the daily digest on this repository (no key, no server)
+# make test   lint, types and every test
+# make check  lint and types only
+# make bench  the benchmarks, one table each
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCE ?= .
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: demo test check bench lock clean
+
+demo: $(VENV)/ready
+	@$(BIN)/farebox demo --source "$(SOURCE)"
+
+test: check
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev-ready
+	$(BIN)/python -m benchmarks
+
+$(VENV)/made:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    $$python -m venv $(VENV) && touch $@ && exit 0; \
+	    echo "error: $$python cannot make a virtual environment." >&2; \
+	    echo "  next: install its venv module (on Debian: python3-venv) and run make again." >&2; exit 1; \
+	  fi; \
+	done; \
+	echo "error: Farebox needs Python 3.11 or newer, and none is on the PATH." >&2; \
+	echo "  next: install it and run make again." >&2; exit 1
+
+$(VENV)/ready: $(VENV)/made requirements.lock pyproject.toml
+	@echo "Setting up Farebox in $(VENV) (once; about a minute)…"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev-ready: $(VENV)/ready requirements-dev.lock
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Exact versions and hashes, no index lines; needs uv.
+lock:
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+	uv pip compile pyproject.toml --group dev --constraint requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
