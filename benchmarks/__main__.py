@@ -1,0 +1,41 @@
+"""``python -m benchmarks [name …]``: all of them, or those named, one after the other, each in a fresh process."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+
+from benchmarks.lab import ROOT
+
+NAMES = (
+    "imports",
+    "call_overhead",
+    "throughput",
+    "task_overhead",
+    "gate",
+    "replica",
+    "guards",
+    "quote_coverage",
+)
+
+
+def main() -> int:
+    """Run them; the number of those that failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Farebox's benchmarks.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}; all if none is given")
+    chosen = parser.parse_args().names or list(NAMES)
+    if unknown := [name for name in chosen if name not in NAMES]:
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
+    failed = 0
+    for name in chosen:
+        print(f"\n=== {name}", flush=True)
+        started = time.perf_counter()
+        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=ROOT, check=False).returncode != 0
+        print(f"({time.perf_counter() - started:.0f} s)", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

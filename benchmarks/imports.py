@@ -1,0 +1,50 @@
+"""How long it takes to begin: ``python -m benchmarks.imports``.
+
+Each in a fresh interpreter, by turns, as what it adds to one that does nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from statistics import median
+
+from benchmarks import lab
+
+ROUNDS = 7
+_TASKS = "import tasks.ask, tasks.agents, tasks.llm_task, tasks.turns"
+_PREFECT = "; import sys; sys.stdout.write('with Prefect' if 'prefect' in sys.modules else 'without Prefect')"
+WHAT = {
+    "nothing": ("-c", "pass"),
+    "tasks: ask, agents, llm_task, turns": ("-c", _TASKS + _PREFECT),
+    "import farebox": ("-c", "import farebox" + _PREFECT),
+    "every name of farebox": ("-c", "from farebox import *" + _PREFECT),
+    "farebox --help": ("-c", "import sys; sys.argv[:] = ['farebox', '--help']; from farebox.cli import main; main()"),
+    "import prefect": ("-c", "import prefect"),
+}
+
+
+def main() -> None:
+    lab.quiet_environment()
+    taken: dict[str, list[float]] = {name: [] for name in WHAT}
+    said: dict[str, str] = {}
+    for number in range(-1, ROUNDS):
+        for name, command in WHAT.items():
+            started = time.perf_counter()
+            done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=lab.ROOT)
+            milliseconds = (time.perf_counter() - started) * 1000
+            if done.returncode != 0:
+                raise SystemExit(f"{name} failed:\n{done.stderr}")
+            said[name] = done.stdout if "Prefect" in done.stdout[:20] else ""
+            if number >= 0:
+                taken[name].append(milliseconds)
+    bare = taken["nothing"]
+    rows = [
+        (name, lab.spread(times, 0), f"{median(times) - median(bare):.0f}", said[name]) for name, times in taken.items()
+    ]
+    lab.table(f"imports: fresh interpreters, {ROUNDS} of each, ms", ("", "all in all", "added", ""), rows)
+
+
+if __name__ == "__main__":
+    main()
