@@ -12,6 +12,7 @@ Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
 telling, or certainly nothing."""
 
+TurnOutcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
 RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
 
 
@@ -76,6 +77,7 @@ class Completion:
     code: str | None = None
     phase: str | None = None
     request_id: str | None = None
+    saved_nano: Nano = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,15 @@ class Turn:
     prompt: str
     prompt_version: str
     route: str
-    outcome: Literal["answered", "failed", "blocked", "stopped"]
+    outcome: TurnOutcome
     reason: str | None
     target: str | None
     attempts: int
     repaired: bool
     started_at: int
     duration_us: int
+    complexity: float | None = None
+    saved_nano: Nano = 0
 
 
 def as_row(fact: Run | Intent | Turn | Completion | Usage) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def close_hold(
     lost = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
     for row in lost:
         intent: dict[str, Any] = json.loads(row.intent)
-        fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case"}
+        fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
         connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
         charge(connection, run_id, row.worst_nano, row.worst_nano)
     connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))

@@ -112,11 +112,16 @@ turns = _fact(
     _text("target", optional=True),
     _number("attempts"),
     Column("repaired", Boolean, nullable=False),
+    Column("complexity", Float, nullable=True),
+    _number("saved_nano"),
     _number("started_at"),
     _number("duration_us"),
     Index("ix_turns_run_id", "run_id"),
 )
-"""One model exchange as the automation sees it: answered, failed, blocked or stopped."""
+"""One model exchange as the automation sees it: answered, stored, failed, blocked or stopped.
+
+``saved_nano`` is what a stored answer did not cost again, ``complexity`` the score that chose a tier, if one did.
+"""
 
 attempts = _fact(
     "attempts",
@@ -142,12 +147,15 @@ attempts = _fact(
     _number("worst_nano"),
     _number("cost_nano"),
     _text("priced"),
+    _number("saved_nano"),
     _text("rate_version"),
     _number("started_at"),
     _number("duration_us"),
     Index("ix_attempts_run_id", "run_id"),
+    Index("ix_attempts_target", "target", "seq"),
 )
-"""One request on the wire. ``priced`` says where the cost comes from: ``usage``, ``worst_case`` or ``unbilled``."""
+"""One request on the wire. ``priced`` says where the cost comes from: ``usage``, ``worst_case`` or ``unbilled``;
+``saved_nano`` is what prompt caching took off it (negative when a cache was written and not read)."""
 
 adjustments = _fact(
     "adjustments",
@@ -199,7 +207,29 @@ guard_decisions = _fact(
     Index("ix_guard_decisions_run_id", "run_id"),
 )
 
-FACTS = (runs, turns, attempts, adjustments, settlements, guard_decisions)
+circuit_events = _fact(
+    "circuit_events",
+    _text("target"),
+    _text("event"),
+    _text("reason", optional=True),
+    _number("level"),
+    _number("open_until"),
+    _number("happened_at"),
+)
+"""A circuit that opened, was probed or closed."""
+
+FACTS = (runs, turns, attempts, adjustments, settlements, guard_decisions, circuit_events)
+
+circuits = Table(
+    "circuits",
+    metadata,
+    Column("target", Text, primary_key=True),
+    _number("level"),
+    _number("open_until"),
+    _number("probe_until"),
+    _text("reason"),
+)
+"""Targets in quarantine until ``open_until``; then one caller at a time may try, with a claim until ``probe_until``."""
 
 budgets = Table(
     "budgets",

@@ -38,6 +38,8 @@ CREATE TABLE turns (
   target TEXT,
   attempts BIGINT NOT NULL,
   repaired BOOLEAN NOT NULL,
+  complexity FLOAT,
+  saved_nano BIGINT NOT NULL,
   started_at BIGINT NOT NULL,
   duration_us BIGINT NOT NULL,
   PRIMARY KEY (seq),
@@ -78,6 +80,7 @@ CREATE TABLE attempts (
   worst_nano BIGINT NOT NULL,
   cost_nano BIGINT NOT NULL,
   priced TEXT NOT NULL,
+  saved_nano BIGINT NOT NULL,
   rate_version TEXT NOT NULL,
   started_at BIGINT NOT NULL,
   duration_us BIGINT NOT NULL,
@@ -86,6 +89,8 @@ CREATE TABLE attempts (
 );
 
 CREATE INDEX ix_attempts_run_id ON attempts (run_id);
+
+CREATE INDEX ix_attempts_target ON attempts (target, seq);
 
 CREATE INDEX ix_attempts_xid ON attempts (xid);
 
@@ -157,6 +162,29 @@ CREATE TABLE guard_decisions (
 CREATE INDEX ix_guard_decisions_run_id ON guard_decisions (run_id);
 
 CREATE INDEX ix_guard_decisions_xid ON guard_decisions (xid);
+
+CREATE TABLE circuit_events (
+  seq BIGSERIAL NOT NULL,
+  xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+  target TEXT NOT NULL,
+  event TEXT NOT NULL,
+  reason TEXT,
+  level BIGINT NOT NULL,
+  open_until BIGINT NOT NULL,
+  happened_at BIGINT NOT NULL,
+  PRIMARY KEY (seq)
+);
+
+CREATE INDEX ix_circuit_events_xid ON circuit_events (xid);
+
+CREATE TABLE circuits (
+  target TEXT NOT NULL,
+  level BIGINT NOT NULL,
+  open_until BIGINT NOT NULL,
+  probe_until BIGINT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (target)
+);
 
 CREATE TABLE budgets (
   budget_id TEXT NOT NULL,

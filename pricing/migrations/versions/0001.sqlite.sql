@@ -35,6 +35,8 @@ CREATE TABLE turns (
   target TEXT,
   attempts INTEGER NOT NULL,
   repaired BOOLEAN NOT NULL,
+  complexity FLOAT,
+  saved_nano INTEGER NOT NULL,
   started_at INTEGER NOT NULL,
   duration_us INTEGER NOT NULL,
   UNIQUE (turn_id)
@@ -72,6 +74,7 @@ CREATE TABLE attempts (
   worst_nano INTEGER NOT NULL,
   cost_nano INTEGER NOT NULL,
   priced TEXT NOT NULL,
+  saved_nano INTEGER NOT NULL,
   rate_version TEXT NOT NULL,
   started_at INTEGER NOT NULL,
   duration_us INTEGER NOT NULL,
@@ -79,6 +82,8 @@ CREATE TABLE attempts (
 );
 
 CREATE INDEX ix_attempts_run_id ON attempts (run_id);
+
+CREATE INDEX ix_attempts_target ON attempts (target, seq);
 
 CREATE TABLE adjustments (
   seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -139,6 +144,26 @@ CREATE TABLE guard_decisions (
 );
 
 CREATE INDEX ix_guard_decisions_run_id ON guard_decisions (run_id);
+
+CREATE TABLE circuit_events (
+  seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  xid INTEGER DEFAULT 0 NOT NULL,
+  target TEXT NOT NULL,
+  event TEXT NOT NULL,
+  reason TEXT,
+  level INTEGER NOT NULL,
+  open_until INTEGER NOT NULL,
+  happened_at INTEGER NOT NULL
+);
+
+CREATE TABLE circuits (
+  target TEXT NOT NULL,
+  level INTEGER NOT NULL,
+  open_until INTEGER NOT NULL,
+  probe_until INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (target)
+);
 
 CREATE TABLE budgets (
   budget_id TEXT NOT NULL,
