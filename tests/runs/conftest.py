@@ -1,0 +1,40 @@
+"""A sandbox and a project for every test, and the faults it is told to have."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from farebox.runtime import Runtime
+from tasks.sandbox import Latency, Sandbox
+from tests.support.project import Project, make_project
+
+Inject = Callable[..., None]
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as running:
+        yield running
+
+
+@pytest.fixture
+def inject(sandbox: Sandbox) -> Inject:
+    def inject(*rules: dict[str, Any]) -> None:
+        httpx.post(f"{sandbox.url}/_sandbox/faults", json=list(rules)).raise_for_status()
+
+    return inject
+
+
+@pytest.fixture
+def project(tmp_path: Path, sandbox: Sandbox) -> Project:
+    return make_project(tmp_path / "project", sandbox.url)
+
+
+@pytest.fixture
+def runtime(project: Project) -> Iterator[Runtime]:
+    """The process's runtime, in the project."""
+    with project.runtime_here() as runtime:
+        yield runtime

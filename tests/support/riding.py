@@ -1,0 +1,73 @@
+"""Runs of real automations on the level below Prefect: what the decorator does, without a flow run around it."""
+
+import contextvars
+import inspect
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from farebox.automations import automation_of
+from farebox.gate import Ride, admit
+from farebox.runtime import Runtime
+from tasks.steps import CURRENT_RUN
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@contextmanager
+def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object]) -> Iterator[Ride]:
+    """An admitted run around a block; settled at its end, however that comes."""
+    bound = inspect.signature(flow.fn).bind(**parameters)
+    bound.apply_defaults()
+    ride = admit(runtime, automation_of(flow), str(uuid.uuid4()), bound.arguments)
+    token = CURRENT_RUN.set(ride.run.run_id)
+    try:
+        yield ride
+    except BaseException as error:
+        ride.finish(error)
+        raise
+    finally:
+        CURRENT_RUN.reset(token)
+    ride.finish(None)
+
+
+def at_once(function: Callable[[T], R], values: Iterable[T], threads: int = 4) -> list[R]:
+    """``[function(value) for value in values]`` on several threads, each in the caller's context, as ``.map`` does."""
+    with ThreadPoolExecutor(threads) as pool:
+        calls = [pool.submit(contextvars.copy_context().run, function, value) for value in values]
+        return [call.result() for call in calls]
+
+
+def digest_run(runtime: Runtime, source: str, limit: int, quality: str = "fast") -> str:
+    """One run of the daily digest; its opening."""
+    from farebox.sources import collect
+    from flows.daily_digest import Entry, classify, compose, daily_digest, summarize
+
+    with riding(runtime, daily_digest, {"source": source, "limit": limit, "quality": quality}):
+        documents = collect(source, limit=limit).documents
+        summaries = at_once(summarize.fn, documents)
+        sortings = at_once(classify.fn, summaries)
+        entries = [
+            Entry(**summary.model_dump(), **sorting.model_dump(), origin=document.origin)
+            for document, summary, sorting in zip(documents, summaries, sortings, strict=True)
+        ]
+        return compose.fn(entries)
+
+
+def triage_run(runtime: Runtime, tickets: str, quality: str = "fast") -> str:
+    """One run of the support triage, agent and tools included; its opening."""
+    from farebox.sources import load_tickets
+    from flows.support_triage import Case, hand_over, reply, support_triage, triage
+
+    with riding(runtime, support_triage, {"tickets": tickets, "quality": quality}):
+        found = load_tickets(tickets)
+        decided = at_once(triage.fn, found)
+        drafts = [reply.fn(ticket, decision) for ticket, decision in zip(found, decided, strict=True)]
+        cases = [
+            Case(**decision.model_dump(), ticket=ticket.id, reply=draft)
+            for ticket, decision, draft in zip(found, decided, drafts, strict=True)
+        ]
+        return hand_over.fn(cases)
