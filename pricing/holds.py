@@ -23,6 +23,22 @@ from pricing.money import Nano
 _H = schema.holds.c
 _I = schema.inflight.c
 
+# What every attempt executes is built once: building a statement costs several times as much as executing it.
+_OF_RUN = _H.run_id == sa.bindparam("run")
+_SET_ASIDE = (
+    sa.update(schema.holds)
+    .where(_OF_RUN, _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=schema.Number))
+    .values(inflight_nano=_H.inflight_nano + sa.bindparam("worst", type_=schema.Number))
+)
+_CHARGE = (
+    sa.update(schema.holds)
+    .where(_OF_RUN)
+    .values(
+        inflight_nano=_H.inflight_nano - sa.bindparam("worst", type_=schema.Number),
+        used_nano=_H.used_nano + sa.bindparam("cost", type_=schema.Number),
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -82,11 +98,7 @@ def draw(connection: Connection, run_id: str, worst: Nano) -> list[Refusal]:
 
 def charge(connection: Connection, run_id: str, worst: Nano, cost: Nano) -> None:
     """Turn what was set aside for an attempt into what it cost."""
-    connection.execute(
-        sa.update(schema.holds)
-        .where(_H.run_id == run_id)
-        .values(inflight_nano=_H.inflight_nano - worst, used_nano=_H.used_nano + cost)
-    )
+    connection.execute(_CHARGE, {"run": run_id, "worst": worst, "cost": cost})
     if cost > worst and (hold := _hold(connection, run_id)) is not None:
         excess = hold.used_nano + hold.inflight_nano - hold.amount_nano
         if excess > 0:
@@ -195,9 +207,7 @@ def budget_ids(connection: Connection, run_id: str) -> list[str]:
 
 
 def _set_aside(connection: Connection, run_id: str, worst: Nano) -> bool:
-    room = _H.amount_nano - _H.used_nano - _H.inflight_nano
-    update = sa.update(schema.holds).where(_H.run_id == run_id, room >= worst)
-    return connection.execute(update.values(inflight_nano=_H.inflight_nano + worst)).rowcount == 1
+    return connection.execute(_SET_ASIDE, {"run": run_id, "worst": worst}).rowcount == 1
 
 
 def _grow(connection: Connection, run_id: str, by: Nano) -> None:

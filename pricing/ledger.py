@@ -28,6 +28,10 @@ from pricing.usage import Usage
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
 
+# What every turn executes is built once: building a statement costs several times as much as executing it.
+_INSERT = {table: table.insert() for table in (*schema.FACTS, schema.inflight)}
+_LANDED = sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt"))
+
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
@@ -132,14 +136,8 @@ class Ledger:
         def work(connection: Connection) -> list[Refusal]:
             if refusals := holds.draw(connection, intent.run_id, intent.worst_nano):
                 return refusals
-            connection.execute(
-                schema.inflight.insert().values(
-                    attempt_id=intent.attempt_id,
-                    run_id=intent.run_id,
-                    worst_nano=intent.worst_nano,
-                    intent=json.dumps(row),
-                )
-            )
+            inflight = {name: row[name] for name in ("attempt_id", "run_id", "worst_nano")}
+            connection.execute(_INSERT[schema.inflight], inflight | {"intent": json.dumps(row)})
             return []
 
         return self.store.submit(work)
@@ -149,10 +147,9 @@ class Ledger:
         fact = as_row(intent) | as_row(completion)
 
         def work(connection: Connection) -> None:
-            gone = sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == intent.attempt_id)
-            if connection.execute(gone).rowcount == 1:
+            if connection.execute(_LANDED, {"attempt": intent.attempt_id}).rowcount == 1:
                 holds.charge(connection, intent.run_id, intent.worst_nano, completion.cost_nano)
-                connection.execute(schema.attempts.insert().values(**fact))
+                connection.execute(_INSERT[schema.attempts], fact)
             else:
                 holds.adjust(connection, fact, self._clock())
 
@@ -245,7 +242,7 @@ class Ledger:
     def _add(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
         def work(connection: Connection) -> None:
             if rows:
-                connection.execute(table.insert(), list(rows))
+                connection.execute(_INSERT[table], list(rows))
 
         return self.store.submit(work)
 
