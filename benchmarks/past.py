@@ -163,6 +163,7 @@ def _attempts(numbers: Sequence[int], version: str) -> Iterator[dict[str, object
                 "reasoning_tokens": 0,
                 "worst_nano": 5_000_000,
                 "cost_nano": 1_000_000,
+                "saved_nano": 0,
                 "priced": "usage",
                 "rate_version": _version(number, version),
                 "started_at": now,
