@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from queue import SimpleQueue
 from typing import cast
 
 from typing_extensions import TypeVar
@@ -36,11 +38,50 @@ class Ask:
         """The answer, for an async caller."""
         return await self._engine().loop.await_(self._ask(prompt, returns, values))
 
-    async def _ask(self, name: str, returns: type[T], values: dict[str, object]) -> T:
+    def stream(self, prompt: str, /, **values: object) -> Iterator[str]:
+        """The text of an answer piece by piece, as it arrives; leaving off early cancels the rest.
+
+        Each piece has passed the output guards. Before the first one an attempt may fall back as always; after it a
+        failure is a ``TurnFailed``.
+        """
+        pieces: SimpleQueue[str | None] = SimpleQueue()
+        future = self._engine().loop.submit(self._ask(prompt, str, values, pieces.put))
+        future.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            future.result()
+        finally:
+            future.cancel()
+
+    async def aio_stream(self, prompt: str, /, **values: object) -> AsyncIterator[str]:
+        """The same, for an async caller."""
+        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+        def hand_over(piece: str | None) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        future = self._engine().loop.submit(self._ask(prompt, str, values, hand_over))
+        future.add_done_callback(lambda _: hand_over(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await asyncio.wrap_future(future)
+        finally:
+            future.cancel()
+
+    async def _ask(
+        self,
+        name: str,
+        returns: type[T],
+        values: dict[str, object],
+        emit: Callable[[str], None] | None = None,
+    ) -> T:
         engine, place = self._engine(), here()
         place.count_turn()
         step = place.step
         prompt = engine.render(name, values)
-        talk = Conversation([Message("user", prompt.user)], step.operation, step.tier, step.max_tokens)
+        messages = [Message("user", prompt.user)]
+        talk = Conversation(messages, step.operation, step.tier, step.max_tokens, emit=emit)
         answer = await engine.turn(place, prompt, talk, answer_type(returns))
         return cast("T", answer.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -26,13 +26,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What one turn of a step adds to its prompt: earlier messages, tools, and how it differs from the step itself."""
+    """What one turn of a step adds to its prompt: messages, tools, where its text is streamed to."""
 
     messages: Sequence[Message]
     operation: str
     tier: Tier
     max_tokens: int
     tools: Sequence[Tool] = ()
+    emit: Callable[[str], None] | None = None
 
 
 class Engine:
@@ -68,6 +69,7 @@ class Engine:
             answer=answer,
             prompt=prompt.name,
             prompt_version=prompt.version,
+            emit=talk.emit,
         )
         return await self._turns.ask(question)
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from tasks.steps import Step, enter
+from tasks.steps import Step, inside
 from tasks.targets import Tier
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
 
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            enter(step)
-            return await function(*args, **kwargs)
+            with inside(step):
+                return await function(*args, **kwargs)
 
         wrapped = cast("Callable[P, R]", run_async)
     else:
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            enter(step)
-            return function(*args, **kwargs)
+            with inside(step):
+                return function(*args, **kwargs)
 
         wrapped = run
     adopt_signature(wrapped, function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -48,15 +50,18 @@ CURRENT_RUN: ContextVar[str] = ContextVar("farebox_run")
 _CURRENT_STEP: ContextVar[Here] = ContextVar("farebox_step")
 
 
-def enter(step: Step) -> Here:
-    """Begin a call of a step; returns where that is.
+@contextmanager
+def inside(step: Step) -> Iterator[None]:
+    """One call of a step.
 
     Raises:
         NoRun: outside a flow run there is nothing to quote, hold or record against.
     """
-    here = Here(_run_id(step.operation), step)
-    _CURRENT_STEP.set(here)
-    return here
+    token = _CURRENT_STEP.set(Here(_run_id(step.operation), step))
+    try:
+        yield
+    finally:
+        _CURRENT_STEP.reset(token)
 
 
 def here() -> Here:
