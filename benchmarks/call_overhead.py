@@ -16,7 +16,7 @@ from benchmarks import lab
 from farebox.runtime import Runtime
 from tasks.ask import Ask
 from tasks.providers import adapter_for
-from tasks.steps import CURRENT_RUN, Step, enter
+from tasks.steps import CURRENT_RUN, Step, inside
 from tasks.wire import HttpRequest, Message, ModelRequest
 
 CALLS = 700
@@ -36,16 +36,16 @@ async def measure(runtime: Runtime, run_id: str, calls: int) -> tuple[list[float
     ask, step = Ask(lambda: runtime.engine), Step(lab.STEP, max_turns=10**9)
     request = bare_request(runtime, step)
     CURRENT_RUN.set(run_id)
-    enter(step)
-    bare, turns = [], []
-    for _ in range(calls):
-        started = time.perf_counter()
-        reply = await runtime._transport.send(request, read_timeout=30)
-        bare.append((time.perf_counter() - started) * 1000)
-        lab.expect(reply.status == 200)
-        started = time.perf_counter()
-        lab.expect(await ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT}))
-        turns.append((time.perf_counter() - started) * 1000)
+    with inside(step):
+        bare, turns = [], []
+        for _ in range(calls):
+            started = time.perf_counter()
+            reply = await runtime._transport.send(request, read_timeout=30)
+            bare.append((time.perf_counter() - started) * 1000)
+            lab.expect(reply.status == 200)
+            started = time.perf_counter()
+            lab.expect(await ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT}))
+            turns.append((time.perf_counter() - started) * 1000)
     return bare, turns
 
 

@@ -21,7 +21,7 @@ from benchmarks import lab
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
-from tasks.steps import CURRENT_RUN, Step, enter
+from tasks.steps import CURRENT_RUN, Step, inside
 from tasks.wire import HttpRequest
 
 IN_FLIGHT = 50
@@ -91,12 +91,12 @@ async def turns(call: Callable[[Ask], Coroutine[Any, Any, str]], runtime: Runtim
     """``ask`` in an LLM step of a run, with everything on."""
     ask = Ask(lambda: runtime.engine)
     CURRENT_RUN.set(run_id)
-    enter(Step(lab.STEP, max_turns=10**9))
 
     async def once() -> None:
         lab.expect(await call(ask))
 
-    return await crowd(once, calls)
+    with inside(Step(lab.STEP, max_turns=10**9)):
+        return await crowd(once, calls)
 
 
 def asked_on_the_loop(ask: Ask) -> Coroutine[Any, Any, str]:

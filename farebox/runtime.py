@@ -29,6 +29,7 @@ from tasks.loop import LoopThread
 from tasks.prompts import Prompts
 from tasks.routing import Router
 from tasks.targets import Credential, Target
+from tasks.telemetry import Telemetry
 from tasks.transport import Transport
 from tasks.turns import TurnEvent, Turns
 
@@ -66,13 +67,16 @@ class Runtime:
         self._sandbox = _SandboxAddress(settings, self.home)
         guards = Pipeline([Guarded(ContextGuard()), Guarded(SecretsGuard())])
         turns = settings.turns
-        attempts = Attempts(self.ledger, self.rates, self._transport, self._sandbox.reached, turns.retries)
+        telemetry = Telemetry()
+        attempts = Attempts(
+            self.ledger, self.rates, self._transport, self._sandbox.reached, retries=turns.retries, telemetry=telemetry
+        )
         limits = Limits(turns.deadline_seconds, turns.max_attempts)
         self.engine = Engine(
             self.ledger,
             self.router,
             Prompts(settings.prompts),
-            Turns(self.ledger, attempts, guards, limits, self._watch_turn),
+            Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry),
             LoopThread(),
         )
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -23,9 +23,11 @@ from pricing.rates import RateCard
 from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
+from tasks.streaming import Sink
 from tasks.targets import Target
+from tasks.telemetry import AttemptSpan, Telemetry
 from tasks.transport import Transport
-from tasks.wire import ModelReply, ModelRequest
+from tasks.wire import HttpRequest, ModelReply, ModelRequest
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.budgets import Refusal
@@ -76,7 +78,10 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where in which turn a request is to be sent, and why there. ``input_tokens`` is the most it may count as."""
+    """Where in which turn a request is to be sent, and why there.
+
+    ``input_tokens`` is the most it may count as; with a ``sink`` the answer is streamed into it.
+    """
 
     turn_id: str
     run_id: str
@@ -86,6 +91,17 @@ class Slot:
     reason: str
     input_tokens: int
     allowance: Allowance
+    sink: Sink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward."""
+
+    slot: Slot
+    intent: Intent
+    span: AttemptSpan
+    started: int
 
 
 class Attempts:
@@ -97,6 +113,7 @@ class Attempts:
         transport: the wire.
         endpoint: the target as it is reached: for a stand-in, the sandbox's address.
         retries: how often one target may be tried again within a turn.
+        telemetry: tells of each attempt.
     """
 
     def __init__(
@@ -105,13 +122,16 @@ class Attempts:
         rates: RateCard,
         transport: Transport,
         endpoint: Callable[[Target], Target],
+        *,
         retries: int,
+        telemetry: Telemetry,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
+        self._telemetry = telemetry
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -159,6 +179,7 @@ class Attempts:
 
     async def _once(self, slot: Slot, request: ModelRequest, reason: str) -> ModelReply:
         target = slot.target
+        request = replace(request, max_tokens=min(request.max_tokens, target.max_output))
         intent = Intent(
             attempt_id=uuid.uuid4().hex,
             turn_id=slot.turn_id,
@@ -177,33 +198,43 @@ class Attempts:
             rate_version=self._rates.version,
             started_at=now_us(),
         )
+        reached = self._endpoint(target)  # before anything is written down: its key may be missing
         if refusals := await asyncio.wrap_future(self._ledger.begin(intent)):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
-        started = time.perf_counter_ns()
+        with self._telemetry.attempt(intent, reached, request.max_tokens) as span:
+            return await self._exchange(slot, request, intent, reached, span)
+
+    async def _exchange(
+        self, slot: Slot, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
+    ) -> ModelReply:
+        """The reply, written down however it ends."""
+        ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
-            reply = await self._exchange(slot, request, intent.attempt_id)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._end(slot, intent, started, "cancelled", Usage(), maybe_billed=True))
-            raise
+            reply = await self._reply(slot, request, reached, intent.attempt_id)
         except ReplyError as error:
             why, usage = error.failure, error.usage or Usage()
-            await self._end(slot, intent, started, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            await self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            if slot.sink is not None and slot.sink.began:
+                raise slot.sink.broken(why.kind) from None
             raise AttemptFailed(why) from None
-        outcome = FAILED_STOPS.get(reply.stop, "ok")
-        await self._end(slot, intent, started, outcome, reply.usage, maybe_billed=True, request_id=reply.request_id)
+        except BaseException:  # cancelled, or stopped by a guard while the answer arrived
+            await asyncio.shield(self._end(ending, "cancelled", Usage(), maybe_billed=True))
+            raise
+        await self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
         return reply
 
-    async def _exchange(self, slot: Slot, request: ModelRequest, attempt_id: str) -> ModelReply:
+    async def _reply(self, slot: Slot, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
         import httpx
 
-        target = self._endpoint(slot.target)
         adapter = adapter_for(target.provider)
-        wire = adapter.encode(target, request, attempt_id=attempt_id)
+        wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
         seconds = max(0.001, min(target.read_timeout, slot.allowance.seconds))
         try:
             async with asyncio.timeout(slot.allowance.seconds):
+                if slot.sink is not None:
+                    return await self._streamed(slot.sink, wire, target, seconds)
                 reply = await self._transport.send(wire, read_timeout=seconds)
         except TimeoutError:
             raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
@@ -211,32 +242,58 @@ class Attempts:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float) -> ModelReply:
+        """The whole reply, its text pushed into the sink as it arrives."""
+        import httpx
+
+        adapter = adapter_for(target.provider)
+        sink.restart()
+        async with self._transport.stream(wire, read_timeout=seconds) as (status, headers, chunks):
+            if status != httpx.codes.OK:
+                return adapter.decode(target, status, headers, b"".join([chunk async for chunk in chunks]))
+            reader = adapter.stream(target, headers)
+            try:
+                async for chunk in chunks:
+                    for delta in reader.feed(chunk):
+                        await sink.push(delta)
+            except httpx.TransportError as error:
+                raise ReplyError(classify_exception(error), reader.usage) from None
+            return reader.finish()
+
     async def _end(
         self,
-        slot: Slot,
-        intent: Intent,
-        started: int,
+        ending: _Ending,
         outcome: str,
         usage: Usage,
         *,
         maybe_billed: bool,
         why: Failure | None = None,
-        request_id: str | None = None,
+        reply: ModelReply | None = None,
     ) -> None:
-        cost, priced = self._cost(intent, usage, maybe_billed=maybe_billed)
-        slot.allowance.cost_nano += cost
+        cost, priced = self._cost(ending.intent, usage, maybe_billed=maybe_billed)
+        ending.slot.allowance.cost_nano += cost
         completion = Completion(
             outcome=outcome,
             usage=usage,
             cost_nano=cost,
             priced=priced,
-            duration_us=(time.perf_counter_ns() - started) // 1000,
+            duration_us=(time.perf_counter_ns() - ending.started) // 1000,
             status=why.status if why else 200,
             code=why.code if why else None,
             phase=why.phase if why else None,
-            request_id=why.request_id if why else request_id,
+            request_id=answered.request_id if (answered := why or reply) else None,
+            saved_nano=self._saved(ending.intent, usage, cost),
         )
-        await asyncio.wrap_future(self._ledger.end(intent, completion))
+        await asyncio.wrap_future(self._ledger.end(ending.intent, completion))
+        ending.span.ended(completion, reply)
+
+    def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
+        """What prompt caching took off the cost: negative when a cache was written and not yet read."""
+        cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
+        if not usage.known or not any(cached):
+            return 0
+        plain = Usage(usage.input_tokens, usage.output_tokens)
+        return self._rates.price(intent.model, intent.provider, plain) - cost
 
     def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
         """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""

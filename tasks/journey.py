@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -18,6 +18,7 @@ from pricing.tokens import estimate_tokens, upper_tokens
 from tasks.attempts import Allowance, Refused, Slot
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.routing import Route, describe
+from tasks.streaming import Sink
 from tasks.structured import AnswerType
 from tasks.targets import Target
 from tasks.wire import Message, ModelReply, ModelRequest
@@ -47,6 +48,8 @@ class Question(Generic[T]):
     answer: AnswerType[T]
     prompt: str
     prompt_version: str
+    emit: Callable[[str], None] | None = None
+    """Takes the answer piece by piece while it arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,12 @@ class Journey(Generic[T]):
         self.decisions: list[Decision] = []
         self.answered_by: Target | None = None
         self.repaired = False
+        self.sink: Sink | None = None
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self.input_tokens = 0
         self._estimate = 0
-        self._turn_id = uuid.uuid4().hex
+        self.turn_id = uuid.uuid4().hex
         self._hop = 0
         self._tried: list[str] = []
         self._failure: Failure | None = None
@@ -130,7 +134,7 @@ class Journey(Generic[T]):
         """The place of the next request."""
         question = self.question
         return Slot(
-            turn_id=self._turn_id,
+            turn_id=self.turn_id,
             run_id=question.run.run_id,
             operation=question.operation,
             hop=self._hop,
@@ -138,6 +142,7 @@ class Journey(Generic[T]):
             reason=reason,
             input_tokens=self.input_tokens,
             allowance=self.allowance,
+            sink=self.sink,
         )
 
     def failed_at(self, target: Target, why: Failure) -> None:
@@ -202,7 +207,7 @@ class Journey(Generic[T]):
         """The turn as it is written down."""
         question = self.question
         return Turn(
-            turn_id=self._turn_id,
+            turn_id=self.turn_id,
             run_id=question.run.run_id,
             operation=question.operation,
             prompt=question.prompt,

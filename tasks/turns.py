@@ -7,17 +7,20 @@ repairs and fallbacks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from guardrails.pipeline import Pipeline
+from guardrails.verdicts import Decision
 from pricing.errors import Blocked, FareboxError, OverBudget
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.journey import Journey, Limits, Question, Repair
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate, after
+from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
+from tasks.telemetry import Telemetry, TurnSpan
 from tasks.wire import ModelReply, ModelRequest
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -68,6 +71,7 @@ class Turns:
         pipeline: the guards.
         limits: what one turn may take.
         watch: told when a turn ends.
+        telemetry: tells of each turn.
     """
 
     def __init__(
@@ -76,13 +80,16 @@ class Turns:
         attempts: Attempts,
         pipeline: Pipeline,
         limits: Limits,
+        *,
         watch: Callable[[TurnEvent], None],
+        telemetry: Telemetry,
     ) -> None:
         self._ledger = ledger
         self._attempts = attempts
         self._pipeline = pipeline
         self._limits = limits
         self._watch = watch
+        self._telemetry = telemetry
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -95,21 +102,28 @@ class Turns:
             RunExpired: the run's hold is gone.
         """
         journey = Journey(question, self._limits)
+        if question.emit is not None:
+            journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
+        with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
+            return await self._recorded(journey, span)
+
+    async def _recorded(self, journey: Journey[T], span: TurnSpan) -> Answer[T]:
+        """The answer; the turn is written down however it ends."""
         try:
             answer = await self._answer(journey)
         except Blocked as error:
-            await self._record(journey, "blocked", str(error.fields.get("reason")))
+            await self._record(journey, span, "blocked", str(error.fields.get("reason")))
             raise
         except OverBudget:
-            await self._record(journey, "stopped", "budget")
+            await self._record(journey, span, "stopped", "budget")
             raise
         except FareboxError as error:
-            await self._record(journey, "failed", str(error.fields.get("kind") or type(error).__name__))
+            await self._record(journey, span, "failed", str(error.fields.get("kind") or type(error).__name__))
             raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._record(journey, "stopped", "cancelled"))
+            await asyncio.shield(self._record(journey, span, "stopped", "cancelled"))
             raise
-        await self._record(journey, "answered", None)
+        await self._record(journey, span, "answered", None)
         return answer
 
     async def _answer(self, journey: Journey[T]) -> Answer[T]:
@@ -137,6 +151,8 @@ class Turns:
             try:
                 return await self._accept(journey, candidate, reply, final=repaired)
             except _Unacceptable as fault:
+                if journey.sink is not None and journey.sink.began:
+                    raise journey.sink.broken(fault.failure.kind) from None
                 if repaired or fault.repair is None or journey.allowance.spent:
                     raise AttemptFailed(fault.failure) from None
                 request = fault.repair.apply(request, reply)
@@ -156,9 +172,24 @@ class Turns:
             value = None if calls else journey.question.answer.parse(text)
         except InvalidAnswer as error:
             raise _Unacceptable(failure("invalid_output"), Repair.for_schema(error.faults)) from None
+        if journey.sink is not None:
+            journey.sink.finish(text)
         journey.answered_by = candidate.target
         reply = replace(reply, text=text, tool_calls=calls)
         return Answer(value, reply, candidate.target.name, candidate.target.stand_in)
+
+    def _guard_piece(self, journey: Journey[T]) -> Callable[[str], Awaitable[str]]:
+        """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""
+
+        def record(decision: Decision) -> None:
+            if decision.action in {"block", "retry"}:
+                journey.decisions.append(decision)
+
+        async def guard(text: str) -> str:
+            passed = await self._pipeline.check(journey.exchange("output", (text,)), record, final=True)
+            return passed.texts[0]
+
+        return guard
 
     async def _guard_input(self, journey: Journey[T]) -> ModelRequest:
         """The request as the input guards let it pass."""
@@ -170,11 +201,13 @@ class Turns:
         messages = [replace(message, text=text) for message, text in zip(request.messages, rest, strict=True)]
         return replace(request, system=system, messages=messages)
 
-    async def _record(self, journey: Journey[T], outcome: Outcome, reason: str | None) -> None:
+    async def _record(self, journey: Journey[T], span: TurnSpan, outcome: Outcome, reason: str | None) -> None:
+        fact = journey.fact(outcome, reason)
         decided = self._ledger.record_decisions([journey.row(decision) for decision in journey.decisions])
-        written = self._ledger.record_turn(journey.fact(outcome, reason))
+        written = self._ledger.record_turn(fact)
         await asyncio.gather(asyncio.wrap_future(decided), asyncio.wrap_future(written))
         target, allowance = journey.answered_by, journey.allowance
+        span.ended(fact, allowance.cost_nano)
         question = journey.question
         self._watch(
             TurnEvent(

@@ -74,7 +74,11 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """One answer. ``model`` is the id the provider reported, ``request_id`` the one its support asks for."""
+    """One answer.
+
+    ``model`` is the id the provider reported, ``request_id`` the one its support asks for, ``response_id`` the answer's
+    own, where the dialect has one.
+    """
 
     text: str
     stop: StopReason
@@ -82,6 +86,7 @@ class ModelReply:
     tool_calls: tuple[ToolCall, ...] = ()
     model: str | None = None
     request_id: str | None = None
+    response_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class AnthropicAdapter:
         """The blocks of a message: text and tool calls; thoughts are left out."""
         reply = opened(target.provider, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
+        draft.id = text(reply.get("id")) or None
         if not isinstance(reply.get("content"), list):
             raise broken(headers, draft.usage)
         for index, block in enumerate(objects(reply["content"])):
@@ -161,6 +162,7 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
         case "message_start":
             message = obj(event.get("message"))
             draft.model = text(message.get("model")) or None
+            draft.id = text(message.get("id")) or None
             _count(draft, message.get("usage"))
         case "content_block_start":
             block = obj(event.get("content_block"))

@@ -92,6 +92,7 @@ class Draft:
     counts: JSONObject = field(default_factory=dict)
     """The provider's own usage object, while events add to it."""
     model: str | None = None
+    id: str | None = None
     done: bool = False
     """Whether the dialect's last event was seen."""
 
@@ -115,6 +116,7 @@ class Draft:
             tool_calls=calls if stop == "tool_calls" else (),
             model=self.model,
             request_id=request_id(lower(headers)),
+            response_id=self.id,
         )
 
     def _stop(self) -> StopReason:

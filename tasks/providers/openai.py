@@ -195,6 +195,7 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     """One chunk; a whole completion is read as a stream of one."""
     draft.model = text(chunk.get("model")) or draft.model
+    draft.id = text(chunk.get("id")) or draft.id
     counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
     if isinstance(counts, dict):
         draft.usage = usage(counts)
