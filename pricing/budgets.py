@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -110,32 +110,38 @@ def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[dat
 
 
 def open_windows(connection: Connection, rules: Sequence[BudgetRule], moment: datetime, zone: ZoneInfo) -> list[str]:
-    """The ids of the rules' budgets in their current windows, sorted; made when missing, limits brought up to date."""
-    ids = []
+    """The ids of the rules' budgets in their current windows, sorted; made when missing, limits brought up to date.
+
+    Of two rules for the same scope, key and window the lower limit counts. Rows are locked in the order of their ids,
+    also those that another transaction is just making: whoever takes from them goes in the same order.
+    """
+    wanted: dict[str, BudgetRule] = {}
     for rule in rules:
-        start, end = window_bounds(rule.window, moment, zone)
+        start, _ = window_bounds(rule.window, moment, zone)
         since = "" if rule.window == "run" else f":{start:%Y-%m-%d}"
         budget_id = f"{rule.scope}:{rule.key}:{rule.window}{since}"
-        updated = connection.execute(
-            sa.update(schema.budgets).where(_B.budget_id == budget_id).values(limit_nano=rule.limit)
-        )
-        if updated.rowcount == 0:
-            connection.execute(
-                _insert_or_ignore(connection).values(
-                    budget_id=budget_id,
-                    name=rule.name,
-                    scope=rule.scope,
-                    key=rule.key,
-                    span=rule.window,
-                    starts_at=to_us(start),
-                    ends_at=to_us(end) if end else None,
-                    limit_nano=rule.limit,
-                    spent_nano=0,
-                    held_nano=0,
-                )
+        if budget_id not in wanted or rule.limit < wanted[budget_id].limit:
+            wanted[budget_id] = rule
+    for budget_id, rule in sorted(wanted.items()):
+        start, end = window_bounds(rule.window, moment, zone)
+        connection.execute(
+            _upsert(
+                connection,
+                {
+                    "budget_id": budget_id,
+                    "name": rule.name,
+                    "scope": rule.scope,
+                    "key": rule.key,
+                    "span": rule.window,
+                    "starts_at": to_us(start),
+                    "ends_at": to_us(end) if end else None,
+                    "limit_nano": rule.limit,
+                    "spent_nano": 0,
+                    "held_nano": 0,
+                },
             )
-        ids.append(budget_id)
-    return sorted(ids)
+        )
+    return sorted(wanted)
 
 
 def take(connection: Connection, budget_ids: Sequence[str], amount: Nano) -> list[Refusal]:
@@ -190,8 +196,9 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
     ]
 
 
-def _insert_or_ignore(connection: Connection) -> sa.Insert:
+def _upsert(connection: Connection, row: dict[str, Any]) -> sa.Executable:
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return insert(schema.budgets).on_conflict_do_nothing()
+    added = insert(schema.budgets).values(row)
+    return added.on_conflict_do_update(index_elements=["budget_id"], set_={"limit_nano": row["limit_nano"]})
