@@ -1,0 +1,93 @@
+"""A process killed in the middle of its runs: the books still agree once its lease is over."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pricing import schema
+from tasks.sandbox import Latency, Sandbox
+from tests.support.books import (
+    assert_ledger_adds_up,
+    assert_ledger_equals_journal,
+    assert_replica_equals_ledger,
+    copied_facts,
+    rows,
+)
+from tests.support.postgres import Postgres
+from tests.support.project import Project, make_project
+from tests.support.riding import digest_run
+from tests.support.worker import start_worker, tell, wait_for_line
+
+LEASE = 1.0
+
+
+def kill_at_random(project: Project, kills: int, seed: int) -> None:
+    """Start as many workers at once, and kill each at a moment of its own after its first runs."""
+    moments = random.Random(seed)
+    workers = [start_worker(project, "digest", 500) for _ in range(kills)]
+    for worker in workers:
+        wait_for_line(worker, "ready")
+    for worker in workers:
+        tell(worker)
+    for worker in workers:
+        wait_for_line(worker, "completed")
+    for worker in workers:
+        time.sleep(moments.uniform(0.0, 0.3))
+        assert worker.poll() is None, "it ended before it was killed"
+        worker.kill()
+        assert worker.wait(timeout=10) == -signal.SIGKILL
+        for pipe in (worker.stdin, worker.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest.FixtureRequest):
+    ledger_url = ""
+    if kind == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        ledger_url = postgres.database()
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0.15, 0)) as slow:
+        project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
+        for seed in range(2):
+            kill_at_random(project, 4 if kind == "sqlite" else 2, seed)
+        with project.runtime_here() as runtime:
+            time.sleep(LEASE + 0.2)
+            runtime.ledger.reap()
+            attempts = assert_ledger_equals_journal(runtime, slow.journal)
+            assert_ledger_adds_up(runtime)
+            outcomes = {row["outcome"] for row in rows(runtime.ledger, schema.settlements)}
+            assert "lost" in outcomes
+            lost = [attempt for attempt in attempts if attempt["outcome"] == "lost"]
+            assert lost, "no kill fell into an exchange"
+            assert {attempt["priced"] for attempt in lost} == {"worst_case"}
+            assert any(attempt["entry"] and attempt["entry"].billed for attempt in lost)
+
+            digest_run(runtime, str(project.documents), 2)
+            runtime.replica.sync()
+            assert_ledger_equals_journal(runtime, slow.journal)
+            assert_ledger_adds_up(runtime)
+            assert_replica_equals_ledger(runtime)
+            before = copied_facts(runtime.replica)
+            runtime.replica.rebuild()
+            assert copied_facts(runtime.replica) == before
+
+
+def test_a_run_that_was_only_slow_to_renew_is_corrected_when_it_comes_back(tmp_path: Path):
+    """Its hold was reaped under it: what it sent is counted at its worst, and at its cost once that is known."""
+    from flows.daily_digest import Summary, classify, daily_digest
+    from tests.support.riding import riding
+
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(1.6, 0)) as slow:
+        project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=1)
+        with project.runtime_here() as runtime:
+            with riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}) as ride:
+                ride._renewing.cancel()  # as if the machine had slept
+                asked = classify.fn(Summary(headline="The disk was full", summary="On Monday the ledger stopped."))
+                assert asked.topic
+            assert runtime.ledger.settle(ride.run.run_id, "completed") is None
+            [attempt] = assert_ledger_equals_journal(runtime, slow.journal)
+            assert attempt["outcome"] == "ok"
