@@ -14,6 +14,7 @@ __all__ = [
     "routing",
     "sandbox",
     "steps",
+    "stored",
     "streaming",
     "structured",
     "targets",

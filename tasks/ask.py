@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from queue import SimpleQueue
-from typing import cast
+from typing import Any, cast
 
 from typing_extensions import TypeVar
 
@@ -15,6 +16,10 @@ from tasks.structured import answer_type
 from tasks.wire import Message
 
 T = TypeVar("T", default=str)
+
+
+_SECONDS_TO_END = 5.0
+"""How long a caller who leaves a stream early waits for its attempt to be written down."""
 
 
 class Ask:
@@ -45,14 +50,20 @@ class Ask:
         failure is a ``TurnFailed``.
         """
         pieces: SimpleQueue[str | None] = SimpleQueue()
-        future = self._engine().loop.submit(self._ask(prompt, str, values, pieces.put))
-        future.add_done_callback(lambda _: pieces.put(None))
+        ended = threading.Event()
+
+        def end() -> None:
+            ended.set()
+            pieces.put(None)
+
+        future = self._engine().loop.submit(_then(self._ask(prompt, str, values, pieces.put), end))
         try:
             while (piece := pieces.get()) is not None:
                 yield piece
             future.result()
         finally:
-            future.cancel()
+            if future.cancel():
+                ended.wait(_SECONDS_TO_END)
 
     async def aio_stream(self, prompt: str, /, **values: object) -> AsyncIterator[str]:
         """The same, for an async caller."""
@@ -61,14 +72,20 @@ class Ask:
         def hand_over(piece: str | None) -> None:
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        future = self._engine().loop.submit(self._ask(prompt, str, values, hand_over))
-        future.add_done_callback(lambda _: hand_over(None))
+        ended = asyncio.Event()
+
+        def end() -> None:
+            loop.call_soon_threadsafe(ended.set)
+            hand_over(None)
+
+        future = self._engine().loop.submit(_then(self._ask(prompt, str, values, hand_over), end))
         try:
             while (piece := await pieces.get()) is not None:
                 yield piece
             await asyncio.wrap_future(future)
         finally:
-            future.cancel()
+            if future.cancel():
+                await asyncio.wait_for(ended.wait(), _SECONDS_TO_END)
 
     async def _ask(
         self,
@@ -85,3 +102,11 @@ class Ask:
         talk = Conversation(messages, step.operation, step.tier, step.max_tokens, emit=emit)
         answer = await engine.turn(place, prompt, talk, answer_type(returns))
         return cast("T", answer.value)
+
+
+async def _then(work: Coroutine[Any, Any, T], end: Callable[[], None]) -> T:
+    """The work's result; ``end`` is called when it is over, however it ended."""
+    try:
+        return await work
+    finally:
+        end()

@@ -70,6 +70,7 @@ class Engine:
             prompt=prompt.name,
             prompt_version=prompt.version,
             emit=talk.emit,
+            stored_for=None if talk.tools else here.step.stored_for,
         )
         return await self._turns.ask(question)
 

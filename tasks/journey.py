@@ -7,13 +7,15 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Self, TypeVar
+from datetime import timedelta
+from typing import Any, Generic, Self, TypeVar
 
 from guardrails.messages import explain
 from guardrails.verdicts import Decision, Direction, Exchange, Reason
 from pricing.clock import now_us, to_us
 from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
-from pricing.facts import Run, Turn
+from pricing.facts import Run, Turn, TurnOutcome
+from pricing.money import Nano
 from pricing.tokens import estimate_tokens, upper_tokens
 from tasks.attempts import Allowance, Refused, Slot
 from tasks.providers.kinds import Failure, FailureKind
@@ -50,6 +52,8 @@ class Question(Generic[T]):
     prompt_version: str
     emit: Callable[[str], None] | None = None
     """Takes the answer piece by piece while it arrives."""
+    stored_for: timedelta | None = None
+    """How long its answer may be served to the same question again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class Journey(Generic[T]):
         self.answered_by: Target | None = None
         self.repaired = False
         self.sink: Sink | None = None
+        self.saved_nano: Nano = 0
+        """What a stored answer did not cost again."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self.input_tokens = 0
@@ -203,7 +209,7 @@ class Journey(Generic[T]):
             tried=tried,
         )
 
-    def fact(self, outcome: Literal["answered", "failed", "blocked", "stopped"], reason: str | None) -> Turn:
+    def fact(self, outcome: TurnOutcome, reason: str | None) -> Turn:
         """The turn as it is written down."""
         question = self.question
         return Turn(
@@ -220,6 +226,7 @@ class Journey(Generic[T]):
             repaired=self.repaired,
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
+            saved_nano=self.saved_nano,
         )
 
     def row(self, decision: Decision) -> dict[str, Any]:

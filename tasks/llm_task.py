@@ -6,6 +6,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tasks.steps import Step, inside
@@ -24,6 +25,7 @@ def llm_task(
     tier: Tier = "light",
     max_tokens: int = 1024,
     max_turns: int = 1,
+    stored_for: timedelta | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -33,9 +35,11 @@ def llm_task(
         tier: which targets take its turns.
         max_tokens: of each answer.
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
+        stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
+            content: they are kept there only where this is set.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
-    step = Step(operation, tier, max_tokens, max_turns)
+    step = Step(operation, tier, max_tokens, max_turns, stored_for)
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         from prefect import Task

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pricing.errors import NoRun, TurnFailed
 from tasks.targets import Tier
@@ -13,12 +14,13 @@ from tasks.targets import Tier
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an ``@llm_task`` declares. ``max_tokens`` is per answer, ``max_turns`` per call of the task."""
+    """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task."""
 
     operation: str
     tier: Tier = "light"
     max_tokens: int = 1024
     max_turns: int = 1
+    stored_for: timedelta | None = None
 
 
 class Here:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from guardrails.pipeline import Pipeline
 from guardrails.verdicts import Decision
 from pricing.errors import Blocked, FareboxError, OverBudget
+from pricing.facts import TurnOutcome
+from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.journey import Journey, Limits, Question, Repair
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate, after
+from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
 from tasks.telemetry import Telemetry, TurnSpan
@@ -27,7 +30,6 @@ if TYPE_CHECKING:  # the database's library takes longer to load than all of thi
     from pricing.ledger import Ledger
 
 T = TypeVar("T")
-Outcome = Literal["answered", "failed", "blocked", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class TurnEvent:
 
     run_id: str
     operation: str
-    outcome: Outcome
+    outcome: TurnOutcome
     target: str | None
     model: str | None
     attempts: int
@@ -111,23 +113,31 @@ class Turns:
         """The answer; the turn is written down however it ends."""
         try:
             answer = await self._answer(journey)
-        except Blocked as error:
-            await self._record(journey, span, "blocked", str(error.fields.get("reason")))
+        except BaseException as error:
+            await asyncio.shield(self._record(journey, span, *_ended_by(error)))
             raise
-        except OverBudget:
-            await self._record(journey, span, "stopped", "budget")
-            raise
-        except FareboxError as error:
-            await self._record(journey, span, "failed", str(error.fields.get("kind") or type(error).__name__))
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(self._record(journey, span, "stopped", "cancelled"))
-            raise
-        await self._record(journey, span, "answered", None)
+        await self._record(journey, span, "stored" if journey.saved_nano else "answered", None)
         return answer
 
     async def _answer(self, journey: Journey[T]) -> Answer[T]:
+        """The answer, from storage if the step allows that and the same question was answered before."""
+        question = journey.question
         request = await self._guard_input(journey)
+        if question.stored_for is None:
+            return await self._travel(journey, request)
+        first = question.route[0]
+        key = answer_key(question.prompt_version, request, first.target)
+        if (kept := await find(key)) is not None:
+            reply = ModelReply(kept.text, "end", Usage())
+            journey.saved_nano = kept.cost_nano
+            return await self._accept(journey, first, reply, final=True)
+        answer = await self._travel(journey, request)
+        cost = journey.allowance.cost_nano
+        await keep(key, StoredAnswer(answer.reply.text, answer.target, cost), question.stored_for)
+        return answer
+
+    async def _travel(self, journey: Journey[T], request: ModelRequest) -> Answer[T]:
+        """The answer of the first candidate that gives one, in the order that what failed decides."""
         journey.measure(request)
         rest = journey.candidates(request)
         while rest and not journey.allowance.spent:
@@ -201,7 +211,7 @@ class Turns:
         messages = [replace(message, text=text) for message, text in zip(request.messages, rest, strict=True)]
         return replace(request, system=system, messages=messages)
 
-    async def _record(self, journey: Journey[T], span: TurnSpan, outcome: Outcome, reason: str | None) -> None:
+    async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
         decided = self._ledger.record_decisions([journey.row(decision) for decision in journey.decisions])
         written = self._ledger.record_turn(fact)
@@ -220,3 +230,18 @@ class Turns:
                 cost_nano=allowance.cost_nano,
             )
         )
+
+
+def _ended_by(error: BaseException) -> tuple[TurnOutcome, str]:
+    """How a turn ended that has no answer; of a stranger's exception the type only: its text may hold content."""
+    match error:
+        case Blocked():
+            return "blocked", str(error.fields.get("reason"))
+        case OverBudget():
+            return "stopped", "budget"
+        case FareboxError():
+            return "failed", str(error.fields.get("kind") or type(error).__name__)
+        case asyncio.CancelledError():
+            return "stopped", "cancelled"
+        case _:
+            return "failed", type(error).__name__

@@ -128,6 +128,19 @@ def test_a_secret_in_a_stream_is_never_handed_on(runtime: Runtime):
     assert SECRET not in said
 
 
+@pytest.fixture
+def result_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prefect's result storage as a flow run would have it: without one around us Prefect would start a server."""
+    from prefect import results
+    from prefect.filesystems import LocalFileSystem
+
+    folder = tmp_path / "results"
+    storage = results.ResultStore(result_storage=LocalFileSystem(basepath=str(folder)))
+    monkeypatch.setattr(results, "get_result_store", lambda: storage)
+    return folder
+
+
+@pytest.mark.usefixtures("result_storage")
 def test_the_same_question_is_served_from_storage_and_costs_nothing(runtime: Runtime, sandbox: Sandbox):
     with riding(runtime, talk, {}):
         first = remember.fn(TEXT)
@@ -142,6 +155,7 @@ def test_the_same_question_is_served_from_storage_and_costs_nothing(runtime: Run
     assert turns[1]["attempts"] == 0
 
 
+@pytest.mark.usefixtures("result_storage")
 def test_a_changed_prompt_or_schema_is_another_question(runtime: Runtime, project: Project, sandbox: Sandbox):
     with riding(runtime, talk, {}):
         remember.fn("Only once.")
@@ -150,3 +164,9 @@ def test_a_changed_prompt_or_schema_is_another_question(runtime: Runtime, projec
     with project.runtime_here() as again, riding(again, talk, {}):
         remember.fn("Only once.")
     assert len(read_journal(sandbox.journal)) == 2
+
+
+def test_nothing_is_stored_unless_a_step_asks_for_it(runtime: Runtime, result_storage: Path):
+    with riding(runtime, talk, {}):
+        chat.fn(TEXT)
+    assert not result_storage.exists()
