@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from farebox.credentials import build_target
+from farebox.credentials import find_key
+from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
+from farebox.targets import build_target
 from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.secrets import SecretsGuard
@@ -59,7 +61,11 @@ class Runtime:
         self.home = settings.home
         self.watchers: list[Watcher] = []
         self.rates = RateCard.load(rate.rate() for rate in settings.rates)
-        self.router = Router([build_target(target, self.rates) for target in settings.targets])
+        self.keys = {target.name: find_key(target) for target in settings.targets}
+        may_stand_in = settings.sandbox.stand_in
+        self.router = Router(
+            [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
+        )
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self.ledger = Ledger(store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds)
         self.replica = Replica(self.home / "replica.duckdb", store)
@@ -69,7 +75,7 @@ class Runtime:
         turns = settings.turns
         telemetry = Telemetry()
         attempts = Attempts(
-            self.ledger, self.rates, self._transport, self._sandbox.reached, retries=turns.retries, telemetry=telemetry
+            self.ledger, self.rates, self._transport, self._reached, retries=turns.retries, telemetry=telemetry
         )
         limits = Limits(turns.deadline_seconds, turns.max_attempts)
         self.engine = Engine(
@@ -86,6 +92,17 @@ class Runtime:
         self.engine.loop.stop()
         self._sandbox.stop()
         self.ledger.close()
+
+    def _reached(self, target: Target) -> Target:
+        """The target as it is reached: a stand-in at the sandbox, any other with its key.
+
+        Raises:
+            ConfigError: its key is with somebody else, who does not give it.
+        """
+        key = self.keys.get(target.name)
+        if isinstance(key, Key) and key.late:
+            return dataclasses.replace(target, credential=key.load())
+        return self._sandbox.reached(target)
 
     def _watch_turn(self, event: TurnEvent) -> None:
         for watcher in self.watchers:

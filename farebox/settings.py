@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pricing.budgets import BudgetRule, Window
 from pricing.errors import ConfigError, FareboxError, MoneyError
@@ -21,6 +33,7 @@ from pricing.rates import OwnRate
 from tasks.targets import ProviderName, Tier
 
 FILE = "farebox.toml"
+_SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
 
 def _money(value: object) -> Nano:
@@ -30,7 +43,33 @@ def _money(value: object) -> Nano:
         raise ValueError(str(error)) from None
 
 
+def _address(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        sound = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:
+        sound = False
+    if text and not sound:
+        raise ValueError("it is no web address; write one like https://llm.example.org/v1")
+    if text and (url.username or url.password):
+        raise ValueError("a name and password do not belong into an address; use key_env")
+    return text
+
+
+def _variable(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", text):
+        raise ValueError("it takes the name of an environment variable, like OPENAI_API_KEY, and never a key itself")
+    return text
+
+
+def _block(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text):
+        raise ValueError("it takes the name of a Prefect Secret block, like groq-key, and never a key itself")
+    return text
+
+
 Money = Annotated[Nano, BeforeValidator(_money)]
+Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -39,7 +78,10 @@ class _Table(BaseModel):
 
 
 class TargetSettings(_Table):
-    """One of the ``[[targets]]``. What is left out is what the provider and the model usually have."""
+    """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
+
+    ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
     provider: ProviderName
@@ -47,15 +89,31 @@ class TargetSettings(_Table):
     tier: Tier
     account: str = "default"
     region: str = ""
-    base_url: str = ""
+    base_url: Address = ""
     failure_domain: str = ""
-    key_env: str = ""
+    key_env: Annotated[str, AfterValidator(_variable)] = ""
+    key_file: Path | None = None
+    key_secret: Annotated[str, AfterValidator(_block)] = ""
     window: Annotated[int, Field(gt=0)] | None = None
     max_output: Annotated[int, Field(gt=0)] = 16_384
     read_timeout: Seconds = 60.0
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     sends_temperature: bool = True
     reasoning: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_key_in_clear(cls, values: Any) -> Any:
+        """Refuse a key that is written down here, without repeating it."""
+        unknown = values.keys() - cls.model_fields.keys() if isinstance(values, dict) else ()
+        for name in unknown:
+            misspelt = get_close_matches(str(name), cls.model_fields, 1, cutoff=0.85)
+            if not misspelt and _SECRETIVE.search(str(name)):
+                raise ValueError(
+                    f"{str(name)[:40]!r} would keep a key in clear; take it out, and put the key into the environment "
+                    "or name where it is: key_env, key_file or key_secret"
+                )
+        return values
 
 
 class BudgetSettings(_Table):
@@ -104,9 +162,13 @@ class TurnSettings(_Table):
 
 
 class SandboxSettings(_Table):
-    """The stand-in provider. With a ``url`` it is one that runs already."""
+    """The stand-in provider. With a ``url`` it is one that runs already.
 
-    url: str = ""
+    Without ``stand_in`` a target must have a key (FAREBOX_SANDBOX=never says so too).
+    """
+
+    stand_in: bool = True
+    url: Address = ""
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
 
 
@@ -145,13 +207,28 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return _Environment(settings_cls), init_settings
 
     @property
     def zone(self) -> ZoneInfo:
         """Where days begin."""
         return ZoneInfo(self.timezone)
+
+
+class _Environment(EnvSettingsSource):
+    """Whole tables can be set as JSON, and the sandbox forbidden by one word."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if field_name == "sandbox" and str(value).strip().lower() == "never":
+            return {"stand_in": False}
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            raise ConfigError(
+                f"FAREBOX_{field_name.upper()} is set to something that is no JSON.",
+                next_step="Write it as JSON, or set one value at a time, like FAREBOX_TURNS__RETRIES=2.",
+            ) from None
 
 
 def load_settings(root: Path) -> Settings:
@@ -172,7 +249,13 @@ def load_settings(root: Path) -> Settings:
     except ValidationError as error:
         raise _explained(error, path) from None
     folders = tuple(root / folder for folder in settings.prompts)
-    return settings.model_copy(update={"home": root / settings.home.expanduser(), "prompts": folders})
+    targets = tuple(
+        target.model_copy(update={"key_file": root / target.key_file.expanduser()}) if target.key_file else target
+        for target in settings.targets
+    )
+    return settings.model_copy(
+        update={"home": root / settings.home.expanduser(), "prompts": folders, "targets": targets}
+    )
 
 
 def find_root(start: Path | None = None) -> Path:
