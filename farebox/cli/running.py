@@ -92,6 +92,13 @@ def _follow(
         # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             return cast("State[Any]", flow(**parameters, return_state=True))
+    except FareboxError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of Prefect itself: what the flow raises is in its state
+        raise FareboxError(
+            f"Prefect could not start the run: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
+            next_step="Start its server (`prefect server start`), or unset PREFECT_API_URL to run without one.",
+        ) from None
     finally:
         BUDGET_OF_THIS_RUN.reset(token)
         display.stop()
