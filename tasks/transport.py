@@ -47,7 +47,10 @@ class Transport:
             httpx.TransportError: no reply, or not a whole one; ``tasks.providers.classify_exception`` tells why.
         """
         reply = await self._opened().handle_async_request(_post(request, read_timeout))
-        return HttpReply(reply.status_code, reply.headers, await reply.aread())
+        try:
+            return HttpReply(reply.status_code, reply.headers, await reply.aread())
+        finally:
+            await reply.aclose()
 
     @asynccontextmanager
     async def stream(
