@@ -59,7 +59,7 @@ class Store:
         """
         with self._translated(), self._turn_to_write(), self._connect() as connection:
             if self.is_sqlite:
-                connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                _synchronize(connection, "FULL" if durable else "NORMAL")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -140,8 +140,8 @@ class Store:
         if not self.is_sqlite:
             yield
             return
+        self._opened()  # which makes its folder
         path = self._path()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._one_writer, file_lock(path.with_name(path.name + ".lock")):
             yield
 
@@ -205,15 +205,14 @@ class Store:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        place = self.place
         try:
             yield
         except OSError as error:
             raise LedgerUnusable(
-                f"The ledger {place} cannot be opened ({error.strerror}).", next_step=_ELSEWHERE
+                f"The ledger {self.place} cannot be opened ({error.strerror}).", next_step=_ELSEWHERE
             ) from None
         except DBAPIError as error:
-            raise _explain(str(error.orig).strip().splitlines()[0], place, error) from None
+            raise _explain(str(error.orig).strip().splitlines()[0], self.place, error) from None
 
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
@@ -235,6 +234,13 @@ def _explain(cause: str, place: str, error: DBAPIError) -> LedgerError:
     if isinstance(error, OperationalError):
         return LedgerBusy(f"The ledger {place} cannot be reached ({cause}).", next_step="Check that its server runs.")
     return LedgerError(f"The ledger {place} refused a statement ({cause}).")
+
+
+def _synchronize(connection: Connection, level: str) -> None:
+    """How durable the connection's commits are; asked of SQLite only when it changes."""
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
