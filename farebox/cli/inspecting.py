@@ -1,0 +1,36 @@
+"""``farebox models`` and ``farebox doctor``: what there is, and whether it works."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json
+from farebox.runtime import get_runtime
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+_out = Console(highlight=False)
+
+
+@app.command
+def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
+    """List the targets in the order of fallback: what each costs, where it is, how it did lately.
+
+    Args:
+        prices: show what caches cost, too.
+        json: print JSON.
+    """
+    from farebox.cli.model_lines import model_lines
+    from farebox.models import list_targets
+
+    runtime = get_runtime()
+    runtime.replica.sync(wait=1.0)
+    lines = list_targets(runtime)
+    if json:
+        print_json({"rate_version": runtime.rates.version, "targets": [line.to_json() for line in lines]})
+    else:
+        _out.print(model_lines(lines, runtime.rates.version, cache_prices=prices))

@@ -1,0 +1,23 @@
+-- How each target did lately. Cancelled attempts tell nothing of it.
+WITH numbered AS (
+    SELECT
+        target, provider, model, stand_in, outcome, duration_us, started_at, seq,
+        row_number() OVER (
+            PARTITION BY target, provider, model, stand_in ORDER BY started_at DESC, seq DESC
+        ) AS nth,
+        row_number() OVER (
+            PARTITION BY target, provider, model, stand_in, outcome = 'ok' ORDER BY started_at DESC, seq DESC
+        ) AS nth_alike
+    FROM attempts
+    WHERE outcome <> 'cancelled'
+)
+SELECT
+    target, provider, model, stand_in,
+    count(*) FILTER (WHERE nth <= $last) AS attempts,
+    count(*) FILTER (WHERE nth <= $last AND outcome <> 'ok') AS failed,
+    quantile_disc(duration_us, 0.5) FILTER (WHERE outcome = 'ok' AND nth_alike <= $last) AS p50_us,
+    max(outcome) FILTER (WHERE nth = 1) AS last_outcome,
+    max(started_at) AS last_at
+FROM numbered
+GROUP BY target, provider, model, stand_in
+ORDER BY target, provider, model, stand_in
