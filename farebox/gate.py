@@ -104,9 +104,10 @@ def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Map
         stand_in=priced.stand_in,
         started_at=now_us(),
     )
-    refusals = runtime.ledger.admit(run, budget_rules(runtime, automation, run_id, quote))
+    rules = budget_rules(runtime, automation, run_id, quote)
+    refusals = runtime.ledger.admit(run, rules)
     for watcher in runtime.watchers:
-        watcher.quoted(run, quote, refusals)
+        watcher.quoted(run, quote, rules, refusals)
     if refusals:
         raise over_budget(automation, priced, refusals)
     return Ride(runtime, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from farebox.targets import build_target
 from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.secrets import SecretsGuard
-from pricing.budgets import Refusal
+from pricing.budgets import BudgetRule, Refusal
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
@@ -39,8 +40,8 @@ from tasks.turns import TurnEvent, Turns
 class Watcher(Protocol):
     """Somebody who follows runs of this process: the command line's display."""
 
-    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
-        """A run was quoted, and admitted or refused."""
+    def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
+        """A run was quoted, and held on the budgets of ``rules``, or refused by some."""
 
     def turn(self, event: TurnEvent) -> None:
         """A turn ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -231,7 +232,7 @@ def _explain(cause: str, place: str, error: DBAPIError) -> LedgerError:
         )
     if "readonly" in cause or "unable to open" in cause or "disk I/O" in cause or "full" in cause:
         return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_ELSEWHERE)
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
         return LedgerBusy(f"The ledger {place} cannot be reached ({cause}).", next_step="Check that its server runs.")
     return LedgerError(f"The ledger {place} refused a statement ({cause}).")
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.sources.text import clean_text
-from pricing.budgets import Refusal
+from pricing.budgets import BudgetRule, Refusal
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.money import Nano, format_money
@@ -45,11 +45,13 @@ class RunDisplay:
         """Show that something is being waited for."""
         self._show(Spinner("dots", Text(for_what, style="dim")))
 
-    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
-        """Show the quote, and begin to show progress."""
+    def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
+        """Show the quote and what it is held on, and begin to show progress."""
         self.stop()
         self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
         if not refusals:
+            limits = " · ".join(f"{rule.name} ({format_money(rule.limit)})" for rule in rules)
+            self._console.print(Text(f"  {format_money(run.held_nano)} held on: {limits}", style="dim"))
             self._progress = _Progress(json.loads(run.plan))
             self._show(self._progress)
 

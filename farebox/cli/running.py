@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json
 from farebox.gate import BUDGET_OF_THIS_RUN
 from farebox.runtime import Runtime, get_runtime
-from pricing.budgets import Refusal
+from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import Run
 from pricing.holds import Settled
@@ -35,8 +36,8 @@ class _Record:
         self.outcome = "not started"
         self.settled_as: Settled | None = None
 
-    def quoted(self, run: Run, quote: Quote, refusals: list[Refusal]) -> None:
-        del quote
+    def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
+        del quote, rules
         self.run = run
         self.outcome = "over_budget" if refusals else "running"
 
