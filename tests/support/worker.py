@@ -1,75 +1,108 @@
-"""A process of its own that runs automations: ``python -m tests.support.worker FOLDER WHAT COUNT``.
+"""Processes of their own that run automations: ``python -m tests.support.worker FOLDER JOB…``.
 
-It prints ``ready`` once everything is loaded, waits for a line, and then works; every line it prints afterwards is an
-outcome. ``WHAT`` is ``digest``, ``triage``, or ``admit`` (COUNT runs held at once until another line comes).
+A job is ``digest:60``, ``triage:40``, or ``admit:5`` (five runs held at once); each gets a process, forked once
+everything is imported. A job says ``ready``, waits until the folder has a file ``go``, and says how each run came out;
+``admit`` then says ``decided`` and keeps its holds until there is a file ``settle``.
 """
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
-import tests.conftest  # noqa: F401 - no way out of the machine for this process either
+import tests.conftest  # noqa: F401 - no way out of the machine for these processes either
 from tests.support.project import REPOSITORY, Project
 
 
-def start_worker(project: Project, what: str, count: int) -> subprocess.Popen[str]:
-    """Start one; what it complains of goes to a file in the project."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    with (project.root / "workers.log").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.support.worker", str(project.root), what, str(count)],
-            cwd=project.root,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+class Crew:
+    """The processes as a test sees them. What they complain of is in ``workers.log``."""
 
+    def __init__(self, project: Project, *jobs: str) -> None:
+        self._project = project
+        self._jobs = jobs
+        self._unread: list[str] = []
+        self._pids: list[int] = []
+        with (project.root / "workers.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.worker", str(project.root), *jobs],
+                cwd=project.root,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
 
-def wait_for_line(worker: subprocess.Popen[str], wanted: str) -> None:
-    """Read until that line."""
-    assert worker.stdout is not None
-    for line in worker.stdout:
-        if line.strip() == wanted:
-            return
-    raise AssertionError(f"the worker ended with {worker.wait()} instead of saying {wanted!r}")
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        (self._project.root / "settle").touch()
+        for pid in self._pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if self._process.poll() is None:
+            self._process.terminate()
+        self._process.communicate(timeout=30)
 
-def tell(worker: subprocess.Popen[str]) -> None:
-    """Let it go on."""
-    assert worker.stdin is not None
-    worker.stdin.write("\n")
-    worker.stdin.flush()
+    def wait_for_all(self, word: str) -> list[str]:
+        """Read until every job has said that word; what they said meanwhile."""
+        said: list[str] = []
+        for _ in self._jobs:
+            while (line := self._line()) != word:
+                said.append(line)
+        return said
 
+    def pids(self) -> list[int]:
+        """Of the jobs, in their order."""
+        early: list[str] = []
+        while not (line := self._line()).startswith("pids "):
+            early.append(line)
+        self._unread = early
+        self._pids = [int(pid) for pid in line.split()[1:]]
+        return self._pids
 
-def finish(workers: Iterable[subprocess.Popen[str]], timeout: float = 120) -> list[str]:
-    """What they said until they ended, all well."""
-    said = []
-    for worker in workers:
-        out, _ = worker.communicate(timeout=timeout)
-        assert worker.returncode == 0, out
-        said += out.split()
-    return said
+    def tell(self, word: str) -> None:
+        """Let all of them go on."""
+        (self._project.root / word).touch()
+
+    def finish(self, timeout: float = 150) -> list[str]:
+        """What they said until they ended."""
+        out, _ = self._process.communicate(timeout=timeout)
+        self._pids = []
+        return [*self._unread, *out.splitlines()]
+
+    def _line(self) -> str:
+        if self._unread:
+            return self._unread.pop(0)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError((self._project.root / "workers.log").read_text()[-3000:])
+        return line.strip()
 
 
 def _say(word: str) -> None:
-    sys.stdout.write(f"{word}\n")
-    sys.stdout.flush()
+    os.write(1, f"{word}\n".encode())
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.005)
 
 
 def _run(project: Project, what: str, count: int) -> None:
-    from flows import daily_digest, support_triage  # noqa: F401 - loaded before the signal to start
     from pricing.errors import FareboxError
     from tests.support.riding import digest_run, triage_run
 
     with project.runtime_here() as runtime:
-        runtime.rates.worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list
         _say("ready")
-        sys.stdin.readline()
+        _wait_for(project.root / "go")
 
         def one(number: int) -> None:
             try:
@@ -80,7 +113,7 @@ def _run(project: Project, what: str, count: int) -> None:
                 _say("completed")
             except FareboxError as error:
                 _say(type(error).__name__)
-            if number % 4 == 0:  # the two processes then race for its file often enough
+            if number % 4 == 0:  # the processes then race for the replica often enough
                 runtime.replica.sync()
 
         with ThreadPoolExecutor(3) as pool:
@@ -96,7 +129,7 @@ def _admit(project: Project, count: int) -> None:
     with project.runtime_here() as runtime:
         parameters = {"source": str(project.documents), "limit": 2, "quality": "fast"}
         _say("ready")
-        sys.stdin.readline()
+        _wait_for(project.root / "go")
 
         def start(number: int) -> Ride | None:
             try:
@@ -109,18 +142,39 @@ def _admit(project: Project, count: int) -> None:
         for ride in rides:
             _say("admitted" if ride else "refused")
         _say("decided")
-        sys.stdin.readline()
+        _wait_for(project.root / "settle")
         for ride in rides:
             if ride:
                 ride.finish(None)
 
 
+def _fork(project: Project, job: str) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    what, count = job.split(":")
+    try:
+        (_admit if what == "admit" else lambda p, n: _run(p, what, n))(project, int(count))
+    except BaseException:  # noqa: BLE001 - whatever it is, a fork must not go on as its parent
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
 def main() -> None:
-    project, what, count = Project(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-    if what == "admit":
-        _admit(project, count)
-    else:
-        _run(project, what, count)
+    import flows.daily_digest
+    import flows.support_triage  # noqa: F401 - before the fork, once for all
+    from pricing.rates import RateCard
+
+    project = Project(Path(sys.argv[1]))
+    RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list
+    assert threading.active_count() == 1, "forking would lose a thread"
+    pids = [_fork(project, job) for job in sys.argv[2:]]
+    _say(" ".join(["pids", *map(str, pids)]))
+    codes = {os.waitpid(pid, 0)[1] for pid in pids}
+    sys.exit(0 if codes == {0} else 1)
 
 
 if __name__ == "__main__":
