@@ -11,6 +11,7 @@ __all__ = [
     "locks",
     "model_ids",
     "money",
+    "observed",
     "plans",
     "quotes",
     "rate_sources",

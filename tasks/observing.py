@@ -1,0 +1,91 @@
+"""What this process has seen of late: how its targets do, and how much of its runs' holds is used.
+
+Routing asks for it at every turn, on the event loop; so asking never waits and never reads a database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pricing.errors import FareboxError
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.observed import Observed
+
+FRESH_SECONDS = 30.0
+_MOST_RUNS = 1024
+_log = logging.getLogger(__name__)
+
+
+class Observations:
+    """A snapshot of the targets' recent past, by name, renewed at most every ``FRESH_SECONDS``.
+
+    Args:
+        load: reads it anew.
+        clock: seconds; tests pass their own.
+    """
+
+    def __init__(
+        self, load: Callable[[], Mapping[str, Observed]], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._load = load
+        self._clock = clock
+        self._snapshot: Mapping[str, Observed] = MappingProxyType({})
+        self._due = -float("inf")
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Mapping[str, Observed]:
+        """The snapshot as it is. An old one is renewed on a thread of its own, for those who ask later."""
+        if self._is_due():
+            threading.Thread(target=self._renew_quietly, name="farebox-observing", daemon=True).start()
+        return self._snapshot
+
+    def fresh(self) -> Mapping[str, Observed]:
+        """The snapshot, renewed before if it is old; waits for the database.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        if self._is_due():
+            self._snapshot = self._load()
+        return self._snapshot
+
+    def _is_due(self) -> bool:
+        """Whether it is the caller's to renew: true once per period, whoever asks."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        with self._lock:
+            if now < self._due:
+                return False
+            self._due = now + FRESH_SECONDS
+            return True
+
+    def _renew_quietly(self) -> None:
+        try:
+            self._snapshot = self._load()
+        except FareboxError as error:
+            _log.warning("routes go by older observations: %s", error.message)
+
+
+class HoldsInUse:
+    """How much of its hold each run has spent, as the ledger said when an attempt of this process ended last."""
+
+    def __init__(self) -> None:
+        self._shares: dict[str, float] = {}
+
+    def note(self, run_id: str, share: float) -> None:
+        """Remember it, from 0 to 1."""
+        self._shares.pop(run_id, None)
+        self._shares[run_id] = share
+        while len(self._shares) > _MOST_RUNS:
+            del self._shares[next(iter(self._shares))]
+
+    def share(self, run_id: str) -> float:
+        """The share; 0 before the run's first attempt here."""
+        return self._shares.get(run_id, 0.0)
