@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,6 +11,7 @@ from rich.console import Console
 from farebox.cli.app import app
 from farebox.cli.output import print_json
 from farebox.runtime import get_runtime
+from farebox.settings import find_root
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -34,3 +36,22 @@ def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Jso
         print_json({"rate_version": runtime.rates.version, "targets": [line.to_json() for line in lines]})
     else:
         _out.print(model_lines(lines, runtime.rates.version, cache_prices=prices))
+
+
+@app.command
+def doctor(*, json: Json = False) -> None:
+    """Check everything a run needs, and say what to do; spends no token. Exit code 1 if a check fails.
+
+    Args:
+        json: print JSON.
+    """
+    from farebox.cli.finding_lines import finding_lines
+    from farebox.doctor import examine
+
+    findings = examine(find_root())
+    if json:
+        print_json([finding.to_json() for finding in findings])
+    else:
+        _out.print(finding_lines(findings))
+    if any(finding.state == "fail" for finding in findings):
+        sys.exit(1)

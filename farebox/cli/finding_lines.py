@@ -1,0 +1,36 @@
+"""What the doctor found, one line each, and below it what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from farebox.doctor import Finding, State
+from pricing.reports.words import clean
+
+_SIGNS: dict[State, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "warn": ("!", "yellow"),
+    "fail": ("✗", "red"),
+    "skipped": ("–", "dim"),
+}
+
+
+def finding_lines(findings: Sequence[Finding]) -> RenderableType:
+    """All findings, and how many of each kind."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        told = Text(clean(finding.told))
+        if finding.next_step:
+            told.append(f"\n→ {clean(finding.next_step)}", "bold" if finding.state == "fail" else "dim")
+        table.add_row(Text(*_SIGNS[finding.state]), Text(clean(finding.check), "dim"), told)
+    counts = Counter(finding.state for finding in findings)
+    summary = f"{counts['ok']} fine, {counts['warn']} to look at, {counts['fail']} failed"
+    return Group(table, Text(), Text(summary, "bold"))

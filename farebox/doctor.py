@@ -1,0 +1,303 @@
+"""What `farebox doctor` looks at: small checks in a list, none of which spends a token or shows a key."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from farebox.credentials import find_key
+from farebox.keys import Missing
+from farebox.models import prices
+from farebox.reach import Reached, reach, reach_all
+from farebox.runtime import Runtime
+from farebox.settings import FILE, Settings, load_settings
+from pricing import holds, schema
+from pricing.clock import now_us
+from pricing.errors import ConfigError, FareboxError, LedgerBusy
+from pricing.replica import SHAPE
+
+State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
+
+_GIGABYTE = 1_000_000_000
+_LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
+_OFF_SECONDS, _REFUSED_SECONDS = 30, 300
+"""AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
+_OLD_PRICES_DAYS = 90
+_DAY = 86_400
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and what to do about it."""
+
+    check: str
+    state: State
+    told: str
+    next_step: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass
+class Patient:
+    """What is looked at."""
+
+    settings: Settings
+    runtime: Runtime
+    timeout: float = field(default=3.0)
+
+    @cached_property
+    def hosts(self) -> list[Reached]:
+        """The hosts of all real targets, tried once."""
+        urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
+        return reach_all(urls, timeout=self.timeout)
+
+
+def examine(root: Path) -> list[Finding]:
+    """Every finding about the project in ``root``."""
+    try:
+        settings = load_settings(root)
+    except ConfigError as error:
+        return [_failed(FILE, error), *check_prefect()]
+    findings = [_about_settings(root, settings), *check_keys(settings)]
+    try:
+        runtime = Runtime(settings, root)
+    except FareboxError as error:
+        if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
+            findings.append(_failed("targets", error))
+        rest = Finding("everything else", "skipped", "it needs targets that can be built")
+        return [*findings, *check_prefect(), rest]
+    try:
+        patient = Patient(settings, runtime)
+        return [*findings, *(finding for check in CHECKS for finding in check(patient)), *check_prefect()]
+    finally:
+        runtime.close()
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Where the key of each target is; a key that somebody else keeps is asked for."""
+    found: dict[str, str | Missing] = {}
+    for target in settings.targets:
+        try:
+            key = find_key(target)
+            if not isinstance(key, Missing):
+                key.load()
+            found[target.name] = key if isinstance(key, Missing) else key.place
+        except ConfigError as error:
+            yield _failed(f"key of {target.name}", error)
+    mixed = any(isinstance(place, str) for place in found.values())
+    for name, place in found.items():
+        if isinstance(place, str):
+            yield Finding(f"key of {name}", "ok", f"real: {place}")
+        elif not settings.sandbox.stand_in:
+            yield Finding(f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these.")
+        elif mixed:
+            told = f"none, so the sandbox would answer where others fail; tried {'; '.join(place.tried)}"
+            yield Finding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
+        else:
+            yield Finding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
+
+
+def check_fallback(patient: Patient) -> Iterator[Finding]:
+    """Whether what fails can be made up for elsewhere."""
+    targets = patient.runtime.router.targets
+    domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
+    findings = []
+    for target in targets:
+        if prices(patient.runtime.rates, target) is None:
+            told = f"no price is known for {target.name}: every run that could reach it is refused"
+            findings.append(
+                Finding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
+            )
+    if len(domains) == 1:
+        told = f"all targets share the failure domain {next(iter(domains))}: one outage stops everything"
+        findings.append(Finding("fallback", "warn", told, "Add a target in another region or of another provider."))
+    elif len(providers) == 1:
+        told = f"all targets are of {next(iter(providers))}: one account's trouble stops everything"
+        findings.append(Finding("fallback", "warn", told, "Add a target of another provider."))
+    if not any(target.tier == "premium" for target in targets):
+        told = "no target is premium: quality=best and answers of poor quality have nothing to rise to"
+        findings.append(Finding("fallback", "warn", told, 'Give a stronger model tier = "premium".'))
+    told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
+    yield from findings or [Finding("fallback", "ok", told)]
+
+
+def check_hosts(patient: Patient) -> Iterator[Finding]:
+    """Whether every real target's host takes a connection."""
+    if not patient.hosts:
+        yield Finding("network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached")
+    for host in patient.hosts:
+        if host.fault is None:
+            yield Finding("network", "ok", f"{host.address} takes connections")
+        else:
+            next_step = "Check the network, the firewall and the target's base_url."
+            yield Finding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
+    if url := patient.settings.sandbox.url:
+        sandbox = reach(url, timeout=patient.timeout)
+        if sandbox.fault is not None:
+            told = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
+            yield Finding("network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out.")
+
+
+def check_clock(patient: Patient) -> Iterator[Finding]:
+    """Whether our clock agrees with those of the hosts: budgets reset and requests are signed by it."""
+    told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
+    if not told_times:
+        yield Finding("clock", "skipped", "no host was reached that tells the time")
+        return
+    off = min(told_times, key=abs)  # if one host agrees with us, the others are wrong
+    state: State = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
+    told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
+    yield Finding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+
+
+def check_folder(patient: Patient) -> Iterator[Finding]:
+    """Whether the data folder can be written, and has room."""
+    home = patient.runtime.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            free = shutil.disk_usage(home).free
+    except OSError as error:
+        next_step = "Make it writable, or point FAREBOX_HOME at another folder."
+        yield Finding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
+        return
+    state: State = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
+    told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
+    yield Finding("data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere.")
+
+
+def check_ledger(patient: Patient) -> Iterator[Finding]:
+    """Whether the ledger opens, is whole, and waits for nobody."""
+    store = patient.runtime.ledger.store
+    if store.is_sqlite and not Path(store.place).exists():
+        yield Finding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
+        return
+    try:
+        with store.read() as connection:
+            whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+            expired = len(holds.expired(connection, now_us()))
+    except FareboxError as error:
+        yield _failed("ledger", error)
+        return
+    if whole:
+        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {schema.VERSION}")
+    else:
+        next_step = "Move it aside and restore it from a backup."
+        yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
+    if expired:
+        told = f"{expired} held by processes that went away"
+        yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+
+
+def check_replica(patient: Patient) -> Iterator[Finding]:
+    """Whether the replica can be read, and how far it is behind."""
+    import duckdb
+
+    replica, store = patient.runtime.replica, patient.runtime.ledger.store
+    if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
+        yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
+        return
+    try:
+        with replica.read(wait=1.0) as copy, store.read() as ledger:
+            epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
+            same = copy.execute("SELECT epoch, shape FROM about").fetchall() == [(epoch, SHAPE)]
+            behind = sum(_rows(ledger, copy, table) for table in schema.FACTS) if same else 0
+    except LedgerBusy as error:
+        yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
+    except FareboxError as error:
+        yield _failed("replica", error)
+    except duckdb.Error:
+        yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
+    else:
+        told = f"{behind:,} rows behind the ledger" if behind else "in step with the ledger"
+        if not same:
+            told = "of another ledger or an older version"
+        step = "`farebox sync` brings it up to date; so does the next report."
+        yield Finding("replica", "warn" if behind or not same else "ok", told, step if behind or not same else "")
+
+
+def check_rates(patient: Patient) -> Iterator[Finding]:
+    """Which prices are used, and how old they are at least. The list bears no date; its installation does."""
+    import genai_prices
+
+    days = int((time.time() - Path(genai_prices.__file__).stat().st_mtime) // _DAY)
+    told = f"{patient.runtime.rates.version}, installed {days} days ago, {len(patient.settings.rates)} own"
+    old = days > _OLD_PRICES_DAYS
+    yield Finding("rates", "warn" if old else "ok", told, "Raise the pin of genai-prices." if old else "")
+
+
+def check_time_zone(patient: Patient) -> Iterator[Finding]:
+    """Where days begin."""
+    here = datetime.now(patient.settings.zone)
+    told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
+    yield Finding("time zone", "ok", told)
+
+
+def check_prefect() -> Iterator[Finding]:
+    """Which Prefect there is, and whether the server it is pointed at answers."""
+    from importlib.metadata import version
+
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if not url:
+        yield Finding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
+        return
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    server = reach(f"{host}{parts.path.rstrip('/')}/health")
+    if server.fault is None and server.status is not None and server.status < _SERVER_ERROR:
+        yield Finding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
+    else:
+        why = server.fault or (f"status {server.status}" if server.status else "it speaks no HTTP")
+        next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL."
+        yield Finding(
+            "prefect", "fail", f"{version('prefect')}; the server at {host} does not answer ({why})", next_step
+        )
+
+
+CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
+    check_fallback,
+    check_hosts,
+    check_clock,
+    check_folder,
+    check_ledger,
+    check_replica,
+    check_rates,
+    check_time_zone,
+)
+"""In the order they are shown."""
+
+
+def _about_settings(root: Path, settings: Settings) -> Finding:
+    counts = f"{len(settings.targets)} targets, {len(settings.budgets)} budgets, {len(settings.rates)} own rates"
+    if not (root / FILE).exists():
+        return Finding(
+            FILE, "warn", f"there is none in {root} or above: defaults hold", "Write one, or `farebox init`."
+        )
+    return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
+
+
+def _rows(ledger: sa.Connection, copy: Any, table: sa.Table) -> int:
+    """How many rows of a table are not copied yet."""
+    written = ledger.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    [(copied,)] = copy.execute(f"SELECT count(*) FROM {table.name}").fetchall()  # noqa: S608 - our own schema's names
+    return max(0, int(written) - int(copied))
+
+
+def _failed(check: str, error: FareboxError) -> Finding:
+    return Finding(check, "fail", error.message.rstrip("."), error.next_step)

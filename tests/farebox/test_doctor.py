@@ -1,0 +1,302 @@
+"""What the doctor finds: each fault once, told in one line with what to do, and never a key."""
+
+import http.server
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from farebox import doctor
+from farebox.cli.app import app
+from farebox.cli.finding_lines import finding_lines
+from farebox.doctor import Finding, examine
+from farebox.reach import reach, reach_all
+from farebox.runtime import Runtime, get_runtime
+from farebox.settings import load_settings
+from pricing.facts import Run
+from pricing.ledger import Ledger
+from pricing.locks import file_lock
+from pricing.money import USD
+
+KEY = "sk-very-secret-0815"
+TARGETS = """
+[[targets]]
+name = "mini"
+provider = "openai"
+model = "gpt-4.1-mini"
+tier = "light"
+[[targets]]
+name = "sonnet"
+provider = "anthropic"
+model = "claude-sonnet-4-5"
+tier = "premium"
+"""
+OWN = """
+[[targets]]
+name = "own"
+provider = "openai_compatible"
+model = "our-model"
+base_url = "http://127.0.0.1:{port}/v1"
+tier = "light"
+[[rates]]
+provider = "openai_compatible"
+model = "our-model"
+input_per_mtok = "0.1"
+output_per_mtok = "0.1"
+"""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "farebox.toml").write_text(TARGETS)
+    return folder
+
+
+class _Host(http.server.BaseHTTPRequestHandler):
+    ahead = 0.0
+    asked: list[tuple[str, str]]
+
+    def do_HEAD(self) -> None:
+        self.asked.append((self.path, str(self.headers.get("Authorization"))))
+        self.send_response_only(404)
+        self.send_header("Date", formatdate(time.time() + self.ahead, usegmt=True))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def host() -> Iterator[tuple[int, type[_Host]]]:
+    class Host(_Host):
+        asked: list[tuple[str, str]] = []  # noqa: RUF012 - one test's own
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_address[1], Host
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def of(findings: list[Finding], check: str) -> list[Finding]:
+    return [finding for finding in findings if finding.check == check]
+
+
+def one(findings: list[Finding], check: str) -> Finding:
+    [finding] = of(findings, check)
+    return finding
+
+
+def failed(findings: list[Finding]) -> list[str]:
+    return [finding.check for finding in findings if finding.state == "fail"]
+
+
+def test_a_newcomers_project_is_well(root: Path):
+    findings = examine(root)
+    assert failed(findings) == []
+    assert [f.check for f in findings if f.state == "warn"] == []
+    assert "sandbox answers" in one(findings, "key of mini").told
+    assert "sandbox answers on this machine" in one(findings, "network").told
+    assert one(findings, "clock").state == "skipped"
+    assert "first run makes it" in one(findings, "ledger").told
+    assert not (root / ".farebox" / "ledger.db").exists()  # looking makes nothing
+
+
+def test_wrong_settings_are_told_and_end_it(root: Path):
+    (root / "farebox.toml").write_text('timezone = "Mars/Olympus"')
+    findings = examine(root)
+    assert [(f.check, f.state) for f in findings if f.check != "prefect"] == [("farebox.toml", "fail")]
+    assert "Mars/Olympus" in findings[0].told
+
+
+def test_a_project_without_targets(root: Path):
+    (root / "farebox.toml").write_text("")
+    findings = examine(root)
+    assert failed(findings) == ["targets"]
+    assert one(findings, "everything else").state == "skipped"
+
+
+def test_a_real_target_beside_a_stand_in_is_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    findings = list(doctor.check_keys(load_settings(root)))
+    assert one(findings, "key of mini").told == "real: environment variable OPENAI_API_KEY"
+    sonnet = one(findings, "key of sonnet")
+    assert sonnet.state == "warn"
+    assert "ANTHROPIC_API_KEY" in sonnet.told
+    assert KEY not in repr(findings)
+
+
+def test_keys_that_cannot_be_had_are_told_once_each(root: Path):
+    (root / "farebox.toml").write_text(TARGETS.replace('tier = "light"', 'tier = "light"\nkey_file = "absent"'))
+    findings = examine(root)
+    assert failed(findings) == ["key of mini"]
+    (root / "farebox.toml").write_text("[sandbox]\nstand_in = false\n" + TARGETS)
+    assert failed(examine(root)) == ["key of mini", "key of sonnet"]
+
+
+def test_hosts_are_reached_without_a_key_and_tell_the_time(root: Path, host: tuple[int, type[_Host]]):
+    port, handler = host
+    (root / "farebox.toml").write_text(OWN.format(port=port))
+    findings = examine(root)
+    assert one(findings, "network").told == f"127.0.0.1:{port} takes connections"
+    assert one(findings, "clock").state == "ok"
+    assert handler.asked == [("/", "None")]
+
+
+@pytest.mark.parametrize("ahead, state, word", [(120, "warn", "slow"), (-120, "warn", "fast"), (900, "fail", "slow")])
+def test_a_clock_that_is_off(root: Path, host: tuple[int, type[_Host]], ahead: float, state: str, word: str):
+    port, handler = host
+    handler.ahead = ahead
+    (root / "farebox.toml").write_text(OWN.format(port=port))
+    clock = one(examine(root), "clock")
+    assert (clock.state, word in clock.told) == (state, True)
+
+
+def test_a_host_that_is_not_there(root: Path):
+    (root / "farebox.toml").write_text(OWN.format(port=1))
+    network = one(examine(root), "network")
+    assert network.state == "fail"
+    assert "127.0.0.1:1 cannot be reached (Connection refused)" in network.told
+
+
+def test_a_sandbox_of_its_own_that_does_not_run(root: Path):
+    (root / "farebox.toml").write_text('[sandbox]\nurl = "http://127.0.0.1:1"\n' + TARGETS)
+    assert "network" in failed(examine(root))
+
+
+def test_reaching(host: tuple[int, type[_Host]]):
+    port, handler = host
+    plain = reach(f"http://127.0.0.1:{port}")
+    assert (plain.fault, plain.status) == (None, 404)
+    assert (reach(f"https://127.0.0.1:{port}").fault or "").startswith("no secure connection")
+    reach_all([f"http://127.0.0.1:{port}/a", f"http://user:{KEY}@127.0.0.1:{port}/b"])
+    assert handler.asked == [("/", "None")] * 2  # each host once
+
+
+def test_a_host_that_takes_connections_and_says_nothing():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        reached = reach(f"http://127.0.0.1:{mute.getsockname()[1]}", timeout=0.2)
+    assert (reached.fault, reached.status, reached.ahead) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda text: text.split('[[targets]]\nname = "sonnet"')[0].replace('"light"', '"premium"'), ["failure domain"]),
+        (lambda text: text.replace("anthropic", "openai").replace("claude-sonnet-4-5", "gpt-4.1")
+         + 'failure_domain = "elsewhere"\n', ["all targets are of openai"]),
+        (lambda text: text.replace("premium", "legacy"), ["no target is premium"]),
+    ],
+)  # fmt: skip
+def test_gaps_of_the_fallback_matrix(root: Path, change, words: list[str]):
+    (root / "farebox.toml").write_text(change(TARGETS))
+    found = of(examine(root), "fallback")
+    assert [f.state for f in found] == ["warn"] * len(words)
+    for finding, word in zip(found, words, strict=True):
+        assert word in finding.told
+
+
+def test_a_target_without_a_price_fails(root: Path):
+    (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
+    assert failed(examine(root)) == ["prices"]
+
+
+def test_a_folder_that_cannot_be_written(root: Path):
+    (root / ".farebox").write_text("a file, where a folder is wanted")
+    findings = examine(root)
+    assert "data folder" in failed(findings)
+
+
+@pytest.mark.parametrize("free, state", [(50_000_000, "fail"), (500_000_000, "warn"), (5_000_000_000, "ok")])
+def test_little_room(root: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    assert one(examine(root), "data folder").state == state
+
+
+def _run(run_id: str) -> Run:
+    return Run(run_id, "digest", "fast", "[]", "{}", "v", "prior", 0, USD, USD, USD, USD, USD, True, 1)
+
+
+def test_holds_of_processes_that_went_away(root: Path):
+    runtime = Runtime(load_settings(root), root)
+    Ledger(runtime.ledger.store, lease_seconds=1, clock=lambda: 1_000_000).admit(_run("r1"), [])
+    runtime.close()
+    findings = examine(root)
+    assert one(findings, "holds").told == "1 held by processes that went away"
+    assert one(findings, "ledger").state == "ok"
+
+
+def test_a_damaged_ledger(root: Path):
+    (root / ".farebox").mkdir()
+    (root / ".farebox" / "ledger.db").write_bytes(b"no database at all " * 100)
+    findings = examine(root)
+    assert "ledger" in failed(findings)
+    assert one(findings, "ledger").next_step
+
+
+def test_a_replica_behind_held_foreign_and_damaged(root: Path):
+    runtime = Runtime(load_settings(root), root)
+    runtime.replica.sync()
+    assert one(examine(root), "replica").state == "ok"
+    runtime.ledger.admit(_run("r1"), [])
+    assert one(examine(root), "replica").told == "1 rows behind the ledger"
+    with file_lock(runtime.replica.path.with_name("replica.duckdb.lock")):
+        assert "held by another process" in one(examine(root), "replica").told
+    runtime.close()
+    (root / ".farebox" / "ledger.db").unlink()
+    Runtime(load_settings(root), root).ledger.admit(_run("r2"), [])
+    assert "another ledger" in one(examine(root), "replica").told
+    (root / ".farebox" / "replica.duckdb").write_bytes(b"x" * 20_000)
+    assert one(examine(root), "replica").state == "warn"
+
+
+def test_old_prices(root: Path, monkeypatch: pytest.MonkeyPatch):
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 100 * 86_400)
+    assert one(examine(root), "rates").state == "warn"
+
+
+def test_prefects_server(host: tuple[int, type[_Host]]):
+    port, handler = host
+    with temporary_settings({PREFECT_API_URL: f"http://me:{KEY}@127.0.0.1:{port}/api"}):
+        [answers] = doctor.check_prefect()
+    assert (answers.state, KEY in answers.told) == ("ok", False)
+    assert handler.asked[-1][0] == "/api/health"
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        [silent] = doctor.check_prefect()
+    assert silent.state == "fail"
+
+
+def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    from farebox.cli import inspecting
+
+    assert inspecting.__name__ in sys.modules
+    monkeypatch.chdir(root)
+    get_runtime.cache_clear()
+    app(["doctor", "--json"], exit_on_error=False, result_action="return_value")
+    assert {f["state"] for f in json.loads(capsys.readouterr().out)} <= {"ok", "skipped"}
+    (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
+    with pytest.raises(SystemExit) as ended:
+        app(["doctor"], exit_on_error=False, result_action="return_value")
+    assert ended.value.code == 1
+    out = capsys.readouterr().out
+    assert "✗ prices" in out
+    assert "→ Give its model" in out
+    assert finding_lines([])
