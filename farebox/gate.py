@@ -119,7 +119,9 @@ def budget_rules(runtime: Runtime, automation: Automation, run_id: str, quote: Q
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
         limits.append(extra)
-    this_run = BudgetRule("run", run_id, "run", min([*limits, quote.ceiling]))
+    # A run that Prefect retries starts over: its ceiling is above what the tries before have spent.
+    spent_before = sum(used.cost_nano for used in runtime.ledger.usage_of([run_id]))
+    this_run = BudgetRule("run", run_id, "run", min([*limits, spent_before + quote.ceiling]))
     settings = [budget.rule() for budget in runtime.settings.budgets if budget.key == automation.name]
     return [this_run, *(rule for rule in own if rule.scope != "run"), *settings]
 
