@@ -9,6 +9,7 @@ import pytest
 
 from farebox.runtime import Runtime
 from tasks.sandbox import Latency, Sandbox
+from tests.support.prefect_runs import prefect_server
 from tests.support.project import Project, make_project
 
 Inject = Callable[..., None]
@@ -38,3 +39,10 @@ def runtime(project: Project) -> Iterator[Runtime]:
     """The process's runtime, in the project."""
     with project.runtime_here() as runtime:
         yield runtime
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One Prefect for all tests of this process."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")):
+        yield

@@ -90,8 +90,8 @@ def assert_ledger_adds_up(runtime: Runtime, *, under_way: int = 0) -> None:
     for settlement in rows(ledger, schema.settlements):
         assert settlement["released_nano"] == settlement["held_nano"] - settlement["spent_nano"] >= 0
         settled[settlement["run_id"]] += settlement["spent_nano"]
-        for budget in budgets_of(settlement):
-            by_budget[budget] += settlement["spent_nano"]
+        for budget_id in budgets_of(settlement):
+            by_budget[budget_id] += settlement["spent_nano"]
     assert {run: cost for run, cost in spent.items() if cost} == {run: cost for run, cost in settled.items() if cost}
     holds = rows(ledger, schema.holds)
     assert len(holds) == under_way
