@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from farebox.credentials import find_key
+from farebox.events import tell_prefect
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import build_target
@@ -18,6 +19,7 @@ from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.secrets import SecretsGuard
 from pricing.budgets import BudgetRule, Refusal
+from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
@@ -26,6 +28,7 @@ from pricing.rates import RateCard
 from pricing.replica import Replica
 from pricing.store import Store
 from tasks.attempts import Attempts
+from tasks.breaker import Breaker, Quarantine
 from tasks.engine import Engine
 from tasks.journey import Limits
 from tasks.loop import LoopThread
@@ -75,6 +78,11 @@ class Runtime:
         guards = Pipeline([Guarded(ContextGuard()), Guarded(SecretsGuard())])
         turns = settings.turns
         telemetry = Telemetry()
+        quarantine = Quarantine(
+            settings.breaker.quarantine_seconds, settings.breaker.cap_seconds, settings.breaker.long_seconds
+        )
+        self.circuits = Circuits(store)
+        breaker = Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
         attempts = Attempts(
             self.ledger, self.rates, self._transport, self._reached, retries=turns.retries, telemetry=telemetry
         )
@@ -83,7 +91,7 @@ class Runtime:
             self.ledger,
             self.router,
             Prompts(settings.prompts),
-            Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry),
+            Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry, breaker=breaker),
             LoopThread(),
         )
 

@@ -161,6 +161,14 @@ class TurnSettings(_Table):
     retries: Annotated[int, Field(ge=0, le=10)] = 1
 
 
+class BreakerSettings(_Table):
+    """How long a target that lost service is left alone: 10 minutes × 2ⁿ; longer where somebody has to mend it."""
+
+    quarantine_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    cap_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
+    long_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 3_600.0
+
+
 class SandboxSettings(_Table):
     """The stand-in provider. With a ``url`` it is one that runs already.
 
@@ -183,6 +191,7 @@ class Settings(BaseSettings):
     prompts: tuple[Path, ...] = (Path("flows/prompts"),)
     holds: HoldSettings = HoldSettings()
     turns: TurnSettings = TurnSettings()
+    breaker: BreakerSettings = BreakerSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
@@ -291,6 +300,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "rates": RateSettings,
         "holds": HoldSettings,
         "turns": TurnSettings,
+        "breaker": BreakerSettings,
         "sandbox": SandboxSettings,
     }
     table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings

@@ -2,6 +2,7 @@
 
 __all__ = [
     "budgets",
+    "circuits",
     "clock",
     "errors",
     "facts",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
-from pricing.clock import now_us
+from pricing.clock import from_us, now_us
 from pricing.facts import Completion, Intent, Priced
 from pricing.money import Nano
 from pricing.rates import RateCard
@@ -37,6 +37,7 @@ LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
 _FIRST_WAIT = 0.25
 _LONGEST_BACKOFF = 8.0
+"""Also the most that is waited while another failure domain could answer at once."""
 
 
 class AttemptFailed(Exception):
@@ -73,7 +74,12 @@ class Allowance:
     @property
     def spent(self) -> bool:
         """Whether nothing more may be sent."""
-        return self.seconds <= 0 or self.sent >= self.max_attempts
+        return self.seconds <= 0 or self.left <= 0
+
+    @property
+    def left(self) -> int:
+        """Requests that may still be sent."""
+        return self.max_attempts - self.sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,8 @@ class Slot:
     input_tokens: int
     allowance: Allowance
     sink: Sink | None = None
+    may_retry: Callable[[], bool] = lambda: True
+    alternatives: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +169,7 @@ class Attempts:
             return max(minimum, float(wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_BACKOFF)(state)))
 
         def stop(state: RetryCallState) -> bool:
-            asked = _failure(state).retry_after or 0.0
-            waits_too_long = state.upcoming_sleep >= slot.allowance.seconds or asked > LONGEST_WAIT
-            return waits_too_long or slot.allowance.spent or state.attempt_number > self._retries
+            return state.attempt_number > self._retries or not _worth_waiting(slot, state)
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.failure.retry_same_target),
@@ -178,6 +184,8 @@ class Attempts:
         raise AssertionError("tenacity ends by an answer or by raising")
 
     async def _once(self, slot: Slot, request: ModelRequest, reason: str) -> ModelReply:
+        if slot.allowance.spent:  # the wait before took longer than it should have
+            raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
         request = replace(request, max_tokens=min(request.max_tokens, target.max_output))
         intent = Intent(
@@ -228,6 +236,8 @@ class Attempts:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
         import httpx
 
+        if slot.allowance.seconds <= 0:  # writing the intent down took all that was left
+            raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
         wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
         seconds = max(0.001, min(target.read_timeout, slot.allowance.seconds))
@@ -290,16 +300,33 @@ class Attempts:
     def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
         """What prompt caching took off the cost: negative when a cache was written and not yet read."""
         cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
-        if not usage.known or not any(cached):
+        if not _counted(usage) or not any(cached):
             return 0
-        plain = Usage(usage.input_tokens, usage.output_tokens)
-        return self._rates.price(intent.model, intent.provider, plain) - cost
+        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - cost
 
     def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
         """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
-        if usage.known:
-            return self._rates.price(intent.model, intent.provider, usage), "usage"
+        if _counted(usage):
+            return self._price(intent, usage), "usage"
         return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
+
+    def _price(self, intent: Intent, usage: Usage) -> Nano:
+        """At the rates of the moment the request was made, which may be yesterday's by now."""
+        return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at))
+
+
+def _worth_waiting(slot: Slot, state: RetryCallState) -> bool:
+    """Whether the same target is to be asked again, rather than another one at once."""
+    why, allowance = _failure(state), slot.allowance
+    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+        return False  # it has had its time, and the others need theirs
+    longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
+    return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest
+
+
+def _counted(usage: Usage) -> bool:
+    """Whether the provider really counted. Every request has tokens: an input of 0 was not counted, and is not free."""
+    return usage.known and bool(usage.input_tokens)
 
 
 def _failure(state: RetryCallState) -> Failure:

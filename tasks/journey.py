@@ -18,6 +18,7 @@ from pricing.facts import Run, Turn, TurnOutcome
 from pricing.money import Nano
 from pricing.tokens import estimate_tokens, upper_tokens
 from tasks.attempts import Allowance, Refused, Slot
+from tasks.itinerary import Itinerary
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.routing import Route, describe
 from tasks.streaming import Sink
@@ -50,6 +51,8 @@ class Question(Generic[T]):
     answer: AnswerType[T]
     prompt: str
     prompt_version: str
+    complexity: float | None = None
+    """The score that chose the tier, where one did."""
     emit: Callable[[str], None] | None = None
     """Takes the answer piece by piece while it arrives."""
     stored_for: timedelta | None = None
@@ -108,9 +111,11 @@ class Journey(Generic[T]):
         """Why the next candidate is asked, when it is not the first."""
         self.input_tokens = 0
         self._estimate = 0
+        self._fits = False
         self.turn_id = uuid.uuid4().hex
         self._hop = 0
         self._tried: list[str] = []
+        self._skipped: dict[str, str] = {}
         self._failure: Failure | None = None
         self._refused: Refused | None = None
         self._started_at = now_us()
@@ -130,13 +135,15 @@ class Journey(Generic[T]):
 
     def candidates(self, request: ModelRequest) -> Route:
         """The route without the targets whose window is too small."""
-        return tuple(
+        fitting = tuple(
             candidate
             for candidate in self.question.route
             if self._estimate + min(request.max_tokens, candidate.target.max_output) <= candidate.target.window
         )
+        self._fits = bool(fitting)
+        return fitting
 
-    def slot(self, target: Target, reason: str) -> Slot:
+    def slot(self, target: Target, reason: str, way: Itinerary) -> Slot:
         """The place of the next request."""
         question = self.question
         return Slot(
@@ -149,12 +156,24 @@ class Journey(Generic[T]):
             input_tokens=self.input_tokens,
             allowance=self.allowance,
             sink=self.sink,
+            may_retry=way.may_retry,
+            alternatives=way.alternatives,
         )
 
     def failed_at(self, target: Target, why: Failure) -> None:
         """A target was tried, and gave no answer."""
         self._failure, self._refused = why, None
         self._move_on(target, why.kind)
+
+    def skipped(self, target: Target, why: str) -> None:
+        """A target was left out: it is in quarantine."""
+        self._skipped[target.name] = why
+        self._tried.append(f"{target.name} ({why})")
+        self.reason = f"{target.name}: {why}"
+
+    def had_no_time(self, why: Failure) -> bool:
+        """Whether a target is not to blame for a timeout: others before it had used the turn's time up."""
+        return why.kind == "timeout" and (why.phase == "pool" or (self._hop > 0 and self.allowance.seconds <= 0))
 
     def refused_at(self, target: Target, why: Refused) -> None:
         """A target was not tried: its worst case fits in no budget."""
@@ -188,7 +207,7 @@ class Journey(Generic[T]):
                 budgets=[refusal.budget.name for refusal in self._refused.refusals],
                 short_nano=max(refusal.short for refusal in self._refused.refusals),
             )
-        kind = self._failure.kind if self._failure else "context_overflow"
+        kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
             facts = {"tokens": self._estimate, "window": max(c.target.window for c in self.question.route)}
             told = explain(Reason.CONTEXT_LIMIT, facts | {"reserved": self.question.request.max_tokens})
@@ -201,8 +220,9 @@ class Journey(Generic[T]):
                 operation=operation,
                 tried=tried,
             )
+        story = "; ".join(tried) or "its deadline passed before one was asked"
         return NoTarget(
-            f"No target answered the turn {operation!r}: {'; '.join(tried)}.",
+            f"No target answered the turn {operation!r}: {story}.",
             next_step="Wait and run again, or add a target of another provider to farebox.toml.",
             kind=kind,
             operation=operation,
@@ -218,12 +238,13 @@ class Journey(Generic[T]):
             operation=question.operation,
             prompt=question.prompt,
             prompt_version=question.prompt_version,
-            route=json.dumps(describe(question.route)),
+            route=json.dumps([place | self._skip(place["target"]) for place in describe(question.route)]),
             outcome=outcome,
             reason=reason,
             target=self.answered_by.name if self.answered_by else None,
             attempts=self.allowance.sent,
             repaired=self.repaired,
+            complexity=question.complexity,
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
             saved_nano=self.saved_nano,
@@ -245,6 +266,9 @@ class Journey(Generic[T]):
             "spans": json.dumps([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
             "decided_at": to_us(decision.at),
         }
+
+    def _skip(self, target: str) -> dict[str, str]:
+        return {"skipped": self._skipped[target]} if target in self._skipped else {}
 
     def _move_on(self, target: Target, why: str) -> None:
         self._tried.append(f"{target.name} ({why})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from guardrails.pipeline import Pipeline
@@ -17,9 +18,11 @@ from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
 from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
+from tasks.breaker import Breaker
+from tasks.itinerary import Itinerary
 from tasks.journey import Journey, Limits, Question, Repair
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
-from tasks.routing import Candidate, after
+from tasks.routing import Candidate
 from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
@@ -74,6 +77,7 @@ class Turns:
         limits: what one turn may take.
         watch: told when a turn ends.
         telemetry: tells of each turn.
+        breaker: says who is in quarantine.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Turns:
         *,
         watch: Callable[[TurnEvent], None],
         telemetry: Telemetry,
+        breaker: Breaker,
     ) -> None:
         self._ledger = ledger
         self._attempts = attempts
@@ -92,6 +97,7 @@ class Turns:
         self._limits = limits
         self._watch = watch
         self._telemetry = telemetry
+        self._breaker = breaker
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -139,25 +145,31 @@ class Turns:
     async def _travel(self, journey: Journey[T], request: ModelRequest) -> Answer[T]:
         """The answer of the first candidate that gives one, in the order that what failed decides."""
         journey.measure(request)
-        rest = journey.candidates(request)
-        while rest and not journey.allowance.spent:
-            candidate, rest = rest[0], rest[1:]
-            try:
-                return await self._at(journey, candidate, request)
-            except AttemptFailed as failed:
-                journey.failed_at(candidate.target, failed.failure)
-                rest = after(failed.failure, candidate.target, rest)
-            except Refused as refused:
-                journey.refused_at(candidate.target, refused)
-                size = journey.input_tokens, request.max_tokens
-                rest = tuple(c for c in rest if self._attempts.worst(c.target, *size) < refused.worst)
+        way = Itinerary(self._breaker, journey.candidates(request), journey.skipped)
+        try:
+            while not journey.allowance.spent and (candidate := await way.next(journey.allowance.seconds)):
+                try:
+                    return await self._at(journey, way, candidate, request)
+                except AttemptFailed as failed:
+                    blameless = journey.had_no_time(failed.failure)
+                    journey.failed_at(candidate.target, failed.failure)
+                    await way.failed(failed.failure, blameless=blameless)
+                except Refused as refused:
+                    journey.refused_at(candidate.target, refused)
+                    worst = partial(
+                        self._attempts.worst, input_tokens=journey.input_tokens, max_tokens=request.max_tokens
+                    )
+                    way.keep({t.name for t in way.targets if worst(t) < refused.worst})
+        finally:
+            way.abandon()
         raise journey.error()
 
-    async def _at(self, journey: Journey[T], candidate: Candidate, request: ModelRequest) -> Answer[T]:
+    async def _at(self, journey: Journey[T], way: Itinerary, candidate: Candidate, request: ModelRequest) -> Answer[T]:
         """The answer of one target: its retries, and one repair when what it says is no answer."""
-        reason, repaired = journey.reason or candidate.reason, False
+        reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
         while True:
-            reply = await self._attempts.send(journey.slot(candidate.target, reason), request)
+            reply = await self._attempts.send(journey.slot(candidate.target, reason, way), request)
+            await way.answered()
             try:
                 return await self._accept(journey, candidate, reply, final=repaired)
             except _Unacceptable as fault:

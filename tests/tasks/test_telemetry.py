@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
+from pricing.circuits import Circuits
 from pricing.errors import FareboxError
 from pricing.facts import Completion, Intent, Run
 from pricing.ledger import Ledger
@@ -25,6 +26,7 @@ from pricing.rates import RateCard
 from pricing.store import Store
 from pricing.usage import Usage
 from tasks.attempts import Attempts
+from tasks.breaker import Breaker, Quarantine
 from tasks.journey import Limits, Question
 from tasks.loop import LoopThread
 from tasks.routing import Router
@@ -61,7 +63,16 @@ class Bench:
             self.ledger, RateCard.load(), self.transport, lambda target: target, retries=1, telemetry=telemetry
         )
         pipeline = Pipeline([Guarded(ContextGuard())])
-        self.turns = Turns(self.ledger, attempts, pipeline, Limits(10, 8), watch=lambda _: None, telemetry=telemetry)
+        breaker = Breaker(Circuits(self.ledger.store), [], Quarantine(), tell=lambda _: None)
+        self.turns = Turns(
+            self.ledger,
+            attempts,
+            pipeline,
+            Limits(10, 8),
+            watch=lambda _: None,
+            telemetry=telemetry,
+            breaker=breaker,
+        )
         self.router = Router([self.target("haiku", "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0"),
                               self.target("sonnet", "anthropic", "claude-sonnet-4-5"),
                               self.target("mini", "openai", "gpt-4.1-mini")])  # fmt: skip
