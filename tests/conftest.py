@@ -42,6 +42,7 @@ sys.addaudithook(_refuse_the_world)
 for _name in list(os.environ):
     if _name.startswith(_SECRETIVE) or _name.endswith(_SECRETIVE):
         del os.environ[_name]
+os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
