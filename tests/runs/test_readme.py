@@ -1,0 +1,64 @@
+"""What the README shows works as it is printed there."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from farebox.automations import automation_of
+from farebox.runtime import Runtime
+from pricing import schema
+from tests.support.books import rows
+from tests.support.project import REPOSITORY, Project
+
+README = (REPOSITORY / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def written(project: Project) -> ModuleType:
+    """The README's automation, written where it says."""
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    path = project.root / "notes_digest.py"
+    path.write_text(code, "utf-8")
+    (project.root / "prompts" / "summarize_note.j2").write_text("Summarize this note:\n\n{{ text }}\n")
+    spec = importlib.util.spec_from_file_location("notes_digest", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["notes_digest"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.usefixtures("prefect")
+def test_the_automation_it_shows_runs_as_it_stands(written: ModuleType, runtime: Runtime):
+    flow = written.notes_digest
+    said = flow(["The importer is twice as fast now.", "The login page was moved. Old links still work."])
+    assert len(said) == 2
+    assert automation_of(flow).price.credits == 1
+    [run] = rows(runtime.ledger, schema.runs)
+    assert run["automation"] == "notes-digest"
+    assert len(rows(runtime.ledger, schema.attempts)) == 2
+
+
+def test_every_command_it_shows_exists():
+    from farebox.cli import commands
+    from farebox.cli.app import app
+
+    assert commands
+    for command in re.findall(r"^\$ \.venv/bin/farebox (\S+)", README, re.MULTILINE):
+        assert command in app
+
+
+def test_every_page_it_names_is_there():
+    for page in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (REPOSITORY / page).exists(), page
+
+
+def test_make_knows_what_it_names():
+    makefile = Path(REPOSITORY / "Makefile").read_text("utf-8")
+    for target in set(re.findall(r"make ([a-z]+)", README)) - {"it"}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
