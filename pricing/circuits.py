@@ -175,7 +175,9 @@ def _insert(connection: Connection, circuit: Circuit) -> bool:
 
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     row = {name: getattr(circuit, name) for name in Circuit.__dataclass_fields__}
-    return connection.execute(insert(schema.circuits).values(row).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(schema.circuits).values(row).on_conflict_do_nothing()
+    counted = connection.execute(statement, execution_options={"preserve_rowcount": True})
+    return counted.rowcount == 1
 
 
 def _write(connection: Connection, circuit: Circuit) -> None:
