@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pricing import schema
-from pricing.errors import LedgerBusy
+from pricing.errors import LedgerBusy, LedgerUnusable
 from pricing.locks import file_lock
 from pricing.store import Store
 
@@ -60,10 +60,9 @@ class Replica:
         A file that somebody else holds only delays it: the next sync catches up.
 
         Raises:
-            LedgerError: the ledger cannot be read.
+            LedgerError: the ledger cannot be read, or the replica not be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(self._lock, wait=wait) as held:
+        with self._alone(wait) as held:
             if not held:
                 return Synced(0, rebuilt=False, done=False)
             import duckdb
@@ -79,9 +78,12 @@ class Replica:
             return self._copy(rebuilt=True)
 
     def rebuild(self) -> Synced:
-        """Delete the replica and build it from the ledger."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(self._lock):
+        """Delete the replica and build it from the ledger.
+
+        Raises:
+            LedgerError: the ledger cannot be read, or the replica not be written.
+        """
+        with self._alone():
             self._remove()
             return self._copy(rebuilt=True)
 
@@ -110,6 +112,19 @@ class Replica:
                 yield connection
             finally:
                 connection.close()
+
+    @contextmanager
+    def _alone(self, wait: float | None = None) -> Iterator[bool]:
+        """The replica's lock, in a folder that is made when missing; whether it is held."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with file_lock(self._lock, wait=wait) as held:
+                yield held
+        except OSError as error:
+            raise LedgerUnusable(
+                f"The replica {self.path} cannot be written ({error.strerror}).",
+                next_step="Make its folder writable, or point FAREBOX_HOME at another one.",
+            ) from None
 
     def _copy(self, *, rebuilt: bool = False) -> Synced:
         import duckdb

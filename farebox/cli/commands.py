@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,7 @@ from pricing.money import format_money, parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Given = Annotated[str, Parameter(show=False)]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 _out = Console(highlight=False)
 
@@ -77,7 +78,7 @@ def quote(name: str, /, *, json: Json = False, **parameters: Given) -> None:
 
 
 @app.command
-def runs(*, automation: str | None = None, limit: int = 20, json: Json = False) -> None:
+def runs(*, automation: str | None = None, limit: Count = 20, json: Json = False) -> None:
     """List past runs, newest first.
 
     Args:
