@@ -114,7 +114,10 @@ def plan(
     Raises:
         PlanError: ``step`` is neither, or a number makes no sense.
     """
-    declared = Step(step.operation, step.tier, step.max_tokens, 1) if isinstance(step, Agent) else step_of(step)
+    if isinstance(step, Agent):
+        declared: Step | None = Step(step.operation, step.tier, step.max_tokens, 1, threshold=step.threshold)
+    else:
+        declared = step_of(step)
     if declared is None:
         raise PlanError(
             f"plan(…) was given {_named(step)}, which is no LLM step.",

@@ -8,9 +8,10 @@ from typing import Any
 from farebox.runtime import get_runtime
 from tasks import agents
 from tasks.ask import Ask
+from tasks.complexity import THRESHOLD
 from tasks.engine import Engine
 from tasks.llm_task import llm_task
-from tasks.targets import Tier
+from tasks.targets import StepTier
 
 __all__ = ["Agent", "ask", "llm_task"]
 
@@ -32,9 +33,10 @@ class Agent(agents.Agent):
         prompt: str,
         tools: Sequence[Callable[..., Any]],
         operation: str = "tool_selection",
-        tier: Tier = "light",
+        tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 512,
+        threshold: float = THRESHOLD,
     ) -> None:
         super().__init__(
             _engine,
@@ -44,4 +46,5 @@ class Agent(agents.Agent):
             tier=tier,
             max_turns=max_turns,
             max_tokens=max_tokens,
+            threshold=threshold,
         )

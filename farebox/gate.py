@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
 
 from farebox.declaring import Budget, DeclaredPlan, Price
+from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
 from pricing.budgets import BudgetRule, Refusal
 from pricing.clock import now_us
@@ -19,7 +20,8 @@ from pricing.history import past_scores
 from pricing.money import Nano, format_money
 from pricing.plans import ResolvedPlan
 from pricing.quotes import OperationTargets, Quote, make_quote
-from tasks.routing import Quality, Route, describe
+from tasks.floors import Quality
+from tasks.routing import Candidate, Route, describe
 
 BUDGET_OF_THIS_RUN: ContextVar[Nano | None] = ContextVar("farebox_budget_of_this_run", default=None)
 """A limit that whoever starts a run sets for it, besides those of its automation: ``farebox run --budget``."""
@@ -37,7 +39,7 @@ class Automation:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A quote and what it was made from."""
+    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is."""
 
     quote: Quote
     plan: ResolvedPlan
@@ -45,10 +47,13 @@ class Priced:
     quality: Quality
     hold: Nano
     stand_in: bool
+    economic: str | None = None
 
 
-def price_run(runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> Priced:
-    """The quote of a run with these parameters.
+def price_run(
+    runtime: Runtime, automation: Automation, parameters: Mapping[str, object], economic: str | None = None
+) -> Priced:
+    """The quote of a run with these parameters, on the economic route if there is a reason to take it.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -57,37 +62,65 @@ def price_run(runtime: Runtime, automation: Automation, parameters: Mapping[str,
     quality = cast("Quality", parameters.get("quality", "fast"))
     plan = automation.plan.plan.resolve(parameters)
     steps = automation.plan.steps
-    routes = {operation: runtime.router.route(step.tier, quality) for operation, step in steps.items()}
+    routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
+    begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
+    percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}
     targets = {
         operation: OperationTargets(
             primary=_model_at(route[:1])[0],
+            begins=tuple(zip(_model_at(begins[operation]), percents.get(operation, ()), strict=True)),
             all=_model_at(route),
             max_output=steps[operation].max_tokens,
             max_input=max(candidate.target.window for candidate in route),
         )
         for operation, route in routes.items()
     }
-    stand_in = any(route[0].target.stand_in for route in routes.values())
-    scores, since = past_scores(runtime.ledger, runtime.rates, automation.name, quality, stand_in=stand_in)
+    stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    scores, since = past_scores(
+        runtime.ledger, runtime.rates, automation.name, quality, stand_in=stand_in, mixes=percents
+    )
     quote = make_quote(plan, targets, runtime.rates, scores, since=since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
-    return Priced(quote, plan, routes, quality, hold, stand_in)
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic)
 
 
-def _model_at(route: Route) -> tuple[tuple[str, str], ...]:
+def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
     return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
 
 
 def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> Ride:
     """Quote a run and hold the quote on every budget that applies.
 
+    Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's.
+
     Raises:
-        OverBudget: a budget has no room; nothing was held, no model was called.
+        OverBudget: a budget has no room, on neither route; nothing was held, no model was called.
         UnknownPrice: a model of its route has no rate.
     """
-    priced = price_run(runtime, automation, parameters)
+
+    def ask(priced: Priced, *, final: bool) -> tuple[Run, list[BudgetRule], list[Refusal]]:
+        run, rules = _run(run_id, automation, priced), budget_rules(runtime, automation, run_id, priced.quote)
+        return run, rules, runtime.ledger.admit(run, rules, final=final)
+
+    why = pressure(runtime, standing_rules(runtime, automation))
+    priced = price_run(runtime, automation, parameters, why)
+    run, rules, refusals = ask(priced, final=why is not None)
+    if refusals and why is None:
+        short = max(refusals, key=lambda refusal: refusal.short)
+        why = f"the usual route needs {format_money(short.asked)}, {format_money(short.short)} more than is left"
+        priced = price_run(runtime, automation, parameters, f"{why} of budget {short.budget.name!r}")
+        run, rules, refusals = ask(priced, final=True)
+    for watcher in runtime.watchers:
+        watcher.quoted(run, priced.quote, rules, refusals)
+    if refusals:
+        raise over_budget(automation, priced, refusals)
+    return Ride(runtime, run)
+
+
+def _run(run_id: str, automation: Automation, priced: Priced) -> Run:
+    """The run as it asks to be admitted."""
     quote = priced.quote
-    run = Run(
+    return Run(
         run_id=run_id,
         automation=automation.name,
         quality=priced.quality,
@@ -104,13 +137,6 @@ def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Map
         stand_in=priced.stand_in,
         started_at=now_us(),
     )
-    rules = budget_rules(runtime, automation, run_id, quote)
-    refusals = runtime.ledger.admit(run, rules)
-    for watcher in runtime.watchers:
-        watcher.quoted(run, quote, rules, refusals)
-    if refusals:
-        raise over_budget(automation, priced, refusals)
-    return Ride(runtime, run)
 
 
 def budget_rules(runtime: Runtime, automation: Automation, run_id: str, quote: Quote) -> list[BudgetRule]:
@@ -122,8 +148,13 @@ def budget_rules(runtime: Runtime, automation: Automation, run_id: str, quote: Q
     # A run that Prefect retries starts over: its ceiling is above what the tries before have spent.
     spent_before = sum(used.cost_nano for used in runtime.ledger.usage_of([run_id]))
     this_run = BudgetRule("run", run_id, "run", min([*limits, spent_before + quote.ceiling]))
-    settings = [budget.rule() for budget in runtime.settings.budgets if budget.key == automation.name]
-    return [this_run, *(rule for rule in own if rule.scope != "run"), *settings]
+    return [this_run, *standing_rules(runtime, automation)]
+
+
+def standing_rules(runtime: Runtime, automation: Automation) -> list[BudgetRule]:
+    """The budgets that a run shares with others: its automation's, and those in farebox.toml."""
+    own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
+    return [*own, *(budget.rule() for budget in runtime.settings.budgets if budget.key == automation.name)]
 
 
 def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal]) -> OverBudget:
@@ -139,8 +170,9 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal])
         steps.append("wait for the reset")
     if priced.quality == "best":
         steps.append("choose quality=fast")
+    route = ", not even on the economic route" if priced.economic else ""
     return OverBudget(
-        f"{automation.name} was not started: {'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
+        f"{automation.name} was not started{route}: {'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
         next_step=f"{', or '.join(steps)}. Nothing was called and nothing is charged.",
         automation=automation.name,
         budgets=[refusal.budget.name for refusal in refusals],

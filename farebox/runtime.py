@@ -23,6 +23,7 @@ from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
+from pricing.observed import Observed, observe
 from pricing.quotes import Quote
 from pricing.rates import RateCard
 from pricing.replica import Replica
@@ -32,6 +33,7 @@ from tasks.breaker import Breaker, Quarantine
 from tasks.engine import Engine
 from tasks.journey import Limits
 from tasks.loop import LoopThread
+from tasks.observing import HoldsInUse, Observations
 from tasks.prompts import Prompts
 from tasks.routing import Router
 from tasks.targets import Credential, Target
@@ -66,9 +68,12 @@ class Runtime:
         self.watchers: list[Watcher] = []
         self.rates = RateCard.load(rate.rate() for rate in settings.rates)
         self.keys = {target.name: find_key(target) for target in settings.targets}
+        self.observations = Observations(self._observe)
         may_stand_in = settings.sandbox.stand_in
         self.router = Router(
-            [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
+            [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets],
+            self.rates,
+            self.observations,
         )
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self.ledger = Ledger(store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds)
@@ -83,8 +88,15 @@ class Runtime:
         )
         self.circuits = Circuits(store)
         breaker = Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
+        holds = HoldsInUse()
         attempts = Attempts(
-            self.ledger, self.rates, self._transport, self._reached, retries=turns.retries, telemetry=telemetry
+            self.ledger,
+            self.rates,
+            self._transport,
+            self._reached,
+            retries=turns.retries,
+            telemetry=telemetry,
+            spent=holds.note,
         )
         limits = Limits(turns.deadline_seconds, turns.max_attempts)
         self.engine = Engine(
@@ -93,6 +105,8 @@ class Runtime:
             Prompts(settings.prompts),
             Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry, breaker=breaker),
             LoopThread(),
+            holds=holds,
+            pressure=settings.routing.pressure,
         )
 
     def close(self) -> None:
@@ -101,6 +115,15 @@ class Runtime:
         self.engine.loop.stop()
         self._sandbox.stop()
         self.ledger.close()
+
+    def _observe(self) -> dict[str, Observed]:
+        found = {
+            target.name: observe(
+                self.ledger, target.name, provider=target.provider, model=target.model, stand_in=target.stand_in
+            )
+            for target in self.router.targets
+        }
+        return {name: observed for name, observed in found.items() if observed is not None}
 
     def _reached(self, target: Target) -> Target:
         """The target as it is reached: a stand-in at the sandbox, any other with its key.

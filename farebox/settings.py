@@ -169,6 +169,12 @@ class BreakerSettings(_Table):
     long_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 3_600.0
 
 
+class RoutingSettings(_Table):
+    """From which spent share of a budget, or of a run's hold, on routing steps down to the cheapest targets."""
+
+    pressure: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
 class SandboxSettings(_Table):
     """The stand-in provider. With a ``url`` it is one that runs already.
 
@@ -192,6 +198,7 @@ class Settings(BaseSettings):
     holds: HoldSettings = HoldSettings()
     turns: TurnSettings = TurnSettings()
     breaker: BreakerSettings = BreakerSettings()
+    routing: RoutingSettings = RoutingSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
@@ -300,6 +307,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "rates": RateSettings,
         "holds": HoldSettings,
         "turns": TurnSettings,
+        "routing": RoutingSettings,
         "breaker": BreakerSettings,
         "sandbox": SandboxSettings,
     }

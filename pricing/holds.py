@@ -37,6 +37,7 @@ _CHARGE = (
         inflight_nano=_H.inflight_nano - sa.bindparam("worst", type_=schema.Number),
         used_nano=_H.used_nano + sa.bindparam("cost", type_=schema.Number),
     )
+    .returning(_H.amount_nano, _H.used_nano)
 )
 
 
@@ -96,14 +97,15 @@ def draw(connection: Connection, run_id: str, worst: Nano) -> list[Refusal]:
     return []
 
 
-def charge(connection: Connection, run_id: str, worst: Nano, cost: Nano) -> None:
-    """Turn what was set aside for an attempt into what it cost."""
-    connection.execute(_CHARGE, {"run": run_id, "worst": worst, "cost": cost})
+def charge(connection: Connection, run_id: str, worst: Nano, cost: Nano) -> float:
+    """Turn what was set aside for an attempt into what it cost; the share of the hold that is spent, 1 without one."""
+    charged = connection.execute(_CHARGE, {"run": run_id, "worst": worst, "cost": cost}).one_or_none()
     if cost > worst and (hold := _hold(connection, run_id)) is not None:
         excess = hold.used_nano + hold.inflight_nano - hold.amount_nano
         if excess > 0:
             budgets.move(connection, budget_ids(connection, run_id), held=excess)
             _grow(connection, run_id, excess)
+    return 1.0 if charged is None or not charged.amount_nano else min(1.0, charged.used_nano / charged.amount_nano)
 
 
 def renew(connection: Connection, run_id: str, lease_until: int) -> bool:

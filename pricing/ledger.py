@@ -80,22 +80,24 @@ class Ledger:
 
     # A run's own life ------------------------------------------------------------------------------------------------
 
-    def admit(self, run: Run, rules: Sequence[BudgetRule]) -> list[Refusal]:
+    def admit(self, run: Run, rules: Sequence[BudgetRule], *, final: bool = True) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
         Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
-        settled with nothing spent. Dead leases are reaped first, so that their money is there to be held again.
+        settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
+        Dead leases are reaped first, so that their money is there to be held again.
         """
         self.reap()
         now = self._clock()
         with self.store.write(durable=True) as connection:
-            self._write_run(connection, run)
             ids = budgets.open_windows(connection, rules, from_us(now), self._zone)
             with connection.begin_nested() as savepoint:
                 refusals = holds.open_hold(connection, run.run_id, run.held_nano, ids, now + self.lease_us)
                 if refusals:
                     savepoint.rollback()
-            if refusals:
+            if final or not refusals:
+                self._write_run(connection, run)
+            if final and refusals:
                 self._write_refusal(connection, run, refusals, now)
         return refusals
 
@@ -142,16 +144,16 @@ class Ledger:
 
         return self.store.submit(work)
 
-    def end(self, intent: Intent, completion: Completion) -> Future[None]:
-        """Write how an attempt ended, and charge the hold what it cost."""
+    def end(self, intent: Intent, completion: Completion) -> Future[float]:
+        """Write how an attempt ended, and charge the hold what it cost; the share of the hold that is spent now."""
         fact = as_row(intent) | as_row(completion)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> float:
             if connection.execute(_LANDED, {"attempt": intent.attempt_id}).rowcount == 1:
-                holds.charge(connection, intent.run_id, intent.worst_nano, completion.cost_nano)
                 connection.execute(_INSERT[schema.attempts], fact)
-            else:
-                holds.adjust(connection, fact, self._clock())
+                return holds.charge(connection, intent.run_id, intent.worst_nano, completion.cost_nano)
+            holds.adjust(connection, fact, self._clock())
+            return 1.0
 
         return self.store.submit(work)
 

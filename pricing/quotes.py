@@ -19,10 +19,22 @@ from pricing.rates import RateCard
 from pricing.scores import quote_scores, scoring_method
 from pricing.usage import Usage
 
-__all__ = ["ModelAt", "OperationTargets", "Quote", "make_quote", "quote_scores", "reprice", "score_of"]
+__all__ = [
+    "Mix",
+    "ModelAt",
+    "OperationTargets",
+    "Quote",
+    "expected_cost",
+    "make_quote",
+    "quote_scores",
+    "reprice",
+    "score_of",
+]
 
 ModelAt: TypeAlias = tuple[str, str]
 """A provider's name and a model id, in this order."""
+Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
+"""Models, and how many of a hundred turns begin at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class OperationTargets:
         max_output: the most tokens that an answer is asked for.
         max_input: the largest context window among the targets, where known.
         max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
+        begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
     """
 
     primary: ModelAt
@@ -42,6 +55,12 @@ class OperationTargets:
     max_output: int
     max_input: int | None = None
     max_attempts: int = 1
+    begins: Mix = ()
+
+    @property
+    def mix(self) -> Mix:
+        """Where first attempts go, and how many of a hundred."""
+        return self.begins or ((self.primary, 100),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +110,7 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a score that is not a positive number.
     """
-    point = sum(step.calls * _expected(step, targets[step.operation], card, at) for step in plan.steps)
+    point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     p95 = min(ceiling, _times(point, quote_scores(scores, 0.95)))
     return Quote(
@@ -128,9 +147,15 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
 
 
-def _expected(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
-    provider, model = where.primary
-    return card.price(model, provider, Usage(step.input_tokens, step.output_tokens), at)
+def expected_cost(step: ResolvedStep, mix: Mix, card: RateCard, at: datetime | None = None) -> Nano:
+    """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
+
+    Raises:
+        UnknownPrice: the card has no rate for one of the models.
+    """
+    usage = Usage(step.input_tokens, step.output_tokens)
+    hundred = sum(percent * card.price(model, provider, usage, at) for (provider, model), percent in mix)
+    return -(-step.calls * hundred // 100)
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 from typing_extensions import TypeVar
 
 from pricing.errors import PlanError
+from tasks.complexity import THRESHOLD
 from tasks.engine import Conversation, Engine
 from tasks.prompts import Prompt
 from tasks.steps import Here, here
 from tasks.structured import answer_type
-from tasks.targets import Tier
+from tasks.targets import StepTier
 from tasks.wire import Message, Tool, ToolCall
 
 T = TypeVar("T", default=str)
@@ -37,9 +38,10 @@ class Agent:
         tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
             is told to the model; anything else ends the run.
         operation: what its turns are attributed to.
-        tier: which targets take its turns.
+        tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
         max_turns: after so many it answers with what it has.
         max_tokens: of each of its turns.
+        threshold: with ``tier="auto"``, the complexity from which on a turn is premium.
     """
 
     def __init__(
@@ -49,17 +51,19 @@ class Agent:
         prompt: str,
         tools: Sequence[Callable[..., Any]],
         operation: str = "tool_selection",
-        tier: Tier = "light",
+        tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 512,
+        threshold: float = THRESHOLD,
     ) -> None:
         self._engine = engine
         self._prompt = prompt
         self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
         self.operation = operation
-        self.tier: Tier = tier
+        self.tier: StepTier = tier
         self.max_turns = max_turns
         self.max_tokens = max_tokens
+        self.threshold = threshold
 
     def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
         """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
@@ -76,7 +80,9 @@ class Agent:
         for _ in range(self.max_turns):
             place.count_turn()
             specs = [tool.spec for tool in self._tools.values()]
-            talk = Conversation(tuple(messages), self.operation, self.tier, self.max_tokens, specs)
+            talk = Conversation(
+                tuple(messages), self.operation, self.tier, self.max_tokens, specs, threshold=self.threshold
+            )
             reply = (await engine.turn(place, prompt, talk, answer_type(str))).reply
             if not reply.tool_calls:
                 if returns is str:
@@ -95,7 +101,7 @@ class Agent:
         found = [f"<tool_result>{message.text}</tool_result>" for message in messages if message.role == "tool"]
         asked = Message("user", "\n".join([prompt.user, *found]))
         step = place.step
-        talk = Conversation([asked], step.operation, step.tier, step.max_tokens)
+        talk = Conversation.of(step, [asked])
         answer = await self._engine().turn(place, prompt, talk, answer_type(returns))
         return cast("T", answer.value)
 

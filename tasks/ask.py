@@ -99,7 +99,7 @@ class Ask:
         step = place.step
         prompt = engine.render(name, values)
         messages = [Message("user", prompt.user)]
-        talk = Conversation(messages, step.operation, step.tier, step.max_tokens, emit=emit)
+        talk = Conversation.of(step, messages, emit=emit)
         answer = await engine.turn(place, prompt, talk, answer_type(returns))
         return cast("T", answer.value)
 

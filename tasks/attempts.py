@@ -122,6 +122,7 @@ class Attempts:
         endpoint: the target as it is reached: for a stand-in, the sandbox's address.
         retries: how often one target may be tried again within a turn.
         telemetry: tells of each attempt.
+        spent: told after each attempt which share of its run's hold is spent.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Attempts:
         *,
         retries: int,
         telemetry: Telemetry,
+        spent: Callable[[str, float], None] = lambda _run_id, _share: None,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
@@ -140,6 +142,7 @@ class Attempts:
         self._endpoint = endpoint
         self._retries = retries
         self._telemetry = telemetry
+        self._spent = spent
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -294,7 +297,7 @@ class Attempts:
             request_id=answered.request_id if (answered := why or reply) else None,
             saved_nano=self._saved(ending.intent, usage, cost),
         )
-        await asyncio.wrap_future(self._ledger.end(ending.intent, completion))
+        self._spent(ending.slot.run_id, await asyncio.wrap_future(self._ledger.end(ending.intent, completion)))
         ending.span.ended(completion, reply)
 
     def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:

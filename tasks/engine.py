@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from pricing.facts import Run
+from pricing.plans import ResolvedPlan
+from tasks.complexity import THRESHOLD, Complexity, score
+from tasks.floors import Quality
 from tasks.journey import Question
 from tasks.loop import LoopThread
+from tasks.observing import HoldsInUse
 from tasks.prompts import Prompt, Prompts
-from tasks.routing import Quality, Router
-from tasks.steps import Here, no_run
+from tasks.routing import TYPICAL, Route, Router, Size, economic_reason
+from tasks.steps import Here, Step, no_run
 from tasks.structured import AnswerType
-from tasks.targets import Tier
+from tasks.targets import StepTier
 from tasks.turns import Answer, Turns
 from tasks.wire import Message, ModelRequest, Tool
 
@@ -30,22 +35,74 @@ class Conversation:
 
     messages: Sequence[Message]
     operation: str
-    tier: Tier
+    tier: StepTier
     max_tokens: int
     tools: Sequence[Tool] = ()
     emit: Callable[[str], None] | None = None
+    threshold: float = THRESHOLD
+    latency: float | None = None
+
+    @classmethod
+    def of(cls, step: Step, messages: Sequence[Message], emit: Callable[[str], None] | None = None) -> Self:
+        """A turn of the step as it is declared."""
+        return cls(
+            messages,
+            step.operation,
+            step.tier,
+            step.max_tokens,
+            emit=emit,
+            threshold=step.threshold,
+            latency=step.latency,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A run, and what was decided about its routes before it began."""
+
+    run: Run
+    sizes: Mapping[str, Size]
+    economic: str | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        plan = ResolvedPlan.from_json(json.loads(run.plan))
+        sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}
+        return cls(run, sizes, economic_reason(json.loads(run.routes)))
 
 
 class Engine:
-    """Asks models on behalf of steps."""
+    """Asks models on behalf of steps.
 
-    def __init__(self, ledger: Ledger, router: Router, prompts: Prompts, turns: Turns, loop: LoopThread) -> None:
+    Args:
+        ledger: knows the runs.
+        router: orders their targets.
+        prompts: the templates.
+        turns: asks questions.
+        loop: what all of it runs on.
+        holds: how much of its hold each run has spent.
+        pressure: the share from which on the rest of a run takes the economic route.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        prompts: Prompts,
+        turns: Turns,
+        loop: LoopThread,
+        *,
+        holds: HoldsInUse,
+        pressure: float,
+    ) -> None:
         self._ledger = ledger
         self._router = router
         self._prompts = prompts
         self._turns = turns
         self.loop = loop
-        self._run = lru_cache(maxsize=256)(self._load_run)
+        self._holds = holds
+        self._pressure = pressure
+        self._admitted = lru_cache(maxsize=256)(self._load_run)
 
     def render(self, name: str, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name."""
@@ -53,29 +110,51 @@ class Engine:
 
     async def turn(self, here: Here, prompt: Prompt, talk: Conversation, answer: AnswerType[T]) -> Answer[T]:
         """One turn of the step that is under way."""
-        run = self._run(here.run_id, here.step.operation)
+        admitted = self._admitted(here.run_id, here.step.operation)
+        request = ModelRequest(
+            messages=talk.messages,
+            max_tokens=talk.max_tokens,
+            system=prompt.system,
+            tools=talk.tools,
+            schema=answer.schema,
+            cache=bool(prompt.system),
+        )
+        decides = talk.tier == "auto" and admitted.run.quality == "fast"
+        complexity = score(request) if decides else None
         question = Question(
-            run=run,
+            run=admitted.run,
             operation=talk.operation,
-            route=self._router.route(talk.tier, cast("Quality", run.quality)),
-            request=ModelRequest(
-                messages=talk.messages,
-                max_tokens=talk.max_tokens,
-                system=prompt.system,
-                tools=talk.tools,
-                schema=answer.schema,
-                cache=bool(prompt.system),
-            ),
+            route=self._route(admitted, talk, complexity),
+            request=request,
             answer=answer,
             prompt=prompt.name,
             prompt_version=prompt.version,
+            complexity=complexity.score if complexity else None,
             emit=talk.emit,
             stored_for=None if talk.tools else here.step.stored_for,
         )
         return await self._turns.ask(question)
 
-    def _load_run(self, run_id: str, operation: str) -> Run:
+    def _route(self, admitted: _Admitted, talk: Conversation, complexity: Complexity | None) -> Route:
+        """Where the turn may go: by its tier or its complexity, from the cheapest up when money runs short."""
+        run = admitted.run
+        share = self._holds.share(run.run_id)
+        spent = f"{share:.0%} of the run's hold is spent" if share >= self._pressure else None
+        if complexity is not None:
+            tier, why = complexity.tier(talk.threshold), complexity.explain(talk.threshold)
+        else:
+            tier, why = "light" if talk.tier == "auto" else talk.tier, ""
+        return self._router.route(
+            tier,
+            cast("Quality", run.quality),
+            seconds=talk.latency,
+            size=admitted.sizes.get(talk.operation, TYPICAL),
+            economic=admitted.economic or spent,
+            why=why,
+        )
+
+    def _load_run(self, run_id: str, operation: str) -> _Admitted:
         run = self._ledger.run(run_id)
         if run is None:
             raise no_run(operation)
-        return run
+        return _Admitted.of(run)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from tasks.complexity import THRESHOLD
 from tasks.steps import Step, inside
-from tasks.targets import Tier
+from tasks.targets import StepTier
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -22,24 +23,28 @@ R = TypeVar("R")
 def llm_task(
     *,
     operation: str,
-    tier: Tier = "light",
+    tier: StepTier = "light",
     max_tokens: int = 1024,
     max_turns: int = 1,
     stored_for: timedelta | None = None,
+    threshold: float = THRESHOLD,
+    latency: float | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
 
     Args:
         operation: the product action its cost is attributed to; also the task's name in Prefect.
-        tier: which targets take its turns.
+        tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
         max_tokens: of each answer.
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
         stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
             content: they are kept there only where this is set.
+        threshold: with ``tier="auto"``, the complexity from which on a turn is premium (``tasks.complexity``).
+        latency: seconds that 95 of 100 answers may take at the target asked first; 2 for light turns if left out.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
-    step = Step(operation, tier, max_tokens, max_turns, stored_for)
+    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency)
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         from prefect import Task

@@ -1,41 +1,125 @@
-"""Routes: which targets may answer a turn, in which order, and why each stands where it does."""
+"""Routes: which targets may answer a turn, in which order, and why each stands where it does.
+
+The order in farebox.toml is the order of fallback. What routing decides is who is asked first: the first target of the
+tier that is wanted, unless evidence moves it. Where enough is known of it, the cheapest target of its tier that meets
+the operation's floors is asked first, its failures counted in; where it misses a floor, any that meets them may be.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pricing.errors import ConfigError
+from pricing.money import Nano, ceil_nano, format_money
+from pricing.rates import RateCard
+from pricing.usage import Usage
+from tasks.floors import Floors, Quality
 from tasks.providers.kinds import Failure
 from tasks.targets import Target, Tier
 
-Quality: TypeAlias = Literal["fast", "best"]
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.observed import Observed
+
+__all__ = [
+    "Candidate",
+    "Quality",
+    "Route",
+    "Router",
+    "Size",
+    "Standing",
+    "after",
+    "describe",
+    "economic_reason",
+    "warnings_of",
+]
+
 _RANK: dict[Tier, int] = {"last_resort": 0, "legacy": 1, "light": 2, "premium": 3}
+_MOST_ROUTES = 512
+_NOTHING: Mapping[str, Observed] = MappingProxyType({})
+
+
+class Size(NamedTuple):
+    """Tokens of one turn, by which targets are compared."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+TYPICAL = Size(1000, 200)
+"""Of a turn that no plan speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A target of a route and the reason for its place."""
+    """A target of a route and the reason for its place.
+
+    ``economic`` tells why the route begins with the cheapest, if it does. ``percent`` says how many of a hundred turns
+    are expected to begin here, where complexity decides between two (``farebox.routes``).
+    """
 
     target: Target
     reason: str
+    economic: str | None = None
+    percent: int | None = None
 
 
 Route: TypeAlias = tuple[Candidate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A target as one operation sees it: what a turn is expected to cost there, failures counted in."""
+
+    target: Target
+    cost: Nano
+    observed: Observed | None
+    missed: str | None
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a route is asked for."""
+
+    tier: Tier
+    quality: Quality
+    seconds: float | None
+    size: Size
+    economic: str | None
+
+    @property
+    def wanted(self) -> Tier:
+        """``best`` raises light to premium."""
+        return "premium" if self.quality == "best" and self.tier == "light" else self.tier
+
+    @property
+    def floors(self) -> Floors:
+        """By the tier that is wanted."""
+        return Floors.of(self.wanted, self.quality, self.seconds)
+
+
 class Router:
-    """Orders targets. The order they are declared in is the order of fallback.
+    """Orders targets.
 
     Args:
         targets: as farebox.toml declares them: primary light, upgraded, legacy, cross-provider, last resort.
+        rates: prices them.
+        evidence: what is known of each target's recent past, by name; the same object until something changes.
 
     Raises:
         ConfigError: there are none, or two have the same name.
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        rates: RateCard | None = None,
+        evidence: Callable[[], Mapping[str, Observed]] = lambda: _NOTHING,
+    ) -> None:
         if not targets:
             raise ConfigError("There are no targets.", next_step="Declare at least one [[targets]] in farebox.toml.")
         names = [target.name for target in targets]
@@ -44,17 +128,119 @@ class Router:
                 f"Two targets are called {doubled[0]!r}.", next_step="Give each of the [[targets]] its own name."
             )
         self.targets = tuple(targets)
+        self._rates = rates or RateCard.load()
+        self._evidence = evidence
+        self._made: tuple[Mapping[str, Observed], dict[_Asked, Route]] = (_NOTHING, {})
 
-    def route(self, tier: Tier, quality: Quality = "fast") -> Route:
-        """Every candidate for a turn of that tier, first choice first; ``best`` raises light to premium."""
-        wanted: Tier = "premium" if quality == "best" and tier == "light" else tier
-        first = next((target for target in self.targets if target.tier == wanted), self.targets[0])
-        raised = " for quality=best" if wanted != tier else ""
-        rest = [target for target in self.targets if target is not first]
-        return (
-            Candidate(first, f"primary, {first.tier}{raised}"),
-            *(Candidate(target, _place(first, target)) for target in rest),
+    def route(
+        self,
+        tier: Tier,
+        quality: Quality = "fast",
+        *,
+        seconds: float | None = None,
+        size: Size = TYPICAL,
+        economic: str | None = None,
+        why: str = "",
+    ) -> Route:
+        """Every candidate for a turn of that tier, first choice first. A microsecond where it was asked for before.
+
+        Args:
+            tier: whose targets take the turn; with ``best``, light is raised to premium.
+            quality: shifts the floors.
+            seconds: the operation's own floor of latency, in place of its tier's.
+            size: by which costs are compared.
+            economic: why the cheapest is to be first, if it is: then the route goes from the cheapest up.
+            why: what chose the tier, told with the first candidate.
+
+        Raises:
+            UnknownPrice: a target has no rate.
+        """
+        asked = _Asked(tier, quality, seconds, size, economic)
+        evidence = self._evidence()
+        known, made = self._made
+        if known is not evidence or len(made) >= _MOST_ROUTES:
+            made = {}
+            self._made = (evidence, made)
+        if asked not in made:
+            standings = self._standings(asked, evidence)
+            made[asked] = _from_the_cheapest(standings, economic) if economic else _declared(standings, asked)
+        first, *rest = made[asked]
+        return (replace(first, reason=f"{first.reason}; {why}"), *rest) if why else made[asked]
+
+    def standings(
+        self, tier: Tier, quality: Quality = "fast", *, seconds: float | None = None, size: Size = TYPICAL
+    ) -> list[Standing]:
+        """How each target stands with an operation, in the declared order.
+
+        Raises:
+            UnknownPrice: a target has no rate.
+        """
+        return self._standings(_Asked(tier, quality, seconds, size, None), self._evidence())
+
+    def _standings(self, asked: _Asked, evidence: Mapping[str, Observed]) -> list[Standing]:
+        floors = asked.floors
+        found = []
+        for target in self.targets:
+            observed = evidence.get(target.name)
+            missed, met = floors.missed_by(observed), floors.met_by(observed)
+            found.append(Standing(target, self._cost(target, asked.size, observed), observed, missed, met))
+        return found
+
+    def _cost(self, target: Target, size: Size, observed: Observed | None) -> Nano:
+        """Of one accepted answer: its price, and what failures have cost beside such answers."""
+        price = self._rates.price(target.model, target.provider, Usage(*size))
+        waste = observed.waste if observed is not None else None
+        return price + ceil_nano(price * Decimal(waste)) if waste else price
+
+
+def _declared(standings: Sequence[Standing], asked: _Asked) -> Route:
+    """The declared order, with the first place given by evidence."""
+    primary = next((one for one in standings if one.target.tier == asked.wanted), standings[0])
+    first = _first(primary, standings)
+    raised = " for quality=best" if asked.wanted != asked.tier else ""
+    if first is not primary:
+        reason = f"{first.target.tier}{raised}, before {primary.target.name}: " + (
+            primary.missed
+            or f"{format_money(first.cost)} a turn against {format_money(primary.cost)}, failures counted in"
         )
+    else:
+        reason = f"primary, {first.target.tier}{raised}" + (f", though {first.missed}" if first.missed else "")
+    rest = (one for one in standings if one is not first)
+    return (
+        Candidate(first.target, reason),
+        *(Candidate(one.target, _place(first.target, one.target, is_primary=one is primary)) for one in rest),
+    )
+
+
+def _first(primary: Standing, standings: Sequence[Standing]) -> Standing:
+    """Who is asked first: only who is known to meet the floors can take the primary's place, if enough is known of it.
+
+    A primary that meets them gives way to a cheaper target of its tier. One that misses them gives way to any, of its
+    tier rather than of a higher one, and of a higher one rather than of a lower.
+    """
+    rank = _RANK[primary.target.tier]
+    if primary.met:
+        return min((one for one in standings if one.met and one.target.tier == primary.target.tier), key=_by_cost)
+    if primary.missed is None:
+        return primary
+    meeting = [one for one in standings if one.met]
+    return min(meeting, key=lambda one: (_distance(rank, _RANK[one.target.tier]), one.cost), default=primary)
+
+
+def _distance(wanted: int, rank: int) -> int:
+    return rank - wanted if rank >= wanted else len(_RANK) + wanted - rank
+
+
+def _by_cost(one: Standing) -> Nano:
+    return one.cost
+
+
+def _from_the_cheapest(standings: Sequence[Standing], why: str) -> Route:
+    """The economic route: from the cheapest up; who is known to miss a floor, last."""
+    ordered = sorted(standings, key=lambda one: (one.missed is not None, one.cost))
+    reasons = [f"economic: {format_money(one.cost)} a turn" for one in ordered]
+    reasons[0] += f", the cheapest; {why}"
+    return tuple(Candidate(one.target, reason, why) for one, reason in zip(ordered, reasons, strict=True))
 
 
 def describe(route: Route) -> list[dict[str, Any]]:
@@ -66,8 +252,25 @@ def describe(route: Route) -> list[dict[str, Any]]:
             "model": candidate.target.model,
             "reason": candidate.reason,
         }
+        | ({} if candidate.economic is None else {"economic": candidate.economic})
+        | ({} if candidate.percent is None else {"percent": candidate.percent})
         for candidate in route
     ]
+
+
+def economic_reason(routes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+    """Why a run takes the economic route, from what ``describe`` said of its routes; ``None`` when it does not."""
+    return next((why for route in routes.values() for one in route[:1] if (why := one.get("economic"))), None)
+
+
+def warnings_of(router: Router) -> list[str]:
+    """What is unwise, though not wrong, about the targets; one sentence each."""
+    domains = {target.failure_domain for target in router.targets}
+    if len(domains) > 1:
+        return []
+    [domain] = domains
+    told = f"Every target is in one failure domain ({domain}): when it is down, every automation is."
+    return [f"{told} Add a target of another provider or region to farebox.toml."]
 
 
 def after(failure: Failure, failed: Target, rest: Route) -> Route:
@@ -83,11 +286,10 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
             shared = [c for c in rest if c.target.failure_domain == failed.failure_domain]
             return (*sorted(other, key=lambda c: c.target.tier != failed.tier), *shared)
         case "other_account":
-            account = (failed.provider, failed.account)
             same_model_only = failure.kind == "not_found"
-            return tuple(c for c in rest if same_model_only or (c.target.provider, c.target.account) != account)
+            return tuple(c for c in rest if same_model_only or _account(c.target) != _account(failed))
         case "larger_quota":
-            return tuple(c for c in rest if _quota(c.target) > _quota(failed))
+            return tuple(c for c in rest if _has_larger_quota(c.target, failed))
         case "larger_window":
             return tuple(c for c in rest if c.target.window > failed.window)
         case "higher_tier":
@@ -97,11 +299,19 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
             return ()
 
 
-def _quota(target: Target) -> float:
-    return float("inf") if target.tokens_per_minute is None else target.tokens_per_minute
+def _account(target: Target) -> tuple[str, str]:
+    return target.provider, target.account
 
 
-def _place(first: Target, target: Target) -> str:
+def _has_larger_quota(target: Target, failed: Target) -> bool:
+    if failed.tokens_per_minute is None:  # nobody told how large it is: another account's may be larger
+        return _account(target) != _account(failed)
+    return target.tokens_per_minute is None or target.tokens_per_minute > failed.tokens_per_minute
+
+
+def _place(first: Target, target: Target, *, is_primary: bool) -> str:
+    if is_primary:
+        return f"declared first, {target.tier}"
     if target.tier == "last_resort":
         return "last resort"
     if target.provider != first.provider:

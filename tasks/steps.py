@@ -8,19 +8,40 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pricing.errors import NoRun, TurnFailed
-from tasks.targets import Tier
+from pricing.errors import NoRun, PlanError, TurnFailed
+from tasks.complexity import THRESHOLD
+from tasks.targets import StepTier
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task."""
+    """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
+
+    Raises:
+        PlanError: ``threshold`` is no score from 0 to 1, or ``latency`` no time.
+    """
 
     operation: str
-    tier: Tier = "light"
+    tier: StepTier = "light"
     max_tokens: int = 1024
     max_turns: int = 1
     stored_for: timedelta | None = None
+    threshold: float = THRESHOLD
+    latency: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise PlanError(
+                f"The step {self.operation!r} has the threshold {self.threshold:g}: no score gets there.",
+                next_step="Give a threshold from 0 (always premium) to 1.",
+                operation=self.operation,
+            )
+        if self.latency is not None and not self.latency > 0:
+            raise PlanError(
+                f"The step {self.operation!r} has a latency of {self.latency:g} s.",
+                next_step="Give the seconds that most of its answers may take.",
+                operation=self.operation,
+            )
 
 
 class Here:

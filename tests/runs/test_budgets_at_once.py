@@ -1,4 +1,7 @@
-"""A budget that fits five runs admits exactly five of twenty that start at once in four processes."""
+"""A budget that fits five runs admits exactly five of twenty that start at once in four processes.
+
+There is one target, so that no economic route is cheaper and lets more of them in.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -13,10 +16,11 @@ from pricing.money import dollars
 from tasks.sandbox import Sandbox
 from tests.support.books import rows
 from tests.support.postgres import Postgres
-from tests.support.project import make_project
+from tests.support.project import TARGETS, make_project
 from tests.support.worker import Crew
 
 PROCESSES, EACH, FITTING = 4, 5, 5
+ONE_TARGET = "[[targets]]" + TARGETS.split("[[targets]]")[1]
 
 
 @pytest.mark.parametrize(("kind", "window"), [("sqlite", "day"), ("postgres", "day"), ("postgres", "month")])
@@ -29,13 +33,13 @@ def test_exactly_as_many_as_fit(
         postgres: Postgres = request.getfixturevalue("postgres")
         ledger_url = postgres.database()
     root = tmp_path / "project"
-    project = make_project(root, sandbox.url, ledger_url=ledger_url, documents=2)
+    project = make_project(root, sandbox.url, ledger_url=ledger_url, documents=2, targets=ONE_TARGET)
     with project.runtime_here() as runtime:
         parameters = {"source": str(project.documents), "limit": 2, "quality": "fast"}
         hold = price_run(runtime, automation_of(daily_digest), parameters).hold
     limit = f"{dollars(FITTING * hold + hold - 1):f} USD"  # five, and all but a nano-dollar of a sixth
     budget = f'[[budgets]]\nscope = "automation"\nkey = "daily-digest"\nwindow = "{window}"\nlimit = "{limit}"\n'
-    project = make_project(root, sandbox.url, ledger_url=ledger_url, documents=2, more=budget)
+    project = make_project(root, sandbox.url, ledger_url=ledger_url, documents=2, targets=ONE_TARGET, more=budget)
 
     with Crew(project, *[f"admit:{EACH}"] * PROCESSES) as crew:
         crew.pids()

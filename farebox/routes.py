@@ -1,0 +1,82 @@
+"""The routes of an automation before it runs: what its quote is priced on, and what the run is told to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from farebox.runtime import Runtime
+from pricing.budgets import BudgetRule
+from pricing.observed import complexities
+from pricing.plans import ResolvedPlan
+from tasks.floors import ENOUGH, Quality
+from tasks.routing import TYPICAL, Route, Size
+from tasks.steps import Step
+
+
+def planned_routes(
+    runtime: Runtime,
+    automation: str,
+    plan: ResolvedPlan,
+    steps: Mapping[str, Step],
+    *,
+    quality: Quality,
+    economic: str | None = None,
+) -> dict[str, Route]:
+    """By operation, where its turns may go. Reads the ledger if what is known of the targets is old.
+
+    An ``auto`` step's route is that of its light turns, marked with how many of a hundred turns begin at which target:
+    as in the automation's newest runs; all of them light, as long as fewer than ``ENOUGH`` turns were scored.
+
+    Raises:
+        UnknownPrice: a target has no rate.
+    """
+    runtime.observations.fresh()
+    sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}
+    return {
+        operation: planned_route(
+            runtime, automation, step, quality, size=sizes.get(operation, TYPICAL), economic=economic
+        )
+        for operation, step in steps.items()
+    }
+
+
+def planned_route(
+    runtime: Runtime, automation: str, step: Step, quality: Quality, *, size: Size, economic: str | None = None
+) -> Route:
+    """Where the turns of one step may go."""
+
+    def at_tier(tier: str) -> Route:
+        wanted = "premium" if tier == "premium" else "light" if step.tier == "auto" else step.tier
+        return runtime.router.route(wanted, quality, seconds=step.latency, size=size, economic=economic)
+
+    usual = at_tier(step.tier)
+    if step.tier != "auto":
+        return usual
+    raised = at_tier("premium")[0].target
+    if raised is usual[0].target:  # by quality, or because money runs short
+        return usual
+    percent = _raised_percent(runtime, automation, step, stand_in=usual[0].target.stand_in)
+    percents = {usual[0].target.name: 100 - percent, raised.name: percent}
+    return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in usual)
+
+
+def pressure(runtime: Runtime, rules: Iterable[BudgetRule]) -> str | None:
+    """Why a run should take the economic route from its start: a budget whose soft threshold is spent.
+
+    What is merely held does not count: most of it is released again.
+    """
+    states = {(state.scope, state.key, state.window): state for state in runtime.ledger.budgets()}
+    for rule in rules:
+        state = states.get((rule.scope, rule.key, rule.window))
+        if state is not None and state.spent and state.spent >= runtime.settings.routing.pressure * rule.limit:
+            return f"budget {rule.name!r} is {state.spent / rule.limit:.0%} spent"
+    return None
+
+
+def _raised_percent(runtime: Runtime, automation: str, step: Step, *, stand_in: bool) -> int:
+    """How many of a hundred turns complexity would raise at the step's threshold."""
+    scores = complexities(runtime.ledger, automation, step.operation, stand_in=stand_in)
+    if len(scores) < ENOUGH:
+        return 0
+    return round(100 * sum(score >= step.threshold for score in scores) / len(scores))
