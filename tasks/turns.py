@@ -144,7 +144,6 @@ class Turns:
 
     async def _travel(self, journey: Journey[T], request: ModelRequest) -> Answer[T]:
         """The answer of the first candidate that gives one, in the order that what failed decides."""
-        journey.measure(request)
         way = Itinerary(self._breaker, journey.candidates(request), journey.skipped)
         try:
             while not journey.allowance.spent and (candidate := await way.next(journey.allowance.seconds)):
@@ -219,15 +218,18 @@ class Turns:
         journey.measure(request)
         texts = (request.system, *(message.text for message in request.messages))
         passed = await self._pipeline.check(journey.exchange("input", texts), journey.decisions.append)
+        if passed.texts == texts:
+            return request
         system, *rest = passed.texts
         messages = [replace(message, text=text) for message, text in zip(request.messages, rest, strict=True)]
-        return replace(request, system=system, messages=messages)
+        request = replace(request, system=system, messages=messages)
+        journey.measure(request)
+        return request
 
     async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
-        decided = self._ledger.record_decisions([journey.row(decision) for decision in journey.decisions])
-        written = self._ledger.record_turn(fact)
-        await asyncio.gather(asyncio.wrap_future(decided), asyncio.wrap_future(written))
+        decisions = [journey.row(decision) for decision in journey.decisions]
+        await asyncio.wrap_future(self._ledger.record_turn(fact, decisions))
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
         question = journey.question

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pricing import schema
 from pricing.budgets import BudgetRule
 from pricing.facts import Completion, Intent, Run, Turn
 from pricing.ledger import Ledger
@@ -122,4 +123,5 @@ class Books:
             "spans": "[]",
             "decided_at": self.clock,
         }
-        self.ledger.record_decisions([row | changed]).result()
+        with self.ledger.store.write() as connection:
+            connection.execute(schema.guard_decisions.insert(), row | changed)
