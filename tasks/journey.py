@@ -105,8 +105,8 @@ class Journey(Generic[T]):
         self.answered_by: Target | None = None
         self.repaired = False
         self.sink: Sink | None = None
-        self.saved_nano: Nano = 0
-        """What a stored answer did not cost again."""
+        self.saved_nano: Nano | None = None
+        """What a stored answer did not cost again; ``None`` when it is not a stored one."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self.input_tokens = 0
@@ -247,7 +247,7 @@ class Journey(Generic[T]):
             complexity=question.complexity,
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
-            saved_nano=self.saved_nano,
+            saved_nano=self.saved_nano or 0,
         )
 
     def row(self, decision: Decision) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Turns:
         except BaseException as error:
             await asyncio.shield(self._record(journey, span, *_ended_by(error)))
             raise
-        await self._record(journey, span, "stored" if journey.saved_nano else "answered", None)
+        await self._record(journey, span, "answered" if journey.saved_nano is None else "stored", None)
         return answer
 
     async def _answer(self, journey: Journey[T]) -> Answer[T]:
@@ -131,15 +131,23 @@ class Turns:
         request = await self._guard_input(journey)
         if question.stored_for is None:
             return await self._travel(journey, request)
-        first = question.route[0]
-        key = answer_key(question.prompt_version, request, first.target)
-        if (kept := await find(key)) is not None:
-            reply = ModelReply(kept.text, "end", Usage())
-            journey.saved_nano = kept.cost_nano
-            return await self._accept(journey, first, reply, final=True)
+        key = answer_key(question.prompt_version, request, question.route[0].target)
+        if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
+            return stored
         answer = await self._travel(journey, request)
         cost = journey.allowance.cost_nano
         await keep(key, StoredAnswer(answer.reply.text, answer.target, cost), question.stored_for)
+        return answer
+
+    async def _stored(self, journey: Journey[T], kept: StoredAnswer) -> Answer[T] | None:
+        """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
+        route = journey.question.route
+        giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
+        try:
+            answer = await self._accept(journey, giver, ModelReply(kept.text, "end", Usage()), final=True)
+        except _Unacceptable:
+            return None
+        journey.saved_nano = kept.cost_nano
         return answer
 
     async def _travel(self, journey: Journey[T], request: ModelRequest) -> Answer[T]:

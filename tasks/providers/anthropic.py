@@ -163,7 +163,8 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             message = obj(event.get("message"))
             draft.model = text(message.get("model")) or None
             draft.id = text(message.get("id")) or None
-            _count(draft, message.get("usage"))
+            # Its output is the first token or two: no total, should the stream break off before the last event.
+            _count(draft, obj(message.get("usage")) | {"output_tokens": None})
         case "content_block_start":
             block = obj(event.get("content_block"))
             if block.get("type") == "tool_use":
