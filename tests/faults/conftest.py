@@ -36,7 +36,14 @@ MODELS = {
 
 
 def target(
-    name: str, provider: str, *, region: str = "", base_url: str = "", tier: str = "light", more: str = ""
+    name: str,
+    provider: str,
+    *,
+    region: str = "",
+    base_url: str = "",
+    tier: str = "light",
+    read_timeout: float = READ_TIMEOUT,
+    more: str = "",
 ) -> str:
     """One of the ``[[targets]]``; with a ``base_url`` it is reached there and not at the sandbox."""
     model, usual = MODELS[provider]
@@ -44,7 +51,7 @@ def target(
     place = f'region = "{region or usual}"\n' if region or usual else ""
     return (
         f'\n[[targets]]\nname = "{name}"\nprovider = "{provider}"\nmodel = "{model}"\n{place}tier = "{tier}"\n'
-        f"read_timeout = {READ_TIMEOUT}\n{reached}{more}"
+        f"read_timeout = {read_timeout}\n{reached}{more}"
     )
 
 

@@ -1,0 +1,98 @@
+"""When a quarantine is over exactly one caller tries, of all turns and all processes; what it finds is everybody's."""
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from farebox.runtime import Runtime
+from pricing import schema
+from pricing.circuits import Circuit
+from tasks.sandbox import read_journal
+from tests.faults import askers
+from tests.faults.conftest import Place, target
+from tests.support.asking import admitted, ask, unanswered
+from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+
+TARGETS = [
+    target("primary", "bedrock", tier="premium", read_timeout=10),
+    target("other", "groq", tier="legacy", read_timeout=10),
+]
+
+
+def until_it_is_over(runtime: Runtime) -> None:
+    [circuit] = rows(runtime.ledger, schema.circuits)
+    time.sleep(max(0.0, circuit["open_until"] / 1e6 - time.time()) + 0.01)
+
+
+@pytest.mark.parametrize("kind", ["503", "slow"])
+def test_two_hundred_turns_in_four_processes_send_one_probe(place: Place, kind: str):
+    """It fails, and all go on without the target; or it is answered after a while, and all come back."""
+    project = place.project(TARGETS, breaker="quarantine_seconds = 10")
+    with project.runtime_here() as runtime:
+        process = askers.start(project, processes=4, turns=50)
+        runtime.circuits.trip("primary", "overloaded", lambda _: 0.2).result()
+        until_it_is_over(runtime)
+        place.inject({"kind": kind, "target": "primary", "seconds": 1.0})
+        assert askers.finish(project, process) == [50] * 4
+        asked = sorted(entry.time for entry in read_journal(place.sandbox.journal) if entry.target == "primary")
+        if kind == "503":
+            assert len(asked) == 1
+            [circuit] = rows(runtime.ledger, schema.circuits)
+            assert circuit["level"] == 1
+        else:
+            assert asked[1:] == [] or asked[1] - asked[0] >= 1.0, "somebody came before the probe was answered"
+            assert rows(runtime.ledger, schema.circuits) == []
+        events = [event["event"] for event in rows(runtime.ledger, schema.circuit_events)]
+        assert events == ["opened", "probed", "opened" if kind == "503" else "closed"]
+        assert_ledger_adds_up(runtime)
+
+
+def test_fifty_turns_of_one_process_send_one_probe(place: Place):
+    place.inject({"kind": "503", "target": "primary"})
+    with place.runtime(TARGETS, breaker="quarantine_seconds = 1") as runtime:
+        with admitted(runtime) as run:
+            assert unanswered(ask(runtime, run, 1)) == []
+            until_it_is_over(runtime)
+            before = place.requests()["primary"]
+            assert unanswered(ask(runtime, run, 50, at_once=50)) == []
+            assert place.requests()["primary"] - before == 1
+            until_it_is_over(runtime)
+            place.inject()
+            assert unanswered(ask(runtime, run, 3)) == []
+        assert rows(runtime.ledger, schema.circuits) == []
+        assert_ledger_equals_journal(runtime, place.sandbox.journal)
+        assert_ledger_adds_up(runtime)
+        turns = rows(runtime.ledger, schema.turns)
+        assert [turn["target"] for turn in turns[-3:]] == ["primary"] * 3
+        reasons = [a["reason"] for a in rows(runtime.ledger, schema.attempts) if a["target"] == "primary"]
+        assert reasons.count("probe of an open circuit") == 2
+
+
+def test_another_process_sees_it_within_a_second_and_does_not_query_for_each_turn(place: Place):
+    """The other one has looked a moment before, and goes on asking."""
+    with place.runtime(TARGETS) as runtime, admitted(runtime) as run:
+        other = place.project(TARGETS).runtime()  # a runtime of its own, as another process has
+        reads: list[float] = []
+        snapshot = other.circuits.snapshot
+
+        def read() -> Mapping[str, Circuit]:
+            reads.append(time.monotonic())
+            return snapshot()
+
+        other.circuits.snapshot = read  # type: ignore[method-assign]
+        try:
+            assert unanswered(ask(other, run, 3)) == []
+            assert place.requests() == {"primary": 3}
+            runtime.circuits.trip("primary", "overloaded", lambda _: 600).result()
+            ends = time.monotonic() + 1.0
+            turns = 0
+            while time.monotonic() < ends:
+                assert unanswered(ask(other, run, 1)) == []
+                turns += 1
+            before = place.requests()["primary"]
+            assert unanswered(ask(other, run, 20)) == []
+            assert place.requests()["primary"] == before
+            assert len(reads) <= 5 < turns
+        finally:
+            other.close()
