@@ -350,7 +350,7 @@ async def test_a_prompt_that_no_window_takes_is_told_so(runtime: Runtime, inject
 
 async def test_a_refusal_is_not_asked_again(runtime: Runtime, sandbox: Sandbox, inject: Inject):
     inject({"kind": "refusal"})
-    with pytest.raises(TurnFailed, match="declined|filtered"):
+    with pytest.raises(TurnFailed, match=r"declined|filtered"):
         await judge_one("one")
     assert len(read_journal(sandbox.journal)) == 1
     [attempt] = assert_ledger_equals_journal(runtime, sandbox.journal)
@@ -379,7 +379,7 @@ async def test_an_answer_cut_off_is_asked_again_with_more_room(runtime: Runtime,
 
 async def test_nobody_answers(runtime: Runtime, sandbox: Sandbox, inject: Inject):
     inject({"kind": "503"})
-    with pytest.raises(NoTarget, match="haiku.*gpt-oss"):
+    with pytest.raises(NoTarget, match=r"haiku.*gpt-oss"):
         await judge_one("one")
     assert {row["cost_nano"] for row in rows(runtime.ledger, schema.attempts)} == {0}
     assert outcomes(runtime) == ["failed"]

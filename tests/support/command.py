@@ -1,0 +1,49 @@
+"""The ``farebox`` command as people run it: a process of its own, in a project, on a machine without keys."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.project import REPOSITORY
+
+_RUN = """
+import sys
+
+def stay(event, given):
+    if event == "socket.connect" and isinstance(given[1], tuple) and given[1][0] not in {"127.0.0.1", "::1", "0.0.0.0"}:
+        raise PermissionError("tests may only reach loopback")
+
+sys.addaudithook(stay)
+from farebox.cli import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+
+def farebox(folder: Path, *arguments: str, timeout: float = 120, **environment: str) -> Said:
+    """Run the command, with these variables beside the scrubbed ones of the tests."""
+    usual = {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120", "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        cwd=folder,
+        env={**os.environ, **usual, **environment},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
