@@ -157,13 +157,16 @@ class Ledger:
 
         return self.store.submit(work)
 
-    def record_turn(self, turn: Turn) -> Future[None]:
-        """Write a turn down."""
-        return self._add(schema.turns, [as_row(turn)])
+    def record_turn(self, turn: Turn, decisions: Sequence[dict[str, Any]] = ()) -> Future[None]:
+        """Write a turn down, and the guards' decisions about it as rows of ``guard_decisions``."""
+        row, decided = as_row(turn), list(decisions)
 
-    def record_decisions(self, rows: Sequence[dict[str, Any]]) -> Future[None]:
-        """Write guards' decisions down, as rows of ``guard_decisions``."""
-        return self._add(schema.guard_decisions, rows)
+        def work(connection: Connection) -> None:
+            connection.execute(_INSERT[schema.turns], row)
+            if decided:
+                connection.execute(_INSERT[schema.guard_decisions], decided)
+
+        return self.store.submit(work)
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -240,13 +243,6 @@ class Ledger:
     def close(self) -> None:
         """Finish what was submitted and close the database."""
         self.store.close()
-
-    def _add(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> Future[None]:
-        def work(connection: Connection) -> None:
-            if rows:
-                connection.execute(_INSERT[table], list(rows))
-
-        return self.store.submit(work)
 
     def _write_run(self, connection: Connection, run: Run) -> None:
         known = sa.select(schema.runs.c.seq).where(schema.runs.c.run_id == run.run_id)
