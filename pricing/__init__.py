@@ -6,6 +6,7 @@ __all__ = [
     "clock",
     "errors",
     "facts",
+    "grants",
     "history",
     "holds",
     "ledger",
@@ -25,4 +26,5 @@ __all__ = [
     "student_t",
     "tokens",
     "usage",
+    "wallets",
 ]

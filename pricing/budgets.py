@@ -7,7 +7,7 @@ the caller's, so that it commits with the facts it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
@@ -28,12 +28,23 @@ _B = schema.budgets.c
 
 @dataclass(frozen=True, slots=True)
 class BudgetRule:
-    """A limit: ``key`` says which automation, user, … of the scope; a ``run`` rule's key is the run's id."""
+    """A limit: ``key`` says which automation, user, … of the scope; a ``run`` rule's key is the run's id.
+
+    From ``soft`` on, spent and held together, the budget is told of once per window. The budget of an operation is
+    held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run to begin.
+    """
 
     scope: Scope
     key: str
     window: Window
     limit: Nano
+    soft: Nano | None = None
+    needs: Nano = 0
+
+    @property
+    def operation(self) -> str | None:
+        """Whose attempts alone it is held by; those of all operations where it is ``None``."""
+        return self.key if self.scope == "operation" else None
 
     @property
     def name(self) -> str:
@@ -57,6 +68,8 @@ class BudgetState:
     limit: Nano
     spent: Nano
     held: Nano
+    soft: Nano | None = None
+    soft_at: datetime | None = None
 
     @property
     def left(self) -> Nano:
@@ -109,8 +122,11 @@ def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[dat
     return start, end
 
 
-def open_windows(connection: Connection, rules: Sequence[BudgetRule], moment: datetime, zone: ZoneInfo) -> list[str]:
-    """The ids of the rules' budgets in their current windows, sorted; made when missing, limits brought up to date.
+def open_windows(
+    connection: Connection, rules: Sequence[BudgetRule], moment: datetime, zone: ZoneInfo
+) -> dict[str, BudgetRule]:
+    """The rules by the ids of their budgets in their current windows, sorted; made when missing, limits brought up to
+    date, and each new limit written down.
 
     Of two rules for the same scope, key and window the lower limit counts. Rows are locked in the order of their ids,
     also those that another transaction is just making: whoever takes from them goes in the same order.
@@ -124,7 +140,7 @@ def open_windows(connection: Connection, rules: Sequence[BudgetRule], moment: da
             wanted[budget_id] = rule
     for budget_id, rule in sorted(wanted.items()):
         start, end = window_bounds(rule.window, moment, zone)
-        connection.execute(
+        opened = connection.execute(
             _upsert(
                 connection,
                 {
@@ -138,20 +154,38 @@ def open_windows(connection: Connection, rules: Sequence[BudgetRule], moment: da
                     "limit_nano": rule.limit,
                     "spent_nano": 0,
                     "held_nano": 0,
+                    "soft_nano": rule.soft,
                 },
             )
         )
-    return sorted(wanted)
+        if opened.one_or_none() and rule.window != "run":
+            write_change(connection, rule, "window", to_us(moment))
+    return dict(sorted(wanted.items()))
 
 
-def take(connection: Connection, budget_ids: Sequence[str], amount: Nano) -> list[Refusal]:
-    """Hold ``amount`` on every budget; the refusals of those without room.
+def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set", "window"], now: int) -> None:
+    """Write down that a limit came to be."""
+    connection.execute(
+        schema.budget_changes.insert().values(
+            scope=rule.scope,
+            key=rule.key,
+            span=rule.window,
+            limit_nano=rule.limit,
+            soft_nano=rule.soft,
+            origin=origin,
+            changed_at=now,
+        )
+    )
+
+
+def take(connection: Connection, amounts: Mapping[str, Nano]) -> list[Refusal]:
+    """Hold each amount on the budget of that id, in the order of the ids; the refusals of those without room.
 
     When there is any refusal the caller must roll its transaction (or savepoint) back: all or nothing.
     """
     refused = [
         budget_id
-        for budget_id in budget_ids
+        for budget_id, amount in sorted(amounts.items())
         if connection.execute(
             sa.update(schema.budgets)
             .where(_B.budget_id == budget_id, _B.spent_nano + _B.held_nano + amount <= _B.limit_nano)
@@ -159,7 +193,25 @@ def take(connection: Connection, budget_ids: Sequence[str], amount: Nano) -> lis
         ).rowcount
         == 0
     ]
-    return [Refusal(state, amount) for state in _states(connection, _B.budget_id.in_(refused))]
+    return [Refusal(state, amounts[state.budget_id]) for state in _states(connection, _B.budget_id.in_(refused))]
+
+
+def lacking(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
+    """The budgets that have less left than is needed of them, without holding anything."""
+    states = _states(connection, _B.budget_id.in_(list(needs))) if needs else []
+    return [Refusal(state, needs[state.budget_id]) for state in states if state.left < needs[state.budget_id]]
+
+
+def newly_soft(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
+    """Those of the budgets that have just come to their soft threshold: each once per window, whoever asks."""
+    found = connection.execute(
+        sa.update(schema.budgets)
+        .where(_B.budget_id.in_(sorted(budget_ids)), _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
+        .values(soft_at=now)
+        .returning(_B.budget_id)
+    ).scalars()
+    reached = list(found)
+    return _states(connection, _B.budget_id.in_(reached)) if reached else []
 
 
 def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, spent: Nano = 0) -> None:
@@ -170,6 +222,12 @@ def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, s
             .where(_B.budget_id == budget_id)
             .values(held_nano=_B.held_nano + held, spent_nano=_B.spent_nano + spent)
         )
+
+
+def past_windows(connection: Connection, scope: str, key: str, limit: int) -> list[BudgetState]:
+    """The newest windows of a budget, whatever their length, the current ones included."""
+    newest = sa.select(_B.budget_id).where(_B.scope == scope, _B.key == key).order_by(_B.starts_at.desc()).limit(limit)
+    return _states(connection, _B.budget_id.in_(newest))
 
 
 def open_at(connection: Connection, now: int) -> list[BudgetState]:
@@ -191,14 +249,23 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
             limit=row.limit_nano,
             spent=row.spent_nano,
             held=row.held_nano,
+            soft=row.soft_nano,
+            soft_at=from_us(row.soft_at) if row.soft_at else None,
         )
         for row in connection.execute(query)
     ]
 
 
 def _upsert(connection: Connection, row: dict[str, Any]) -> sa.Executable:
+    """Answers with the row's id when it is new or its limits changed."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added = insert(schema.budgets).values(row)
-    return added.on_conflict_do_update(index_elements=["budget_id"], set_={"limit_nano": row["limit_nano"]})
+    changed = (_B.limit_nano != row["limit_nano"]) | _B.soft_nano.is_distinct_from(row["soft_nano"])
+    # A row without a change is locked all the same.
+    return added.on_conflict_do_update(
+        index_elements=["budget_id"],
+        set_={"limit_nano": row["limit_nano"], "soft_nano": row["soft_nano"]},
+        where=changed,
+    ).returning(_B.budget_id)

@@ -11,6 +11,7 @@
     │   └── PromptError                        a template that is missing or does not render
     ├── UnknownPrice                  exit 1   no rate for a model: a run is refused, never priced at $0
     ├── OverBudget                    exit 3   refused before the run, or stopped within it
+    │   └── OutOfCredits                       the wallet that pays for the outcome has not enough
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
     ├── TurnFailed                    exit 1   a failure no other target can mend
@@ -107,6 +108,10 @@ class OverBudget(FareboxError, Terminal):
     """A budget refuses: which one, by how much, when it resets and what would fit are in ``fields``."""
 
     exit_code = 3
+
+
+class OutOfCredits(OverBudget):
+    """The wallet that pays for an outcome has not enough: which one, and how many it lacks, are in ``fields``."""
 
 
 class Blocked(FareboxError, Terminal):

@@ -20,7 +20,9 @@ RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget
 class Run:
     """A run that asked to start, with the quote it was given. Amounts in nano-dollars, times in microseconds UTC.
 
-    ``plan`` and ``routes`` are JSON texts: the resolved plan, and per operation the candidates in order.
+    ``plan``, ``routes`` and ``tags`` are JSON texts: the resolved plan, per operation the candidates in order, and a
+    list of names. The outcome is sold for ``price_credits`` where its price is in credits; ``price_nano`` is what it is
+    worth in money, ``None`` where that is not known.
     """
 
     run_id: str
@@ -40,11 +42,16 @@ class Run:
     started_at: int
     user_id: str | None = None
     org_id: str | None = None
+    tags: str = "[]"
+    price_credits: int | None = None
+    price_nano: Nano | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0."""
+    """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
+    ``estimated_input`` is what its input is expected to count, before any factor learned from bills.
+    """
 
     attempt_id: str
     turn_id: str
@@ -62,6 +69,7 @@ class Intent:
     worst_nano: Nano
     rate_version: str
     started_at: int
+    estimated_input: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

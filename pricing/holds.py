@@ -8,26 +8,31 @@ worst case, which then is held too, past the limit if need be: the record is nev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import budgets, schema
-from pricing.budgets import Refusal
+from pricing import budgets, grants, schema
+from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import RunExpired
 from pricing.money import Nano
 
 _H = schema.holds.c
 _I = schema.inflight.c
+_ON = schema.hold_budgets.c
 
 # What every attempt executes is built once: building a statement costs several times as much as executing it.
 _OF_RUN = _H.run_id == sa.bindparam("run")
 _SET_ASIDE = (
     sa.update(schema.holds)
-    .where(_OF_RUN, _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=schema.Number))
+    .where(
+        _OF_RUN,
+        _H.by_operation.is_(sa.false()),
+        _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=schema.Number),
+    )
     .values(inflight_nano=_H.inflight_nano + sa.bindparam("worst", type_=schema.Number))
 )
 _CHARGE = (
@@ -37,8 +42,16 @@ _CHARGE = (
         inflight_nano=_H.inflight_nano - sa.bindparam("worst", type_=schema.Number),
         used_nano=_H.used_nano + sa.bindparam("cost", type_=schema.Number),
     )
-    .returning(_H.amount_nano, _H.used_nano)
+    .returning(_H.amount_nano, _H.used_nano, _H.by_operation)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What came of asking for an attempt's worst case: the refusals, or the budgets that more was held on."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +67,44 @@ class Settled:
 
 
 def open_hold(
-    connection: Connection, run_id: str, amount: Nano, budget_ids: Sequence[str], lease_until: int
+    connection: Connection, run_id: str, amount: Nano, wanted: Mapping[str, BudgetRule], lease_until: int
 ) -> list[Refusal]:
-    """Reserve ``amount`` on every budget, all or nothing: with a refusal the caller rolls back."""
-    if refusals := budgets.take(connection, budget_ids, amount):
+    """Reserve ``amount`` on every budget, all or nothing: with a refusal the caller rolls back.
+
+    Budgets of single operations must have what they need; their attempts hold it.
+    """
+    needs = {budget_id: rule.needs for budget_id, rule in wanted.items() if rule.operation is not None}
+    refusals = budgets.take(connection, {budget_id: amount for budget_id in wanted if budget_id not in needs})
+    if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
     ordinal = connection.execute(
         sa.select(sa.func.count()).select_from(schema.settlements).where(schema.settlements.c.run_id == run_id)
     ).scalar_one()
     connection.execute(
         schema.holds.insert().values(
-            run_id=run_id, ordinal=ordinal, amount_nano=amount, used_nano=0, inflight_nano=0, lease_until=lease_until
+            run_id=run_id,
+            ordinal=ordinal,
+            amount_nano=amount,
+            used_nano=0,
+            inflight_nano=0,
+            lease_until=lease_until,
+            by_operation=bool(needs),
         )
     )
-    for budget_id in budget_ids:
-        connection.execute(schema.hold_budgets.insert().values(run_id=run_id, budget_id=budget_id))
+    rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
+    if rows:
+        connection.execute(schema.hold_budgets.insert(), rows)
     return []
 
 
-def draw(connection: Connection, run_id: str, worst: Nano) -> list[Refusal]:
-    """Set ``worst`` aside for one attempt, extending the hold when it has no room; the refusals if a budget has none.
+def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Drawn:
+    """Set ``worst`` aside for one attempt of an operation, extending the hold when it has no room.
 
     Raises:
         RunExpired: the run has no hold any more.
     """
-    if _set_aside(connection, run_id, worst):
-        return []
+    if connection.execute(_SET_ASIDE, {"run": run_id, "worst": worst}).rowcount == 1:
+        return Drawn()
     hold = _hold(connection, run_id)
     if hold is None:
         raise RunExpired(
@@ -87,25 +112,34 @@ def draw(connection: Connection, run_id: str, worst: Nano) -> list[Refusal]:
             next_step="Run it again; raise holds.lease_seconds in farebox.toml if the machine sleeps.",
             run_id=run_id,
         )
-    missing = worst - (hold.amount_nano - hold.used_nano - hold.inflight_nano)
+    missing = max(0, worst - (hold.amount_nano - hold.used_nano - hold.inflight_nano))
+    amounts = dict.fromkeys(budget_ids(connection, run_id, operation), worst) if hold.by_operation else {}
+    if missing:
+        amounts |= dict.fromkeys(budget_ids(connection, run_id), missing)
     with connection.begin_nested() as savepoint:
-        if refusals := budgets.take(connection, budget_ids(connection, run_id), missing):
+        if refusals := budgets.take(connection, amounts):
             savepoint.rollback()
-            return refusals
-        _grow(connection, run_id, missing)
-    _set_aside(connection, run_id, worst)
-    return []
+            return Drawn(refusals=refusals)
+        values = {"amount_nano": _H.amount_nano + missing, "inflight_nano": _H.inflight_nano + worst}
+        connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(values))
+    return Drawn(taken=list(amounts))
 
 
-def charge(connection: Connection, run_id: str, worst: Nano, cost: Nano) -> float:
+def charge(connection: Connection, run_id: str, operation: str, worst: Nano, cost: Nano) -> float:
     """Turn what was set aside for an attempt into what it cost; the share of the hold that is spent, 1 without one."""
     charged = connection.execute(_CHARGE, {"run": run_id, "worst": worst, "cost": cost}).one_or_none()
+    if charged is None:
+        return 1.0
+    if charged.by_operation:
+        budgets.move(connection, budget_ids(connection, run_id, operation), held=-worst, spent=cost)
     if cost > worst and (hold := _hold(connection, run_id)) is not None:
         excess = hold.used_nano + hold.inflight_nano - hold.amount_nano
         if excess > 0:
             budgets.move(connection, budget_ids(connection, run_id), held=excess)
-            _grow(connection, run_id, excess)
-    return 1.0 if charged is None or not charged.amount_nano else min(1.0, charged.used_nano / charged.amount_nano)
+            connection.execute(
+                sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + excess)
+            )
+    return min(1.0, charged.used_nano / charged.amount_nano) if charged.amount_nano else 1.0
 
 
 def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
@@ -143,15 +177,18 @@ def close_hold(
         intent: dict[str, Any] = json.loads(row.intent)
         fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
         connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
-        charge(connection, run_id, row.worst_nano, row.worst_nano)
+        charge(connection, run_id, intent["operation"], row.worst_nano, row.worst_nano)
     connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
     hold = _hold(connection, run_id)
     run = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one()
     if hold is None:  # pragma: no cover - it is locked by this transaction
         return None
-    ids = budget_ids(connection, run_id)
-    budgets.move(connection, ids, held=-hold.amount_nano, spent=hold.used_nano)
-    connection.execute(sa.delete(schema.hold_budgets).where(schema.hold_budgets.c.run_id == run_id))
+    budgets.move(connection, budget_ids(connection, run_id), held=-hold.amount_nano, spent=hold.used_nano)
+    earned = outcome == "completed"
+    wallet = grants.conclude(connection, run_id, earned=earned, now=ended_at)
+    held_on = connection.execute(
+        sa.delete(schema.hold_budgets).where(_ON.run_id == run_id).returning(_ON.budget_id)
+    ).scalars()
     connection.execute(sa.delete(schema.holds).where(_H.run_id == run_id))
     total = hold.used_nano + _spent_before(connection, run_id)
     connection.execute(
@@ -163,13 +200,16 @@ def close_hold(
             stand_in=run.stand_in,
             outcome=outcome,
             reason=reason,
-            budgets=json.dumps(ids),
+            budgets=json.dumps(sorted(held_on)),
             held_nano=hold.amount_nano,
             spent_nano=hold.used_nano,
             released_nano=hold.amount_nano - hold.used_nano,
             score=total / run.point_nano if run.point_nano else None,
             rate_version=run.rate_version,
             ended_at=ended_at,
+            wallet=wallet,
+            charged_credits=None if run.price_credits is None else run.price_credits * earned,
+            charged_nano=None if run.price_nano is None else run.price_nano * earned,
         )
     )
     return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, len(lost), total)
@@ -198,22 +238,19 @@ def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
         .order_by(schema.settlements.c.ordinal.desc())
         .limit(1)
     ).scalar_one()
-    budgets.move(connection, json.loads(settled), spent=delta)
+    table = schema.budgets.c
+    concerned = sa.select(table.budget_id).where(
+        table.budget_id.in_(json.loads(settled)), (table.scope != "operation") | (table.key == fact["operation"])
+    )
+    budgets.move(connection, list(connection.execute(concerned.order_by(table.budget_id)).scalars()), spent=delta)
 
 
-def budget_ids(connection: Connection, run_id: str) -> list[str]:
-    """The budgets that a run's hold rests on, sorted so that no two transactions lock them in different orders."""
-    table = schema.hold_budgets.c
-    query = sa.select(table.budget_id).where(table.run_id == run_id).order_by(table.budget_id)
+def budget_ids(connection: Connection, run_id: str, operation: str | None = None) -> list[str]:
+    """The budgets that a run's hold rests on, or those of one of its operations alone; sorted, so that no two
+    transactions lock them in different orders.
+    """
+    query = sa.select(_ON.budget_id).where(_ON.run_id == run_id, _ON.operation == operation).order_by(_ON.budget_id)
     return list(connection.execute(query).scalars())
-
-
-def _set_aside(connection: Connection, run_id: str, worst: Nano) -> bool:
-    return connection.execute(_SET_ASIDE, {"run": run_id, "worst": worst}).rowcount == 1
-
-
-def _grow(connection: Connection, run_id: str, by: Nano) -> None:
-    connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + by))
 
 
 def _hold(connection: Connection, run_id: str) -> Row[Any] | None:

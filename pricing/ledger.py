@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +17,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import budgets, holds, schema
+from pricing import budgets, grants, holds, schema
 from pricing.budgets import BudgetRule, BudgetState, Refusal
 from pricing.clock import from_us, now_us
 from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
+from pricing.grants import Shortage
 from pricing.holds import Settled
 from pricing.money import Nano
 from pricing.store import Store
@@ -63,6 +65,7 @@ class Ledger:
         zone: the time zone in which days, weeks and months begin.
         lease_seconds: how long a hold outlives a run that stopped renewing it.
         clock: microseconds since 1970; tests pass their own.
+        warn: is told of a budget that comes to its soft threshold, once per window.
     """
 
     def __init__(
@@ -72,11 +75,13 @@ class Ledger:
         zone: ZoneInfo | None = None,
         lease_seconds: float = 60.0,
         clock: Callable[[], int] = now_us,
+        warn: Callable[[BudgetState], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.lease_us = round(lease_seconds * 1_000_000)
         self._zone = zone or ZoneInfo("UTC")
         self._clock = clock
+        self._warn = warn
 
     # A run's own life ------------------------------------------------------------------------------------------------
 
@@ -85,20 +90,33 @@ class Ledger:
 
         Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
-        Dead leases are reaped first, so that their money is there to be held again.
+        Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
+        is reserved with it, where the run's user or organisation has a wallet.
+
+        Raises:
+            OutOfCredits: the wallet has not enough; the run is written down as refused.
         """
         self.reap()
-        now = self._clock()
+        now, short, soft = self._clock(), None, list[BudgetState]()
         with self.store.write(durable=True) as connection:
-            ids = budgets.open_windows(connection, rules, from_us(now), self._zone)
+            wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             with connection.begin_nested() as savepoint:
-                refusals = holds.open_hold(connection, run.run_id, run.held_nano, ids, now + self.lease_us)
-                if refusals:
+                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, now + self.lease_us)
+                short = None if refusals else grants.reserve(connection, run, now)
+                if refusals or short:
                     savepoint.rollback()
+                else:
+                    soft = budgets.newly_soft(connection, wanted, now)
             if final or not refusals:
                 self._write_run(connection, run)
             if final and refusals:
                 self._write_refusal(connection, run, refusals, now)
+            if short:
+                self._write_refusal(connection, run, [short], now)
+        for state in soft:
+            self._warn(state)
+        if short:
+            raise short.error(run.automation)
         return refusals
 
     def settle(self, run_id: str, outcome: RunOutcome, reason: str | None = None) -> Settled | None:
@@ -133,16 +151,27 @@ class Ledger:
 
         The future raises ``RunExpired`` when the run's hold is gone.
         """
-        row = as_row(intent)
+        row, soft = as_row(intent), list[BudgetState]()
 
         def work(connection: Connection) -> list[Refusal]:
-            if refusals := holds.draw(connection, intent.run_id, intent.worst_nano):
-                return refusals
-            inflight = {name: row[name] for name in ("attempt_id", "run_id", "worst_nano")}
-            connection.execute(_INSERT[schema.inflight], inflight | {"intent": json.dumps(row)})
-            return []
+            soft.clear()
+            drawn = holds.draw(connection, intent.run_id, intent.operation, intent.worst_nano)
+            if not drawn.refusals:
+                values = {name: row[name] for name in ("attempt_id", "run_id", "worst_nano")}
+                connection.execute(_INSERT[schema.inflight], values | {"intent": json.dumps(row)})
+            if drawn.taken:
+                soft.extend(budgets.newly_soft(connection, drawn.taken, self._clock()))
+            return drawn.refusals
 
-        return self.store.submit(work)
+        context = copy_context()  # so that who is told knows which run it is about
+
+        def tell(_: object) -> None:
+            for state in soft:
+                context.run(self._warn, state)
+
+        future = self.store.submit(work)
+        future.add_done_callback(tell)
+        return future
 
     def end(self, intent: Intent, completion: Completion) -> Future[float]:
         """Write how an attempt ended, and charge the hold what it cost; the share of the hold that is spent now."""
@@ -151,7 +180,9 @@ class Ledger:
         def work(connection: Connection) -> float:
             if connection.execute(_LANDED, {"attempt": intent.attempt_id}).rowcount == 1:
                 connection.execute(_INSERT[schema.attempts], fact)
-                return holds.charge(connection, intent.run_id, intent.worst_nano, completion.cost_nano)
+                return holds.charge(
+                    connection, intent.run_id, intent.operation, intent.worst_nano, completion.cost_nano
+                )
             holds.adjust(connection, fact, self._clock())
             return 1.0
 
@@ -249,7 +280,9 @@ class Ledger:
         if connection.execute(known).one_or_none() is None:
             connection.execute(schema.runs.insert().values(**as_row(run)))
 
-    def _write_refusal(self, connection: Connection, run: Run, refusals: Sequence[Refusal], now: int) -> None:
+    def _write_refusal(
+        self, connection: Connection, run: Run, refusals: Sequence[Refusal | Shortage], now: int
+    ) -> None:
         before = sa.select(sa.func.count()).select_from(schema.settlements)
         ordinal = connection.execute(before.where(schema.settlements.c.run_id == run.run_id)).scalar_one()
         connection.execute(
@@ -261,13 +294,15 @@ class Ledger:
                 stand_in=run.stand_in,
                 outcome="over_budget",
                 reason="refused before the run: " + "; ".join(refusal.explain() for refusal in refusals),
-                budgets=json.dumps([refusal.budget.budget_id for refusal in refusals]),
+                budgets=json.dumps([r.budget.budget_id for r in refusals if isinstance(r, Refusal)]),
                 held_nano=0,
                 spent_nano=0,
                 released_nano=0,
                 score=None,
                 rate_version=run.rate_version,
                 ended_at=now,
+                charged_credits=None if run.price_credits is None else 0,
+                charged_nano=None if run.price_nano is None else 0,
             )
         )
 

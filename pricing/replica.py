@@ -26,7 +26,7 @@ from pricing.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SHAPE = 1
+SHAPE = 2
 """Changes when the replica's tables do: one of another shape is rebuilt."""
 _CHUNK = 50_000
 _TYPES: Mapping[type[sa.types.TypeEngine[Any]], str] = {sa.Boolean: "BOOLEAN", sa.Float: "DOUBLE", sa.Text: "VARCHAR"}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, types
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, false, types
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
-VERSION = "0001"
+VERSION = "0003"
 """The migration these tables correspond to."""
 
 metadata = MetaData()
@@ -96,8 +96,14 @@ runs = _fact(
     _number("held_nano"),
     Column("stand_in", Boolean, nullable=False),
     _number("started_at"),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    _number("price_credits", optional=True),
+    _number("price_nano", optional=True),
 )
-"""One row per run that asked to start, with the quote it was given; refused ones included."""
+"""One row per run that asked to start, with the quote it was given; refused ones included.
+
+``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth.
+"""
 
 turns = _fact(
     "turns",
@@ -151,11 +157,13 @@ attempts = _fact(
     _text("rate_version"),
     _number("started_at"),
     _number("duration_us"),
+    _number("estimated_input", optional=True),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
 """One request on the wire. ``priced`` says where the cost comes from: ``usage``, ``worst_case`` or ``unbilled``;
-``saved_nano`` is what prompt caching took off it (negative when a cache was written and not read)."""
+``saved_nano`` is what prompt caching took off it (negative when a cache was written and not read);
+``estimated_input`` what its input was thought to count before it was sent."""
 
 adjustments = _fact(
     "adjustments",
@@ -185,10 +193,16 @@ settlements = _fact(
     Column("score", Float, nullable=True),
     _text("rate_version"),
     _number("ended_at"),
+    _text("wallet", optional=True),
+    _number("charged_credits", optional=True),
+    _number("charged_nano", optional=True),
     Index("ix_settlements_history", "automation", "quality", "stand_in", "seq"),
     Index("ix_settlements_run_id", "run_id", "ordinal", unique=True),
 )
-"""The end of a hold. A run that Prefect retries or resumes is held, and so settled, more than once."""
+"""The end of a hold. A run that Prefect retries or resumes is held, and so settled, more than once.
+
+``charged_nano`` is what the outcome earned: its price, or 0 when it failed; ``wallet`` paid it, if anybody's did.
+"""
 
 guard_decisions = _fact(
     "guard_decisions",
@@ -204,8 +218,21 @@ guard_decisions = _fact(
     _number("cost_nano"),
     _text("spans"),
     _number("decided_at"),
+    _text("facts", optional=True),
+    _text("turn_id", optional=True),
     Index("ix_guard_decisions_run_id", "run_id"),
 )
+"""What a guard said about one exchange: positions in ``spans``, counts and limits in ``facts``, both JSON, no text."""
+
+guard_reviews = _fact(
+    "guard_reviews",
+    _number("decision"),
+    _text("verdict"),
+    _text("origin"),
+    _number("reviewed_at"),
+    Index("ix_guard_reviews_decision", "decision"),
+)
+"""What a person found of a guard's decision (its ``seq``): ``right`` or ``wrong``; the latest one counts."""
 
 circuit_events = _fact(
     "circuit_events",
@@ -218,7 +245,53 @@ circuit_events = _fact(
 )
 """A circuit that opened, was probed or closed."""
 
-FACTS = (runs, turns, attempts, adjustments, settlements, guard_decisions, circuit_events)
+budget_changes = _fact(
+    "budget_changes",
+    _text("scope"),
+    _text("key"),
+    _text("span"),
+    _number("limit_nano", optional=True),
+    _number("soft_nano", optional=True),
+    _text("origin"),
+    _number("changed_at"),
+)
+"""Each limit as it came to be: ``origin`` is ``set`` (by a person; no limit: taken back) or ``window`` (in force)."""
+
+credit_entries = _fact(
+    "credit_entries",
+    _text("wallet_id"),
+    _text("grant_id"),
+    _text("run_id", optional=True),
+    _text("debit"),
+    _text("credit"),
+    _number("credits"),
+    _number("recorded_at"),
+    Index("ix_credit_entries_wallet_id", "wallet_id", "seq"),
+)
+"""Credits that moved from one account of a grant (``debit``) to another (``credit``): both sides of a double entry in
+one row. Accounts: ``issued``, ``available``, ``held``, ``charged``, ``expired``, ``rolled_over``."""
+
+FACTS = (
+    runs,
+    turns,
+    attempts,
+    adjustments,
+    settlements,
+    guard_decisions,
+    guard_reviews,
+    circuit_events,
+    budget_changes,
+    credit_entries,
+)
+
+rate_slots = Table(
+    "rate_slots",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("slot", Number, primary_key=True),
+    _number("used_at"),
+)
+"""The places of a moving window, as many as it admits: each is taken again once its last use is out of the window."""
 
 circuits = Table(
     "circuits",
@@ -244,8 +317,24 @@ budgets = Table(
     _number("limit_nano"),
     _number("spent_nano"),
     _number("held_nano"),
+    _number("soft_nano", optional=True),
+    _number("soft_at", optional=True),
 )
-"""One budget in one window. ``span`` is the window's kind: run, day, week or month."""
+"""One budget in one window. ``span`` is the window's kind: run, day, week or month.
+
+``soft_nano`` is the threshold to tell of, ``soft_at`` when it was reached.
+"""
+
+budget_settings = Table(
+    "budget_settings",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("span", Text, primary_key=True),
+    _number("limit_nano"),
+    _text("soft"),
+)
+"""Limits that people set with ``farebox budgets set``; ``soft`` as they wrote it."""
 
 holds = Table(
     "holds",
@@ -256,15 +345,19 @@ holds = Table(
     _number("used_nano"),
     _number("inflight_nano"),
     _number("lease_until"),
+    Column("by_operation", Boolean, nullable=False, server_default=false()),
     Index("ix_holds_lease_until", "lease_until"),
 )
+"""``by_operation``: some of its budgets are of single operations, and so held attempt by attempt."""
 
 hold_budgets = Table(
     "hold_budgets",
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("budget_id", Text, primary_key=True),
+    _text("operation", optional=True),
 )
+"""What a run is held on; with an ``operation``, only the attempts of that operation are."""
 
 inflight = Table(
     "inflight",
@@ -276,6 +369,34 @@ inflight = Table(
     Index("ix_inflight_run_id", "run_id"),
 )
 """What was about to be sent; ``intent`` is the attempt's row as far as it is known, as JSON."""
+
+wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), _number("opened_at"))
+"""``org:acme`` or ``user:ana``; its row is locked while its grants change."""
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", Text, primary_key=True),
+    _text("wallet_id"),
+    _number("granted_credits"),
+    _number("available_credits"),
+    _number("held_credits"),
+    _number("priority"),
+    _number("rollover_credits"),
+    _number("granted_at"),
+    _number("expires_at", optional=True),
+    Index("ix_grants_wallet_id", "wallet_id"),
+)
+"""Credits that somebody was given, and what is left of them."""
+
+credit_holds = Table(
+    "credit_holds",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("grant_id", Text, primary_key=True),
+    _number("credits"),
+)
+"""Credits set aside for the outcome of a run under way."""
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 """``epoch``: the identity of this ledger, so that a replica notices that it belongs to another."""

@@ -1,15 +1,10 @@
 """The first ledger: facts, budgets, holds."""
 
-from pathlib import Path
-
-from alembic import op
+from pricing.migrations.sql import apply
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    path = Path(__file__).with_name(f"{revision}.{op.get_bind().dialect.name}.sql")
-    for statement in path.read_text().split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    apply(revision)
