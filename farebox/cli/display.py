@@ -103,7 +103,7 @@ class _Progress:
         name = event.operation
         self._turns[name] += 1
         self._cost[name] += event.cost_nano
-        self._troubled[name] += event.attempts > 1 or event.outcome != "answered"
+        self._troubled[name] += event.attempts > 1 or event.outcome not in {"answered", "stored"}
         if event.target:
             self._models[name] = event.target
 

@@ -16,13 +16,14 @@ from pricing.reports.overview_shapes import (
     DayLine,
     Fallbacks,
     OperationModelLine,
+    OperationSavings,
     OutcomeCount,
     Overview,
     Section,
 )
 from pricing.reports.reading import Reading, Row, reading
 from pricing.reports.run_lookup import check_automation
-from pricing.reports.run_shapes import Tokens, ratio
+from pricing.reports.run_shapes import Savings, Tokens, ratio
 
 if TYPE_CHECKING:
     from pricing.replica import Replica
@@ -97,6 +98,8 @@ def _section(tables: dict[str, list[Row]], zone: ZoneInfo, *, stand_in: bool) ->
             DayLine(from_us(row["day"]).astimezone(zone).date(), row["runs"], row["spent_nano"]) for row in mine["days"]
         ),
         operations=tuple(_operation(row, totals["spent_nano"]) for row in mine["operations"]),
+        saved=_saved(mine["operations"], mine["turns"]),
+        savings=_savings(mine["operations"], mine["turns"]),
         coverage=Coverage(
             totals["completed"], totals["covered"], ratio(totals["covered"], totals["completed"]), totals["stopped"]
         ),
@@ -119,6 +122,25 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
         tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
         cost_nano=row["cost_nano"],
         share=ratio(row["cost_nano"], spent),
+    )
+
+
+def _savings(attempts: Sequence[Row], turns: Sequence[Row]) -> tuple[OperationSavings, ...]:
+    def of(name: str, rows: Sequence[Row]) -> list[Row]:
+        return [row for row in rows if row["operation"] == name]
+
+    names = sorted({row["operation"] for row in (*attempts, *turns)})
+    lines = [OperationSavings(name, _saved(of(name, attempts), of(name, turns))) for name in names]
+    told = [line for line in lines if line.saved.any]
+    return tuple(sorted(told, key=lambda line: -line.saved.caching_nano - line.saved.stored_nano))
+
+
+def _saved(attempts: Sequence[Row], turns: Sequence[Row]) -> Savings:
+    return Savings(
+        caching_nano=sum(row["caching_nano"] for row in attempts),
+        stand_in_nano=sum(row["stand_in_nano"] for row in attempts),
+        stored_nano=sum(row["stored_nano"] for row in turns),
+        stored_turns=sum(row["turns"] for row in turns if row["outcome"] == "stored"),
     )
 
 

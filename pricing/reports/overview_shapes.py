@@ -8,7 +8,7 @@ from typing import Literal
 
 from pricing.money import Nano
 from pricing.reports.plain import Plain
-from pricing.reports.run_shapes import Tokens
+from pricing.reports.run_shapes import Savings, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,14 @@ class OperationModelLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationSavings:
+    """What prompt caching and stored answers took off one operation."""
+
+    operation: str
+    saved: Savings
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Of ``runs`` completed ones, ``within`` cost no more than their p95. Runs that a budget stopped half-way are not
     among them; ``stopped`` says how many there were.
@@ -86,7 +94,8 @@ class BlockLine:
 @dataclass(frozen=True, slots=True)
 class Section:
     """Runs that are summed together. ``stand_in_nano`` is the part of ``spent_nano`` that the sandbox answered for:
-    all of it in the sandbox's own section, and elsewhere what a run took from a stand-in target.
+    all of it in the sandbox's own section, and elsewhere what a run took from a stand-in target. ``savings`` are those
+    operations that saved anything, most first.
     """
 
     stand_in: bool
@@ -100,6 +109,8 @@ class Section:
     automations: tuple[AutomationLine, ...]
     days: tuple[DayLine, ...]
     operations: tuple[OperationModelLine, ...]
+    saved: Savings
+    savings: tuple[OperationSavings, ...]
     coverage: Coverage
     fallbacks: Fallbacks
     blocks: tuple[BlockLine, ...]

@@ -20,6 +20,7 @@ from pricing.reports.run_shapes import (
     QuoteFacts,
     RunFacts,
     RunReport,
+    Savings,
     Settlement,
     Tokens,
     TurnLine,
@@ -37,7 +38,7 @@ K = TypeVar("K", bound=Hashable)
 _QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "history", "rate_version")
 _ATTEMPT = (
     *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
-    *("status", "cost_nano", "priced", "duration_us"),
+    *("status", "cost_nano", "saved_nano", "priced", "duration_us"),
 )
 
 
@@ -72,6 +73,7 @@ def run_report(replica: Replica, run_id: str) -> RunReport:
         run=_run(run, settlements),
         quote=quote,
         money=_money(run["held_nano"], quote, attempts, settlements, sum(line.delta_nano for line in adjustments)),
+        saved=_savings(turns),
         settlements=settlements,
         operations=_operations(turns, spent),
         models=_models(attempts, spent),
@@ -138,7 +140,8 @@ def _unfinished(attempts: Sequence[Row]) -> Row:
     first = attempts[0]
     known = {name: first[name] for name in ("turn_id", "operation", "started_at")}
     repaired = any(row["reason"].startswith("repair: ") for row in attempts)
-    return known | {"outcome": "unfinished", "reason": None, "target": None, "repaired": repaired, "duration_us": None}
+    end = {"outcome": "unfinished", "reason": None, "target": None, "saved_nano": 0, "duration_us": None}
+    return known | end | {"repaired": repaired}
 
 
 def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
@@ -159,6 +162,7 @@ def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
         repaired=row["repaired"],
         attempts=lines,
         cost_nano=_cost(lines),
+        saved_nano=row["saved_nano"],
         started_at=from_us(row["started_at"]),
         duration_us=row["duration_us"],
     )
@@ -169,7 +173,8 @@ def _operations(turns: Iterable[TurnLine], spent: int) -> tuple[OperationLine, .
     for operation, group in _grouped(turns, attrgetter("operation")).items():
         attempts = [attempt for turn in group for attempt in turn.attempts]
         ends = [turn.outcome for turn in group]
-        answered, failed, blocked = (ends.count(outcome) for outcome in ("answered", "failed", "blocked"))
+        answered = sum(end in {"answered", "stored"} for end in ends)
+        failed, blocked = (ends.count(outcome) for outcome in ("failed", "blocked"))
         lines.append(
             OperationLine(
                 operation=operation,
@@ -182,6 +187,7 @@ def _operations(turns: Iterable[TurnLine], spent: int) -> tuple[OperationLine, .
                 tokens=_tokens(attempts),
                 cost_nano=_cost(attempts),
                 share=ratio(_cost(attempts), spent),
+                saved=_savings(group),
             )
         )
     return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.operation)))
@@ -219,6 +225,16 @@ def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 def _cost(attempts: Iterable[AttemptLine]) -> int:
     return sum(attempt.cost_nano for attempt in attempts)
+
+
+def _savings(turns: Sequence[TurnLine]) -> Savings:
+    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    return Savings(
+        caching_nano=sum(attempt.saved_nano for attempt in attempts),
+        stand_in_nano=sum(attempt.saved_nano for attempt in attempts if attempt.stand_in),
+        stored_nano=sum(turn.saved_nano for turn in turns),
+        stored_turns=sum(turn.outcome == "stored" for turn in turns),
+    )
 
 
 def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:

@@ -86,8 +86,30 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Savings:
+    """What was not spent.
+
+    ``caching`` is what prompt caching took off what attempts cost: less than nothing where caches were written and
+    hardly read. ``stand_in`` is the part of it that the sandbox answered for. ``stored`` is what ``stored_turns``
+    answers from storage did not cost again.
+    """
+
+    caching_nano: Nano
+    stand_in_nano: Nano
+    stored_nano: Nano
+    stored_turns: int
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.caching_nano or self.stored_turns)
+
+
+@dataclass(frozen=True, slots=True)
 class OperationLine:
-    """One operation of the run; ``open`` turns were stopped or never finished. ``share`` is of the run's cost."""
+    """One operation of the run. ``answered`` turns include those from storage, ``open`` ones were stopped or never
+    finished. ``share`` is of the run's cost.
+    """
 
     operation: str
     turns: int
@@ -99,6 +121,7 @@ class OperationLine:
     tokens: Tokens
     cost_nano: Nano
     share: float | None
+    saved: Savings
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +143,9 @@ class ModelLine:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case or unbilled."""
+    """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case or unbilled; ``saved`` is
+    what prompt caching took off it.
+    """
 
     attempt_id: str
     hop: int
@@ -135,6 +160,7 @@ class AttemptLine:
     status: int | None
     tokens: Tokens
     cost_nano: Nano
+    saved_nano: Nano
     priced: str
     started_at: datetime
     duration_us: int
@@ -145,7 +171,7 @@ class TurnLine:
     """One turn with its attempts in order.
 
     ``outcome`` is ``unfinished`` where attempts are known and their turn is not: its process went away, or it is still
-    under way.
+    under way. A ``stored`` turn was answered without an attempt; ``saved`` is what it did not cost again.
     """
 
     turn_id: str
@@ -156,6 +182,7 @@ class TurnLine:
     repaired: bool
     attempts: tuple[AttemptLine, ...]
     cost_nano: Nano
+    saved_nano: Nano
     started_at: datetime
     duration_us: int | None
 
@@ -205,6 +232,7 @@ class RunReport(Plain):
     run: RunFacts
     quote: QuoteFacts
     money: MoneyFacts
+    saved: Savings
     settlements: tuple[Settlement, ...]
     operations: tuple[OperationLine, ...]
     models: tuple[ModelLine, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from pricing.money import format_money
-from pricing.reports.run_shapes import RunReport
+from pricing.reports.run_shapes import RunReport, Savings
 from pricing.reports.words import SANDBOX, percent, plural
 
 Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling"]
@@ -60,6 +60,17 @@ def unknown_sentence(report: RunReport) -> str:
         f"{plural(unknown.attempts, 'attempt')} may have been billed without telling: counted at the worst case, "
         f"{format_money(unknown.worst_nano)} in all."
     )
+
+
+def saved_sentence(saved: Savings) -> str | None:
+    """What prompt caching and stored answers took off the cost; None where neither had a part in it."""
+    parts = []
+    if saved.caching_nano:
+        written = " (caches were written and hardly read)" if saved.caching_nano < 0 else ""
+        parts.append(f"{format_money(saved.caching_nano)} by prompt caching{written}")
+    if saved.stored_turns:
+        parts.append(f"{format_money(saved.stored_nano)} by {plural(saved.stored_turns, 'stored answer')}")
+    return ", ".join(parts) or None
 
 
 def place(report: RunReport) -> Place:

@@ -8,7 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from pricing.reports.words import clean
+from pricing.money import format_money
+from pricing.reports.run_shapes import Savings
+from pricing.reports.words import UNKNOWN, clean, count
 
 FAILURE = "red"
 WARNING = "yellow"
@@ -18,7 +20,7 @@ _NARROWEST = 12
 """Cells up to which a column of texts is not folded."""
 
 _STYLES = {
-    **dict.fromkeys(("completed", "answered", "ok"), GOOD),
+    **dict.fromkeys(("completed", "answered", "stored", "ok"), GOOD),
     **dict.fromkeys(("failed", "lost", "unfinished"), FAILURE),
     **dict.fromkeys(("over_budget", "blocked", "cancelled", "stopped", "block", "retry"), WARNING),
 }
@@ -60,3 +62,17 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
     for row in cells:
         made.add_row(*row)
     return made
+
+
+def savings_table(lines: Iterable[tuple[str, Savings]]) -> Table:
+    """What each operation saved, and how."""
+    rows = [
+        [
+            operation,
+            format_money(saved.caching_nano) if saved.caching_nano else UNKNOWN,
+            format_money(saved.stored_nano) if saved.stored_turns else UNKNOWN,
+            count(saved.stored_turns) if saved.stored_turns else UNKNOWN,
+        ]
+        for operation, saved in lines
+    ]
+    return table("Saved", ["operation", "by prompt caching", "by stored answers", "stored answers"], rows)

@@ -11,7 +11,8 @@ from pricing.money import Nano, format_money
 from pricing.reports.overview_shapes import Overview, Section
 from pricing.reports.run_list import RunLine
 from pricing.reports.run_lookup import START
-from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, table
+from pricing.reports.sentences import saved_sentence
+from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, savings_table, table
 from pricing.reports.words import SANDBOX, UNKNOWN, count, moment, percent, plural
 
 _SHORT_ID = 13
@@ -89,10 +90,14 @@ def _section(section: Section) -> Iterator[RenderableType]:
     yield line((", ".join(f"{count(one.runs)} {one.outcome.replace('_', ' ')}" for one in section.outcomes), QUIET))
     if section.turns:
         yield _quality(section)
+    if told := saved_sentence(section.saved):
+        yield line(("Saved   ", QUIET), told)
     yield _automations(section)
     yield _days(section)
     if section.operations:
         yield _operations(section)
+    if section.savings:
+        yield savings_table((one.operation, one.saved) for one in section.savings[:_MOST_ROWS])
     if section.blocks:
         rows = [[one.reason, one.what, count(one.count)] for one in section.blocks]
         yield table("Refused", ["reason", "what", "times"], rows, names=2)

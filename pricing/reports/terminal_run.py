@@ -17,9 +17,10 @@ from pricing.reports.sentences import (
     money_sentence,
     place,
     sandbox_sentence,
+    saved_sentence,
     unknown_sentence,
 )
-from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, table
+from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, savings_table, table
 from pricing.reports.words import UNKNOWN, count, duration, moment, percent, plural
 
 MOST = 20
@@ -39,6 +40,8 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
     yield from _quote(report)
     if report.operations:
         yield _operations(report)
+    if report.saved.any:
+        yield savings_table((one.operation, one.saved) for one in report.operations if one.saved.any)
     if report.models:
         yield _models(report)
     if report.turns:
@@ -88,6 +91,8 @@ def _quote(report: RunReport) -> Iterator[Text]:
     if money.spent_nano:
         yield line("        ") + _bar(report)
     yield line(("Money   ", QUIET), money_sentence(report))
+    if told := saved_sentence(report.saved):
+        yield line(("Saved   ", QUIET), told)
 
 
 def _bar(report: RunReport) -> Text:

@@ -7,7 +7,9 @@ WITH asked AS (
         sum(a.input_tokens) AS input_tokens,
         sum(a.output_tokens) AS output_tokens,
         sum(a.cache_read_tokens) AS cache_read_tokens,
-        sum(a.cost_nano) AS cost_nano
+        sum(a.cost_nano) AS cost_nano,
+        sum(a.saved_nano) AS caching_nano,
+        coalesce(sum(a.saved_nano) FILTER (WHERE a.stand_in), 0) AS stand_in_nano
     FROM attempts AS a
     JOIN picked ON picked.run_id = a.run_id
     GROUP BY ALL

@@ -1,7 +1,8 @@
 -- A turn fell back when it went on to another target.
 SELECT
-    picked.stand_in, t.outcome, t.reason,
+    picked.stand_in, t.operation, t.outcome, t.reason,
     count(*) AS turns,
+    sum(t.saved_nano) AS stored_nano,
     count(*) FILTER (WHERE t.attempts > 0) AS asked,
     count(moved.turn_id) AS fell_back
 FROM turns AS t

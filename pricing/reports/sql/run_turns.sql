@@ -1,3 +1,3 @@
-SELECT turn_id, operation, outcome, reason, target, repaired, started_at, duration_us
+SELECT turn_id, operation, outcome, reason, target, repaired, saved_nano, started_at, duration_us
 FROM turns
 WHERE run_id = $run_id
