@@ -9,6 +9,7 @@ from typing import Any
 
 from pricing.budgets import BudgetRule, Window
 from pricing.errors import MoneyError, PlanError
+from pricing.limits import SOFT, soft_threshold
 from pricing.money import Nano, format_money, parse_money
 from pricing.plans import Calls, Plan, PlanStep
 from tasks.agents import Agent
@@ -25,6 +26,12 @@ class Price:
     text: str
     credits: int | None
     money: Nano | None
+
+    def worth(self, credit: Nano | None) -> Nano | None:
+        """The price in money, where a credit is worth so much; ``None`` where nobody said what one is worth."""
+        if self.credits is None:
+            return self.money
+        return None if credit is None else self.credits * credit
 
     @classmethod
     def parse(cls, text: str) -> Price:
@@ -68,7 +75,7 @@ class Budget:
         return [
             BudgetRule("run", run_id, window, limit)
             if window == "run"
-            else BudgetRule("automation", automation, window, limit)
+            else BudgetRule("automation", automation, window, limit, soft_threshold(SOFT, limit))
             for window, limit in self.limits.items()
         ]
 

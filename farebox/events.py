@@ -6,22 +6,55 @@ import contextvars
 import logging
 import sys
 import threading
+from typing import Any
 
+from pricing.budgets import BudgetState
 from pricing.clock import from_us
+from pricing.money import format_money
 from tasks.breaker import BreakerEvent
 
 _logger = logging.getLogger(__name__)
 
 
 def tell_prefect(event: BreakerEvent) -> None:
-    """Emit ``farebox.breaker.opened``, ``.closed`` or ``.alarm`` about ``farebox.target.{name}``.
+    """Emit ``farebox.breaker.opened``, ``.closed`` or ``.alarm`` about ``farebox.target.{name}``."""
+    _start(
+        f"farebox.breaker.{event.kind}",
+        resource={
+            "prefect.resource.id": f"farebox.target.{event.target}",
+            "prefect.resource.name": event.target,
+            "farebox.failure-domain": event.failure_domain,
+        },
+        payload={"reason": event.reason, "level": event.level, "open_until": from_us(event.open_until).isoformat()},
+    )
 
-    Only within a flow or task run. It returns at once, for sending can take long: that is another thread's.
-    """
+
+def tell_soft_threshold(state: BudgetState) -> None:
+    """Emit ``farebox.budget.soft-threshold`` about ``farebox.budget.{id}``, and log it."""
+    _logger.warning(
+        "Budget %r has come to its soft threshold of %s: %s spent and %s held of %s.",
+        state.name,
+        *(format_money(amount) for amount in (state.soft or 0, state.spent, state.held, state.limit)),
+    )
+    _start(
+        "farebox.budget.soft-threshold",
+        resource={"prefect.resource.id": f"farebox.budget.{state.budget_id}", "prefect.resource.name": state.name},
+        payload={
+            **{f"{name}_nano": getattr(state, name) for name in ("soft", "limit", "spent", "held", "left")},
+            "scope": state.scope,
+            "window": state.window,
+            "resets_at": state.resets_at.isoformat() if state.resets_at else None,
+        },
+    )
+
+
+def _start(name: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
+    """Only within a flow or task run. It returns at once, for sending can take long: that is another thread's."""
     if not _under_prefect():
         return
     context = contextvars.copy_context()  # Prefect finds the run that the event belongs to in it
-    threading.Thread(target=context.run, args=(_emit, event), name="farebox-event", daemon=True).start()
+    values = {"resource": resource, "payload": payload}
+    threading.Thread(target=context.run, args=(_emit, name), kwargs=values, name="farebox-event", daemon=True).start()
 
 
 def _under_prefect() -> bool:
@@ -32,22 +65,10 @@ def _under_prefect() -> bool:
     return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
-def _emit(event: BreakerEvent) -> None:
+def _emit(name: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
     from prefect.events import emit_event
 
     try:
-        emit_event(
-            f"farebox.breaker.{event.kind}",
-            resource={
-                "prefect.resource.id": f"farebox.target.{event.target}",
-                "prefect.resource.name": event.target,
-                "farebox.failure-domain": event.failure_domain,
-            },
-            payload={
-                "reason": event.reason,
-                "level": event.level,
-                "open_until": from_us(event.open_until).isoformat(),
-            },
-        )
+        emit_event(name, resource=resource, payload=payload)
     except Exception as error:  # noqa: BLE001 - an event that cannot be sent must not end anything
-        _logger.warning("The event farebox.breaker.%s could not be sent: %s", event.kind, type(error).__name__)
+        _logger.warning("The event %s could not be sent: %s", name, type(error).__name__)

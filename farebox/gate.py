@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
-from pricing.budgets import BudgetRule, Refusal
+from farebox.whose import NOBODYS, Whose, whose_run
+from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
 from pricing.errors import Blocked, OverBudget
 from pricing.facts import Run, RunOutcome
 from pricing.history import past_scores
+from pricing.limits import applicable
 from pricing.money import Nano, format_money
-from pricing.plans import ResolvedPlan
+from pricing.plans import ResolvedPlan, ResolvedStep
 from pricing.quotes import OperationTargets, Quote, make_quote
+from pricing.usage import Usage
 from tasks.floors import Quality
 from tasks.routing import Candidate, Route, describe
 
@@ -95,14 +98,17 @@ def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Map
 
     Raises:
         OverBudget: a budget has no room, on neither route; nothing was held, no model was called.
+        OutOfCredits: whoever pays for the outcome has not enough credits; likewise.
         UnknownPrice: a model of its route has no rate.
     """
 
     def ask(priced: Priced, *, final: bool) -> tuple[Run, list[BudgetRule], list[Refusal]]:
-        run, rules = _run(run_id, automation, priced), budget_rules(runtime, automation, run_id, priced.quote)
+        run = _run(runtime, run_id, automation, priced, whose)
+        rules = budget_rules(runtime, automation, run_id, priced, whose)
         return run, rules, runtime.ledger.admit(run, rules, final=final)
 
-    why = pressure(runtime, standing_rules(runtime, automation))
+    whose = whose_run(parameters)
+    why = pressure(runtime, standing_rules(runtime, automation, whose))
     priced = price_run(runtime, automation, parameters, why)
     run, rules, refusals = ask(priced, final=why is not None)
     if refusals and why is None:
@@ -117,7 +123,7 @@ def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Map
     return Ride(runtime, run)
 
 
-def _run(run_id: str, automation: Automation, priced: Priced) -> Run:
+def _run(runtime: Runtime, run_id: str, automation: Automation, priced: Priced, whose: Whose) -> Run:
     """The run as it asks to be admitted."""
     quote = priced.quote
     return Run(
@@ -136,25 +142,49 @@ def _run(run_id: str, automation: Automation, priced: Priced) -> Run:
         held_nano=priced.hold,
         stand_in=priced.stand_in,
         started_at=now_us(),
+        user_id=whose.user,
+        org_id=whose.org,
+        tags=json.dumps(whose.tags),
+        price_credits=automation.price.credits,
+        price_nano=automation.price.worth(runtime.settings.credits.value),
     )
 
 
-def budget_rules(runtime: Runtime, automation: Automation, run_id: str, quote: Quote) -> list[BudgetRule]:
-    """Every budget that a run is held against: its own, those in farebox.toml, and never more than its ceiling."""
+def budget_rules(
+    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, whose: Whose
+) -> list[BudgetRule]:
+    """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
     own = automation.budget.rules(automation.name, run_id)
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
         limits.append(extra)
     # A run that Prefect retries starts over: its ceiling is above what the tries before have spent.
     spent_before = sum(used.cost_nano for used in runtime.ledger.usage_of([run_id]))
-    this_run = BudgetRule("run", run_id, "run", min([*limits, spent_before + quote.ceiling]))
-    return [this_run, *standing_rules(runtime, automation)]
+    this_run = BudgetRule("run", run_id, "run", min([*limits, spent_before + priced.quote.ceiling]))
+    needs = {step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps}
+    shared = standing_rules(runtime, automation, whose)
+    return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
 
 
-def standing_rules(runtime: Runtime, automation: Automation) -> list[BudgetRule]:
-    """The budgets that a run shares with others: its automation's, and those in farebox.toml."""
+def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBODYS) -> list[BudgetRule]:
+    """The budgets that a run shares with others: its automation's own, those of farebox.toml, those that were set."""
     own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
-    return [*own, *(budget.rule() for budget in runtime.settings.budgets if budget.key == automation.name)]
+    stated = [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
+    about: dict[Scope, Collection[str]] = {
+        "automation": [automation.name],
+        "operation": list(automation.plan.steps),
+        "user": [whose.user] if whose.user else [],
+        "org": [whose.org] if whose.org else [],
+        "tag": whose.tags,
+    }
+    return [*own, *applicable(stated, about)]
+
+
+def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
+    """What one operation is expected to cost at the first target of its route."""
+    target = priced.routes[step.operation][0].target
+    usage = Usage(step.input_tokens, step.output_tokens)
+    return step.calls * runtime.rates.price(target.model, target.provider, usage)
 
 
 def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal]) -> OverBudget:

@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from farebox.credentials import find_key
-from farebox.events import tell_prefect
+from farebox.events import tell_prefect, tell_soft_threshold
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import build_target
@@ -23,11 +23,13 @@ from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
+from pricing.limits import StatedLimits
 from pricing.observed import Observed, observe
 from pricing.quotes import Quote
 from pricing.rates import RateCard
 from pricing.replica import Replica
 from pricing.store import Store
+from pricing.wallets import Wallets
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
 from tasks.engine import Engine
@@ -76,7 +78,11 @@ class Runtime:
             self.observations,
         )
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds)
+        self.ledger = Ledger(
+            store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds, warn=tell_soft_threshold
+        )
+        self.limits = StatedLimits(store)
+        self.wallets = Wallets(store)
         self.replica = Replica(self.home / "replica.duckdb", store)
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,8 +26,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pricing.budgets import BudgetRule, Window
 from pricing.errors import ConfigError, FareboxError, MoneyError
+from pricing.limits import SOFT, Limit
 from pricing.money import Nano, parse_money
 from pricing.rates import OwnRate
 from tasks.targets import ProviderName, Tier
@@ -119,14 +119,23 @@ class TargetSettings(_Table):
 class BudgetSettings(_Table):
     """One of the ``[[budgets]]``."""
 
-    scope: Literal["automation"]
-    key: str
-    window: Window
+    scope: Literal["automation", "operation", "user", "org", "tag"]
+    key: Annotated[str, Field(min_length=1)]
+    window: Literal["day", "week", "month"]
     limit: Money
+    soft: str = SOFT
 
-    def rule(self) -> BudgetRule:
-        """The rule it states."""
-        return BudgetRule(self.scope, self.key, self.window, self.limit)
+    @model_validator(mode="after")
+    def _soft_within_limit(self) -> Self:
+        try:
+            self.stated()
+        except MoneyError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def stated(self) -> Limit:
+        """The limit it states."""
+        return Limit(self.scope, self.key, self.window, self.limit, self.soft)
 
 
 class RateSettings(_Table):
@@ -151,6 +160,12 @@ class HoldSettings(_Table):
 
     buffer_percent: Annotated[int, Field(ge=0, le=200)] = 25
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class CreditSettings(_Table):
+    """What one credit is worth in money; left out, what is sold in credits has no margin that could be told."""
+
+    value: Money | None = None
 
 
 class TurnSettings(_Table):
@@ -196,6 +211,7 @@ class Settings(BaseSettings):
     ledger_url: str = ""
     prompts: tuple[Path, ...] = (Path("flows/prompts"),)
     holds: HoldSettings = HoldSettings()
+    credits: CreditSettings = CreditSettings()
     turns: TurnSettings = TurnSettings()
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
@@ -306,6 +322,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "budgets": BudgetSettings,
         "rates": RateSettings,
         "holds": HoldSettings,
+        "credits": CreditSettings,
         "turns": TurnSettings,
         "routing": RoutingSettings,
         "breaker": BreakerSettings,

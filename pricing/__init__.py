@@ -10,6 +10,7 @@ __all__ = [
     "history",
     "holds",
     "ledger",
+    "limits",
     "locks",
     "model_ids",
     "money",
