@@ -38,6 +38,8 @@ LONGEST_WAIT = 60.0
 _FIRST_WAIT = 0.25
 _LONGEST_BACKOFF = 8.0
 """Also the most that is waited while another failure domain could answer at once."""
+_SHARE = 2 / 3
+"""Of what is left of the deadline: the most that one attempt takes while another failure domain could answer."""
 
 
 class AttemptFailed(Exception):
@@ -100,6 +102,12 @@ class Slot:
     sink: Sink | None = None
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
+        left = self.allowance.seconds
+        return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +251,9 @@ class Attempts:
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
         wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
-        seconds = max(0.001, min(target.read_timeout, slot.allowance.seconds))
+        seconds = max(0.001, slot.seconds)
         try:
-            async with asyncio.timeout(slot.allowance.seconds):
+            async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
                 if slot.sink is not None:
                     return await self._streamed(slot.sink, wire, target, seconds)
                 reply = await self._transport.send(wire, read_timeout=seconds)

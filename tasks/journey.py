@@ -112,6 +112,7 @@ class Journey(Generic[T]):
         self.input_tokens = 0
         self._estimate = 0
         self._fits = False
+        self._hurried = False
         self.turn_id = uuid.uuid4().hex
         self._hop = 0
         self._tried: list[str] = []
@@ -146,7 +147,7 @@ class Journey(Generic[T]):
     def slot(self, target: Target, reason: str, way: Itinerary) -> Slot:
         """The place of the next request."""
         question = self.question
-        return Slot(
+        slot = Slot(
             turn_id=self.turn_id,
             run_id=question.run.run_id,
             operation=question.operation,
@@ -159,6 +160,8 @@ class Journey(Generic[T]):
             may_retry=way.may_retry,
             alternatives=way.alternatives,
         )
+        self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
+        return slot
 
     def failed_at(self, target: Target, why: Failure) -> None:
         """A target was tried, and gave no answer."""
@@ -172,8 +175,8 @@ class Journey(Generic[T]):
         self.reason = f"{target.name}: {why}"
 
     def had_no_time(self, why: Failure) -> bool:
-        """Whether a target is not to blame for a timeout: others before it had used the turn's time up."""
-        return why.kind == "timeout" and (why.phase == "pool" or (self._hop > 0 and self.allowance.seconds <= 0))
+        """Whether a target is not to blame for a timeout: others before it had used too much of the turn's time."""
+        return why.kind == "timeout" and (why.phase == "pool" or self._hurried)
 
     def refused_at(self, target: Target, why: Refused) -> None:
         """A target was not tried: its worst case fits in no budget."""

@@ -23,7 +23,7 @@ def admitted(runtime: Runtime) -> Iterator[str]:
         run_id=str(uuid.uuid4()),
         automation="asking",
         quality="fast",
-        plan='{"steps": []}',
+        plan="[]",
         routes="{}",
         rate_version=runtime.rates.version,
         method="prior",

@@ -1,0 +1,98 @@
+"""Whatever goes wrong, in whatever order: turns end, within their limits, and are written down.
+
+Some hundred random schedules of faults; ``LONG_TESTS=1`` makes it 10,000 of each kind.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pricing.errors import FareboxError
+from tests.faults.virtual import BEGAN, OTHER, SERVICE, TARGETS, Stage, staged
+from tests.support.books import assert_ledger_adds_up
+
+EXAMPLES = 10_000 if os.environ.get("LONG_TESTS") else 150
+_LAG = 0.02
+"""Seconds: what is cut off at the deadline ends just after it."""
+
+NUMBERS = st.sampled_from([0.0, 0.5, 3.0, 7.0, 30.0, 100.0, 4000.0])
+TURNS = st.lists(
+    st.tuples(st.sampled_from([0.0, 1.0, 300.0, 700.0, 5000.0]), st.integers(1, 4)), min_size=1, max_size=4
+)
+
+
+def scripts(kinds: tuple[str, ...], names: str) -> st.SearchStrategy[dict[str, list[tuple[str, float]]]]:
+    behaviours = st.lists(st.tuples(st.sampled_from(kinds), NUMBERS), min_size=1, max_size=6)
+    return st.fixed_dictionaries(dict.fromkeys(names, behaviours))
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("virtual")) as stage:
+        yield stage
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    script=scripts((*SERVICE, *OTHER), "abcde"),
+    turns=TURNS,
+    limits=st.tuples(st.sampled_from([0.05, 3.0, 30.0, 120.0]), st.integers(1, 8), st.integers(0, 3)),
+)
+@pytest.mark.timeout(3600)
+def test_no_turn_runs_on_or_is_lost(stage: Stage, script: Any, turns: Any, limits: tuple[float, int, int]):
+    deadline, most, retries = limits
+    played = stage.play(script, turns, deadline=deadline, max_attempts=most, retries=retries)
+    asked = sum(together for _, together in turns)
+    assert len(played.outcomes) == len(played.turns) == asked
+    assert all(isinstance(outcome, str | FareboxError) for outcome in played.outcomes)
+    assert played.in_flight == 0
+    assert max(played.elapsed) <= deadline + _LAG
+    assert len(played.sent) <= len(played.attempts)
+    turns_of = {turn["turn_id"]: turn for turn in played.turns}
+    for turn_id, attempts in played.by_turn().items():
+        assert len(attempts) == turns_of[turn_id]["attempts"] <= most
+        if attempts:
+            first = min(attempt["started_at"] for attempt in attempts)
+            assert all(attempt["started_at"] - first < deadline * 1e6 for attempt in attempts)
+            assert all(attempt["started_at"] >= BEGAN * 1e6 for attempt in attempts)
+        assert (turns_of[turn_id]["outcome"] == "answered") == (bool(attempts) and attempts[-1]["outcome"] == "ok")
+        assert_matrix(attempts)
+
+
+def assert_matrix(attempts: list[dict[str, Any]]) -> None:
+    """What some failures forbid for the rest of their turn."""
+    for number, failed in enumerate(attempts):
+        later = [attempt["target"] for attempt in attempts[number + 1 :]]
+        _, _, _, _, account, window = TARGETS[failed["target"]]
+        match failed["outcome"]:
+            case "context_overflow":
+                assert all(TARGETS[name][5] > window for name in later)
+            case "quota_exhausted" | "auth":
+                assert all((TARGETS[name][0], TARGETS[name][4]) != (failed["provider"], account) for name in later)
+            case "invalid_request" | "content_policy" | "refusal":
+                assert later == []
+            case "not_found":
+                assert failed["target"] not in later
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(script=scripts(SERVICE, "abcde"), healthy=st.sampled_from("acde"), turns=TURNS, retries=st.integers(0, 3))
+@pytest.mark.timeout(3600)
+def test_every_turn_is_answered_while_one_failure_domain_is_healthy(
+    stage: Stage, script: Any, healthy: str, turns: Any, retries: int
+):
+    """By whom does not matter, and how often the others fail does not either."""
+    for name in TARGETS:
+        if TARGETS[name][3] == TARGETS[healthy][3]:
+            script[name] = [("ok", 0.0)]
+    played = stage.play(script, turns, deadline=120, max_attempts=5, retries=retries)
+    assert [outcome for outcome in played.outcomes if not isinstance(outcome, str)] == []
+
+
+def test_the_books_add_up_in_the_end(stage: Stage):
+    stage.runtime.ledger.settle(stage.run_id, "completed")
+    assert_ledger_adds_up(stage.runtime)
