@@ -21,6 +21,7 @@ from farebox.gate import Automation, Ride, admit
 from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
 from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget
+from tasks.known import knowing
 from tasks.llm_task import adopt_signature
 from tasks.steps import CURRENT_RUN
 
@@ -103,6 +104,10 @@ class _Gate:
             publish(get_runtime(), run_id, self._spec.name)
             raise
 
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The run's parameters by name."""
+        return self._signature.bind(*args, **kwargs).arguments
+
     def close(self, ride: Ride, error: BaseException | None = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it."""
         ride.finish(error)
@@ -121,7 +126,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except OverBudget as refused:
                 return _decided(refused)
             try:
-                with _aboard(ride):
+                with _aboard(ride), knowing(gate.given(args, kwargs)):
                     result = await function(*args, **kwargs)
             except BaseException as error:
                 if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
@@ -140,7 +145,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except OverBudget as refused:
                 return _decided(refused)
             try:
-                with _aboard(ride):
+                with _aboard(ride), knowing(gate.given(args, kwargs)):
                     result = function(*args, **kwargs)
             except BaseException as error:
                 if state := gate.close(ride, error):

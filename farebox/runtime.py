@@ -12,12 +12,10 @@ from urllib.parse import urlsplit
 
 from farebox.credentials import find_key
 from farebox.events import tell_prefect, tell_soft_threshold
+from farebox.guarding import DeclaredGuards
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import build_target
-from guardrails.context import ContextGuard
-from guardrails.pipeline import Guarded, Pipeline
-from guardrails.secrets import SecretsGuard
 from pricing.budgets import BudgetRule, Refusal
 from pricing.circuits import Circuits
 from pricing.facts import Run
@@ -86,7 +84,7 @@ class Runtime:
         self.replica = Replica(self.home / "replica.duckdb", store)
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)
-        guards = Pipeline([Guarded(ContextGuard()), Guarded(SecretsGuard())])
+        guards = DeclaredGuards(settings.guards, {})
         turns = settings.turns
         telemetry = Telemetry()
         quarantine = Quarantine(

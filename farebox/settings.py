@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from farebox.guarding import GuardsSettings
 from pricing.errors import ConfigError, FareboxError, MoneyError
 from pricing.limits import SOFT, Limit
 from pricing.money import Nano, parse_money
@@ -215,6 +216,7 @@ class Settings(BaseSettings):
     turns: TurnSettings = TurnSettings()
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
+    guards: GuardsSettings = GuardsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
@@ -285,8 +287,10 @@ def load_settings(root: Path) -> Settings:
         target.model_copy(update={"key_file": root / target.key_file.expanduser()}) if target.key_file else target
         for target in settings.targets
     )
+    messages = settings.guards.messages
+    guards = settings.guards.model_copy(update={"messages": root / messages}) if messages else settings.guards
     return settings.model_copy(
-        update={"home": root / settings.home.expanduser(), "prompts": folders, "targets": targets}
+        update={"home": root / settings.home.expanduser(), "prompts": folders, "targets": targets, "guards": guards}
     )
 
 

@@ -8,13 +8,15 @@ model made of it. Names have no form: give what you know of a person as ``known_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
+from guardrails.pii_known import Known, KnownValues
 from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, personal_numbers, urls
 from guardrails.pii_phones import phones
 from guardrails.vault import LITERAL, Vault, lookalikes
+from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, redact
 
 KINDS = ("card", "email", "iban", "ip", "known", "mac", "nhs", "passport", "phone", "ssn", "url")
 
@@ -79,21 +81,23 @@ def mask(text: str) -> Masked:
     return Masked(masked.texts[0], masked.entities[0], masked.vault)
 
 
-def mask_all(texts: Sequence[str], known_values: Mapping[str, str] | Iterable[str] = ()) -> MaskedTexts:
+def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[str] = ()) -> MaskedTexts:
     """Mask texts of one request with one vault: the same value has the same token in all of them.
 
     Args:
         texts: in any number.
         known_values: what is known of the persons concerned, as fields of a CRM (``{"name": "Ada Lovelace"}``, the key
             becomes the kind of the token) or plain values. They are found in any case and spacing.
+        leave: kinds that stay as they are.
     """
-    known = _known(known_values)
+    known = KnownValues(known_values)
     vault = Vault(texts)
-    kinds = {*KINDS, *known.values()}
+    kinds, left = {*KINDS, *known.kinds}, frozenset(leave)
     masked: list[str] = []
     entities: list[tuple[Entity, ...]] = []
     for text in texts:
-        found = _merged([*_known_in(text, known), *find(text), *_literals(text, kinds)])
+        patterned = [entity for entity in find(text) if entity.kind not in left]
+        found = _merged([*known.find(text), *patterned, *_literals(text, kinds)])
         masked.append(_replaced(text, found, vault))
         entities.append(tuple(entity for entity in found if entity.kind != LITERAL))
     return MaskedTexts(tuple(masked), tuple(entities), vault)
@@ -145,22 +149,36 @@ def _replaced(text: str, found: Iterable[Entity], vault: Vault) -> str:
     return "".join((*parts, text[done:]))
 
 
-def _known(values: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
-    """Value → kind. A kind is letters only: the token's number has to be told from it."""
-    if isinstance(values, Mapping):
-        pairs = [(value, re.sub(r"[^A-Za-z]", "", key)[:20].lower() or "known") for key, value in values.items()]
-    else:
-        pairs = [(value, "known") for value in values]
-    return {" ".join(value.split()).lower(): kind for value, kind in pairs if len(value.strip()) > 1}
+PatternKind = Literal["card", "email", "iban", "ip", "mac", "nhs", "passport", "phone", "ssn", "url"]
 
 
-def _known_in(text: str, known: Mapping[str, str]) -> list[Entity]:
-    """Where known values stand as words of their own. Values of two or three characters need not be told from words."""
-    if not known:
-        return []
-    choices = (r"\s{1,8}".join(map(re.escape, value.split())) for value in sorted(known, key=len, reverse=True))
-    pattern = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(choices)})(?!\w)")
-    return [
-        Entity(*match.span(), known.get(" ".join(match[0].split()).lower(), "known"))
-        for match in pattern.finditer(text)
-    ]
+@dataclass(frozen=True, slots=True)
+class PIIGuard:
+    """Masks personal data on its way to a model; the answer gets it back.
+
+    Args:
+        leave: kinds that may go out as they are.
+        everywhere: mask prompts too that only targets in the own network are asked.
+    """
+
+    leave: tuple[PatternKind, ...] = ()
+    everywhere: bool = False
+
+    name: ClassVar[str] = "pii"
+    version: ClassVar[str] = "1"
+    direction: ClassVar[Direction] = "input"
+    rank: ClassVar[int] = 30
+
+    def check(self, exchange: Exchange) -> Verdict:
+        """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""
+        if not (exchange.external or self.everywhere):
+            return allow()
+        masked = mask_all(exchange.texts, exchange.known, leave=self.leave)
+        if masked.texts == exchange.texts:
+            return allow()
+        spans = tuple(
+            Span(part, entity.start, entity.end, entity.kind)
+            for part, entities in enumerate(masked.entities)
+            for entity in entities
+        )
+        return redact(masked.texts, Reason.PII, spans, vault=masked.vault)

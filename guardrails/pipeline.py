@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from guardrails.messages import explain
+from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange, Fact, Guard, Mode, Reason, Verdict, block
 from pricing.errors import Blocked, ConfigError, FieldValue
 
@@ -39,12 +41,21 @@ class Retry:
 class Passed:
     """What came through: the texts as they may go on, and every guard's decision in the order they were made.
 
-    When ``retry`` is set nothing may go on: ``texts`` is empty, and the caller asks for one repair turn.
+    When ``retry`` is set nothing may go on: ``texts`` is empty, and the caller asks for one repair turn. ``vault``
+    holds what a guard took out of the texts, to be put back into the answer once its guards have passed it.
     """
 
     texts: tuple[str, ...] = field(repr=False)
     decisions: tuple[Decision, ...]
     retry: Retry | None = None
+    vault: Vault | None = field(default=None, repr=False)
+
+
+class Guards(Protocol):
+    """Knows which guards a turn has."""
+
+    def of(self, automation: str, operation: str) -> Pipeline:
+        """The guards of an operation of an automation."""
 
 
 class Pipeline:
@@ -59,6 +70,15 @@ class Pipeline:
         self._guards = tuple(sorted(guards, key=lambda guarded: guarded.guard.rank))
         self._overrides = overrides
 
+    def of(self, automation: str, operation: str) -> Pipeline:
+        """Itself: the same guards for whatever is asked."""
+        del automation, operation
+        return self
+
+    def plus(self, guards: Sequence[Guarded]) -> Pipeline:
+        """These guards and more."""
+        return Pipeline([*self._guards, *guards], overrides=self._overrides) if guards else self
+
     async def check(self, exchange: Exchange, record: Callable[[Decision], None], *, final: bool = False) -> Passed:
         """Ask every guard of the exchange's direction, each seeing what the ones before it left of the texts.
 
@@ -71,6 +91,7 @@ class Pipeline:
             Blocked: an enforced guard blocked or failed; ``fields`` hold reason, guard, operation and the facts.
         """
         decisions: list[Decision] = []
+        vault: Vault | None = None
         for guarded in self._guards:
             if guarded.guard.direction != exchange.direction:
                 continue
@@ -85,7 +106,8 @@ class Pipeline:
                 return Passed((), tuple(decisions), Retry(guarded.guard.name, verdict.reason, verdict.facts))
             if verdict.texts is not None:
                 exchange = replace(exchange, texts=verdict.texts)
-        return Passed(exchange.texts, tuple(decisions))
+                vault = verdict.vault or vault
+        return Passed(exchange.texts, tuple(decisions), vault=vault)
 
     def _blocked(self, verdict: Verdict, guard: str, exchange: Exchange) -> Blocked:
         reason = verdict.reason or Reason.GUARD_ERROR
@@ -124,6 +146,7 @@ async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Ve
         spans=verdict.spans,
         at=datetime.now(UTC),
         error=error,
+        facts=verdict.facts,
     )
 
 

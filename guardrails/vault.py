@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+NEUTRAL = "\ue000vault\ue000"
+"""Stands for the nonce where a masked text is compared with others or kept; private-use signs that nobody writes."""
 LITERAL = "TEXT"
 """The kind under which the user's own look-alikes are kept."""
 
@@ -31,7 +33,7 @@ class Vault:
         texts: every text that will be masked with it; its nonce occurs in none of them.
     """
 
-    __slots__ = ("_counts", "_nonce", "_pattern", "_tokens", "_values")
+    __slots__ = ("_counts", "_nonce", "_open", "_pattern", "_tokens", "_values")
 
     def __init__(self, texts: Iterable[str]) -> None:
         lowered = [text.lower() for text in texts]
@@ -42,6 +44,7 @@ class Vault:
         self._tokens: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
         self._pattern: re.Pattern[str] | None = None
+        self._open: re.Pattern[str] | None = None
 
     def token(self, kind: str, value: str) -> str:
         """The token for ``value``, the same whenever it comes again."""
@@ -51,7 +54,7 @@ class Vault:
             number = self._counts[kind]
             self._tokens[kind, value] = f"[{kind}_{number}_{self._nonce}]"
             self._values[kind, number] = value
-            self._pattern = None
+            self._pattern = self._open = None
         return self._tokens[kind, value]
 
     def restore(self, answer: str) -> str:
@@ -71,6 +74,30 @@ class Vault:
         if isinstance(answer, list | tuple):
             return type(answer)(map(self.restore_json, answer))
         return answer
+
+    def settled(self, text: str) -> str:
+        """The text up to where a token may have begun that is not yet whole; for answers that arrive in pieces."""
+        if not self._values:
+            return text
+        if self._open is None:
+            self._open = _open_pattern({kind for kind, _ in self._values})
+        start = max(0, len(text) - _LONGEST_OPEN)
+        begun = self._open.search(text, start)
+        return text[: begun.start()] if begun else text
+
+    def hide(self, text: str) -> str:
+        """The text with every value in it masked again: for what was made of a restored answer."""
+        for (kind, number), value in sorted(self._values.items(), key=lambda item: -len(item[1])):
+            text = text.replace(value, f"[{kind}_{number}_{self._nonce}]")
+        return text
+
+    def neutral(self, text: str) -> str:
+        """A masked text without what only this request knows: two requests alike but for their values read the same."""
+        return re.sub(self._nonce, NEUTRAL, text, flags=re.IGNORECASE)
+
+    def adopt(self, text: str) -> str:
+        """The reverse of :meth:`neutral`, for another request's vault: its tokens then stand for our values."""
+        return text.replace(NEUTRAL, self._nonce)
 
     def _value(self, match: re.Match[str]) -> str:
         value = self._values.get((match["kind"].upper(), int(match["number"])))
@@ -104,4 +131,19 @@ def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_A
         (?P<gap>[\\_\ -]{{1,4}}) (?P<number>\d{{1,6}})
         (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? {after}
         (?P<close> [\ *_`\\]{{0,4}} \] )?"""
+    )
+
+
+_LONGEST_OPEN = 80
+"""Characters: more than any bent token has."""
+
+
+def _open_pattern(kinds: set[str]) -> re.Pattern[str]:
+    """A token that ends with the text, or may go on beyond it."""
+    kind = "|".join(sorted(kinds, key=len, reverse=True))
+    return re.compile(
+        rf"""(?ix) \\{{0,2}} \[ [^\[\]]{{0,60}} \Z
+        | (?: \\{{0,2}} \[ [\ *_`\\]{{0,4}} )? {_APART_BEFORE} (?:{kind})
+        (?: [\\_\ -]{{1,4}} (?: \d{{1,6}} (?: [\\_\ -]{{1,4}} (?: [0-9a-f]{{1,8}} )? )? )? )?
+        [\ *_`\\]{{0,4}} \s* \Z"""
     )

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol, TypeAlias
 
+from guardrails.vault import Vault
 from pricing.money import Nano
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
@@ -61,6 +62,7 @@ class Verdict:
         facts: what the message to the user may say (counts, limits, kinds); never content, strings of at most 200
             characters.
         cost_nano: what the check itself cost, for a guard that asks a model.
+        vault: what the tokens in ``texts`` stand for, when they are to be put back into the answer.
 
     Raises:
         ValueError: the parts contradict each other, or a fact is too long or has the name of a field of the error.
@@ -72,6 +74,7 @@ class Verdict:
     texts: tuple[str, ...] | None = field(default=None, repr=False)
     facts: Mapping[str, Fact] = field(default_factory=dict)
     cost_nano: Nano = 0
+    vault: Vault | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if (self.reason is None) != (self.action == "allow"):
@@ -84,9 +87,9 @@ class Verdict:
             raise ValueError(f"A fact is longer than {_LONGEST_FACT} characters; facts are never content.")
 
 
-def allow(*, spans: tuple[Span, ...] = (), cost_nano: Nano = 0) -> Verdict:
-    """Nothing to object; ``spans`` may still tell what was seen."""
-    return Verdict("allow", spans=spans, cost_nano=cost_nano)
+def allow(*, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
+    """Nothing to object; ``spans`` and ``facts`` may still tell what was seen."""
+    return Verdict("allow", spans=spans, facts=facts, cost_nano=cost_nano)
 
 
 def block(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
@@ -94,9 +97,11 @@ def block(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, 
     return Verdict("block", reason, spans=spans, facts=facts, cost_nano=cost_nano)
 
 
-def redact(texts: tuple[str, ...], reason: Reason, spans: tuple[Span, ...], *, cost_nano: Nano = 0) -> Verdict:
+def redact(
+    texts: tuple[str, ...], reason: Reason, spans: tuple[Span, ...], *, cost_nano: Nano = 0, vault: Vault | None = None
+) -> Verdict:
     """This may go on as ``texts``; ``spans`` tell what was replaced, in the texts as they came."""
-    return Verdict("redact", reason, spans=spans, texts=texts, cost_nano=cost_nano)
+    return Verdict("redact", reason, spans=spans, texts=texts, cost_nano=cost_nano, vault=vault)
 
 
 def retry(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
@@ -119,6 +124,8 @@ class Exchange:
         tokens: estimated input tokens of the prompt.
         window: largest context window among the route's candidates, in tokens; 0 when unknown.
         reserved: tokens kept free for the answer.
+        known: kind and value of what is known of the persons concerned; empty in most runs.
+        external: whether the prompt may go to a provider outside of the own network.
     """
 
     direction: Direction
@@ -131,6 +138,8 @@ class Exchange:
     tokens: int = 0
     window: int = 0
     reserved: int = 0
+    known: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    external: bool = True
 
 
 class Guard(Protocol):
@@ -161,7 +170,8 @@ class Decision:
     """One guard's decision on one exchange, for telemetry and review. It never holds text.
 
     ``action`` is what was done, or in shadow mode what would have been; ``latency_us`` microseconds; ``cost_nano``
-    nano-dollars; ``at`` UTC; ``error`` the type of the exception when the guard itself failed.
+    nano-dollars; ``at`` UTC; ``facts`` those of the verdict; ``error`` the type of the exception when the guard itself
+    failed.
     """
 
     run_id: str
@@ -177,3 +187,4 @@ class Decision:
     spans: tuple[Span, ...]
     at: datetime
     error: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)

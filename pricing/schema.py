@@ -72,6 +72,10 @@ def _number(name: str, *, optional: bool = False) -> Column[Any]:
     return Column(name, Number, nullable=optional)
 
 
+def _key(name: str, kind: Any = Text) -> Column[Any]:
+    return Column(name, kind, primary_key=True)
+
+
 def _usage() -> list[Column[Any]]:
     names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
     return [_number(f"{name}_tokens", optional=True) for name in names]
@@ -284,13 +288,7 @@ FACTS = (
     credit_entries,
 )
 
-rate_slots = Table(
-    "rate_slots",
-    metadata,
-    Column("subject", Text, primary_key=True),
-    Column("slot", Number, primary_key=True),
-    _number("used_at"),
-)
+rate_slots = Table("rate_slots", metadata, _key("subject"), _key("slot", Number), _number("used_at"))
 """The places of a moving window, as many as it admits: each is taken again once its last use is out of the window."""
 
 circuits = Table(
@@ -328,9 +326,9 @@ budgets = Table(
 budget_settings = Table(
     "budget_settings",
     metadata,
-    Column("scope", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("span", Text, primary_key=True),
+    _key("scope"),
+    _key("key"),
+    _key("span"),
     _number("limit_nano"),
     _text("soft"),
 )
@@ -351,11 +349,7 @@ holds = Table(
 """``by_operation``: some of its budgets are of single operations, and so held attempt by attempt."""
 
 hold_budgets = Table(
-    "hold_budgets",
-    metadata,
-    Column("run_id", Text, primary_key=True),
-    Column("budget_id", Text, primary_key=True),
-    _text("operation", optional=True),
+    "hold_budgets", metadata, _key("run_id"), _key("budget_id"), _text("operation", optional=True)
 )
 """What a run is held on; with an ``operation``, only the attempts of that operation are."""
 

@@ -13,6 +13,7 @@ from pricing.plans import ResolvedPlan
 from tasks.complexity import THRESHOLD, Complexity, score
 from tasks.floors import Quality
 from tasks.journey import Question
+from tasks.known import known
 from tasks.loop import LoopThread
 from tasks.observing import HoldsInUse
 from tasks.prompts import Prompt, Prompts
@@ -130,6 +131,8 @@ class Engine:
             prompt=prompt.name,
             prompt_version=prompt.version,
             complexity=complexity.score if complexity else None,
+            known=(*known(), *prompt.known),
+            guards=here.step.guards,
             emit=talk.emit,
             stored_for=None if talk.tools else here.step.stored_for,
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Generic, Self, TypeVar
 
 from guardrails.messages import explain
-from guardrails.verdicts import Decision, Direction, Exchange, Reason
+from guardrails.pipeline import Guarded, Pipeline
+from guardrails.vault import Vault
+from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason
 from pricing.clock import now_us, to_us
 from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
 from pricing.facts import Run, Turn, TurnOutcome
@@ -19,6 +21,8 @@ from pricing.money import Nano
 from pricing.tokens import estimate_tokens, upper_tokens
 from tasks.attempts import Allowance, Refused, Slot
 from tasks.itinerary import Itinerary
+from tasks.known import Known
+from tasks.privacy import is_external, restored_json, texts_of, with_texts
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.routing import Route, describe
 from tasks.streaming import Sink
@@ -57,6 +61,10 @@ class Question(Generic[T]):
     """Takes the answer piece by piece while it arrives."""
     stored_for: timedelta | None = None
     """How long its answer may be served to the same question again."""
+    known: Known = field(default=(), repr=False)
+    """What the run was told of persons."""
+    guards: Sequence[Guarded] = ()
+    """Those that the step brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,10 @@ class Repair:
         return cls("the answer did not follow its schema", f"{told}. Answer again, with valid JSON only.")
 
     @classmethod
-    def for_guard(cls, guard: str, reason: Reason) -> Self:
-        """For an answer that a guard sent back."""
-        told = f"Your answer was not accepted ({reason}). Answer again without that."
+    def for_guard(cls, guard: str, reason: Reason, facts: Mapping[str, Fact]) -> Self:
+        """For an answer that a guard sent back, which may tell why."""
+        why = "; ".join([str(reason), *(f"{name}: {fact}" for name, fact in facts.items())])
+        told = f"Your answer was not accepted ({why}). Answer again without that."
         return cls(f"guard {guard} asked for it", told)
 
     def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
@@ -98,8 +107,13 @@ class Repair:
 class Journey(Generic[T]):
     """The state of one turn while it is under way."""
 
-    def __init__(self, question: Question[T], limits: Limits) -> None:
+    def __init__(self, question: Question[T], limits: Limits, pipeline: Pipeline) -> None:
         self.question = question
+        self.pipeline = pipeline
+        self.vault: Vault | None = None
+        """What was taken out of the question, to be put back into its answer."""
+        self.accepted = ""
+        """The answer as the guards passed it, nothing put back."""
         self.allowance = Allowance(limits.deadline_seconds, limits.max_attempts)
         self.decisions: list[Decision] = []
         self.answered_by: Target | None = None
@@ -197,7 +211,29 @@ class Journey(Generic[T]):
             tokens=self._estimate,
             window=max(candidate.target.window for candidate in self.question.route),
             reserved=request.max_tokens,
+            known=self.question.known,
+            external=any(is_external(candidate.target) for candidate in self.question.route),
         )
+
+    def restored(self, text: str) -> str:
+        """An answer with the values back that were taken out of the question."""
+        if self.vault is None:
+            return text
+        return self.vault.restore(text) if self.question.answer.is_text else restored_json(self.vault, text)
+
+    def restored_arguments(self, arguments: str) -> str:
+        """A tool call's arguments, likewise."""
+        return arguments if self.vault is None else restored_json(self.vault, arguments)
+
+    def hidden(self, texts: Sequence[str]) -> list[str]:
+        """Texts made of a restored answer, with the values taken out again."""
+        return list(texts) if self.vault is None else [self.vault.hide(text) for text in texts]
+
+    def neutral(self, request: ModelRequest) -> ModelRequest:
+        """The request as it would read for anybody else who asks the same with other values."""
+        if self.vault is None:
+            return request
+        return with_texts(request, tuple(map(self.vault.neutral, texts_of(request))))
 
     def error(self) -> FareboxError:
         """Why there is no answer."""
@@ -267,6 +303,8 @@ class Journey(Generic[T]):
             "latency_us": decision.latency_us,
             "cost_nano": decision.cost_nano,
             "spans": json.dumps([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
+            "facts": json.dumps(dict(decision.facts) | ({"error": decision.error} if decision.error else {})),
+            "turn_id": self.turn_id,
             "decided_at": to_us(decision.at),
         }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from guardrails.pipeline import Guarded
 from tasks.complexity import THRESHOLD
+from tasks.known import knowing
 from tasks.steps import Step, inside
 from tasks.targets import StepTier
 
@@ -29,6 +31,7 @@ def llm_task(
     stored_for: timedelta | None = None,
     threshold: float = THRESHOLD,
     latency: float | None = None,
+    guards: Sequence[Guarded] = (),
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -42,9 +45,10 @@ def llm_task(
             content: they are kept there only where this is set.
         threshold: with ``tier="auto"``, the complexity from which on a turn is premium (``tasks.complexity``).
         latency: seconds that 95 of 100 answers may take at the target asked first; 2 for light turns if left out.
+        guards: for its turns, besides those that farebox.toml declares.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
-    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency)
+    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency, tuple(guards))
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         from prefect import Task
@@ -65,11 +69,12 @@ def step_of(task: object) -> Step | None:
 
 def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
     """The function, run where ``ask`` finds its step. Prefect sees the user's own signature and documentation."""
+    signature = inspect.signature(function)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with inside(step):
+            with inside(step), knowing(signature.bind(*args, **kwargs).arguments):
                 return await function(*args, **kwargs)
 
         wrapped = cast("Callable[P, R]", run_async)
@@ -77,7 +82,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with inside(step):
+            with inside(step), knowing(signature.bind(*args, **kwargs).arguments):
                 return function(*args, **kwargs)
 
         wrapped = run

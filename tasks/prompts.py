@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pricing.errors import PromptError
+from tasks.known import Known, personal_values
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt; ``version`` changes with its template's text."""
+    """A rendered prompt; ``version`` changes with its template's text, ``known`` is what it was told of persons."""
 
     name: str
     version: str
     system: str = field(repr=False)
     user: str = field(repr=False)
+    known: Known = field(default=(), repr=False)
 
 
 class Prompts:
@@ -67,7 +69,8 @@ class Prompts:
                 f"The prompt {name!r} does not render: {type(error).__name__} in one of its expressions.",
                 next_step="Check what it does with its values.",
             ) from None
-        return Prompt(name, hashlib.sha256(source.encode()).hexdigest()[:12], system.strip(), user.strip())
+        version = hashlib.sha256(source.encode()).hexdigest()[:12]
+        return Prompt(name, version, system.strip(), user.strip(), personal_values(values))
 
     def names(self) -> list[str]:
         """Every template's name."""

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
+from guardrails.pipeline import Guarded
 from pricing.errors import NoRun, PlanError, TurnFailed
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier
@@ -28,6 +29,7 @@ class Step:
     stored_for: timedelta | None = None
     threshold: float = THRESHOLD
     latency: float | None = None
+    guards: tuple[Guarded, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:

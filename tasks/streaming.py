@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
+from guardrails.vault import Vault
 from pricing.errors import Blocked, TurnFailed
 
 _WORD_ENDS = re.compile(r"\s(?=\S*\Z)")
@@ -16,7 +17,8 @@ class Sink:
     """Where the text of one turn goes while it arrives.
 
     The guards are asked about all that has arrived, and what they pass is handed on up to its last whole word: what
-    they look for (keys, names, addresses) has no blanks in it, or begins with a mark that is waited for.
+    they look for (keys, names, addresses) has no blanks in it, or begins with a mark that is waited for. What a
+    ``vault`` took out of the question is put back; a token that may not be whole yet is waited for.
 
     Args:
         operation: of the turn, for its errors.
@@ -28,6 +30,7 @@ class Sink:
         self._operation = operation
         self._guard = guard
         self._emit = emit
+        self.vault: Vault | None = None
         self._arrived = ""
         self._shown = ""
 
@@ -44,10 +47,11 @@ class Sink:
         """Take a piece as it arrives; hand on what has become safe to show."""
         self._arrived += delta
         if any(letter.isspace() for letter in delta):
-            self._show(_settled(await self._guard(self._arrived)))
+            settled = _settled(await self._guard(self._arrived))
+            self._show(settled if self.vault is None else self.vault.restore(self.vault.settled(settled)))
 
     def finish(self, text: str) -> None:
-        """Hand on the rest of the answer, which ``text`` is as the guards passed it."""
+        """Hand on the rest of the answer, which ``text`` is as the guards passed it, values restored."""
         self._show(text)
 
     def broken(self, kind: str) -> TurnFailed:

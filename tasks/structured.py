@@ -44,14 +44,19 @@ class AnswerType(Generic[T]):
         """
         if self.is_text:
             return self._adapter.validate_python(text)
-        fenced = _FENCE.match(text)
-        raw = fenced["json"] if fenced else text
+        raw = bare_json(text)
         try:
             if self._wrapped:
                 return _Wrapped.model_validate_json(raw).take(self._adapter)
             return self._adapter.validate_json(raw)
         except ValidationError as error:
             raise InvalidAnswer(error) from None
+
+
+def bare_json(text: str) -> str:
+    """JSON without the Markdown fence that a model put around it."""
+    fenced = _FENCE.match(text)
+    return fenced["json"] if fenced else text
 
 
 class _Wrapped(BaseModel):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from guardrails.pipeline import Pipeline
+from guardrails.pipeline import Guards
 from guardrails.verdicts import Decision
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
@@ -21,6 +21,7 @@ from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
 from tasks.itinerary import Itinerary
 from tasks.journey import Journey, Limits, Question, Repair
+from tasks.privacy import texts_of, with_texts
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate
 from tasks.stored import StoredAnswer, answer_key, find, keep
@@ -73,7 +74,7 @@ class Turns:
     Args:
         ledger: where turns and guards' decisions are written.
         attempts: sends requests and records them.
-        pipeline: the guards.
+        guards: knows the guards of each turn.
         limits: what one turn may take.
         watch: told when a turn ends.
         telemetry: tells of each turn.
@@ -84,7 +85,7 @@ class Turns:
         self,
         ledger: Ledger,
         attempts: Attempts,
-        pipeline: Pipeline,
+        guards: Guards,
         limits: Limits,
         *,
         watch: Callable[[TurnEvent], None],
@@ -93,7 +94,7 @@ class Turns:
     ) -> None:
         self._ledger = ledger
         self._attempts = attempts
-        self._pipeline = pipeline
+        self._guards = guards
         self._limits = limits
         self._watch = watch
         self._telemetry = telemetry
@@ -109,7 +110,8 @@ class Turns:
             OverBudget: no candidate fits in what the budgets have left.
             RunExpired: the run's hold is gone.
         """
-        journey = Journey(question, self._limits)
+        guards = self._guards.of(question.run.automation, question.operation).plus(question.guards)
+        journey = Journey(question, self._limits, guards)
         if question.emit is not None:
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
         with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
@@ -131,20 +133,22 @@ class Turns:
         request = await self._guard_input(journey)
         if question.stored_for is None:
             return await self._travel(journey, request)
-        key = answer_key(question.prompt_version, request, question.route[0].target)
+        key = answer_key(question.prompt_version, journey.neutral(request), question.route[0].target)
         if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
             return stored
         answer = await self._travel(journey, request)
-        cost = journey.allowance.cost_nano
-        await keep(key, StoredAnswer(answer.reply.text, answer.target, cost), question.stored_for)
+        cost, said = journey.allowance.cost_nano, journey.accepted
+        text = said if journey.vault is None else journey.vault.neutral(said)
+        await keep(key, StoredAnswer(text, answer.target, cost), question.stored_for)
         return answer
 
     async def _stored(self, journey: Journey[T], kept: StoredAnswer) -> Answer[T] | None:
         """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
         route = journey.question.route
         giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
+        text = kept.text if journey.vault is None else journey.vault.adopt(kept.text)
         try:
-            answer = await self._accept(journey, giver, ModelReply(kept.text, "end", Usage()), final=True)
+            answer = await self._accept(journey, giver, ModelReply(text, "end", Usage()), final=True)
         except _Unacceptable:
             return None
         journey.saved_nano = kept.cost_nano
@@ -192,15 +196,20 @@ class Turns:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
         texts = (reply.text, *(call.arguments for call in reply.tool_calls))
-        passed = await self._pipeline.check(journey.exchange("output", texts), journey.decisions.append, final=final)
-        if passed.retry is not None:
-            raise _Unacceptable(failure("invalid_output"), Repair.for_guard(passed.retry.guard, passed.retry.reason))
-        text, *arguments = passed.texts
-        calls = tuple(replace(call, arguments=new) for call, new in zip(reply.tool_calls, arguments, strict=True))
+        passed = await journey.pipeline.check(journey.exchange("output", texts), journey.decisions.append, final=final)
+        if (again := passed.retry) is not None:
+            raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
+        journey.accepted, *arguments = passed.texts
+        text = journey.restored(journey.accepted)
+        calls = tuple(
+            replace(call, arguments=journey.restored_arguments(new))
+            for call, new in zip(reply.tool_calls, arguments, strict=True)
+        )
         try:
             value = None if calls else journey.question.answer.parse(text)
         except InvalidAnswer as error:
-            raise _Unacceptable(failure("invalid_output"), Repair.for_schema(error.faults)) from None
+            faults = journey.hidden(error.faults)
+            raise _Unacceptable(failure("invalid_output"), Repair.for_schema(faults)) from None
         if journey.sink is not None:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
@@ -215,7 +224,7 @@ class Turns:
                 journey.decisions.append(decision)
 
         async def guard(text: str) -> str:
-            passed = await self._pipeline.check(journey.exchange("output", (text,)), record, final=True)
+            passed = await journey.pipeline.check(journey.exchange("output", (text,)), record, final=True)
             return passed.texts[0]
 
         return guard
@@ -224,13 +233,14 @@ class Turns:
         """The request as the input guards let it pass."""
         request = journey.question.request
         journey.measure(request)
-        texts = (request.system, *(message.text for message in request.messages))
-        passed = await self._pipeline.check(journey.exchange("input", texts), journey.decisions.append)
+        texts = texts_of(request)
+        passed = await journey.pipeline.check(journey.exchange("input", texts), journey.decisions.append)
+        journey.vault = passed.vault
+        if journey.sink is not None:
+            journey.sink.vault = passed.vault
         if passed.texts == texts:
             return request
-        system, *rest = passed.texts
-        messages = [replace(message, text=text) for message, text in zip(request.messages, rest, strict=True)]
-        request = replace(request, system=system, messages=messages)
+        request = with_texts(request, passed.texts)
         journey.measure(request)
         return request
 

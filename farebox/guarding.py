@@ -1,0 +1,85 @@
+"""Which guards a turn has: those that are always there, changed and joined by what farebox.toml declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guardrails.building import build_guard, find_guard
+from guardrails.pipeline import Guarded, Pipeline
+
+Mode: TypeAlias = Literal["shadow", "enforce", "off"]
+
+DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii": "enforce", "injection": "shadow"}
+"""Guards that are there without being declared."""
+
+
+class GuardSettings(BaseModel):
+    """One guard's table. What is not named here is an option of the guard itself.
+
+    A guard that is declared without a mode is in ``shadow``: it earns its place first (``farebox guards promote``).
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    mode: Mode | None = None
+    use: Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")] = ""
+
+
+class GuardsSettings(BaseModel):
+    """``[guards.NAME]`` everywhere; ``[guards.at."automation"]`` and ``[guards.at."automation/operation"]`` there.
+
+    ``messages`` is a folder of templates that replace the messages of blocks.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, GuardSettings]
+
+    messages: Path | None = None
+    at: dict[str, dict[str, GuardSettings]] = {}
+
+    def declared(self, automation: str, operation: str) -> dict[str, dict[str, Any]]:
+        """Per guard what is written down for it, the narrower place winning key by key."""
+        places = [self.__pydantic_extra__ or {}]
+        places += [self.at.get(place, {}) for place in (f"*/{operation}", automation, f"{automation}/{operation}")]
+        found: dict[str, dict[str, Any]] = {name: {"mode": mode} for name, mode in DEFAULTS.items()}
+        for tables in places:
+            for name, table in tables.items():
+                found[name] = found.get(name, {"mode": "shadow"}) | table.model_dump(exclude_unset=True)
+        return found
+
+
+class DeclaredGuards:
+    """The guards of each operation of each automation, built when they are first needed.
+
+    Args:
+        settings: what is declared.
+        parts: of the house, for guards whose constructor asks for them by name.
+
+    Raises:
+        ConfigError: a declared guard cannot be built.
+    """
+
+    def __init__(self, settings: GuardsSettings, parts: Mapping[str, object]) -> None:
+        self._settings = settings
+        self._parts = parts
+        self.of = lru_cache(maxsize=512)(self._of)
+        for place in settings.at:
+            automation, _, operation = place.partition("/")
+            self.of(automation, operation)
+        if settings.__pydantic_extra__:
+            self.of("", "")
+
+    def _of(self, automation: str, operation: str) -> Pipeline:
+        guards = []
+        for name, table in self._settings.declared(automation, operation).items():
+            options = dict(table)
+            mode, use = options.pop("mode", "shadow"), options.pop("use", "")
+            if mode != "off":
+                guard = build_guard(find_guard(name, use), options, self._parts, f"guards.{name}")
+                guards.append(Guarded(guard, mode))
+        return Pipeline(guards, overrides=self._settings.messages)

@@ -1,0 +1,92 @@
+"""Guards from their declarations: a name, a class, and options that its constructor checks.
+
+A guard called ``x`` is the class in ``guardrails/x.py`` whose ``name`` is ``x``; a team's own lives anywhere, and its
+declaration says so (``use = "house.tone"``). Options are the parameters of the class; what is not an option but a part
+of the house (a callable that asks a model, the ledger's moving windows) is handed in by the parameter's name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, cast
+
+from guardrails.verdicts import Guard
+from pricing.errors import ConfigError
+
+
+def find_guard(name: str, module: str = "") -> type[Guard]:
+    """The class of a guard.
+
+    Args:
+        name: of the guard.
+        module: where it is; ``guardrails.<name>`` if left out.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place = module or f"guardrails.{name}"
+    try:
+        room = importlib.import_module(place)
+    except ImportError as fault:
+        if fault.name is not None and not (place == fault.name or place.startswith(f"{fault.name}.")):
+            raise  # the module is there, and misses something of its own
+        raise _no_guard(name, place) from None
+    for found in vars(room).values():
+        if isinstance(found, type) and getattr(found, "name", None) == name and hasattr(found, "check"):
+            return cast("type[Guard]", found)
+    raise _no_guard(name, place)
+
+
+def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mapping[str, object], place: str) -> Guard:
+    """The guard with these options.
+
+    Args:
+        guard: its class.
+        options: as they were written down.
+        parts: of the house, by the name a constructor asks for them.
+        place: where the options were written, for errors.
+
+    Raises:
+        ConfigError: an option is unknown, missing or wrong; its value is not repeated.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    given: dict[str, Any] = {}
+    parameters = inspect.signature(guard, eval_str=True).parameters
+    allowed = [name for name in parameters if name not in parts]
+    if unknown := sorted(set(options) - set(allowed)):
+        near = get_close_matches(unknown[0], allowed, 1)
+        meant = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(allowed) or 'none'}."
+        raise ConfigError(f"{place}: there is no option {unknown[0]!r}.", next_step=f"In farebox.toml, {meant}")
+    for name, parameter in parameters.items():
+        if name in parts:
+            given[name] = parts[name]
+        elif name in options:
+            try:
+                given[name] = TypeAdapter(parameter.annotation).validate_python(options[name])
+            except ValidationError as error:
+                told = error.errors(include_input=False, include_url=False)[0]["msg"]
+                raise _wrong(place, name, told) from None
+        elif parameter.default is parameter.empty:
+            raise ConfigError(f"{place}: {name!r} is missing.", next_step="Write it into farebox.toml.")
+    try:
+        return guard(**given)
+    except (ValueError, OSError) as error:
+        raise _wrong(place, "", str(error)) from None
+
+
+def _wrong(place: str, option: str, why: str) -> ConfigError:
+    where = f"{place}.{option}" if option else place
+    told = why.removeprefix("Value error, ").rstrip(".")
+    return ConfigError(f"{where}: {told}.", next_step="Mend it in farebox.toml.")
+
+
+def _no_guard(name: str, place: str) -> ConfigError:
+    return ConfigError(
+        f"There is no guard {name!r} in {place}.",
+        next_step='Check its name in [guards]; for a guard of your own say where it is: use = "package.module".',
+        guard=name,
+    )

@@ -1,0 +1,56 @@
+"""Patterns of prompt injection: telemetry, not a wall.
+
+Phrases that try to take over a model catch about a quarter of attacks (measured, ``docs/guardrails.md``); what keeps a
+system safe is few permissions and delimited data. So this guard only watches unless it is told otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block
+
+_PATTERNS = {
+    "override": r"""\b(?:ignore|disregard|forget|override|bypass|do\ not\ follow)
+        \ (?:(?:all|any|the|your|my|these|those|of|previous|prior|above|earlier|preceding|initial|original)\ ){1,5}
+        (?:\w{1,20}\ ){0,2}(?:instruction|prompt|rule|direction|guideline|command|context|constraint)s?\b""",
+    "reveal": r"""\b(?:reveal|show|print|repeat|output|display|tell|give|leak|what\ (?:is|are|were))\ (?:me\ )?
+        (?:(?:all|the|your|of|exact|full|entire|hidden|initial|original|above|verbatim)\ ){1,5}
+        (?:system\ ?prompt|instructions?|prompt|configuration|guidelines)\b""",
+    "role": r"""\b(?:you\ are\ now|from\ now\ on,?\ you\ (?:are|will|must)|pretend\ (?:to\ be|you\ are)|
+        act\ as\ (?:if\ you\ (?:are|were|have\ no)|an?\ (?:unrestricted|unfiltered|evil|jailbroken)))\b""",
+    "mode": r"""\b(?:(?:DAN|developer|god|jailbreak(?:ed)?)\ mode|do\ anything\ now|
+        without\ any\ (?:restriction|filter|limitation|censorship)s?)\b""",
+    "markup": r"""<\|?(?:im_start|im_end|system|endoftext|assistant)\|?>|\[/?INST\]|<</?SYS>>|
+        ^\#{2,4}[ ]?(?:system|instruction)s?[ ]?:?[ ]?$""",
+}
+"""In them a blank stands for up to four of any kind."""
+_INJECTION = re.compile(
+    "|".join(rf"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()).replace(r"\ ", r"\s{1,4}"),
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_MOST_SPANS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionGuard:
+    """Finds phrases that try to take over the model, in all texts but the system's, which is our own."""
+
+    name: ClassVar[str] = "injection"
+    version: ClassVar[str] = "1"
+    direction: ClassVar[Direction] = "input"
+    rank: ClassVar[int] = 20
+
+    def check(self, exchange: Exchange) -> Verdict:
+        """Block with ``safety``, else allow."""
+        spans = [
+            Span(part, match.start(), match.end(), str(match.lastgroup))
+            for part, text in enumerate(exchange.texts[1:], 1)
+            for match in _INJECTION.finditer(text)
+        ][:_MOST_SPANS]
+        if not spans:
+            return allow()
+        kinds = ", ".join(sorted({span.kind for span in spans}))
+        return block(Reason.SAFETY, spans=tuple(spans), kinds=f"prompt injection: {kinds}")

@@ -1,0 +1,80 @@
+"""What a run was told of persons: the values under names like ``customer`` or ``email`` in what it was called with.
+
+Names have no form that a pattern could find, but who passes a customer to a step says so by the parameter's name. What
+is found goes to the guards with each turn and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+
+Known: TypeAlias = tuple[tuple[str, str], ...]
+"""Kind and value of each."""
+
+_PERSONAL = re.compile(
+    r"(?:(?:full|first|last|middle|given|family|user|contact|customer|client|patient|employee|account|company|legal)_?)?"
+    r"name|surname|nickname|customer|client|patient|contact|employee|recipient|sender|account_?holder|signatory|"
+    r"e_?mail(?:_?address)?|mail|phone(?:_?number)?|telephone|mobile|fax|(?:home_?|postal_?|street_?)?address|street|"
+    r"birth_?(?:day|date)|date_?of_?birth|dob|ssn|passport|iban|tax_?id|national_?id",
+    re.IGNORECASE,
+)
+_LONGEST, _DEEPEST, _MOST = 120, 6, 2_000
+
+_KNOWN: ContextVar[Known] = ContextVar("farebox_known", default=())
+
+
+def known() -> Known:
+    """What the run and the step that are under way were told of persons."""
+    return _KNOWN.get()
+
+
+@contextmanager
+def knowing(values: Mapping[str, object]) -> Iterator[None]:
+    """Add what is personal in ``values`` to what is known, for a block."""
+    token = _KNOWN.set((*_KNOWN.get(), *personal_values(values)))
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def personal_values(values: Mapping[str, object]) -> Known:
+    """Every short text under a personal name, however deep in mappings, sequences, models and dataclasses."""
+    found: list[tuple[str, str]] = []
+    for value in values.items():
+        _collect(value, found, 0)
+        if len(found) >= _MOST:
+            break
+    return tuple(dict.fromkeys(found[:_MOST]))
+
+
+def _collect(item: tuple[str, object], found: list[tuple[str, str]], depth: int) -> None:
+    name, value = item
+    if depth > _DEEPEST or len(found) >= _MOST:
+        return
+    if isinstance(value, str):
+        if 1 < len(value) <= _LONGEST and _PERSONAL.fullmatch(name):
+            found.append((name, value))
+        return
+    for inner_name, inner in _items(name, value):
+        _collect((inner_name, inner), found, depth + 1)
+
+
+def _items(name: str, value: object) -> Iterator[tuple[str, Any]]:
+    """What a value is made of, each part under its name; the elements of a sequence under that of the sequence."""
+    if isinstance(value, Mapping):
+        yield from ((str(key), inner) for key, inner in value.items())
+    elif isinstance(value, BaseModel):
+        yield from ((field, getattr(value, field)) for field in type(value).model_fields)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from ((field.name, getattr(value, field.name)) for field in fields(value))
+    elif isinstance(value, list | tuple | set | frozenset):
+        singular = name.removesuffix("s")
+        yield from ((singular if _PERSONAL.fullmatch(singular) else name, inner) for inner in value)

@@ -1,0 +1,84 @@
+"""Answers that arrive in pieces: tokens are restored wherever they are split, bent or not."""
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.pii import mask_all
+from guardrails.vault import Vault
+from tasks.streaming import Sink
+
+VALUES = ("ada@example.com", "+44 20 7946 0958", "Ada Lovelace")
+TEXT = "To ada@example.com, or call +44 20 7946 0958 today. Yours, Ada Lovelace"
+BENDS = (
+    lambda token: token,
+    lambda token: token.lower(),
+    lambda token: token[1:-1],
+    lambda token: f"**{token}**",
+    lambda token: token.replace("_", "\\_"),
+    lambda token: "\\" + token[:-1] + "\\]",
+    lambda token: token.replace("_", " "),
+    lambda token: f"[ {token[1:-1]} ]",
+    lambda token: token.rpartition("_")[0] + "]",
+)  # fmt: skip
+
+
+def streamed(vault: Vault, answer: str, cuts: list[int]) -> tuple[list[str], str]:
+    pieces: list[str] = []
+
+    async def passing(text: str) -> str:
+        return text
+
+    async def run() -> None:
+        sink = Sink("chat", passing, pieces.append)
+        sink.vault = vault
+        places = sorted({0, len(answer), *(cut % (len(answer) + 1) for cut in cuts)})
+        for start, end in itertools.pairwise(places):
+            await sink.push(answer[start:end])
+        sink.finish(vault.restore(answer))
+
+    asyncio.run(run())
+    return pieces, "".join(pieces)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.integers(0, 10_000), max_size=30), st.lists(st.sampled_from(BENDS), min_size=3, max_size=3))
+def test_tokens_split_anywhere_come_back_whole(cuts, bends):
+    masked = mask_all((TEXT,), [("name", "Ada Lovelace")])
+    answer = masked.texts[0]
+    assert not any(value in answer for value in VALUES)
+    for token, bend in zip([word.strip(",.") for word in answer.split() if word.startswith("[")], bends, strict=True):
+        answer = answer.replace(token, bend(token))
+    _, said = streamed(masked.vault, answer, cuts)
+    assert said == masked.restore(answer)
+    for value in VALUES:
+        assert value in said
+
+
+def test_what_is_no_token_is_not_waited_for_long():
+    masked = mask_all(("ada@example.com",))
+    answer = "An [array[0]] of words and an email to nobody " * 20
+    pieces, said = streamed(masked.vault, answer, list(range(0, 900, 7)))
+    assert said == answer
+    assert len(pieces) > 60
+
+
+def test_a_token_of_another_request_stays_a_token():
+    mine, other = mask_all(("ada@example.com",)), mask_all(("bob@example.org",))
+    assert mine.restore(other.texts[0]) == other.texts[0]
+
+
+def test_neutral_texts_of_two_requests_read_alike_and_are_adopted():
+    mine, other = mask_all(("mail ada@example.com",)), mask_all(("mail bob@example.org",))
+    assert mine.vault.neutral(mine.texts[0]) == other.vault.neutral(other.texts[0])
+    assert other.restore(other.vault.adopt(mine.vault.neutral(mine.texts[0]))) == "mail bob@example.org"
+
+
+@pytest.mark.parametrize("text", ["ada@example.com: missing", "items.ada@example.com.price: missing"])
+def test_what_is_told_of_a_restored_answer_is_hidden_again(text):
+    masked = mask_all(("ada@example.com",))
+    assert "ada@" not in masked.vault.hide(text)
+    assert masked.restore(masked.vault.hide(text)) == text
