@@ -27,7 +27,7 @@ def bare_request(runtime: Runtime, step: Step) -> HttpRequest:
     """The request that a turn of the step sends."""
     prompt = runtime.engine.render(lab.TEMPLATE, {"document": lab.DOCUMENT})
     request = ModelRequest([Message("user", prompt.user)], step.max_tokens, prompt.system, cache=True)
-    target = runtime._sandbox.reached(runtime.router.route(step.tier)[0].target)
+    target = runtime._sandbox.reached(runtime.router.route("light")[0].target)
     return adapter_for(target.provider).encode(target, request, attempt_id=uuid.uuid4().hex)
 
 

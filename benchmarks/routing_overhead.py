@@ -1,0 +1,66 @@
+"""What routing one turn costs: ``python -m benchmarks.routing_overhead``.
+
+Over the project's own five targets, all with evidence. ``as before`` is a route that was asked for since evidence last
+changed, as nearly every turn's is; ``anew`` prices, judges and orders all targets; ``scored`` adds the complexity of a
+1 KB prompt, for steps that let it decide.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from benchmarks import lab
+from farebox.runtime import Runtime
+from farebox.settings import load_settings
+from pricing.observed import Observed
+from tasks.complexity import score
+from tasks.routing import Router, Size
+from tasks.wire import Message, ModelRequest
+
+TURNS = 2_000
+BATCHES = 30
+
+
+def microseconds(work: Callable[[], object]) -> list[float]:
+    """Of one call each, by batches."""
+    samples = []
+    for _ in range(BATCHES):
+        started = time.perf_counter()
+        for _ in range(TURNS // BATCHES):
+            work()
+        samples.append((time.perf_counter() - started) * 1e6 / (TURNS // BATCHES))
+    return samples
+
+
+def main() -> None:
+    lab.quiet_environment()
+    with lab.workplace() as folder:
+        runtime = Runtime(load_settings(lab.ROOT).model_copy(update={"home": folder}), folder)
+        targets = runtime.router.targets
+        evidence = {target.name: Observed(120.0, 0.98, 0.6, 1.4, 0.01) for target in targets}
+        same = Router(targets, runtime.rates, lambda: evidence)
+        changing = Router(targets, runtime.rates, lambda: dict(evidence))
+        request = ModelRequest([Message("user", f"Summarize this.\n{lab.DOCUMENT}")], 400)
+        size = Size(900, 90)
+
+        def scored() -> object:
+            complexity = score(request)
+            return same.route(complexity.tier(0.5), size=size, why=complexity.explain(0.5))
+
+        kinds: dict[str, Callable[[], object]] = {
+            "as before": lambda: same.route("light", size=size),
+            "anew": lambda: changing.route("light", size=size),
+            "scored": scored,
+        }
+        for work in kinds.values():
+            work()
+        samples = {name: microseconds(work) for name, work in kinds.items()}
+        runtime.close()
+    rows = [(name, lab.spread(taken, 1), f"{lab.p95(taken):.1f}") for name, taken in samples.items()]
+    title = f"routing_overhead: {len(targets)} targets, {TURNS} turns of each, µs"
+    lab.table(title, ("", "p50 [quartiles]", "p95"), rows)
+
+
+if __name__ == "__main__":
+    main()
