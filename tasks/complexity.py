@@ -145,7 +145,8 @@ def _depth(schema: Any, definitions: Mapping[str, Any], known: dict[str, int]) -
             known[name] = _depth(definitions.get(name), definitions, known)
         return known[name]
     properties = schema.get("properties")
-    inner = [*(properties.values() if isinstance(properties, dict) else ()), schema.get("items")]
+    inner = [*(properties.values() if isinstance(properties, dict) else ())]
+    inner += [schema.get("items"), schema.get("additionalProperties")]
     either = [option for name in ("anyOf", "oneOf", "allOf") for option in schema.get(name) or ()]
     nested = int(schema.get("type") in {"object", "array"} or properties is not None)
     deepest = max((_depth(part, definitions, known) for part in inner), default=0)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from farebox.cli import inspecting  # noqa: F401 - it adds its commands
+from farebox.cli import inspecting, routing  # noqa: F401 - they add their commands
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json

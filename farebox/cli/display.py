@@ -22,6 +22,7 @@ from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.money import Nano, format_money
 from pricing.quotes import Quote
+from tasks.routing import economic_reason
 from tasks.turns import TurnEvent
 
 _SHORT = 40
@@ -49,6 +50,8 @@ class RunDisplay:
         """Show the quote and what it is held on, and begin to show progress."""
         self.stop()
         self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
+        if why := economic_reason(json.loads(run.routes)):
+            self._console.print(Text(f"  economic route, the cheapest targets first: {why}", style="yellow"))
         if not refusals:
             limits = " · ".join(f"{rule.name} ({format_money(rule.limit)})" for rule in rules)
             self._console.print(Text(f"  {format_money(run.held_nano)} held on: {limits}", style="dim"))

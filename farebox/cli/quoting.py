@@ -11,7 +11,8 @@ from rich.text import Text
 
 from farebox.automations import automation_of
 from farebox.cli.display import basis
-from farebox.gate import Priced, price_run
+from farebox.gate import Priced, price_run, standing_rules
+from farebox.routes import pressure
 from farebox.runtime import Runtime
 from pricing.money import format_money
 
@@ -37,6 +38,7 @@ class Compared:
             "quotes": [
                 {
                     "quality": priced.quality,
+                    "economic": priced.economic,
                     **{f"{name}_nano": getattr(priced.quote, name) for name in _AMOUNTS},
                     "hold_nano": priced.hold,
                     "method": priced.quote.method,
@@ -60,6 +62,8 @@ class Compared:
             table.add_row(priced.quality, *map(format_money, [*amounts, priced.hold]))
         heading = Text.assemble((self.automation, "bold"), f"  sold for {self.price}")
         rests = [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
+        if why := self.quotes[0].economic:
+            rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         return Group(heading, table, *([difference] if (difference := self._difference()) else []), *rests)
 
     def _difference(self) -> Text | None:
@@ -76,5 +80,6 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
     defaults = {name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field}
     given = defaults | parameters
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {})) for q in qualities]
+    economic = pressure(runtime, standing_rules(runtime, automation))
+    quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
     return Compared(automation.name, automation.price.text, tuple(quotes))
