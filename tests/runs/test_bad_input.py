@@ -95,8 +95,8 @@ def test_a_source_that_cannot_be_read(
     shutil.rmtree(project.root / "given", ignore_errors=True)
 
 
-def test_a_run_of_a_missing_source_ends_before_prefect(project: Project, sandbox: Sandbox):
-    said = farebox(project.root, "run", "daily-digest", "--source", "nowhere")
+def test_a_run_of_a_missing_source_asks_nobody(project: Project, sandbox: Sandbox, tmp_path: Path):
+    said = farebox(project.root, "run", "daily-digest", "--source", "nowhere", PREFECT_HOME=str(tmp_path / "prefect"))
     assert_told(said, 2, "There is no", "nowhere")
     assert_untouched(project, sandbox)
     assert not (project.home / "replica.duckdb").exists()
@@ -192,7 +192,7 @@ def test_a_budget_too_small_is_told_with_what_would_fit(project: Project, sandbo
     """Through Prefect, as the whole command runs."""
     said = farebox(
         project.root, "run", "daily-digest", "--source", "documents", "--budget", "0.0001 USD",
-        PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
+        PREFECT_HOME=str(tmp_path / "prefect"),
     )  # fmt: skip
     assert said.code == 3, said
     assert "Traceback" not in said.all
@@ -207,7 +207,7 @@ def test_nobody_answers_is_exit_code_five(project: Project, sandbox: Sandbox, tm
     httpx.post(f"{sandbox.url}/_sandbox/faults", json=[{"kind": "503"}]).raise_for_status()
     said = farebox(
         project.root, "run", "daily-digest", "--source", "documents", "--limit", "1", "--json",
-        PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
+        PREFECT_HOME=str(tmp_path / "prefect"),
     )  # fmt: skip
     assert said.code == 5, said
     assert "Traceback" not in said.all

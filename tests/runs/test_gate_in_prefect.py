@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import Flow
 from prefect import flow as plain_flow
 from prefect.cache_policies import INPUTS
 from prefect.client.schemas.objects import State
@@ -106,7 +107,8 @@ def repeat(text: str) -> list[str]:
 
 
 def finish(flow: Any, **parameters: Any) -> State[Any]:
-    return flow(**parameters, return_state=True)
+    state: State[Any] = flow(**parameters, return_state=True)
+    return state
 
 
 def outcomes(runtime: Runtime) -> list[str]:
@@ -256,7 +258,7 @@ def test_a_step_keeps_its_cost_capture_with_options(runtime: Runtime, sandbox: S
 
 def test_parameters_signature_and_schema_survive(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(project.root)
-    found = load_flow_from_entrypoint("flows.daily_digest.daily_digest")
+    found: Flow[..., Any] = load_flow_from_entrypoint("flows.daily_digest.daily_digest")
     assert found.name == "daily-digest"
     properties = found.parameters.properties
     assert list(properties) == ["source", "limit", "quality"]
@@ -275,7 +277,7 @@ def test_a_run_by_entrypoint_passes_the_gate(runtime: Runtime, project: Project,
     """As a worker starts it: the flow's engine, not ``Flow.__call__``."""
     from prefect.flow_engine import run_flow
 
-    found = load_flow_from_entrypoint("flows.daily_digest.daily_digest")
+    found: Flow[..., Any] = load_flow_from_entrypoint("flows.daily_digest.daily_digest")
     state = run_flow(found, parameters={"source": str(project.documents), "limit": 1}, return_type="state")
     assert isinstance(state, State)
     assert state.is_completed()

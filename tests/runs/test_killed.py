@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -19,23 +20,32 @@ from tests.support.books import (
 )
 from tests.support.postgres import Postgres
 from tests.support.project import Project, make_project
-from tests.support.riding import digest_run
+from tests.support.riding import digest_run, riding
 from tests.support.worker import Crew
 
 LEASE = 1.0
+LATENCY = 0.3
 
 
-def kill_at_random(project: Project, kills: int, seed: int) -> None:
-    """Start as many processes at once, and kill each at a moment of its own, when it has a run behind it."""
+def kill_at_random(project: Project, kills: int, seed: int, journal: Path) -> None:
+    """Start as many processes at once, and kill each at a moment of its own, when it has a run behind it.
+
+    The last one dies just after the sandbox has begun to answer it.
+    """
     moments = random.Random(seed)
     with Crew(project, *["digest:500"] * kills) as crew:
         pids = crew.pids()
         crew.wait_for_all("ready")
         crew.tell("go")
         crew.wait_for_all("completed")
-        for pid in pids:
+        for pid in pids[:-1]:
             time.sleep(moments.uniform(0.0, 0.3))
             os.kill(pid, signal.SIGKILL)
+        time.sleep(1.5 * LATENCY)  # what the others had sent is in the journal by now
+        before, deadline = journal.stat().st_size, time.monotonic() + 30
+        while journal.stat().st_size == before and time.monotonic() < deadline:
+            time.sleep(0.002)
+        os.kill(pids[-1], signal.SIGKILL)
         crew.finish(timeout=20)
 
 
@@ -45,10 +55,10 @@ def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
         ledger_url = postgres.database()
-    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0.15, 0)) as slow:
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(LATENCY, 0)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
         for seed, kills in enumerate([4, 4] if kind == "sqlite" else [3]):
-            kill_at_random(project, kills, seed)
+            kill_at_random(project, kills, seed, slow.journal)
         with project.runtime_here() as runtime:
             time.sleep(LEASE + 0.2)
             runtime.ledger.reap()
@@ -71,18 +81,28 @@ def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest
             assert copied_facts(runtime.replica) == before
 
 
-def test_a_run_that_was_only_slow_to_renew_is_corrected_when_it_comes_back(tmp_path: Path):
-    """Its hold was reaped under it: what it sent is counted at its worst, and at its cost once that is known."""
+def test_a_run_that_only_slept_is_corrected_when_it_comes_back(tmp_path: Path):
+    """Its hold was reaped under it: what it had sent is counted at its worst, and at its cost once that is known."""
     from flows.daily_digest import Summary, classify, daily_digest
-    from tests.support.riding import riding
 
-    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(1.6, 0)) as slow:
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(3 * LEASE, 0)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=1)
         with project.runtime_here() as runtime:
+            reaper = threading.Timer(1.5 * LEASE, runtime.ledger.reap)
             with riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}) as ride:
                 ride._renewing.cancel()  # as if the machine had slept
-                asked = classify.fn(Summary(headline="The disk was full", summary="On Monday the ledger stopped."))
-                assert asked.topic
-            assert runtime.ledger.settle(ride.run.run_id, "completed") is None
+                reaper.start()
+                assert classify.fn(Summary(headline="The disk was full", summary="On Monday the ledger stopped.")).topic
+            reaper.join()
+            [settlement] = rows(runtime.ledger, schema.settlements)
+            assert settlement["outcome"] == "lost"
             [attempt] = assert_ledger_equals_journal(runtime, slow.journal)
-            assert attempt["outcome"] == "ok"
+            assert (attempt["outcome"], attempt["priced"]) == ("lost", "worst_case")
+            [adjustment] = rows(runtime.ledger, schema.adjustments)
+            cost = attempt["cost_nano"] + adjustment["cost_delta_nano"]
+            assert 0 < cost < attempt["cost_nano"]
+            assert {(row["held_nano"], row["spent_nano"]) for row in rows(runtime.ledger, schema.budgets)} == {
+                (0, cost)
+            }
+            runtime.replica.sync()
+            assert_replica_equals_ledger(runtime)

@@ -110,7 +110,6 @@ def run(project: Project, home: Path, *more: str) -> Said:
         PREFECT_HOME=str(home),
         PREFECT_LOGGING_LEVEL="DEBUG",
         PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="DEBUG",
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
     )
 
 

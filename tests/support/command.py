@@ -36,7 +36,12 @@ class Said:
 
 def farebox(folder: Path, *arguments: str, timeout: float = 120, **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests."""
-    usual = {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120", "PYTHONUTF8": "1"}
+    usual = {
+        "PYTHONPATH": str(REPOSITORY),
+        "COLUMNS": "120",
+        "PYTHONUTF8": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # the machine may be busy with other tests
+    }
     done = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
         cwd=folder,
