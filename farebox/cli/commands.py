@@ -6,15 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from farebox.cli import inspecting, routing  # noqa: F401 - they add their commands
+from farebox.cli import budgeting, crediting, inspecting  # noqa: F401 - they add their commands
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json
 from farebox.runtime import Runtime, get_runtime
-from pricing.money import format_money, parse_money
+from farebox.whose import Whose
+from pricing.money import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Given = Annotated[str, Parameter(show=False)]
@@ -24,7 +23,17 @@ _out = Console(highlight=False)
 
 
 @app.command
-def run(name: str, /, *, budget: str | None = None, json: Json = False, **parameters: Given) -> None:
+def run(
+    name: str,
+    /,
+    *,
+    budget: str | None = None,
+    user: str | None = None,
+    org: str | None = None,
+    tag: tuple[str, ...] = (),
+    json: Json = False,
+    **parameters: Given,
+) -> None:
     """Run an automation now, here.
 
     Exit codes: 0 completed, 3 over budget, 4 blocked by a guard, 5 no target available, 2 usage, 1 anything else.
@@ -32,13 +41,16 @@ def run(name: str, /, *, budget: str | None = None, json: Json = False, **parame
     Args:
         name: which automation, like daily-digest.
         budget: a limit for this run, besides the automation's own: "0.10 USD".
+        user: whom it is for: whose budgets and credits it takes.
+        org: which organisation it is for.
+        tag: a name that budgets can go by; may be repeated.
         json: print one JSON document instead of following the run.
         parameters: the automation's own, like --source PATH.
     """
     from farebox.cli.running import run_here
 
     limit = None if budget is None else parse_money(budget)
-    run_here(name, parameters, limit, as_json=json)
+    run_here(name, parameters, limit, whose=Whose(user, org, tag), as_json=json)
 
 
 @app.command
@@ -111,31 +123,6 @@ def report(run_id: str = "last", /, *, json: Json = False) -> None:
         print_json(found.to_json())
     else:
         _out.print(render_terminal(found))
-
-
-@app.command
-def budgets(*, json: Json = False) -> None:
-    """List the budgets whose window is open: limit, spent, held, left, reset.
-
-    Args:
-        json: print JSON.
-    """
-    states = get_runtime().ledger.budgets()
-    if json:
-        fields = ("name", "scope", "key", "window", "starts_at", "resets_at", "limit", "spent", "held", "left")
-        print_json([{field: getattr(state, field) for field in fields} for state in states])
-        return
-    if not states:
-        _out.print("No budget has an open window yet; the first run opens one.")
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("budget", "limit", "spent", "held", "left", "resets"):
-        table.add_column(heading, justify="left" if heading in {"budget", "resets"} else "right")
-    for state in states:
-        amounts = (state.limit, state.spent, state.held, state.left)
-        reset = f"{state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else "with the run"
-        table.add_row(Text(state.name), *map(format_money, amounts), reset)
-    _out.print(table)
 
 
 @app.command

@@ -15,6 +15,7 @@ from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json
 from farebox.gate import BUDGET_OF_THIS_RUN
 from farebox.runtime import Runtime, get_runtime
+from farebox.whose import NOBODYS, WHOSE_RUN, Whose
 from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import Run
@@ -49,7 +50,7 @@ class _Record:
         self.outcome, self.settled_as = outcome, settled
 
 
-def run_here(name: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
+def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Whose = NOBODYS, as_json: bool) -> None:
     """Run an automation in this process; ends as its exit code says.
 
     Raises:
@@ -57,9 +58,11 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, as_json: b
     """
     runtime = get_runtime()
     flow = find_flow(name)
-    parameters = read_parameters(flow, given)
+    named = {key: value for key, value in (("user", whose.user), ("org", whose.org)) if value}
+    parameters = read_parameters(flow, given | {k: v for k, v in named.items() if k in flow.parameters.properties})
     record = _Record()
     runtime.watchers.append(record)
+    token = WHOSE_RUN.set(whose)
     console = Console(highlight=False, stderr=as_json)
     try:
         state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
@@ -67,6 +70,7 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, as_json: b
             _print_json(record, state)
         _show(runtime, record, state, console, as_json=as_json)
     finally:
+        WHOSE_RUN.reset(token)
         runtime.watchers.remove(record)
 
 
@@ -131,7 +135,7 @@ def _print_json(record: _Record, state: State[Any]) -> None:
     print_json(
         {
             "run_id": run.run_id if run else None,
-            "outcome": record.outcome,
+            "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
             "message": state.message,
             "sandbox": run.stand_in if run else None,
             "point_nano": run.point_nano if run else None,

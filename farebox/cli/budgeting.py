@@ -1,0 +1,124 @@
+"""``farebox budgets``: the limits that hold, what is left of each, and how they came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json
+from farebox.runtime import get_runtime
+from pricing.budgets import BudgetState
+from pricing.limits import SOFT, Limit, read_scope, read_window
+from pricing.money import format_money, parse_money
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+budgets = App(name="budgets", help="List the budgets, set limits, and look back.")
+app.command(budgets)
+
+_out = Console(highlight=False)
+_FIELDS = ("name", "scope", "key", "window", "starts_at", "resets_at", "limit", "spent", "held", "left")
+_SOFT = ("soft", "soft_at")
+
+
+@budgets.default
+@budgets.command(name="list")
+def list_budgets(*, json: Json = False) -> None:
+    """List the budgets whose window is open: limit, spent, held, left, reset; and the limits that were set.
+
+    Args:
+        json: print JSON.
+    """
+    runtime = get_runtime()
+    states, stated = runtime.ledger.budgets(), runtime.limits.all()
+    if json:
+        print_json([_plain(state) for state in states])
+        return
+    if states:
+        _out.print(_table(states, "resets", [_moment(state.resets_at) or "with the run" for state in states]))
+    else:
+        _out.print("No budget has an open window yet; the first run opens one.")
+    for limit in stated:
+        _out.print(
+            f"set: {limit.scope} {limit.key} per {limit.window}, {format_money(limit.limit)}, soft {limit.soft}",
+            style="dim",
+            markup=False,
+        )
+
+
+@budgets.command(name="set")
+def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = SOFT) -> None:
+    """Set a limit for runs from now on, in place of the same one in farebox.toml.
+
+    A lower limit that the automation itself declares still counts.
+
+    Args:
+        scope: automation, operation, user, org or tag.
+        key: which one; "*" for each of them on its own.
+        window: day, week or month.
+        limit: an amount like "50 USD", or "none" to take back what was set.
+        soft: when to tell of it, once per window: "80%", an amount, or "none".
+    """
+    runtime, where = get_runtime(), (read_scope(scope), key, read_window(window))
+    if limit.strip().lower() == "none":
+        runtime.limits.take_back(*where)
+        _out.print(f"Taken back: {scope} {key} per {window}.", markup=False)
+        return
+    stated = Limit(*where, parse_money(limit), soft)
+    runtime.limits.set(stated)
+    _out.print(f"Set: {scope} {key} per {window} {format_money(stated.limit)}, soft {soft}.", markup=False)
+
+
+@budgets.command
+def history(scope: str, key: str, /, *, limit: int = 20, json: Json = False) -> None:
+    """Look back: what was spent in a budget's windows, and how its limits came to be.
+
+    Args:
+        scope: automation, operation, user, org or tag.
+        key: which one.
+        limit: how many of each, newest first.
+        json: print JSON.
+    """
+    runtime, wanted = get_runtime(), read_scope(scope)
+    windows = runtime.limits.windows(wanted, key, limit=limit)
+    changes = runtime.limits.changes(wanted, key, limit=limit)
+    if json:
+        told = [{name: getattr(c, name) for name in ("at", "window", "limit", "soft", "origin")} for c in changes]
+        print_json({"windows": [_plain(state) for state in windows], "changes": told})
+        return
+    if not windows and not changes:
+        _out.print(f"Nothing is known of a budget of {scope} {key}.", markup=False)
+        return
+    _out.print(_table(windows, "soft threshold reached", [_moment(state.soft_at) or "no" for state in windows]))
+    for change in changes:
+        what = "taken back" if change.limit is None else format_money(change.limit)
+        how = "set" if change.origin == "set" else "in force"
+        _out.print(f"{_moment(change.at)}  per {change.window}: {what} ({how})", style="dim")
+
+
+def _plain(state: BudgetState) -> dict[str, Any]:
+    return {field: getattr(state, field) for field in (*_FIELDS, *_SOFT)}
+
+
+def _table(states: Sequence[BudgetState], last: str, cells: Sequence[str]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("budget", "from", "limit", "spent", "held", "left", last):
+        table.add_column(heading, justify="left" if heading in {"budget", "from", last} else "right")
+    for state, cell in zip(states, cells, strict=True):
+        amounts = (state.limit, state.spent, state.held, state.left)
+        style = "yellow" if state.soft_at else ""
+        table.add_row(
+            Text(state.name, style), f"{state.starts_at:%Y-%m-%d}", *(format_money(amount) for amount in amounts), cell
+        )
+    return table
+
+
+def _moment(when: Any) -> str:
+    return f"{when:%Y-%m-%d %H:%M %Z}" if when else ""

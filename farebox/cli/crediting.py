@@ -1,0 +1,99 @@
+"""``farebox credits``: what users and organisations pay outcomes with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json
+from farebox.runtime import get_runtime
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+credit = App(name="credits", help="Grant credits to a user or an organisation, and see what became of them.")
+app.command(credit)
+
+_out = Console(highlight=False)
+
+
+@credit.command
+def grant(
+    wallet: str,
+    amount: int,
+    /,
+    *,
+    expires: datetime | None = None,
+    priority: int = 0,
+    rollover: int = 0,
+    json: Json = False,
+) -> None:
+    """Give a wallet credits. The first grant opens it; from then on its runs are refused when it has not enough.
+
+    Args:
+        wallet: org:NAME or user:NAME. A user's own wallet pays before their organisation's.
+        amount: how many.
+        expires: the date from which they cannot be spent any more, in the project's time zone.
+        priority: grants with a lower one are spent first; of the same, those that expire first.
+        rollover: how many of them, unspent when they expire, are carried over, once, for as long again.
+        json: print JSON.
+    """
+    runtime = get_runtime()
+    until = expires.replace(tzinfo=runtime.settings.zone) if expires and expires.tzinfo is None else expires
+    made = runtime.wallets.grant(wallet, amount, expires=until, priority=priority, rollover=rollover)
+    left = runtime.wallets.balance(wallet).available
+    if json:
+        print_json({"grant_id": made, "wallet": wallet, "available": left})
+    else:
+        _out.print(f"{wallet}: {amount} credits granted, {left} available.", markup=False)
+
+
+@credit.command
+def balance(wallet: str | None = None, /, *, json: Json = False) -> None:
+    """Show what a wallet has, by grant in the order they are spent; every wallet if none is named.
+
+    Args:
+        wallet: org:NAME or user:NAME.
+        json: print JSON.
+    """
+    wallets = get_runtime().wallets
+    found = [wallets.balance(name) for name in ([wallet] if wallet else wallets.ids())]
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    if not found:
+        _out.print("There is no wallet yet: credits are not enforced. `farebox credits grant org:NAME 100` opens one.")
+    for one in found:
+        held = f", {one.held} set aside for runs under way" if one.held else ""
+        _out.print(f"{one.wallet_id}: {one.available} credits{held}", markup=False)
+        for part in one.grants:
+            until = f"until {part.expires_at:%Y-%m-%d %H:%M %Z}" if part.expires_at else "for good"
+            carried = f", {part.rollover} of them carried over then" if part.rollover else ""
+            _out.print(f"  {part.available} of {part.granted} {until}{carried}", style="dim")
+
+
+@credit.command
+def statement(wallet: str, /, *, json: Json = False) -> None:
+    """Show every movement of a wallet, oldest first.
+
+    Args:
+        wallet: org:NAME or user:NAME.
+        json: print JSON.
+    """
+    lines = get_runtime().wallets.statement(wallet)
+    if json:
+        print_json([asdict(line) for line in lines])
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("when", "what", "credits", "balance", "run"):
+        table.add_column(heading, justify="right" if heading in {"credits", "balance"} else "left")
+    for line in lines:
+        signed = f"{line.change:+d}" if line.change else f"({line.credits})"
+        table.add_row(f"{line.at:%Y-%m-%d %H:%M:%S}", line.kind, signed, str(line.balance), (line.run_id or "")[:8])
+    _out.print(table)
