@@ -14,6 +14,7 @@ from farebox.cli.display import basis
 from farebox.gate import Priced, price_run, standing_rules
 from farebox.routes import pressure
 from farebox.runtime import Runtime
+from farebox.whose import whose_run
 from pricing.money import format_money
 
 if TYPE_CHECKING:
@@ -80,6 +81,6 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
     defaults = {name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field}
     given = defaults | parameters
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    economic = pressure(runtime, standing_rules(runtime, automation))
+    economic = pressure(runtime, standing_rules(runtime, automation, whose_run(given)))
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
     return Compared(automation.name, automation.price.text, tuple(quotes))
