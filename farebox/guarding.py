@@ -43,13 +43,14 @@ class GuardsSettings(BaseModel):
     at: dict[str, dict[str, GuardSettings]] = {}
 
     def declared(self, automation: str, operation: str) -> dict[str, dict[str, Any]]:
-        """Per guard what is written down for it, the narrower place winning key by key."""
-        places = [self.__pydantic_extra__ or {}]
-        places += [self.at.get(place, {}) for place in (f"*/{operation}", automation, f"{automation}/{operation}")]
-        found: dict[str, dict[str, Any]] = {name: {"mode": mode} for name, mode in DEFAULTS.items()}
-        for tables in places:
+        """Per guard what is written down for it, the narrower place winning key by key; ``place`` is the narrowest."""
+        narrower = (f"*/{operation}", automation, f"{automation}/{operation}")
+        places = [("", self.__pydantic_extra__ or {}), *((place, self.at.get(place, {})) for place in narrower)]
+        found: dict[str, dict[str, Any]] = {name: {"mode": mode, "place": ""} for name, mode in DEFAULTS.items()}
+        for place, tables in places:
             for name, table in tables.items():
-                found[name] = found.get(name, {"mode": "shadow"}) | table.model_dump(exclude_unset=True)
+                before = found.get(name, {"mode": "shadow"})
+                found[name] = before | table.model_dump(exclude_unset=True) | {"place": place}
         return found
 
 
@@ -78,8 +79,9 @@ class DeclaredGuards:
         guards = []
         for name, table in self._settings.declared(automation, operation).items():
             options = dict(table)
-            mode, use = options.pop("mode", "shadow"), options.pop("use", "")
+            mode, use, place = (options.pop(key, "") for key in ("mode", "use", "place"))
             if mode != "off":
-                guard = build_guard(find_guard(name, use), options, self._parts, f"guards.{name}")
+                parts = {**self._parts, "place": place}
+                guard = build_guard(find_guard(name, use), options, parts, f"guards.{name}")
                 guards.append(Guarded(guard, mode))
         return Pipeline(guards, overrides=self._settings.messages)

@@ -21,6 +21,7 @@ from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
+from pricing.moving_windows import MovingWindows
 from pricing.limits import StatedLimits
 from pricing.observed import Observed, observe
 from pricing.quotes import Quote
@@ -84,7 +85,7 @@ class Runtime:
         self.replica = Replica(self.home / "replica.duckdb", store)
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)
-        guards = DeclaredGuards(settings.guards, {})
+        guards = DeclaredGuards(settings.guards, {"windows": MovingWindows(store)})
         turns = settings.turns
         telemetry = Telemetry()
         quarantine = Quarantine(

@@ -10,6 +10,7 @@ __all__ = [
     "pii_patterns",
     "pii_phones",
     "pipeline",
+    "rate",
     "secrets",
     "vault",
     "verdicts",

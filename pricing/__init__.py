@@ -14,6 +14,7 @@ __all__ = [
     "locks",
     "model_ids",
     "money",
+    "moving_windows",
     "observed",
     "plans",
     "quotes",
