@@ -42,7 +42,13 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, tags: set[str]) -
     from prefect.client.orchestration import get_client
     from prefect.context import FlowRunContext
 
-    create_markdown_artifact(markdown, key=f"{automation}-cost", description="What this run cost, and why")
+    # Around an async flow it would hand back a coroutine, even on a thread of its own, and publish nothing.
+    create_markdown_artifact(
+        markdown,
+        key=f"{automation}-cost",
+        description="What this run cost, and why",
+        _sync=True,  # type: ignore[call-arg]
+    )
     context = FlowRunContext.get()
     known = context.flow_run.tags if context is not None and context.flow_run is not None else []
     with get_client(sync_client=True) as client:
