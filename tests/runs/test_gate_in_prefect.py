@@ -143,7 +143,12 @@ def test_the_shipped_automations_run(runtime: Runtime, project: Project, sandbox
 
 
 async def test_an_async_automation(runtime: Runtime, sandbox: Sandbox):
+    from prefect.client.orchestration import get_client
+
     judged = await judge_all(["one", "two"])
+    async with get_client() as client:
+        artifacts = await client.read_artifacts()
+    assert "judge-all-cost" in {artifact.key for artifact in artifacts}
     assert all(isinstance(judgement, Judgement) for judgement in judged)
     assert outcomes(runtime) == ["completed"]
     assert len(assert_ledger_equals_journal(runtime, sandbox.journal)) == 2
