@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing.errors import FareboxError
-from tests.faults.virtual import BEGAN, OTHER, SERVICE, TARGETS, Stage, staged
+from tests.faults.virtual import BEGAN, OTHER, SERVICE, TARGETS, Played, Stage, staged
 from tests.support.books import assert_ledger_adds_up
 
 EXAMPLES = 10_000 if os.environ.get("LONG_TESTS") else 150
@@ -46,7 +46,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_no_turn_runs_on_or_is_lost(stage: Stage, script: Any, turns: Any, limits: tuple[float, int, int]):
     deadline, most, retries = limits
     played = stage.play(script, turns, deadline=deadline, max_attempts=most, retries=retries)
-    asked = sum(together for _, together in turns)
+    assert_sound(played, sum(together for _, together in turns), deadline, most)
+
+
+def assert_sound(played: Played, asked: int, deadline: float, most: int) -> None:
+    """Every turn ended, within its limits, and is written down with all that was sent for it."""
     assert len(played.outcomes) == len(played.turns) == asked
     assert all(isinstance(outcome, str | FareboxError) for outcome in played.outcomes)
     assert played.in_flight == 0
