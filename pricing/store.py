@@ -84,6 +84,7 @@ class Store:
         when one of them fails, the others are run again without it.
         """
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # what was submitted is written, whoever stops waiting for it
         with self._opening:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_submitted, name="farebox-ledger", daemon=True)
