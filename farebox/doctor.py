@@ -105,7 +105,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
         elif not settings.sandbox.stand_in:
             yield Finding(f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these.")
         elif mixed:
-            told = f"none, so the sandbox would answer where others fail; tried {'; '.join(place.tried)}"
+            told = f"none, so it is left out; tried {'; '.join(place.tried)}"
             yield Finding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
         else:
             yield Finding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")

@@ -35,9 +35,13 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class TargetLine:
-    """One target. Without ``prices`` none are known, and every run that could reach it is refused."""
+    """One target; one without a key does not answer while others have theirs.
+
+    Without ``prices`` none are known, and every run that could reach it is refused.
+    """
 
     target: Target
+    answers: bool
     key_place: str | None
     prices: Prices | None
     health: TargetHealth | None
@@ -48,7 +52,8 @@ class TargetLine:
         names = ("name", "tier", "provider", "account", "model", "region", "failure_domain", "window", "max_output")
         return {
             **{name: getattr(target, name) for name in names},
-            "sandbox": target.stand_in,
+            "sandbox": target.stand_in and self.answers,
+            "answers": self.answers,
             "key": self.key_place,
             "prices_nano": asdict(self.prices) if self.prices else None,
             "recent": health.to_json() if health else None,
@@ -63,11 +68,12 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
     """
     known = {(h.target, h.provider, h.model, h.stand_in): h for h in target_health(runtime.replica)}
     lines = []
-    for target in runtime.router.targets:
+    for target in runtime.targets:
         key = runtime.keys[target.name]
         lines.append(
             TargetLine(
                 target=target,
+                answers=target in runtime.router.targets,
                 key_place=None if isinstance(key, Missing) else key.place,
                 prices=prices(runtime.rates, target),
                 health=known.get((target.name, target.provider, target.model, target.stand_in)),

@@ -13,16 +13,17 @@ from urllib.parse import urlsplit
 from farebox.credentials import find_key
 from farebox.events import tell_prefect, tell_soft_threshold
 from farebox.guarding import DeclaredGuards
+from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
-from farebox.targets import build_target
+from farebox.targets import answering, build_target
 from pricing.budgets import BudgetRule, Refusal
 from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.ledger import Ledger
-from pricing.moving_windows import MovingWindows
 from pricing.limits import StatedLimits
+from pricing.moving_windows import MovingWindows
 from pricing.observed import Observed, observe
 from pricing.quotes import Quote
 from pricing.rates import RateCard
@@ -71,8 +72,9 @@ class Runtime:
         self.keys = {target.name: find_key(target) for target in settings.targets}
         self.observations = Observations(self._observe)
         may_stand_in = settings.sandbox.stand_in
+        self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
         self.router = Router(
-            [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets],
+            answering(self.targets),
             self.rates,
             self.observations,
         )
@@ -85,7 +87,8 @@ class Runtime:
         self.replica = Replica(self.home / "replica.duckdb", store)
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)
-        guards = DeclaredGuards(settings.guards, {"windows": MovingWindows(store)})
+        parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
+        guards = DeclaredGuards(settings.guards, parts)
         turns = settings.turns
         telemetry = Telemetry()
         quarantine = Quarantine(
@@ -107,7 +110,7 @@ class Runtime:
         self.engine = Engine(
             self.ledger,
             self.router,
-            Prompts(settings.prompts),
+            Prompts((*settings.prompts, PROMPTS)),
             Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry, breaker=breaker),
             LoopThread(),
             holds=holds,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from farebox.aws import find_region
 from farebox.credentials import PROVIDERS
 from farebox.keys import Key, Missing
@@ -13,6 +15,14 @@ from tasks.targets import Credential, Target
 _DEFAULT_REGION = "us-east-1"
 _UNKNOWN_WINDOW = 8_192
 """Tokens: what a self-hosted model is taken to read when nothing is said (Ollama's own default is 4,096)."""
+
+
+def answering(targets: Sequence[Target]) -> list[Target]:
+    """The targets that may answer: those with a key; where none has one, all of them, by the sandbox.
+
+    Never both: an extract of the sandbox must not come where a model's answer is paid for and expected.
+    """
+    return [target for target in targets if not target.stand_in] or list(targets)
 
 
 def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, *, stand_in: bool = True) -> Target:

@@ -20,13 +20,14 @@ def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices:
     example = f"{EXAMPLE.input_tokens:,} + {EXAMPLE.output_tokens:,} tokens"
     notes = [Text(f"Per million tokens; example: {example}, no cache. Rates: {rate_version}.", "dim")]
     if any(line.target.stand_in for line in lines):
-        notes.append(Text("sandbox: it has no key; `farebox doctor` tells where one was looked for.", "dim"))
+        notes.append(Text("sandbox, no key: `farebox doctor` tells where one was looked for.", "dim"))
     return Group(*shown, *notes)
 
 
 def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType:  # noqa: FBT001 - what --prices asks
     target = line.target
-    kind = ("sandbox", "yellow") if target.stand_in else ("real", "green")
+    without = ("sandbox", "yellow") if line.answers else ("no key: left out", "dim")
+    kind = without if target.stand_in else ("real", "green")
     heading = Text.assemble(f"{number}  ", (clean(target.name), "bold"), f"  {target.tier.replace('_', ' ')}  ", kind)
     where = " · ".join(part for part in (target.provider, target.region) if part)
     domain = "" if target.failure_domain == "/".join(p for p in (target.provider, target.region) if p) else (

@@ -175,6 +175,9 @@ def introduce(console: Console) -> None:
             "model's; token counts, prices, budgets and reports are what a real run would show.\n",
             style="dim",
         )
+    else:
+        names = ", ".join(sorted({target.provider for target in runtime.router.targets}))
+        console.print(f"Keys were found for {names}: real models answer, at the price of the quote.\n", style="dim")
 
 
 def what_next(console: Console) -> None:

@@ -21,6 +21,8 @@ KEY = "sk-proj-AbC123-very-secret"
 def no_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without AWS files, on a machine that is not Amazon's; the folder its files would be in."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    monkeypatch.delenv("AWS_CONFIG_FILE")
     monkeypatch.setattr(aws, "_VENDOR", tmp_path / "vendor")
     (tmp_path / ".aws").mkdir()
     return tmp_path / ".aws"

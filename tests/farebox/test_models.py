@@ -54,7 +54,7 @@ def page(runtime: Runtime, *, cache_prices: bool = False) -> str:
 def answered(runtime: Runtime) -> None:
     run = Run("r1", "digest", "fast", "[]", "{}", "v", "prior", 0, USD, USD, USD, USD, USD, True, 1)
     runtime.ledger.admit(run, [])
-    target = runtime.router.targets[0]
+    target = runtime.targets[0]
     for number, outcome in enumerate(["ok", "ok", "overloaded"]):
         intent = Intent(f"a{number}", "t1", "r1", "o", 0, number, "primary", target.name, target.provider,
                         "default", target.model, "light", True, 0, "v", number)  # fmt: skip
@@ -88,7 +88,7 @@ def test_what_a_target_did_lately_comes_from_the_replica_alone(runtime: Runtime)
 def test_the_page_fits_and_tells_what_matters(runtime: Runtime):
     text = page(runtime, cache_prices=True)
     assert max(map(len, text.splitlines())) <= 80
-    assert "1  haiku  light  sandbox" in text
+    assert "1  haiku  light  no key: left out" in text
     assert "2  own  last resort  real" in text
     assert "domain cellar" in text
     assert "$1.00 in, $5.00 out · example $0.0045" in text
