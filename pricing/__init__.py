@@ -16,6 +16,7 @@ __all__ = [
     "money",
     "moving_windows",
     "observed",
+    "packaging",
     "plans",
     "quotes",
     "rate_sources",

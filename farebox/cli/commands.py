@@ -7,7 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from rich.console import Console
 
-from farebox.cli import breakers, budgeting, crediting, inspecting, routing  # noqa: F401 - they add their commands
+from farebox.cli import (  # noqa: F401 - they add their commands
+    auditing,
+    breakers,
+    budgeting,
+    crediting,
+    inspecting,
+    packaging,
+)
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json

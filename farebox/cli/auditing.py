@@ -1,0 +1,73 @@
+"""``farebox quotes audit``: were past quotes right?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json
+from farebox.runtime import get_runtime
+
+if TYPE_CHECKING:
+    from pricing.reports.quote_audit import QuoteAudit, Share
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+quotes = App(name="quotes", help="Look back at past quotes.")
+app.command(quotes)
+
+_out = Console(highlight=False)
+
+
+@quotes.command
+def audit(automation: str | None = None, /, *, json: Json = False) -> None:
+    """Compare what runs cost with what they were quoted: coverage, drift, over-holding.
+
+    Args:
+        automation: only this one's quotes.
+        json: print JSON.
+    """
+    from pricing.reports.quote_audit import ENOUGH, quote_audits
+
+    runtime = get_runtime()
+    runtime.replica.sync()
+    found = quote_audits(runtime.replica, automation)
+    if json:
+        print_json([one.to_json() for one in found])
+        return
+    if not found:
+        _out.print("No run has ended yet: there is nothing to compare.")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("automation", "runs", "within p95", "95 % sure", "within p50", "held ÷ spent", "drift"):
+        table.add_column(heading, justify="left" if heading == "automation" else "right")
+    for one in found:
+        shares = (str(one.p95.runs), _percent(one.p95), _sure(one.p95), _percent(one.p50))
+        table.add_row(_name(one), *shares, _times(one.over_holding), _times(one.drift))
+    _out.print(table)
+    for one in found:
+        for warning in one.warnings:
+            _out.print(f"{_name(one)}: {warning}", style="yellow", markup=False)
+    if any(one.p95.runs < ENOUGH for one in found):
+        _out.print(f"An honest p95 covers 93–97 %; a coverage of less than {ENOUGH} runs says little.", style="dim")
+
+
+def _name(one: QuoteAudit) -> str:
+    return f"{one.automation} {one.quality}" + (" (sandbox)" if one.stand_in else "")
+
+
+def _percent(share: Share) -> str:
+    return "–" if share.share is None else f"{share.share:.1%}"
+
+
+def _sure(share: Share) -> str:
+    return f"{share.low:.0%}–{share.high:.0%}"
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} ×"
