@@ -6,12 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from pricing.clock import from_us
 from pricing.errors import UnknownPrice
-from pricing.facts import Run
 from pricing.ledger import Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.plans import ResolvedPlan
@@ -51,13 +51,14 @@ def _repriced(
         used[usage.run_id].append(usage)
     score = {run.run_id: run.score for run in past}
     scores: dict[str, float | None] = {}
+    point = cache(lambda plan, routes: _point(plan, routes, card, mixes))  # runs of a day mostly have one plan
     for run in ledger.runs(list(score)):
         try:
             if run.run_id in foreign:
                 cost = sum(_cost(usage, card) for usage in used[run.run_id])
             else:
                 cost = round(score[run.run_id] * run.point_nano)
-            scores[run.run_id] = score_of(cost, _point(run, card, mixes))
+            scores[run.run_id] = score_of(cost, point(run.plan, run.routes))
         except UnknownPrice:
             scores[run.run_id] = None
     return scores
@@ -68,11 +69,10 @@ def _cost(used: RunUsage, card: RateCard) -> Nano:
     return card.price(used.model, used.provider, used.usage) if used.counted else used.cost_nano
 
 
-def _point(run: Run, card: RateCard, mixes: Mapping[str, Sequence[int]]) -> Nano:
-    plan = ResolvedPlan.from_json(json.loads(run.plan))
-    routes = json.loads(run.routes)
+def _point(plan: str, routes: str, card: RateCard, mixes: Mapping[str, Sequence[int]]) -> Nano:
+    steps, by_operation = ResolvedPlan.from_json(json.loads(plan)).steps, json.loads(routes)
     return sum(
-        expected_cost(step, _mix(routes[step.operation], mixes.get(step.operation)), card) for step in plan.steps
+        expected_cost(step, _mix(by_operation[step.operation], mixes.get(step.operation)), card) for step in steps
     )
 
 
