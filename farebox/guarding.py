@@ -18,6 +18,11 @@ DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii
 """Guards that are there without being declared."""
 
 
+JUDGE = "judge"
+"""The operation of what guards ask; those that ask do not guard it, or they would never end."""
+ASKING = frozenset({"scope", "inappropriate", "judge", "rate"})
+
+
 class GuardSettings(BaseModel):
     """One guard's table. What is not named here is an option of the guard itself.
 
@@ -80,7 +85,7 @@ class DeclaredGuards:
         for name, table in self._settings.declared(automation, operation).items():
             options = dict(table)
             mode, use, place = (options.pop(key, "") for key in ("mode", "use", "place"))
-            if mode != "off":
+            if mode != "off" and not (operation == JUDGE and name in ASKING):
                 parts = {**self._parts, "place": place}
                 guard = build_guard(find_guard(name, use), options, parts, f"guards.{name}")
                 guards.append(Guarded(guard, mode))

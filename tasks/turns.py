@@ -16,6 +16,7 @@ from guardrails.pipeline import Guards
 from guardrails.verdicts import Decision
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
+from pricing.money import Nano
 from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
@@ -44,6 +45,7 @@ class Answer(Generic[T]):
     reply: ModelReply = field(repr=False)
     target: str
     stand_in: bool
+    cost_nano: Nano = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,8 @@ class Turns:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
         reply = replace(reply, text=text, tool_calls=calls)
-        return Answer(value, reply, candidate.target.name, candidate.target.stand_in)
+        cost = journey.allowance.cost_nano
+        return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
 
     def _guard_piece(self, journey: Journey[T]) -> Callable[[str], Awaitable[str]]:
         """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""

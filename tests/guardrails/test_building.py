@@ -1,5 +1,6 @@
 """A guard of a team's own is one class: this file has one, and shows that it can be declared."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ class ToneGuard:
 HERE = "tests.guardrails.test_building"
 
 
-async def passes(settings: dict[str, object], operation: str = "chat", text: str = "!!!") -> Passed:
+async def passes(settings: Mapping[str, object], operation: str = "chat", text: str = "!!!") -> Passed:
     guards = DeclaredGuards(GuardsSettings.model_validate(settings), {})
     decisions: list[Decision] = []
     return await guards.of("letters", operation).check(

@@ -28,6 +28,9 @@ class Echo:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.say: Callable[[str], str] = lambda asked: asked
+        self.fill: Callable[[dict[str, Any], str], object] = lambda schema, said: dict.fromkeys(
+            schema["properties"], said
+        )
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -88,5 +91,5 @@ class Echo:
         said = self.say(asked)
         if body.get("response_format"):
             schema = body["response_format"]["json_schema"]["schema"]
-            said = json.dumps(dict.fromkeys(schema["properties"], said))
+            said = json.dumps(self.fill(schema, said))
         return {"role": "assistant", "content": said}

@@ -1,0 +1,42 @@
+"""How guards ask models: a turn of the run with ``operation="judge"``, at its own price, without any conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar, cast
+
+import guardrails
+from guardrails.asking import Told
+from guardrails.verdicts import Exchange
+from tasks.engine import Conversation, Engine
+from tasks.steps import Here, Step
+from tasks.structured import answer_type
+from tasks.wire import Message
+
+T = TypeVar("T")
+
+OPERATION = "judge"
+PROMPTS = Path(guardrails.__file__).parent / "prompts"
+_STEP = Step(OPERATION, tier="light", max_tokens=1_500)
+
+
+class GuardAsk:
+    """Asks on behalf of guards.
+
+    Args:
+        engine: what answers; asked for when it is first needed, since it is built after the guards.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    async def __call__(
+        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: type[T]
+    ) -> Told[T]:
+        """The answer, and what it cost; raises whatever a turn raises."""
+        engine = self._engine()
+        prompt = engine.render(template, dict(values))
+        talk = Conversation.of(_STEP, [Message("user", prompt.user)])
+        answer = await engine.turn(Here(exchange.run_id, _STEP), prompt, talk, answer_type(returns))
+        return Told(cast("T", answer.value), answer.cost_nano)

@@ -1,0 +1,29 @@
+"""How a guard asks a model: by a callable from above, which attributes the cost to the run as ``operation="judge"``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from guardrails.verdicts import Exchange
+from pricing.money import Nano
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Generic[T]):
+    """What a model said to a guard, and what that cost."""
+
+    value: T = field(repr=False)
+    cost_nano: Nano
+
+
+class Ask(Protocol):
+    """Asks a model with one of the templates in ``guardrails/prompts``; no conversation goes along."""
+
+    async def __call__(
+        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: type[T]
+    ) -> Told[T]:
+        """The answer, as ``returns``. Raises whatever a turn raises."""

@@ -1,0 +1,129 @@
+"""Whether a request is what an automation is for: naive Bayes over examples, and a cheap model where that is unsure.
+
+Similarity to examples inside the scope alone turns away a third of what belongs there; examples of what does *not*
+belong make the difference (measured on 150 intents, ``docs/guardrails.md``). So there are built-in ones of small talk,
+general knowledge and errands, and a team adds its own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, Field
+
+from guardrails.asking import Ask
+from guardrails.scope_negatives import NEGATIVES
+from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_READ = 4_000
+"""Characters of the last text that are read: what somebody wants is said early."""
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class NaiveBayes:
+    """Inside or outside, by the words and pairs of words of a text.
+
+    Args:
+        inside: examples of what belongs.
+        outside: examples of what does not.
+
+    Raises:
+        ValueError: there are none of one kind.
+    """
+
+    def __init__(self, inside: Sequence[str], outside: Sequence[str]) -> None:
+        if not inside or not outside:
+            raise ValueError("it needs examples of what is in scope")
+        sides = [Counter[str](), Counter[str]()]
+        for side, texts in zip(sides, (outside, inside), strict=True):
+            for text in texts:
+                side.update(set(_features(text)))
+        vocabulary = sides[0].keys() | sides[1].keys()
+        totals = [len(texts) for texts in (outside, inside)]
+        self._weights = {
+            word: math.log((sides[1][word] + 0.4) / (totals[1] + 0.8))
+            - math.log((sides[0][word] + 0.4) / (totals[0] + 0.8))
+            for word in vocabulary
+        }
+
+    def inside(self, text: str) -> float:
+        """How likely the text is inside, from 0 to 1; 0.5 for one of which no word is known."""
+        score = sum(self._weights.get(feature, 0.0) for feature in set(_features(text)))
+        return 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
+
+
+def _features(text: str) -> Iterator[str]:
+    words = [_stem(word) for word in _WORD.findall(text[:_READ].lower())]
+    yield from words
+    yield from (f"{first} {second}" for first, second in pairwise(words))
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "edly", "ed", "es", "s", "ly"):
+        if word.endswith(ending) and len(word) - len(ending) > 2:  # noqa: PLR2004 - what is left must tell a word
+            return word.removesuffix(ending)
+    return word
+
+
+class Topic(BaseModel):
+    """What a model says of a request."""
+
+    in_scope: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeGuard:
+    """Blocks what an automation is not for.
+
+    Args:
+        ask: asks a model.
+        inside: examples of what it is for, 20 per intent or so.
+        outside: examples of what it is not for, besides the built-in ones.
+        topics: what it is for, in a few words; for the message, and for the model that is asked.
+        block_below: likelihood of being inside below which a request is blocked.
+        sure_above: from which on it passes; what lies between is the grey zone.
+        unsure: what becomes of the grey zone: ``allow``, or ``ask`` a light model.
+    """
+
+    ask: Ask = field(repr=False)
+    inside: tuple[str, ...] = field(repr=False)
+    outside: tuple[str, ...] = field(default=(), repr=False)
+    topics: str = ""
+    block_below: Share = 0.15
+    sure_above: Share = 0.6
+    unsure: Literal["allow", "ask"] = "allow"
+    model: NaiveBayes = field(init=False, repr=False)
+
+    name: ClassVar[str] = "scope"
+    version: ClassVar[str] = "1"
+    direction: ClassVar[Direction] = "input"
+    rank: ClassVar[int] = 40
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", NaiveBayes(self.inside, (*NEGATIVES, *self.outside)))
+
+    async def check(self, exchange: Exchange) -> Verdict:
+        """Block with ``scope``, or allow; the last text is judged: the first is our own system text."""
+        text = exchange.texts[-1]
+        likely = self.model.inside(text)
+        if likely >= self.sure_above:
+            return allow()
+        if likely < self.block_below:
+            return self._outside(0)
+        if self.unsure == "allow":
+            return allow(unsure=round(likely, 2))
+        values = {"topics": self.topics, "examples": self.inside[:20], "text": text[:_READ]}
+        told = await self.ask(exchange, "guard_scope.j2", values, Topic)
+        return allow(cost_nano=told.cost_nano) if told.value.in_scope else self._outside(told.cost_nano)
+
+    def _outside(self, cost: int) -> Verdict:
+        if self.topics:
+            return block(Reason.SCOPE, cost_nano=cost, topics=self.topics[:200])
+        return block(Reason.SCOPE, cost_nano=cost)

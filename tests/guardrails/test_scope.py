@@ -1,0 +1,71 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from benchmarks.guard_texts import hostile
+from benchmarks.guards import slowest
+from benchmarks.intents import requests
+from guardrails.asking import Told
+from guardrails.inappropriate import InappropriateGuard
+from guardrails.scope import NaiveBayes, ScopeGuard
+from guardrails.verdicts import Exchange, Reason, Verdict
+
+
+class Model:
+    """Answers what it is told to, and notes what it was asked."""
+
+    def __init__(self, **said: bool) -> None:
+        self.said = said
+        self.asked: list[Mapping[str, object]] = []
+
+    async def __call__(
+        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: Any
+    ) -> Told[Any]:
+        self.asked.append(values)
+        return Told(returns(**self.said), 7)
+
+
+SETS = requests(seed=3)
+
+
+async def ask(guard: ScopeGuard | InappropriateGuard, text: str) -> Verdict:
+    return await guard.check(Exchange("input", "chat", "assistant", "r", ("system", text)))
+
+
+async def test_own_requests_pass_and_strange_ones_are_blocked():
+    guard = ScopeGuard(Model(), tuple(SETS["learn_in"]), tuple(SETS["learn_out"]), topics="invoices")
+    wrong = [text for text in SETS["in"] if (await ask(guard, text)).action == "block"]
+    blocked = [text for text in SETS["out"] if (await ask(guard, text)).action == "block"]
+    assert len(wrong) <= len(SETS["in"]) * 0.02
+    assert len(blocked) >= len(SETS["out"]) * 0.75
+    told = await ask(guard, "what is the weather in paris")
+    assert (told.reason, told.facts) == (Reason.SCOPE, {"topics": "invoices"})
+
+
+async def test_the_grey_zone_asks_a_model_and_pays_for_it():
+    model = Model(in_scope=False)
+    guard = ScopeGuard(model, ("fix the invoice",), ("fix the weather",), block_below=0, sure_above=1, unsure="ask")
+    told = await ask(guard, "fix the thing")
+    assert (told.action, told.cost_nano, len(model.asked)) == ("block", 7, 1)
+    model.said["in_scope"] = True
+    assert (await ask(guard, "fix the thing")).action == "allow"
+
+
+def test_examples_are_needed():
+    with pytest.raises(ValueError, match="examples"):
+        ScopeGuard(Model(), ())
+
+
+def test_hostile_texts_cost_little():
+    model = NaiveBayes(SETS["learn_in"], SETS["learn_out"])
+    assert slowest(model.inside, hostile())[0] <= 0.5
+
+
+async def test_swearing_is_sent_back_and_a_model_may_look_at_the_rest():
+    guard = InappropriateGuard(Model(appropriate=False))
+    assert (await ask(guard, "What a load of bullshit.")).action == "retry"
+    assert (await ask(guard, "Scunthorpe, Essex, assets, a cockpit")).action == "allow"
+    assert (await ask(InappropriateGuard(Model(), allowed=("bullshit",)), "bullshit")).action == "allow"
+    judged = await ask(InappropriateGuard(Model(appropriate=False), judge=True, on_find="block"), "You are no good.")
+    assert (judged.action, judged.reason, judged.cost_nano) == ("block", Reason.SAFETY, 7)

@@ -1,0 +1,98 @@
+"""Answers that are judged: by a turn of its own, paid by the run, which sees the answer and nothing else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farebox import ask, automation, llm_task, plan
+from farebox.runtime import Runtime
+from pricing import schema
+from pricing.errors import Blocked
+from tests.support.books import rows
+from tests.support.echo import TARGET, Echo
+from tests.support.project import make_project
+from tests.support.riding import riding
+
+GUARDS = """
+[guards.judge]
+mode = "enforce"
+every = {every}
+share = 1.0
+criteria = {{ grounded = "States nothing that the facts do not say.", polite = "Is polite." }}
+"""
+
+
+@llm_task(operation="chat", max_turns=9)
+def chat(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
+@automation(price="1 credit", plan=plan(chat, input_tokens=9000, output_tokens=900, calls=9))
+def talk() -> None:
+    """Never called: the tests ride it."""
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    with Echo() as running:
+        running.say = lambda asked: "The moon is cheese." if "<answer>" not in asked else asked
+        yield running
+
+
+def project(tmp_path: Path, echo: Echo, *, every: bool) -> Any:
+    guards = GUARDS.format(every=str(every).lower())
+    return make_project(tmp_path / "project", echo.url, targets=TARGET, more=guards).runtime_here()
+
+
+def judging(outcome: str) -> Any:
+    criteria = [
+        {"evidence": "it says cheese", "criterion": "grounded", "outcome": outcome},
+        {"evidence": "nothing", "criterion": "polite", "outcome": "unknown"},
+    ]
+    return lambda schema, said: {"criteria": criteria, "outcome": outcome}
+
+
+def decided(runtime: Runtime) -> list[dict[str, Any]]:
+    return [row for row in rows(runtime.ledger, schema.guard_decisions) if row["guard"] == "judge"]
+
+
+def test_a_failed_answer_is_withheld_and_the_judge_is_paid_by_the_run(tmp_path: Path, echo: Echo):
+    echo.fill = judging("fail")
+    with project(tmp_path, echo, every=True) as runtime:
+        with pytest.raises(Blocked) as blocked, riding(runtime, talk, {}):
+            chat.fn("A question that the judge must not see.")
+        assert (blocked.value.fields["reason"], blocked.value.fields["rule"]) == ("policy", "grounded")
+        attempts = rows(runtime.ledger, schema.attempts)
+        assert [attempt["operation"] for attempt in attempts] == ["chat", "judge"]
+        [decision] = decided(runtime)
+        assert decision["cost_nano"] == attempts[1]["cost_nano"] > 0
+        [settlement] = rows(runtime.ledger, schema.settlements)
+        assert settlement["spent_nano"] == sum(attempt["cost_nano"] for attempt in attempts)
+    assert "The moon is cheese." in echo.seen[1]
+    assert "must not see" not in echo.seen[1]
+
+
+def test_a_sample_is_judged_and_only_written_down(tmp_path: Path, echo: Echo):
+    echo.fill = judging("fail")
+    with project(tmp_path, echo, every=False) as runtime:
+        with riding(runtime, talk, {}):
+            assert chat.fn("Well?") == "The moon is cheese."
+        [decision] = decided(runtime)
+        assert (decision["action"], json.loads(decision["facts"])) == ("allow", {"judged": "fail", "rule": "grounded"})
+
+
+def test_a_passed_answer_goes_on(tmp_path: Path, echo: Echo):
+    echo.fill = judging("pass")
+    with project(tmp_path, echo, every=True) as runtime, riding(runtime, talk, {}):
+        assert chat.fn("Well?") == "The moon is cheese."
+
+
+def test_a_judge_that_fails_lets_nothing_pass(tmp_path: Path, echo: Echo):
+    echo.fill = lambda schema, said: {"nonsense": 1}
+    with project(tmp_path, echo, every=True) as runtime:
+        with pytest.raises(Blocked, match="could not be completed") as blocked, riding(runtime, talk, {}):
+            chat.fn("Well?")
+        assert blocked.value.fields["reason"] == "guard_error"
