@@ -23,6 +23,7 @@ __all__ = [
     "rates",
     "replica",
     "reports",
+    "review",
     "schema",
     "scores",
     "store",

@@ -8,10 +8,13 @@ from typing import Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
-from pricing.rate_sources import LIST_NAME, ListPrices, OwnRate, Rate, fingerprint
+from pricing.rate_sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
 from pricing.usage import Usage
 
 __all__ = ["OwnRate", "RateCard"]
+
+LARGEST_INPUT = 2**62
+"""More tokens than any request has."""
 
 
 class RateCard:
@@ -79,6 +82,17 @@ class RateCard:
         if worst is None:
             raise self._unknown(model, provider)
         return worst
+
+    def bands(self, model: str, provider: str, at: datetime | None = None) -> list[tuple[int, int, Band]]:
+        """The rates by input: each holds above the first count of tokens and up to the second.
+
+        Raises:
+            UnknownPrice: no rate for this model, or none for what it writes.
+        """
+        rate = self._rate(model, provider, at)
+        if any(band.output is None for band in rate.bands):
+            raise self._unknown(model, provider)
+        return list(zip((-1, *rate.starts), (*rate.starts, LARGEST_INPUT), rate.bands, strict=True))
 
     def window(self, model: str, provider: str) -> int | None:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
