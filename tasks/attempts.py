@@ -38,6 +38,8 @@ LONGEST_WAIT = 60.0
 _FIRST_WAIT = 0.25
 _LONGEST_BACKOFF = 8.0
 """Also the most that is waited while another failure domain could answer at once."""
+_TOO_LITTLE = 0.001
+"""Seconds with which nothing is sent any more."""
 _SHARE = 2 / 3
 """Of what is left of the deadline: the most that one attempt takes while another failure domain could answer."""
 
@@ -76,7 +78,7 @@ class Allowance:
     @property
     def spent(self) -> bool:
         """Whether nothing more may be sent."""
-        return self.seconds <= 0 or self.left <= 0
+        return self.seconds < _TOO_LITTLE or self.left <= 0
 
     @property
     def left(self) -> int:
@@ -247,11 +249,11 @@ class Attempts:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
         import httpx
 
-        if slot.allowance.seconds <= 0:  # writing the intent down took all that was left
+        if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
         wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
-        seconds = max(0.001, slot.seconds)
+        seconds = slot.seconds
         try:
             async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
                 if slot.sink is not None:

@@ -15,6 +15,7 @@ from tasks.sandbox import Latency, Sandbox, read_journal
 from tests.support.project import Project, make_project
 
 READ_TIMEOUT = 0.4
+"""Of what is broken: what is healthy may be as slow as the machine."""
 KEY = "TEST_TARGET_KEY"
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ def target(
     region: str = "",
     base_url: str = "",
     tier: str = "light",
-    read_timeout: float = READ_TIMEOUT,
+    read_timeout: float = 10,
     more: str = "",
 ) -> str:
     """One of the ``[[targets]]``; with a ``base_url`` it is reached there and not at the sandbox."""
@@ -58,7 +59,7 @@ def target(
 def broken_target(name: str, provider: str, fault: str) -> str:
     """A target that fails in the named way."""
     if fault not in NO_SERVER:
-        return target(name, provider)
+        return target(name, provider, read_timeout=READ_TIMEOUT)
     with socket.socket() as taken:  # a port that was free a moment ago, and nobody listens on
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

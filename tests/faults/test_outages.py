@@ -7,7 +7,7 @@ import pytest
 
 from pricing import schema
 from pricing.errors import NoTarget
-from tests.faults.conftest import FAULTS, NO_SERVER, Place, broken_target, target
+from tests.faults.conftest import FAULTS, NO_SERVER, READ_TIMEOUT, Place, broken_target, target
 from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 
@@ -172,7 +172,8 @@ def test_every_target_is_down_and_every_turn_still_tries_one_of_each_failure_dom
 
 def test_a_brown_out_costs_one_read_timeout_and_no_retry(place: Place):
     place.inject({"kind": "slow", "seconds": 5, "target": "primary"})
-    with place.runtime([target("primary", "bedrock"), target("other", "groq")], retries=3) as runtime:
+    slow = target("primary", "bedrock", read_timeout=READ_TIMEOUT)
+    with place.runtime([slow, target("other", "groq")], retries=3) as runtime:
         with admitted(runtime) as run:
             assert unanswered(ask(runtime, run, 6)) == []
         assert place.requests() == {"primary": 1, "other": 6}

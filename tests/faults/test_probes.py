@@ -15,8 +15,8 @@ from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 
 TARGETS = [
-    target("primary", "bedrock", tier="premium", read_timeout=10),
-    target("other", "groq", tier="legacy", read_timeout=10),
+    target("primary", "bedrock", tier="premium"),
+    target("other", "groq", tier="legacy"),
 ]
 
 
