@@ -26,6 +26,8 @@ from pricing.usage import Usage
 from tasks.floors import Quality
 from tasks.routing import Candidate, Route, describe
 
+BILLED_PER_TURN = 2
+"""Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
 BUDGET_OF_THIS_RUN: ContextVar[Nano | None] = ContextVar("farebox_budget_of_this_run", default=None)
 """A limit that whoever starts a run sets for it, besides those of its automation: ``farebox run --budget``."""
 
@@ -75,6 +77,7 @@ def price_run(
             all=_model_at(route),
             max_output=steps[operation].max_tokens,
             max_input=max(candidate.target.window for candidate in route),
+            max_attempts=BILLED_PER_TURN,
         )
         for operation, route in routes.items()
     }

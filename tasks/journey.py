@@ -248,8 +248,10 @@ class Journey(Generic[T]):
             )
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
-            facts = {"tokens": self._estimate, "window": max(c.target.window for c in self.question.route)}
-            told = explain(Reason.CONTEXT_LIMIT, facts | {"reserved": self.question.request.max_tokens})
+            facts = {"window": max(candidate.target.window for candidate in self.question.route)}
+            if self._failure is None:  # our own count; a provider that counts otherwise does not say how
+                facts |= {"tokens": self._estimate, "reserved": self.question.request.max_tokens}
+            told = explain(Reason.CONTEXT_LIMIT, facts)
             return Blocked(told.message, next_step=told.next_step, reason="context_limit", operation=operation)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(

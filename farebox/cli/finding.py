@@ -85,6 +85,12 @@ def read_parameters(flow: Flow[..., Any], given: dict[str, str]) -> dict[str, An
         raise UsageError(f"{flow.name} needs {', '.join(missing)}.", next_step=_usage(flow)) from None
 
 
+def with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a run: those given, and what the others are when left out."""
+    defaults = {name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field}
+    return defaults | parameters
+
+
 def _reason(error: Exception) -> str:
     cause = error.__cause__ or error.__context__
     faults = getattr(cause, "errors", None)

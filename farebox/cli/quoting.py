@@ -11,6 +11,7 @@ from rich.text import Text
 
 from farebox.automations import automation_of
 from farebox.cli.display import basis
+from farebox.cli.finding import with_defaults
 from farebox.gate import Priced, price_run, standing_rules
 from farebox.routes import pressure
 from farebox.runtime import Runtime
@@ -78,8 +79,7 @@ class Compared:
 def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> Compared:
     """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other."""
     automation = automation_of(flow)
-    defaults = {name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field}
-    given = defaults | parameters
+    given = with_defaults(flow, parameters)
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
     economic = pressure(runtime, standing_rules(runtime, automation, whose_run(given)))
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
-from farebox.cli.finding import find_flow, read_parameters
+from farebox.automations import automation_of
+from farebox.cli.finding import find_flow, read_parameters, with_defaults
 from farebox.cli.output import print_json
-from farebox.gate import BUDGET_OF_THIS_RUN
+from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
 from pricing.budgets import BudgetRule, Refusal
@@ -60,6 +62,8 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Who
     flow = find_flow(name)
     named = {key: value for key, value in (("user", whose.user), ("org", whose.org)) if value}
     parameters = read_parameters(flow, given | {k: v for k, v in named.items() if k in flow.parameters.properties})
+    # What cannot be priced cannot run: that is told at once, not after Prefect has started.
+    price_run(runtime, automation_of(flow), with_defaults(flow, parameters))
     record = _Record()
     runtime.watchers.append(record)
     token = WHOSE_RUN.set(whose)
@@ -101,8 +105,10 @@ def _follow(
         raise
     except Exception as error:  # noqa: BLE001 - of Prefect itself: what the flow raises is in its state
         raise FareboxError(
-            f"Prefect could not start the run: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
-            next_step="Start its server (`prefect server start`), or unset PREFECT_API_URL to run without one.",
+            f"Prefect could not start the run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}.",
+            next_step="Check the server at PREFECT_API_URL, or unset that to run without one."
+            if "PREFECT_API_URL" in os.environ
+            else "Run it again when the machine is less busy, or start a server with `prefect server start`.",
         ) from None
     finally:
         BUDGET_OF_THIS_RUN.reset(token)
