@@ -96,6 +96,7 @@ class TargetSettings(_Table):
     key_file: Path | None = None
     key_secret: Annotated[str, AfterValidator(_block)] = ""
     window: Annotated[int, Field(gt=0)] | None = None
+    retires: date | None = None
     max_output: Annotated[int, Field(gt=0)] = 16_384
     read_timeout: Seconds = 60.0
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None

@@ -2,5 +2,6 @@
 
 __all__ = [
     "daily_digest",
+    "price_review",
     "support_triage",
 ]

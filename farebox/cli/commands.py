@@ -14,6 +14,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     crediting,
     inspecting,
     packaging,
+    reviewing,
 )
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters

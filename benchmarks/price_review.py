@@ -1,0 +1,71 @@
+"""How long a review over a million attempts takes: ``python -m benchmarks.price_review``.
+
+One review is two cards over every attempt, and every target tried for the automations that fall below their margin.
+The floor is summing what those attempts were billed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from statistics import median
+
+from benchmarks import lab, past
+from farebox.settings import load_settings
+from pricing.rates import OwnRate, RateCard
+from pricing.replica import Replica
+from pricing.review import Candidate, Rates, Review, review
+from pricing.store import Store
+
+ATTEMPTS = 1_000_000
+SAMPLES = 3
+MOST_SECONDS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS)
+    options = parser.parse_args()
+    lab.quiet_environment()
+    card = RateCard.load()
+    dear = RateCard.load([OwnRate("bedrock", past._STEPS[0][-1][1], Decimal(2), Decimal(10))])
+    targets = [Candidate(t.name, t.provider, t.model) for t in load_settings(lab.ROOT).targets]
+    now = datetime.now(UTC) + timedelta(minutes=10)
+    period = (now - timedelta(days=90), now)
+    reviews, floors = [], []
+    with lab.workplace() as folder:
+        store = Store(f"sqlite:///{folder / 'ledger.db'}")
+        past.fill(store, -(-options.attempts // past.ATTEMPTS), card.version)
+        with store.write() as connection:
+            connection.exec_driver_sql("UPDATE settlements SET charged_nano = 4000000")
+        replica = Replica(folder / "replica.duckdb", store)
+        replica.sync()
+
+        def once() -> Review:
+            return review(replica, Rates(card, now), Rates(dear, now), period=period, targets=targets, stand_in=True)
+
+        def floor() -> None:
+            with replica.read() as connection:
+                connection.execute(
+                    "SELECT automation, sum(cost_nano) FROM attempts JOIN runs USING (run_id) GROUP BY 1"
+                )
+
+        found = once()
+        for _ in range(SAMPLES):
+            floors.append(lab.milliseconds(floor) / 1000)
+            reviews.append(lab.milliseconds(once) / 1000)
+        store.close()
+    attempts, below = sum(line.attempts for line in found.lines), sum(line.below_target for line in found.lines)
+    lab.expect(attempts >= options.attempts and below)
+    rows = [
+        ("summing the bills", f"{attempts:,}", f"{median(floors):.2f}", ""),
+        ("review", f"{attempts:,}", f"{median(reviews):.2f}", f"{below} of {len(found.lines)} below target"),
+    ]
+    lab.table(f"price review, {SAMPLES} of each, {len(targets)} targets tried", ("", "attempts", "s", ""), rows)
+    if median(reviews) > MOST_SECONDS:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

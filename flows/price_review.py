@@ -1,0 +1,32 @@
+"""A price review: what was used lately, at the rates of another day. To be scheduled each quarter."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from farebox.reviewing import Question, make_review, reviewed_version, write_review
+from farebox.runtime import get_runtime
+
+
+@flow(name="price-review")
+def price_review(
+    days: int = 90, on: date | None = None, margin: float = 0.6, *, only_if_rates_changed: bool = False
+) -> str | None:
+    """Replay the usage of the last days, and publish what each automation would cost.
+
+    Args:
+        days: how far back usage is taken from.
+        on: the date whose rates apply; today, if left out.
+        margin: the gross margin to reach.
+        only_if_rates_changed: do nothing unless the rate card is another than at the last review.
+    """
+    runtime = get_runtime()
+    if only_if_rates_changed and reviewed_version(runtime) == runtime.rates.version:
+        return None
+    question = Question(days=days, on=on, margin=margin)
+    path = write_review(runtime, question, make_review(runtime, question))
+    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.title)
+    return str(path)

@@ -1,0 +1,133 @@
+"""Whose a run is, what pays for it, and what is said of prices: real runs against the sandbox, and the command line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farebox.reviewing import Question, make_review, reviewed_version, write_review
+from farebox.runtime import Runtime
+from farebox.whose import WHOSE_RUN, Whose
+from pricing import schema
+from pricing.errors import OutOfCredits, OverBudget, UsageError
+from tasks.sandbox import Sandbox
+from tests.support.books import rows
+from tests.support.project import REPOSITORY, Project, make_project
+from tests.support.riding import digest_run
+
+COMMAND = str(Path(sys.executable).parent / "farebox")
+MORE = """
+[credits]
+value = "0.01 USD"
+
+[[budgets]]
+scope = "user"
+key = "*"
+window = "day"
+limit = "1 USD"
+
+[[budgets]]
+scope = "operation"
+key = "summarize"
+window = "day"
+limit = "0.5 USD"
+soft = "none"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, sandbox: Sandbox) -> Project:
+    return make_project(tmp_path / "project", sandbox.url, documents=1, more=MORE)
+
+
+@pytest.fixture
+def anas() -> Iterator[None]:
+    token = WHOSE_RUN.set(Whose("ana", "acme", ("nightly",)))
+    yield
+    WHOSE_RUN.reset(token)
+
+
+def run(runtime: Runtime, project: Project) -> None:
+    digest_run(runtime, str(project.documents), 1)
+
+
+def farebox(project: Project, *arguments: str) -> Any:
+    command = [COMMAND, *arguments, "--json"]
+    env = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "HOME": str(project.root)}
+    said = subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True, check=False)
+    return json.loads(said.stdout) if said.returncode == 0 else said
+
+
+@pytest.mark.usefixtures("anas")
+def test_a_run_is_held_to_the_budgets_of_whom_it_is_for_and_paid_by_their_wallet(runtime: Runtime, project: Project):
+    runtime.wallets.grant("org:acme", 5)
+    run(runtime, project)
+    [written] = rows(runtime.ledger, schema.runs)
+    assert (written["user_id"], written["org_id"], written["tags"]) == ("ana", "acme", '["nightly"]')
+    assert (written["price_credits"], written["price_nano"]) == (3, 30_000_000)
+    spent = {(b.scope, b.key): b.spent for b in runtime.ledger.budgets()}
+    [settled] = rows(runtime.ledger, schema.settlements)
+    assert spent["user", "ana"] == spent["automation", "daily-digest"] == settled["spent_nano"]
+    attempts = rows(runtime.ledger, schema.attempts)
+    assert spent["operation", "summarize"] == sum(a["cost_nano"] for a in attempts if a["operation"] == "summarize")
+    assert (settled["wallet"], settled["charged_credits"]) == ("org:acme", 3)
+    with pytest.raises(OutOfCredits, match="2 left"):
+        run(runtime, project)
+    assert len(rows(runtime.ledger, schema.attempts)) == len(attempts)
+
+
+@pytest.mark.usefixtures("anas")
+def test_a_limit_that_was_set_counts_in_place_of_the_one_in_the_file(runtime: Runtime, project: Project):
+    assert farebox(project, "budgets", "list") == []
+    subprocess.run(
+        [COMMAND, "budgets", "set", "user", "*", "day", "0.000001 USD"],
+        cwd=project.root,
+        env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+    )
+    with pytest.raises(OverBudget, match="ana per day"):
+        run(runtime, project)
+    history = farebox(project, "budgets", "history", "user", "*")
+    assert [change["origin"] for change in history["changes"]] == ["set"]
+    [window] = farebox(project, "budgets", "history", "user", "ana")["windows"]
+    assert (window["limit"], window["spent"]) == (1000, 0)
+
+
+def test_an_operations_budget_refuses_a_run_that_it_could_not_see_through(tmp_path: Path, sandbox: Sandbox):
+    tight = '[[budgets]]\nscope = "operation"\nkey = "summarize"\nwindow = "day"\nlimit = "0.000001 USD"\n'
+    project = make_project(tmp_path / "tight", sandbox.url, documents=1, more=tight)
+    with project.runtime_here() as runtime, pytest.raises(OverBudget, match="summarize per day"):
+        run(runtime, project)
+    assert not sandbox.journal.read_bytes()
+
+
+def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, project: Project):
+    run(runtime, project)
+    runtime.replica.sync()
+    [audit] = farebox(project, "quotes", "audit")
+    assert (audit["automation"], audit["p95"]["runs"], audit["stand_in"]) == ("daily-digest", 1, True)
+    question = Question(moved={"haiku": "sonnet"}, inflation=1.3, margin=0.999)
+    found = make_review(runtime, question)
+    [line] = found.lines
+    assert line.billed_nano == line.before_nano < line.after_nano
+    assert line.revenue_nano == 30_000_000
+    assert line.below_target
+    page = write_review(runtime, question, found).read_text()
+    assert "haiku → sonnet, 1.3 tokens for one" in page
+    assert "daily-digest" in page
+    assert reviewed_version(runtime) == runtime.rates.version
+    with pytest.raises(UsageError, match="no target 'haikoo'"):
+        make_review(runtime, Question(moved={"haikoo": "sonnet"}))
+
+
+def test_the_command_line_grants_and_states(project: Project):
+    assert farebox(project, "credits", "grant", "org:acme", "5")["available"] == 5
+    assert [line["kind"] for line in farebox(project, "credits", "statement", "org:acme")] == ["granted"]
+    assert [(one["wallet_id"], one["available"]) for one in farebox(project, "credits", "balance")] == [("org:acme", 5)]
+    assert farebox(project, "credits", "balance", "org:other").returncode == 2
+    assert farebox(project, "rates", "diff", "2026-11-23", "2026-11-24") == []
