@@ -4,6 +4,7 @@ __all__ = [
     "asking",
     "brand",
     "building",
+    "calibration",
     "context",
     "inappropriate",
     "injection",

@@ -24,6 +24,7 @@ __all__ = [
     "replica",
     "reports",
     "review",
+    "reviews",
     "schema",
     "scores",
     "store",

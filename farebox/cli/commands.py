@@ -12,9 +12,11 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     breakers,
     budgeting,
     crediting,
+    guarding,
     inspecting,
     packaging,
     reviewing,
+    routing,
 )
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
