@@ -29,11 +29,13 @@ FAULTS: dict[str, dict[str, Any]] = {
 """What the sandbox does to a target; the other two need no server."""
 NO_SERVER = {"unresolvable": "http://models.invalid/v1", "refused": "http://127.0.0.1:{port}/v1"}
 MODELS = {
-    "bedrock": ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "us-east-1"),
-    "anthropic": ("claude-haiku-4-5", ""),
-    "groq": ("openai/gpt-oss-120b", ""),
-    "openai": ("gpt-4.1-mini", ""),
+    "bedrock": ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "us-east-1", ""),
+    "anthropic": ("claude-haiku-4-5", "", ""),
+    "groq": ("openai/gpt-oss-120b", "", "/openai/v1"),
+    "openai": ("gpt-4.1-mini", "", "/v1"),
 }
+SANDBOX = "@sandbox"
+"""Where it will be, in a target's address. Every target has a key: beside those that have one no stand-in answers."""
 
 
 def target(
@@ -46,13 +48,14 @@ def target(
     read_timeout: float = 10,
     more: str = "",
 ) -> str:
-    """One of the ``[[targets]]``; with a ``base_url`` it is reached there and not at the sandbox."""
-    model, usual = MODELS[provider]
-    reached = f'base_url = "{base_url}"\nkey_env = "{KEY}"\n' if base_url else ""
-    place = f'region = "{region or usual}"\n' if region or usual else ""
+    """One of the ``[[targets]]``, which the sandbox answers unless there is a ``base_url``."""
+    model, usual, path = MODELS[provider]
+    place = region or usual
+    domain = name if base_url else f"{provider}/{place}"
     return (
-        f'\n[[targets]]\nname = "{name}"\nprovider = "{provider}"\nmodel = "{model}"\n{place}tier = "{tier}"\n'
-        f"read_timeout = {read_timeout}\n{reached}{more}"
+        f'\n[[targets]]\nname = "{name}"\nprovider = "{provider}"\nmodel = "{model}"\ntier = "{tier}"\n'
+        f'base_url = "{base_url or f"{SANDBOX}/t/{name}{path}"}"\nkey_env = "{KEY}"\nfailure_domain = "{domain}"\n'
+        f"read_timeout = {read_timeout}\n" + (f'region = "{place}"\n' if place else "") + more
     )
 
 
@@ -63,7 +66,7 @@ def broken_target(name: str, provider: str, fault: str) -> str:
     with socket.socket() as taken:  # a port that was free a moment ago, and nobody listens on
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    return target(name, "openai", base_url=NO_SERVER[fault].format(port=port), more=f'failure_domain = "{name}"\n')
+    return target(name, "openai", base_url=NO_SERVER[fault].format(port=port))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ class Place:
     def project(self, targets: Sequence[str], *, breaker: str = "", **options: Any) -> Project:
         more = f"\n[breaker]\n{breaker}\n" if breaker else ""
         return make_project(
-            self.folder / "project", self.sandbox.url, targets="".join(targets), more=more, documents=0,
+            self.folder / "project", self.sandbox.url, targets="".join(targets).replace(SANDBOX, self.sandbox.url), more=more, documents=0,
             **({"deadline_seconds": 10} | options),
         )  # fmt: skip
 
