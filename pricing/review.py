@@ -6,22 +6,27 @@ Every attempt is repriced on its own, since rates have cliffs; the replica does 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pricing.clock import to_us
 from pricing.errors import UsageError
-from pricing.money import Nano
+from pricing.money import USD, Nano
 from pricing.packaging import gross_margin
 from pricing.quotes import ModelAt
+from pricing.rate_sources import Band
 from pricing.rates import RateCard
 from pricing.reports.plain import Plain
 from pricing.reports.reading import Reading, reading
 
 if TYPE_CHECKING:
     from pricing.replica import Replica
+
+_NARROW = 1000 * USD
+"""The dearest rate per million tokens that 64 bits are enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,6 @@ def review(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --days 365."
             )
         models = {(row["provider"], row["model"]) for row in used}
-        source.run("review_ceil_div")
         costs = [_repriced(source, models, rates) for rates in (before, after)]
         outcomes = {row["automation"]: row for row in source.rows("review_outcomes", **asked)}
         lines = []
@@ -191,9 +195,7 @@ def _all_at(rates: Rates, models: set[ModelAt], target: Candidate) -> Rates:
 
 def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[str, Nano]:
     """By automation, what its usage would cost at these rates."""
-    import json
-
-    bands = [
+    bands: list[dict[str, Any]] = [
         {
             "provider": provider,
             "model": model,
@@ -208,5 +210,7 @@ def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[str, 
         for now in [(rates.moved or {}).get((provider, model), (provider, model))]
         for above, upto, band in rates.card.bands(now[1], now[0], rates.at)
     ]
+    dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
+    source.run("review_wide" if dearest > _NARROW else "review_narrow")
     source.run("review_card", bands=json.dumps(bands))
     return {row["automation"]: int(row["cost_nano"]) for row in source.rows("review_repriced")}

@@ -142,3 +142,10 @@ def test_a_model_without_a_price_and_a_time_without_use_are_errors(books: Books,
     used(books, 0, [(GROQ, Usage(10, 10))])
     with pytest.raises(UnknownPrice):
         reviewed(replica, Rates(CARD, TODAY, {GROQ: ("groq", "nobody-knows-this")}))
+
+
+def test_rates_too_dear_for_64_bits_are_exact_too(books: Books, replica: Replica):
+    used(books, 0, [(GROQ, Usage(900_000, 900_000))])
+    dear = RateCard.load([OwnRate(*GROQ, Decimal(900_000), Decimal(900_000))])
+    [line] = reviewed(replica, Rates(dear, TODAY)).lines
+    assert line.after_nano == dear.price(GROQ[1], GROQ[0], Usage(900_000, 900_000))

@@ -1,27 +1,23 @@
 -- The same usage at the rates in `card`: per attempt, all tokens at the band that its input reaches, cached ones counted
--- once, rounded up to a nano-dollar as a bill is. `factor` is how many tokens the model now in its place makes of one.
-WITH used AS (
+-- once, rounded up to a nano-dollar as a bill is (rates are nano-dollars per million tokens). `factor` is how many
+-- tokens the model now in its place makes of one.
+WITH banded AS (
     SELECT
-        usage.automation, usage.cost_nano, usage.counted, card.provider_now, card.model_now,
-        round(cache_read * factor)::BIGINT AS cache_read,
-        round(cache_write * factor)::BIGINT AS cache_write,
-        round(cache_write_1h * factor)::BIGINT AS cache_write_1h,
-        round(output * factor)::BIGINT AS output,
-        round(greatest(input, cache_read + cache_write + cache_write_1h) * factor)::BIGINT AS input
+        usage.automation, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model),
+        CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END AS all_in,
+        CASE WHEN factor = 1 THEN usage.cache_read ELSE round(usage.cache_read * factor)::BIGINT END AS read,
+        CASE WHEN factor = 1 THEN usage.cache_write ELSE round(usage.cache_write * factor)::BIGINT END AS written,
+        CASE WHEN factor = 1 THEN usage.cache_write_1h ELSE round(usage.cache_write_1h * factor)::BIGINT END AS kept,
+        CASE WHEN factor = 1 THEN usage.output ELSE round(usage.output * factor)::BIGINT END AS out
     FROM review_usage AS usage
-    JOIN (SELECT DISTINCT provider, model, provider_now, model_now, factor FROM card) AS card USING (provider, model)
-),
-billed AS (
-    SELECT
-        automation,
-        CASE WHEN counted THEN ceil_div(
-            greatest(0, used.input - used.cache_read - used.cache_write - used.cache_write_1h)::HUGEINT * bands.input
-            + used.cache_read::HUGEINT * bands.cache_read + used.cache_write::HUGEINT * bands.cache_write
-            + used.cache_write_1h::HUGEINT * bands.cache_write_1h + used.output::HUGEINT * bands.output
-        ) ELSE used.cost_nano END AS cost_nano
-    FROM used
-    JOIN (SELECT DISTINCT * EXCLUDE (provider, model, factor) FROM card) AS bands
-        ON bands.provider_now = used.provider_now AND bands.model_now = used.model_now
-        AND used.input > bands.above AND used.input <= bands.upto
+    JOIN card ON usage.provider = card.provider AND usage.model = card.model
+        AND CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END BETWEEN above + 1 AND upto
 )
-SELECT automation, sum(cost_nano)::BIGINT AS cost_nano FROM billed GROUP BY automation
+SELECT
+    automation,
+    sum(CASE WHEN counted THEN (
+        wide(greatest(0, all_in - read - written - kept)) * input + wide(read) * cache_read
+        + wide(written) * cache_write + wide(kept) * cache_write_1h + wide(out) * output + 999999
+    ) // 1000000 ELSE cost_nano END)::BIGINT AS cost_nano
+FROM banded
+GROUP BY automation

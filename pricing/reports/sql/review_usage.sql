@@ -3,7 +3,9 @@
 CREATE TEMP TABLE review_usage AS
 SELECT
     runs.automation, attempts.provider, attempts.model, attempts.cost_nano, attempts.priced = 'usage' AS counted,
-    coalesce(attempts.input_tokens, 0) AS input, coalesce(attempts.output_tokens, 0) AS output,
+    greatest(coalesce(attempts.input_tokens, 0), coalesce(attempts.cache_read_tokens, 0)
+        + coalesce(attempts.cache_write_tokens, 0) + coalesce(attempts.cache_write_1h_tokens, 0)) AS input,
+    coalesce(attempts.output_tokens, 0) AS output,
     coalesce(attempts.cache_read_tokens, 0) AS cache_read, coalesce(attempts.cache_write_tokens, 0) AS cache_write,
     coalesce(attempts.cache_write_1h_tokens, 0) AS cache_write_1h
 FROM costs AS attempts
