@@ -20,6 +20,8 @@ NAMES = (
     "faults",
     "routing_overhead",
     "quote_coverage",
+    "budget_storm",
+    "price_review",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,24 @@ from farebox.gate import Priced, price_run, standing_rules
 from farebox.routes import pressure
 from farebox.runtime import Runtime
 from farebox.whose import whose_run
-from pricing.money import format_money
+from pricing.budgets import BudgetRule
+from pricing.money import Nano, format_money
 
 if TYPE_CHECKING:
     from prefect import Flow
 
+    from pricing.reports.quote_audit import QuoteAudit
+
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A budget that a run would be held against, and what is left of it, in nano-dollars."""
+
+    name: str
+    limit: Nano
+    left: Nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,9 @@ class Compared:
     automation: str
     price: str
     quotes: tuple[Priced, ...]
+    price_nano: Nano | None = None
+    budgets: tuple[Touched, ...] = ()
+    audits: tuple[QuoteAudit, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -51,6 +67,11 @@ class Compared:
                 }
                 for priced in self.quotes
             ],
+            "price_nano": self.price_nano,
+            "budgets": [
+                {"name": budget.name, "limit_nano": budget.limit, "left_nano": budget.left} for budget in self.budgets
+            ],
+            "coverage": [audit.to_json() for audit in self.audits],
         }
 
     def lines(self) -> RenderableType:
@@ -66,6 +87,12 @@ class Compared:
         rests = [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
+        rests += [Text(_covered(audit), style="dim") for audit in self.audits]
+        if self.budgets:
+            left = " · ".join(
+                f"{one.name}: {format_money(one.left)} of {format_money(one.limit)}" for one in self.budgets
+            )
+            rests.append(Text(f"left on its budgets: {left}", style="dim"))
         return Group(heading, table, *([difference] if (difference := self._difference()) else []), *rests)
 
     def _difference(self) -> Text | None:
@@ -81,6 +108,40 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
     automation = automation_of(flow)
     given = with_defaults(flow, parameters)
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    economic = pressure(runtime, standing_rules(runtime, automation, whose_run(given)))
+    rules = standing_rules(runtime, automation, whose_run(given))
+    economic = pressure(runtime, rules)
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
-    return Compared(automation.name, automation.price.text, tuple(quotes))
+    return Compared(
+        automation=automation.name,
+        price=automation.price.text,
+        quotes=tuple(quotes),
+        price_nano=automation.price.worth(runtime.settings.credits.value),
+        budgets=tuple(_touched(runtime, rules)),
+        audits=tuple(_audits(runtime, automation.name, stand_in=quotes[0].stand_in)),
+    )
+
+
+def _touched(runtime: Runtime, rules: Sequence[BudgetRule]) -> Iterator[Touched]:
+    """The budgets that a run would be held against; a window that nobody has opened yet has all of its limit left."""
+    states = {(state.scope, state.key, state.window): state for state in runtime.ledger.budgets()}
+    lowest = {(rule.scope, rule.key, rule.window): rule for rule in sorted(rules, key=lambda rule: -rule.limit)}
+    for place, rule in lowest.items():
+        state = states.get(place)
+        taken = state.spent + state.held if state else 0
+        yield Touched(rule.name, rule.limit, rule.limit - taken)
+
+
+def _audits(runtime: Runtime, automation: str, *, stand_in: bool) -> list[QuoteAudit]:
+    from pricing.errors import UsageError
+    from pricing.reports.quote_audit import quote_audits
+
+    runtime.replica.sync(wait=1.0)
+    try:
+        return [audit for audit in quote_audits(runtime.replica, automation) if audit.stand_in == stand_in]
+    except UsageError:  # it has never run
+        return []
+
+
+def _covered(audit: QuoteAudit) -> str:
+    p95 = audit.p95
+    return f"{audit.quality} quotes so far: {p95.within} of {p95.runs} runs within p95 ({p95.low:.0%}–{p95.high:.0%})"
