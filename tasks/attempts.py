@@ -90,7 +90,8 @@ class Allowance:
 class Slot:
     """Where in which turn a request is to be sent, and why there.
 
-    ``input_tokens`` is the most it may count as; with a ``sink`` the answer is streamed into it.
+    ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
+    the answer is streamed into it.
     """
 
     turn_id: str
@@ -104,6 +105,7 @@ class Slot:
     sink: Sink | None = None
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
+    estimated_input: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -218,6 +220,7 @@ class Attempts:
             worst_nano=self.worst(target, slot.input_tokens, request.max_tokens),
             rate_version=self._rates.version,
             started_at=now_us(),
+            estimated_input=slot.estimated_input,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
         if refusals := await asyncio.wrap_future(self._ledger.begin(intent)):

@@ -173,6 +173,7 @@ class Journey(Generic[T]):
             sink=self.sink,
             may_retry=way.may_retry,
             alternatives=way.alternatives,
+            estimated_input=self._estimate,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot
