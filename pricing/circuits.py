@@ -129,19 +129,18 @@ class Circuits:
         return self._store.submit(work)
 
     def close(self, target: str, reason: str, *, hasten: Sequence[str] = ()) -> Future[bool]:
-        """Back in service; whether it was not. The quarantines of ``hasten`` end now: each may be tried."""
+        """Back in service; whether it was not. The quarantines of ``hasten`` end now in any case: each may be tried."""
 
         def work(connection: Connection) -> bool:
             now = self.clock()
             known = _locked(connection, target)
-            if known is None:
-                return False
-            connection.execute(sa.delete(schema.circuits).where(_C.target == target))
-            _tell(connection, Circuit(target, known.level, now, 0, reason), "closed", now)
+            if known is not None:
+                connection.execute(sa.delete(schema.circuits).where(_C.target == target))
+                _tell(connection, Circuit(target, known.level, now, 0, reason), "closed", now)
             if hasten:
                 waiting = sa.and_(_C.target.in_(hasten), _C.open_until > now)
                 connection.execute(sa.update(schema.circuits).where(waiting).values(open_until=now))
-            return True
+            return known is not None
 
         return self._store.submit(work)
 

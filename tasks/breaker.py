@@ -139,11 +139,14 @@ class Breaker:
         return Shut(circuit.open_until, f"circuit open, {circuit.reason}, and somebody is trying it")
 
     async def force(self, target: Target, seconds: float) -> Pass:
-        """Ask a target although it is in quarantine, for nothing else is left; claimed if nobody else has."""
+        """Ask a target although it is in quarantine, for nothing else is left; claimed if nobody else has.
+
+        What a person took out of service does not come back by that.
+        """
         circuit = self._known.get(target.name)
         if circuit is not None and circuit.probe_until <= self._circuits.clock():
             await self._claim(circuit, seconds)
-        return Pass(probe=circuit is not None)
+        return Pass(probe=circuit is None or circuit.reason != BY_HAND)
 
     async def failed(self, target: Target, why: Failure, *, probe: bool) -> None:
         """A target gave no answer, its own retries included."""
@@ -171,14 +174,14 @@ class Breaker:
         """A probe was answered: back in service, and what shares its failure domain may be tried."""
         now = self._circuits.clock()
         circuit = self._known.pop(target.name, None)
-        if circuit is None:
+        hasten = self._lost(target.failure_domain, now)
+        if circuit is None and not hasten:
             return
-        hasten = [other for other in self._lost(target.failure_domain, now) if other.target != target.name]
         for other in hasten:
             self._learn(replace(other, open_until=now))
         self._changes += 1
         closing = self._circuits.close(target.name, "answered", hasten=[other.target for other in hasten])
-        if await asyncio.wrap_future(closing):
+        if await asyncio.wrap_future(closing) and circuit is not None:
             self._say("closed", replace(circuit, open_until=now, reason="answered"))
 
     def release(self, target: Target) -> None:

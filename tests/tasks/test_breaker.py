@@ -10,7 +10,7 @@ import pytest
 
 from pricing.circuits import Circuits
 from pricing.store import Store
-from tasks.breaker import Breaker, BreakerEvent, Pass, Quarantine, Shut
+from tasks.breaker import BY_HAND, Breaker, BreakerEvent, Pass, Quarantine, Shut
 from tasks.itinerary import Itinerary
 from tasks.providers.kinds import ALLOWED, FailureKind, failure
 from tasks.routing import Candidate, after
@@ -192,6 +192,23 @@ async def test_when_all_are_open_what_is_due_soonest_is_asked_one_of_each_domain
         await way.failed(failure("overloaded"), blameless=False)
     assert asked == ["a2", "c1", "b1"]
     assert {circuit.level for circuit in world.circuits.snapshot().values()} == {0}
+
+
+async def test_an_answer_from_an_open_domain_lets_it_be_tried(world: World):
+    await world.trip(A1, A2, B1, C1)
+    way = world.itinerary(A3)
+    assert await way.next(60) is not None
+    await way.answered()
+    assert isinstance(await world.breaker.enter(A3, 60), Pass)
+    assert await world.breaker.enter(A2, 60) == Pass(probe=True)
+
+
+async def test_what_a_person_took_out_is_asked_last_and_stays_out(world: World):
+    world.circuits.force_open("a1", BY_HAND, 600).result()
+    way = world.itinerary(A1, B1)
+    assert [c.target.name for _ in range(2) if (c := await way.next(60))] == ["b1", "a1"]
+    await way.answered()
+    assert world.circuits.snapshot()["a1"].reason == BY_HAND
 
 
 async def test_a_turn_without_an_alternative_asks_although_somebody_else_is_trying(world: World):
