@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import statistics
 import subprocess
@@ -18,8 +19,18 @@ from benchmarks.guard_texts import (
     labelled_personal,
     labelled_secrets,
 )
+from benchmarks.intents import requests
+from benchmarks.names import NAMES, mutations
+from farebox.guarding import DeclaredGuards, GuardsSettings
+from guardrails.brand import BrandGuard
+from guardrails.inappropriate import InappropriateGuard
+from guardrails.injection import InjectionGuard
 from guardrails.pii import find, mask
+from guardrails.policy import PolicyGuard
+from guardrails.scope import SURE, UNSURE, NaiveBayes
+from guardrails.scope_negatives import NEGATIVES
 from guardrails.secrets import find_secrets
+from guardrails.verdicts import Exchange
 
 
 def covered(start: int, end: int, found: Iterable[tuple[int, int]]) -> bool:
@@ -82,6 +93,71 @@ def import_seconds(module: str) -> float:
     return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
 
 
+def names_found(count: int, seed: int = 3) -> float:
+    """Share of written forms of names that are found."""
+    guard, forms = BrandGuard(NAMES), list(mutations(random.Random(seed), count))
+    found = [guard.check(output(f"You could use {text} instead.")).action != "allow" for text, _ in forms]
+    return sum(found) / count
+
+
+def scope_shares(seed: int) -> tuple[float, float, float]:
+    """Wrongly blocked, rightly blocked, and sent to a model, of made-up requests at the guard's own thresholds."""
+    sets = requests(seed)
+    model = NaiveBayes(sets["learn_in"], (*NEGATIVES, *sets["learn_out"]))
+    own, strange = ([model.inside(text) for text in sets[side]] for side in ("in", "out"))
+    low, high = UNSURE, SURE
+    grey = sum(low <= likely < high for likely in [*own, *strange]) / (len(own) + len(strange))
+    return sum(likely < low for likely in own) / len(own), sum(likely < low for likely in strange) / len(strange), grey
+
+
+def output(text: str) -> Exchange:
+    return Exchange("output", "reply", "assistant", "r", (text,))
+
+
+async def nobody(*_: object) -> None:
+    """A model that is never asked here."""
+
+
+def every_guard() -> dict[str, Callable[[str], object]]:
+    """What each guard does with a text, those with a model without it."""
+    policy = PolicyGuard(
+        forbidden={"promises": ("we guarantee", "100 % safe")},
+        patterns={"dates": r"by \d{1,2} (?:may|june)"},
+        required={"disclaimer": "This is no advice."},
+        fields=("a",),
+        canaries=("zebra-quartz",),
+    )
+    sets = requests(1)
+    scope, words = NaiveBayes(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
+    return {
+        "injection": lambda text: InjectionGuard().check(Exchange("input", "c", "a", "r", ("", text))),
+        "scope": scope.inside,
+        "policy": lambda text: policy.check(output(text)),
+        "brand": lambda text: BrandGuard(NAMES).check(output(text)),
+        "inappropriate": lambda text: asyncio.run(words.check(output(text))),
+    }
+
+
+def added_ms(count: int = 300) -> float:
+    """p50 of CPU that the guards that are always there add to a call: 1 KB of prose with two pieces of personal data
+    out, as much back."""
+    pipeline = DeclaredGuards(GuardsSettings(), {}).of("assistant", "reply")
+
+    async def measure() -> float:
+        times, prose, mails = [], clean_prose(900 * count), labelled_personal(2 * count, seed=9)
+        for number in range(count):
+            text = f"{prose[900 * number : 900 * (number + 1)]}\n{next(mails)[0]}\n{next(mails)[0]}"
+            started = time.thread_time()
+            passed = await pipeline.check(Exchange("input", "c", "a", "r", ("You are kind.", text)), lambda _: None)
+            back = await pipeline.check(output(passed.texts[1]), lambda _: None)
+            if passed.vault is not None:
+                passed.vault.restore(back.texts[0])
+            times.append(time.thread_time() - started)
+        return statistics.median(times) * 1000
+
+    return asyncio.run(measure())
+
+
 def row(what: str, figure: str, aim: str) -> None:
     print(f"{what:<58}{figure:>16}   {aim}")
 
@@ -105,6 +181,16 @@ def main() -> None:
         row(f"secrets, false in 150 KB of {name}", str(len(find_secrets(text))), "0")
     seconds, name = slowest(find_secrets, hostile())
     row(f"secrets, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+    for guard, work in every_guard().items():
+        seconds, name = slowest(work, hostile())
+        row(f"{guard}, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+    row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
+    row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
+    wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))
+    row("scope, wrongly blocked", f"{wrong:.3f}", "<= .02")
+    row("scope, rightly blocked", f"{blocked:.3f}", ">= .75")
+    row("scope, sent to a model", f"{grey:.3f}", "<= .30")
+    row("guards that are always there, added p50 per call at 1 KB", f"{added_ms():.2f} ms", "<= 2 ms")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ system safe is few permissions and delimited data. So this guard only watches un
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,10 +28,18 @@ _PATTERNS = {
         ^\#{2,4}[ ]?(?:system|instruction)s?[ ]?:?[ ]?$""",
 }
 """In them a blank stands for up to four of any kind."""
-_INJECTION = re.compile(
-    "|".join(rf"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()).replace(r"\ ", r"\s{1,4}"),
-    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
-)
+_COMPILED = {
+    kind: re.compile(pattern.replace(r"\ ", r"\s{1,4}"), re.IGNORECASE | re.MULTILINE | re.VERBOSE)
+    for kind, pattern in _PATTERNS.items()
+}
+_HINTS = {
+    "override": ("ignore", "disregard", "forget", "override", "bypass", "follow"),
+    "reveal": ("prompt", "instruction", "configuration", "guidelines"),
+    "role": ("now", "pretend", "act"),
+    "mode": ("mode", "anything", "without"),
+    "markup": ("<", "[", "##"),
+}
+"""Of each kind some text that no phrase of it is without: looking for it takes a fraction of looking for a phrase."""
 _MOST_SPANS = 50
 
 
@@ -45,12 +54,15 @@ class InjectionGuard:
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``safety``, else allow."""
-        spans = [
-            Span(part, match.start(), match.end(), str(match.lastgroup))
-            for part, text in enumerate(exchange.texts[1:], 1)
-            for match in _INJECTION.finditer(text)
-        ][:_MOST_SPANS]
+        spans = [span for part, text in enumerate(exchange.texts[1:], 1) for span in _found(part, text)][:_MOST_SPANS]
         if not spans:
             return allow()
         kinds = ", ".join(sorted({span.kind for span in spans}))
         return block(Reason.SAFETY, spans=tuple(spans), kinds=f"prompt injection: {kinds}")
+
+
+def _found(part: int, text: str) -> Iterator[Span]:
+    lowered = text.casefold()
+    for kind, pattern in _COMPILED.items():
+        if any(hint in lowered for hint in _HINTS[kind]):
+            yield from (Span(part, match.start(), match.end(), kind) for match in pattern.finditer(text))

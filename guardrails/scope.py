@@ -24,6 +24,8 @@ from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, blo
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _READ = 4_000
 """Characters of the last text that are read: what somebody wants is said early."""
+UNSURE, SURE = 0.15, 0.6
+"""Likelihoods between which it is unsure."""
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -96,8 +98,8 @@ class ScopeGuard:
     inside: tuple[str, ...] = field(repr=False)
     outside: tuple[str, ...] = field(default=(), repr=False)
     topics: str = ""
-    block_below: Share = 0.15
-    sure_above: Share = 0.6
+    block_below: Share = UNSURE
+    sure_above: Share = SURE
     unsure: Literal["allow", "ask"] = "allow"
     model: NaiveBayes = field(init=False, repr=False)
 

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NoReturn
 
 NEUTRAL = "\ue000vault\ue000"
@@ -22,7 +23,10 @@ LITERAL = "TEXT"
 
 def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
     """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
-    found = _pattern({LITERAL, *(kind.upper() for kind in kinds)}, before="", after="").finditer(text)
+    known = {LITERAL, *(kind.upper() for kind in kinds)}
+    if not _hints(frozenset(known)).search(text.casefold()):
+        return []
+    found = _pattern(known, before="", after="").finditer(text)
     return [match.span() for match in found if match["nonce"] or _needs_no_nonce(match)]
 
 
@@ -132,6 +136,12 @@ def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_A
         (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? {after}
         (?P<close> [\ *_`\\]{{0,4}} \] )?"""
     )
+
+
+@lru_cache(maxsize=64)
+def _hints(kinds: frozenset[str]) -> re.Pattern[str]:
+    """What every token has, in small letters; looking for it takes a fraction of looking for a token."""
+    return re.compile(rf"(?:{'|'.join(sorted(kinds)).lower()})[\\_ -]{{1,4}}\d")
 
 
 _LONGEST_OPEN = 80
