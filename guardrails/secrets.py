@@ -90,6 +90,8 @@ _ASSIGNED = re.compile(
       (?: (?P<quote>"{1,3}|'{1,3}|`) (?P<quoted>[^\s"'`]{6,256}+) (?P=quote)
         | (?P<bare>[^\s"'`,;<>(){}\[\]|&]{8,256}+) (?=[\s,;&"]|$) )"""
 )
+_ASSIGNED_HINTS = ("pass", "pwd", "secret", "token", "credential", "key")
+"""No name of a secret is without one of these."""
 _TOLD = re.compile(
     r"(?i:\bpass(?:word|phrase|code)[ \t]{1,3}(?:is|was|to)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
@@ -154,22 +156,23 @@ def _private_keys(text: str) -> Iterator[Finding]:
 
 def _assigned(text: str) -> Iterator[Finding]:
     """Values of names that say secret, passwords of URLs and of authorization headers; the name stays readable."""
-    for match in _ASSIGNED.finditer(text):
+    folded = text.casefold()
+    for match in _ASSIGNED.finditer(text) if any(hint in folded for hint in _ASSIGNED_HINTS) else ():
         if _OTHER_NAME.search(match["rest"]):
             continue
         group = "quoted" if match["quoted"] else "bare"
         value = match[group]
         if _is_password(value) if match["password"] else _is_key(value):
             yield Finding(*match.span(group), "password" if match["password"] else "assigned")
-    for match in _TOLD.finditer(text):
+    for match in _TOLD.finditer(text) if "pass" in folded else ():
         value = match["value"].rstrip(".,;:!?*)")
         if _is_password(value):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
-    for match in _URL_PASSWORD.finditer(text):
+    for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
         value = match["value"]
         if not (value.isalpha() or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
             yield Finding(*match.span("value"), "password")
-    for match in _AUTHORIZATION.finditer(text):
+    for match in _AUTHORIZATION.finditer(text) if "bearer" in folded or "basic" in folded else ():
         if _is_key(match["value"]):
             yield Finding(*match.span("value"), "authorization")
 
