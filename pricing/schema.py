@@ -348,9 +348,7 @@ holds = Table(
 )
 """``by_operation``: some of its budgets are of single operations, and so held attempt by attempt."""
 
-hold_budgets = Table(
-    "hold_budgets", metadata, _key("run_id"), _key("budget_id"), _text("operation", optional=True)
-)
+hold_budgets = Table("hold_budgets", metadata, _key("run_id"), _key("budget_id"), _text("operation", optional=True))
 """What a run is held on; with an ``operation``, only the attempts of that operation are."""
 
 inflight = Table(

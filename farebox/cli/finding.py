@@ -19,9 +19,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,60}")
 
 
 def automation_names(root: Path) -> list[str]:
-    """Every automation that flows/ has, by its file's name."""
+    """Every automation that flows/ has, by its file's name. Flows that are none, such as the price review, are not."""
     files = (root / "flows").glob("[a-z]*.py")
-    return sorted(path.stem.replace("_", "-") for path in files)
+    return sorted(path.stem.replace("_", "-") for path in files if b"@automation" in path.read_bytes())
 
 
 def find_flow(name: str) -> Flow[..., Any]:
