@@ -35,6 +35,10 @@ if TYPE_CHECKING:  # the database's library takes longer to load than all of thi
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
+_WORTH_COMPARING = 1_000
+"""Tokens of a prompt from which on an estimate is sure enough to hold a provider's count against it."""
+_SHARE_READ = 0.6
+"""Of the estimate: it is off by a quarter at most for languages other than English, never by this much."""
 _FIRST_WAIT = 0.25
 _LONGEST_BACKOFF = 8.0
 """Also the most that is waited while another failure domain could answer at once."""
@@ -236,6 +240,8 @@ class Attempts:
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
             reply = await self._reply(slot, request, reached, intent.attempt_id)
+            if _was_cut(reached, slot, reply.usage):
+                raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
             why, usage = error.failure, error.usage or Usage()
             await self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
@@ -343,6 +349,15 @@ def _worth_waiting(slot: Slot, state: RetryCallState) -> bool:
 def _counted(usage: Usage) -> bool:
     """Whether the provider really counted. Every request has tokens: an input of 0 was not counted, and is not free."""
     return usage.known and bool(usage.input_tokens)
+
+
+def _was_cut(target: Target, slot: Slot, usage: Usage) -> bool:
+    """Whether a server of one's own read only a part of the prompt: Ollama cuts what is past its window and says so
+    nowhere but in the count (ollama issues 4967, 17889).
+    """
+    if target.provider != "openai_compatible" or usage.input_tokens is None or slot.estimated_input is None:
+        return False
+    return slot.estimated_input >= _WORTH_COMPARING and usage.input_tokens < _SHARE_READ * slot.estimated_input
 
 
 def _failure(state: RetryCallState) -> Failure:
