@@ -25,6 +25,7 @@ from pricing import holds, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerBusy
 from pricing.replica import SHAPE
+from tasks.routing import warnings_of
 
 State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 
@@ -122,15 +123,7 @@ def check_fallback(patient: Patient) -> Iterator[Finding]:
             findings.append(
                 Finding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
             )
-    if len(domains) == 1:
-        told = f"all targets share the failure domain {next(iter(domains))}: one outage stops everything"
-        findings.append(Finding("fallback", "warn", told, "Add a target in another region or of another provider."))
-    elif len(providers) == 1:
-        told = f"all targets are of {next(iter(providers))}: one account's trouble stops everything"
-        findings.append(Finding("fallback", "warn", told, "Add a target of another provider."))
-    if not any(target.tier == "premium" for target in targets):
-        told = "no target is premium: quality=best and answers of poor quality have nothing to rise to"
-        findings.append(Finding("fallback", "warn", told, 'Give a stronger model tier = "premium".'))
+    findings += [Finding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
     told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
     yield from findings or [Finding("fallback", "ok", told)]
 

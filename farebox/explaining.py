@@ -105,7 +105,8 @@ def explain(
         raise UsageError(f"{automation.name} has no operation {operation[:60]!r}.", next_step=hint)
     told = _Teller(runtime, automation, quality, economic, prompt)
     operations = [told.operation(step) for name, step in planned.items() if operation in {None, name}]
-    return Explanation(automation.name, quality, economic, tuple(operations), tuple(warnings_of(runtime.router)))
+    warnings = tuple(f"{told[0].upper()}{told[1:]}. {next_step}" for told, next_step in warnings_of(runtime.router))
+    return Explanation(automation.name, quality, economic, tuple(operations), warnings)
 
 
 class _Teller:

@@ -263,14 +263,21 @@ def economic_reason(routes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | 
     return next((why for route in routes.values() for one in route[:1] if (why := one.get("economic"))), None)
 
 
-def warnings_of(router: Router) -> list[str]:
-    """What is unwise, though not wrong, about the targets; one sentence each."""
-    domains = {target.failure_domain for target in router.targets}
-    if len(domains) > 1:
-        return []
-    [domain] = domains
-    told = f"Every target is in one failure domain ({domain}): when it is down, every automation is."
-    return [f"{told} Add a target of another provider or region to farebox.toml."]
+def warnings_of(router: Router) -> list[tuple[str, str]]:
+    """What is unwise, though not wrong, about the targets: what is, and what to do about it."""
+    domains = sorted({target.failure_domain for target in router.targets})
+    providers = sorted({target.provider for target in router.targets})
+    found = []
+    if len(domains) == 1:
+        told = f"all targets share one failure domain ({domains[0]}): one outage stops everything"
+        found.append((told, "Add a target of another provider or region."))
+    elif len(providers) == 1:
+        told = f"all targets are of {providers[0]}: one account's trouble stops everything"
+        found.append((told, "Add a target of another provider."))
+    if not any(target.tier == "premium" for target in router.targets):
+        told = "no target is premium: quality=best and answers of poor quality have nothing to rise to"
+        found.append((told, 'Give a stronger model tier = "premium".'))
+    return found
 
 
 def after(failure: Failure, failed: Target, rest: Route) -> Route:

@@ -280,5 +280,5 @@ def test_the_command(project: Project):
 def test_one_failure_domain_is_told_of(tmp_path: Path, sandbox: Sandbox):
     one = "[[targets]]" + TARGETS.split("[[targets]]")[1]
     with make_project(tmp_path / "one", sandbox.url, targets=one).runtime_here() as runtime:
-        [warning] = explain(runtime, automation_of(daily_digest), quality="fast").warnings
+        warning, _ = explain(runtime, automation_of(daily_digest), quality="fast").warnings
         assert "one failure domain (bedrock/us-east-1)" in warning

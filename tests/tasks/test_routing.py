@@ -174,8 +174,9 @@ def test_new_evidence_is_seen_at_the_next_turn():
 
 
 def test_one_failure_domain_is_warned_of():
-    [warning] = warnings_of(Router([HAIKU, SONNET]))
-    assert "one failure domain (anthropic)" in warning
+    [(told, advice)] = warnings_of(Router([HAIKU, SONNET]))
+    assert "one failure domain (anthropic)" in told
+    assert "another provider" in advice
     assert warnings_of(Router(TARGETS)) == []
 
 
