@@ -133,10 +133,14 @@ def find_secrets(text: str) -> list[Finding]:
 
 def _prefixed(text: str) -> Iterator[Finding]:
     for kind, hints, pattern in _RULES:
-        if any(hint in text for hint in hints):
-            for match in pattern.finditer(text):
-                if len(set(match[0])) > _LEAST_VARIED:  # documentation shows keys of xxxxx, issuers never do
-                    yield Finding(match.start(), match.end(), kind)
+        for hint in hints:  # a loop, since every answer passes here and a generator costs more than all it finds
+            if hint in text:
+                break
+        else:
+            continue
+        for match in pattern.finditer(text):
+            if len(set(match[0])) > _LEAST_VARIED:  # documentation shows keys of xxxxx, issuers never do
+                yield Finding(match.start(), match.end(), kind)
 
 
 def _private_keys(text: str) -> Iterator[Finding]:

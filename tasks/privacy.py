@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,8 +45,13 @@ def restored_json(vault: Vault, text: str) -> str:
 
 def is_external(target: Target) -> bool:
     """Whether what is sent there leaves the own network. A stand-in counts as what it stands in for."""
-    host = urlsplit(target.base_url).hostname
-    if target.stand_in or host is None:
+    return target.stand_in or _is_outside(target.base_url)
+
+
+@lru_cache(maxsize=256)
+def _is_outside(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname
+    if host is None:
         return True
     try:
         return not ip_address(host).is_private

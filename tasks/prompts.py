@@ -37,6 +37,7 @@ class Prompts:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
+        self._versions: dict[str, tuple[Template, str]] = {}
 
     def render(self, name: str, values: Mapping[str, object]) -> Prompt:
         """The prompt of a template.
@@ -47,8 +48,8 @@ class Prompts:
         from jinja2 import TemplateError, TemplateNotFound
 
         try:
-            source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
             template = self._environment.get_template(name)
+            version = self._version(name, template)
             system, user = _parts(template, values)
         except TemplateNotFound:
             places = ", ".join(str(folder) for folder in self._folders)
@@ -69,8 +70,15 @@ class Prompts:
                 f"The prompt {name!r} does not render: {type(error).__name__} in one of its expressions.",
                 next_step="Check what it does with its values.",
             ) from None
-        version = hashlib.sha256(source.encode()).hexdigest()[:12]
         return Prompt(name, version, system.strip(), user.strip(), personal_values(values))
+
+    def _version(self, name: str, template: Template) -> str:
+        """Of the template's text; read again only when Jinja2 has loaded it anew because its file changed."""
+        known = self._versions.get(name)
+        if known is None or known[0] is not template:
+            source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
+            known = self._versions[name] = (template, hashlib.sha256(source.encode()).hexdigest()[:12])
+        return known[1]
 
     def names(self) -> list[str]:
         """Every template's name."""
