@@ -30,6 +30,7 @@ __all__ = [
     "store",
     "student_t",
     "tokens",
+    "upsert",
     "usage",
     "wallets",
 ]

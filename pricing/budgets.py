@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from pricing import schema
 from pricing.clock import from_us, to_us
 from pricing.money import Nano, format_money
+from pricing.upsert import insert_into
 
 Scope: TypeAlias = Literal["run", "automation", "operation", "user", "org", "tag"]
 Window: TypeAlias = Literal["run", "day", "week", "month"]
@@ -258,10 +259,7 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
 
 def _upsert(connection: Connection, row: dict[str, Any]) -> sa.Executable:
     """Answers with the row's id when it is new or its limits changed."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = insert(schema.budgets).values(row)
+    added = insert_into(connection, schema.budgets).values(row)
     changed = (_B.limit_nano != row["limit_nano"]) | _B.soft_nano.is_distinct_from(row["soft_nano"])
     # A row without a change is locked all the same.
     return added.on_conflict_do_update(

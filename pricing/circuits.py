@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from pricing import schema
 from pricing.clock import now_us
 from pricing.store import Store
+from pricing.upsert import insert_into
 
 CircuitEvent: TypeAlias = Literal["opened", "probed", "closed"]
 _C = schema.circuits.c
@@ -170,11 +171,8 @@ def _locked(connection: Connection, target: str) -> Circuit | None:
 
 
 def _insert(connection: Connection, circuit: Circuit) -> bool:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     row = {name: getattr(circuit, name) for name in Circuit.__dataclass_fields__}
-    statement = insert(schema.circuits).values(row).on_conflict_do_nothing()
+    statement = insert_into(connection, schema.circuits).values(row).on_conflict_do_nothing()
     counted = connection.execute(statement, execution_options={"preserve_rowcount": True})
     return counted.rowcount == 1
 

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from pricing import schema
 from pricing.errors import OutOfCredits
 from pricing.facts import Run
+from pricing.upsert import insert_into
 
 Account: TypeAlias = Literal["issued", "available", "held", "charged", "expired", "rolled_over"]
 
@@ -82,10 +83,8 @@ def add(
     source: Account = "issued",
 ) -> str:
     """Give a wallet credits, opening it if need be; the grant's id. Of several, the lowest priority is spent first."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(schema.wallets).values(wallet_id=wallet_id, opened_at=now).on_conflict_do_nothing())
+    opened = insert_into(connection, schema.wallets).values(wallet_id=wallet_id, opened_at=now)
+    connection.execute(opened.on_conflict_do_nothing())
     lock(connection, wallet_id)
     grant_id = uuid.uuid4().hex[:12]
     connection.execute(

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from pricing import schema
 from pricing.clock import now_us
 from pricing.store import Store
+from pricing.upsert import insert_into
 
 _SLOTS = schema.rate_slots.c
 
@@ -97,6 +97,5 @@ def _take(connection: Connection, limit: Limit, now: int) -> Use:
 
 def _add(connection: Connection, subject: str, slot: int, now: int) -> int:
     """How many rows were added: none if somebody else has just added this slot."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(schema.rate_slots).values(subject=subject, slot=slot, used_at=now)
+    insert = insert_into(connection, schema.rate_slots).values(subject=subject, slot=slot, used_at=now)
     return len(connection.execute(insert.on_conflict_do_nothing().returning(_SLOTS.slot)).all())
