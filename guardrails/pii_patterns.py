@@ -277,8 +277,8 @@ _NHS = re.compile(r"(?<![\w.-])\d{3}[ -]?\d{3}[ -]?\d{4}(?![\w]|[-.]\w)")
 _NHS_WORDS = ("nhs", "national health")
 _PASSPORT = re.compile(
     r"(?:(?i:passports?|passeport|pasaporte|passaporto|paspoort|reisepass(?:nummer)?|paszport\w{0,3}))[^\n]{0,40}?"
-    r"(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}[ -]?\d{5,9}[A-Za-z]?|\d{2}[A-Za-z]{2}\d{5}|\d{7,10}|"
-    r"(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
+    r"(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
+    r"\d{2}[A-Za-z]{2}\d{5}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
     r"(?![A-Za-z0-9-])"
 )
 _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")

@@ -56,6 +56,9 @@ def kinds(text: str) -> dict[str, str]:
         ("https://ada@example.com:8443/x", "https://ada@example.com:8443/x", "url"),
         ("passport no. X1234567", "X1234567", "passport"),
         ("Reisepass: C01X00T47", "C01X00T47", "passport"),
+        ("my passport number is 533380006", "533380006", "passport"),
+        ("PASSPORT NO 533380006", "533380006", "passport"),
+        ("passport: AB 1234567", "AB 1234567", "passport"),
         ("NHS number 943 476 5919", "943 476 5919", "nhs"),
     ],
 )
