@@ -34,6 +34,7 @@ _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
 _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
 """AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 90
+_RETIRES_SOON_DAYS = 90
 _DAY = 86_400
 _SERVER_ERROR = 500
 
@@ -126,6 +127,23 @@ def check_fallback(patient: Patient) -> Iterator[Finding]:
     findings += [Finding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
     told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
     yield from findings or [Finding("fallback", "ok", told)]
+
+
+def check_retirement(patient: Patient) -> Iterator[Finding]:
+    """Whether a model is taken away soon, as far as farebox.toml says when."""
+    today = datetime.now(patient.settings.zone).date()
+    for target in patient.settings.targets:
+        if target.retires is None:
+            continue
+        left = (target.retires - today).days
+        next_step = f"See `farebox review --move {target.name}=OTHER` for what its successor would cost, then move."
+        if left <= 0:
+            yield Finding(
+                "retirement", "fail", f"{target.name} ({target.model}) retired on {target.retires}", next_step
+            )
+        elif left <= _RETIRES_SOON_DAYS:
+            told = f"{target.name} ({target.model}) retires in {left} days, on {target.retires}"
+            yield Finding("retirement", "warn", told, next_step)
 
 
 def check_hosts(patient: Patient) -> Iterator[Finding]:
@@ -265,6 +283,7 @@ def check_prefect() -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_fallback,
+    check_retirement,
     check_hosts,
     check_clock,
     check_folder,

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 
@@ -216,6 +217,17 @@ def test_gaps_of_the_fallback_matrix(root: Path, change, words: list[str]):
 def test_a_target_without_a_price_fails(root: Path):
     (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
     assert failed(examine(root)) == ["prices"]
+
+
+@pytest.mark.parametrize("days, state", [(-1, "fail"), (20, "warn"), (200, None)])
+def test_a_model_that_is_taken_away(root: Path, days: int, state: str | None):
+    ends = datetime.now(UTC).date() + timedelta(days=days)
+    (root / "farebox.toml").write_text(
+        TARGETS.replace('name = "sonnet"', f'name = "sonnet"\nretires = {ends.isoformat()}')
+    )
+    found = of(examine(root), "retirement")
+    assert [finding.state for finding in found] == ([state] if state else [])
+    assert all(ends.isoformat() in finding.told and "--move sonnet=" in finding.next_step for finding in found)
 
 
 def test_a_folder_that_cannot_be_written(root: Path):
