@@ -29,6 +29,7 @@ from pricing.quotes import Quote
 from pricing.rates import RateCard
 from pricing.replica import Replica
 from pricing.store import Store
+from pricing.token_factors import TokenFactors, learn_factors
 from pricing.wallets import Wallets
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
@@ -70,14 +71,11 @@ class Runtime:
         self.watchers: list[Watcher] = []
         self.rates = RateCard.load(rate.rate() for rate in settings.rates)
         self.keys = {target.name: find_key(target) for target in settings.targets}
-        self.observations = Observations(self._observe)
+        self.observations = Observations(self._observe, dict[str, Observed]())
+        self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())
         may_stand_in = settings.sandbox.stand_in
         self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
-        self.router = Router(
-            answering(self.targets),
-            self.rates,
-            self.observations,
-        )
+        self.router = Router(answering(self.targets), self.rates, self.observations)
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self.ledger = Ledger(
             store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds, warn=tell_soft_threshold
@@ -111,7 +109,16 @@ class Runtime:
             self.ledger,
             self.router,
             Prompts((*settings.prompts, PROMPTS)),
-            Turns(self.ledger, attempts, guards, limits, watch=self._watch_turn, telemetry=telemetry, breaker=breaker),
+            Turns(
+                self.ledger,
+                attempts,
+                guards,
+                limits,
+                watch=self._watch_turn,
+                telemetry=telemetry,
+                breaker=breaker,
+                factors=self.token_factors,
+            ),
             LoopThread(),
             holds=holds,
             pressure=settings.routing.pressure,

@@ -29,6 +29,7 @@ __all__ = [
     "scores",
     "store",
     "student_t",
+    "token_factors",
     "tokens",
     "upsert",
     "usage",

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from guardrails.messages import explain
 from guardrails.pipeline import Guarded, Pipeline
@@ -18,7 +18,7 @@ from pricing.clock import now_us, to_us
 from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
 from pricing.facts import Run, Turn, TurnOutcome
 from pricing.money import Nano
-from pricing.tokens import estimate_tokens, upper_tokens
+from pricing.tokens import NOT_LEARNED, Factor, count_tokens
 from tasks.attempts import Allowance, Refused, Slot
 from tasks.itinerary import Itinerary
 from tasks.known import Known
@@ -104,11 +104,21 @@ class Repair:
         return replace(request, messages=[*request.messages, *said, Message("user", self.tell)])
 
 
+class Factors(Protocol):
+    """Knows what bills have taught about token counts."""
+
+    def of(self, model: str, operation: str, prompt_version: str = "", *, stand_in: bool) -> Factor:
+        """The factor of a prompt."""
+
+
 class Journey(Generic[T]):
     """The state of one turn while it is under way."""
 
-    def __init__(self, question: Question[T], limits: Limits, pipeline: Pipeline) -> None:
+    def __init__(
+        self, question: Question[T], limits: Limits, pipeline: Pipeline, factors: Factors | None = None
+    ) -> None:
         self.question = question
+        self._factors = factors
         self.pipeline = pipeline
         self.vault: Vault | None = None
         """What was taken out of the question, to be put back into its answer."""
@@ -123,8 +133,7 @@ class Journey(Generic[T]):
         """What a stored answer did not cost again; ``None`` when it is not a stored one."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
-        self.input_tokens = 0
-        self._estimate = 0
+        self._counted = count_tokens("")
         self._fits = False
         self._hurried = False
         self.turn_id = uuid.uuid4().hex
@@ -137,7 +146,7 @@ class Journey(Generic[T]):
         self._clock = time.perf_counter_ns()
 
     def measure(self, request: ModelRequest) -> None:
-        """Count the request's tokens: an estimate for its place in a window, an upper bound for its price."""
+        """Count the request's tokens: for its place in a window, for the most it can cost."""
         tools = json.dumps([tool.parameters for tool in request.tools]) if request.tools else ""
         schema = json.dumps(request.schema.definition) if request.schema else ""
         calls = [call.arguments for message in request.messages for call in message.tool_calls]
@@ -145,15 +154,19 @@ class Journey(Generic[T]):
         texts = [request.system, tools, schema, *calls, *described, *(message.text for message in request.messages)]
         text = "\n".join(text for text in texts if text)
         framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
-        self._estimate = estimate_tokens(text) + framing
-        self.input_tokens = upper_tokens(text) + framing
+        self._counted = count_tokens(text, framing=framing)
+
+    def most_tokens(self, target: Target) -> int:
+        """The most that the question may count as at a target."""
+        return self._counted.most(self._factor(target))
 
     def candidates(self, request: ModelRequest) -> Route:
         """The route without the targets whose window is too small."""
         fitting = tuple(
             candidate
             for candidate in self.question.route
-            if self._estimate + min(request.max_tokens, candidate.target.max_output) <= candidate.target.window
+            if self._expected(candidate.target) + min(request.max_tokens, candidate.target.max_output)
+            <= candidate.target.window
         )
         self._fits = bool(fitting)
         return fitting
@@ -168,12 +181,12 @@ class Journey(Generic[T]):
             hop=self._hop,
             target=target,
             reason=reason,
-            input_tokens=self.input_tokens,
+            input_tokens=self.most_tokens(target),
             allowance=self.allowance,
             sink=self.sink,
             may_retry=way.may_retry,
             alternatives=way.alternatives,
-            estimated_input=self._estimate,
+            estimated_input=self._counted.estimate,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot
@@ -201,6 +214,7 @@ class Journey(Generic[T]):
     def exchange(self, direction: Direction, texts: tuple[str, ...]) -> Exchange:
         """What the guards are shown."""
         run, request = self.question.run, self.question.request
+        widest = self._widest()
         return Exchange(
             direction=direction,
             operation=self.question.operation,
@@ -209,8 +223,8 @@ class Journey(Generic[T]):
             texts=texts,
             user=run.user_id or "",
             org=run.org_id or "",
-            tokens=self._estimate,
-            window=max(candidate.target.window for candidate in self.question.route),
+            tokens=self._expected(widest),
+            window=widest.window,
             reserved=request.max_tokens,
             known=self.question.known,
             external=any(is_external(candidate.target) for candidate in self.question.route),
@@ -249,9 +263,10 @@ class Journey(Generic[T]):
             )
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
-            facts = {"window": max(candidate.target.window for candidate in self.question.route)}
+            widest = self._widest()
+            facts = {"window": widest.window}
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
-                facts |= {"tokens": self._estimate, "reserved": self.question.request.max_tokens}
+                facts |= {"tokens": self._expected(widest), "reserved": self.question.request.max_tokens}
             told = explain(Reason.CONTEXT_LIMIT, facts)
             return Blocked(told.message, next_step=told.next_step, reason="context_limit", operation=operation)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
@@ -310,6 +325,19 @@ class Journey(Generic[T]):
             "turn_id": self.turn_id,
             "decided_at": to_us(decision.at),
         }
+
+    def _factor(self, target: Target) -> Factor:
+        if self._factors is None:
+            return NOT_LEARNED
+        question = self.question
+        return self._factors.of(target.model, question.operation, question.prompt_version, stand_in=target.stand_in)
+
+    def _expected(self, target: Target) -> int:
+        return self._counted.expected(self._factor(target))
+
+    def _widest(self) -> Target:
+        """The target of the route that has the largest window."""
+        return max((candidate.target for candidate in self.question.route), key=lambda target: target.window)
 
     def _skip(self, target: str) -> dict[str, str]:
         return {"skipped": self._skipped[target]} if target in self._skipped else {}

@@ -1,4 +1,4 @@
-"""What this process has seen of late: how its targets do, and how much of its runs' holds is used.
+"""What this process has seen of late: how its targets do, how they count, how much of its runs' holds is used.
 
 Routing asks for it at every turn, on the event loop; so asking never waits and never reads a database.
 """
@@ -8,44 +8,41 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from pricing.errors import FareboxError
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
-    from pricing.observed import Observed
+T = TypeVar("T")
 
 FRESH_SECONDS = 30.0
 _MOST_RUNS = 1024
 _log = logging.getLogger(__name__)
 
 
-class Observations:
-    """A snapshot of the targets' recent past, by name, renewed at most every ``FRESH_SECONDS``.
+class Observations(Generic[T]):
+    """A snapshot of what the ledger tells of the recent past, renewed at most every ``FRESH_SECONDS``.
 
     Args:
         load: reads it anew.
+        nothing: what is known before.
         clock: seconds; tests pass their own.
     """
 
-    def __init__(
-        self, load: Callable[[], Mapping[str, Observed]], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, load: Callable[[], T], nothing: T, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._load = load
         self._clock = clock
-        self._snapshot: Mapping[str, Observed] = MappingProxyType({})
+        self._snapshot = nothing
         self._due = -float("inf")
         self._lock = threading.Lock()
 
-    def __call__(self) -> Mapping[str, Observed]:
+    def __call__(self) -> T:
         """The snapshot as it is. An old one is renewed on a thread of its own, for those who ask later."""
         if self._is_due():
             threading.Thread(target=self._renew_quietly, name="farebox-observing", daemon=True).start()
         return self._snapshot
 
-    def fresh(self) -> Mapping[str, Observed]:
+    def fresh(self) -> T:
         """The snapshot, renewed before if it is old; waits for the database.
 
         Raises:
@@ -70,7 +67,7 @@ class Observations:
         try:
             self._snapshot = self._load()
         except FareboxError as error:
-            _log.warning("routes go by older observations: %s", error.message)
+            _log.warning("older observations are used: %s", error.message)
 
 
 class HoldsInUse:

@@ -21,7 +21,7 @@ from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
 from tasks.itinerary import Itinerary
-from tasks.journey import Journey, Limits, Question, Repair
+from tasks.journey import Factors, Journey, Limits, Question, Repair
 from tasks.privacy import texts_of, with_texts
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate
@@ -81,6 +81,7 @@ class Turns:
         watch: told when a turn ends.
         telemetry: tells of each turn.
         breaker: says who is in quarantine.
+        factors: what bills have taught about token counts so far; asked at every turn.
     """
 
     def __init__(
@@ -93,9 +94,11 @@ class Turns:
         watch: Callable[[TurnEvent], None],
         telemetry: Telemetry,
         breaker: Breaker,
+        factors: Callable[[], Factors | None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._attempts = attempts
+        self._factors = factors
         self._guards = guards
         self._limits = limits
         self._watch = watch
@@ -113,7 +116,7 @@ class Turns:
             RunExpired: the run's hold is gone.
         """
         guards = self._guards.of(question.run.automation, question.operation).plus(question.guards)
-        journey = Journey(question, self._limits, guards)
+        journey = Journey(question, self._limits, guards, self._factors())
         if question.emit is not None:
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
         with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
@@ -169,10 +172,8 @@ class Turns:
                     await way.failed(failed.failure, blameless=blameless)
                 except Refused as refused:
                     journey.refused_at(candidate.target, refused)
-                    worst = partial(
-                        self._attempts.worst, input_tokens=journey.input_tokens, max_tokens=request.max_tokens
-                    )
-                    way.keep({t.name for t in way.targets if worst(t) < refused.worst})
+                    worst = partial(self._attempts.worst, max_tokens=request.max_tokens)
+                    way.keep({t.name for t in way.targets if worst(t, journey.most_tokens(t)) < refused.worst})
         finally:
             way.abandon()
         raise journey.error()

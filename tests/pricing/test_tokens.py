@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.tokens import estimate_tokens, upper_tokens
+from pricing.tokens import Factor, count_tokens, estimate_tokens
+
+
+def upper_tokens(text: str) -> int:
+    return count_tokens(text).most()
+
 
 PROSE = (
     "The automation reads the morning's tickets, groups those that describe the same fault, and writes one short "
@@ -63,9 +68,18 @@ def test_the_upper_bound_is_at_most_one_token_per_byte_whatever_the_text(text):
     assert 0 <= upper_tokens(text) <= len(text.encode("utf-8", "surrogatepass"))
 
 
-@given(st.text(min_size=20, max_size=400), st.floats(0.5, 2))
-def test_a_learned_factor_scales_the_estimate(text, factor):
-    assert estimate_tokens(text, factor=factor) == pytest.approx(estimate_tokens(text) * factor, abs=1 + factor)
+@given(st.text(min_size=20, max_size=400), st.floats(0.5, 2), st.integers(1, 50), st.integers(0, 100))
+def test_a_learned_factor_scales_the_estimate_and_stays_under_the_worst_case(text, value, calls, framing):
+    counted, factor = count_tokens(text, framing=framing), Factor(value, highest=value, calls=calls)
+    assert counted.estimate == estimate_tokens(text) + framing
+    assert counted.expected(factor) == pytest.approx(counted.estimate * value, abs=1)
+    assert counted.expected(factor) <= counted.most(factor)
+
+
+def test_a_worst_case_is_tighter_once_bills_have_told_how_fine_a_tokenizer_cuts():
+    counted = count_tokens(PROSE)
+    assert counted.most(Factor(1.0, 1.0, calls=3)) < counted.most(Factor(1.0, 1.0, calls=2)) == counted.most()
+    assert counted.most(Factor(1.4, 1.5, calls=3)) > 1.8 * counted.estimate  # and covers one that cuts finer
 
 
 def test_nothing_is_no_tokens():

@@ -194,7 +194,7 @@ def test_observations_are_read_once_per_period_and_never_by_who_asks():
         reads.append(threading.current_thread())
         return {"haiku": GOOD}
 
-    seen = Observations(load, clock=lambda: now[0])
+    seen = Observations(load, dict[str, Observed](), clock=lambda: now[0])
     assert seen.fresh() == {"haiku": GOOD}
     assert reads == [threading.current_thread()]
     for _ in range(100):
@@ -218,7 +218,7 @@ def test_observations_that_cannot_be_read_leave_the_older_ones(caplog):
             raise LedgerBusy("The ledger is busy.")
         return {"haiku": GOOD}
 
-    seen = Observations(load, clock=lambda: now[0])
+    seen = Observations(load, dict[str, Observed](), clock=lambda: now[0])
     seen.fresh()
     now[0], broken[0] = FRESH_SECONDS, True
     seen()
