@@ -18,7 +18,7 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
     """
     from prefect.logging import get_run_logger
 
-    from pricing.reports import render_markdown, run_report
+    from pricing.reports import render_html, render_markdown, run_report
 
     try:
         runtime.replica.sync()
@@ -27,6 +27,7 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{run_id}.md").write_text(markdown, "utf-8")
+        (folder / f"{run_id}.html").write_text(render_html(report), "utf-8")
         _tell_prefect(
             run_id,
             automation,

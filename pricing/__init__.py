@@ -12,6 +12,7 @@ __all__ = [
     "ledger",
     "limits",
     "locks",
+    "margins",
     "model_ids",
     "money",
     "moving_windows",

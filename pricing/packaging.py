@@ -14,6 +14,7 @@ from decimal import Decimal
 from math import ceil
 from statistics import fmean
 
+from pricing.margins import gross_margin, markup
 from pricing.money import Nano, ceil_nano
 from pricing.reports.plain import Plain
 
@@ -100,7 +101,7 @@ def economics(sales: Sequence[Sale], price: Nano | None) -> Economics | None:
         p95_nano=p95,
         price_nano=price,
         gross_margin=gross_margin(price, cost),
-        markup=None if price is None or not cost else (price - cost) / cost,
+        markup=markup(price, cost),
         at_p95=gross_margin(price, p95),
     )
 
@@ -131,11 +132,6 @@ def packaging(
         packages.append(_package(sales, unit, period, runs, (buffer_percent, target_margin)))
     best = next((package.period for package in packages if package.fits), None)
     return Packaging(unit, buffer_percent, target_margin, tuple(packages), best, few=len(sales) < LEAST_RUNS)
-
-
-def gross_margin(price: Nano | None, cost: Nano) -> float | None:
-    """The share of a price that is left after the cost; negative when it is lost."""
-    return None if not price else (price - cost) / price
 
 
 def quantile(ascending: Sequence[Nano], level: float) -> Nano:

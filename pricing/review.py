@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.clock import to_us
 from pricing.errors import UsageError
+from pricing.margins import gross_margin
 from pricing.money import USD, Nano
-from pricing.packaging import gross_margin
 from pricing.quotes import ModelAt
 from pricing.rate_sources import Band
 from pricing.rates import RateCard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from rich.console import Console
 
 from farebox.cli import (  # noqa: F401 - they add their commands
@@ -15,19 +15,19 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     guarding,
     inspecting,
     packaging,
+    reporting,
     reviewing,
     routing,
 )
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json
-from farebox.runtime import Runtime, get_runtime
+from farebox.runtime import get_runtime
 from farebox.whose import Whose
 from pricing.money import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Given = Annotated[str, Parameter(show=False)]
-Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 _out = Console(highlight=False)
 
@@ -100,42 +100,6 @@ def quote(name: str, /, *, json: Json = False, **parameters: Given) -> None:
 
 
 @app.command
-def runs(*, automation: str | None = None, limit: Count = 20, json: Json = False) -> None:
-    """List past runs, newest first.
-
-    Args:
-        automation: only this one's.
-        limit: how many.
-        json: print JSON.
-    """
-    from pricing.reports import render_terminal
-    from pricing.reports import runs as list_runs
-
-    found = list_runs(_synced().replica, limit=limit, automation=automation)
-    if json:
-        print_json([line.to_json() for line in found])
-    else:
-        _out.print(render_terminal(found))
-
-
-@app.command
-def report(run_id: str = "last", /, *, json: Json = False) -> None:
-    """Report what a run cost, and why.
-
-    Args:
-        run_id: the run's id, its first characters, or "last".
-        json: print JSON.
-    """
-    from pricing.reports import render_terminal, run_report
-
-    found = run_report(_synced().replica, run_id)
-    if json:
-        print_json(found.to_json())
-    else:
-        _out.print(render_terminal(found))
-
-
-@app.command
 def sync(*, rebuild: bool = False) -> None:
     """Bring the replica up to date with the ledger.
 
@@ -149,10 +113,3 @@ def sync(*, rebuild: bool = False) -> None:
     else:
         how = "rebuilt" if done.rebuilt else "up to date"
         _out.print(f"{runtime.replica.path} is {how}: {done.rows} rows copied.")
-
-
-def _synced() -> Runtime:
-    """The runtime, its replica up to date if nobody holds it."""
-    runtime = get_runtime()
-    runtime.replica.sync()
-    return runtime

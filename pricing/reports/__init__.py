@@ -1,5 +1,6 @@
 """Reports: what runs cost, where it went and how that compares to their quotes; read from the replica alone."""
 
+from pricing.reports.html import render_html
 from pricing.reports.markdown import render_markdown
 from pricing.reports.overview import overview
 from pricing.reports.overview_shapes import Overview
@@ -8,4 +9,14 @@ from pricing.reports.run_list import RunLine, runs
 from pricing.reports.run_report import run_report
 from pricing.reports.run_shapes import RunReport
 
-__all__ = ["Overview", "RunLine", "RunReport", "overview", "render_markdown", "render_terminal", "run_report", "runs"]
+__all__ = [
+    "Overview",
+    "RunLine",
+    "RunReport",
+    "overview",
+    "render_html",
+    "render_markdown",
+    "render_terminal",
+    "run_report",
+    "runs",
+]

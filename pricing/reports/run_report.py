@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from pricing.clock import from_us
+from pricing.margins import gross_margin, markup
 from pricing.reports.reading import Row, reading
 from pricing.reports.run_lookup import find_run
 from pricing.reports.run_shapes import (
@@ -20,6 +21,7 @@ from pricing.reports.run_shapes import (
     QuoteFacts,
     RunFacts,
     RunReport,
+    SaleFacts,
     Savings,
     Settlement,
     Tokens,
@@ -73,6 +75,7 @@ def run_report(replica: Replica, run_id: str) -> RunReport:
         run=_run(run, settlements),
         quote=quote,
         money=_money(run["held_nano"], quote, attempts, settlements, sum(line.delta_nano for line in adjustments)),
+        sold=_sold(run, [row["charged_nano"] for row in settled], spent),
         saved=_savings(turns),
         settlements=settlements,
         operations=_operations(turns, spent),
@@ -123,6 +126,13 @@ def _money(
         stand_in_nano=_cost(attempt for attempt in attempts if attempt.stand_in),
         of_point=ratio(spent, quote.point_nano),
         of_p95=ratio(spent, quote.p95_nano),
+    )
+
+
+def _sold(run: Row, charged: Sequence[int | None], spent: int) -> SaleFacts:
+    earned = None if not charged or None in charged else sum(one or 0 for one in charged)
+    return SaleFacts(
+        run["price_credits"], run["price_nano"], earned, gross_margin(earned, spent), markup(earned, spent)
     )
 
 

@@ -77,6 +77,21 @@ class MoneyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SaleFacts:
+    """What the outcome is sold for, and what it earned: nothing where it was not reached.
+
+    ``price_credits`` where the price is in credits; ``price_nano`` is None where nobody said what it is worth,
+    ``charged_nano`` also while the run is under way. Margin and markup are of what was charged.
+    """
+
+    price_credits: int | None
+    price_nano: Nano | None
+    charged_nano: Nano | None
+    gross_margin: float | None
+    markup: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Sums of what was reported; ``input`` includes ``cached`` (read from a prompt cache)."""
 
@@ -232,6 +247,7 @@ class RunReport(Plain):
     run: RunFacts
     quote: QuoteFacts
     money: MoneyFacts
+    sold: SaleFacts
     saved: Savings
     settlements: tuple[Settlement, ...]
     operations: tuple[OperationLine, ...]

@@ -1,0 +1,39 @@
+"""Level bars with their figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pricing.reports.charts.shapes import Bar, Bars, Key, Tone
+
+_WHOLE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row: its parts one after the other, and what is written beside it."""
+
+    name: str
+    parts: tuple[tuple[float, Tone], ...]
+    text: str
+    note: str = ""
+
+
+def shares(title: str, told: str, rows: Sequence[Share], *, legend: Sequence[tuple[str, Tone]] = ()) -> Bars:
+    """Rows of bars on one scale: the longest fills the width."""
+    longest = max((sum(part for part, _ in row.parts) for row in rows), default=0) or 1
+    return Bars(
+        title,
+        told,
+        tuple(
+            Bar(
+                row.name,
+                tuple((round(max(part, 0) / longest * _WHOLE, 2), tone) for part, tone in row.parts),
+                row.text,
+                row.note,
+            )
+            for row in rows
+        ),
+        tuple(Key(text, tone) for text, tone in legend),
+    )

@@ -1,0 +1,12 @@
+"""Reports as HTML: one self-contained file each."""
+
+from __future__ import annotations
+
+from pricing.reports.page import render_page
+from pricing.reports.run_page import run_page
+from pricing.reports.run_shapes import RunReport
+
+
+def render_html(report: RunReport) -> str:
+    """The report as one HTML document that asks the network for nothing."""
+    return render_page(run_page(report))

@@ -1,0 +1,79 @@
+"""Pages for people: one self-contained HTML file that leads with sentences and figures and shows charts below.
+
+No script, no font and no picture of anybody else's: a page asks the network for nothing, and its Content-Security-
+Policy has the browser see to that. Every value is escaped. Light and dark follow the reader's system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pricing.reports.charts.shapes import Bars, Chart, Grid, Tone
+from pricing.reports.words import clean
+
+if TYPE_CHECKING:  # templates are compiled where a page is made, not where a command line starts
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that matters: its name, itself in words, and a note; ``tone`` judges it."""
+
+    name: str
+    value: str
+    note: str = ""
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page: what it says in sentences, then drawings, then a table."""
+
+    title: str
+    told: tuple[str, ...] = ()
+    drawings: tuple[Chart | Bars, ...] = ()
+    grid: Grid | None = None
+    folded: bool = False
+    """The table is shown on demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page. ``lead`` are the sentences it begins with, ``warning`` what qualifies all of it."""
+
+    title: str
+    under: str = ""
+    lead: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    sections: tuple[Section, ...] = ()
+    warning: str = ""
+    foot: str = ""
+
+
+def render_page(page: Page) -> str:
+    """The page as one HTML document."""
+    return _environment().get_template("page.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from markupsafe import Markup
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else clean(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.tests["bars"] = lambda drawing: isinstance(drawing, Bars)
+    return environment
