@@ -22,6 +22,7 @@ NAMES = (
     "quote_coverage",
     "budget_storm",
     "price_review",
+    "calibration",
 )
 
 

@@ -1,6 +1,7 @@
 """Money, rates, the ledger, budgets, quotes and reports: the ground floor."""
 
 __all__ = [
+    "betting",
     "budgets",
     "circuits",
     "clock",
