@@ -7,18 +7,16 @@ read or write, goes through one lock. The file can be deleted at any time; the n
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pricing import schema
+from pricing import duck, rollups, schema
 from pricing.errors import LedgerBusy, LedgerUnusable
 from pricing.locks import file_lock
 from pricing.store import Store
@@ -26,10 +24,8 @@ from pricing.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SHAPE = 2
+SHAPE = 3
 """Changes when the replica's tables do: one of another shape is rebuilt."""
-_CHUNK = 50_000
-_TYPES: Mapping[type[sa.types.TypeEngine[Any]], str] = {sa.Boolean: "BOOLEAN", sa.Float: "DOUBLE", sa.Text: "VARCHAR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +105,7 @@ class Replica:
                     next_step="Close whatever has it open and try again; nothing is lost meanwhile.",
                 ) from None
             try:
+                duck.execute(connection, "costs")
                 yield connection
             finally:
                 connection.close()
@@ -136,21 +133,25 @@ class Replica:
                 _create(replica, epoch)
             _check(replica, epoch)
             replica.begin()
+            ends = rollups.newest_rows(replica)
             rows = sum(self._copy_table(replica, ledger, table) for table in schema.FACTS)
+            if fresh:
+                rollups.roll_up_all(replica)
+            elif rows:
+                rollups.roll_up_since(replica, ends)
             replica.commit()
         return Synced(rows, rebuilt=rebuilt or fresh, done=True)
 
     def _copy_table(self, replica: DuckDBPyConnection, ledger: Connection, table: sa.Table) -> int:
         [(mark,)] = replica.execute("SELECT mark FROM watermarks WHERE name = ?", [table.name]).fetchall()
         condition, new_mark = self._beyond(ledger, table, mark)
-        columns = [column for column in table.columns if column.name != "xid"]
-        names = list(_columns(table))
-        found = ledger.execution_options(yield_per=_CHUNK).execute(
+        columns = [table.c[name] for name in duck.columns(table)]
+        found = ledger.execution_options(yield_per=duck.CHUNK).execute(
             sa.select(*columns).where(condition).order_by(table.c.seq)
         )
         rows = 0
         for chunk in found.partitions():
-            _append(replica, table, [dict(zip(names, row, strict=True)) for row in chunk])
+            duck.append(replica, table, chunk)
             rows += len(chunk)
             new_mark = max(new_mark, chunk[-1].seq) if self._store.is_sqlite else new_mark
         replica.execute("UPDATE watermarks SET mark = ? WHERE name = ?", [new_mark, table.name])
@@ -183,31 +184,12 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     replica.execute("INSERT INTO about VALUES (?, ?)", [epoch, SHAPE])
     replica.execute("CREATE TABLE watermarks (name VARCHAR, mark BIGINT)")
     for table in schema.FACTS:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _columns(table).items())
-        replica.execute(f"CREATE TABLE {table.name} ({columns})")
         replica.execute("INSERT INTO watermarks VALUES (?, 0)", [table.name])
+    duck.create_facts(replica)
+    rollups.create_rollups(replica)
     replica.commit()
 
 
 def _check(replica: DuckDBPyConnection, epoch: str) -> None:
     if replica.execute("SELECT epoch, shape FROM about").fetchall() != [(epoch, SHAPE)]:
         raise _Foreign
-
-
-def _append(replica: DuckDBPyConnection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Through a file of JSON lines: DuckDB reads one at some 100,000 rows/s, and takes 1,300/s row by row."""
-    kinds = ", ".join(f"{name}: '{kind}'" for name, kind in _columns(table).items())
-    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
-        file.flush()
-        replica.execute(
-            f"INSERT INTO {table.name} SELECT * FROM "  # noqa: S608 - names of our own schema
-            f"read_json(?, format = 'newline_delimited', columns = {{{kinds}}}, maximum_object_size = 16777216)",
-            [file.name],
-        )
-
-
-def _columns(table: sa.Table) -> dict[str, str]:
-    return {
-        str(column.name): _TYPES.get(type(column.type), "BIGINT") for column in table.columns if column.name != "xid"
-    }

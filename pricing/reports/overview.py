@@ -28,7 +28,8 @@ from pricing.reports.run_shapes import Savings, Tokens, ratio
 if TYPE_CHECKING:
     from pricing.replica import Replica
 
-_QUERIES = ("totals", "outcomes", "automations", "days", "operations", "turns")
+_OF_RUNS = ("totals", "outcomes", "automations", "days")
+_OF_TURNS = ("operations", "turns")
 
 
 def overview(
@@ -63,9 +64,9 @@ def overview(
 
 
 def _tables(source: Reading, period: Row, midnights: Sequence[int]) -> dict[str, list[Row]]:
-    source.run("overview_corrections")
     source.run("overview_picked", **period, midnights=midnights)
-    return {name: source.rows(f"overview_{name}") for name in _QUERIES}
+    tables = {name: source.rows(f"overview_{name}") for name in _OF_RUNS}
+    return tables | {name: source.rows(f"overview_{name}", **period) for name in _OF_TURNS}
 
 
 def _midnights(first: int, last: int, zone: ZoneInfo) -> list[int]:

@@ -36,12 +36,10 @@ class Reading:
 
 @contextmanager
 def reading(replica: Replica) -> Iterator[Reading]:
-    """The replica, with the view ``costs`` of attempts as later findings corrected them.
+    """The replica as it is now: facts, the view ``costs`` of attempts as later findings corrected them, rollups.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
     with replica.read() as connection:
-        opened = Reading(connection)
-        opened.run("costs")
-        yield opened
+        yield Reading(connection)

@@ -1,1 +1,1 @@
-SELECT automation FROM runs GROUP BY automation ORDER BY max(started_at) DESC
+SELECT automation FROM run_totals GROUP BY automation ORDER BY max(started_at) DESC

@@ -1,11 +1,12 @@
 -- A turn fell back when it went on to another target.
 SELECT
-    picked.stand_in, t.operation, t.outcome, t.reason,
-    count(*) AS turns,
-    sum(t.saved_nano) AS stored_nano,
-    count(*) FILTER (WHERE t.attempts > 0) AS asked,
-    count(moved.turn_id) AS fell_back
-FROM turns AS t
-JOIN picked ON picked.run_id = t.run_id
-LEFT JOIN (SELECT DISTINCT turn_id FROM attempts WHERE hop > 0) AS moved ON moved.turn_id = t.turn_id
+    stand_in, operation, outcome, reason,
+    sum(turns)::BIGINT AS turns,
+    sum(saved_nano)::BIGINT AS stored_nano,
+    sum(asked)::BIGINT AS asked,
+    sum(fell_back)::BIGINT AS fell_back
+FROM run_turns
+WHERE ($automation IS NULL OR automation = $automation)
+    AND ($since IS NULL OR started_at >= $since)
+    AND ($until IS NULL OR started_at < $until)
 GROUP BY ALL

@@ -1,1 +1,1 @@
-SELECT run_id FROM runs ORDER BY started_at DESC, seq DESC LIMIT $limit
+SELECT run_id FROM run_totals ORDER BY started_at DESC, seq DESC LIMIT $limit

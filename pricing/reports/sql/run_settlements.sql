@@ -1,4 +1,4 @@
 SELECT ordinal, outcome, reason, held_nano, spent_nano, released_nano, ended_at, charged_nano
 FROM settlements
 WHERE run_id = $run_id
-ORDER BY ordinal
+ORDER BY seq

@@ -1,15 +1,14 @@
--- How each target did lately. Cancelled attempts tell nothing of it.
+-- How each target did lately: its last attempts, and its last answers. Cancelled attempts tell nothing of it.
 WITH numbered AS (
     SELECT
-        target, provider, model, stand_in, outcome, duration_us, started_at, seq,
+        *,
         row_number() OVER (
             PARTITION BY target, provider, model, stand_in ORDER BY started_at DESC, seq DESC
         ) AS nth,
         row_number() OVER (
             PARTITION BY target, provider, model, stand_in, outcome = 'ok' ORDER BY started_at DESC, seq DESC
         ) AS nth_alike
-    FROM attempts
-    WHERE outcome <> 'cancelled'
+    FROM last_attempts
 )
 SELECT
     target, provider, model, stand_in,
