@@ -148,8 +148,8 @@ def added_ms(count: int = 300) -> float:
         for number in range(count):
             text = f"{prose[900 * number : 900 * (number + 1)]}\n{next(mails)[0]}\n{next(mails)[0]}"
             started = time.thread_time()
-            passed = await pipeline.check(Exchange("input", "c", "a", "r", ("You are kind.", text)), lambda _: None)
-            back = await pipeline.check(output(passed.texts[1]), lambda _: None)
+            passed = await pipeline.check(Exchange("input", "c", "a", "r", ("You are kind.", text)), lambda *_: None)
+            back = await pipeline.check(output(passed.texts[1]), lambda *_: None)
             if passed.vault is not None:
                 passed.vault.restore(back.texts[0])
             times.append(time.thread_time() - started)

@@ -241,6 +241,26 @@ def check_replica(patient: Patient) -> Iterator[Finding]:
         yield Finding("replica", "warn" if behind or not same else "ok", told, step if behind or not same else "")
 
 
+def check_content(patient: Patient) -> Iterator[Finding]:
+    """What of prompts and answers is kept, where, and how long."""
+    settings, captures = patient.settings.content, patient.runtime.captures
+    try:
+        turns = sum(kept.turns for kept in captures.kept())
+    except FareboxError as error:
+        yield _failed("content", error)
+        return
+    if settings.keep:
+        told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
+        yield Finding(
+            "content", "ok", f"{told}{turns} turns in {captures.place}; `farebox content delete` deletes them"
+        )
+    elif turns:
+        told = f"[content] keeps nothing any more, but {turns} turns lie in {captures.place} until they are too old"
+        yield Finding("content", "warn", told, "`farebox content delete --all`")
+    else:
+        yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
+
+
 def check_rates(patient: Patient) -> Iterator[Finding]:
     """Which prices are used, and how old they are at least. The list bears no date; its installation does."""
     import genai_prices
@@ -289,6 +309,7 @@ CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_folder,
     check_ledger,
     check_replica,
+    check_content,
     check_rates,
     check_time_zone,
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from guardrails.building import build_guard, find_guard
+from guardrails.content import Finder
 from guardrails.pipeline import Guarded, Pipeline
+from guardrails.verdicts import Guard
 
 Mode: TypeAlias = Literal["shadow", "enforce", "off"]
 
@@ -74,6 +76,7 @@ class DeclaredGuards:
         self._settings = settings
         self._parts = parts
         self.of = lru_cache(maxsize=512)(self._of)
+        self.finder = lru_cache(maxsize=512)(self._finder)
         for place in settings.at:
             automation, _, operation = place.partition("/")
             self.of(automation, operation)
@@ -83,10 +86,15 @@ class DeclaredGuards:
     def _of(self, automation: str, operation: str) -> Pipeline:
         guards = []
         for name, table in self._settings.declared(automation, operation).items():
-            options = dict(table)
-            mode, use, place = (options.pop(key, "") for key in ("mode", "use", "place"))
-            if mode != "off" and not (operation == JUDGE and name in ASKING):
-                parts = {**self._parts, "place": place}
-                guard = build_guard(find_guard(name, use), options, parts, f"guards.{name}")
-                guards.append(Guarded(guard, mode))
+            if (mode := table["mode"]) != "off" and not (operation == JUDGE and name in ASKING):
+                guards.append(Guarded(self._built(name, table), mode))
         return Pipeline(guards, overrides=self._settings.messages)
+
+    def _finder(self, automation: str, operation: str) -> Finder:
+        """What finds personal data there: the guard as it is declared, also where it is off."""
+        return cast("Finder", self._built("pii", self._settings.declared(automation, operation)["pii"]))
+
+    def _built(self, name: str, table: Mapping[str, Any]) -> Guard:
+        options = dict(table)
+        _, use, place = (options.pop(key, "") for key in ("mode", "use", "place"))
+        return build_guard(find_guard(name, use), options, {**self._parts, "place": place}, f"guards.{name}")

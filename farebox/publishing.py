@@ -21,6 +21,7 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
     from pricing.reports import render_html, render_markdown, run_report
 
     try:
+        runtime.captures.tidy()
         runtime.replica.sync()
         report = run_report(runtime.replica, run_id)
         markdown = render_markdown(report)

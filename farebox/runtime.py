@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
 from farebox.events import tell_prefect, tell_soft_threshold
 from farebox.guarding import DeclaredGuards
@@ -18,6 +19,7 @@ from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import answering, build_target
 from pricing.budgets import BudgetRule, Refusal
+from pricing.captures import Captures
 from pricing.circuits import Circuits
 from pricing.facts import Run
 from pricing.holds import Settled
@@ -87,13 +89,11 @@ class Runtime:
         self._sandbox = _SandboxAddress(settings, self.home)
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
         guards = DeclaredGuards(settings.guards, parts)
+        self.captures = Captures(store, settings.content.days)
+        content = ContentCapture(settings.content, self.captures, guards.finder)
         turns = settings.turns
         telemetry = Telemetry()
-        quarantine = Quarantine(
-            settings.breaker.quarantine_seconds, settings.breaker.cap_seconds, settings.breaker.long_seconds
-        )
         self.circuits = Circuits(store)
-        breaker = Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
         holds = HoldsInUse()
         attempts = Attempts(
             self.ledger,
@@ -116,7 +116,8 @@ class Runtime:
                 limits,
                 watch=self._watch_turn,
                 telemetry=telemetry,
-                breaker=breaker,
+                breaker=self._breaker(),
+                content=content,
                 factors=self.token_factors,
             ),
             LoopThread(),
@@ -129,7 +130,13 @@ class Runtime:
         self.engine.loop.run(self._transport.close())
         self.engine.loop.stop()
         self._sandbox.stop()
+        self.captures.close()
         self.ledger.close()
+
+    def _breaker(self) -> Breaker:
+        settings = self.settings.breaker
+        quarantine = Quarantine(settings.quarantine_seconds, settings.cap_seconds, settings.long_seconds)
+        return Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
 
     def _observe(self) -> dict[str, Observed]:
         found = {

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from farebox.capturing import ContentSettings
 from farebox.guarding import GuardsSettings
 from pricing.errors import ConfigError, FareboxError, MoneyError
 from pricing.limits import SOFT, Limit
@@ -218,6 +219,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
     guards: GuardsSettings = GuardsSettings()
+    content: ContentSettings = ContentSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
@@ -331,6 +333,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "turns": TurnSettings,
         "routing": RoutingSettings,
         "breaker": BreakerSettings,
+        "content": ContentSettings,
         "sandbox": SandboxSettings,
     }
     table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings

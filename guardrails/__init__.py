@@ -5,6 +5,7 @@ __all__ = [
     "brand",
     "building",
     "calibration",
+    "content",
     "context",
     "inappropriate",
     "injection",

@@ -97,7 +97,7 @@ def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[
     entities: list[tuple[Entity, ...]] = []
     for text in texts:
         patterned = [entity for entity in find(text) if entity.kind not in left]
-        found = _merged([*known.find(text), *patterned, *_literals(text, kinds)])
+        found = merged([*known.find(text), *patterned, *_literals(text, kinds)])
         masked.append(_replaced(text, found, vault))
         entities.append(tuple(entity for entity in found if entity.kind != LITERAL))
     return MaskedTexts(tuple(masked), tuple(entities), vault)
@@ -106,7 +106,7 @@ def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[
 def find(text: str) -> list[Entity]:
     """The personal data in ``text``, in order and apart from each other."""
     plain, places = _visible(text.translate(_PLAIN))
-    found = _merged([entity for finder in _FINDERS for entity in finder(plain)])
+    found = merged([entity for finder in _FINDERS for entity in finder(plain)])
     if places is None:
         return found
     return [Entity(places[entity.start], places[entity.end - 1] + 1, entity.kind) for entity in found]
@@ -120,7 +120,7 @@ def _visible(text: str) -> tuple[str, list[int] | None]:
     return "".join(text[at] for at in places), places
 
 
-def _merged(found: Sequence[Entity]) -> list[Entity]:
+def merged(found: Sequence[Entity]) -> list[Entity]:
     """Finds that overlap become one: it covers them all and is of the kind of the longest, of equals the first."""
     merged: list[Entity] = []
     longest = 0
@@ -168,6 +168,10 @@ class PIIGuard:
     version: ClassVar[str] = "1"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 30
+
+    def entities(self, text: str, known: KnownValues) -> list[Entity]:
+        """The personal data in a text that is not to be left in it, in order and apart from each other."""
+        return merged([*known.find(text), *(entity for entity in find(text) if entity.kind not in self.leave)])
 
     def check(self, exchange: Exchange) -> Verdict:
         """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""

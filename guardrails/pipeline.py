@@ -79,12 +79,15 @@ class Pipeline:
         """These guards and more."""
         return Pipeline([*self._guards, *guards], overrides=self._overrides) if guards else self
 
-    async def check(self, exchange: Exchange, record: Callable[[Decision], None], *, final: bool = False) -> Passed:
+    async def check(
+        self, exchange: Exchange, record: Callable[[Decision, Exchange], None], *, final: bool = False
+    ) -> Passed:
         """Ask every guard of the exchange's direction, each seeing what the ones before it left of the texts.
 
         Args:
             exchange: what is to be judged.
-            record: gets every decision at once, also that of a guard that blocks. If it raises, nothing passes.
+            record: gets every decision at once, also that of a guard that blocks, and what it was made on. If it
+                raises, nothing passes.
             final: there is no repair turn left, so that ``retry`` blocks. It always does for a prompt.
 
         Raises:
@@ -97,7 +100,7 @@ class Pipeline:
                 continue
             verdict, decision = await _ask(guarded, exchange, final=final or exchange.direction == "input")
             decisions.append(decision)
-            record(decision)
+            record(decision, exchange)
             if guarded.mode == "shadow":
                 continue
             if verdict.action == "block":

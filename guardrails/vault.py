@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -88,6 +88,10 @@ class Vault:
         start = max(0, len(text) - _LONGEST_OPEN)
         begun = self._open.search(text, start)
         return text[: begun.start()] if begun else text
+
+    def own_tokens(self, text: str) -> Iterator[re.Match[str]]:
+        """The tokens of this vault in a text, as they were made."""
+        return re.finditer(rf"\[[A-Z]+_\d+_{self._nonce}\]", text)
 
     def hide(self, text: str) -> str:
         """The text with every value in it masked again: for what was made of a restored answer."""

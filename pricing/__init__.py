@@ -3,6 +3,7 @@
 __all__ = [
     "betting",
     "budgets",
+    "captures",
     "circuits",
     "clock",
     "duck",

@@ -172,11 +172,15 @@ class Store:
                 raise LedgerUnusable(f"The ledger {path} is read-only.", next_step=_ELSEWHERE)
             engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
             sa.event.listen(engine, "connect", _prepare_sqlite)
+        self._prepare(engine)
+        return engine
+
+    def _prepare(self, engine: Engine) -> None:
+        """Bring the tables to this version's."""
         with engine.connect() as connection:
             found = _version(connection)
         if found != schema.VERSION:
             self._migrate(engine, found)
-        return engine
 
     def _migrate(self, engine: Engine, found: str | None) -> None:
         from alembic import command

@@ -5,6 +5,7 @@ __all__ = [
     "ask",
     "attempts",
     "breaker",
+    "capturing",
     "complexity",
     "engine",
     "floors",

@@ -20,6 +20,7 @@ from pricing.facts import Run, Turn, TurnOutcome
 from pricing.money import Nano
 from pricing.tokens import NOT_LEARNED, Factor, count_tokens
 from tasks.attempts import Allowance, Refused, Slot
+from tasks.capturing import Exchanged
 from tasks.itinerary import Itinerary
 from tasks.known import Known
 from tasks.privacy import is_external, restored_json, texts_of, with_texts
@@ -115,7 +116,13 @@ class Journey(Generic[T]):
     """The state of one turn while it is under way."""
 
     def __init__(
-        self, question: Question[T], limits: Limits, pipeline: Pipeline, factors: Factors | None = None
+        self,
+        question: Question[T],
+        limits: Limits,
+        pipeline: Pipeline,
+        factors: Factors | None = None,
+        *,
+        kept: bool = False,
     ) -> None:
         self.question = question
         self._factors = factors
@@ -124,6 +131,11 @@ class Journey(Generic[T]):
         """What was taken out of the question, to be put back into its answer."""
         self.accepted = ""
         """The answer as the guards passed it, nothing put back."""
+        self.kept = kept
+        """Whether its content is kept: then it remembers what it asked, what it heard and what guards saw of that."""
+        self.asked = question.request
+        self.heard: ModelReply | None = None
+        self.judged: list[tuple[Decision, Exchange]] = []
         self.allowance = Allowance(limits.deadline_seconds, limits.max_attempts)
         self.decisions: list[Decision] = []
         self.answered_by: Target | None = None
@@ -230,6 +242,12 @@ class Journey(Generic[T]):
             external=any(is_external(candidate.target) for candidate in self.question.route),
         )
 
+    def note(self, decision: Decision, exchange: Exchange) -> None:
+        """Remember what a guard decided."""
+        self.decisions.append(decision)
+        if self.kept and decision.action != "allow":
+            self.judged.append((decision, exchange))
+
     def restored(self, text: str) -> str:
         """An answer with the values back that were taken out of the question."""
         if self.vault is None:
@@ -305,6 +323,19 @@ class Journey(Generic[T]):
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
             saved_nano=self.saved_nano or 0,
+        )
+
+    def exchanged(self, fact: Turn) -> Exchanged:
+        """What is kept of the turn."""
+        return Exchanged(
+            run=self.question.run,
+            turn=fact,
+            request=self.asked,
+            reply=self.heard,
+            answered_by=self.answered_by,
+            known=self.question.known,
+            vault=self.vault,
+            judged=self.judged,
         )
 
     def row(self, decision: Decision) -> dict[str, Any]:

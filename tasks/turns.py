@@ -7,19 +7,21 @@ repairs and fallbacks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from guardrails.pipeline import Guards
-from guardrails.verdicts import Decision
+from guardrails.verdicts import Decision, Exchange
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
 from pricing.money import Nano
 from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
+from tasks.capturing import Content, Exchanged
 from tasks.itinerary import Itinerary
 from tasks.journey import Factors, Journey, Limits, Question, Repair
 from tasks.privacy import texts_of, with_texts
@@ -29,12 +31,13 @@ from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
 from tasks.telemetry import Telemetry, TurnSpan
-from tasks.wire import ModelReply, ModelRequest
+from tasks.wire import ModelReply, ModelRequest, ToolCall
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Turns:
         watch: told when a turn ends.
         telemetry: tells of each turn.
         breaker: says who is in quarantine.
+        content: keeps what was asked and answered, where that is declared.
         factors: what bills have taught about token counts so far; asked at every turn.
     """
 
@@ -94,6 +98,7 @@ class Turns:
         watch: Callable[[TurnEvent], None],
         telemetry: Telemetry,
         breaker: Breaker,
+        content: Content,
         factors: Callable[[], Factors | None] = lambda: None,
     ) -> None:
         self._ledger = ledger
@@ -104,6 +109,7 @@ class Turns:
         self._watch = watch
         self._telemetry = telemetry
         self._breaker = breaker
+        self._content = content
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -116,7 +122,8 @@ class Turns:
             RunExpired: the run's hold is gone.
         """
         guards = self._guards.of(question.run.automation, question.operation).plus(question.guards)
-        journey = Journey(question, self._limits, guards, self._factors())
+        kept = self._content.keeps(question.run.automation, question.operation)
+        journey = Journey(question, self._limits, guards, self._factors(), kept=kept)
         if question.emit is not None:
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
         with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
@@ -198,16 +205,15 @@ class Turns:
     async def _accept(self, journey: Journey[T], candidate: Candidate, reply: ModelReply, *, final: bool) -> Answer[T]:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
+        journey.heard = reply
         texts = (reply.text, *(call.arguments for call in reply.tool_calls))
-        passed = await journey.pipeline.check(journey.exchange("output", texts), journey.decisions.append, final=final)
+        passed = await journey.pipeline.check(journey.exchange("output", texts), journey.note, final=final)
         if (again := passed.retry) is not None:
             raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
         journey.accepted, *arguments = passed.texts
+        journey.heard = replace(reply, text=journey.accepted, tool_calls=_with_arguments(reply, arguments))
         text = journey.restored(journey.accepted)
-        calls = tuple(
-            replace(call, arguments=journey.restored_arguments(new))
-            for call, new in zip(reply.tool_calls, arguments, strict=True)
-        )
+        calls = _with_arguments(reply, map(journey.restored_arguments, arguments))
         try:
             value = None if calls else journey.question.answer.parse(text)
         except InvalidAnswer as error:
@@ -223,9 +229,9 @@ class Turns:
     def _guard_piece(self, journey: Journey[T]) -> Callable[[str], Awaitable[str]]:
         """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""
 
-        def record(decision: Decision) -> None:
+        def record(decision: Decision, exchange: Exchange) -> None:
             if decision.action in {"block", "retry"}:
-                journey.decisions.append(decision)
+                journey.note(decision, exchange)
 
         async def guard(text: str) -> str:
             passed = await journey.pipeline.check(journey.exchange("output", (text,)), record, final=True)
@@ -238,20 +244,28 @@ class Turns:
         request = journey.question.request
         journey.measure(request)
         texts = texts_of(request)
-        passed = await journey.pipeline.check(journey.exchange("input", texts), journey.decisions.append)
+        passed = await journey.pipeline.check(journey.exchange("input", texts), journey.note)
         journey.vault = passed.vault
         if journey.sink is not None:
             journey.sink.vault = passed.vault
         if passed.texts == texts:
             return request
-        request = with_texts(request, passed.texts)
+        journey.asked = request = with_texts(request, passed.texts)
         journey.measure(request)
         return request
+
+    async def _keep(self, exchanged: Exchanged) -> None:
+        try:
+            await asyncio.to_thread(self._content.keep, exchanged)
+        except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
+            _log.warning("the content of a turn is not kept: %s", _cause(error))
 
     async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
         decisions = [journey.row(decision) for decision in journey.decisions]
         await asyncio.wrap_future(self._ledger.record_turn(fact, decisions))
+        if journey.kept:
+            await self._keep(journey.exchanged(fact))
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
         question = journey.question
@@ -266,6 +280,16 @@ class Turns:
                 cost_nano=allowance.cost_nano,
             )
         )
+
+
+def _cause(error: Exception) -> str:
+    """Why, without content: a stranger's exception may hold some."""
+    return error.message if isinstance(error, FareboxError) else type(error).__name__
+
+
+def _with_arguments(reply: ModelReply, arguments: Iterable[str]) -> tuple[ToolCall, ...]:
+    """The reply's calls of tools, with other arguments."""
+    return tuple(replace(call, arguments=new) for call, new in zip(reply.tool_calls, arguments, strict=True))
 
 
 def _ended_by(error: BaseException) -> tuple[TurnOutcome, str]:

@@ -11,6 +11,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     auditing,
     breakers,
     budgeting,
+    content,
     crediting,
     guarding,
     inspecting,

@@ -36,7 +36,7 @@ async def passes(settings: Mapping[str, object], operation: str = "chat", text: 
     guards = DeclaredGuards(GuardsSettings.model_validate(settings), {})
     decisions: list[Decision] = []
     return await guards.of("letters", operation).check(
-        Exchange("input", operation, "letters", "r", ("", text)), decisions.append
+        Exchange("input", operation, "letters", "r", ("", text)), lambda decision, _: decisions.append(decision)
     )
 
 

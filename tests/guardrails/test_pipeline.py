@@ -1,6 +1,7 @@
 import asyncio
 import pickle
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +40,10 @@ def upper(exchange: Exchange) -> Verdict:
     return redact(tuple(text.upper() for text in exchange.texts), Reason.PII, (Span(0, 0, 1, "x"),))
 
 
+def noting(rows: list[Decision]) -> Callable[[Decision, Exchange], None]:
+    return lambda decision, _: rows.append(decision)
+
+
 async def run(
     *guards: Guarded | Scripted,
     texts: tuple[str, ...] = (PRIVATE,),
@@ -47,7 +52,7 @@ async def run(
 ) -> tuple[Passed, list[Decision]]:
     rows: list[Decision] = []
     pipeline = Pipeline([guard if isinstance(guard, Guarded) else Guarded(guard) for guard in guards])
-    return await pipeline.check(exchange(*texts, direction=direction), rows.append, final=final), rows
+    return await pipeline.check(exchange(*texts, direction=direction), noting(rows), final=final), rows
 
 
 async def test_allows_and_records_every_guard():
@@ -64,7 +69,7 @@ async def test_a_block_stops_the_guards_behind_it_and_says_why():
     rows: list[Decision] = []
     with pytest.raises(Blocked) as caught:
         await Pipeline([Guarded(behind), Guarded(Scripted(block(Reason.SCOPE, topics="invoices"), "scope"))]).check(
-            exchange(), rows.append
+            exchange(), noting(rows)
         )
     assert behind.seen == []
     assert [(row.guard, row.action) for row in rows] == [("scope", "block")]
@@ -79,7 +84,7 @@ async def test_a_block_stops_the_guards_behind_it_and_says_why():
 async def test_a_guard_that_fails_blocks_and_tells_only_the_type(answer):
     rows: list[Decision] = []
     with pytest.raises(Blocked) as caught:
-        await Pipeline([Guarded(Scripted(answer))]).check(exchange(), rows.append)
+        await Pipeline([Guarded(Scripted(answer))]).check(exchange(), noting(rows))
     assert caught.value.fields["reason"] == "guard_error"
     assert (rows[0].action, rows[0].reason) == ("block", Reason.GUARD_ERROR)
     assert rows[0].error == (type(answer).__name__ if isinstance(answer, Exception) else "TypeError")
@@ -107,7 +112,7 @@ async def test_cancellation_is_not_a_failure_of_the_guard():
         await asyncio.Event().wait()
 
     rows: list[Decision] = []
-    task = asyncio.create_task(Pipeline([Guarded(Scripted(forever))]).check(exchange(), rows.append))
+    task = asyncio.create_task(Pipeline([Guarded(Scripted(forever))]).check(exchange(), noting(rows)))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -158,7 +163,7 @@ async def test_only_the_guards_of_the_direction_run():
 
 
 async def test_a_record_that_fails_lets_nothing_pass():
-    def full(_):
+    def full(_, __):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -177,7 +182,7 @@ async def test_two_hundred_at_once_stay_apart():
 
     async def one(number: int):
         mine = replace(exchange(f"text {number}"), run_id=str(number))
-        return await pipeline.check(mine, rows[str(number)].append)
+        return await pipeline.check(mine, noting(rows[str(number)]))
 
     results = await asyncio.gather(*map(one, range(200)), return_exceptions=True)
     for number, result in enumerate(results):
@@ -210,7 +215,7 @@ async def test_a_long_text_is_checked_off_the_event_loop():
 async def test_a_broken_template_of_the_team_does_not_hide_the_reason(tmp_path):
     (tmp_path / "scope.j2").write_text("{% block message %}{{ nowhere }}{% endblock %}")
     with pytest.raises(Blocked, match="outside what assistant is for") as caught:
-        await Pipeline([Guarded(Scripted(block(Reason.SCOPE)))], overrides=tmp_path).check(exchange(), lambda _: None)
+        await Pipeline([Guarded(Scripted(block(Reason.SCOPE)))], overrides=tmp_path).check(exchange(), lambda *_: None)
     assert "scope.j2" in str(caught.value.fields["template_error"])
 
 

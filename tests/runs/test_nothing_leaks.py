@@ -113,12 +113,18 @@ def run(project: Project, home: Path, *more: str) -> Said:
     )
 
 
-def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, type[Recorder]]):
-    url, server = recorder
-    project = make_project(tmp_path / "project", "", targets=TARGET.replace("{url}", url), documents=1)
+def planted(folder: Path, url: str, more: str = "") -> Project:
+    """A project whose only document holds a person and a phrase."""
+    project = make_project(folder, "", targets=TARGET.replace("{url}", url), documents=1, more=more)
     (project.root / "flows").symlink_to(REPOSITORY / "flows")
     note = project.documents / "note-00.md"
     note.write_text(f"# A note on {IN_DOCUMENT}\n\nWrite to {PERSON} or call {PHONE} about it, said {IN_DOCUMENT}.\n")
+    return project
+
+
+def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, type[Recorder]]):
+    url, server = recorder
+    project = planted(tmp_path / "project", url)
     prefect = tmp_path / "prefect"
 
     done = run(project, prefect, "--json")
@@ -148,3 +154,15 @@ def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, 
     assert any(path.endswith("replica.duckdb") for path in told)
     assert any(path.startswith("prefect/") for path in told)
     assert found_in(tmp_path, CANARIES, project.documents) == []
+
+
+def test_content_that_is_kept_is_in_its_own_store_only_and_masked(tmp_path: Path, recorder: tuple[str, type[Recorder]]):
+    url, server = recorder
+    project = planted(tmp_path / "project", url, '[content]\nkeep = ["daily-digest"]\n')
+    done = run(project, tmp_path / "prefect", "--json")
+    assert done.code == 0, done
+    assert any(PERSON in body for _, body in server.seen), "on loopback nothing is masked before it is sent"
+    found = found_in(tmp_path, CANARIES, project.documents)
+    assert {canary for canary, _ in found} == {IN_DOCUMENT, IN_ANSWER}
+    assert {path for _, path in found} <= {"project/.farebox/content.db", "project/.farebox/content.db-wal"}
+    assert any("[EMAIL_1_" in path.read_text("latin-1") for path in project.home.glob("content.db*"))

@@ -27,6 +27,7 @@ from pricing.store import Store
 from pricing.usage import Usage
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
+from tasks.capturing import Exchanged
 from tasks.journey import Limits, Question
 from tasks.loop import LoopThread
 from tasks.routing import Router
@@ -43,6 +44,14 @@ SECRET = "The zebra's pass phrase is unicorn-4711."
 
 class Note(BaseModel):
     title: str
+
+
+class NothingKept:
+    def keeps(self, automation: str, operation: str) -> bool:
+        return False
+
+    def keep(self, turn: Exchanged) -> None:
+        raise AssertionError
 
 
 class Bench:
@@ -72,6 +81,7 @@ class Bench:
             watch=lambda _: None,
             telemetry=telemetry,
             breaker=breaker,
+            content=NothingKept(),
         )
         self.router = Router([self.target("haiku", "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0"),
                               self.target("sonnet", "anthropic", "claude-sonnet-4-5"),

@@ -1,0 +1,96 @@
+"""Content capture: what was asked and answered, kept masked where farebox.toml says so, for a time; off by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guardrails.content import Finder, Scrubber
+from pricing.captures import Captured, Captures, mark_key
+from pricing.clock import from_us, to_us
+from tasks.capturing import Exchanged
+from tasks.wire import Message, ToolCall
+
+JUDGE = "judge"
+"""The operation of what guards ask. It is kept only where it is named: an answer is not kept twice."""
+
+Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
+
+
+class ContentSettings(BaseModel):
+    """``[content]``: ``keep`` names places (``"*"``, an automation, ``"automation/operation"``, ``"*/operation"``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep: tuple[Place, ...] = ()
+    days: Annotated[int, Field(ge=1, le=3_650)] = 30
+
+    def keeps(self, automation: str, operation: str) -> bool:
+        """Whether turns of an operation of an automation are kept."""
+        exact = {f"{automation}/{operation}", f"*/{operation}"}
+        whole = set() if operation == JUDGE else {"*", automation}
+        return not (exact | whole).isdisjoint(self.keep)
+
+
+class ContentCapture:
+    """Keeps turns, masked.
+
+    Args:
+        settings: which ones.
+        captures: where.
+        finder: what finds personal data in an operation of an automation.
+    """
+
+    def __init__(self, settings: ContentSettings, captures: Captures, finder: Callable[[str, str], Finder]) -> None:
+        self._settings = settings
+        self._captures = captures
+        self._finder = finder
+
+    def keeps(self, automation: str, operation: str) -> bool:
+        """Whether turns of an operation are kept."""
+        return bool(self._settings.keep) and self._settings.keeps(automation, operation)
+
+    def keep(self, turn: Exchanged) -> None:
+        """Keep one.
+
+        Raises:
+            LedgerError: the store cannot be written.
+        """
+        run, fact, reply = turn.run, turn.turn, turn.reply
+        scrubber = Scrubber(self._finder(run.automation, fact.operation), turn.known, turn.vault)
+        self._captures.keep(
+            Captured(
+                turn_id=fact.turn_id,
+                run_id=run.run_id,
+                automation=run.automation,
+                operation=fact.operation,
+                prompt=fact.prompt,
+                prompt_version=fact.prompt_version,
+                outcome=fact.outcome,
+                target=fact.target,
+                stand_in=turn.answered_by is not None and turn.answered_by.stand_in,
+                at=from_us(fact.started_at),
+                system=scrubber.scrub(turn.request.system),
+                messages=tuple(_message(message, scrubber) for message in turn.request.messages),
+                answer=None if reply is None else scrubber.scrub(reply.text),
+                tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
+                schema=turn.request.schema.definition if turn.request.schema else None,
+                marks={
+                    mark_key(decision.guard, to_us(decision.at)): scrubber.marks(decision, exchange)
+                    for decision, exchange in turn.judged
+                },
+            )
+        )
+
+
+def _message(message: Message, scrubber: Scrubber) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": message.role, "text": scrubber.scrub(message.text)}
+    if message.tool_calls:
+        said["tool_calls"] = [_call(call, scrubber) for call in message.tool_calls]
+    return said
+
+
+def _call(call: ToolCall, scrubber: Scrubber) -> dict[str, str]:
+    return {"name": call.name, "arguments": scrubber.scrub(call.arguments)}

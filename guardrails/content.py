@@ -1,0 +1,96 @@
+"""Texts of a turn as they may be kept where content is captured: personal data and keys masked, whatever else was on.
+
+A prompt comes in as it was sent, an answer as the guards passed it: what the guard of personal data took out of them
+stays a token. Anything personal that is still there (the guard was off, or in shadow, or a model made it up) is masked
+here, and so are keys, in both directions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from guardrails.pii import merged
+from guardrails.pii_known import KnownValues
+from guardrails.pii_patterns import Entity
+from guardrails.secrets import MASK, find_secrets
+from guardrails.vault import Vault
+from guardrails.verdicts import Decision, Exchange
+
+_SECRET = "secret"  # noqa: S105 - the kind of a find
+_AROUND, _LONGEST_MARK, _MOST_MARKS = 80, 200, 5
+"""Characters shown on both sides of a find, and of it; finds shown of one decision."""
+
+
+class Finder(Protocol):
+    """Finds personal data: the guard ``pii`` as it is declared."""
+
+    def entities(self, text: str, known: KnownValues) -> list[Entity]:
+        """Where it is, in order and apart from each other."""
+
+
+class Scrubber:
+    """Masks the texts of one turn.
+
+    Args:
+        finder: finds personal data in them.
+        known: what is known of persons.
+        vault: whose tokens stand in the texts already, if any do; the same values get the same tokens.
+    """
+
+    def __init__(self, finder: Finder, known: Sequence[tuple[str, str]], vault: Vault | None) -> None:
+        self._finder = finder
+        self._known = KnownValues(known)
+        self._vault = vault or Vault(())
+
+    def scrub(self, text: str) -> str:
+        """The text as it may be kept."""
+        return _rendered(text, self._replaced(text), 0, len(text))
+
+    def marks(self, decision: Decision, exchange: Exchange) -> tuple[str, ...]:
+        """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧."""
+        replaced = {part: self._replaced(exchange.texts[part]) for part in {span.part for span in decision.spans}}
+        pieces = []
+        for span in decision.spans[:_MOST_MARKS]:
+            text, found = exchange.texts[span.part], replaced[span.part]
+            start, end = span.start, min(span.end, span.start + _LONGEST_MARK)
+            before = _rendered(text, found, max(0, start - _AROUND), start)
+            after = _rendered(text, found, span.end, span.end + _AROUND)
+            cut = "…" if end < span.end else ""
+            pieces.append(f"{before}⟦{_rendered(text, found, start, end)}{cut}⟧{after}")
+        return tuple(pieces)
+
+    def _replaced(self, text: str) -> list[tuple[int, int, str]]:
+        """What stands in place of what, in order: start, end, and the token."""
+        tokens = [match.span() for match in self._vault.own_tokens(text)]
+        keys = [Entity(finding.start, finding.end, _SECRET) for finding in find_secrets(text)]
+        personal = [entity for entity in self._finder.entities(text, self._known) if not _meets(entity, tokens)]
+        return [(found.start, found.end, self._token(text, found)) for found in merged([*keys, *personal])]
+
+    def _token(self, text: str, found: Entity) -> str:
+        return MASK if found.kind == _SECRET else self._vault.token(found.kind, text[found.start : found.end])
+
+
+def _meets(entity: Entity, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether it overlaps one of the spans, which are in order and apart."""
+    before = bisect_left(spans, entity.end, key=lambda span: span[0])
+    return before > 0 and spans[before - 1][1] > entity.start
+
+
+def _rendered(text: str, replaced: Sequence[tuple[int, int, str]], start: int, end: int) -> str:
+    """A piece of the masked text, by its place in the text as it was; a token belongs to where it begins."""
+
+    def pieces() -> Iterator[str]:
+        done = start
+        for first, last, token in replaced:
+            if first >= end:
+                break
+            if last <= start:
+                continue
+            yield text[done:first] if first > done else ""
+            yield token if first >= start else ""
+            done = max(done, last)
+        yield text[done:end] if done < end else ""
+
+    return "".join(pieces())

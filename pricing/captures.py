@@ -1,0 +1,274 @@
+"""What was asked and answered, for operations that keep it: a store beside the ledger, never a part of it.
+
+On SQLite it is a file of its own, ``content.db`` beside ``ledger.db``, which only its owner can read; on Postgres a
+table of its own in the ledger's database, so that several hosts share it. It holds no fact: no report reads it, the
+replica does not copy it, and all of it may be deleted at any time. Texts come in masked (``guardrails.content``).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from pricing.clock import from_us, now_us, to_us
+from pricing.store import Store
+
+_DAY_US = 86_400_000_000
+_SECONDS_BETWEEN = 3_600
+_LOCK = 0x666173  # any number, the same in every process
+Outcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
+
+metadata = sa.MetaData()
+captures = sa.Table(
+    "captured_turns",
+    metadata,
+    sa.Column("turn_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("automation", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("prompt_version", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("target", sa.Text),
+    sa.Column("stand_in", sa.Boolean, nullable=False),
+    sa.Column("captured_at", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Index("ix_captured_turns_operation", "operation", "captured_at"),
+    sa.Index("ix_captured_turns_captured_at", "captured_at"),
+)
+"""One row per turn that is kept; ``content`` is the JSON of every text in it."""
+_C = captures.c
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One turn as it was asked and answered, personal data and keys masked.
+
+    Args:
+        messages: ``{"role": …, "text": …}`` in order, those of an assistant perhaps with ``"tool_calls"``.
+        answer: the text; None when none came that the guards were shown.
+        tool_calls: ``{"name": …, "arguments": …}`` that the answer asks for.
+        schema: the JSON schema the answer had to follow, if one.
+        target: who answered; None when nobody did. ``stand_in``: the sandbox did.
+        marks: per guard decision that stopped or changed something (see :func:`mark_key`), what it was about: pieces of
+            text with the place between ⟦ and ⟧.
+    """
+
+    turn_id: str
+    run_id: str
+    automation: str
+    operation: str
+    prompt: str
+    prompt_version: str
+    outcome: Outcome
+    target: str | None
+    stand_in: bool
+    at: datetime
+    system: str = field(repr=False)
+    messages: tuple[Mapping[str, Any], ...] = field(repr=False)
+    answer: str | None = field(default=None, repr=False)
+    tool_calls: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    schema: Mapping[str, Any] | None = field(default=None, repr=False)
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Self:
+        """From its row."""
+        values = row._asdict()
+        content: dict[str, Any] = json.loads(values.pop("content"))
+        content |= {name: tuple(content[name]) for name in ("messages", "tool_calls")}
+        content["marks"] = {key: tuple(pieces) for key, pieces in content["marks"].items()}
+        return cls(at=from_us(values.pop("captured_at")), **values, **content)
+
+    def row(self) -> dict[str, Any]:
+        """Its row."""
+        texts = ("system", "messages", "answer", "tool_calls", "schema", "marks")
+        columns = [column.name for column in captures.columns if column.name not in {"content", "captured_at"}]
+        content = json.dumps({name: getattr(self, name) for name in texts}, ensure_ascii=False)
+        return {name: getattr(self, name) for name in columns} | {"captured_at": to_us(self.at), "content": content}
+
+
+def mark_key(guard: str, decided_at: int) -> str:
+    """What a guard's decision is called within its turn; ``decided_at`` in microseconds."""
+    return f"{guard} {decided_at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much is kept of one operation, and since when."""
+
+    automation: str
+    operation: str
+    turns: int
+    oldest: datetime
+    newest: datetime
+
+
+class Captures:
+    """The captured turns of one project.
+
+    Args:
+        ledger: the ledger's database; the store lies beside it.
+        days: how long a turn is kept; older ones are not read and are deleted with the next write.
+        clock: microseconds since 1970; tests pass their own.
+    """
+
+    def __init__(self, ledger: Store, days: int, clock: Callable[[], int] = now_us) -> None:
+        self._ledger = ledger
+        self._store = _CaptureStore.beside(ledger)
+        self._days = days
+        self._clock = clock
+        self._tidied = -float("inf")
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self._store.place if self._store.is_sqlite else f"{self._store.place}, table {captures.name}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept."""
+        if self._store.is_sqlite:
+            return Path(self._store.place).exists()
+        with self._ledger.read() as connection:
+            return sa.inspect(connection).has_table(captures.name)
+
+    def keep(self, turn: Captured) -> None:
+        """Keep a turn; at most once an hour, delete what is too old.
+
+        Raises:
+            LedgerError: the store cannot be written.
+        """
+        with self._store.write() as connection:
+            connection.execute(captures.insert(), turn.row())
+        self.tidy()
+
+    def captured(
+        self,
+        operation: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        *,
+        automation: str | None = None,
+        run_id: str | None = None,
+        outcomes: Iterable[Outcome] = ("answered", "stored"),
+    ) -> list[Captured]:
+        """Turns that are kept, newest first.
+
+        Args:
+            operation: only this one's.
+            since: only from then on.
+            limit: how many at most.
+            automation: only this one's.
+            run_id: only this run's.
+            outcomes: how they ended.
+        """
+        found = [_C.outcome.in_(tuple(outcomes)), _C.captured_at >= (to_us(since) if since else 0)]
+        for column, wanted in ((_C.operation, operation), (_C.automation, automation), (_C.run_id, run_id)):
+            found += [] if wanted is None else [column == wanted]
+        return self._read(sa.and_(*found), limit)
+
+    def of_turns(self, turn_ids: Iterable[str]) -> dict[str, Captured]:
+        """Those of these turns that are kept, however they ended."""
+        wanted = tuple(turn_ids)
+        return {turn.turn_id: turn for turn in self._read(_C.turn_id.in_(wanted), len(wanted))}
+
+    def kept(self) -> list[Kept]:
+        """What is kept, by operation."""
+        if not self.exists:
+            return []
+        keys, at = (_C.automation, _C.operation), _C.captured_at
+        query = sa.select(*keys, sa.func.count(), sa.func.min(at), sa.func.max(at)).group_by(*keys).order_by(*keys)
+        with self._store.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Kept(automation, operation, n, from_us(old), from_us(new)) for automation, operation, n, old, new in rows
+        ]
+
+    def delete(
+        self,
+        *,
+        automation: str | None = None,
+        operation: str | None = None,
+        run_id: str | None = None,
+        before: datetime | None = None,
+    ) -> int:
+        """Delete what fits every condition, all of it without one; how many turns it were.
+
+        What SQLite deletes it overwrites; Postgres keeps deleted rows until its next vacuum.
+        """
+        wanted = ((_C.automation, automation), (_C.operation, operation), (_C.run_id, run_id))
+        conditions = [column == value for column, value in wanted if value is not None]
+        conditions += [] if before is None else [_C.captured_at < to_us(before)]
+        if not self.exists:
+            return 0
+        with self._store.write(durable=True) as connection:
+            gone = connection.execute(captures.delete().where(sa.true(), *conditions)).rowcount
+        if gone:
+            self._store.forget()
+        return gone
+
+    def tidy(self) -> None:
+        """Delete what is older than it may get, at most once an hour."""
+        if time.monotonic() - self._tidied > _SECONDS_BETWEEN:
+            self._tidied = time.monotonic()
+            self.delete(before=from_us(self._oldest))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
+
+    @property
+    def _oldest(self) -> int:
+        return self._clock() - self._days * _DAY_US
+
+    def _read(self, found: sa.ColumnElement[bool], limit: int) -> list[Captured]:
+        if not self.exists:
+            return []
+        newest_first = (_C.captured_at.desc(), _C.turn_id)
+        query = sa.select(captures).where(found, _C.captured_at >= self._oldest).order_by(*newest_first).limit(limit)
+        with self._store.read() as connection:
+            return [Captured.of(row) for row in connection.execute(query)]
+
+
+class _CaptureStore(Store):
+    """The database of captured turns."""
+
+    @classmethod
+    def beside(cls, ledger: Store) -> Self:
+        """The one that belongs to a ledger."""
+        if not ledger.is_sqlite:
+            return cls(ledger.url.render_as_string(hide_password=False))
+        path = Path(ledger.url.database or "ledger.db").with_name("content.db")
+        return cls(f"sqlite:///{path}")
+
+    def forget(self) -> None:
+        """Empty the write-ahead log too: it holds what the file has overwritten."""
+        if self.is_sqlite:
+            with self._translated(), self._connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _prepare(self, engine: Engine) -> None:
+        if self.is_sqlite:
+            self._path().touch(mode=0o600)
+            sa.event.listen(engine, "connect", _overwrite_deleted)
+        with engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            connection.execute(CreateTable(captures, if_not_exists=True))
+            for index in captures.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+            connection.commit()
+
+
+def _overwrite_deleted(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA secure_delete=ON")
