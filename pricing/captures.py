@@ -26,6 +26,7 @@ _DAY_US = 86_400_000_000
 _SECONDS_BETWEEN = 3_600
 _LOCK = 0x666173  # any number, the same in every process
 Outcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
+EVERY_END: tuple[Outcome, ...] = ("answered", "stored", "failed", "blocked", "stopped")
 
 metadata = sa.MetaData()
 captures = sa.Table(

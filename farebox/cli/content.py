@@ -13,7 +13,7 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json
 from farebox.runtime import get_runtime
-from pricing.captures import Captured
+from pricing.captures import EVERY_END, Captured
 from pricing.errors import UsageError
 from pricing.reports.words import clean, moment, plural
 
@@ -22,7 +22,6 @@ Days = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=3_650))]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 
 _out = Console(highlight=False)
-_EVERY_END = ("answered", "stored", "failed", "blocked", "stopped")
 content = App(
     name="content", help="What is kept of prompts and answers ([content] in farebox.toml; nothing by default)."
 )
@@ -85,7 +84,7 @@ def show(
         json: print JSON.
     """
     captures = get_runtime().captures
-    found = captures.captured(operation, None, limit, automation=automation, run_id=run, outcomes=_EVERY_END)
+    found = captures.captured(operation, None, limit, automation=automation, run_id=run, outcomes=EVERY_END)
     if json:
         print_json([{name: getattr(turn, name) for name in turn.__slots__} for turn in found])
     elif not found:

@@ -196,7 +196,7 @@ def test_off_there_is_no_store(tmp_path: Path, echo: Echo, database_url: str):
     with project.runtime_here() as runtime:
         with riding(runtime, letters, {}):
             chat.fn("hello")
-        assert runtime.captures.kept() == runtime.captures.captured() == []
+        assert (runtime.captures.kept(), runtime.captures.captured()) == ([], [])
         with runtime.ledger.store.read() as connection:
             assert not sa.inspect(connection).has_table("captured_turns")
         assert list(tmp_path.rglob("content.db")) == []
