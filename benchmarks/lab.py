@@ -55,7 +55,7 @@ def quiet_environment() -> None:
 
 def machine() -> str:
     """One line: what this was measured on."""
-    names = ("httpx", "aiohttp", "httpx-aiohttp", "sqlalchemy", "duckdb", "prefect")
+    names = ("httpx", "aiohttp", "sqlalchemy", "duckdb", "prefect")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     load = os.getloadavg()[0]
     return f"{os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}, {versions}"

@@ -1,17 +1,20 @@
 """Money, rates, the ledger, budgets, quotes and reports: the ground floor."""
 
 __all__ = [
+    "at_once",
     "betting",
     "budgets",
     "captures",
     "circuits",
     "clock",
     "duck",
+    "entries",
     "errors",
     "facts",
     "grants",
     "history",
     "holds",
+    "hot",
     "ledger",
     "limits",
     "locks",
@@ -39,4 +42,6 @@ __all__ = [
     "upsert",
     "usage",
     "wallets",
+    "writer",
+    "written",
 ]

@@ -7,7 +7,6 @@ read, on the caller's): nothing is to be called for each turn, callers keep a sn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,6 +17,7 @@ from pricing import schema
 from pricing.clock import now_us
 from pricing.store import Store
 from pricing.upsert import insert_into
+from pricing.written import Written
 
 CircuitEvent: TypeAlias = Literal["opened", "probed", "closed"]
 _C = schema.circuits.c
@@ -65,7 +65,7 @@ class Circuits:
 
     def trip(
         self, target: str, reason: str, seconds: Callable[[int], float], *, at_least: float = 0.0, grave: bool = False
-    ) -> Future[Tripped]:
+    ) -> Written[Tripped]:
         """Open a circuit, or open it again for longer if its quarantine was over.
 
         One that is open stays as it is, for many requests fail together: only a longer ``at_least`` prolongs it, and
@@ -104,7 +104,7 @@ class Circuits:
 
         return self._store.submit(work)
 
-    def claim(self, circuit: Circuit, seconds: float) -> Future[bool]:
+    def claim(self, circuit: Circuit, seconds: float) -> Written[bool]:
         """Ask to be the one who tries a target, for so long; false when somebody else is, or the circuit has changed.
 
         Exactly one of all that ask gets it, in whatever process: it is one conditional update.
@@ -121,7 +121,7 @@ class Circuits:
 
         return self._store.submit(work)
 
-    def release(self, target: str) -> Future[None]:
+    def release(self, target: str) -> Written[None]:
         """Give a claim back unused."""
 
         def work(connection: Connection) -> None:
@@ -129,7 +129,7 @@ class Circuits:
 
         return self._store.submit(work)
 
-    def close(self, target: str, reason: str, *, hasten: Sequence[str] = ()) -> Future[bool]:
+    def close(self, target: str, reason: str, *, hasten: Sequence[str] = ()) -> Written[bool]:
         """Back in service; whether it was not. The quarantines of ``hasten`` end now in any case: each may be tried."""
 
         def work(connection: Connection) -> bool:
@@ -145,7 +145,7 @@ class Circuits:
 
         return self._store.submit(work)
 
-    def force_open(self, target: str, reason: str, seconds: float) -> Future[Circuit]:
+    def force_open(self, target: str, reason: str, seconds: float) -> Written[Circuit]:
         """Take a target out of service for so long, whatever its circuit was."""
 
         def work(connection: Connection) -> Circuit:

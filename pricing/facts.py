@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 from pricing.money import Nano
@@ -111,6 +113,15 @@ class Turn:
 
 def as_row(fact: Run | Intent | Turn | Completion | Usage) -> dict[str, Any]:
     """The fact's fields by name, as its table's columns are called."""
-    row = {field.name: getattr(fact, field.name) for field in fields(fact)}
+    kind: Any = type(fact)
+    names, values = _fields(kind)
+    row = dict(zip(names, values(fact), strict=True))
     usage = row.pop("usage", None)
     return row if usage is None else row | as_row(usage)
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, ...], attrgetter[Any]]:
+    """The names of its fields, and what takes all of them from one at once."""
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)

@@ -8,9 +8,9 @@ worst case, which then is held too, past the limit if need be: the record is nev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -18,15 +18,15 @@ from sqlalchemy.engine import Connection, Row
 from pricing import budgets, grants, schema
 from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import RunExpired
+from pricing.hot import Hot
 from pricing.money import Nano
 
 _H = schema.holds.c
 _I = schema.inflight.c
 _ON = schema.hold_budgets.c
 
-# What every attempt executes is built once: building a statement costs several times as much as executing it.
 _OF_RUN = _H.run_id == sa.bindparam("run")
-_SET_ASIDE = (
+_SET_ASIDE = Hot(
     sa.update(schema.holds)
     .where(
         _OF_RUN,
@@ -35,7 +35,7 @@ _SET_ASIDE = (
     )
     .values(inflight_nano=_H.inflight_nano + sa.bindparam("worst", type_=schema.Number))
 )
-_CHARGE = (
+_CHARGE = Hot(
     sa.update(schema.holds)
     .where(_OF_RUN)
     .values(
@@ -44,6 +44,14 @@ _CHARGE = (
     )
     .returning(_H.amount_nano, _H.used_nano, _H.by_operation)
 )
+
+
+class Charge(NamedTuple):
+    """What an attempt of an operation does to a hold when it ends: its worst case, and what it cost."""
+
+    operation: str
+    worst: Nano
+    cost: Nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,18 @@ def open_hold(
     return []
 
 
+def set_aside(connection: Connection, run_id: str, worst: Nano) -> bool:
+    """Set ``worst`` aside for attempts of a run; false where the hold has no room, or budgets of operations count."""
+    return bool(_SET_ASIDE.run(connection, {"run": run_id, "worst": worst}).rowcount == 1)
+
+
 def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Drawn:
     """Set ``worst`` aside for one attempt of an operation, extending the hold when it has no room.
 
     Raises:
         RunExpired: the run has no hold any more.
     """
-    if connection.execute(_SET_ASIDE, {"run": run_id, "worst": worst}).rowcount == 1:
+    if set_aside(connection, run_id, worst):
         return Drawn()
     hold = _hold(connection, run_id)
     if hold is None:
@@ -125,21 +138,24 @@ def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Dr
     return Drawn(taken=list(amounts))
 
 
-def charge(connection: Connection, run_id: str, operation: str, worst: Nano, cost: Nano) -> float:
-    """Turn what was set aside for an attempt into what it cost; the share of the hold that is spent, 1 without one."""
-    charged = connection.execute(_CHARGE, {"run": run_id, "worst": worst, "cost": cost}).one_or_none()
-    if charged is None:
+def charge(connection: Connection, run_id: str, ended: Sequence[Charge]) -> float:
+    """Turn what was set aside for attempts into what they cost; the share of the hold that is spent, 1 without one."""
+    worst, cost = sum(one.worst for one in ended), sum(one.cost for one in ended)
+    rows = _CHARGE.run(connection, {"run": run_id, "worst": worst, "cost": cost}).fetchall()
+    if not rows:
         return 1.0
-    if charged.by_operation:
-        budgets.move(connection, budget_ids(connection, run_id, operation), held=-worst, spent=cost)
-    if cost > worst and (hold := _hold(connection, run_id)) is not None:
+    [(amount, used, by_operation)] = rows
+    if by_operation:
+        for one in ended:
+            budgets.move(connection, budget_ids(connection, run_id, one.operation), held=-one.worst, spent=one.cost)
+    if any(one.cost > one.worst for one in ended) and (hold := _hold(connection, run_id)) is not None:
         excess = hold.used_nano + hold.inflight_nano - hold.amount_nano
         if excess > 0:
             budgets.move(connection, budget_ids(connection, run_id), held=excess)
             connection.execute(
                 sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + excess)
             )
-    return min(1.0, charged.used_nano / charged.amount_nano) if charged.amount_nano else 1.0
+    return min(1.0, used / amount) if amount else 1.0
 
 
 def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
@@ -177,7 +193,7 @@ def close_hold(
         intent: dict[str, Any] = json.loads(row.intent)
         fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
         connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
-        charge(connection, run_id, intent["operation"], row.worst_nano, row.worst_nano)
+        charge(connection, run_id, [Charge(intent["operation"], row.worst_nano, row.worst_nano)])
     connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
     hold = _hold(connection, run_id)
     run = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one()

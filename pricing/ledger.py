@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
@@ -20,19 +19,17 @@ from sqlalchemy.engine import Connection, Row
 from pricing import budgets, grants, holds, schema
 from pricing.budgets import BudgetRule, BudgetState, Refusal
 from pricing.clock import from_us, now_us
+from pricing.entries import Begin, End, Tell
 from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.grants import Shortage
 from pricing.holds import Settled
 from pricing.money import Nano
 from pricing.store import Store
 from pricing.usage import Usage
+from pricing.written import Written
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
-
-# What every turn executes is built once: building a statement costs several times as much as executing it.
-_INSERT = {table: table.insert() for table in (*schema.FACTS, schema.inflight)}
-_LANDED = sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,58 +143,29 @@ class Ledger:
 
     # Turns and attempts ----------------------------------------------------------------------------------------------
 
-    def begin(self, intent: Intent) -> Future[list[Refusal]]:
+    def begin(self, intent: Intent) -> Written[list[Refusal]]:
         """Set an attempt's worst case aside and write its intent; refusals when no budget has room for it.
 
-        The future raises ``RunExpired`` when the run's hold is gone.
+        It raises ``RunExpired`` when the run's hold is gone.
         """
-        row, soft = as_row(intent), list[BudgetState]()
-
-        def work(connection: Connection) -> list[Refusal]:
-            soft.clear()
-            drawn = holds.draw(connection, intent.run_id, intent.operation, intent.worst_nano)
-            if not drawn.refusals:
-                values = {name: row[name] for name in ("attempt_id", "run_id", "worst_nano")}
-                connection.execute(_INSERT[schema.inflight], values | {"intent": json.dumps(row)})
-            if drawn.taken:
-                soft.extend(budgets.newly_soft(connection, drawn.taken, self._clock()))
-            return drawn.refusals
-
+        soft: list[BudgetState] = []
         context = copy_context()  # so that who is told knows which run it is about
 
-        def tell(_: object) -> None:
+        def tell() -> None:
             for state in soft:
                 context.run(self._warn, state)
 
-        future = self.store.submit(work)
-        future.add_done_callback(tell)
-        return future
+        written = self.store.submit(Begin(intent, soft, self._clock))
+        written.add_done_callback(tell)
+        return written
 
-    def end(self, intent: Intent, completion: Completion) -> Future[float]:
+    def end(self, intent: Intent, completion: Completion) -> Written[float]:
         """Write how an attempt ended, and charge the hold what it cost; the share of the hold that is spent now."""
-        fact = as_row(intent) | as_row(completion)
+        return self.store.submit(End(intent, completion, self._clock))
 
-        def work(connection: Connection) -> float:
-            if connection.execute(_LANDED, {"attempt": intent.attempt_id}).rowcount == 1:
-                connection.execute(_INSERT[schema.attempts], fact)
-                return holds.charge(
-                    connection, intent.run_id, intent.operation, intent.worst_nano, completion.cost_nano
-                )
-            holds.adjust(connection, fact, self._clock())
-            return 1.0
-
-        return self.store.submit(work)
-
-    def record_turn(self, turn: Turn, decisions: Sequence[dict[str, Any]] = ()) -> Future[None]:
+    def record_turn(self, turn: Turn, decisions: Sequence[dict[str, Any]] = ()) -> Written[None]:
         """Write a turn down, and the guards' decisions about it as rows of ``guard_decisions``."""
-        row, decided = as_row(turn), list(decisions)
-
-        def work(connection: Connection) -> None:
-            connection.execute(_INSERT[schema.turns], row)
-            if decided:
-                connection.execute(_INSERT[schema.guard_decisions], decided)
-
-        return self.store.submit(work)
+        return self.store.submit(Tell(turn, list(decisions)))
 
     # Reading ---------------------------------------------------------------------------------------------------------
 

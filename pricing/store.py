@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import os
-import queue
 import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from pricing import schema
+from pricing.at_once import AtOnce, WouldWait
 from pricing.errors import LedgerBusy, LedgerError, LedgerUnusable
-from pricing.locks import file_lock
+from pricing.locks import Gate, file_lock
+from pricing.writer import Writer
+from pricing.written import Written
 
 T = TypeVar("T")
-_Work = Callable[[Connection], Any]
 
 BUSY_SECONDS = 30
 """How long a transaction waits for somebody else's before it gives up."""
-_BATCH = 64
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
 
 
@@ -47,9 +46,10 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._one_writer = threading.Lock()
-        self._queue: queue.SimpleQueue[tuple[_Work, Future[Any]] | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        path = self._path()
+        self._gate = Gate(path.with_name(path.name + ".lock"))
+        self._at_once: AtOnce | None = None
+        self._writer = Writer(self.write, self._commit_at_once if self.is_sqlite else None)
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -59,6 +59,7 @@ class Store:
         ``synchronous=FULL``; Postgres always does); they also make durable whatever was committed before them.
         """
         with self._translated(), self._turn_to_write(), self._connect() as connection:
+            connection.begin()  # SQLAlchemy's own account; what is run on the driver's cursor does not begin it
             if self.is_sqlite:
                 _synchronize(connection, "FULL" if durable else "NORMAL")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -77,20 +78,12 @@ class Store:
             yield connection
             connection.rollback()
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        """Run ``work`` in a write transaction on the store's own thread; the future is done once it is committed.
+    def submit(self, work: Callable[[Connection], T]) -> Written[T]:
+        """Run ``work`` in a write transaction that it may share; done once it is committed.
 
-        Work that waits at the same time shares one transaction, so ``work`` must do nothing but use its connection:
-        when one of them fails, the others are run again without it.
+        It must do nothing but use its connection: when one of several fails, the others are run again without it.
         """
-        future: Future[T] = Future()
-        future.set_running_or_notify_cancel()  # what was submitted is written, whoever stops waiting for it
-        with self._opening:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write_submitted, name="farebox-ledger", daemon=True)
-                self._writer.start()
-        self._queue.put((work, future))
-        return future
+        return self._writer.submit(work)
 
     @property
     def place(self) -> str:
@@ -99,42 +92,27 @@ class Store:
 
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
-        with self._opening:
-            writer, self._writer = self._writer, None
-        if writer is not None:
-            self._queue.put(None)
-            writer.join()
+        self._writer.close()
+        if self._at_once is not None:
+            self._at_once.close()
+            self._at_once = None
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        self._gate.close()
 
-    def _write_submitted(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < _BATCH and batch[-1] is not None:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            wanted = [item for item in batch if item is not None]
-            if wanted and not self._commit(wanted):
-                for item in wanted:
-                    self._commit([item])
-            if batch[-1] is None:
-                return
+    def _commit_at_once(self, work: Callable[[Connection], T]) -> T:
+        """Without waiting for anybody: neither for another writer nor for the database to be opened."""
+        if self._at_once is None:
+            if self._engine is None:
+                raise WouldWait
+            self._at_once = AtOnce(self._engine, self._gate, lambda: self._writer.call(self._checkpoint))
+        return self._at_once.commit(work)
 
-    def _commit(self, batch: list[tuple[_Work, Future[Any]]]) -> bool:
-        """Whether the batch was dealt with: committed, or its only work failed and its future says so."""
-        try:
-            with self.write() as connection:
-                results = [work(connection) for work, _ in batch]
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future
-            if len(batch) == 1:
-                batch[0][1].set_exception(error)
-            return len(batch) == 1
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
-        return True
+    def _checkpoint(self) -> None:
+        """Copy the log into the database while nobody writes, so that no turn has to."""
+        with suppress(LedgerError), self._translated(), self._turn_to_write(), self._connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")  # failed, it is due again soon
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -143,8 +121,7 @@ class Store:
             yield
             return
         self._opened()  # which makes its folder
-        path = self._path()
-        with self._one_writer, file_lock(path.with_name(path.name + ".lock")):
+        with self._gate:
             yield
 
     def _path(self) -> Path:
@@ -218,13 +195,18 @@ class Store:
                 f"The ledger {self.place} cannot be opened ({error.strerror}).", next_step=_ELSEWHERE
             ) from None
         except DBAPIError as error:
-            raise _explain(str(error.orig).strip().splitlines()[0], self.place, error) from None
+            raise _explain(error.orig or error, self.place) from None
+        except Exception as error:
+            if self._engine is None or not isinstance(error, self._engine.dialect.loaded_dbapi.Error):
+                raise
+            raise _explain(error, self.place) from None  # of a statement that was run on the driver's cursor
 
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 
 
-def _explain(cause: str, place: str, error: DBAPIError) -> LedgerError:
+def _explain(fault: BaseException, place: str) -> LedgerError:
+    cause = next(iter(str(fault).strip().splitlines()), type(fault).__name__)
     if "locked" in cause or "timeout" in cause:
         return LedgerBusy(
             f"The ledger {place} stayed locked by another process for {BUSY_SECONDS} s.",
@@ -237,7 +219,8 @@ def _explain(cause: str, place: str, error: DBAPIError) -> LedgerError:
         )
     if "readonly" in cause or "unable to open" in cause or "disk I/O" in cause or "full" in cause:
         return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_ELSEWHERE)
-    if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
+    unreachable = any(kind.__name__ == "OperationalError" for kind in type(fault).__mro__)
+    if unreachable and not isinstance(fault, sqlite3.Error):
         return LedgerBusy(f"The ledger {place} cannot be reached ({cause}).", next_step="Check that its server runs.")
     return LedgerError(f"The ledger {place} refused a statement ({cause}).")
 

@@ -22,16 +22,18 @@ from pricing.money import Nano
 from pricing.rates import RateCard
 from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for, classify_exception
+from tasks.providers.base import OK
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.streaming import Sink
 from tasks.targets import Target
 from tasks.telemetry import AttemptSpan, Telemetry
 from tasks.transport import Transport
-from tasks.wire import HttpRequest, ModelReply, ModelRequest
+from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.budgets import Refusal
     from pricing.ledger import Ledger
+    from pricing.written import Written
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
@@ -73,6 +75,8 @@ class Allowance:
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
+        self.landing: Written[float] | None = None
+        """The last attempt's completion: submitted, and committed with whatever comes next."""
 
     @property
     def seconds(self) -> float:
@@ -176,7 +180,25 @@ class Attempts:
             Refused: no budget has room.
             RunExpired: the run's hold is gone.
         """
-        reason = slot.reason
+        await self.landed(slot.run_id, slot.allowance)
+        try:
+            return await self._once(slot, request, slot.reason)
+        except AttemptFailed as failed:
+            if not failed.failure.retry_same_target:
+                raise
+            return await self._again(slot, request, failed)
+
+    async def landed(self, run_id: str, allowance: Allowance) -> None:
+        """Wait until the turn's last completion is committed: before its next intent, and before it returns."""
+        landing, allowance.landing = allowance.landing, None
+        if landing is not None:
+            self._spent(run_id, await landing)
+
+    async def _again(self, slot: Slot, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
+        """The reply after a first failure. tenacity counts that one too, and is left alone until there is one: it takes
+        longer to set up than most of what a turn does.
+        """
+        reason, first = slot.reason, [failed]
 
         def tell_why(state: RetryCallState) -> None:
             # Here and not later: tenacity forgets how an attempt ended before it hands out the next one.
@@ -199,6 +221,8 @@ class Attempts:
         )
         async for attempt in retrying:
             with attempt:
+                if first:
+                    raise first.pop()
                 return await self._once(slot, request, reason)
         raise AssertionError("tenacity ends by an answer or by raising")
 
@@ -206,7 +230,8 @@ class Attempts:
         if slot.allowance.spent:  # the wait before took longer than it should have
             raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
-        request = replace(request, max_tokens=min(request.max_tokens, target.max_output))
+        if request.max_tokens > target.max_output:
+            request = replace(request, max_tokens=target.max_output)
         intent = Intent(
             attempt_id=uuid.uuid4().hex,
             turn_id=slot.turn_id,
@@ -227,7 +252,7 @@ class Attempts:
             estimated_input=slot.estimated_input,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
-        if refusals := await asyncio.wrap_future(self._ledger.begin(intent)):
+        if refusals := await self._ledger.begin(intent):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
         with self._telemetry.attempt(intent, reached, request.max_tokens) as span:
@@ -244,20 +269,20 @@ class Attempts:
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
             why, usage = error.failure, error.usage or Usage()
-            await self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            await self.landed(slot.run_id, slot.allowance)
             if slot.sink is not None and slot.sink.began:
                 raise slot.sink.broken(why.kind) from None
             raise AttemptFailed(why) from None
         except BaseException:  # cancelled, or stopped by a guard while the answer arrived
-            await asyncio.shield(self._end(ending, "cancelled", Usage(), maybe_billed=True))
+            self._end(ending, "cancelled", Usage(), maybe_billed=True)
+            await asyncio.shield(self.landed(slot.run_id, slot.allowance))
             raise
-        await self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
+        self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
         return reply
 
     async def _reply(self, slot: Slot, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
-        import httpx
-
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
@@ -270,29 +295,27 @@ class Attempts:
                 reply = await self._transport.send(wire, read_timeout=seconds)
         except TimeoutError:
             raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
-        except httpx.TransportError as error:
+        except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
     async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
-        import httpx
-
         adapter = adapter_for(target.provider)
         sink.restart()
         async with self._transport.stream(wire, read_timeout=seconds) as (status, headers, chunks):
-            if status != httpx.codes.OK:
+            if status != OK:
                 return adapter.decode(target, status, headers, b"".join([chunk async for chunk in chunks]))
             reader = adapter.stream(target, headers)
             try:
                 async for chunk in chunks:
                     for delta in reader.feed(chunk):
                         await sink.push(delta)
-            except httpx.TransportError as error:
+            except WireFailed as error:
                 raise ReplyError(classify_exception(error), reader.usage) from None
             return reader.finish()
 
-    async def _end(
+    def _end(
         self,
         ending: _Ending,
         outcome: str,
@@ -302,6 +325,7 @@ class Attempts:
         why: Failure | None = None,
         reply: ModelReply | None = None,
     ) -> None:
+        """Have it written down how an attempt ended; it is by the time of :meth:`landed`."""
         cost, priced = self._cost(ending.intent, usage, maybe_billed=maybe_billed)
         ending.slot.allowance.cost_nano += cost
         completion = Completion(
@@ -316,7 +340,7 @@ class Attempts:
             request_id=answered.request_id if (answered := why or reply) else None,
             saved_nano=self._saved(ending.intent, usage, cost),
         )
-        self._spent(ending.slot.run_id, await asyncio.wrap_future(self._ledger.end(ending.intent, completion)))
+        ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)
 
     def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:

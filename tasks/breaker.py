@@ -163,7 +163,7 @@ class Breaker:
             at_least=min(why.retry_after or 0.0, longest),
             grave=grave,
         )
-        tripped = await asyncio.wrap_future(future)
+        tripped = await future
         self._learn(tripped.circuit)
         if tripped.opened:
             self._say("opened", tripped.circuit)
@@ -181,7 +181,7 @@ class Breaker:
             self._learn(replace(other, open_until=now))
         self._changes += 1
         closing = self._circuits.close(target.name, "answered", hasten=[other.target for other in hasten])
-        if await asyncio.wrap_future(closing) and circuit is not None:
+        if await closing and circuit is not None:
             self._say("closed", replace(circuit, open_until=now, reason="answered"))
 
     def release(self, target: Target) -> None:
@@ -193,7 +193,7 @@ class Breaker:
     async def _claim(self, circuit: Circuit, seconds: float) -> bool:
         until = self._circuits.clock() + round(seconds * 1_000_000)
         self._learn(replace(circuit, probe_until=until))  # before anything is awaited: the other turns see it
-        claimed = await asyncio.wrap_future(self._circuits.claim(circuit, seconds))
+        claimed = await self._circuits.claim(circuit, seconds)
         if not claimed:
             self._read_at = -_FRESH_US
         return claimed

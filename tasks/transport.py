@@ -1,28 +1,34 @@
-"""The wire: the only room that knows the HTTP client.
+"""The wire: the only room that knows the HTTP clients.
 
-httpx's requests and replies over aiohttp's connections: httpx's own pool collapses at 50 requests in flight (≈ 190/s).
-There is no httpx client in between: we need none of its cookies, redirects and authentication, and it was measured to
-take as long as all the rest of a call.
+Requests to models go over aiohttp's connections and nothing else: httpx's own pool collapses at 50 requests in flight
+(≈ 190/s), and its requests and replies around aiohttp's connections take as long as the exchange itself. What is
+fetched now and then (feeds) is httpx's.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from pricing.errors import SourceError
-from tasks.wire import HttpRequest
+from pricing.errors import ConfigError, SourceError
+from tasks.wire import HttpRequest, WireFailed
 
 if TYPE_CHECKING:
-    import httpx
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
 
 CONNECT_SECONDS = 5.0
-WRITE_SECONDS = 30.0
-POOL_SECONDS = 5.0
+POOL_SECONDS = 10.0
+"""To get a connection: one that is free, or a new one."""
 _MOST_CONNECTIONS = 200
+_PROXIED = frozenset({"http", "https", "all"})
 _LARGEST_FEED = 5_000_000
+_FEED_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +41,128 @@ class HttpReply:
 
 
 class Transport:
-    """The connections of one process. Every method but ``fetch`` must run on the process's one event loop."""
+    """The connections of one process. Every method must run on the process's one event loop.
+
+    Proxies are those of the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, but for the hosts of
+    ``NO_PROXY`` and this machine itself.
+
+    Raises:
+        ConfigError: one of them is of a kind that cannot be used.
+    """
 
     def __init__(self) -> None:
-        self._connections: httpx.AsyncBaseTransport | None = None
+        self._proxies = _proxies()
+        self._session: ClientSession | None = None
+        self._way = lru_cache(maxsize=256)(self._find_way)
 
     async def send(self, request: HttpRequest, *, read_timeout: float) -> HttpReply:
         """Post the request and read its whole reply.
 
         Raises:
-            httpx.TransportError: no reply, or not a whole one; ``tasks.providers.classify_exception`` tells why.
+            WireFailed: no reply, or not a whole one; ``tasks.providers.classify_exception`` tells why.
         """
-        reply = await self._opened().handle_async_request(_post(request, read_timeout))
-        try:
-            return HttpReply(reply.status_code, reply.headers, await reply.aread())
-        finally:
-            await reply.aclose()
+        with _failing():
+            reply = await self._post(request, read_timeout)
+            try:
+                return HttpReply(reply.status, reply.headers, await reply.read())
+            finally:
+                reply.release()
 
     @asynccontextmanager
     async def stream(
         self, request: HttpRequest, *, read_timeout: float
     ) -> AsyncIterator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
-        """Post the request; status, headers, and the body as it arrives."""
-        reply = await self._opened().handle_async_request(_post(request, read_timeout))
+        """Post the request; status, headers, and the body as it arrives.
+
+        Raises:
+            WireFailed: no reply; also from the body, when it breaks off.
+        """
+        with _failing():
+            reply = await self._post(request, read_timeout)
         try:
-            yield reply.status_code, reply.headers, reply.aiter_bytes()
+            yield reply.status, reply.headers, _pieces(reply)
         finally:
-            await reply.aclose()
+            reply.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._connections is not None:
-            await self._connections.aclose()
-            self._connections = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
-    def _opened(self) -> httpx.AsyncBaseTransport:
-        if self._connections is None:
-            self._connections = _open_connections()
-        return self._connections
+    async def _post(self, request: HttpRequest, read_timeout: float) -> ClientResponse:
+        from aiohttp import ClientTimeout
+
+        session = self._session or self._open()
+        url, proxy = self._way(request.url)
+        timeout = ClientTimeout(total=None, connect=POOL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=read_timeout)
+        return await session.post(
+            url, data=request.body, headers=request.headers, timeout=timeout, proxy=proxy, allow_redirects=False
+        )
+
+    def _find_way(self, url: str) -> tuple[URL, str | None]:
+        """The address, its path as it was signed (``%3A`` stays, which AWS' signature is over), and its proxy."""
+        from yarl import URL
+
+        address = URL(url, encoded=True)
+        host = address.host or ""
+        proxy = self._proxies.get(address.scheme) or self._proxies.get("all")
+        if proxy is None or _is_this_machine(host):
+            return address, None
+        from urllib.request import proxy_bypass
+
+        return address, None if proxy_bypass(host) else proxy
+
+    def _open(self) -> ClientSession:
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, limit_per_host=0, keepalive_timeout=30.0)
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"Accept-Encoding": "gzip, deflate"}
+        )
+        return self._session
+
+
+async def _pieces(reply: ClientResponse) -> AsyncIterator[bytes]:
+    with _failing():
+        async for piece in reply.content.iter_any():
+            yield piece
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """What the client raises, as one error that carries it."""
+    from aiohttp import ClientError
+
+    try:
+        yield
+    except (ClientError, TimeoutError, OSError) as error:
+        raise WireFailed from error
+
+
+def _proxies() -> Mapping[str, str]:
+    """By scheme, what the environment names; ``no`` are the hosts that are reached without."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment
+
+    found = getproxies_environment()
+    proxies = {name: url if "://" in url or name == "no" else f"http://{url}" for name, url in found.items()}
+    for name, url in proxies.items():
+        kind = url.partition("://")[0]
+        if name in _PROXIED and kind not in {"http", "https"}:
+            raise ConfigError(
+                f"The environment's {name.upper()}_PROXY is a {kind} proxy, which cannot be used.",
+                next_step=f"Set {name.upper()}_PROXY to an http:// proxy, or unset it.",
+            )
+    return proxies
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def fetch(url: str) -> bytes:
@@ -84,7 +174,7 @@ def fetch(url: str) -> bytes:
     import httpx
 
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_timeout(20.0)) as reply:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=_FEED_SECONDS) as reply:
             reply.raise_for_status()
             body = b""
             for chunk in reply.iter_bytes():
@@ -97,42 +187,3 @@ def fetch(url: str) -> bytes:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = type(error).__name__
     raise SourceError(f"{url} cannot be fetched ({why}).", next_step="Check the address and the network.")
-
-
-def _open_connections() -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, limit_per_host=0, keepalive_timeout=30.0)
-        return aiohttp.ClientSession(
-            connector=connector, middlewares=(_keep_colons_encoded,), cookie_jar=aiohttp.DummyCookieJar()
-        )
-
-    return AiohttpTransport(client=session)
-
-
-def _post(request: HttpRequest, read_timeout: float) -> httpx.Request:
-    import httpx
-
-    return httpx.Request(
-        "POST",
-        request.url,
-        headers={"Accept-Encoding": "gzip, deflate", **request.headers},
-        content=request.body,
-        extensions={"timeout": _timeout(read_timeout).as_dict()},
-    )
-
-
-async def _keep_colons_encoded(request: Any, handler: Any) -> Any:
-    """Send ``%3A`` in a path as it was signed: the URL library decodes it, and AWS then finds the signature wrong."""
-    path = request.url.raw_path
-    if ":" in path:
-        request.url = request.url.with_path(path.replace(":", "%3A"), encoded=True, keep_query=True)
-    return await handler(request)
-
-
-def _timeout(read: float) -> httpx.Timeout:
-    import httpx
-
-    return httpx.Timeout(connect=CONNECT_SECONDS, read=read, write=WRITE_SECONDS, pool=POOL_SECONDS)

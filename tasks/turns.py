@@ -263,7 +263,9 @@ class Turns:
     async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
         decisions = [journey.row(decision) for decision in journey.decisions]
-        await asyncio.wrap_future(self._ledger.record_turn(fact, decisions))
+        written = self._ledger.record_turn(fact, decisions)
+        await self._attempts.landed(fact.run_id, journey.allowance)
+        await written
         if journey.kept:
             await self._keep(journey.exchanged(fact))
         target, allowance = journey.answered_by, journey.allowance

@@ -96,3 +96,7 @@ class HttpRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+
+class WireFailed(Exception):
+    """There is no reply, or not a whole one; what the client raised is its cause."""

@@ -1,7 +1,6 @@
 """From an exception of the transport to a class of failure.
 
-``httpx-aiohttp`` 0.2 maps every ``aiohttp.ClientConnectionError`` to ``httpx.ConnectTimeout``, also a server that hung
-up after it had read the request, which may well be billed: so what caused the exception outranks what it is called.
+The transport's own exception carries what the client raised: so what caused an exception outranks what it is called.
 """
 
 from __future__ import annotations
@@ -9,7 +8,10 @@ from __future__ import annotations
 from tasks.providers.kinds import Failure, FailureKind, Phase, failure
 
 _NAMED: tuple[tuple[str, FailureKind, Phase], ...] = (
-    # aiohttp's, below httpx's: the most telling first
+    # aiohttp's, the most telling first
+    ("InvalidURL", "not_found", "connect"),
+    ("NonHttpUrlClientError", "not_found", "connect"),
+    ("ClientHttpProxyError", "connection", "connect"),  # the proxy said no
     ("ConnectionTimeoutError", "timeout", "connect"),
     ("ServerTimeoutError", "timeout", "read"),
     ("ClientConnectorError", "connection", "connect"),

@@ -7,7 +7,6 @@ import asyncio
 import json
 import selectors
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +14,15 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest import mock
 
-import httpx
 import sqlalchemy as sa
 
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.errors import FareboxError
+from pricing.written import Written
 from tasks.journey import Limits
 from tasks.transport import HttpReply
-from tasks.wire import HttpRequest
+from tasks.wire import HttpRequest, WireFailed
 from tests.support.asking import ask_once
 from tests.support.project import Project, make_project
 
@@ -104,15 +103,15 @@ OTHER = ("quota", "auth", "not_found", "overflow", "invalid", "window", "truncat
 async def _behave(kind: str, number: float, read_timeout: float) -> HttpReply:
     if kind in {"timeout", "silent"}:
         await asyncio.sleep(read_timeout if kind == "timeout" else 10_000)
-        raise httpx.ReadTimeout("no byte came")
+        raise WireFailed from TimeoutError()
     if kind == "slow":
         await asyncio.sleep(min(number, read_timeout))
     else:
         await asyncio.sleep(0.01)
     if kind == "refused":
-        raise httpx.ConnectError("refused")
+        raise WireFailed from ConnectionRefusedError()
     if kind == "reset":
-        raise httpx.ReadError("reset")
+        raise WireFailed from ConnectionResetError()
     if kind == "malformed":
         return HttpReply(200, {}, b'{"choices": [')
     if kind in _REFUSED:
@@ -135,14 +134,14 @@ class Stage:
         self._store = runtime.ledger.store
         self._store.submit = self._now  # type: ignore[method-assign]
 
-    def _now(self, work: Callable[[Any], T]) -> Future[T]:
-        future: Future[T] = Future()
+    def _now(self, work: Callable[[Any], T]) -> Written[T]:
+        written = Written(work)
         try:
             with self._store.write() as connection:
-                future.set_result(work(connection))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the future gets it
-            future.set_exception(error)
-        return future
+                written.end(work(connection))
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            written.fail(error)
+        return written
 
     def play(
         self,

@@ -1,12 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from httpx_aiohttp import AiohttpTransport
 
 from tasks.providers.failures import Failure, classify_exception
+from tasks.transport import Transport
+from tasks.wire import HttpRequest, WireFailed
 
 REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
@@ -32,23 +33,35 @@ async def server(*, reply: bytes | None, hang: bool = False, reset: bool = False
         listening.close()
 
 
-async def failure_of(url: str, transport: Callable[[], httpx.AsyncBaseTransport], **timeouts: float) -> Failure:
-    timeout = httpx.Timeout(5.0, read=timeouts.get("read", 5.0))
-    async with httpx.AsyncClient(transport=transport(), timeout=timeout) as client:
-        with pytest.raises(httpx.TransportError) as raised:
-            await client.post(url, content=b"{}")
-    return classify_exception(raised.value)
+@pytest.fixture
+async def transport():
+    transport = Transport()
+    yield transport
+    await transport.close()
 
 
-@pytest.fixture(params=[AiohttpTransport, httpx.AsyncHTTPTransport])
-def transport(request):
-    return request.param
+async def read_stream(transport: Transport, request: HttpRequest, seconds: float) -> None:
+    async with transport.stream(request, read_timeout=seconds) as (_, _, pieces):
+        async for _ in pieces:
+            pass
+
+
+async def failure_of(transport: Transport, url: str, *, read: float = 5.0) -> Failure:
+    """How a request fails; a stream fails alike."""
+    request = HttpRequest(url, {}, b"{}")
+    with pytest.raises(WireFailed) as raised:
+        await transport.send(request, read_timeout=read)
+    failure = classify_exception(raised.value)
+    with pytest.raises(WireFailed) as raised:
+        await read_stream(transport, request, read)
+    assert classify_exception(raised.value) == failure
+    return failure
 
 
 @pytest.mark.parametrize("reply", [None, REPLY + b"content-length: 9\r\n\r\n{"])
 async def test_silence_is_a_timeout_that_may_be_billed(transport, reply):
     async with server(reply=reply, hang=True) as url:
-        failure = await failure_of(url, transport, read=0.2)
+        failure = await failure_of(transport, url, read=0.2)
     assert (failure.kind, failure.phase, failure.maybe_billed) == ("timeout", "read", True)
 
 
@@ -56,45 +69,41 @@ async def test_silence_is_a_timeout_that_may_be_billed(transport, reply):
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_server_that_hangs_up_after_the_request_may_bill_it(transport, reply, reset):
     async with server(reply=reply, reset=reset) as url:
-        failure = await failure_of(url, transport)
+        failure = await failure_of(transport, url)
     assert (failure.kind, failure.phase, failure.maybe_billed) == ("connection", "read", True)
 
 
-async def test_garbage_instead_of_http_is_a_lost_connection():
-    async with (
-        server(reply=b"220 smtp ready\r\n\r\n") as url,
-        httpx.AsyncClient(transport=AiohttpTransport()) as client,
-    ):
-        with pytest.raises(Exception) as raised:
-            await client.post(url)
-    assert classify_exception(raised.value).kind == "connection"
+async def test_garbage_instead_of_http_is_a_lost_connection(transport):
+    async with server(reply=b"220 smtp ready\r\n\r\n") as url:
+        assert (await failure_of(transport, url)).kind == "connection"
+
+
+async def test_an_address_that_is_none_is_a_target_not_found(transport):
+    failure = await failure_of(transport, "nonsense://host/")
+    assert (failure.kind, failure.maybe_billed) == ("not_found", False)
 
 
 async def test_a_refused_connection_sent_nothing(transport):
     async with server(reply=None) as url:
         pass
-    failure = await failure_of(url, transport)
+    failure = await failure_of(transport, url)
     assert (failure.kind, failure.phase, failure.maybe_billed) == ("connection", "connect", False)
 
 
 async def test_an_unknown_host_sent_nothing(transport):
-    failure = await failure_of("http://no-such-host.invalid/", transport)
+    failure = await failure_of(transport, "http://no-such-host.invalid/")
     assert (failure.kind, failure.phase, failure.maybe_billed) == ("connection", "connect", False)
 
 
-async def test_a_full_pool_sent_nothing():
-    narrow = AiohttpTransport(limits=httpx.Limits(max_connections=1))
-    async with (
-        server(reply=None, hang=True) as url,
-        httpx.AsyncClient(transport=narrow, timeout=httpx.Timeout(5.0, pool=0.2)) as client,
-    ):
-        first = asyncio.create_task(client.post(url))
+async def test_a_full_pool_sent_nothing(transport, monkeypatch):
+    monkeypatch.setattr("tasks.transport._MOST_CONNECTIONS", 1)
+    monkeypatch.setattr("tasks.transport.POOL_SECONDS", 0.2)
+    async with server(reply=None, hang=True) as url:
+        first = asyncio.create_task(transport.send(HttpRequest(url, {}, b"{}"), read_timeout=5))
         await asyncio.sleep(0.05)
-        with pytest.raises(httpx.TimeoutException) as raised:
-            await client.post(url)
+        failure = await failure_of(transport, url)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-    failure = classify_exception(raised.value)
     assert (failure.kind, failure.maybe_billed) == ("timeout", False)
 
 

@@ -1,0 +1,63 @@
+"""Statements that every turn executes: written once in SQLAlchemy's words, run on the driver's own cursor.
+
+SQLAlchemy compiles them for the database at hand, so that they say the same on SQLite and on Postgres. What it does
+around each execution (keys of its cache, binding, result objects) takes several times as long as the execution does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+Values = Mapping[str, Any]
+
+
+class Hot:
+    """One statement.
+
+    Args:
+        statement: an insert without values, or a change whose parameters are ``bindparam``.
+        columns: of an insert, those that are given.
+    """
+
+    def __init__(self, statement: sa.Insert | sa.Update | sa.Delete, columns: Sequence[str] = ()) -> None:
+        self._statement = statement.inline() if isinstance(statement, sa.Insert) else statement
+        self._columns = list(columns) or None
+        self._compiled: dict[str, tuple[str, Callable[[Values], Any]]] = {}
+
+    def run(self, connection: Connection, values: Values) -> Any:
+        """Execute it; the driver's cursor, for its row count or its rows."""
+        text, bind = self._for(connection)
+        cursor = connection.connection.cursor()
+        cursor.execute(text, bind(values))
+        return cursor
+
+    def run_all(self, connection: Connection, values: Sequence[Values]) -> int:
+        """Execute it for each of several; how many rows it concerned in all."""
+        text, bind = self._for(connection)
+        cursor = connection.connection.cursor()
+        if len(values) == 1:
+            cursor.execute(text, bind(values[0]))
+        else:
+            cursor.executemany(text, list(map(bind, values)))
+        return int(cursor.rowcount)
+
+    def _for(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
+        name = connection.dialect.name
+        if name not in self._compiled:
+            self._compiled[name] = self._compile(connection.dialect)
+        return self._compiled[name]
+
+    def _compile(self, dialect: sa.Dialect) -> tuple[str, Callable[[Values], Any]]:
+        make: Any = type(dialect)
+        positional = make(paramstyle="qmark" if dialect.name == "sqlite" else "format")
+        compiled = self._statement.compile(dialect=positional, column_keys=self._columns)
+        names = compiled.positiontup or []
+        if len(names) == 1:
+            [name] = names
+            return str(compiled), lambda values: (values[name],)
+        return str(compiled), itemgetter(*names)
