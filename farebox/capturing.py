@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from farebox.guarding import JUDGE
 from guardrails.content import Finder, Scrubber
+from guardrails.verdicts import Decision, Reason
 from pricing.captures import Captured, Captures, mark_key
 from pricing.clock import from_us, to_us
 from tasks.capturing import Exchanged
 from tasks.wire import Message, ToolCall
-
-JUDGE = "judge"
-"""The operation of what guards ask. It is kept only where it is named: an answer is not kept twice."""
 
 Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
 
@@ -29,7 +28,7 @@ class ContentSettings(BaseModel):
 
     def keeps(self, automation: str, operation: str) -> bool:
         """Whether turns of an operation of an automation are kept."""
-        exact = {f"{automation}/{operation}", f"*/{operation}"}
+        exact = {f"{automation}/{operation}", f"*/{operation}"}  # what a judge is asked would keep an answer twice
         whole = set() if operation == JUDGE else {"*", automation}
         return not (exact | whole).isdisjoint(self.keep)
 
@@ -71,6 +70,7 @@ class ContentCapture:
                 outcome=fact.outcome,
                 target=fact.target,
                 stand_in=turn.answered_by is not None and turn.answered_by.stand_in,
+                flagged=any(_is_flag(decision) for decision, _ in turn.judged),
                 at=from_us(fact.started_at),
                 system=scrubber.scrub(turn.request.system),
                 messages=tuple(_message(message, scrubber) for message in turn.request.messages),
@@ -83,6 +83,10 @@ class ContentCapture:
                 },
             )
         )
+
+
+def _is_flag(decision: Decision) -> bool:
+    return decision.action in {"block", "retry"} or decision.reason is not Reason.PII
 
 
 def _message(message: Message, scrubber: Scrubber) -> dict[str, Any]:

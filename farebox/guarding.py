@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from guardrails.building import build_guard, find_guard
 from guardrails.content import Finder
+from guardrails.judge import JudgeGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.verdicts import Guard
 
@@ -89,6 +90,12 @@ class DeclaredGuards:
             if (mode := table["mode"]) != "off" and not (operation == JUDGE and name in ASKING):
                 guards.append(Guarded(self._built(name, table), mode))
         return Pipeline(guards, overrides=self._settings.messages)
+
+    def judge(self, automation: str, operation: str) -> JudgeGuard | None:
+        """The judge that is declared there, also where it is off; None where none is."""
+        table = self._settings.declared(automation, operation).get(JUDGE)
+        built = None if table is None else self._built(JUDGE, table)
+        return built if isinstance(built, JudgeGuard) else None
 
     def _finder(self, automation: str, operation: str) -> Finder:
         """What finds personal data there: the guard as it is declared, also where it is off."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import guardrails
+from farebox.guarding import JUDGE
 from guardrails.asking import Told
 from guardrails.verdicts import Exchange
 from tasks.engine import Conversation, Engine
@@ -16,9 +17,9 @@ from tasks.wire import Message
 
 T = TypeVar("T")
 
-OPERATION = "judge"
 PROMPTS = Path(guardrails.__file__).parent / "prompts"
-_STEP = Step(OPERATION, tier="light", max_tokens=1_500)
+STEP = Step(JUDGE, tier="light", max_tokens=1_500)
+"""What a guard asks in one turn."""
 
 
 class GuardAsk:
@@ -37,6 +38,6 @@ class GuardAsk:
         """The answer, and what it cost; raises whatever a turn raises."""
         engine = self._engine()
         prompt = engine.render(template, dict(values))
-        talk = Conversation.of(_STEP, [Message("user", prompt.user)])
-        answer = await engine.turn(Here(exchange.run_id, _STEP), prompt, talk, answer_type(returns))
+        talk = Conversation.of(STEP, [Message("user", prompt.user)])
+        answer = await engine.turn(Here(exchange.run_id, STEP), prompt, talk, answer_type(returns))
         return Told(cast("T", answer.value), answer.cost_nano)

@@ -88,7 +88,7 @@ class Runtime:
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
-        guards = DeclaredGuards(settings.guards, parts)
+        self.guards = guards = DeclaredGuards(settings.guards, parts)
         self.captures = Captures(store, settings.content.days)
         content = ContentCapture(settings.content, self.captures, guards.finder)
         turns = settings.turns

@@ -13,12 +13,12 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from guardrails.asking import Ask
+from guardrails.asking import Ask, Told
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, retry
 from pricing.errors import FareboxError
 
 Outcome: TypeAlias = Literal["pass", "fail", "unknown"]
-_LONGEST_ANSWER = 20_000
+_LONGEST_ANSWER, _LONGEST_RULE = 20_000, 150
 
 
 class Criterion(BaseModel):
@@ -79,15 +79,13 @@ class JudgeGuard:
         """Retry or block with ``policy`` where every answer is judged; else allow, with what was found as facts."""
         if not self.every and self.chance() >= self.share:
             return allow()
-        answer = "\n".join(exchange.texts)[:_LONGEST_ANSWER]
-        values = {"criteria": self.criteria, "facts": self.facts, "answer": answer}
         try:
-            told = await self.ask(exchange, "guard_judge.j2", values, Judgement)
+            told = await self.judged(exchange)
         except FareboxError as error:
             if self.every:
                 raise
             return allow(judged=f"not judged: {type(error).__name__}")
-        failed = ", ".join(told.value.failed(tuple(self.criteria)))[:150]
+        failed = told.value
         if not self.every:
             found = {"judged": "fail", "rule": failed} if failed else {"judged": "pass"}
             return Verdict("allow", facts=found, cost_nano=told.cost_nano)
@@ -95,3 +93,10 @@ class JudgeGuard:
             return allow(cost_nano=told.cost_nano, judged="pass")
         answer_with = retry if self.on_fail == "retry" else block
         return answer_with(Reason.POLICY, cost_nano=told.cost_nano, rule=failed)
+
+    async def judged(self, exchange: Exchange) -> Told[str]:
+        """The names of the criteria that an answer fails, empty when it passes; raises whatever a turn raises."""
+        answer = "\n".join(exchange.texts)[:_LONGEST_ANSWER]
+        values = {"criteria": self.criteria, "facts": self.facts, "answer": answer}
+        told = await self.ask(exchange, "guard_judge.j2", values, Judgement)
+        return Told(", ".join(told.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], told.cost_nano)

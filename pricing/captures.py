@@ -41,7 +41,9 @@ captures = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("target", sa.Text),
     sa.Column("stand_in", sa.Boolean, nullable=False),
+    sa.Column("flagged", sa.Boolean, nullable=False),
     sa.Column("captured_at", sa.BigInteger, nullable=False),
+    sa.Column("audited_at", sa.BigInteger),
     sa.Column("content", sa.Text, nullable=False),
     sa.Index("ix_captured_turns_operation", "operation", "captured_at"),
     sa.Index("ix_captured_turns_captured_at", "captured_at"),
@@ -60,6 +62,7 @@ class Captured:
         tool_calls: ``{"name": …, "arguments": …}`` that the answer asks for.
         schema: the JSON schema the answer had to follow, if one.
         target: who answered; None when nobody did. ``stand_in``: the sandbox did.
+        flagged: a guard, be it in shadow, wanted to stop it, or to change more than personal data.
         marks: per guard decision that stopped or changed something (see :func:`mark_key`), what it was about: pieces of
             text with the place between ⟦ and ⟧.
     """
@@ -73,6 +76,7 @@ class Captured:
     outcome: Outcome
     target: str | None
     stand_in: bool
+    flagged: bool
     at: datetime
     system: str = field(repr=False)
     messages: tuple[Mapping[str, Any], ...] = field(repr=False)
@@ -88,12 +92,14 @@ class Captured:
         content: dict[str, Any] = json.loads(values.pop("content"))
         content |= {name: tuple(content[name]) for name in ("messages", "tool_calls")}
         content["marks"] = {key: tuple(pieces) for key, pieces in content["marks"].items()}
+        del values["audited_at"]
         return cls(at=from_us(values.pop("captured_at")), **values, **content)
 
     def row(self) -> dict[str, Any]:
         """Its row."""
         texts = ("system", "messages", "answer", "tool_calls", "schema", "marks")
-        columns = [column.name for column in captures.columns if column.name not in {"content", "captured_at"}]
+        made_here = {"content", "captured_at", "audited_at"}
+        columns = [column.name for column in captures.columns if column.name not in made_here]
         content = json.dumps({name: getattr(self, name) for name in texts}, ensure_ascii=False)
         return {name: getattr(self, name) for name in columns} | {"captured_at": to_us(self.at), "content": content}
 
@@ -112,6 +118,16 @@ class Kept:
     turns: int
     oldest: datetime
     newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An answer that nobody has audited."""
+
+    turn_id: str
+    automation: str
+    operation: str
+    flagged: bool
 
 
 class Captures:
@@ -182,6 +198,22 @@ class Captures:
         """Those of these turns that are kept, however they ended."""
         wanted = tuple(turn_ids)
         return {turn.turn_id: turn for turn in self._read(_C.turn_id.in_(wanted), len(wanted))}
+
+    def waiting(self, since: datetime) -> list[Waiting]:
+        """Answers from then on that were not audited, oldest first."""
+        if not self.exists:
+            return []
+        columns = (_C.turn_id, _C.automation, _C.operation, _C.flagged)
+        begin = max(to_us(since), self._oldest)
+        open_ones = (_C.outcome.in_(("answered", "stored")), _C.captured_at >= begin, _C.audited_at.is_(None))
+        query = sa.select(*columns).where(*open_ones).order_by(_C.captured_at, _C.turn_id)
+        with self._store.read() as connection:
+            return [Waiting(*row) for row in connection.execute(query)]
+
+    def audited(self, turn_id: str) -> None:
+        """Note that an answer was audited."""
+        with self._store.write() as connection:
+            connection.execute(sa.update(captures).where(_C.turn_id == turn_id).values(audited_at=self._clock()))
 
     def kept(self) -> list[Kept]:
         """What is kept, by operation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -26,6 +26,11 @@ class Reviews:
     def __init__(self, store: Store, clock: Callable[[], int] = now_us) -> None:
         self._store = store
         self._clock = clock
+
+    def add(self, decision: Mapping[str, object]) -> None:
+        """Write down a decision that was made long after its turn: an audit's, as a row of ``guard_decisions``."""
+        with self._store.write() as connection:
+            connection.execute(schema.guard_decisions.insert(), dict(decision))
 
     def mark(self, decision: int, finding: Finding, origin: str = "cli") -> None:
         """Write down what somebody found of a decision; of several findings the latest counts.
