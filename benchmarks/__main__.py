@@ -17,6 +17,7 @@ NAMES = (
     "gate",
     "replica",
     "guards",
+    "judge",
     "faults",
     "routing_overhead",
     "quote_coverage",

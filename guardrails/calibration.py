@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from math import sqrt
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pricing.errors import UsageError
 from pricing.reports.quote_audit import wilson
 
 ENOUGH = 100
+_OUTCOMES = ("pass", "fail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +55,64 @@ def calibrate(pairs: Counter[tuple[str, str]]) -> Calibration:
     return Calibration(tpr, tnr, kappa, max(-1.0, kappa - down), min(1.0, kappa + up))
 
 
-def read_labels(path: Path) -> Counter[tuple[str, str]]:
-    """A file of JSON lines, each with what a person said (``label``) and the judge (``judged``): ``pass`` or ``fail``.
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """An answer that a person judged: ``pass`` or ``fail``, what a judge said of it, and the answer if that is known.
+
+    ``facts`` are what this answer may rely on, where they differ from one to the next.
+    """
+
+    label: str
+    judged: str | None = None
+    answer: str | None = field(default=None, repr=False)
+    facts: str | None = field(default=None, repr=False)
+
+
+def read_labels(path: Path) -> list[Labelled]:
+    """A file of JSON lines, each with a person's ``label``, and the judge's ``judged`` or the ``answer`` to be judged.
 
     Raises:
         UsageError: it cannot be read; content is not repeated.
     """
-    pairs = Counter[tuple[str, str]]()
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path} cannot be read ({type(error).__name__}).", next_step="Give a JSON Lines file."
         ) from None
+    found = []
     for number, line in enumerate(lines, 1):
         if line.strip():
-            try:
-                row = json.loads(line)
-                pair = (row["label"], row["judged"])
-            except (ValueError, KeyError, TypeError):
-                pair = ("", "")
-            if not set(pair) <= {"pass", "fail"}:
+            row = _labelled(line)
+            if row is None:
                 raise UsageError(
-                    f"{path}, line {number} has no label and judged that are pass or fail.",
-                    next_step='Write lines like {"label": "fail", "judged": "pass"}.',
+                    f"{path}, line {number} has no label with a judged or an answer.",
+                    next_step='Write {"label": "fail", "judged": "pass"}, or "answer": "…" for "judged".',
                 )
-            pairs[pair] += 1
-    return pairs
+            found.append(row)
+    return found
+
+
+def pairs_of(labelled: Iterable[Labelled]) -> Counter[tuple[str, str]]:
+    """How often a person and the judge said what together; answers that were not judged are left out."""
+    return Counter((row.label, row.judged) for row in labelled if row.judged is not None)
+
+
+def as_lines(labelled: Iterable[Labelled]) -> str:
+    """As :func:`read_labels` reads them."""
+    rows = ({name: value for name, value in asdict(row).items() if value is not None} for row in labelled)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _labelled(line: str) -> Labelled | None:
+    try:
+        row = json.loads(line)
+        label, judged, answer, facts = (row.get(name) for name in ("label", "judged", "answer", "facts"))
+    except (ValueError, AttributeError):
+        return None
+    texts = all(value is None or isinstance(value, str) for value in (answer, facts))
+    known = label in _OUTCOMES and (judged in _OUTCOMES or (judged is None and answer))
+    return Labelled(label, judged, answer, facts) if texts and known else None
 
 
 def _rate(pairs: Counter[tuple[str, str]], label: str) -> Rate:

@@ -17,6 +17,7 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json
 from farebox.runtime import Runtime, get_runtime
+from guardrails.calibration import Labelled
 from pricing.errors import UsageError
 from pricing.money import format_money
 from pricing.reports.guard_report import GuardLine, GuardReport, Reviewable, guard_report, review_queue
@@ -73,25 +74,53 @@ def promote(guard: str, /, *, force: Annotated[bool, Parameter(negative="")] = F
 
 
 @guards.command
-def calibrate(*, labels: Path, json: Json = False) -> None:
+def calibrate(*, labels: Path, at: str = "", save: Path | None = None, json: Json = False) -> None:
     """Compare a judge's verdicts with people's: TPR, TNR and kappa, with 95 % intervals.
 
+    Answers without a verdict are judged now, in a run of its own that is quoted, held and paid like any.
+
     Args:
-        labels: JSON Lines, each with "label" (a person's) and "judged": pass or fail.
+        labels: JSON Lines, each with "label" (a person's: pass or fail), and "judged" or the "answer" to be judged;
+            "facts" are what it may rely on.
+        at: whose judge is tried, like support-triage or support-triage/reply; the one for everywhere if left out.
+        save: write the labels with the verdicts to this file.
         json: print JSON.
     """
-    from guardrails.calibration import ENOUGH, read_labels
+    from guardrails.calibration import ENOUGH, as_lines, pairs_of, read_labels
     from guardrails.calibration import calibrate as compare
 
-    found = compare(read_labels(labels))
+    labelled = read_labels(labels)
+    waiting = [row for row in labelled if row.judged is None]
+    stand_in = False
+    if waiting:
+        judged, stand_in = _tried(waiting, at, quiet=json)
+        labelled = [*(row for row in labelled if row.judged is not None), *judged]
+    if save is not None:
+        save.write_text(as_lines(labelled), "utf-8")
+    found = compare(pairs_of(labelled))
     if json:
         print_json(asdict(found))
         return
     for name, rate in (("TPR", found.tpr), ("TNR", found.tnr)):
         _out.print(f"{name}  {rate.share:.2f}  ({rate.low:.2f}–{rate.high:.2f})  {rate.right} of {rate.of}")
     _out.print(f"κ    {found.kappa:.2f}  ({found.kappa_low:.2f}–{found.kappa_high:.2f})  on a balanced set")
+    if (missing := len(labelled) - found.tpr.of - found.tnr.of) > 0:
+        _out.print(f"{plural(missing, 'answer')} could not be judged and {'is' if missing == 1 else 'are'} left out.")
+    if stand_in:
+        _out.print("The sandbox judged, by a rule (figures and names): this says nothing of a model.", style="yellow")
     if found.tpr.of + found.tnr.of < ENOUGH:
         _out.print(f"Fewer than {ENOUGH} labels: label more before you rely on this.", style="yellow")
+
+
+def _tried(waiting: list[Labelled], place: str, *, quiet: bool) -> tuple[list[Labelled], bool]:
+    """The answers with the judge's verdicts, and whether the sandbox gave them."""
+    from farebox.cli.display import RunDisplay
+    from farebox.judge_trial import try_judge
+
+    runtime = get_runtime()
+    if not quiet:
+        runtime.watchers.append(RunDisplay(_out))
+    return try_judge(runtime, waiting, place), any(target.stand_in for target in runtime.router.targets)
 
 
 @app.command(name="review-blocks")

@@ -13,6 +13,7 @@ import orjson
 
 from tasks.sandbox.digest import Digest
 from tasks.sandbox.filling import Effort, Filler
+from tasks.sandbox.judging import judgement
 from tasks.sandbox.language import cut
 from tasks.sandbox.material import Material, gather
 from tasks.sandbox.question import Answer, BadRequest, Question
@@ -65,6 +66,8 @@ def _compose(question: Question, material: Material, effort: Effort) -> str:
 
 
 def _structure(definition: JSONObject, material: Material, effort: Effort) -> Any:
+    if (judged := judgement(definition, material.said)) is not None:
+        return judged
     text, facts = (material.text, "\n\n".join(material.results)) if material.orders else (material.whole, "")
     try:
         return Filler(definition, text, facts=facts, focus=material.orders, effort=effort).fill()

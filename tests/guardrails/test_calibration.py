@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guardrails.calibration import calibrate, read_labels
+from guardrails.calibration import as_lines, calibrate, pairs_of, read_labels
 from pricing.errors import UsageError
 
 
@@ -22,7 +22,14 @@ def test_rates_and_kappa_do_not_sink_with_the_share_of_fails():
 def test_labels_are_read_and_wrong_lines_told(tmp_path: Path):
     path = tmp_path / "labels.jsonl"
     path.write_text(json.dumps({"label": "fail", "judged": "pass"}) + "\n\n")
-    assert read_labels(path) == {("fail", "pass"): 1}
+    assert pairs_of(read_labels(path)) == {("fail", "pass"): 1}
+    path.write_text('{"label": "fail", "answer": "It is cheese.", "facts": "It is rock."}\n')
+    [row] = read_labels(path)
+    assert (row.judged, row.answer, row.facts) == (None, "It is cheese.", "It is rock.")
+    assert "cheese" not in repr(row)
+    path.write_text(as_lines([row]))
+    assert read_labels(path) == [row]
+    assert pairs_of([row]) == {}
     path.write_text('{"label": "private text", "judged": "pass"}')
     with pytest.raises(UsageError, match="line 1") as failed:
         read_labels(path)
