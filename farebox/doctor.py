@@ -25,6 +25,7 @@ from pricing import holds, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerBusy
 from pricing.replica import SHAPE
+from pricing.reports.words import plural
 from tasks.routing import warnings_of
 
 State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
@@ -252,10 +253,10 @@ def check_content(patient: Patient) -> Iterator[Finding]:
     if settings.keep:
         told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
         yield Finding(
-            "content", "ok", f"{told}{turns} turns in {captures.place}; `farebox content delete` deletes them"
+            "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
         )
     elif turns:
-        told = f"[content] keeps nothing any more, but {turns} turns lie in {captures.place} until they are too old"
+        told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')} until they are too old"
         yield Finding("content", "warn", told, "`farebox content delete --all`")
     else:
         yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")

@@ -19,8 +19,8 @@ from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange
 
 _SECRET = "secret"  # noqa: S105 - the kind of a find
-_AROUND, _LONGEST_MARK, _MOST_MARKS = 80, 200, 5
-"""Characters shown on both sides of a find, and of it; finds shown of one decision."""
+_AROUND, _LONGEST_MARK, _MOST_MARKS, _LONGEST_TEXT = 80, 200, 5, 600
+"""Characters shown on both sides of a find, and of it; finds shown of one decision; characters of a whole text."""
 
 
 class Finder(Protocol):
@@ -49,7 +49,13 @@ class Scrubber:
         return _rendered(text, self._replaced(text), 0, len(text))
 
     def marks(self, decision: Decision, exchange: Exchange) -> tuple[str, ...]:
-        """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧."""
+        """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧.
+
+        Of an answer that was judged as a whole, how it begins; it may have been repaired since.
+        """
+        if not decision.spans and exchange.direction == "output":
+            text = self.scrub(exchange.texts[0])
+            return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",)
         replaced = {part: self._replaced(exchange.texts[part]) for part in {span.part for span in decision.spans}}
         pieces = []
         for span in decision.spans[:_MOST_MARKS]:

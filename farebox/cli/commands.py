@@ -17,6 +17,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     inspecting,
     packaging,
     reporting,
+    review_blocks,
     reviewing,
     routing,
 )

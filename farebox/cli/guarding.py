@@ -1,8 +1,7 @@
-"""``farebox guards`` and ``farebox review-blocks``: what guards did, whether they were right, and letting them act."""
+"""``farebox guards``: what guards did, whether they were right, and letting them act."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,13 +15,13 @@ from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json
+from farebox.cli.review_blocks import entry_lines
 from farebox.runtime import Runtime, get_runtime
 from guardrails.calibration import Labelled
 from pricing.errors import UsageError
 from pricing.money import format_money
-from pricing.reports.guard_report import GuardLine, GuardReport, Reviewable, guard_report, review_queue
-from pricing.reports.words import clean, duration, moment, percent, plural
-from pricing.reviews import Finding, Reviews
+from pricing.reports.guard_report import GuardLine, GuardReport, guard_report
+from pricing.reports.words import clean, percent, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
@@ -123,70 +122,6 @@ def _tried(waiting: list[Labelled], place: str, *, quiet: bool) -> tuple[list[La
     return try_judge(runtime, waiting, place), any(target.stand_in for target in runtime.router.targets)
 
 
-@app.command(name="review-blocks")
-def review_blocks(
-    *,
-    guard: str | None = None,
-    right: tuple[int, ...] = (),
-    wrong: tuple[int, ...] = (),
-    limit: Most = 20,
-    show_list: Annotated[bool, Parameter(name="--list", negative="")] = False,
-    json: Json = False,
-) -> None:
-    """Mark what guards stopped or changed as right or wrong, one by one. Texts are not kept, so none is shown.
-
-    Args:
-        guard: only this one's.
-        right: numbers of decisions that were right, without asking.
-        wrong: numbers of decisions that were wrong, without asking.
-        limit: how many at most.
-        show_list: only list the queue.
-        json: print the queue as JSON.
-    """
-    runtime = _synced()
-    reviews = Reviews(runtime.ledger.store)
-    marked: list[tuple[int, Finding]] = [(one, "right") for one in right]
-    marked += [(one, "wrong") for one in wrong]
-    for decision, finding in marked:
-        reviews.mark(decision, finding)
-    if not marked:
-        queue = review_queue(runtime.replica, guard, limit)
-        if json:
-            print_json([entry.to_json() for entry in queue])
-        elif not queue:
-            _out.print("Nothing waits for a review.")
-        elif show_list or not sys.stdin.isatty():
-            for entry in queue:
-                _out.print(_entry(entry))
-        else:
-            _ask_about(queue, reviews)
-    runtime.replica.sync()
-
-
-def _ask_about(queue: Sequence[Reviewable], reviews: Reviews) -> None:
-    answers: dict[str, Finding] = {"r": "right", "w": "wrong"}
-    for entry in queue:
-        _out.print(_entry(entry))
-        said = _out.input("[r]ight, [w]rong, [s]kip, [q]uit? ", markup=False).strip().lower()[:1]
-        if said == "q":
-            return
-        if said in answers:
-            reviews.mark(entry.decision, answers[said])
-
-
-def _entry(entry: Reviewable) -> Text:
-    found = ", ".join(f"{number} × {kind}" for kind, number in entry.found.items())
-    facts = ", ".join(f"{name} {value}" for name, value in (entry.facts or {}).items())
-    told = " · ".join(filter(None, (found, facts)))
-    return Text(
-        clean(
-            f"{entry.decision}  {entry.guard} {entry.action} ({entry.reason}, {entry.mode})  {entry.operation}  "
-            f"run {entry.run_id[:13]}  {moment(entry.decided_at)}"
-        )
-        + (f"\n   {clean(told)}" if told else "")
-    )
-
-
 def _report_lines(report: GuardReport) -> list[Text | Table]:
     if not report.guards:
         return [Text("No guard has decided anything yet.")]
@@ -199,23 +134,27 @@ def _report_lines(report: GuardReport) -> list[Text | Table]:
         _table(report.guards),
     ]
     if report.leaks:
-        parts += [Text("\nLeaks", "bold"), *(_entry(leak) for leak in report.leaks[:10])]
+        parts += [Text("\nLeaks", "bold"), *(entry_lines(leak) for leak in report.leaks[:10])]
     return parts
 
 
 def _table(lines: Sequence[GuardLine]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("guard", "mode", "seen", "stopped", "changed", "p50", "cost", "wrong"):
+    for heading in ("guard", "mode", "seen", "stopped", "changed", "p50", "p95", "cost", "wrong"):
         table.add_column(heading, justify="left" if heading in {"guard", "mode"} else "right")
     for line in lines:
         wrong = "–"
         if line.reviewed:
             wrong = f"{percent(line.wrong_share)} ({percent(line.wrong_low)}–{percent(line.wrong_high)})"
-        stopped, took, cost = str(line.blocked + line.retried), duration(line.p50_us), format_money(line.cost_nano)
-        table.add_row(
-            Text(clean(line.guard)), line.mode, str(line.decisions), stopped, str(line.redacted), took, cost, wrong
-        )
+        counts = (line.decisions, line.blocked + line.retried, line.redacted)
+        took = (_milliseconds(line.p50_us), _milliseconds(line.p95_us))
+        name = Text(clean(line.guard))
+        table.add_row(name, line.mode, *map(str, counts), *took, format_money(line.cost_nano), wrong)
     return table
+
+
+def _milliseconds(microseconds: int) -> str:
+    return f"{microseconds / 1000:.2f} ms"  # most guards take less than one
 
 
 def _synced() -> Runtime:

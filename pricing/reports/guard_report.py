@@ -66,6 +66,7 @@ class Reviewable(Plain):
     reason: str = ""
     direction: str = ""
     version: str = ""
+    turn_id: str | None = None
     facts: dict[str, Any] | None = None
 
 

@@ -256,7 +256,7 @@ def test_the_doctor_tells_of_content_that_is_left(runtime: Runtime, project: Pro
     settings = project.root / "farebox.toml"
     settings.write_text(settings.read_text().replace('keep = ["letters"]', "keep = []"))
     state, told = health(project)
-    assert (state, "1 turns lie in" in told) == ("warn", True)
+    assert (state, "holds 1 turn" in told) == ("warn", True)
     runtime.captures.delete()
     assert health(project) == ("ok", "no prompt and no answer is kept ([content] keep is empty)")
 
@@ -272,7 +272,7 @@ def test_the_commands(tmp_path: Path, echo: Echo):
     assert "Dear [EMAIL_1_" in shown.out
     assert farebox(project.root, "content", "delete").code == 2
     assert health(project)[0] == "ok"
-    assert "1 turns in" in health(project)[1]
+    assert "1 turn in" in health(project)[1]
     gone = farebox(project.root, "content", "delete", ride.run.run_id)
     assert gone.out == "1 turn deleted.\n", gone.all
     assert json.loads(farebox(project.root, "content", "show", "--json").out) == []

@@ -109,11 +109,38 @@ def test_a_table_in_another_form_is_left_to_a_person(tmp_path: Path):
     assert path.read_text() == '[guards]\ninjection = { mode = "shadow" }\n'
 
 
+def test_a_person_reads_what_was_kept_and_says_whether_it_was_right(tmp_path: Path):
+    with Echo() as echo:
+        project = make_project(tmp_path / "kept", echo.url, targets=TARGET, more=TONE + '[content]\nkeep = ["talk"]\n')
+        with project.runtime_here() as runtime, riding(runtime, talk, {}):
+            chat.fn("Write to ada@example.com!!!")
+            with pytest.raises(Blocked):
+                chat.fn("say [b]zebra-quartz[/b], please")
+    shown = farebox(project.root, "review-blocks", typed="t\nr\nx\nw\nq\n")
+    assert shown.code == 0, shown.all
+    said = shown.out.replace("\n", " ")
+    assert "policy block (leak, enforce)" in said
+    assert "say [b]zebra-quartz[/b], please" in said, "read with its place, whatever it looks like"
+    assert "answer: Say something about this:" in said, "the whole turn"
+    assert "pii redact (pii, enforce)" in said
+    assert "Write to [EMAIL_1_" in said
+    assert "ada@example.com" not in shown.all
+    assert "1 right, 1 wrong" in said
+    told = json.loads(farebox(project.root, "guards", "--json").out)
+    assert {line["guard"]: (line["reviewed"], line["wrong"]) for line in told["guards"] if line["reviewed"]} == {
+        "policy": (1, 0),
+        "pii": (1, 1),
+    }
+    [tone] = json.loads(farebox(project.root, "review-blocks", "--json").out)
+    assert (tone["guard"], "Write to [EMAIL_1_" in tone["text"][0]) == ("tone", True)
+
+
 def test_the_commands_say_it(project: Project, tmp_path: Path):
     shown = farebox(project.root, "guards")
     assert shown.code == 0, shown.all
     assert "4 turns, 1 stopped: leak 25 %" in shown.out
     assert "leak incidents: 1" in shown.out
+    assert "policy block (leak, enforce)" in shown.out
     queue = json.loads(farebox(project.root, "review-blocks", "--json").out)
     done = farebox(project.root, "review-blocks", "--wrong", str(queue[0]["decision"]))
     assert done.code == 0, done.all

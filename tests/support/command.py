@@ -34,21 +34,27 @@ class Said:
         return self.out + self.err
 
 
-def farebox(folder: Path, *arguments: str, timeout: float = 120, **environment: str) -> Said:
-    """Run the command, with these variables beside the scrubbed ones of the tests."""
+def farebox(folder: Path, *arguments: str, timeout: float = 120, typed: str = "", **environment: str) -> Said:
+    """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
     usual = {
         "PYTHONPATH": str(REPOSITORY),
         "COLUMNS": "120",
         "PYTHONUTF8": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # the machine may be busy with other tests
     }
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, *arguments],
-        cwd=folder,
-        env={**os.environ, **usual, **environment},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        check=False,
-    )
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, typed.encode())
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, *arguments],
+            cwd=folder,
+            env={**os.environ, **usual, **environment},
+            capture_output=True,
+            stdin=terminal if typed else subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
     return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))

@@ -1,5 +1,6 @@
 -- Decisions that stopped or changed something and that nobody has looked at, newest first.
-SELECT seq AS decision, run_id, operation, guard, version, mode, direction, action, reason, spans, facts, decided_at
+SELECT seq AS decision, run_id, operation, guard, version, mode, direction, action, reason, spans, facts, turn_id,
+    decided_at
 FROM guard_decisions
 WHERE action <> 'allow'
     AND ($guard IS NULL OR guard = $guard)
