@@ -256,7 +256,7 @@ def check_content(patient: Patient) -> Iterator[Finding]:
             "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
         )
     elif turns:
-        told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')} until they are too old"
+        told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
         yield Finding("content", "warn", told, "`farebox content delete --all`")
     else:
         yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
