@@ -5,7 +5,15 @@ A markup of 25 % is a gross margin of 20 %.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from pricing.money import Nano
+
+_SAFE = 0.95
+_DRAWS, _SEED = 1_000, 20261125
+_FULL = 100
 
 
 def gross_margin(price: Nano | None, cost: Nano) -> float | None:
@@ -16,3 +24,28 @@ def gross_margin(price: Nano | None, cost: Nano) -> float | None:
 def markup(price: Nano | None, cost: Nano) -> float | None:
     """What a price is above the cost, as a share of the cost; ``None`` where either is unknown or the cost nothing."""
     return None if price is None or not cost else (price - cost) / cost
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Invoices of so many ``runs``: ``needed`` is what must be added to the mean cost so that 95 % of them lose
+    nothing, ``beyond`` the share that costs more than the mean and the buffer one has.
+    """
+
+    runs: int
+    needed: float
+    beyond: float
+
+
+def buffer(costs: Sequence[Nano], runs: int, percent: int) -> Buffer | None:
+    """How a buffer of so many percent fares over invoices drawn from past costs; ``None`` where these are nothing.
+
+    A seeded bootstrap: the same past gives the same answer.
+    """
+    mean = runs * sum(costs) / len(costs) if costs else 0
+    if not mean:
+        return None
+    dice = random.Random(_SEED)  # noqa: S311 - no secret is drawn
+    invoices = sorted(sum(dice.choices(costs, k=runs)) for _ in range(_DRAWS))
+    needed = max(0.0, invoices[round(_SAFE * _DRAWS) - 1] / mean - 1)
+    return Buffer(runs, needed, sum(one * _FULL > mean * (_FULL + percent) for one in invoices) / _DRAWS)

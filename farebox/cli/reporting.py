@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter, validators
 from rich.console import Console
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json
+from farebox.cli.periods import read_moment
 from farebox.runtime import Runtime, get_runtime
+from pricing.errors import UsageError
+
+if TYPE_CHECKING:
+    from pricing.reports import Breakdown, Choice, Overview, RunReport
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 _out = Console(highlight=False)
+_told = Console(stderr=True, highlight=False)
+_SINCE = "30d"
+_ALL = "all"
 
 
 @app.command
@@ -38,28 +48,110 @@ def runs(*, automation: str | None = None, limit: Count = 20, json: Json = False
 
 
 @app.command
-def report(run_id: str = "last", /, *, html: Path | None = None, json: Json = False) -> None:
-    """Report what a run cost, and why.
+def report(
+    what: str = "",
+    /,
+    *,
+    by: tuple[str, ...] = (),
+    since: str | None = None,
+    until: str | None = None,
+    org: str | None = None,
+    user: str | None = None,
+    html: Path | None = None,
+    csv: Path | None = None,
+    parquet: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Report what runs cost, and why: one run, an automation's, or all.
+
+    One run is the latest, if nothing is said. Of several, those of the last 30 days are reported, if no time is said.
 
     Args:
-        run_id: the run's id, its first characters, or "last".
-        html: write it into this file as one page that needs nothing else, in place of showing it here.
+        what: "last", a run's id or its first characters, an automation's name, or "all".
+        by: a table by automation, quality, org, user, day, operation, model or target; may be repeated.
+        since: from when on: 2026-11-01, 30d, 12h, today, ever.
+        until: up to when.
+        org: only this organisation's runs.
+        user: only this user's runs.
+        html: write one page that needs nothing else into this file.
+        csv: write the table (of a run, its attempts) into this file.
+        parquet: likewise, as Parquet.
         json: print JSON.
     """
-    from pricing.reports import render_html, render_terminal, run_report
+    from pricing.reports import render_html, render_terminal
 
-    found = run_report(_synced().replica, run_id)
+    runtime = _synced()
+    several = bool(by or since or until or org or user)
+    name = what or (_ALL if several else "last")
+    choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
+    answer = _answer(runtime, name, by, choice, several=several)
     if html is not None:
-        _written(html, render_html(found))
+        _write(html, render_html(answer.page()))
+    files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
+    for path, kind in files:
+        if path is not None:
+            _export(answer.table(), path, kind)
     if json:
-        print_json(found.to_json())
-    elif html is None:
-        _out.print(render_terminal(found))
+        print_json(answer.shown().to_json())
+    elif html is csv is parquet is None:
+        _out.print(render_terminal(answer.shown()))
 
 
-def _written(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-    Console(stderr=True, highlight=False).print(f"written to {path}", style="dim", markup=False)
+class _Answer(NamedTuple):
+    """What to show here, what a page is made of, and what a file of rows: each made when it is asked for."""
+
+    shown: Callable[[], RunReport | Overview | Breakdown]
+    page: Callable[[], RunReport | Overview]
+    table: Callable[[], RunReport | Breakdown]
+
+
+def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *, several: bool) -> _Answer:
+    from farebox.overviews import make_overview
+    from pricing.reports import automations, breakdown, run_report
+
+    known = automations(runtime.replica)
+    if name in known or (name == _ALL and known):
+        page = partial(make_overview, runtime, choice)
+        table = partial(breakdown, runtime.replica, by or ("automation",), choice)
+        return _Answer(table if by else page, page, table)
+    if several and known:
+        raise UsageError(
+            f"{name[:40]!r} is no automation that has run: one run is not told by time, owner or table.",
+            next_step="Name an automation, or `farebox report all`; `farebox runs` lists what has run.",
+        )
+    found = run_report(runtime.replica, name)
+    return _Answer(lambda: found, lambda: found, lambda: found)
+
+
+def _choice(
+    runtime: Runtime, name: str, *, since: str | None, until: str | None, org: str | None, user: str | None
+) -> Choice:
+    from pricing.reports import Choice
+
+    zone = runtime.settings.zone
+    return Choice(
+        since=read_moment(since or _SINCE, zone),
+        until=None if until is None else read_moment(until, zone),
+        automation=None if name == _ALL else name,
+        org=org,
+        user=user,
+        zone=zone,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", next_step="Name another file.") from None
+    _told.print(f"written to {path}", style="dim", markup=False)
+
+
+def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parquet"]) -> None:
+    from pricing.reports.exporting import export
+
+    rows = export(table, path, kind)
+    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 
 def _synced() -> Runtime:

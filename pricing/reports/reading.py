@@ -27,6 +27,11 @@ class Reading:
         """Execute ``sql/<name>.sql`` for its effect: a temporary view or table."""
         self._connection.execute((_SQL / f"{name}.sql").read_text(), parameters)
 
+    def set(self, **variables: str | int | None) -> None:
+        """Give variables their values, for ``getvariable`` in queries and views."""
+        for name, value in variables.items():
+            self._connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
+
     def rows(self, name: str, **parameters: Any) -> list[Row]:
         """What ``sql/<name>.sql`` selects; its named parameters must be exactly those given."""
         self.run(name, **parameters)

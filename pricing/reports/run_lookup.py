@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pricing.errors import UsageError
-from pricing.reports.reading import Reading
+from pricing.reports.reading import Reading, reading
+
+if TYPE_CHECKING:
+    from pricing.replica import Replica
 
 SHORTEST_PREFIX = 4
 _SHOWN = 3
@@ -46,13 +51,23 @@ def find_run(replica: Reading, asked: str) -> str:
     raise UsageError(
         f"There is no run {asked[:40]!r} in the reports.",
         next_step=f"{_these('Nearest', nearest) if nearest else _these('Latest', latest)} "
-        "A run that has just ended may need `farebox sync` first.",
+        "A run that has just ended may need `farebox sync` first; `farebox report all` tells of all automations.",
         runs=nearest or latest,
     )
 
 
 def _these(kind: str, ids: list[str]) -> str:
     return f"{kind}: {', '.join(repr(name)[1:-1] for name in ids)}."
+
+
+def automations(replica: Replica) -> list[str]:
+    """The names of the automations that have run, the latest first.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    with reading(replica) as source:
+        return [row["automation"] for row in source.rows("automations")]
 
 
 def check_automation(replica: Reading, name: str | None) -> None:

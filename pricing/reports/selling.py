@@ -15,11 +15,11 @@ def price_words(sold: SaleFacts) -> str | None:
 
 
 def margin_words(gross_margin: float | None, markup: float | None) -> str | None:
-    """``gross margin 92 %, markup 1,150 %``; None where there is none to tell."""
+    """``a gross margin of 92 % (markup 1,150 %)``; None where there is none to tell."""
     if gross_margin is None:
         return None
-    above = "" if markup is None else f", markup {percent(markup)}"
-    return f"gross margin {percent(gross_margin)}{above}"
+    above = "" if markup is None else f" (markup {percent(markup)})"
+    return f"a gross margin of {percent(gross_margin)}{above}"
 
 
 def sale_sentence(report: RunReport) -> str | None:
@@ -33,4 +33,4 @@ def sale_sentence(report: RunReport) -> str | None:
         return f"Its outcome is sold for {price}; what a credit is worth is not known, so neither is the margin."
     left = f"{format_money(sold.charged_nano - spent)} is left"
     told = margin_words(sold.gross_margin, sold.markup)
-    return f"Its outcome is sold for {price}: {left}" + (f", a {told}." if told else ".")
+    return f"Its outcome is sold for {price}: {left}" + (f", {told}." if told else ".")

@@ -8,18 +8,28 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import Nano, format_money
+from pricing.reports.breakdown import Breakdown, Line
+from pricing.reports.overview_sentences import (
+    about,
+    buffer_sentence,
+    outcome_sentences,
+    period,
+    routing_sentence,
+)
 from pricing.reports.overview_shapes import Overview, Section
 from pricing.reports.run_list import RunLine
 from pricing.reports.run_lookup import START
 from pricing.reports.sentences import saved_sentence
 from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, savings_table, table
-from pricing.reports.words import SANDBOX, UNKNOWN, count, moment, percent, plural
+from pricing.reports.words import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 
 _SHORT_ID = 13
 """Characters of an id: in Prefect's, which begin with the time, those up to the millisecond."""
 _MOST_DAYS = 31
 _MOST_ROWS = 20
 _BAR = 24
+_TELLING = 20
+"""Runs from which on their distribution tells what buffer they need."""
 
 
 def runs_in_terminal(lines: Sequence[RunLine]) -> Group:
@@ -40,8 +50,56 @@ def overview_in_terminal(overview: Overview) -> Group:
         return _nothing("No runs in this period." if overview.since or overview.until else "No runs yet.")
     parts: list[RenderableType] = [_period(overview)]
     for section in sections:
-        parts += _section(section)
+        parts += _section(section, overview.buffer_percent)
+    if overview.circuits:
+        rows = [
+            [one.target, one.reason or UNKNOWN, moment(one.last_at), count(one.opened), duration(one.away_us)]
+            for one in overview.circuits
+        ]
+        parts.append(
+            table("Left alone by the breaker", ["target", "last reason", "last time", "times", "in all"], rows, names=3)
+        )
     return Group(*parts)
+
+
+def breakdown_in_terminal(found: Breakdown) -> Group:
+    """One table for what models answered, one for the sandbox."""
+    if not found.lines:
+        return _nothing("No runs in this period.")
+    parts: list[RenderableType] = []
+    for stand_in in (False, True):
+        mine = [one for one in found.lines if one.stand_in == stand_in]
+        if mine:
+            title = f"{'Sandbox, by' if stand_in else 'By'} {', '.join(found.by)}"
+            heads, cells = (_RUN_HEADS, _run_cells) if found.of_runs else (_COST_HEADS, _cost_cells)
+            rows = [[*one.names, *cells(one)] for one in mine]
+            parts.append(table(title, [*found.by, *heads], rows, names=len(found.by)))
+            if stand_in:
+                parts.append(line((SANDBOX, WARNING)))
+    return Group(*parts)
+
+
+_RUN_HEADS = ("runs", "reached", "run p50", "run p95", "spent", "share", "charged", "margin")
+_COST_HEADS = ("tries", "failed", "in", "cached", "out", "cost", "share")
+
+
+def _run_cells(one: Line) -> list[str]:
+    return [
+        count(one.runs),
+        count(one.outcomes),
+        _money(one.p50_nano),
+        _money(one.p95_nano),
+        format_money(one.cost_nano),
+        percent(one.share),
+        _money(one.charged_nano),
+        percent(one.gross_margin),
+    ]
+
+
+def _cost_cells(one: Line) -> list[str]:
+    tokens = (one.input_tokens, one.cache_read_tokens, one.output_tokens)
+    numbers = map(count, (one.attempts, one.failed, *tokens))
+    return [*numbers, format_money(one.cost_nano), percent(one.share)]
 
 
 def _nothing(what: str) -> Group:
@@ -73,12 +131,10 @@ def _telling_length(ids: Sequence[str]) -> int:
 
 
 def _period(overview: Overview) -> Text:
-    since = moment(overview.since) if overview.since else "the first run"
-    until = moment(overview.until) if overview.until else "now"
-    return line((overview.automation or "All automations", "bold"), (f"  from {since} to {until}", QUIET))
+    return line((about(overview), "bold"), (f"  {period(overview)}", QUIET))
 
 
-def _section(section: Section) -> Iterator[RenderableType]:
+def _section(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
     yield Text()
     if section.stand_in:
         yield line(("Sandbox  ", "bold"), _totals(section))
@@ -88,11 +144,15 @@ def _section(section: Section) -> Iterator[RenderableType]:
         if section.stand_in_nano:
             yield line((f"{format_money(section.stand_in_nano)} of it: {SANDBOX}", WARNING))
     yield line((", ".join(f"{count(one.runs)} {one.outcome.replace('_', ' ')}" for one in section.outcomes), QUIET))
+    for sentence in outcome_sentences(section):
+        yield line(sentence)
     if section.turns:
         yield _quality(section)
     if told := saved_sentence(section.saved):
         yield line(("Saved   ", QUIET), told)
-    yield _automations(section)
+    if section.routing is not None and section.routing.spent_nano:
+        yield line(("Saved   ", QUIET), routing_sentence(section.routing))
+    yield from _automations(section, buffer_percent)
     yield _days(section)
     if section.operations:
         yield _operations(section)
@@ -127,12 +187,27 @@ def _quality(section: Section) -> Text:
     return line(*parts)
 
 
-def _automations(section: Section) -> RenderableType:
+def _automations(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
+    """What each automation's outcomes cost and earn, and what the buffer does for them."""
+    shown = section.automations[:_MOST_ROWS]
     rows = [
-        [one.automation, count(one.runs), _money(one.p50_nano), _money(one.p95_nano), format_money(one.spent_nano)]
-        for one in section.automations[:_MOST_ROWS]
+        [
+            one.automation,
+            count(one.runs),
+            _money(one.p50_nano),
+            _money(one.p95_nano),
+            _money(one.cost_nano),
+            percent(one.gross_margin),
+            percent(one.at_p95),
+            format_money(one.spent_nano),
+        ]
+        for one in shown
     ]
-    return table("Automations", ["automation", "runs", "run p50", "run p95", "spent"], rows)
+    heads = ["automation", "runs", "run p50", "run p95", "outcome", "margin", "at p95", "spent"]
+    yield table("Automations", heads, rows)
+    for one in shown:
+        if one.runs >= _TELLING and (told := buffer_sentence(one, buffer_percent)):
+            yield line((told, QUIET))
 
 
 def _days(section: Section) -> RenderableType:

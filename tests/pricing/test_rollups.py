@@ -163,10 +163,10 @@ def test_rollups_are_what_the_facts_add_up_to(copied: Copied, parts: list[list[F
 
 def test_a_rebuild_rolls_up_the_same(copied: Copied):
     """After all those syncs, what was kept up bit by bit is what is made anew."""
-    before, overviews = rollups(copied.replica), overview(copied.replica, since=None, until=None)
+    before, overviews = rollups(copied.replica), overview(copied.replica)
     healths = target_health(copied.replica)
     copied.replica.rebuild()
     assert rollups(copied.replica) == before
-    assert overview(copied.replica, since=None, until=None) == overviews
+    assert overview(copied.replica) == overviews
     assert target_health(copied.replica) == healths
     assert sum(before["run_totals"].values()) > 10

@@ -102,7 +102,7 @@ def test_a_long_static_prompt_is_written_once_and_read_from_then_on(tmp_path: An
         assert (report.saved.caching_nano, report.saved.stand_in_nano) == (saved, saved)
         assert report.operations[0].saved.caching_nano == saved
         assert "by prompt caching" in render_markdown(report)
-        seen = overview(runtime.replica, since=None, until=None)
+        seen = overview(runtime.replica)
         assert seen.real is None
         assert seen.sandbox is not None
         assert seen.sandbox.saved.caching_nano == saved
@@ -139,7 +139,7 @@ def test_stored_answers_are_reported_with_what_they_did_not_cost(
         report = run_report(runtime.replica, "last")
         assert (report.money.spent_nano, report.saved.stored_nano, report.saved.stored_turns) == (0, paid, 2)
         assert (report.operations[0].answered, report.operations[0].attempts) == (2, 0)
-        seen = overview(runtime.replica, since=None, until=None).sandbox
+        seen = overview(runtime.replica).sandbox
         assert seen is not None
         assert (seen.saved.stored_nano, seen.saved.stored_turns) == (2 * paid, 4)
 

@@ -1,6 +1,6 @@
 """Charts as plain shapes: drawn as SVG that keeps its text at one size on every screen, with a table beside each."""
 
-from pricing.reports.charts.axes import Axis, linear, logarithmic
+from pricing.reports.charts.axes import Axis, linear, logarithmic, ordinal
 from pricing.reports.charts.bars import Share, shares
 from pricing.reports.charts.columns import columns, histogram
 from pricing.reports.charts.flow import flow
@@ -22,6 +22,7 @@ __all__ = [
     "linear",
     "lines",
     "logarithmic",
+    "ordinal",
     "scatter",
     "shares",
 ]

@@ -69,6 +69,11 @@ def linear(
     return Axis(values[0], values[-1], values, text, label=label)
 
 
+def ordinal(number: int, *, label: str = "") -> Axis:
+    """Places 0 to ``number`` - 1, one after the other, without ticks."""
+    return Axis(0.0, max(number - 1.0, 1.0), (), str, label=label)
+
+
 def logarithmic(low: float, high: float, text: Callable[[float], str], *, label: str = "") -> Axis:
     """Between round values around ``low`` and ``high``, both above 0; ticks at 1, 2 and 5 × 10ⁿ."""
     steps = [

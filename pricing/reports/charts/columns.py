@@ -73,18 +73,20 @@ def histogram(
     across_label: str = "",
     counted: str = "runs",
 ) -> Chart:
-    """How often a value fell where: ``bins`` are low, high and count, one beside the other; ``marks`` are named values.
+    """How often a value fell where: ``bins`` are low, high and count, in order; ``marks`` are named values.
 
-    A mark beyond the last bin widens the axis to show it.
+    A wider last bin holds what is far from the others: it is drawn as wide as these, and says where it ends. A mark
+    beyond it widens the axis to show it.
     """
+    step = min(end - start for start, end, _ in bins)
     low = min([one[0] for one in bins] + [value for _, value, _ in marks])
-    high = max([one[1] for one in bins] + [value for _, value, _ in marks])
+    high = max([one[0] + step for one in bins] + [value for _, value, _ in marks])
     axis, up = linear(low, high, text), linear(0, max(one[2] for one in bins), lambda n: f"{n:,.0f}", whole=True)
     rects = [
         Rect(
             axis.x(start),
             up.y(count, HEIGHT),
-            round(axis.x(end) - axis.x(start), 2),
+            round(axis.x(start + step) - axis.x(start), 2),
             round(HEIGHT - up.y(count, HEIGHT), 1),
             "s1",
             f"{text(start)} to {text(end)}: {count:,} {counted}",

@@ -4,10 +4,7 @@ WITH days AS (
     SELECT unnest($midnights::BIGINT[]) AS begins
 )
 SELECT
-    automation, stand_in, p95_nano, outcome, refused, attempts, cost_nano AS spent_nano, stand_in_nano,
-    days.begins AS day
-FROM run_totals
+    automation, stand_in, point_nano, p50_nano, p95_nano, outcome, refused, attempts, started_at,
+    cost_nano AS spent_nano, stand_in_nano, charged_nano, days.begins AS day
+FROM chosen_runs
 ASOF JOIN days ON started_at >= days.begins
-WHERE ($automation IS NULL OR automation = $automation)
-    AND ($since IS NULL OR started_at >= $since)
-    AND ($until IS NULL OR started_at < $until)

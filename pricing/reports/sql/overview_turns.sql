@@ -5,8 +5,5 @@ SELECT
     sum(saved_nano)::BIGINT AS stored_nano,
     sum(asked)::BIGINT AS asked,
     sum(fell_back)::BIGINT AS fell_back
-FROM run_turns
-WHERE ($automation IS NULL OR automation = $automation)
-    AND ($since IS NULL OR started_at >= $since)
-    AND ($until IS NULL OR started_at < $until)
+FROM chosen_turns
 GROUP BY ALL

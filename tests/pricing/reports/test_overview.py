@@ -13,7 +13,7 @@ from pricing.budgets import BudgetRule
 from pricing.clock import from_us
 from pricing.errors import UsageError
 from pricing.replica import Replica
-from pricing.reports import overview, runs
+from pricing.reports import Choice, overview, runs
 from pricing.reports.overview_shapes import Section
 from pricing.reports.run_shapes import Tokens
 from pricing.store import Store
@@ -23,7 +23,7 @@ from tests.pricing.reports.conftest import eventful
 
 def everything(replica: Replica, **changed: Any) -> Section:
     replica.sync()
-    section = overview(replica, since=None, until=None, **changed).real
+    section = overview(replica, Choice(**changed)).real
     assert section is not None
     return section
 
@@ -66,7 +66,7 @@ def test_the_sandbox_is_summed_apart(books: Books, replica: Replica):
     a_run(books, "real", 2 * CENT)
     a_run(books, "pretended", 7 * CENT, stand_in=True)
     replica.sync()
-    seen = overview(replica, since=None, until=None)
+    seen = overview(replica)
     assert seen.real is not None
     assert seen.sandbox is not None
     assert (seen.real.spent_nano, seen.real.stand_in_nano, seen.real.runs) == (2 * CENT, 0, 1)
@@ -148,10 +148,10 @@ def test_periods_are_half_open_and_days_are_those_of_the_zone(light_books: Books
         a_run(books, f"run-{day}", (day + 1) * CENT)
     light_replica.sync()
     start = from_us(NOON)
-    seen = overview(light_replica, since=start + timedelta(days=1), until=start + timedelta(days=2)).real
+    seen = overview(light_replica, Choice(start + timedelta(days=1), start + timedelta(days=2))).real
     assert seen is not None
     assert (seen.runs, seen.spent_nano) == (1, 2 * CENT)
-    apia = overview(light_replica, since=None, until=None, zone=ZoneInfo("Pacific/Apia")).real
+    apia = overview(light_replica, Choice(zone=ZoneInfo("Pacific/Apia"))).real
     assert apia is not None
     assert [day.day for day in apia.days] == [date(2026, 9, 22), date(2026, 9, 23), date(2026, 9, 24)]
 
@@ -169,10 +169,10 @@ def test_days_of_25_hours(light_books: Books, light_replica: Replica):
 def test_nothing_in_the_period_is_not_an_error_but_an_unknown_name_is(light_books: Books, light_replica: Replica):
     a_run(light_books, "one", CENT)
     light_replica.sync()
-    seen = overview(light_replica, since=from_us(NOON + DAY), until=None)
+    seen = overview(light_replica, Choice(since=from_us(NOON + DAY)))
     assert (seen.real, seen.sandbox) == (None, None)
     for read in (
-        lambda: overview(light_replica, since=None, until=None, automation="digset"),
+        lambda: overview(light_replica, Choice(automation="digset")),
         lambda: runs(light_replica, automation="digset"),
     ):
         with pytest.raises(UsageError) as caught:
@@ -184,7 +184,7 @@ def test_nothing_in_the_period_is_not_an_error_but_an_unknown_name_is(light_book
 
 def test_an_empty_replica_has_nothing_to_tell(replica: Replica):
     assert runs(replica) == []
-    seen = overview(replica, since=None, until=None)
+    seen = overview(replica)
     assert (seen.real, seen.sandbox) == (None, None)
 
 

@@ -11,15 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import reports
+from pricing.money import USD
+from pricing.rate_sources import Band
 from pricing.replica import Replica
-from pricing.reports import render_html, run_report
+from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
+from pricing.reports.overview_section import Premium
+from pricing.store import Store
 from tests.pricing.reports.books import CENT, Books
 from tests.pricing.reports.conftest import eventful
 from tests.support.browser import MISSING, Page, browser
+from tests.support.business import write_business
 
 HOSTILE = '"><script>document.title="owned"</script><img src=http://evil.test/x onerror=alert(1)>{{ 7*7 }}\x1b[2J\u202e'
 CSS = (Path(reports.__file__).parent / "templates" / "page.css").read_text("utf-8")
+SONNET = Premium("sonnet", "claude-sonnet-4-5", Band(3 * USD, 3 * USD // 10, 375 * USD // 100, 6 * USD, 15 * USD))
 LEAST = 4.5
 """Contrast of text (WCAG 2.2, 1.4.3); shapes need 3 (1.4.11)."""
 MEASURE = """(() => {
@@ -110,12 +116,32 @@ def assert_harmless(html: str) -> None:
     found = tags(html).found
     assert {tag for tag, _ in found} & {"script", "img", "iframe", "object", "a", "form"} == set()
     assert [name for _, attributes in found for name, _ in attributes if name.startswith("on")] == []
-    assert "49" not in re.findall(r"\{\{ ?7\*7 ?\}\}|\b49\b", html)
+    assert "{{ 7*7 }}" in html
+    assert "&lt;script&gt;document.title" in html
     assert "\x1b" not in html
     assert "\u202e" not in html
-    assert not re.search(
-        r"""(?:src|href)=["']?https?:""", html.replace("&#34;", "").replace(HOSTILE, ""), re.IGNORECASE
-    ) or ("&lt;img src=http://evil.test" in html)
+
+
+def test_the_overview_can_be_read_by_everybody(light_store: Store, light_replica: Replica, page: Page, tmp_path: Path):
+    write_business(light_store, days=20)
+    light_replica.sync()
+    found = overview(light_replica, premium=SONNET)
+    html = render_html(found)
+    looked_at(page, html, tmp_path)
+    for title in ("Cost per day, by operation", "Cost of a run: daily-digest", "Quoted and actual", "Not spent"):
+        assert f"<h3>{title}</h3>" in html
+    for title in ("Where turns went on to", "Block rates by reason", "org acme per month"):
+        assert f"<h3>{title}</h3>" in html
+
+
+def test_hostile_names_stay_text_in_the_overview(
+    light_books: Books, light_replica: Replica, page: Page, tmp_path: Path
+):
+    hostile_run(light_books)
+    light_replica.sync()
+    html = render_html(overview(light_replica))
+    assert_harmless(html)
+    looked_at(page, html, tmp_path)
 
 
 def test_what_a_run_sold_for_is_said(light_books: Books, light_replica: Replica):
@@ -127,7 +153,7 @@ def test_what_a_run_sold_for_is_said(light_books: Books, light_replica: Replica)
     sold, spoilt = (run_report(light_replica, run_id) for run_id in ("sold", "spoilt"))
     assert (sold.sold.charged_nano, sold.sold.gross_margin, sold.sold.markup) == (50 * CENT, 0.8, 4.0)
     assert (
-        "Its outcome is sold for 5 credits ($0.50): $0.40 is left, a gross margin 80 %, markup 400 %."
+        "Its outcome is sold for 5 credits ($0.50): $0.40 is left, a gross margin of 80 % (markup 400 %)."
         in render_html(sold)
     )
     assert (spoilt.sold.charged_nano, spoilt.sold.gross_margin) == (0, None)

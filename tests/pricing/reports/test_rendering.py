@@ -78,7 +78,7 @@ def test_everything_fits_and_no_figure_is_cut(light_books: Books, light_replica:
         model="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
     )
     light_replica.sync()
-    wide = overview(light_replica, since=None, until=None)
+    wide = overview(light_replica)
     reports = [run_report(light_replica, one) for one in ("aaaa-eventful", long.run_id, "long-models")]
     everything = [render_terminal(wide), render_terminal(runs(light_replica)), *map(render_terminal, reports)]
     for rendered in everything:
@@ -97,7 +97,7 @@ def test_the_sandbox_is_named_wherever_it_answered(light_books: Books, light_rep
     for text in (
         shown(render_terminal(report)),
         render_markdown(report),
-        shown(render_terminal(overview(light_replica, since=None, until=None))),
+        shown(render_terminal(overview(light_replica))),
         listed,
     ):
         assert SANDBOX in text
@@ -119,7 +119,7 @@ def test_a_stand_in_target_within_a_real_run_is_marked(light_books: Books, light
         assert f"$0.03 of the cost: {SANDBOX}" in text
         assert "local (sandbox)" in text
         assert "haiku (sandbox)" not in text
-    assert f"$0.03 of it: {SANDBOX}" in shown(render_terminal(overview(light_replica, since=None, until=None)))
+    assert f"$0.03 of it: {SANDBOX}" in shown(render_terminal(overview(light_replica)))
 
 
 def test_ids_are_shown_until_no_two_look_alike(light_books: Books, light_replica: Replica):
@@ -144,7 +144,7 @@ def test_hostile_texts_reach_neither_terminal_nor_page(light_books: Books, light
     books.end(late, 0, HOSTILE)
     light_replica.sync()
     report = run_report(light_replica, "last")
-    for one in (report, runs(light_replica), overview(light_replica, since=None, until=None)):
+    for one in (report, runs(light_replica), overview(light_replica)):
         text = shown(render_terminal(one), 400)
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", text)
         assert "[red]x[/red]" in text
@@ -161,7 +161,7 @@ def test_hostile_texts_reach_neither_terminal_nor_page(light_books: Books, light
 
 
 def test_without_runs_the_next_step_is_told(light_replica: Replica):
-    for report in (runs(light_replica), overview(light_replica, since=None, until=None)):
+    for report in (runs(light_replica), overview(light_replica)):
         text = shown(render_terminal(report))
         assert "No runs yet." in text
         assert "farebox demo" in text

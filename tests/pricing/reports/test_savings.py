@@ -58,7 +58,7 @@ def test_a_stored_turn_is_an_answered_turn_without_attempts(light_books: Books, 
     [chat] = [one for one in report.operations if one.operation == "chat"]
     assert (chat.turns, chat.answered, chat.failed, chat.blocked, chat.open, chat.attempts) == (2, 2, 0, 0, 0, 1)
     assert report.fallbacks == ()
-    section = overview(light_replica, since=None, until=None).real
+    section = overview(light_replica).real
     assert section is not None
     assert (section.turns, section.attempts) == (4, 3)
     assert (section.fallbacks.turns, section.fallbacks.fell_back) == (3, 0)  # of those that asked a model
@@ -71,7 +71,7 @@ def test_an_overview_tells_them_by_operation_and_the_sandbox_apart(books: Books,
     saving_run(books, "saving-again")
     saving_run(books, "pretended", stand_in=True)
     replica.sync()
-    seen = overview(replica, since=None, until=None)
+    seen = overview(replica)
     assert seen.real is not None
     assert seen.sandbox is not None
     assert seen.real.saved == Savings(16 * CENT, 0, 6 * CENT, 2)
@@ -93,7 +93,7 @@ def test_what_a_stand_in_saved_within_a_real_run_is_told(light_books: Books, lig
     light_books.ledger.settle("mixed", "completed")
     light_replica.sync()
     assert run_report(light_replica, "last").saved == Savings(3 * CENT, 2 * CENT, 0, 0)
-    section = overview(light_replica, since=None, until=None).real
+    section = overview(light_replica).real
     assert section is not None
     assert section.saved == Savings(3 * CENT, 2 * CENT, 0, 0)
 
@@ -107,7 +107,7 @@ def test_people_read_it_where_there_is_any(light_books: Books, light_replica: Re
         text = shown(render_terminal(report), width)
         assert f"Saved   {sentence}" in text
         assert re.search(r"^chat +– +\$0\.03 +1", text, re.MULTILINE)
-        assert sentence in shown(render_terminal(overview(light_replica, since=None, until=None)), width)
+        assert sentence in shown(render_terminal(overview(light_replica)), width)
     markdown = render_markdown(report)
     assert f"| Saved | {sentence} |" in markdown
     assert "| chat | $0 | $0.03 | 1 |" in markdown
@@ -122,7 +122,7 @@ def test_nothing_is_said_of_savings_where_there_are_none(light_books: Books, lig
     texts = (
         shown(render_terminal(report)),
         render_markdown(report),
-        shown(render_terminal(overview(light_replica, since=None, until=None))),
+        shown(render_terminal(overview(light_replica))),
     )
     for text in texts:
         assert "Saved" not in text

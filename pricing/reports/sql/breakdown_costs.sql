@@ -1,0 +1,26 @@
+-- Attempts by what is asked for; columns that are not asked for are the same in every row.
+WITH days AS (
+    SELECT unnest($midnights::BIGINT[]) AS begins
+)
+SELECT
+    stand_in,
+    CASE WHEN list_contains($by, 'automation') THEN automation END AS automation,
+    CASE WHEN list_contains($by, 'quality') THEN quality END AS quality,
+    CASE WHEN list_contains($by, 'org') THEN org_id END AS org,
+    CASE WHEN list_contains($by, 'user') THEN user_id END AS user,
+    CASE WHEN list_contains($by, 'day') THEN days.begins END AS day,
+    CASE WHEN list_contains($by, 'operation') THEN operation END AS operation,
+    CASE WHEN list_contains($by, 'model') THEN model END AS model,
+    CASE WHEN list_contains($by, 'target') THEN target END AS target,
+    sum(attempts)::BIGINT AS attempts,
+    sum(failed)::BIGINT AS failed,
+    sum(input_tokens)::BIGINT AS input_tokens,
+    sum(output_tokens)::BIGINT AS output_tokens,
+    sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
+    sum(cost_nano)::BIGINT AS cost_nano,
+    sum(unknown_nano)::BIGINT AS unknown_nano,
+    sum(saved_nano)::BIGINT AS caching_nano
+FROM chosen_costs
+ASOF JOIN days ON started_at >= days.begins
+GROUP BY ALL
+ORDER BY cost_nano DESC
