@@ -7,6 +7,7 @@ __all__ = [
     "calibration",
     "content",
     "context",
+    "hints",
     "inappropriate",
     "injection",
     "judge",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from guardrails.hints import has_any
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block
 
 _PATTERNS = {
@@ -64,5 +65,5 @@ class InjectionGuard:
 def _found(part: int, text: str) -> Iterator[Span]:
     lowered = text.casefold()
     for kind, pattern in _COMPILED.items():
-        if any(hint in lowered for hint in _HINTS[kind]):
+        if has_any(lowered, _HINTS[kind]):
             yield from (Span(part, match.start(), match.end(), kind) for match in pattern.finditer(text))

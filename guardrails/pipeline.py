@@ -153,12 +153,16 @@ async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Ve
     )
 
 
+async def _awaited(answer: object) -> object:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
 async def _verdict(guard: Guard, exchange: Exchange) -> Verdict:
     if sum(map(len, exchange.texts)) > _LONG:
         answer = await asyncio.to_thread(guard.check, exchange)
     else:
         answer = guard.check(exchange)
-    verdict = await answer if inspect.isawaitable(answer) else answer
+    verdict = answer if isinstance(answer, Verdict) else await _awaited(answer)
     if not isinstance(verdict, Verdict):
         raise TypeError("A guard answers with a Verdict.")
     if verdict.texts is not None and len(verdict.texts) != len(exchange.texts):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from guardrails.hints import has_any
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact
 
 MASK = "[SECRET]"
@@ -133,10 +134,7 @@ def find_secrets(text: str) -> list[Finding]:
 
 def _prefixed(text: str) -> Iterator[Finding]:
     for kind, hints, pattern in _RULES:
-        for hint in hints:  # a loop, since every answer passes here and a generator costs more than all it finds
-            if hint in text:
-                break
-        else:
+        if not has_any(text, hints):
             continue
         for match in pattern.finditer(text):
             if len(set(match[0])) > _LEAST_VARIED:  # documentation shows keys of xxxxx, issuers never do
@@ -161,7 +159,7 @@ def _private_keys(text: str) -> Iterator[Finding]:
 def _assigned(text: str) -> Iterator[Finding]:
     """Values of names that say secret, passwords of URLs and of authorization headers; the name stays readable."""
     folded = text.casefold()
-    for match in _ASSIGNED.finditer(text) if any(hint in folded for hint in _ASSIGNED_HINTS) else ():
+    for match in _ASSIGNED.finditer(text) if has_any(folded, _ASSIGNED_HINTS) else ():
         if _OTHER_NAME.search(match["rest"]):
             continue
         group = "quoted" if match["quoted"] else "bare"

@@ -7,8 +7,8 @@ its attempt budget, which all targets of the turn share.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -233,7 +233,7 @@ class Attempts:
         if request.max_tokens > target.max_output:
             request = replace(request, max_tokens=target.max_output)
         intent = Intent(
-            attempt_id=uuid.uuid4().hex,
+            attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,
             run_id=slot.run_id,
             operation=slot.operation,

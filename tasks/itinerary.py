@@ -106,7 +106,7 @@ class Itinerary:
 
     def _go(self, candidate: Candidate, passed: Pass, reason: str, *, once: bool = False) -> Candidate:
         self._at, self._probe, self.once = candidate.target, passed.probe, once or passed.probe
-        return replace(candidate, reason=reason)
+        return candidate if reason == candidate.reason else replace(candidate, reason=reason)
 
     def _leave_out(self, candidate: Candidate, shut: Shut) -> None:
         self._shut.append((shut.until, candidate))

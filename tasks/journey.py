@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from guardrails.messages import explain
@@ -24,6 +24,7 @@ from tasks.capturing import Exchanged
 from tasks.itinerary import Itinerary
 from tasks.known import Known
 from tasks.privacy import is_external, restored_json, texts_of, with_texts
+from tasks.providers.json_shapes import dump
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.routing import Route, describe
 from tasks.streaming import Sink
@@ -148,7 +149,7 @@ class Journey(Generic[T]):
         self._counted = count_tokens("")
         self._fits = False
         self._hurried = False
-        self.turn_id = uuid.uuid4().hex
+        self.turn_id = secrets.token_hex(16)
         self._hop = 0
         self._tried: list[str] = []
         self._skipped: dict[str, str] = {}
@@ -159,8 +160,8 @@ class Journey(Generic[T]):
 
     def measure(self, request: ModelRequest) -> None:
         """Count the request's tokens: for its place in a window, for the most it can cost."""
-        tools = json.dumps([tool.parameters for tool in request.tools]) if request.tools else ""
-        schema = json.dumps(request.schema.definition) if request.schema else ""
+        tools = dump([tool.parameters for tool in request.tools]) if request.tools else ""
+        schema = dump(request.schema.definition) if request.schema else ""
         calls = [call.arguments for message in request.messages for call in message.tool_calls]
         described = [f"{tool.name} {tool.description}" for tool in request.tools]
         texts = [request.system, tools, schema, *calls, *described, *(message.text for message in request.messages)]
@@ -226,7 +227,7 @@ class Journey(Generic[T]):
     def exchange(self, direction: Direction, texts: tuple[str, ...]) -> Exchange:
         """What the guards are shown."""
         run, request = self.question.run, self.question.request
-        widest = self._widest()
+        widest = self._widest
         return Exchange(
             direction=direction,
             operation=self.question.operation,
@@ -239,7 +240,7 @@ class Journey(Generic[T]):
             window=widest.window,
             reserved=request.max_tokens,
             known=self.question.known,
-            external=any(is_external(candidate.target) for candidate in self.question.route),
+            external=self._external,
         )
 
     def note(self, decision: Decision, exchange: Exchange) -> None:
@@ -281,7 +282,7 @@ class Journey(Generic[T]):
             )
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
-            widest = self._widest()
+            widest = self._widest
             facts = {"window": widest.window}
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
                 facts |= {"tokens": self._expected(widest), "reserved": self.question.request.max_tokens}
@@ -313,7 +314,7 @@ class Journey(Generic[T]):
             operation=question.operation,
             prompt=question.prompt,
             prompt_version=question.prompt_version,
-            route=json.dumps([place | self._skip(place["target"]) for place in describe(question.route)]),
+            route=dump([place | self._skip(place["target"]) for place in describe(question.route)]),
             outcome=outcome,
             reason=reason,
             target=self.answered_by.name if self.answered_by else None,
@@ -351,8 +352,8 @@ class Journey(Generic[T]):
             "reason": decision.reason,
             "latency_us": decision.latency_us,
             "cost_nano": decision.cost_nano,
-            "spans": json.dumps([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
-            "facts": json.dumps(dict(decision.facts) | ({"error": decision.error} if decision.error else {})),
+            "spans": dump([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
+            "facts": dump(dict(decision.facts) | ({"error": decision.error} if decision.error else {})),
             "turn_id": self.turn_id,
             "decided_at": to_us(decision.at),
         }
@@ -366,9 +367,15 @@ class Journey(Generic[T]):
     def _expected(self, target: Target) -> int:
         return self._counted.expected(self._factor(target))
 
+    @cached_property
     def _widest(self) -> Target:
         """The target of the route that has the largest window."""
         return max((candidate.target for candidate in self.question.route), key=lambda target: target.window)
+
+    @cached_property
+    def _external(self) -> bool:
+        """Whether the question may leave the own network."""
+        return any(is_external(candidate.target) for candidate in self.question.route)
 
     def _skip(self, target: str) -> dict[str, str]:
         return {"skipped": self._skipped[target]} if target in self._skipped else {}

@@ -45,19 +45,19 @@ class Prompts:
         Raises:
             PromptError: there is no such template, or it does not render with these values.
         """
-        from jinja2 import TemplateError, TemplateNotFound
+        import jinja2
 
         try:
             template = self._environment.get_template(name)
             version = self._version(name, template)
             system, user = _parts(template, values)
-        except TemplateNotFound:
+        except jinja2.TemplateNotFound:
             places = ", ".join(str(folder) for folder in self._folders)
             raise PromptError(
                 f"There is no prompt {name!r} in {places}.",
                 next_step=f"Write it, or use one of: {', '.join(self.names())}.",
             ) from None
-        except TemplateError as error:
+        except jinja2.TemplateError as error:
             # Jinja2 names variables in its messages, never their values.
             line = getattr(error, "lineno", None)
             where = f" line {line}" if line else ""

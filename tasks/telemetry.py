@@ -10,8 +10,9 @@ look-ups per turn and attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -86,9 +87,7 @@ class Telemetry:
         return _attempt_span(tracer, instruments, intent, _where(intent, reached), max_tokens)
 
     def _find_tracer(self) -> Tracer | None:
-        from opentelemetry.trace import get_tracer_provider
-
-        provider = self._tracers or get_tracer_provider()
+        provider = self._tracers or _process_wide()[0]()
         if type(provider).__module__.startswith(_NOBODYS):
             return None
         if self._tracer is None or self._tracer[0] is not provider:
@@ -96,14 +95,21 @@ class Telemetry:
         return self._tracer[1]
 
     def _find_instruments(self) -> _Instruments | None:
-        from opentelemetry.metrics import get_meter_provider
-
-        provider = self._meters or get_meter_provider()
+        provider = self._meters or _process_wide()[1]()
         if type(provider).__module__.startswith(_NOBODYS):
             return None
         if self._instruments is None or self._instruments[0] is not provider:
             self._instruments = provider, _Instruments(provider)
         return self._instruments[1]
+
+
+@cache
+def _process_wide() -> tuple[Callable[[], TracerProvider], Callable[[], MeterProvider]]:
+    """What finds the providers of the process."""
+    from opentelemetry.metrics import get_meter_provider
+    from opentelemetry.trace import get_tracer_provider
+
+    return get_tracer_provider, get_meter_provider
 
 
 class _Instruments:

@@ -8,8 +8,8 @@ fetched now and then (feeds) is httpx's.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -61,12 +61,14 @@ class Transport:
         Raises:
             WireFailed: no reply, or not a whole one; ``tasks.providers.classify_exception`` tells why.
         """
-        with _failing():
+        try:
             reply = await self._post(request, read_timeout)
             try:
                 return HttpReply(reply.status, reply.headers, await reply.read())
             finally:
                 reply.release()
+        except _faults() as error:
+            raise WireFailed from error
 
     @asynccontextmanager
     async def stream(
@@ -77,8 +79,10 @@ class Transport:
         Raises:
             WireFailed: no reply; also from the body, when it breaks off.
         """
-        with _failing():
+        try:
             reply = await self._post(request, read_timeout)
+        except _faults() as error:
+            raise WireFailed from error
         try:
             yield reply.status, reply.headers, _pieces(reply)
         finally:
@@ -91,11 +95,13 @@ class Transport:
             self._session = None
 
     async def _post(self, request: HttpRequest, read_timeout: float) -> ClientResponse:
-        from aiohttp import ClientTimeout
+        import aiohttp
 
         session = self._session or self._open()
         url, proxy = self._way(request.url)
-        timeout = ClientTimeout(total=None, connect=POOL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=read_timeout)
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=POOL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=read_timeout
+        )
         return await session.post(
             url, data=request.body, headers=request.headers, timeout=timeout, proxy=proxy, allow_redirects=False
         )
@@ -124,20 +130,18 @@ class Transport:
 
 
 async def _pieces(reply: ClientResponse) -> AsyncIterator[bytes]:
-    with _failing():
+    try:
         async for piece in reply.content.iter_any():
             yield piece
+    except _faults() as error:
+        raise WireFailed from error
 
 
-@contextmanager
-def _failing() -> Iterator[None]:
-    """What the client raises, as one error that carries it."""
+def _faults() -> tuple[type[Exception], ...]:
+    """What the client raises; Python asks for it only when something was raised."""
     from aiohttp import ClientError
 
-    try:
-        yield
-    except (ClientError, TimeoutError, OSError) as error:
-        raise WireFailed from error
+    return ClientError, TimeoutError, OSError
 
 
 def _proxies() -> Mapping[str, str]:

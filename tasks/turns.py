@@ -211,7 +211,8 @@ class Turns:
         if (again := passed.retry) is not None:
             raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
         journey.accepted, *arguments = passed.texts
-        journey.heard = replace(reply, text=journey.accepted, tool_calls=_with_arguments(reply, arguments))
+        if passed.texts != texts:
+            journey.heard = replace(reply, text=journey.accepted, tool_calls=_with_arguments(reply, arguments))
         text = journey.restored(journey.accepted)
         calls = _with_arguments(reply, map(journey.restored_arguments, arguments))
         try:
@@ -222,7 +223,8 @@ class Turns:
         if journey.sink is not None:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
-        reply = replace(reply, text=text, tool_calls=calls)
+        if calls or text != reply.text:
+            reply = replace(reply, text=text, tool_calls=calls)
         cost = journey.allowance.cost_nano
         return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
 

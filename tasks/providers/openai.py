@@ -116,10 +116,10 @@ class OpenAIAdapter:
         reply = opened(target.provider, status, headers, body)
         draft = Draft()
         choices = objects(reply.get("choices"))
-        draft.usage = usage(reply.get("usage"))
         if not choices or not isinstance(choices[0].get("message"), dict):
-            raise broken(headers, draft.usage)
-        _absorb(draft, "", {**reply, "choices": [{**choices[0], "delta": choices[0]["message"]}]})
+            raise broken(headers, usage(reply.get("usage")))
+        choices[0]["delta"] = choices[0]["message"]
+        _absorb(draft, "", reply)
         return self._checked(draft.reply(headers), headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
