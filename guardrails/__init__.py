@@ -17,6 +17,7 @@ __all__ = [
     "pii_known",
     "pii_patterns",
     "pii_phones",
+    "pii_text",
     "pipeline",
     "policy",
     "rate",

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 from guardrails.pii_known import Known, KnownValues
 from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, personal_numbers, urls
 from guardrails.pii_phones import phones
+from guardrails.pii_text import Plain
 from guardrails.vault import LITERAL, Vault, lookalikes
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, redact
 
@@ -105,7 +106,8 @@ def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[
 
 def find(text: str) -> list[Entity]:
     """The personal data in ``text``, in order and apart from each other."""
-    plain, places = _visible(text.translate(_PLAIN))
+    shown, places = (text, None) if text.isascii() else _visible(text.translate(_PLAIN))
+    plain = Plain(shown)
     found = merged([entity for finder in _FINDERS for entity in finder(plain)])
     if places is None:
         return found

@@ -1,17 +1,19 @@
 """Personal data with a form of its own: addresses of mail, web and network, cards, accounts, numbers of persons.
 
 Every pattern is anchored at something rare and bounded in every repeat, so that no text costs more than its length;
-what a pattern proposes a validator confirms (python-stdnum, ipaddress), or a word close before it. Texts come in as
-:func:`guardrails.pii.plain` leaves them: one kind of dash, space, digit and at-sign.
+what a pattern proposes a validator confirms (python-stdnum, ipaddress), or a word close before it. Most texts hold
+nothing of most kinds, so each finder first looks for what its kind is never without.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from guardrails.hints import has_any
+from guardrails.pii_text import Plain, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,40 +23,6 @@ class Entity:
     start: int
     end: int
     kind: str
-
-
-_SHORT = 4
-
-
-class Words:
-    """Where words of a kind stand in a text: they tell what a number behind them is.
-
-    Args:
-        words: in small letters; one of up to four letters must stand alone, a longer one may be part of a word.
-        text: in any case.
-        reach: characters that may lie between a word and the number.
-    """
-
-    def __init__(self, words: Iterable[str], text: str, reach: int = 35) -> None:
-        lowered = text.lower()
-        if len(lowered) != len(text):  # a few letters grow when they get small
-            lowered = "".join(letter.lower()[0] for letter in text)
-        self._reach = reach
-        self._ends = sorted(end for word in words for end in _ends(word, lowered))
-
-    def before(self, place: int) -> bool:
-        """Whether one ends at most ``reach`` characters before ``place``."""
-        index = bisect_right(self._ends, place)
-        return index > 0 and place - self._ends[index - 1] <= self._reach
-
-
-def _ends(word: str, text: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        end = at + len(word)
-        if len(word) > _SHORT or not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
-            yield end
-        at = text.find(word, end)
 
 
 _FILE = re.compile(
@@ -70,8 +38,12 @@ _SPELLED = re.compile(
 )
 
 
-def emails(text: str) -> Iterator[Entity]:
+_SPELLED_AT = tuple(f"{bracket}{blank}at" for bracket in "[({<" for blank in ("", " "))
+
+
+def emails(plain: Plain) -> Iterator[Entity]:
     """Around each ``@``: 64 characters of local part before it, a domain with a top level of letters behind it."""
+    text = plain.text
     at = text.find("@")
     while at >= 0:
         domain = _DOMAIN.match(text, at + 1)
@@ -82,7 +54,7 @@ def emails(text: str) -> Iterator[Entity]:
             if start < at and text[start:end] != "git@github.com":
                 yield Entity(start, end, "email")
         at = text.find("@", at + 1)
-    for match in _SPELLED.finditer(text):
+    for match in _SPELLED.finditer(text) if has_any(plain.folded, _SPELLED_AT) else ():
         yield Entity(*match.span(), "email")
 
 
@@ -112,14 +84,15 @@ _BARE = re.compile(
     rf"(?i)(?<![\w@./\\:-])(?:[a-z0-9][a-z0-9-]{{0,62}}+\.){{1,5}}"
     rf"(?:(?:{_TOPS})(?::\d{{1,5}})?[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+|(?:com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w))"
 )
+_TOP = re.compile(rf"(?i)\.(?:{_TOPS})(?!\w)")
 
 
-def urls(text: str) -> Iterator[Entity]:
+def urls(plain: Plain) -> Iterator[Entity]:
     """With a scheme, with ``www.``, or a host of a known top level; the whole address with path and query."""
-    patterns = [(_SCHEME, "://"), (_WWW, "www"), (_BARE, ".")]
-    lowered = text.lower()
-    for pattern, hint in patterns:
-        if hint in lowered or (hint == "://" and ":/" in lowered):
+    text = plain.text
+    patterns = ((_SCHEME, "://" in text), (_WWW, "www" in plain.folded), (_BARE, _TOP.search(text)))
+    for pattern, may_be in patterns:
+        if may_be:
             for match in pattern.finditer(text):
                 yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
 
@@ -146,15 +119,18 @@ _VERSION_BEFORE = re.compile(
 _EVERYBODYS = ("127.", "0.", "255.")
 
 
-def addresses(text: str) -> Iterator[Entity]:
+def addresses(plain: Plain) -> Iterator[Entity]:
     """IPv4 and IPv6; not versions, not the loopback, no slices like ``a[::2]``."""
-    for match in _IPV4.finditer(text):
+    text = plain.text
+    if not plain.has_digit:
+        return
+    for match in plain.numbers(_IPV4, 4):
         parts = match[0].split(".")
         if all(int(part) < 256 for part in parts) and not match[0].startswith(_EVERYBODYS):  # noqa: PLR2004
             before = text[max(0, match.start() - 12) : match.start()]
             if not _VERSION_BEFORE.search(before):
                 yield Entity(*match.span(), "ip")
-    for match in _IPV6.finditer(text):
+    for match in _IPV6.finditer(text) if text.count(":") > 1 else ():
         if _is_ipv6(match[0]):
             yield Entity(*match.span(), "ip")
 
@@ -175,14 +151,16 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
     r"[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
+_MAC_HINT = re.compile(r":[0-9A-Fa-f]{2}:|-[0-9A-Fa-f]{2}-|\.[0-9A-Fa-f]{4}\.")
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
 
 
-def macs(text: str) -> Iterator[Entity]:
+def macs(plain: Plain) -> Iterator[Entity]:
     """Six or eight octets, Cisco's three groups, or twelve digits named as such."""
-    for match in _MAC.finditer(text):
+    text = plain.text
+    for match in _MAC.finditer(text) if _MAC_HINT.search(text) else ():
         yield Entity(*match.span(), "mac")
-    for match in _MAC_PLAIN.finditer(text):
+    for match in _MAC_PLAIN.finditer(text) if "mac" in plain.folded else ():
         yield Entity(*match.span("value"), "mac")
 
 
@@ -198,10 +176,10 @@ _GROUPED = re.compile(
 _ROUGHLY = re.compile(r"\d{3,}(?:[ .-]{1,2}\d{2,}){0,5}")
 
 
-def cards(text: str) -> Iterator[Entity]:
+def cards(plain: Plain) -> Iterator[Entity]:
     """12 to 19 digits that start as a card's do and satisfy Luhn, or stand behind a word for cards."""
-    words = Words(_CARD_WORDS, text)
-    for match in _CARD.finditer(text):
+    words = Words(_CARD_WORDS, plain.text)
+    for match in plain.numbers(_CARD, 12):
         end = _card_end(match["run"])
         if not end and _ROUGHLY.fullmatch(match["run"]):
             end = len(match["run"]) if words.before(match.start()) else 0
@@ -225,6 +203,7 @@ def _card_end(run: str) -> int:
 
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=(?P<run>[A-Za-z]{2}[ -]?\d{2}(?:[ -]?[A-Za-z0-9]){11,30}))[A-Za-z]{2}")
+_IBAN_START = re.compile(r"[A-Za-z]{2}[ -]?\d{2}(?:[ -]?[A-Za-z0-9]){11}")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {
@@ -252,8 +231,11 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country: SWIFT's IBAN registry."""
 
 
-def ibans(text: str) -> Iterator[Entity]:
+def ibans(plain: Plain) -> Iterator[Entity]:
     """A country's letters and as many characters as it has; check digits hold, or the word IBAN stands before."""
+    text = plain.text
+    if not plain.has_digit or not _IBAN_START.search(text):
+        return
     from stdnum.iso7064 import mod_97_10
 
     words = Words(("iban",), text)
@@ -284,19 +266,20 @@ _PASSPORT = re.compile(
 _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")
 
 
-def personal_numbers(text: str) -> Iterator[Entity]:
+def personal_numbers(plain: Plain) -> Iterator[Entity]:
     """US social security numbers by their form; NHS and passport numbers only behind a word that says so."""
+    text = plain.text
     words = Words(_SSN_WORDS, text)
-    for match in _NINE.finditer(text):
+    for match in plain.numbers(_NINE, 9):
         digits = re.sub(r"\D", "", match[0])
         formed = _SSN.fullmatch(match[0]) and _SSN_FORM.fullmatch(digits) and "." not in match[0]
         if formed or words.before(match.start()):
             yield Entity(*match.span(), "ssn")
     words = Words(_NHS_WORDS, text)
-    for match in _NHS.finditer(text):
+    for match in plain.numbers(_NHS, 10):
         if words.before(match.start()):
             yield Entity(*match.span(), "nhs")
-    for match in _PASSPORT.finditer(text):
+    for match in _PASSPORT.finditer(text) if plain.has_digit and "pas" in plain.folded else ():
         yield Entity(*match.span("value"), "passport")
-    for match in _MRZ.finditer(text):
+    for match in _MRZ.finditer(text) if "P" in text else ():
         yield Entity(*match.span(), "passport")

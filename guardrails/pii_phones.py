@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails.pii_patterns import Entity, Words
+from guardrails.pii_patterns import Entity
+from guardrails.pii_text import Plain, Words
 
 _EXTENSION = r"(?:[ ,;]{0,2}(?:\bx|\bext\.?|\bextension|#)[ .:]{0,2}\d{1,6}(?!\d))?"
 _SEP = r"[ ./()-]{0,3}"
@@ -107,13 +108,18 @@ _MOST_CHECKS = 1200
 """Distinct national numbers of one text that are looked up; what comes after them is masked unchecked."""
 
 
-def phones(text: str) -> Iterator[Entity]:
-    """Phone numbers in ``text`` (as ``guardrails.pii.plain`` leaves it), with their extensions."""
+_LEAST = 7
+"""Digits of the shortest number that is looked for."""
+
+
+def phones(plain: Plain) -> Iterator[Entity]:
+    """Phone numbers, with their extensions."""
+    text = plain.text
     words = Words(_WORDS, text)
-    yield from _international(text, words)
+    yield from _international(plain, words)
     checked: dict[str, bool] = {}
     for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _PAIRS):
-        for match in pattern.finditer(text):
+        for match in plain.numbers(pattern, _LEAST):
             if _excluded(text, match):
                 continue
             if pattern is _TRUNK and not _is_national(_digits(match[0]), checked):
@@ -124,17 +130,18 @@ def phones(text: str) -> Iterator[Entity]:
                 continue
             yield Entity(*match.span(), "phone")
     for pattern in (_NAMED, _SHORT):
-        for match in pattern.finditer(text):
+        for match in plain.numbers(pattern, _LEAST):
             if words.before(match.start()) and not _excluded(text, match):
                 yield Entity(*match.span(), "phone")
 
 
-def _international(text: str, words: Words) -> Iterator[Entity]:
-    for match in _PLUS.finditer(text):
+def _international(plain: Plain, words: Words) -> Iterator[Entity]:
+    text = plain.text
+    for match in plain.numbers(_PLUS, _LEAST) if "+" in text else ():
         end = 0 if _DECIMAL.fullmatch(match[0]) else _possible_end(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in _ZEROS.finditer(text):
+    for match in plain.numbers(_ZEROS, _LEAST) if "00" in text else ():
         if not _excluded(text, match) and (words.before(match.start()) or _is_valid("+" + _digits(match[0])[2:])):
             yield Entity(*match.span(), "phone")
 

@@ -72,7 +72,9 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern. Sources: the issuers' own pages."""
 
-_RULES = tuple((kind, hints, re.compile(rf"(?<![A-Za-z0-9_]){pattern}")) for kind, hints, pattern in _PREFIXED)
+SHORTEST = 15
+"""Characters without a blank, of the shortest key that any of the patterns finds."""
+RULES = tuple((kind, hints, re.compile(rf"(?<![A-Za-z0-9_]){pattern}")) for kind, hints, pattern in _PREFIXED)
 
 _PEM = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?)-----")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/]{20}")
@@ -133,7 +135,9 @@ def find_secrets(text: str) -> list[Finding]:
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
-    for kind, hints, pattern in _RULES:
+    if max(map(len, text.split()), default=0) < SHORTEST:
+        return
+    for kind, hints, pattern in RULES:
         if not has_any(text, hints):
             continue
         for match in pattern.finditer(text):

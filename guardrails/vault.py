@@ -20,9 +20,13 @@ NEUTRAL = "\ue000vault\ue000"
 LITERAL = "TEXT"
 """The kind under which the user's own look-alikes are kept."""
 
+_DIGIT = re.compile(r"\d")
+
 
 def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
     """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
+    if not _DIGIT.search(text):  # no token is without
+        return []
     known = {LITERAL, *(kind.upper() for kind in kinds)}
     if not _hints(frozenset(known)).search(text.casefold()):
         return []

@@ -240,7 +240,7 @@ class Journey(Generic[T]):
             window=widest.window,
             reserved=request.max_tokens,
             known=self.question.known,
-            external=self._external,
+            external=any(is_external(candidate.target) for candidate in self.question.route),
         )
 
     def note(self, decision: Decision, exchange: Exchange) -> None:
@@ -371,11 +371,6 @@ class Journey(Generic[T]):
     def _widest(self) -> Target:
         """The target of the route that has the largest window."""
         return max((candidate.target for candidate in self.question.route), key=lambda target: target.window)
-
-    @cached_property
-    def _external(self) -> bool:
-        """Whether the question may leave the own network."""
-        return any(is_external(candidate.target) for candidate in self.question.route)
 
     def _skip(self, target: str) -> dict[str, str]:
         return {"skipped": self._skipped[target]} if target in self._skipped else {}

@@ -1,4 +1,5 @@
 import random
+from re import _parser  # type: ignore[attr-defined]
 
 import pytest
 
@@ -11,7 +12,7 @@ from benchmarks.guard_texts import (
     hostile,
 )
 from benchmarks.guards import secrets_recall, slowest
-from guardrails.secrets import MASK, SecretsGuard, find_secrets
+from guardrails.secrets import MASK, RULES, SHORTEST, SecretsGuard, find_secrets
 from guardrails.verdicts import Exchange, Reason
 
 
@@ -99,3 +100,7 @@ def test_an_answer_without_secrets_is_allowed():
 def test_hostile_texts_are_read_in_half_a_second():
     seconds, name = slowest(find_secrets, hostile())
     assert seconds <= 0.5, name
+
+
+def test_no_pattern_finds_a_key_shorter_than_what_is_looked_for_at_all():
+    assert min(_parser.parse(pattern.pattern).getwidth()[0] for _, _, pattern in RULES) == SHORTEST
