@@ -10,9 +10,10 @@ look-ups per turn and attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -87,7 +88,7 @@ class Telemetry:
         return _attempt_span(tracer, instruments, intent, _where(intent, reached), max_tokens)
 
     def _find_tracer(self) -> Tracer | None:
-        provider = self._tracers or _process_wide()[0]()
+        provider = self._tracers or _api()[0].get_tracer_provider()
         if type(provider).__module__.startswith(_NOBODYS):
             return None
         if self._tracer is None or self._tracer[0] is not provider:
@@ -95,7 +96,7 @@ class Telemetry:
         return self._tracer[1]
 
     def _find_instruments(self) -> _Instruments | None:
-        provider = self._meters or _process_wide()[1]()
+        provider = self._meters or _api()[1].get_meter_provider()
         if type(provider).__module__.startswith(_NOBODYS):
             return None
         if self._instruments is None or self._instruments[0] is not provider:
@@ -104,12 +105,11 @@ class Telemetry:
 
 
 @cache
-def _process_wide() -> tuple[Callable[[], TracerProvider], Callable[[], MeterProvider]]:
-    """What finds the providers of the process."""
-    from opentelemetry.metrics import get_meter_provider
-    from opentelemetry.trace import get_tracer_provider
+def _api() -> tuple[ModuleType, ModuleType]:
+    """Of spans and of metrics: they know the providers of the process."""
+    from opentelemetry import metrics, trace
 
-    return get_tracer_provider, get_meter_provider
+    return trace, metrics
 
 
 class _Instruments:
