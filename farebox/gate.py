@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import cast
@@ -15,7 +16,7 @@ from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
 from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
-from pricing.errors import Blocked, OverBudget
+from pricing.errors import Blocked, LedgerError, OverBudget
 from pricing.facts import Run, RunOutcome
 from pricing.history import past_scores
 from pricing.limits import applicable
@@ -233,11 +234,12 @@ class Ride:
                 watcher.settled(self.run, outcome, settled)
 
     async def _renew(self) -> None:
-        """Three times per lease, so that one missed beat does not lose the hold."""
+        """Three times per lease, so that one missed beat does not lose the hold; nor does a ledger that is busy."""
         while True:
             await asyncio.sleep(self._runtime.settings.holds.lease_seconds / 3)
-            if not await asyncio.to_thread(self._runtime.ledger.renew, self.run.run_id):
-                return
+            with suppress(LedgerError):
+                if not await asyncio.to_thread(self._runtime.ledger.renew, self.run.run_id):
+                    return
 
 
 def _outcome(error: BaseException | None) -> tuple[RunOutcome, str | None]:

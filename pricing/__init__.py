@@ -36,6 +36,7 @@ __all__ = [
     "schema",
     "scores",
     "store",
+    "store_faults",
     "student_t",
     "token_factors",
     "tokens",

@@ -11,6 +11,7 @@ from pricing.locks import Gate
 
 T = TypeVar("T")
 
+_LAST_WAIT = 5.0
 _CHECKPOINT_AFTER = 1_000
 """Transactions; about the megabytes of log after which SQLite itself would."""
 
@@ -45,7 +46,7 @@ class AtOnce:
         Raises:
             WouldWait: nothing was done; also whatever the work raises, rolled back.
         """
-        if not self._gate.try_enter():
+        if not self._gate.enter():
             raise WouldWait
         try:
             connection = self._connection or self._open()
@@ -69,9 +70,11 @@ class AtOnce:
         return result
 
     def close(self) -> None:
-        """Close the connection, waiting for whoever uses it."""
-        with self._gate:
-            self._drop()
+        """Close the connection, once whoever uses it is done."""
+        held = self._gate.enter(_LAST_WAIT)
+        self._drop()
+        if held:
+            self._gate.leave()
 
     def _open(self) -> Connection:
         connection = self._connection = self._engine.connect()

@@ -7,7 +7,7 @@ read, on the caller's): nothing is to be called for each turn, callers keep a sn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ from pricing.written import Written
 
 CircuitEvent: TypeAlias = Literal["opened", "probed", "closed"]
 _C = schema.circuits.c
+_LONGEST_CLAIM_US = 600_000_000
+"""A claim that lapses later than this from now was made by a clock that has been set back since: it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ class Circuits:
     def snapshot(self) -> Mapping[str, Circuit]:
         """Every circuit by its target."""
         with self._store.read() as connection:
-            return {row.target: _circuit(row) for row in connection.execute(sa.select(schema.circuits))}
+            found = [_circuit(row) for row in connection.execute(sa.select(schema.circuits))]
+        latest = self.clock() + _LONGEST_CLAIM_US
+        return {c.target: replace(c, probe_until=0) if c.probe_until > latest else c for c in found}
 
     def trip(
         self, target: str, reason: str, seconds: Callable[[int], float], *, at_least: float = 0.0, grave: bool = False
@@ -112,8 +116,10 @@ class Circuits:
 
         def work(connection: Connection) -> bool:
             now = self.clock()
-            mine = sa.and_(_C.target == circuit.target, _C.open_until == circuit.open_until, _C.probe_until <= now)
-            update = sa.update(schema.circuits).where(mine).values(probe_until=_after(now, seconds))
+            free = (_C.probe_until <= now) | (_C.probe_until > now + _LONGEST_CLAIM_US)
+            mine = sa.and_(_C.target == circuit.target, _C.open_until == circuit.open_until, free)
+            until = min(_after(now, seconds), now + _LONGEST_CLAIM_US)
+            update = sa.update(schema.circuits).where(mine).values(probe_until=until)
             if connection.execute(update).rowcount == 0:
                 return False
             _tell(connection, circuit, "probed", now)

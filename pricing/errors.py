@@ -19,6 +19,7 @@
     ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
     └── LedgerError                   exit 1
         ├── LedgerBusy                         (Transient) locked by somebody else for too long
+        │   └── LedgerAway                         its server does not answer
         └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
 
 ``Transient`` errors may pass when the same thing is tried again, ``Terminal`` ones will not. Every error carries a
@@ -144,6 +145,10 @@ class LedgerError(FareboxError):
 
 class LedgerBusy(LedgerError, Transient):
     """Another process kept the ledger locked for longer than we wait."""
+
+
+class LedgerAway(LedgerBusy):
+    """The ledger's server does not answer, or went away in the middle of a transaction."""
 
 
 class LedgerUnusable(LedgerError, Terminal):

@@ -171,6 +171,17 @@ def expired(connection: Connection, now: int) -> list[str]:
     return list(connection.execute(sa.select(_H.run_id).where(_H.lease_until < now)).scalars())
 
 
+def given_until_after(connection: Connection, moment: int) -> list[str]:
+    """The runs whose lease ends later than that."""
+    return list(connection.execute(sa.select(_H.run_id).where(_H.lease_until > moment)).scalars())
+
+
+def shorten(connection: Connection, run_id: str, latest: int, lease_until: int) -> None:
+    """Let a lease that ends after ``latest`` end at ``lease_until``."""
+    too_long = sa.and_(_H.run_id == run_id, _H.lease_until > latest)
+    connection.execute(sa.update(schema.holds).where(too_long).values(lease_until=lease_until))
+
+
 def close_hold(
     connection: Connection,
     run_id: str,

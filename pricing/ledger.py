@@ -31,6 +31,9 @@ from pricing.written import Written
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
 
+_LEASES = 3
+"""How many leases ahead a lease may end: machines' clocks differ a little."""
+
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
@@ -94,8 +97,10 @@ class Ledger:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
         """
         self.reap()
-        now, short, soft = self._clock(), None, list[BudgetState]()
-        with self.store.write(durable=True) as connection:
+        now = self._clock()
+
+        def work(connection: Connection) -> tuple[list[Refusal], Shortage | None, list[BudgetState]]:
+            short, soft = None, list[BudgetState]()
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             with connection.begin_nested() as savepoint:
                 refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, now + self.lease_us)
@@ -110,6 +115,9 @@ class Ledger:
                 self._write_refusal(connection, run, refusals, now)
             if short:
                 self._write_refusal(connection, run, [short], now)
+            return refusals, short, soft
+
+        refusals, short, soft = self.store.transact(work, durable=True)
         for state in soft:
             self._warn(state)
         if short:
@@ -118,8 +126,11 @@ class Ledger:
 
     def settle(self, run_id: str, outcome: RunOutcome, reason: str | None = None) -> Settled | None:
         """Charge what was spent, release the rest. ``None`` when the hold was settled before (its lease ran out)."""
-        with self.store.write(durable=True) as connection:
+
+        def work(connection: Connection) -> Settled | None:
             return holds.close_hold(connection, run_id, outcome=outcome, reason=reason, ended_at=self._clock())
+
+        return self.store.transact(work, durable=True)
 
     def renew(self, run_id: str) -> bool:
         """Keep a run's hold for another lease; false when it is gone."""
@@ -127,10 +138,19 @@ class Ledger:
             return holds.renew(connection, run_id, self._clock() + self.lease_us)
 
     def reap(self) -> int:
-        """Settle every run whose lease ran out, as ``lost``; how many there were. Anyone may, at any time."""
+        """Settle every run whose lease ran out, as ``lost``; how many there were. Anyone may, at any time.
+
+        A lease that ends later than any that is given now was given by a clock that has been set back since: it gets
+        one lease from now, which a run that lives renews.
+        """
         now = self._clock()
+        latest = now + _LEASES * self.lease_us
         with self.store.read() as connection:
             dead = holds.expired(connection, now)
+            early = holds.given_until_after(connection, latest)
+        for run_id in early:
+            with self.store.write() as connection:
+                holds.shorten(connection, run_id, latest, now + self.lease_us)
         reaped = 0
         for run_id in dead:
             with self.store.write(durable=True) as connection:

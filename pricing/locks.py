@@ -5,12 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-_POLL_SECONDS = 0.02
 
 
 @contextmanager
@@ -32,7 +29,7 @@ def file_lock(path: Path, *, shared: bool = False, wait: float | None = None) ->
             fcntl.flock(descriptor, kind)
             yield True
         else:
-            yield _poll(descriptor, kind, wait)
+            yield _queue(descriptor, kind, wait)
     finally:
         os.close(descriptor)
 
@@ -52,20 +49,25 @@ class Gate:
         self._threads = threading.Lock()
         self._descriptor = -1
 
-    def enter(self) -> None:
-        """Queue until it is free."""
-        self._threads.acquire()
-        self._lock(fcntl.LOCK_EX)
+    def enter(self, wait: float = 0) -> bool:
+        """Queue for so many seconds; whether it is ours.
 
-    def try_enter(self) -> bool:
-        """Whether it was free; it is not waited for."""
-        if not self._threads.acquire(blocking=False):
+        Raises:
+            OSError: its file cannot be opened.
+        """
+        if not self._threads.acquire(timeout=wait) if wait else not self._threads.acquire(blocking=False):
             return False
+        held = False
         try:
-            self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            held = _queue(self._descriptor, fcntl.LOCK_EX, wait)
+            if not held and wait:  # whoever still queues for us gets it on a file that nobody has any more
+                self._forget()
+        finally:
+            if not held:
+                self._threads.release()
+        return held
 
     def leave(self) -> None:
         """Let the next one in."""
@@ -75,35 +77,32 @@ class Gate:
     def close(self) -> None:
         """Close its file; it is opened again when it is entered again."""
         with self._threads:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._forget()
 
-    def __enter__(self) -> None:
-        self.enter()
-
-    def __exit__(self, *_: object) -> None:
-        self.leave()
-
-    def _lock(self, kind: int) -> None:
-        """Of the file; the threads' lock is given back if that fails."""
-        try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._descriptor, kind)
-        except BaseException:
-            self._threads.release()
-            raise
+    def _forget(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
-def _poll(descriptor: int, kind: int, wait: float) -> bool:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
-        else:
-            return True
+def _queue(descriptor: int, kind: int, wait: float) -> bool:
+    """Stand in the kernel's queue for so long: polling would let others jump it.
+
+    Nothing can call back who waits there, so a thread does; given up, it lets go of the lock as soon as it has it,
+    for the descriptor must be closed then.
+    """
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if wait <= 0:
+            return False
+    else:
+        return True
+    held = threading.Event()
+
+    def stand() -> None:
+        fcntl.flock(descriptor, kind)
+        held.set()
+
+    threading.Thread(target=stand, name="farebox-lock", daemon=True).start()
+    return held.wait(wait)

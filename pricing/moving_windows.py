@@ -63,18 +63,32 @@ class MovingWindows:
             LedgerError: the database cannot be written.
         """
         uses: list[Use] = []
-        with self._store.write() as connection, connection.begin_nested() as savepoint:
+        ordered = sorted(limits, key=lambda limit: limit.subject)  # in one order: nobody waits in a circle
+        with self._store.write() as connection:
             now = self._clock()
-            for limit in sorted(limits, key=lambda limit: limit.subject):  # in one order: nobody waits in a circle
-                uses.append(_take(connection, limit, now))
-                if uses[-1].refused:
-                    savepoint.rollback()
-                    return [uses[-1]]
+            for limit in ordered:
+                _pull_back(connection, limit, now)
+            with connection.begin_nested() as savepoint:
+                for limit in ordered:
+                    uses.append(_take(connection, limit, now))
+                    if uses[-1].refused:
+                        savepoint.rollback()
+                        return [uses[-1]]
         return uses
 
 
+def _pull_back(connection: Connection, limit: Limit, now: int) -> None:
+    """What was used before the clock was set back is used, but not in the future: it would count until then."""
+    ahead = sa.update(schema.rate_slots).where(_SLOTS.subject == _hash(limit.subject), _SLOTS.used_at > now)
+    connection.execute(ahead.values(used_at=now))
+
+
+def _hash(subject: str) -> str:
+    return hashlib.sha256(subject.encode()).hexdigest()
+
+
 def _take(connection: Connection, limit: Limit, now: int) -> Use:
-    subject = hashlib.sha256(limit.subject.encode()).hexdigest()
+    subject = _hash(limit.subject)
     window = round(limit.seconds * 1_000_000)
     own = (_SLOTS.subject == subject, _SLOTS.slot < limit.most)
     recent = sa.func.count().filter(_SLOTS.used_at > now - window)

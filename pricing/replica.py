@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SHAPE = 3
 """Changes when the replica's tables do: one of another shape is rebuilt."""
+_HELD = "Could not set lock"
+"""How DuckDB begins to say that another process has a file open; a bare "lock" is also in each damaged "block"."""
+_NO_ROOM = "No space left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,14 @@ class Replica:
 
             try:
                 return self._copy()
-            except duckdb.IOException as error:
-                if "lock" in str(error).lower():
+            except _Foreign:
+                pass
+            except duckdb.Error as error:
+                if _HELD in str(error):
                     return Synced(0, rebuilt=False, done=False)
-            except (duckdb.Error, _Foreign):
-                pass  # damaged, of another shape or of another ledger: it is only a copy
-            self._remove()
-            return self._copy(rebuilt=True)
+                if _NO_ROOM in str(error):  # and a new one would need even more
+                    raise self._unwritable(error) from None
+            return self._copy_anew()  # it is damaged, of another shape or of another ledger, and only a copy
 
     def rebuild(self) -> Synced:
         """Delete the replica and build it from the ledger.
@@ -80,8 +84,7 @@ class Replica:
             LedgerError: the ledger cannot be read, or the replica not be written.
         """
         with self._alone():
-            self._remove()
-            return self._copy(rebuilt=True)
+            return self._copy_anew()
 
     @contextmanager
     def read(self, *, wait: float = 30.0) -> Iterator[DuckDBPyConnection]:
@@ -89,6 +92,7 @@ class Replica:
 
         Raises:
             LedgerBusy: a sync, or a tool of the user's, holds the file for longer than ``wait`` seconds.
+            LedgerUnusable: the file is damaged.
         """
         import duckdb
 
@@ -97,18 +101,20 @@ class Replica:
         with file_lock(self._lock, shared=True, wait=wait) as held:
             try:
                 if not held:
-                    raise duckdb.IOException("a sync holds it")
-                connection = duckdb.connect(str(self.path), read_only=True)
-            except duckdb.IOException:
-                raise LedgerBusy(
-                    f"The replica {self.path} is held by another process.",
-                    next_step="Close whatever has it open and try again; nothing is lost meanwhile.",
+                    raise duckdb.IOException(_HELD)
+                with duckdb.connect(str(self.path), read_only=True) as connection:
+                    duck.execute(connection, "costs")
+                    yield connection
+            except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException) as error:
+                if _HELD in str(error):
+                    raise LedgerBusy(
+                        f"The replica {self.path} is held by another process.",
+                        next_step="Close whatever has it open and try again; nothing is lost meanwhile.",
+                    ) from None
+                raise LedgerUnusable(
+                    f"The replica {self.path} is damaged ({_first_line(error)}).",
+                    next_step="Build it anew with `farebox sync --rebuild`: it is only a copy.",
                 ) from None
-            try:
-                duck.execute(connection, "costs")
-                yield connection
-            finally:
-                connection.close()
 
     @contextmanager
     def _alone(self, wait: float | None = None) -> Iterator[bool]:
@@ -118,10 +124,24 @@ class Replica:
             with file_lock(self._lock, wait=wait) as held:
                 yield held
         except OSError as error:
-            raise LedgerUnusable(
-                f"The replica {self.path} cannot be written ({error.strerror}).",
-                next_step="Make its folder writable, or point FAREBOX_HOME at another one.",
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: Exception) -> LedgerUnusable:
+        return LedgerUnusable(
+            f"The replica {self.path} cannot be written ({_first_line(error)}).",
+            next_step="Make room on its disk and its folder writable, or point FAREBOX_HOME at another one; "
+            "the ledger is whole, the next sync catches up.",
+        )
+
+    def _copy_anew(self) -> Synced:
+        import duckdb
+
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            path.unlink(missing_ok=True)
+        try:
+            return self._copy(rebuilt=True)
+        except duckdb.Error as error:
+            raise self._unwritable(error) from None
 
     def _copy(self, *, rebuilt: bool = False) -> Synced:
         import duckdb
@@ -169,10 +189,6 @@ class Replica:
         low, high = (sa.cast(sa.cast(str(bound), sa.Text), schema.TransactionId()) for bound in (mark, horizon))
         return sa.and_(table.c.xid >= low, table.c.xid < high), horizon
 
-    def _remove(self) -> None:
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
-            path.unlink(missing_ok=True)
-
 
 class _Foreign(Exception):
     """The replica is of another ledger or of another shape."""
@@ -193,3 +209,8 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
 def _check(replica: DuckDBPyConnection, epoch: str) -> None:
     if replica.execute("SELECT epoch, shape FROM about").fetchall() != [(epoch, SHAPE)]:
         raise _Foreign
+
+
+def _first_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.partition("\n")[0].rstrip(".")

@@ -391,4 +391,6 @@ credit_holds = Table(
 """Credits set aside for the outcome of a run under way."""
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
-"""``epoch``: the identity of this ledger, so that a replica notices that it belongs to another."""
+"""``epoch``: the identity of this ledger, so that a replica notices that it belongs to another. On Postgres also
+``writer:…``: the last transaction of each thread that writes, by which it knows whether an unanswered commit was made.
+"""

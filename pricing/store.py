@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,17 +16,25 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pricing import schema
+from pricing import schema, store_faults
 from pricing.at_once import AtOnce, WouldWait
-from pricing.errors import LedgerBusy, LedgerError, LedgerUnusable
+from pricing.errors import LedgerAway, LedgerError, LedgerUnusable
 from pricing.locks import Gate, file_lock
+from pricing.upsert import insert_into
 from pricing.writer import Writer
 from pricing.written import Written
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 30
-"""How long a transaction waits for somebody else's before it gives up."""
+BUSY_SECONDS = 30.0
+"""How long a transaction waits for somebody else's, or for a server that is being restarted, before it gives up."""
+_AGAIN_SECONDS = 0.1
+"""Between two looks whether the server is back."""
+_REACH_SECONDS = 10
+"""For a server to answer at all."""
+_MARK = "writer:"
+_MARKS_LAST = 86_400
+"""Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
 
 
@@ -34,12 +43,14 @@ class Store:
 
     Args:
         url: ``sqlite:///path/to/ledger.db`` or ``postgresql://…``.
+        busy_seconds: how long a transaction waits for somebody else's, or for a server that is being restarted.
 
     Raises:
         LedgerUnusable: it cannot be opened, is corrupt, or was written by a newer version of Farebox.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._busy_seconds = busy_seconds
         self.url = sa.make_url(url)
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
@@ -49,7 +60,8 @@ class Store:
         path = self._path()
         self._gate = Gate(path.with_name(path.name + ".lock"))
         self._at_once: AtOnce | None = None
-        self._writer = Writer(self.write, self._commit_at_once if self.is_sqlite else None)
+        self._own = threading.local()
+        self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -69,6 +81,27 @@ class Store:
                 connection.rollback()
                 raise
             connection.commit()
+
+    def transact(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Run ``work`` in a write transaction, and again when the server goes away under it: exactly once in the end.
+
+        Whether a commit that was never answered came through is asked of the server, once it is back.
+        """
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            mark = None
+            try:
+                with self.write(durable=durable) as connection:
+                    result = work(connection)
+                    if not self.is_sqlite:
+                        mark = self._mark(connection)
+            except LedgerAway:
+                if mark is not None and self._bears(mark):
+                    return result
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return result
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -121,16 +154,51 @@ class Store:
             yield
             return
         self._opened()  # which makes its folder
-        with self._gate:
+        with self._reachable():
+            held = self._gate.enter(self._busy_seconds)
+        if not held:
+            raise store_faults.locked(self.place, self._busy_seconds)
+        try:
             yield
+        finally:
+            self._gate.leave()
 
     def _path(self) -> Path:
         return Path(self.url.database or "ledger.db")
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
-        with self._opened().connect() as connection:
+        """A connection; a server that answered before is waited for while it is being restarted."""
+        deadline = time.monotonic() + (0 if self.is_sqlite or self._engine is None else self._busy_seconds)
+        while True:
+            try:
+                with self._translated():
+                    connection = self._opened().connect()
+                break
+            except LedgerAway:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
+        with connection:
             yield connection
+
+    def _mark(self, connection: Connection) -> dict[str, str]:
+        """Leave a mark of this transaction, in this thread's own row. A transaction's number would not do: what a
+        server had not yet written down when it died, it gives to others afterwards.
+        """
+        own = self._own
+        own.key = getattr(own, "key", None) or f"{_MARK}{uuid.uuid4().hex}"
+        own.count = getattr(own, "count", 0) + 1
+        mark = {"key": own.key, "value": f"{time.time():.0f} {own.count}"}
+        left = insert_into(connection, schema.meta).values(mark)
+        connection.execute(left.on_conflict_do_update(index_elements=["key"], set_={"value": mark["value"]}))
+        return mark
+
+    def _bears(self, mark: dict[str, str]) -> bool:
+        """Whether the transaction that left the mark was committed; waits for it if the server is not yet done."""
+        with self.write() as connection:
+            left = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark["key"]).with_for_update()
+            return connection.execute(left).scalar_one_or_none() == mark["value"]
 
     def _opened(self) -> Engine:
         if self._engine is None:
@@ -141,15 +209,22 @@ class Store:
 
     def _open(self) -> Engine:
         if not self.is_sqlite:
-            engine = sa.create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            patience = {} if "connect_timeout" in self.url.query else {"connect_timeout": _REACH_SECONDS}
+            engine = sa.create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=patience)
+            sa.event.listen(engine, "connect", self._prepare_postgres)
         else:
             path = self._path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and not os.access(path, os.W_OK):
-                raise LedgerUnusable(f"The ledger {path} is read-only.", next_step=_ELSEWHERE)
-            engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+            with self._reachable():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.exists() and not os.access(path, os.W_OK):
+                    raise OSError(errno.EROFS, "it is read-only")
+            engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
             sa.event.listen(engine, "connect", _prepare_sqlite)
-        self._prepare(engine)
+        try:
+            self._prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
     def _prepare(self, engine: Engine) -> None:
@@ -158,6 +233,8 @@ class Store:
             found = _version(connection)
         if found != schema.VERSION:
             self._migrate(engine, found)
+        if not self.is_sqlite:
+            _forget_marks(engine)
 
     def _migrate(self, engine: Engine, found: str | None) -> None:
         from alembic import command
@@ -172,9 +249,7 @@ class Store:
                 f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
                 next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
             )
-        path = self._path()
-        lock = file_lock(path.with_name(path.name + ".migrate")) if self.is_sqlite else nullcontext()
-        with lock, engine.connect() as connection:
+        with self._migrating() if self.is_sqlite else nullcontext(), engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
@@ -187,42 +262,44 @@ class Store:
             connection.commit()
 
     @contextmanager
+    def _migrating(self) -> Iterator[None]:
+        path = self._path()
+        with ExitStack() as stack:
+            with self._reachable():
+                held = stack.enter_context(file_lock(path.with_name(path.name + ".migrate"), wait=self._busy_seconds))
+            if not held:
+                raise store_faults.locked(self.place, self._busy_seconds)
+            yield
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise LedgerUnusable(
-                f"The ledger {self.place} cannot be opened ({error.strerror}).", next_step=_ELSEWHERE
-            ) from None
         except DBAPIError as error:
-            raise _explain(error.orig or error, self.place) from None
+            raise store_faults.explain(error.orig or error, self.place, self._busy_seconds) from None
         except Exception as error:
             if self._engine is None or not isinstance(error, self._engine.dialect.loaded_dbapi.Error):
-                raise
-            raise _explain(error, self.place) from None  # of a statement that was run on the driver's cursor
+                raise  # what follows is of a statement that was run on the driver's cursor
+            raise store_faults.explain(error, self.place, self._busy_seconds) from None
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise store_faults.unopened(error, self.place) from None
+
+    def _prepare_postgres(self, connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {round(self._busy_seconds * 1000)}")
+        connection.commit()
 
 
-_ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
-
-
-def _explain(fault: BaseException, place: str) -> LedgerError:
-    cause = next(iter(str(fault).strip().splitlines()), type(fault).__name__)
-    if "locked" in cause or "timeout" in cause:
-        return LedgerBusy(
-            f"The ledger {place} stayed locked by another process for {BUSY_SECONDS} s.",
-            next_step="Close whatever holds it open (a database browser, a backup) and run again.",
-        )
-    if "malformed" in cause or "not a database" in cause or "disk image" in cause:
-        return LedgerUnusable(
-            f"The ledger {place} is corrupt ({cause}).",
-            next_step="Move it aside and run again; restore it from a backup to keep its history.",
-        )
-    if "readonly" in cause or "unable to open" in cause or "disk I/O" in cause or "full" in cause:
-        return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_ELSEWHERE)
-    unreachable = any(kind.__name__ == "OperationalError" for kind in type(fault).__mro__)
-    if unreachable and not isinstance(fault, sqlite3.Error):
-        return LedgerBusy(f"The ledger {place} cannot be reached ({cause}).", next_step="Check that its server runs.")
-    return LedgerError(f"The ledger {place} refused a statement ({cause}).")
+def _forget_marks(engine: Engine) -> None:
+    table = schema.meta.c
+    old = sa.and_(table.key.startswith(_MARK), table.value < f"{time.time() - _MARKS_LAST:.0f}")
+    with engine.begin() as connection:
+        connection.execute(sa.delete(schema.meta).where(old))
 
 
 def _synchronize(connection: Connection, level: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pricing import grants, schema
 from pricing.clock import from_us, now_us, to_us
@@ -97,10 +98,13 @@ class Wallets:
         if expires is not None and to_us(expires) <= now:
             raise UsageError(f"{expires:%Y-%m-%d} is over already.", next_step="Let the grant expire later.")
         until = None if expires is None else to_us(expires)
-        with self._store.write(durable=True) as connection:
+
+        def work(connection: Connection) -> str:
             return grants.add(
                 connection, wallet_id, amount, now=now, expires_at=until, priority=priority, rollover=rollover
             )
+
+        return self._store.transact(work, durable=True)
 
     def ids(self) -> list[str]:
         """Every wallet there is, sorted."""

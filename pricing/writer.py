@@ -12,12 +12,12 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from pricing.errors import LedgerBusy
 from pricing.written import Written, wake
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Entry(Generic[T]):
 
 
 class Commit(Protocol):
-    """Runs work in a transaction and commits it without waiting for anybody, or raises."""
+    """Runs work in a transaction and commits it, or raises."""
 
     def __call__(self, work: Callable[[Connection], T]) -> T:
         """What the work gives."""
@@ -52,12 +52,12 @@ class Writer:
     """Writes for one store.
 
     Args:
-        write: a transaction, however long it takes to get one.
-        at_once: one that does not wait; none where every transaction does.
+        transact: runs work in a transaction and commits it, however long it takes to get one.
+        at_once: the same without waiting; none where every transaction does.
     """
 
-    def __init__(self, write: Callable[[], AbstractContextManager[Connection]], at_once: Commit | None) -> None:
-        self._write = write
+    def __init__(self, transact: Commit, at_once: Commit | None) -> None:
+        self._transact = transact
         self._at_once = at_once
         self._queue: queue.SimpleQueue[Batch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -145,14 +145,14 @@ class Writer:
             self._done += taken
 
     def _commit(self, batch: Batch) -> bool:
-        """Whether the batch was dealt with: committed, or its only work failed and whoever waits is told."""
+        """Whether the batch was dealt with: committed, or failed for a reason that is every work's, and all know it."""
         try:
-            with self._write() as connection:
-                results = _results(connection, batch)
+            results = self._transact(lambda connection: _results(connection, batch))
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            if len(batch) == 1:
-                wake(batch[0].fail(error))
-            return len(batch) == 1
+            if len(batch) > 1 and not isinstance(error, LedgerBusy):
+                return False
+            wake(chain.from_iterable(written.fail(error) for written in batch))
+            return True
         _tell(batch, results)
         return True
 
