@@ -1,4 +1,7 @@
-"""``python -m benchmarks [name …]``: all of them, or those named, one after the other, each in a fresh process."""
+"""``python -m benchmarks [name …]``: all of them, or those named, one after the other, each in a fresh process.
+
+What else is given goes to a single one: ``python -m benchmarks kills --store sqlite``.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,18 @@ def main() -> int:
     """Run them; the number of those that failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Farebox's benchmarks.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}; all if none is given")
-    chosen = parser.parse_args().names or list(NAMES)
+    options, others = parser.parse_known_args()
+    chosen = options.names or list(NAMES)
     if unknown := [name for name in chosen if name not in NAMES]:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
+    if others and len(chosen) != 1:
+        parser.error(f"{others[0]} is for a single benchmark")
     failed = 0
     for name in chosen:
         print(f"\n=== {name}", flush=True)
         started = time.perf_counter()
-        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=ROOT, check=False).returncode != 0
+        command = [sys.executable, "-m", f"benchmarks.{name}", *others]
+        failed += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
         print(f"({time.perf_counter() - started:.0f} s)", flush=True)
     return failed
 

@@ -1,8 +1,5 @@
 """A process killed in the middle of its runs: the books still agree once its lease is over."""
 
-import os
-import random
-import signal
 import threading
 import time
 from pathlib import Path
@@ -11,42 +8,14 @@ import pytest
 
 from pricing import schema
 from tasks.sandbox import Latency, Sandbox
-from tests.support.books import (
-    assert_ledger_adds_up,
-    assert_ledger_equals_journal,
-    assert_replica_equals_ledger,
-    copied_facts,
-    rows,
-)
+from tests.support.books import assert_ledger_equals_journal, assert_replica_equals_ledger, rows
+from tests.support.killing import examine, kill_one_by_one
 from tests.support.postgres import Postgres
-from tests.support.project import Project, make_project
+from tests.support.project import make_project
 from tests.support.riding import digest_run, riding
-from tests.support.worker import Crew
 
 LEASE = 1.0
 LATENCY = 0.3
-
-
-def kill_at_random(project: Project, kills: int, seed: int, journal: Path) -> None:
-    """Start as many processes at once, and kill each at a moment of its own, when it has a run behind it.
-
-    The last one dies just after the sandbox has begun to answer it.
-    """
-    moments = random.Random(seed)
-    with Crew(project, *["digest:500"] * kills) as crew:
-        pids = crew.pids()
-        crew.wait_for_all("ready")
-        crew.tell("go")
-        crew.wait_for_all("completed")
-        for pid in pids[:-1]:
-            time.sleep(moments.uniform(0.0, 0.3))
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(1.5 * LATENCY)  # what the others had sent is in the journal by now
-        before, deadline = journal.stat().st_size, time.monotonic() + 30
-        while journal.stat().st_size == before and time.monotonic() < deadline:
-            time.sleep(0.002)
-        os.kill(pids[-1], signal.SIGKILL)
-        crew.finish(timeout=20)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -58,27 +27,15 @@ def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest
     with Sandbox(tmp_path / "journal.jsonl", latency=Latency(LATENCY, 0)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
         for seed, kills in enumerate([4, 4] if kind == "sqlite" else [3]):
-            kill_at_random(project, kills, seed, slow.journal)
+            kill_one_by_one(project, ["digest:500"] * kills, seed, 0.3, LATENCY, slow.journal)
         with project.runtime_here() as runtime:
             time.sleep(LEASE + 0.2)
-            runtime.ledger.reap()
-            attempts = assert_ledger_equals_journal(runtime, slow.journal)
-            assert_ledger_adds_up(runtime)
-            outcomes = {row["outcome"] for row in rows(runtime.ledger, schema.settlements)}
-            assert "lost" in outcomes
-            lost = [attempt for attempt in attempts if attempt["outcome"] == "lost"]
-            assert lost, "no kill fell into an exchange"
-            assert {attempt["priced"] for attempt in lost} == {"worst_case"}
-            assert any(attempt["entry"] and attempt["entry"].billed for attempt in lost)
-
+            found = examine(runtime, slow.journal)
+            assert found.lost_runs
+            assert found.lost_attempts, "no kill fell into an exchange"
+            assert found.billed_and_lost
             digest_run(runtime, str(project.documents), 2)
-            runtime.replica.sync()
-            assert_ledger_equals_journal(runtime, slow.journal)
-            assert_ledger_adds_up(runtime)
-            assert_replica_equals_ledger(runtime)
-            before = copied_facts(runtime.replica)
-            runtime.replica.rebuild()
-            assert copied_facts(runtime.replica) == before
+            assert examine(runtime, slow.journal).runs == found.runs + 1
 
 
 def test_a_run_that_only_slept_is_corrected_when_it_comes_back(tmp_path: Path):

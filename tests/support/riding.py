@@ -1,4 +1,4 @@
-"""Runs of real automations on the level below Prefect: what the decorator does, without a flow run around it."""
+"""Runs of real automations: on the level below Prefect, as the decorator does it, or as the flow runs they are."""
 
 import contextvars
 import inspect
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from farebox.automations import automation_of
@@ -71,3 +72,14 @@ def triage_run(runtime: Runtime, tickets: str, quality: str = "fast") -> str:
             for ticket, decision, draft in zip(found, decided, drafts, strict=True)
         ]
         return hand_over.fn(cases)
+
+
+def flow_run(source: str, limit: int) -> None:
+    """One run of the daily digest as a Prefect flow, on the server at ``PREFECT_API_URL``."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows.daily_digest import daily_digest
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        state = daily_digest(Path(source), limit=limit, return_state=True)
+    assert state.is_completed(), state

@@ -1,7 +1,7 @@
 """Processes of their own that run automations: ``python -m tests.support.worker FOLDER JOB…``.
 
-A job is ``digest:60``, ``triage:40``, or ``admit:5`` (five runs held at once); each gets a process, forked once
-everything is imported. A job says ``ready``, waits until the folder has a file ``go``, and says how each run came out;
+A job is ``digest:60``, ``triage:40``, ``flow:30`` (digests as Prefect flows, on the server at ``PREFECT_API_URL``), or
+``admit:5`` (five runs held at once); each gets a process, forked once everything is imported. A job says ``ready``, waits until the folder has a file ``go``, and says how each run came out;
 ``admit`` then says ``decided`` and keeps its holds until there is a file ``settle``.
 """
 
@@ -98,7 +98,7 @@ def _wait_for(path: Path) -> None:
 
 def _run(project: Project, what: str, count: int) -> None:
     from pricing.errors import FareboxError
-    from tests.support.riding import digest_run, triage_run
+    from tests.support.riding import digest_run, flow_run, triage_run
 
     with project.runtime_here() as runtime:
         _say("ready")
@@ -106,7 +106,9 @@ def _run(project: Project, what: str, count: int) -> None:
 
         def one(number: int) -> None:
             try:
-                if what == "digest":
+                if what == "flow":
+                    flow_run(str(project.documents), 2)
+                elif what == "digest":
                     digest_run(runtime, str(project.documents), 2, "best" if number % 5 == 4 else "fast")
                 else:
                     triage_run(runtime, str(project.root / "tickets.csv"))
@@ -116,7 +118,7 @@ def _run(project: Project, what: str, count: int) -> None:
             if number % 4 == 0:  # the processes then race for the replica often enough
                 runtime.replica.sync()
 
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(1 if what == "flow" else 3) as pool:
             list(pool.map(one, range(count)))
 
 
