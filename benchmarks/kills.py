@@ -97,8 +97,8 @@ def main() -> None:
         HEADS,
         rows,
         [
-            f"seed {options.seed}; what was in flight is in the ledger at its worst case. A figure that is not as it is "
-            "to be ends the benchmark with what differs.",
+            f"seed {options.seed}; what was in flight is in the ledger at its worst case",
+            "whatever is not as it is to be ends the benchmark, and says what differs",
         ],
     )
 
