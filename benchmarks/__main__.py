@@ -16,6 +16,7 @@ NAMES = (
     "imports",
     "call_overhead",
     "throughput",
+    "peers",
     "task_overhead",
     "gate",
     "replica",

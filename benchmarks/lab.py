@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 
+from farebox.guarding import GuardsSettings
 from farebox.runtime import Runtime
 from farebox.settings import HoldSettings, SandboxSettings, Settings, TargetSettings
 from pricing.clock import now_us
@@ -105,8 +106,13 @@ def sandbox(folder: Path) -> AbstractContextManager[Served]:
 
 
 @contextmanager
-def project(folder: Path, *, sandbox_url: str = "", base_url: str = "", ledger_url: str = "") -> Iterator[Runtime]:
-    """A project with a prompt and three targets, which are the sandbox's or, with a ``base_url``, a server's."""
+def project(
+    folder: Path, *, sandbox_url: str = "", base_url: str = "", ledger_url: str = "", pii: bool = False
+) -> Iterator[Runtime]:
+    """A project with a prompt and three targets, which are the sandbox's or, with a ``base_url``, a server's.
+
+    ``pii`` has personal data masked although the server is on this machine, as it is for one that is not.
+    """
     home = folder / uuid.uuid4().hex[:8]
     prompts = home / "prompts"
     prompts.mkdir(parents=True)
@@ -122,6 +128,7 @@ def project(folder: Path, *, sandbox_url: str = "", base_url: str = "", ledger_u
         prompts=(prompts,),
         holds=HoldSettings(lease_seconds=3600),
         sandbox=SandboxSettings(url=sandbox_url),
+        guards=GuardsSettings.model_validate({"pii": {"mode": "enforce", "everywhere": True}} if pii else {}),
         targets=(
             TargetSettings(name="light", provider="openai", model="gpt-4.1-mini", tier="light", **reached),
             TargetSettings(name="premium", provider="openai", model="gpt-4.1", tier="premium", **reached),
