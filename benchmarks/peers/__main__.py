@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, peer: Peer, python: str, url: str) -> None:
         environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "CRITICAL"}
         self.peer = peer
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when the worker stops
         self._process = subprocess.Popen(
             [python, "-m", "benchmarks.peers.worker", peer.client, url],
             stdin=subprocess.PIPE,
