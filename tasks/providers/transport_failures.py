@@ -1,14 +1,17 @@
 """From an exception of the transport to a class of failure.
 
-The transport's own exception carries what the client raised: so what caused an exception outranks what it is called.
+``httpx-aiohttp`` 0.2 maps every ``aiohttp.ClientConnectionError`` to ``httpx.ConnectTimeout``, also a server that hung
+up after it had read the request, which may well be billed: so what caused the exception outranks what it is called.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tasks.providers.kinds import Failure, FailureKind, Phase, failure
 
 _NAMED: tuple[tuple[str, FailureKind, Phase], ...] = (
-    # aiohttp's, the most telling first
+    # aiohttp's, below httpx's: the most telling first
     ("InvalidURL", "not_found", "connect"),
     ("NonHttpUrlClientError", "not_found", "connect"),
     ("ClientHttpProxyError", "connection", "connect"),  # the proxy said no
@@ -44,9 +47,14 @@ def classify_exception(exc: BaseException) -> Failure:
 
     Nothing was sent in the phases ``pool`` and ``connect``; afterwards the provider may bill what we never got.
     """
-    for candidate in (exc.__cause__, exc):
-        names = {cls.__name__ for cls in type(candidate).__mro__}
-        for name, kind, phase in _NAMED:
-            if name in names:
-                return failure(kind, phase=phase, maybe_billed=phase in {"write", "read"})
+    names = {cls.__name__ for link in _chain(exc) for cls in type(link).__mro__}
+    for name, kind, phase in _NAMED:
+        if name in names:
+            return failure(kind, phase=phase, maybe_billed=phase in {"write", "read"})
     raise exc
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
