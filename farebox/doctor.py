@@ -329,7 +329,7 @@ def _about_settings(root: Path, settings: Settings) -> Finding:
 def _rows(ledger: sa.Connection, copy: Any, table: sa.Table) -> int:
     """How many rows of a table are not copied yet."""
     written = ledger.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-    [(copied,)] = copy.execute(f"SELECT count(*) FROM {table.name}").fetchall()  # noqa: S608 - our own schema's names
+    [(copied,)] = copy.execute(f"SELECT count(*) FROM facts.{table.name}").fetchall()  # noqa: S608 - our own schema's names
     return max(0, int(written) - int(copied))
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from farebox.runtime import Runtime
 from pricing.errors import FareboxError
+from pricing.run_copy import RunCopy
+
+if TYPE_CHECKING:
+    from pricing.reports import RunReport
 
 _PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
@@ -18,12 +23,13 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
     """
     from prefect.logging import get_run_logger
 
-    from pricing.reports import render_html, render_markdown, run_report
+    from pricing.reports import render_html, render_markdown
 
     try:
         runtime.captures.tidy()
-        runtime.replica.sync()
-        report = run_report(runtime.replica, run_id)
+        if runtime.settings.replica.after_runs:
+            runtime.replica.sync()
+        report = report_of(runtime, run_id)
         markdown = render_markdown(report)
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +43,14 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
         )
     except Exception as error:  # noqa: BLE001 - a report that fails must not fail the run it is about
         get_run_logger().warning("The cost report of this run is not published yet: %s", error)
+
+
+def report_of(runtime: Runtime, run_id: str) -> RunReport:
+    """The cost report of a run of this process: from the replica, or where runs do not keep it up, from the ledger."""
+    from pricing.reports import run_report
+
+    keeps = runtime.settings.replica.after_runs
+    return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
 
 
 def _tell_prefect(run_id: str, automation: str, markdown: str, tags: set[str]) -> None:

@@ -18,6 +18,7 @@ from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import answering, build_target
+from pricing.archive import Archive
 from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
 from pricing.circuits import Circuits
@@ -84,7 +85,8 @@ class Runtime:
         )
         self.limits = StatedLimits(store)
         self.wallets = Wallets(store)
-        self.replica = Replica(self.home / "replica.duckdb", store)
+        self.archive = Archive(settings.archive.folder or self.home / "archive", store)
+        self.replica = Replica(self.home / "replica.duckdb", store, self.archive.folder)
         self._transport = Transport()
         self._sandbox = _SandboxAddress(settings, self.home)
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}

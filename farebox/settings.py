@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from farebox.capturing import ContentSettings
 from farebox.guarding import GuardsSettings
+from pricing.archive import LEAST_DAYS
 from pricing.errors import ConfigError, FareboxError, MoneyError
 from pricing.limits import SOFT, Limit
 from pricing.money import Nano, parse_money
@@ -193,6 +194,19 @@ class RoutingSettings(_Table):
     pressure: Annotated[float, Field(gt=0, le=1)] = 0.8
 
 
+class ArchiveSettings(_Table):
+    """How long runs stay in the ledger before ``farebox archive`` moves them, and where to."""
+
+    keep_days: Annotated[int, Field(ge=LEAST_DAYS)] = 400
+    folder: Path | None = None
+
+
+class ReplicaSettings(_Table):
+    """Whether runs keep this machine's replica up to date; where one machine does for several, the others do not."""
+
+    after_runs: bool = True
+
+
 class SandboxSettings(_Table):
     """The stand-in provider. With a ``url`` it is one that runs already.
 
@@ -219,6 +233,8 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
     guards: GuardsSettings = GuardsSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    replica: ReplicaSettings = ReplicaSettings()
     content: ContentSettings = ContentSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
@@ -292,8 +308,11 @@ def load_settings(root: Path) -> Settings:
     )
     messages = settings.guards.messages
     guards = settings.guards.model_copy(update={"messages": root / messages}) if messages else settings.guards
+    folder = settings.archive.folder
+    archive = settings.archive.model_copy(update={"folder": root / folder.expanduser() if folder else None})
+    home = root / settings.home.expanduser()
     return settings.model_copy(
-        update={"home": root / settings.home.expanduser(), "prompts": folders, "targets": targets, "guards": guards}
+        update={"home": home, "prompts": folders, "targets": targets, "guards": guards, "archive": archive}
     )
 
 
@@ -335,6 +354,8 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "breaker": BreakerSettings,
         "content": ContentSettings,
         "sandbox": SandboxSettings,
+        "archive": ArchiveSettings,
+        "replica": ReplicaSettings,
     }
     table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
     near = get_close_matches(str(location[-1]), table.model_fields, 1)

@@ -1,6 +1,7 @@
 """Money, rates, the ledger, budgets, quotes and reports: the ground floor."""
 
 __all__ = [
+    "archive",
     "at_once",
     "betting",
     "budgets",
@@ -33,13 +34,16 @@ __all__ = [
     "review",
     "reviews",
     "rollups",
+    "run_copy",
     "schema",
     "scores",
+    "segments",
     "store",
     "store_faults",
     "student_t",
     "token_factors",
     "tokens",
+    "transaction_ids",
     "upsert",
     "usage",
     "wallets",

@@ -30,6 +30,8 @@ from pricing.written import Written
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
+SCORING = sa.and_(schema.settlements.c.outcome.in_(("completed", "over_budget")), schema.settlements.c.score > 0)
+"""What a quote may lean on."""
 
 _LEASES = 3
 """How many leases ahead a lease may end: machines' clocks differ a little."""
@@ -214,8 +216,7 @@ class Ledger:
                 table.automation == automation,
                 table.quality == quality,
                 table.stand_in == stand_in,
-                table.outcome.in_(("completed", "over_budget")),
-                table.score > 0,
+                SCORING,
             )
             .order_by(table.seq.desc())
             .limit(HISTORY)

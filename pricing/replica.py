@@ -7,7 +7,8 @@ read or write, goes through one lock. The file can be deleted at any time; the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from sqlalchemy.engine import Connection
 from pricing import duck, rollups, schema
 from pricing.errors import LedgerBusy, LedgerUnusable
 from pricing.locks import file_lock
+from pricing.segments import Segment, missing, sealed, span
 from pricing.store import Store
+from pricing.transaction_ids import TransactionId
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,11 +49,13 @@ class Replica:
     Args:
         path: the DuckDB file; its lock lies beside it.
         store: the ledger it copies.
+        archive: where the ledger's archived facts lie; beside the file, if left out.
     """
 
-    def __init__(self, path: Path, store: Store) -> None:
+    def __init__(self, path: Path, store: Store, archive: Path | None = None) -> None:
         self.path = path
         self._store = store
+        self._archive = archive or path.with_name("archive")
         self._lock = path.with_name(path.name + ".lock")
 
     def sync(self, *, wait: float = 10.0) -> Synced:
@@ -103,7 +108,7 @@ class Replica:
                 if not held:
                     raise duckdb.IOException(_HELD)
                 with duckdb.connect(str(self.path), read_only=True) as connection:
-                    duck.execute(connection, "costs")
+                    self._show(connection)
                     yield connection
             except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException) as error:
                 if _HELD in str(error):
@@ -153,12 +158,15 @@ class Replica:
                 _create(replica, epoch)
             _check(replica, epoch)
             replica.begin()
+            known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
             ends = rollups.newest_rows(replica)
             rows = sum(self._copy_table(replica, ledger, table) for table in schema.FACTS)
             if fresh:
-                rollups.roll_up_all(replica)
+                rollups.roll_up_tables(replica)
             elif rows:
-                rollups.roll_up_since(replica, ends)
+                rollups.roll_up_since(replica, ends, all_sealed[: len(known)])
+            for number in range(len(known), len(all_sealed)):
+                _adopt(replica, all_sealed[: number + 1])
             replica.commit()
         return Synced(rows, rebuilt=rebuilt or fresh, done=True)
 
@@ -186,8 +194,19 @@ class Replica:
         if self._store.is_sqlite:
             return table.c.seq > mark, mark
         horizon = int(ledger.execute(sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
-        low, high = (sa.cast(sa.cast(str(bound), sa.Text), schema.TransactionId()) for bound in (mark, horizon))
+        low, high = (sa.cast(sa.cast(str(bound), sa.Text), TransactionId()) for bound in (mark, horizon))
         return sa.and_(table.c.xid >= low, table.c.xid < high), horizon
+
+    def _show(self, replica: DuckDBPyConnection) -> None:
+        """Let readers see what was archived, and the costs of attempts as later findings corrected them."""
+        [(_, shape)] = replica.execute("SELECT epoch, shape FROM about").fetchall()
+        if shape == SHAPE:
+            known = _adopted(replica, self._archive)
+            for segment in known:
+                if not segment.folder.exists():
+                    raise missing(segment.folder)
+            span(replica, known)
+        duck.execute(replica, "costs")
 
 
 class _Foreign(Exception):
@@ -201,6 +220,7 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     replica.execute("CREATE TABLE watermarks (name VARCHAR, mark BIGINT)")
     for table in schema.FACTS:
         replica.execute("INSERT INTO watermarks VALUES (?, 0)", [table.name])
+    replica.execute("CREATE TABLE segments (ordinal BIGINT, folder VARCHAR, files VARCHAR)")
     duck.create_facts(replica)
     rollups.create_rollups(replica)
     replica.commit()
@@ -214,3 +234,25 @@ def _check(replica: DuckDBPyConnection, epoch: str) -> None:
 def _first_line(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.partition("\n")[0].rstrip(".")
+
+
+def _adopted(replica: DuckDBPyConnection, archive: Path) -> list[Segment]:
+    """The segments that stand for rows that were archived, oldest first."""
+    found = replica.execute("SELECT ordinal, folder, files FROM segments ORDER BY ordinal").fetchall()
+    return [Segment(ordinal, archive / folder, json.loads(files)) for ordinal, folder, files in found]
+
+
+def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
+    """Let the last of these segments stand for the rows it has."""
+    segment = segments[-1]
+    segment.check()
+    for table, (rows, _) in segment.files.items():
+        if rows:
+            path = str(segment.path(table))
+            replica.execute(
+                f"DELETE FROM facts.{table} WHERE seq IN (SELECT seq FROM read_parquet(?))",  # noqa: S608
+                [path],
+            )
+    row = [segment.ordinal, segment.folder.name, json.dumps(segment.files)]
+    replica.execute("INSERT INTO segments VALUES (?, ?, ?)", row)
+    rollups.roll_up_segment(replica, segment, segments)

@@ -6,15 +6,23 @@ that brought the fact. So it does not matter in which order facts arrive, nor ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pricing.duck import execute
+from pricing.segments import Segment, span
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _OF_RUNS = ("runs", "turns", "attempts", "adjustments", "settlements")
 """The tables of facts that are about one run each and are rolled up."""
+_ELSEWHERE = """
+    SELECT count(*) FROM run_totals AS known SEMI JOIN touched USING (run_id)
+    LEFT JOIN (SELECT run_id, min(seq) AS seq FROM runs GROUP BY run_id) AS seen USING (run_id)
+    WHERE seen.seq IS DISTINCT FROM known.seq
+"""
+"""Runs that are known by a row that cannot be seen: it was archived before, and facts came later."""
 
 
 def create_rollups(duck: DuckDBPyConnection) -> None:
@@ -30,19 +38,36 @@ def newest_rows(duck: DuckDBPyConnection) -> dict[str, int]:
     }
 
 
-def roll_up_since(duck: DuckDBPyConnection, ends: dict[str, int]) -> None:
+def roll_up_since(duck: DuckDBPyConnection, ends: dict[str, int], segments: Sequence[Segment]) -> None:
     """Roll up the runs that facts were added about, since the tables ended where ``ends`` says."""
     found = " UNION ".join(f"SELECT run_id FROM facts.{name} WHERE rowid > {end}" for name, end in ends.items())  # noqa: S608
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {found}")
-    for name in _OF_RUNS:
-        duck.execute(f"CREATE OR REPLACE TEMP TABLE these_{name} AS FROM {name} SEMI JOIN touched USING (run_id)")
-    _roll_up(duck)
+    _touch(duck, found, segments, [])
 
 
-def roll_up_all(duck: DuckDBPyConnection) -> None:
-    """Roll up every run whose facts can be seen."""
+def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequence[Segment]) -> None:
+    """Roll up the runs that were archived in one segment, which is the last of ``segments``."""
+    path = str(segment.path("runs")).replace("'", "''")
+    _touch(duck, f"SELECT run_id FROM read_parquet('{path}')", segments, [segment])  # noqa: S608
+
+
+def roll_up_tables(duck: DuckDBPyConnection) -> None:
+    """Roll up every run whose facts are in the tables."""
+    span(duck, [])
     for name in _OF_RUNS:
         duck.execute(f"CREATE OR REPLACE TEMP VIEW these_{name} AS FROM {name}")
+    _roll_up(duck)
+    for name in _OF_RUNS:
+        duck.execute(f"DROP VIEW these_{name}")
+
+
+def _touch(duck: DuckDBPyConnection, runs: str, segments: Sequence[Segment], near: Sequence[Segment]) -> None:
+    """Roll up these runs, from the tables and the segments ``near``; from all segments if some of them need it."""
+    duck.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {runs}")
+    span(duck, near)
+    if segments and duck.execute(_ELSEWHERE).fetchall() != [(0,)]:
+        span(duck, segments)
+    for name in _OF_RUNS:
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE these_{name} AS FROM {name} SEMI JOIN touched USING (run_id)")
     _roll_up(duck)
 
 

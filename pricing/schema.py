@@ -8,43 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, false, types
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, false
 
-VERSION = "0003"
+from pricing.transaction_ids import TransactionId, current_transaction
+
+VERSION = "0004"
 """The migration these tables correspond to."""
 
 metadata = MetaData()
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits everywhere; SQLite numbers rows only in columns it calls INTEGER."""
-
-
-class TransactionId(types.UserDefinedType[int]):
-    """Postgres' 64-bit transaction id: the watermark that late commits cannot slip past (SQLite needs none)."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """The type's name in DDL."""
-        return "xid8"
-
-
-class current_transaction(FunctionElement[Any]):  # noqa: N801 - an SQL function, written as one
-    """The id of the writing transaction on Postgres, 0 on SQLite."""
-
-    inherit_cache = True
-
-
-@compiles(current_transaction, "postgresql")
-def _postgres(*_: Any, **__: Any) -> str:
-    return "pg_current_xact_id()"
-
-
-@compiles(current_transaction, "sqlite")
-def _sqlite(*_: Any, **__: Any) -> str:
-    return "0"
 
 
 def _fact(name: str, *columns: Column[Any] | Index) -> Table:
@@ -389,6 +363,21 @@ credit_holds = Table(
     _number("credits"),
 )
 """Credits set aside for the outcome of a run under way."""
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("ordinal", Number, primary_key=True, autoincrement=False),
+    _number("runs"),
+    _number("before"),
+    _text("files"),
+    _number("sealed_at"),
+    _number("pruned_at", optional=True),
+)
+"""What was archived: runs whose facts are in Parquet files and, once ``pruned_at`` is set, no longer here.
+
+``files`` is JSON, by table: how many rows, and the file's SHA-256. ``before``: when the newest run was to have ended.
+"""
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 """``epoch``: the identity of this ledger, so that a replica notices that it belongs to another. On Postgres also

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from farebox.cli import (  # noqa: F401 - they add their commands
+    archiving,
     auditing,
     breakers,
     budgeting,
@@ -99,19 +100,3 @@ def quote(name: str, /, *, json: Json = False, **parameters: Given) -> None:
         print_json(compared.to_json())
     else:
         _out.print(compared.lines())
-
-
-@app.command
-def sync(*, rebuild: bool = False) -> None:
-    """Bring the replica up to date with the ledger.
-
-    Args:
-        rebuild: delete it and build it anew.
-    """
-    runtime = get_runtime()
-    done = runtime.replica.rebuild() if rebuild else runtime.replica.sync()
-    if not done.done:
-        _out.print(f"{runtime.replica.path} is held by another process; the next sync catches up.")
-    else:
-        how = "rebuilt" if done.rebuilt else "up to date"
-        _out.print(f"{runtime.replica.path} is {how}: {done.rows} rows copied.")

@@ -7,10 +7,10 @@ import sys
 from typing import NoReturn
 
 from cyclopts import CycloptsError
-from rich.console import Console
 
 from farebox.cli import commands as _commands  # noqa: F401 - its functions are the commands
 from farebox.cli.app import app
+from farebox.cli.complaining import complain
 from pricing.errors import FareboxError, UsageError
 
 _QUIET = {
@@ -42,11 +42,3 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)
-
-
-def complain(error: FareboxError) -> None:
-    """Tell what went wrong and what to do about it."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {error.message}", style="bold red", markup=False)
-    if error.next_step:
-        console.print(f"  next: {error.next_step}", markup=False)

@@ -121,14 +121,15 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
     """The result and the cost report, or why there are none."""
     if not as_json and record.settled_as is not None:
         from farebox.cli.display import result_lines
-        from pricing.reports import render_terminal, run_report
+        from farebox.publishing import report_of
+        from pricing.reports import render_terminal
 
         if state.is_completed():
             console.print()
             console.print(result_lines(state.result(raise_on_failure=False)))
         if record.run is not None:
             console.print()
-            console.print(render_terminal(run_report(runtime.replica, record.run.run_id)))
+            console.print(render_terminal(report_of(runtime, record.run.run_id)))
             console.print()
             _tell_places(runtime, record.run.run_id, console)
     if not state.is_completed():

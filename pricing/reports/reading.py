@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # the database's library takes longer to load than a command line's help
     from duckdb import DuckDBPyConnection
 
-    from pricing.replica import Replica
-
 Row: TypeAlias = dict[str, Any]
 
 _SQL = Path(__file__).parent / "sql"
+
+
+class Readable(Protocol):
+    """A replica, or what stands for one."""
+
+    def read(self) -> AbstractContextManager[DuckDBPyConnection]:
+        """A connection that reads."""
 
 
 class Reading:
@@ -40,7 +45,7 @@ class Reading:
 
 
 @contextmanager
-def reading(replica: Replica) -> Iterator[Reading]:
+def reading(replica: Readable) -> Iterator[Reading]:
     """The replica as it is now: facts, the view ``costs`` of attempts as later findings corrected them, rollups.
 
     Raises:

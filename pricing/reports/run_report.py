@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
-from pricing.reports.reading import Row, reading
+from pricing.reports.reading import Readable, Row, reading
 from pricing.reports.run_lookup import find_run
 from pricing.reports.run_shapes import (
     AdjustmentLine,
@@ -31,9 +31,6 @@ from pricing.reports.run_shapes import (
 )
 from pricing.reports.stories import fallbacks
 
-if TYPE_CHECKING:
-    from pricing.replica import Replica
-
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -44,11 +41,11 @@ _ATTEMPT = (
 )
 
 
-def run_report(replica: Replica, run_id: str) -> RunReport:
+def run_report(replica: Readable, run_id: str) -> RunReport:
     """The report of one run, as far as the replica knows it.
 
     Args:
-        replica: the copy of the ledger to read.
+        replica: the copy of the ledger to read, or of this run alone.
         run_id: the run's id, at least four characters that it alone begins with, or ``last``.
 
     Raises:

@@ -1,0 +1,107 @@
+"""Segments: archived facts as Parquet files, one folder per segment, that DuckDB reads like tables.
+
+Which segments there are is said by the ledger; a folder that it does not name is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pricing import schema
+from pricing.errors import LedgerUnusable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+TABLES = (
+    schema.runs,
+    schema.turns,
+    schema.attempts,
+    schema.adjustments,
+    schema.settlements,
+    schema.guard_decisions,
+    schema.guard_reviews,
+)
+"""The facts about single runs; those about circuits, budgets and wallets stay in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One folder of Parquet files; ``files`` are by table their rows and SHA-256."""
+
+    ordinal: int
+    folder: Path
+    files: dict[str, tuple[int, str]]
+    pruned: bool = True
+
+    def path(self, table: str) -> Path:
+        """The file of one table."""
+        return self.folder / f"{table}.parquet"
+
+    def check(self) -> None:
+        """Make sure that every file is there and is what was sealed.
+
+        Raises:
+            LedgerUnusable: one is missing or was changed.
+        """
+        for table, (_, digest) in self.files.items():
+            path = self.path(table)
+            if not path.exists():
+                raise missing(path)
+            if digest_of(path) != digest:
+                raise LedgerUnusable(f"The archived {path} was changed.", next_step="Restore it from a backup.")
+
+
+def folder_of(archive: Path, epoch: str, ordinal: int) -> Path:
+    """Where a ledger's segment lies."""
+    return archive / f"{epoch[:8]}-{ordinal:06}"
+
+
+def sealed(ledger: Connection, archive: Path) -> list[Segment]:
+    """Every segment of a ledger, oldest first."""
+    epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
+    rows = ledger.execute(sa.select(schema.segments).order_by(schema.segments.c.ordinal))
+    return [
+        Segment(
+            row.ordinal,
+            folder_of(archive, epoch, row.ordinal),
+            {table: (rows, digest) for table, (rows, digest) in json.loads(row.files).items()},
+            row.pruned_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def span(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
+    """Let the views of facts show these segments beside what is in the tables."""
+    for table in TABLES:
+        duck.execute(f"DROP VIEW IF EXISTS temp.{table.name}")
+        paths = [str(segment.path(table.name)) for segment in segments if segment.files[table.name][0]]
+        if paths:
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            duck.execute(
+                f"CREATE TEMP VIEW {table.name} AS FROM facts.{table.name} "
+                f"UNION ALL BY NAME FROM read_parquet([{listed}], union_by_name = true)"
+            )
+
+
+def missing(path: Path) -> LedgerUnusable:
+    """The error of a file that is not there."""
+    return LedgerUnusable(
+        f"The archived {path} is missing.",
+        next_step="Set archive.folder in farebox.toml to where the archive is, or restore it from a backup.",
+    )
+
+
+def digest_of(path: Path) -> str:
+    """A file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,188 @@
+"""The archive: facts move, nothing is lost, reports say the same before and after, whatever is killed on the way."""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from pricing import archive, schema
+from pricing.archive import Archive
+from pricing.budgets import BudgetRule
+from pricing.errors import LedgerBusy, LedgerUnusable
+from pricing.locks import file_lock
+from pricing.money import USD
+from pricing.replica import Replica
+from pricing.reports import overview, run_report
+from pricing.reviews import Reviews
+from pricing.segments import TABLES
+from pricing.store import Store
+from pricing.usage import Usage
+from tests.pricing.reports.books import CENT, DAY, Books
+
+RULES = (BudgetRule("org", "acme", "month", 100 * USD),)
+OLD, KEPT = 5, 2
+STATE = (schema.budgets, schema.holds, schema.hold_budgets, schema.inflight, schema.wallets, schema.grants)
+
+
+def a_run(books: Books, run_id: str) -> None:
+    """Two turns, one of them after a fallback, and a guard that blocked and one that did not: 15 cents."""
+    run = books.run(run_id, rules=RULES, org_id="acme")
+    first = f"{run_id}-1"
+    books.end(books.intent(run, first), 0, "server_error")
+    books.end(books.intent(run, first, hop=1, ordinal=1, target="groq-oss", provider="groq"), 5 * CENT)
+    books.turn(run, first, 2)
+    books.answered(run, f"{run_id}-2", 10 * CENT, operation="plan", worst=20 * CENT)
+    books.decided(run, "block", "scope", guard="scope", turn_id=first)
+    books.decided(run, "allow", None)
+    books.clock += 1_000_000
+    books.ledger.settle(run.run_id, "completed")
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def replica(store: Store, tmp_path: Path) -> Replica:
+    return Replica(tmp_path / "data" / "replica.duckdb", store)
+
+
+@pytest.fixture
+def books(store: Store, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Five old runs of which quotes look back on two, a new one, and one that is under way since long ago."""
+    monkeypatch.setattr(archive, "HISTORY", KEPT)
+    monkeypatch.setattr(archive, "RAN", KEPT)
+    books = Books(store)
+    for number in range(OLD):
+        a_run(books, f"{number:04}-old")
+    lost = books.run("gone-old", automation="other")
+    books.intent(lost, "t-lost")
+    books.clock += 120_000_000
+    books.ledger.reap()
+    books.ledger.lease_us = 10**17
+    books.run("held-old", rules=RULES)
+    books.clock += 500 * DAY
+    a_run(books, "9999-new")
+    with store.read() as ledger:
+        stopped = schema.guard_decisions.c
+        decision = ledger.execute(
+            sa.select(stopped.seq).where(stopped.action == "block").order_by(stopped.seq)
+        ).scalar()
+    Reviews(store).mark(int(decision or 0), "wrong")
+    return books
+
+
+@pytest.fixture
+def kept_facts(books: Books, store: Store, replica: Replica, tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "data" / "archive", store, runs=2, clock=lambda: books.clock)
+
+
+def everything(replica: Replica) -> dict[str, Any]:
+    """All that a reader can see: every fact, every rollup, the overview, the report of an old run and of a new one."""
+    replica.sync()
+    names = [table.name for table in schema.FACTS] + ["run_totals", "run_costs", "run_turns", "last_attempts", "costs"]
+    with replica.read() as duck:
+        seen: dict[str, Any] = {name: Counter(duck.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
+    seen["overview"] = overview(replica)
+    return seen | {run_id: run_report(replica, run_id) for run_id in ("0000-old", "9999-new")}
+
+
+def in_ledger(store: Store, *tables: sa.Table) -> dict[str, list[Any]]:
+    with store.read() as ledger:
+        return {table.name: [tuple(row) for row in ledger.execute(sa.select(table))] for table in tables}
+
+
+def test_facts_move_and_nothing_changes_for_readers(books: Books, store: Store, replica: Replica, kept_facts: Archive):
+    before, state = everything(replica), in_ledger(store, *STATE)
+    quoted = books.ledger.history("digest", "fast", stand_in=False)[-KEPT:]
+    moved = kept_facts.move(books.clock - 400 * DAY)
+    assert (moved.segments, moved.runs) == (2, OLD - KEPT + 1)
+    left = {row[2] for row in in_ledger(store, schema.runs)["runs"]}
+    assert left == {"0004-old", "gone-old", "held-old", "9999-new"}
+    assert (
+        sum(map(len, in_ledger(store, *TABLES).values()))
+        == sum(sum(before[table.name].values()) for table in TABLES) - moved.rows
+    )
+    assert everything(replica) == before
+    assert replica.rebuild().rebuilt
+    assert everything(replica) == before
+    assert in_ledger(store, *STATE) == state
+    assert books.ledger.history("digest", "fast", stand_in=False)[-KEPT:] == quoted
+    assert kept_facts.move(books.clock - 400 * DAY).runs == 0
+
+
+@pytest.mark.parametrize("step", ["_write_file", "_flush", "_seal", "_prune", "_numbers"])
+def test_killed_at_any_step_it_goes_on(
+    step: str, books: Books, replica: Replica, kept_facts: Archive, monkeypatch: pytest.MonkeyPatch
+):
+    before = everything(replica)
+    owner: Any = archive if hasattr(archive, step) else Archive
+    real, calls = getattr(owner, step), []
+
+    def dying(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise Killed
+        return real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, step, dying)
+        with pytest.raises(Killed):
+            kept_facts.move(books.clock - 400 * DAY)
+    replica.rebuild()
+    assert everything(replica) == before
+    kept_facts.move(books.clock - 400 * DAY)
+    assert all(segment.pruned for segment in kept_facts.segments())
+    assert sum(segment.files["runs"][0] for segment in kept_facts.segments()) == OLD - KEPT + 1
+    assert everything(replica) == before
+
+
+def test_facts_that_come_later_count(books: Books, store: Store, replica: Replica, kept_facts: Archive):
+    """A correction of an archived attempt, and a run that is resumed after all this time."""
+    run = books.ledger.run("0000-old")
+    kept_facts.move(books.clock - 400 * DAY)
+    replica.sync()
+    late = dict.fromkeys(Usage.__dataclass_fields__) | {"cost_delta_nano": CENT, "recorded_at": books.clock}
+    with store.write() as ledger:
+        ledger.execute(schema.adjustments.insert().values(attempt_id="a3", run_id="0000-old", reason="late", **late))
+    assert run is not None
+    assert books.ledger.admit(dataclasses.replace(run, started_at=books.clock), []) == []
+    books.answered(run, "t-again", 2 * CENT)
+    books.ledger.settle(run.run_id, "completed")
+    for fresh in (False, True):
+        if fresh:
+            replica.rebuild()
+        replica.sync()
+        report = run_report(replica, "0000-old")
+        assert report.money.spent_nano == (15 + 1 + 2) * CENT
+        assert len(report.settlements) == 2
+        with replica.read() as duck:
+            assert duck.execute("SELECT cost_nano FROM run_totals WHERE run_id = '0000-old'").fetchall() == [
+                (18 * CENT,)
+            ]
+            [(in_all,)] = duck.execute("SELECT sum(cost_nano) FROM costs").fetchall()
+            assert duck.execute("SELECT sum(cost_nano) FROM run_costs").fetchall() == [(in_all,)]
+
+
+def test_what_is_wrong_with_it_is_told(
+    books: Books, store: Store, replica: Replica, kept_facts: Archive, tmp_path: Path
+):
+    kept_facts.folder.mkdir(parents=True)
+    with file_lock(kept_facts.folder / ".lock"), pytest.raises(LedgerBusy, match="archiving"):
+        kept_facts.move(books.clock)
+    kept_facts.move(books.clock - 400 * DAY)
+    replica.sync()
+    kept_facts.folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(LedgerUnusable, match=r"missing.*archive\.folder"), replica.read():
+        pass
+    with pytest.raises(LedgerUnusable, match="missing"):
+        replica.rebuild()
+    moved = Replica(replica.path, store, tmp_path / "elsewhere")
+    moved.sync()
+    [path] = (tmp_path / "elsewhere").glob("*-000001/turns.parquet")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(LedgerUnusable, match="changed"):
+        moved.rebuild()
