@@ -78,8 +78,8 @@ class AtOnce:
 
     def _open(self) -> Connection:
         connection = self._connection = self._engine.connect()
-        connection.exec_driver_sql("PRAGMA busy_timeout=0")
-        connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
+        for setting in ("synchronous=NORMAL", "busy_timeout=0", "wal_autocheckpoint=0"):  # whatever it had before
+            connection.exec_driver_sql(f"PRAGMA {setting}")
         connection.rollback()  # SQLAlchemy's account of a transaction that these began
         return connection
 
