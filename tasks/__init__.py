@@ -14,6 +14,7 @@ __all__ = [
     "known",
     "llm_task",
     "loop",
+    "noting",
     "observing",
     "otel_names",
     "privacy",

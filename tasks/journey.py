@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from guardrails.messages import explain
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason
-from pricing.clock import now_us, to_us
+from pricing.clock import now_us
 from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
 from pricing.facts import Run, Turn, TurnOutcome
 from pricing.money import Nano
@@ -106,6 +106,9 @@ class Repair:
         return replace(request, messages=[*request.messages, *said, Message("user", self.tell)])
 
 
+_UNCOUNTED = count_tokens("")
+
+
 class Factors(Protocol):
     """Knows what bills have taught about token counts."""
 
@@ -146,7 +149,7 @@ class Journey(Generic[T]):
         """What a stored answer did not cost again; ``None`` when it is not a stored one."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
-        self._counted = count_tokens("")
+        self._counted = _UNCOUNTED
         self._fits = False
         self._hurried = False
         self.turn_id = secrets.token_hex(16)
@@ -338,25 +341,6 @@ class Journey(Generic[T]):
             vault=self.vault,
             judged=self.judged,
         )
-
-    def row(self, decision: Decision) -> dict[str, Any]:
-        """A guard's decision as it is written down."""
-        return {
-            "run_id": decision.run_id,
-            "operation": decision.operation,
-            "guard": decision.guard,
-            "version": decision.version,
-            "mode": decision.mode,
-            "direction": decision.direction,
-            "action": decision.action,
-            "reason": decision.reason,
-            "latency_us": decision.latency_us,
-            "cost_nano": decision.cost_nano,
-            "spans": dump([[span.part, span.start, span.end, span.kind] for span in decision.spans]),
-            "facts": dump(dict(decision.facts) | ({"error": decision.error} if decision.error else {})),
-            "turn_id": self.turn_id,
-            "decided_at": to_us(decision.at),
-        }
 
     def _factor(self, target: Target) -> Factor:
         if self._factors is None:

@@ -99,7 +99,8 @@ class Prompts:
 
 
 def _parts(template: Template, values: Mapping[str, object]) -> tuple[str, str]:
-    context = template.new_context(dict(values))
+    # Shared, or Jinja2 copies its globals one by one, through a chain of maps.
+    context = template.new_context({**template.environment.globals, **values}, shared=True)
     parts = {name: "".join(block(context)) for name, block in template.blocks.items() if name in {"system", "user"}}
     if "user" in parts:
         return parts.get("system", ""), parts["user"]

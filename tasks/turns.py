@@ -24,6 +24,7 @@ from tasks.breaker import Breaker
 from tasks.capturing import Content, Exchanged
 from tasks.itinerary import Itinerary
 from tasks.journey import Factors, Journey, Limits, Question, Repair
+from tasks.noting import decision_row
 from tasks.privacy import texts_of, with_texts
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate
@@ -264,7 +265,7 @@ class Turns:
 
     async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
-        decisions = [journey.row(decision) for decision in journey.decisions]
+        decisions = [decision_row(decision, fact.turn_id) for decision in journey.decisions]
         written = self._ledger.record_turn(fact, decisions)
         await self._attempts.landed(fact.run_id, journey.allowance)
         await written
