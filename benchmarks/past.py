@@ -55,7 +55,7 @@ def fill(store: Store, runs: int, version: str, *, first: int = 0) -> int:
     written = 0
     for name, rows in kinds.items():
         numbers = range(first, first + runs)
-        written += insert(store, schema.metadata.tables[name], rows(numbers, version))
+        written += insert(store, schema.runs.metadata.tables[name], rows(numbers, version))
     with store.write() as connection:
         connection.exec_driver_sql("ANALYZE")
     return written

@@ -7,19 +7,21 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Failed
 from prefect.utilities.hashing import file_hash
 
+from farebox.approving import ASK_HERE, Approver, Present
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.gate import Automation, Ride, admit
 from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
+from farebox.suspending import Suspending
 from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget
 from tasks.known import knowing
 from tasks.llm_task import adopt_signature
@@ -34,6 +36,7 @@ def automation(
     price: str,
     plan: DeclaredPlan,
     budget: Budget = Budget(),  # noqa: B008 - frozen
+    approval: timedelta | None = None,
     name: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -43,6 +46,8 @@ def automation(
         price: what a customer pays for one outcome: ``"3 credits"`` or ``"0.50 USD"``.
         plan: which steps it takes and how often: ``plan(summarize, …) + plan(compose, …)``.
         budget: the limits it sets itself.
+        approval: how long a person may take to decide about a run that no budget has room for: it waits in the Prefect
+            UI as ``NeedsApproval``. Left out, such a run is refused.
         name: how it is called; the function's name with dashes if left out.
         options: anything that ``prefect.flow`` takes.
 
@@ -53,7 +58,7 @@ def automation(
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         called = name or function.__name__.replace("_", "-")
-        spec = Automation(called, Price.parse(price), budget, plan)
+        spec = Automation(called, Price.parse(price), budget, plan, approval)
         plan.plan.check(inspect.signature(function).parameters)
         wrapped = _gated(function, spec)
         settings: dict[str, Any] = {
@@ -97,12 +102,21 @@ class _Gate:
         spare_tracebacks()
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        run_id = _flow_run_id(self._spec.name)
+        flow_run = _flow_run(self._spec.name)
+        run_id = str(flow_run.id)
         try:
-            return admit(get_runtime(), self._spec, run_id, bound.arguments)
+            return admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
         except OverBudget:
             publish(get_runtime(), run_id, self._spec.name)
             raise
+
+    def _approver(self, flow_run: FlowRun) -> Approver | None:
+        """Who can be asked about the run: nobody where its automation does not allow it, or Prefect cannot wait."""
+        if self._spec.approval is None:
+            return None
+        if asker := ASK_HERE.get():
+            return Present(asker, self._spec.approval)
+        return Suspending(flow_run, self._spec.approval) if Suspending.can(flow_run) else None
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The run's parameters by name."""
@@ -112,7 +126,7 @@ class _Gate:
         """Settle and report the run; the state it ends in when it was a decision that ended it."""
         ride.finish(error)
         publish(get_runtime(), ride.run.run_id, self._spec.name)
-        return _decided(error) if isinstance(error, OverBudget | Blocked) else None
+        return _decided(error) if isinstance(error, FareboxError) else None
 
 
 def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
@@ -123,7 +137,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             try:
                 ride = await asyncio.to_thread(gate.open, args, kwargs)
-            except OverBudget as refused:
+            except FareboxError as refused:
                 return _decided(refused)
             try:
                 with _aboard(ride), knowing(gate.given(args, kwargs)):
@@ -142,7 +156,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
         def run(*args: P.args, **kwargs: P.kwargs) -> Any:
             try:
                 ride = gate.open(args, kwargs)
-            except OverBudget as refused:
+            except FareboxError as refused:
                 return _decided(refused)
             try:
                 with _aboard(ride), knowing(gate.given(args, kwargs)):
@@ -171,19 +185,26 @@ def _aboard(ride: Ride) -> Iterator[None]:
 
 
 def _decided(error: FareboxError) -> State[Any]:
-    """A decision is a Cancelled state with a name of its own: a Failed one would be retried."""
-    name = "OverBudget" if isinstance(error, OverBudget) else "Blocked"
-    return Cancelled(name=name, message=f"{error.message}\n{error.next_step}".strip())
+    """The state of a run that ended by one of our own errors, named like it: people read it without a traceback.
+
+    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in.
+    """
+    if isinstance(error, NoRun) and FlowRunContext.get() is None:
+        raise error
+    message = f"{error.message}\n{error.next_step}".strip()
+    if isinstance(error, OverBudget | Blocked):
+        return Cancelled(name="OverBudget" if isinstance(error, OverBudget) else "Blocked", message=message)
+    return Failed(name=type(error).__name__, message=message, data=error)
 
 
-def _flow_run_id(name: str) -> str:
+def _flow_run(name: str) -> FlowRun:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise NoRun(
             f"The automation {name!r} was called without Prefect: there is no flow run to quote and hold.",
             next_step="Call the flow itself, not its .fn.",
         )
-    return str(context.flow_run.id)
+    return context.flow_run
 
 
 def _run_name(name: str) -> str:

@@ -8,12 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
+from pricing.approvals import Approved, Decision, Question, lacking
 from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
 from pricing.errors import Blocked, LedgerError, OverBudget
@@ -41,6 +44,8 @@ class Automation:
     price: Price
     budget: Budget
     plan: DeclaredPlan
+    approval: timedelta | None = None
+    """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,36 +100,113 @@ def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
     return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
 
 
-def admit(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> Ride:
+def admit(
+    runtime: Runtime,
+    automation: Automation,
+    run_id: str,
+    parameters: Mapping[str, object],
+    approver: Approver | None = None,
+) -> Ride:
     """Quote a run and hold the quote on every budget that applies.
 
-    Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's.
+    Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
+    that does not fit either, the ``approver`` is asked, if there is one.
 
     Raises:
-        OverBudget: a budget has no room, on neither route; nothing was held, no model was called.
+        OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
         OutOfCredits: whoever pays for the outcome has not enough credits; likewise.
         UnknownPrice: a model of its route has no rate.
     """
+    counter = _Counter(runtime, automation, run_id, parameters)
+    asked = runtime.approvals.open(run_id) if approver is not None else None
+    if approver is not None and asked is not None and (decision := approver.answered(asked)):
+        tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
+    else:
+        tried = counter.take(final=approver is None)
+    while tried.refusals and approver is not None:
+        counter.show(tried)
+        question = counter.question(tried, approver.patience)
+        refused = over_budget(automation, tried.priced, tried.refusals)
+        runtime.approvals.ask(question)
+        tried = counter.carry_out(question, approver.ask(question, refused))
+    counter.show(tried)
+    if tried.refusals:
+        raise over_budget(automation, tried.priced, tried.refusals)
+    return Ride(runtime, tried.run)
 
-    def ask(priced: Priced, *, final: bool) -> tuple[Run, list[BudgetRule], list[Refusal]]:
-        run = _run(runtime, run_id, automation, priced, whose)
-        rules = budget_rules(runtime, automation, run_id, priced, whose)
-        return run, rules, runtime.ledger.admit(run, rules, final=final)
 
-    whose = whose_run(parameters)
-    why = pressure(runtime, standing_rules(runtime, automation, whose))
-    priced = price_run(runtime, automation, parameters, why)
-    run, rules, refusals = ask(priced, final=why is not None)
-    if refusals and why is None:
-        short = max(refusals, key=lambda refusal: refusal.short)
-        why = f"the usual route needs {format_money(short.asked)}, {format_money(short.short)} more than is left"
-        priced = price_run(runtime, automation, parameters, f"{why} of budget {short.budget.name!r}")
-        run, rules, refusals = ask(priced, final=True)
-    for watcher in runtime.watchers:
-        watcher.quoted(run, priced.quote, rules, refusals)
-    if refusals:
-        raise over_budget(automation, priced, refusals)
-    return Ride(runtime, run)
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A run that asked to be admitted, and what came of it: without refusals it is held."""
+
+    priced: Priced
+    run: Run
+    rules: list[BudgetRule]
+    refusals: list[Refusal]
+
+
+class _Counter:
+    """Where one run asks to be admitted."""
+
+    def __init__(self, runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
+        self._runtime = runtime
+        self._automation = automation
+        self._run_id = run_id
+        self._parameters = parameters
+        self._whose = whose_run(parameters)
+        self._first: _Tried | None = None
+
+    def take(self, *, final: bool) -> _Tried:
+        """Try the usual route, then the economic one; the latter at once where money runs short."""
+        why = self._pressure()
+        self._first = tried = self._try(why, final=final and why is not None)
+        if tried.refusals and why is None:
+            tried = self._try(_too_dear(tried.refusals), final=final)
+        return tried
+
+    def question(self, tried: _Tried, patience: timedelta) -> Question:
+        """What a person is asked once no route fits: about the first one tried, and the one tried last beside it."""
+        first = self._first or tried
+        return Question(first.run, tried.run.held_nano, lacking(first.refusals), datetime.now(UTC) + patience)
+
+    def carry_out(self, question: Question, decision: Decision | None) -> _Tried:
+        """Admit the run as somebody decided; ``None`` is that nobody did in time.
+
+        Raises:
+            OverBudget: it is not to run.
+        """
+        approved = Approved(question, decision) if decision is not None else None
+        if approved is None or approved.decision.choice == "refuse":
+            self._runtime.ledger.turn_down(question, decision)
+            raise turned_down(question, decision)
+        why = f"{approved.decision.by} chose it" if approved.decision.choice == "cheaper" else self._pressure()
+        self._first = tried = self._try(why, final=False, approved=approved)
+        return tried
+
+    def show(self, tried: _Tried) -> None:
+        """Tell whoever watches."""
+        for watcher in self._runtime.watchers:
+            watcher.quoted(tried.run, tried.priced.quote, tried.rules, tried.refusals)
+
+    def _pressure(self) -> str | None:
+        return pressure(self._runtime, standing_rules(self._runtime, self._automation, self._whose))
+
+    def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
+        priced = price_run(self._runtime, self._automation, self._parameters, economic)
+        if approved is not None:
+            priced = replace(priced, hold=min(priced.hold, approved.hold))
+        run = _run(self._runtime, self._run_id, self._automation, priced, self._whose)
+        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._whose)
+        return _Tried(priced, run, rules, self._runtime.ledger.admit(run, rules, final=final, approved=approved))
+
+
+def _too_dear(refusals: Sequence[Refusal]) -> str:
+    """Why the usual route is not taken."""
+    short = max(refusals, key=lambda refusal: refusal.short)
+    return (
+        f"the usual route needs {format_money(short.asked)}, {format_money(short.short)} more than is left "
+        f"of budget {short.budget.name!r}"
+    )
 
 
 def _run(runtime: Runtime, run_id: str, automation: Automation, priced: Priced, whose: Whose) -> Run:

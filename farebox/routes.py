@@ -69,8 +69,11 @@ def pressure(runtime: Runtime, rules: Iterable[BudgetRule]) -> str | None:
     states = {(state.scope, state.key, state.window): state for state in runtime.ledger.budgets()}
     for rule in rules:
         state = states.get((rule.scope, rule.key, rule.window))
-        if state is not None and state.spent and state.spent >= runtime.settings.routing.pressure * rule.limit:
-            return f"budget {rule.name!r} is {state.spent / rule.limit:.0%} spent"
+        if state is None or not state.spent:
+            continue
+        limit = state.limit if state.raised else rule.limit
+        if state.spent >= runtime.settings.routing.pressure * limit:
+            return f"budget {rule.name!r} is {state.spent / limit:.0%} spent"
     return None
 
 

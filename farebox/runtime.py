@@ -18,6 +18,7 @@ from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
 from farebox.settings import Settings, find_root, load_settings
 from farebox.targets import answering, build_target
+from pricing.approvals import Approvals
 from pricing.archive import Archive
 from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
@@ -84,6 +85,7 @@ class Runtime:
             store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds, warn=tell_soft_threshold
         )
         self.limits = StatedLimits(store)
+        self.approvals = Approvals(store)
         self.wallets = Wallets(store)
         self.archive = Archive(settings.archive.folder or self.home / "archive", store)
         self.replica = Replica(self.home / "replica.duckdb", store, self.archive.folder)

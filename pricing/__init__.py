@@ -1,6 +1,7 @@
 """Money, rates, the ledger, budgets, quotes and reports: the ground floor."""
 
 __all__ = [
+    "approvals",
     "archive",
     "at_once",
     "betting",
@@ -8,6 +9,7 @@ __all__ = [
     "captures",
     "circuits",
     "clock",
+    "columns",
     "duck",
     "entries",
     "errors",

@@ -7,8 +7,8 @@ the caller's, so that it commits with the facts it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -71,6 +71,8 @@ class BudgetState:
     held: Nano
     soft: Nano | None = None
     soft_at: datetime | None = None
+    raised: bool = False
+    """By a person, for this window."""
 
     @property
     def left(self) -> Nano:
@@ -179,17 +181,21 @@ def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set"
     )
 
 
-def take(connection: Connection, amounts: Mapping[str, Nano]) -> list[Refusal]:
+def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection[str] = ()) -> list[Refusal]:
     """Hold each amount on the budget of that id, in the order of the ids; the refusals of those without room.
 
-    When there is any refusal the caller must roll its transaction (or savepoint) back: all or nothing.
+    Those in ``beyond`` need none: a person lets this run overdraw them. When there is any refusal the caller must roll
+    its transaction (or savepoint) back: all or nothing.
     """
     refused = [
         budget_id
         for budget_id, amount in sorted(amounts.items())
         if connection.execute(
             sa.update(schema.budgets)
-            .where(_B.budget_id == budget_id, _B.spent_nano + _B.held_nano + amount <= _B.limit_nano)
+            .where(
+                _B.budget_id == budget_id,
+                sa.true() if budget_id in beyond else _B.spent_nano + _B.held_nano + amount <= _B.limit_nano,
+            )
             .values(held_nano=_B.held_nano + amount)
         ).rowcount
         == 0
@@ -201,6 +207,21 @@ def lacking(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
     """The budgets that have less left than is needed of them, without holding anything."""
     states = _states(connection, _B.budget_id.in_(list(needs))) if needs else []
     return [Refusal(state, needs[state.budget_id]) for state in states if state.left < needs[state.budget_id]]
+
+
+def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: Mapping[str, Nano], now: int) -> None:
+    """Raise the limits of the budgets with these ids, of those in ``rules``, in their current windows only."""
+    for state in states(connection, more):
+        limit = state.limit + more[state.budget_id]
+        values = {"limit_nano": limit, "raised_nano": limit}
+        connection.execute(sa.update(schema.budgets).where(_B.budget_id == state.budget_id).values(values))
+        if state.window != "run":
+            write_change(connection, replace(rules[state.budget_id], limit=limit), "window", now)
+
+
+def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetState]:
+    """The budgets of these ids."""
+    return _states(connection, _B.budget_id.in_(list(budget_ids)))
 
 
 def newly_soft(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
@@ -252,6 +273,7 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
             held=row.held_nano,
             soft=row.soft_nano,
             soft_at=from_us(row.soft_at) if row.soft_at else None,
+            raised=row.raised_nano is not None,
         )
         for row in connection.execute(query)
     ]
@@ -260,10 +282,11 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
 def _upsert(connection: Connection, row: dict[str, Any]) -> sa.Executable:
     """Answers with the row's id when it is new or its limits changed."""
     added = insert_into(connection, schema.budgets).values(row)
-    changed = (_B.limit_nano != row["limit_nano"]) | _B.soft_nano.is_distinct_from(row["soft_nano"])
+    limit = sa.case((_B.raised_nano > row["limit_nano"], _B.raised_nano), else_=row["limit_nano"])
+    changed = (_B.limit_nano != limit) | _B.soft_nano.is_distinct_from(row["soft_nano"])
     # A row without a change is locked all the same.
     return added.on_conflict_do_update(
         index_elements=["budget_id"],
-        set_={"limit_nano": row["limit_nano"], "soft_nano": row["soft_nano"]},
+        set_={"limit_nano": limit, "soft_nano": row["soft_nano"]},
         where=changed,
     ).returning(_B.budget_id)

@@ -8,14 +8,14 @@ worst case, which then is held too, past the limit if need be: the record is nev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import budgets, grants, schema
+from pricing import budgets, columns, grants, schema
 from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import RunExpired
 from pricing.hot import Hot
@@ -31,16 +31,16 @@ _SET_ASIDE = Hot(
     .where(
         _OF_RUN,
         _H.by_operation.is_(sa.false()),
-        _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=schema.Number),
+        _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=columns.Number),
     )
-    .values(inflight_nano=_H.inflight_nano + sa.bindparam("worst", type_=schema.Number))
+    .values(inflight_nano=_H.inflight_nano + sa.bindparam("worst", type_=columns.Number))
 )
 _CHARGE = Hot(
     sa.update(schema.holds)
     .where(_OF_RUN)
     .values(
-        inflight_nano=_H.inflight_nano - sa.bindparam("worst", type_=schema.Number),
-        used_nano=_H.used_nano + sa.bindparam("cost", type_=schema.Number),
+        inflight_nano=_H.inflight_nano - sa.bindparam("worst", type_=columns.Number),
+        used_nano=_H.used_nano + sa.bindparam("cost", type_=columns.Number),
     )
     .returning(_H.amount_nano, _H.used_nano, _H.by_operation)
 )
@@ -75,14 +75,22 @@ class Settled:
 
 
 def open_hold(
-    connection: Connection, run_id: str, amount: Nano, wanted: Mapping[str, BudgetRule], lease_until: int
+    connection: Connection,
+    run_id: str,
+    amount: Nano,
+    wanted: Mapping[str, BudgetRule],
+    lease_until: int,
+    *,
+    beyond: Collection[str] = (),
 ) -> list[Refusal]:
     """Reserve ``amount`` on every budget, all or nothing: with a refusal the caller rolls back.
 
-    Budgets of single operations must have what they need; their attempts hold it.
+    Budgets of single operations must have what they need; their attempts hold it. Of the others those in ``beyond``
+    may be overdrawn.
     """
     needs = {budget_id: rule.needs for budget_id, rule in wanted.items() if rule.operation is not None}
-    refusals = budgets.take(connection, {budget_id: amount for budget_id in wanted if budget_id not in needs})
+    whole = {budget_id: amount for budget_id in wanted if budget_id not in needs}
+    refusals = budgets.take(connection, whole, beyond)
     if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
     ordinal = connection.execute(

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import budgets, grants, holds, schema
+from pricing import approvals, budgets, grants, holds, schema
+from pricing.approvals import Approved, Decision, Question
 from pricing.budgets import BudgetRule, BudgetState, Refusal
 from pricing.clock import from_us, now_us
 from pricing.entries import Begin, End, Tell
@@ -87,13 +88,16 @@ class Ledger:
 
     # A run's own life ------------------------------------------------------------------------------------------------
 
-    def admit(self, run: Run, rules: Sequence[BudgetRule], *, final: bool = True) -> list[Refusal]:
+    def admit(
+        self, run: Run, rules: Sequence[BudgetRule], *, final: bool = True, approved: Approved | None = None
+    ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
         Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
-        is reserved with it, where the run's user or organisation has a wallet.
+        is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
+        room, and is written down with it.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
@@ -104,13 +108,22 @@ class Ledger:
         def work(connection: Connection) -> tuple[list[Refusal], Shortage | None, list[BudgetState]]:
             short, soft = None, list[BudgetState]()
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
+            asked_at = approvals.close(connection, run.run_id) if approved else None
+            beyond: tuple[str, ...] = ()
+            if approved and asked_at is not None:
+                approvals.make_room(connection, approved, wanted, now)
+                beyond = approved.beyond
             with connection.begin_nested() as savepoint:
-                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, now + self.lease_us)
+                lease = now + self.lease_us
+                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, lease, beyond=beyond)
                 short = None if refusals else grants.reserve(connection, run, now)
                 if refusals or short:
                     savepoint.rollback()
                 else:
                     soft = budgets.newly_soft(connection, wanted, now)
+            if approved and asked_at is not None:
+                done = not refusals and not short
+                approvals.write_decision(connection, approved.question, approved.decision, asked_at, now, admitted=done)
             if final or not refusals:
                 self._write_run(connection, run)
             if final and refusals:
@@ -125,6 +138,25 @@ class Ledger:
         if short:
             raise short.error(run.automation)
         return refusals
+
+    def refuse(self, run: Run, refusals: Sequence[Refusal]) -> None:
+        """Write a run down as refused before it began: somebody looked ahead."""
+        with self.store.write(durable=True) as connection:
+            self._write_run(connection, run)
+            self._write_refusal(connection, run, refusals, self._clock())
+
+    def turn_down(self, question: Question, decision: Decision | None) -> bool:
+        """Write down that a person refused a run, or that nobody decided in time; false when it was decided before."""
+        now, run = self._clock(), question.run
+        with self.store.write(durable=True) as connection:
+            asked_at = approvals.close(connection, run.run_id)
+            if asked_at is None:
+                return False
+            approvals.write_decision(connection, question, decision, asked_at, now, admitted=False)
+            self._write_run(connection, run)
+            why = "nobody decided in time" if decision is None else f"refused by {decision.by}"
+            self._write_end(connection, run, why, list(question.lacking), now)
+        return True
 
     def settle(self, run_id: str, outcome: RunOutcome, reason: str | None = None) -> Settled | None:
         """Charge what was spent, release the rest. ``None`` when the hold was settled before (its lease ran out)."""
@@ -272,6 +304,11 @@ class Ledger:
     def _write_refusal(
         self, connection: Connection, run: Run, refusals: Sequence[Refusal | Shortage], now: int
     ) -> None:
+        why = "; ".join(refusal.explain() for refusal in refusals)
+        self._write_end(connection, run, why, [r.budget.budget_id for r in refusals if isinstance(r, Refusal)], now)
+
+    def _write_end(self, connection: Connection, run: Run, why: str, budget_ids: Sequence[str], now: int) -> None:
+        """The settlement of a run that never began."""
         before = sa.select(sa.func.count()).select_from(schema.settlements)
         ordinal = connection.execute(before.where(schema.settlements.c.run_id == run.run_id)).scalar_one()
         connection.execute(
@@ -282,8 +319,8 @@ class Ledger:
                 quality=run.quality,
                 stand_in=run.stand_in,
                 outcome="over_budget",
-                reason="refused before the run: " + "; ".join(refusal.explain() for refusal in refusals),
-                budgets=json.dumps([r.budget.budget_id for r in refusals if isinstance(r, Refusal)]),
+                reason=f"refused before the run: {why}",
+                budgets=json.dumps(list(budget_ids)),
                 held_nano=0,
                 spent_nano=0,
                 released_nano=0,

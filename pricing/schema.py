@@ -6,100 +6,58 @@ prompt, an answer, a key or personal data. ``migrations/`` builds these tables; 
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import Boolean, Column, Float, Index, Table, Text, false
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, false
+from pricing.columns import Number, fact, key, metadata, number, text, usage
 
-from pricing.transaction_ids import TransactionId, current_transaction
-
-VERSION = "0004"
+VERSION = "0005"
 """The migration these tables correspond to."""
 
-metadata = MetaData()
-
-Number = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits everywhere; SQLite numbers rows only in columns it calls INTEGER."""
-
-
-def _fact(name: str, *columns: Column[Any] | Index) -> Table:
-    return Table(
-        name,
-        metadata,
-        Column("seq", Number, primary_key=True, autoincrement=True),
-        Column(
-            "xid",
-            TransactionId().with_variant(Integer(), "sqlite"),
-            nullable=False,
-            server_default=current_transaction(),
-        ),
-        *columns,
-        Index(f"ix_{name}_xid", "xid").ddl_if(dialect="postgresql"),
-        sqlite_autoincrement=True,
-    )
-
-
-def _text(name: str, *, optional: bool = False) -> Column[Any]:
-    return Column(name, Text, nullable=optional)
-
-
-def _number(name: str, *, optional: bool = False) -> Column[Any]:
-    return Column(name, Number, nullable=optional)
-
-
-def _key(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, primary_key=True)
-
-
-def _usage() -> list[Column[Any]]:
-    names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
-    return [_number(f"{name}_tokens", optional=True) for name in names]
-
-
-runs = _fact(
+runs = fact(
     "runs",
     Column("run_id", Text, nullable=False, unique=True),
-    _text("automation"),
-    _text("quality"),
-    _text("user_id", optional=True),
-    _text("org_id", optional=True),
-    _text("plan"),
-    _text("routes"),
-    _text("rate_version"),
-    _text("method"),
-    _number("history"),
-    _number("point_nano"),
-    _number("p50_nano"),
-    _number("p95_nano"),
-    _number("ceiling_nano"),
-    _number("held_nano"),
+    text("automation"),
+    text("quality"),
+    text("user_id", optional=True),
+    text("org_id", optional=True),
+    text("plan"),
+    text("routes"),
+    text("rate_version"),
+    text("method"),
+    number("history"),
+    number("point_nano"),
+    number("p50_nano"),
+    number("p95_nano"),
+    number("ceiling_nano"),
+    number("held_nano"),
     Column("stand_in", Boolean, nullable=False),
-    _number("started_at"),
+    number("started_at"),
     Column("tags", Text, nullable=False, server_default="[]"),
-    _number("price_credits", optional=True),
-    _number("price_nano", optional=True),
+    number("price_credits", optional=True),
+    number("price_nano", optional=True),
 )
 """One row per run that asked to start, with the quote it was given; refused ones included.
 
 ``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth.
 """
 
-turns = _fact(
+turns = fact(
     "turns",
     Column("turn_id", Text, nullable=False, unique=True),
-    _text("run_id"),
-    _text("operation"),
-    _text("prompt"),
-    _text("prompt_version"),
-    _text("route"),
-    _text("outcome"),
-    _text("reason", optional=True),
-    _text("target", optional=True),
-    _number("attempts"),
+    text("run_id"),
+    text("operation"),
+    text("prompt"),
+    text("prompt_version"),
+    text("route"),
+    text("outcome"),
+    text("reason", optional=True),
+    text("target", optional=True),
+    number("attempts"),
     Column("repaired", Boolean, nullable=False),
     Column("complexity", Float, nullable=True),
-    _number("saved_nano"),
-    _number("started_at"),
-    _number("duration_us"),
+    number("saved_nano"),
+    number("started_at"),
+    number("duration_us"),
     Index("ix_turns_run_id", "run_id"),
 )
 """One model exchange as the automation sees it: answered, stored, failed, blocked or stopped.
@@ -107,35 +65,35 @@ turns = _fact(
 ``saved_nano`` is what a stored answer did not cost again, ``complexity`` the score that chose a tier, if one did.
 """
 
-attempts = _fact(
+attempts = fact(
     "attempts",
     Column("attempt_id", Text, nullable=False, unique=True),
-    _text("turn_id"),
-    _text("run_id"),
-    _text("operation"),
-    _number("hop"),
-    _number("ordinal"),
-    _text("reason"),
-    _text("target"),
-    _text("provider"),
-    _text("account"),
-    _text("model"),
-    _text("tier"),
+    text("turn_id"),
+    text("run_id"),
+    text("operation"),
+    number("hop"),
+    number("ordinal"),
+    text("reason"),
+    text("target"),
+    text("provider"),
+    text("account"),
+    text("model"),
+    text("tier"),
     Column("stand_in", Boolean, nullable=False),
-    _text("outcome"),
-    _number("status", optional=True),
-    _text("code", optional=True),
-    _text("phase", optional=True),
-    _text("request_id", optional=True),
-    *_usage(),
-    _number("worst_nano"),
-    _number("cost_nano"),
-    _text("priced"),
-    _number("saved_nano"),
-    _text("rate_version"),
-    _number("started_at"),
-    _number("duration_us"),
-    _number("estimated_input", optional=True),
+    text("outcome"),
+    number("status", optional=True),
+    text("code", optional=True),
+    text("phase", optional=True),
+    text("request_id", optional=True),
+    *usage(),
+    number("worst_nano"),
+    number("cost_nano"),
+    text("priced"),
+    number("saved_nano"),
+    text("rate_version"),
+    number("started_at"),
+    number("duration_us"),
+    number("estimated_input", optional=True),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -143,37 +101,37 @@ attempts = _fact(
 ``saved_nano`` is what prompt caching took off it (negative when a cache was written and not read);
 ``estimated_input`` what its input was thought to count before it was sent."""
 
-adjustments = _fact(
+adjustments = fact(
     "adjustments",
-    _text("attempt_id"),
-    _text("run_id"),
-    _text("reason"),
-    *_usage(),
-    _number("cost_delta_nano"),
-    _number("recorded_at"),
+    text("attempt_id"),
+    text("run_id"),
+    text("reason"),
+    *usage(),
+    number("cost_delta_nano"),
+    number("recorded_at"),
     Index("ix_adjustments_run_id", "run_id"),
 )
 """What a later finding changed about an attempt: facts are corrected by facts."""
 
-settlements = _fact(
+settlements = fact(
     "settlements",
-    _text("run_id"),
-    _number("ordinal"),
-    _text("automation"),
-    _text("quality"),
+    text("run_id"),
+    number("ordinal"),
+    text("automation"),
+    text("quality"),
     Column("stand_in", Boolean, nullable=False),
-    _text("outcome"),
-    _text("reason", optional=True),
-    _text("budgets"),
-    _number("held_nano"),
-    _number("spent_nano"),
-    _number("released_nano"),
+    text("outcome"),
+    text("reason", optional=True),
+    text("budgets"),
+    number("held_nano"),
+    number("spent_nano"),
+    number("released_nano"),
     Column("score", Float, nullable=True),
-    _text("rate_version"),
-    _number("ended_at"),
-    _text("wallet", optional=True),
-    _number("charged_credits", optional=True),
-    _number("charged_nano", optional=True),
+    text("rate_version"),
+    number("ended_at"),
+    text("wallet", optional=True),
+    number("charged_credits", optional=True),
+    number("charged_nano", optional=True),
     Index("ix_settlements_history", "automation", "quality", "stand_in", "seq"),
     Index("ix_settlements_run_id", "run_id", "ordinal", unique=True),
 )
@@ -182,72 +140,91 @@ settlements = _fact(
 ``charged_nano`` is what the outcome earned: its price, or 0 when it failed; ``wallet`` paid it, if anybody's did.
 """
 
-guard_decisions = _fact(
+guard_decisions = fact(
     "guard_decisions",
-    _text("run_id"),
-    _text("operation"),
-    _text("guard"),
-    _text("version"),
-    _text("mode"),
-    _text("direction"),
-    _text("action"),
-    _text("reason", optional=True),
-    _number("latency_us"),
-    _number("cost_nano"),
-    _text("spans"),
-    _number("decided_at"),
-    _text("facts", optional=True),
-    _text("turn_id", optional=True),
+    text("run_id"),
+    text("operation"),
+    text("guard"),
+    text("version"),
+    text("mode"),
+    text("direction"),
+    text("action"),
+    text("reason", optional=True),
+    number("latency_us"),
+    number("cost_nano"),
+    text("spans"),
+    number("decided_at"),
+    text("facts", optional=True),
+    text("turn_id", optional=True),
     Index("ix_guard_decisions_run_id", "run_id"),
 )
 """What a guard said about one exchange: positions in ``spans``, counts and limits in ``facts``, both JSON, no text."""
 
-guard_reviews = _fact(
+guard_reviews = fact(
     "guard_reviews",
-    _number("decision"),
-    _text("verdict"),
-    _text("origin"),
-    _number("reviewed_at"),
+    number("decision"),
+    text("verdict"),
+    text("origin"),
+    number("reviewed_at"),
     Index("ix_guard_reviews_decision", "decision"),
 )
 """What a person found of a guard's decision (its ``seq``): ``right`` or ``wrong``; the latest one counts."""
 
-circuit_events = _fact(
+circuit_events = fact(
     "circuit_events",
-    _text("target"),
-    _text("event"),
-    _text("reason", optional=True),
-    _number("level"),
-    _number("open_until"),
-    _number("happened_at"),
+    text("target"),
+    text("event"),
+    text("reason", optional=True),
+    number("level"),
+    number("open_until"),
+    number("happened_at"),
 )
 """A circuit that opened, was probed or closed."""
 
-budget_changes = _fact(
+budget_changes = fact(
     "budget_changes",
-    _text("scope"),
-    _text("key"),
-    _text("span"),
-    _number("limit_nano", optional=True),
-    _number("soft_nano", optional=True),
-    _text("origin"),
-    _number("changed_at"),
+    text("scope"),
+    text("key"),
+    text("span"),
+    number("limit_nano", optional=True),
+    number("soft_nano", optional=True),
+    text("origin"),
+    number("changed_at"),
 )
 """Each limit as it came to be: ``origin`` is ``set`` (by a person; no limit: taken back) or ``window`` (in force)."""
 
-credit_entries = _fact(
+credit_entries = fact(
     "credit_entries",
-    _text("wallet_id"),
-    _text("grant_id"),
-    _text("run_id", optional=True),
-    _text("debit"),
-    _text("credit"),
-    _number("credits"),
-    _number("recorded_at"),
+    text("wallet_id"),
+    text("grant_id"),
+    text("run_id", optional=True),
+    text("debit"),
+    text("credit"),
+    number("credits"),
+    number("recorded_at"),
     Index("ix_credit_entries_wallet_id", "wallet_id", "seq"),
 )
 """Credits that moved from one account of a grant (``debit``) to another (``credit``): both sides of a double entry in
 one row. Accounts: ``issued``, ``available``, ``held``, ``charged``, ``expired``, ``rolled_over``."""
+
+approvals = fact(
+    "approvals",
+    text("run_id"),
+    text("automation"),
+    text("choice"),
+    text("decided_by", optional=True),
+    number("hold_nano"),
+    text("budgets"),
+    number("asked_at"),
+    number("decided_at"),
+    Index("ix_approvals_run_id", "run_id"),
+)
+"""What a person decided about a run that budgets had no room for: ``once``, ``cheaper``, ``raise``, ``refuse``, or
+``timed_out`` where nobody did.
+
+``budgets`` is JSON: by the id of each budget named, the nano-dollars it was overdrawn or raised by; else those that it
+is short. ``hold_nano`` is what was approved, or asked for.
+"""
 
 FACTS = (
     runs,
@@ -260,19 +237,20 @@ FACTS = (
     circuit_events,
     budget_changes,
     credit_entries,
+    approvals,
 )
 
-rate_slots = Table("rate_slots", metadata, _key("subject"), _key("slot", Number), _number("used_at"))
+rate_slots = Table("rate_slots", metadata, key("subject"), key("slot", Number), number("used_at"))
 """The places of a moving window, as many as it admits: each is taken again once its last use is out of the window."""
 
 circuits = Table(
     "circuits",
     metadata,
     Column("target", Text, primary_key=True),
-    _number("level"),
-    _number("open_until"),
-    _number("probe_until"),
-    _text("reason"),
+    number("level"),
+    number("open_until"),
+    number("probe_until"),
+    text("reason"),
 )
 """Targets in quarantine until ``open_until``; then one caller at a time may try, with a claim until ``probe_until``."""
 
@@ -280,31 +258,33 @@ budgets = Table(
     "budgets",
     metadata,
     Column("budget_id", Text, primary_key=True),
-    _text("name"),
-    _text("scope"),
-    _text("key"),
-    _text("span"),
-    _number("starts_at"),
-    _number("ends_at", optional=True),
-    _number("limit_nano"),
-    _number("spent_nano"),
-    _number("held_nano"),
-    _number("soft_nano", optional=True),
-    _number("soft_at", optional=True),
+    text("name"),
+    text("scope"),
+    text("key"),
+    text("span"),
+    number("starts_at"),
+    number("ends_at", optional=True),
+    number("limit_nano"),
+    number("spent_nano"),
+    number("held_nano"),
+    number("soft_nano", optional=True),
+    number("soft_at", optional=True),
+    number("raised_nano", optional=True),
 )
 """One budget in one window. ``span`` is the window's kind: run, day, week or month.
 
-``soft_nano`` is the threshold to tell of, ``soft_at`` when it was reached.
+``soft_nano`` is the threshold to tell of, ``soft_at`` when it was reached; ``raised_nano`` is the limit that a person
+raised it to for this window, whatever its rule says.
 """
 
 budget_settings = Table(
     "budget_settings",
     metadata,
-    _key("scope"),
-    _key("key"),
-    _key("span"),
-    _number("limit_nano"),
-    _text("soft"),
+    key("scope"),
+    key("key"),
+    key("span"),
+    number("limit_nano"),
+    text("soft"),
 )
 """Limits that people set with ``farebox budgets set``; ``soft`` as they wrote it."""
 
@@ -312,45 +292,60 @@ holds = Table(
     "holds",
     metadata,
     Column("run_id", Text, primary_key=True),
-    _number("ordinal"),
-    _number("amount_nano"),
-    _number("used_nano"),
-    _number("inflight_nano"),
-    _number("lease_until"),
+    number("ordinal"),
+    number("amount_nano"),
+    number("used_nano"),
+    number("inflight_nano"),
+    number("lease_until"),
     Column("by_operation", Boolean, nullable=False, server_default=false()),
     Index("ix_holds_lease_until", "lease_until"),
 )
 """``by_operation``: some of its budgets are of single operations, and so held attempt by attempt."""
 
-hold_budgets = Table("hold_budgets", metadata, _key("run_id"), _key("budget_id"), _text("operation", optional=True))
+hold_budgets = Table("hold_budgets", metadata, key("run_id"), key("budget_id"), text("operation", optional=True))
 """What a run is held on; with an ``operation``, only the attempts of that operation are."""
 
 inflight = Table(
     "inflight",
     metadata,
     Column("attempt_id", Text, primary_key=True),
-    _text("run_id"),
-    _number("worst_nano"),
-    _text("intent"),
+    text("run_id"),
+    number("worst_nano"),
+    text("intent"),
     Index("ix_inflight_run_id", "run_id"),
 )
 """What was about to be sent; ``intent`` is the attempt's row as far as it is known, as JSON."""
 
-wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), _number("opened_at"))
+questions = Table(
+    "questions",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    number("hold_nano"),
+    number("cheaper_nano"),
+    text("budgets"),
+    text("run"),
+    number("asked_at"),
+    number("due_at"),
+)
+"""Runs that a person is asked about: what they would hold, as they are and on the cheapest route, by the budgets that
+have no room for it what these are short (JSON), and the run's own row (JSON), to be written down once it is decided.
+"""
+
+wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), number("opened_at"))
 """``org:acme`` or ``user:ana``; its row is locked while its grants change."""
 
 grants = Table(
     "grants",
     metadata,
     Column("grant_id", Text, primary_key=True),
-    _text("wallet_id"),
-    _number("granted_credits"),
-    _number("available_credits"),
-    _number("held_credits"),
-    _number("priority"),
-    _number("rollover_credits"),
-    _number("granted_at"),
-    _number("expires_at", optional=True),
+    text("wallet_id"),
+    number("granted_credits"),
+    number("available_credits"),
+    number("held_credits"),
+    number("priority"),
+    number("rollover_credits"),
+    number("granted_at"),
+    number("expires_at", optional=True),
     Index("ix_grants_wallet_id", "wallet_id"),
 )
 """Credits that somebody was given, and what is left of them."""
@@ -360,7 +355,7 @@ credit_holds = Table(
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("grant_id", Text, primary_key=True),
-    _number("credits"),
+    number("credits"),
 )
 """Credits set aside for the outcome of a run under way."""
 
@@ -368,18 +363,18 @@ segments = Table(
     "segments",
     metadata,
     Column("ordinal", Number, primary_key=True, autoincrement=False),
-    _number("runs"),
-    _number("before"),
-    _text("files"),
-    _number("sealed_at"),
-    _number("pruned_at", optional=True),
+    number("runs"),
+    number("before"),
+    text("files"),
+    number("sealed_at"),
+    number("pruned_at", optional=True),
 )
 """What was archived: runs whose facts are in Parquet files and, once ``pruned_at`` is set, no longer here.
 
 ``files`` is JSON, by table: how many rows, and the file's SHA-256. ``before``: when the newest run was to have ended.
 """
 
-meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), text("value"))
 """``epoch``: the identity of this ledger, so that a replica notices that it belongs to another. On Postgres also
 ``writer:…``: the last transaction of each thread that writes, by which it knows whether an unanswered commit was made.
 """

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pricing.schema import metadata
+from pricing.schema import runs
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=runs.metadata)
 context.run_migrations()

@@ -103,7 +103,7 @@ def test_migrations_build_exactly_the_schema(store: Store):
             (lambda _, name, kind, *__: not (kind == "index" and name.endswith("_xid"))) if store.is_sqlite else None
         )
         context = MigrationContext.configure(connection, opts={"include_object": postgres_only})
-        differences = compare_metadata(context, schema.metadata)
+        differences = compare_metadata(context, schema.runs.metadata)
     assert differences == []
     with store.read() as connection:
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == schema.VERSION

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing import schema
+from pricing.columns import metadata
 from pricing.replica import Replica
 from pricing.reports import overview
 from pricing.reports.target_health import target_health
@@ -41,7 +41,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copied]:
 def filled(table: str, **known: Any) -> Fact:
     """A row with something in every column that must have it."""
     row = dict(known)
-    for column in schema.metadata.tables[table].columns:
+    for column in metadata.tables[table].columns:
         if column.name in {"seq", "xid"} or column.name in row or column.nullable:
             continue
         row[column.name] = "" if column.type.python_type is str else 0
@@ -100,7 +100,7 @@ def history(draw: Any) -> list[list[Fact]]:
 def write(store: Store, facts: list[Fact]) -> None:
     with store.write() as connection:
         for fact in facts:
-            connection.execute(schema.metadata.tables[fact.table].insert().values(**fact.row))
+            connection.execute(metadata.tables[fact.table].insert().values(**fact.row))
 
 
 def rollups(replica: Replica) -> dict[str, Counter[Any]]:

@@ -14,7 +14,7 @@ from farebox import Agent, ask, automation, llm_task, plan
 from farebox.capturing import ContentSettings
 from farebox.doctor import Patient, check_content
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing import columns, schema
 from pricing.captures import Captures
 from pricing.clock import now_us
 from pricing.errors import Blocked
@@ -182,7 +182,7 @@ def test_what_is_deleted_is_gone(runtime: Runtime, project: Project):
 
 
 def test_nothing_of_it_is_a_fact(runtime: Runtime):
-    assert "captured_turns" not in {table.name for table in schema.metadata.sorted_tables}
+    assert "captured_turns" not in {table.name for table in columns.metadata.sorted_tables}
     with riding(runtime, letters, {}):
         chat.fn("the quick brown hippopotamus")
     runtime.replica.sync()
