@@ -2,6 +2,7 @@
 # make test   lint, types and every test
 # make check  lint and types only
 # make bench  the benchmarks, one table each
+# make test-extras  the test of the task runners with Ray too, which is too large for every day
 
 SHELL := /bin/sh
 VENV := .venv
@@ -11,13 +12,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-extras check bench lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
 
 test: check
 	$(BIN)/python -m pytest -n 2
+
+test-extras: $(VENV)/dev-ready
+	@grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements-dev.lock > $(VENV)/pins
+	$(BIN)/pip install --quiet --constraint $(VENV)/pins "prefect-ray>=0.6"
+	$(BIN)/python -m pytest tests/runs/test_task_runners.py
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .

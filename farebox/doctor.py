@@ -23,7 +23,7 @@ from farebox.runtime import Runtime
 from farebox.settings import FILE, Settings, load_settings
 from pricing import holds, schema
 from pricing.clock import now_us
-from pricing.errors import ConfigError, FareboxError, LedgerBusy
+from pricing.errors import ConfigError, FareboxError, LedgerError
 from pricing.replica import SHAPE
 from pricing.reports.words import plural
 from tasks.routing import warnings_of
@@ -228,10 +228,8 @@ def check_replica(patient: Patient) -> Iterator[Finding]:
             epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
             same = copy.execute("SELECT epoch, shape FROM about").fetchall() == [(epoch, SHAPE)]
             behind = sum(_rows(ledger, copy, table) for table in schema.FACTS) if same else 0
-    except LedgerBusy as error:
+    except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
         yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
-    except FareboxError as error:
-        yield _failed("replica", error)
     except duckdb.Error:
         yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -205,12 +204,29 @@ class _SandboxAddress:
             return self._url
 
 
-@lru_cache(maxsize=1)
-def get_runtime() -> Runtime:
-    """This process's runtime, for the project we are in.
+class _OncePerProcess:
+    """Builds the runtime for whoever asks first; threads that ask at the same time get the same one."""
 
-    Raises:
-        ConfigError: the settings are wrong.
-    """
-    root = find_root()
-    return Runtime(load_settings(root), root)
+    def __init__(self) -> None:
+        self._building = threading.Lock()
+        self._built: Runtime | None = None
+
+    def __call__(self) -> Runtime:
+        """This process's runtime, for the project we are in.
+
+        Raises:
+            ConfigError: the settings are wrong.
+        """
+        with self._building:
+            if self._built is None:
+                root = find_root()
+                self._built = Runtime(load_settings(root), root)
+            return self._built
+
+    def cache_clear(self) -> None:
+        """Forget it: the next one may be of another project."""
+        with self._building:
+            self._built = None
+
+
+get_runtime = _OncePerProcess()
