@@ -115,7 +115,11 @@ class Pipeline:
     def _blocked(self, verdict: Verdict, guard: str, exchange: Exchange) -> Blocked:
         reason = verdict.reason or Reason.GUARD_ERROR
         facts = {"operation": exchange.operation, "automation": exchange.automation, **verdict.facts}
-        fields: dict[str, FieldValue] = {**facts, "reason": str(reason), "guard": guard}
+        return self.blocked(reason, facts, guard=guard)
+
+    def blocked(self, reason: Reason, facts: Mapping[str, Fact], **more: FieldValue) -> Blocked:
+        """The error of a request that is stopped, in the words of the team's templates or our own."""
+        fields: dict[str, FieldValue] = {**facts, "reason": str(reason), **more}
         try:
             explanation = explain(reason, facts, self._overrides)
         except ConfigError as broken:  # a team's own template must not hide why the request was stopped

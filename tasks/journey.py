@@ -10,12 +10,11 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Generic, Protocol, Self, TypeVar
 
-from guardrails.messages import explain
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason
 from pricing.clock import now_us
-from pricing.errors import Blocked, FareboxError, NoTarget, OverBudget, TurnFailed
+from pricing.errors import FareboxError, NoTarget, OverBudget, TurnFailed
 from pricing.facts import Run, Turn, TurnOutcome
 from pricing.money import Nano
 from pricing.tokens import NOT_LEARNED, Factor, count_tokens
@@ -286,11 +285,11 @@ class Journey(Generic[T]):
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
             widest = self._widest
-            facts = {"window": widest.window}
+            facts: dict[str, Fact] = {"operation": operation, "automation": self.question.run.automation}
+            facts["window"] = widest.window
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
                 facts |= {"tokens": self._expected(widest), "reserved": self.question.request.max_tokens}
-            told = explain(Reason.CONTEXT_LIMIT, facts)
-            return Blocked(told.message, next_step=told.next_step, reason="context_limit", operation=operation)
+            return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(
                 f"The turn {operation!r} failed: {_TOLD.get(kind, kind)}.",
