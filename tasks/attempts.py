@@ -115,6 +115,10 @@ class Slot:
     alternatives: int = 0
     estimated_input: int | None = None
 
+    def may_try_again(self, why: Failure) -> bool:
+        """Whether the same target may be asked again; never once a part of its answer has been shown."""
+        return why.retry_same_target and not (self.sink is not None and self.sink.began)
+
     @property
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
@@ -184,7 +188,7 @@ class Attempts:
         try:
             return await self._once(slot, request, slot.reason)
         except AttemptFailed as failed:
-            if not failed.failure.retry_same_target:
+            if not slot.may_try_again(failed.failure):
                 raise
             return await self._again(slot, request, failed)
 
@@ -213,7 +217,7 @@ class Attempts:
             return state.attempt_number > self._retries or not _worth_waiting(slot, state)
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.failure.retry_same_target),
+            retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and slot.may_try_again(e.failure)),
             wait=wait,
             stop=stop,
             before_sleep=tell_why,
@@ -271,8 +275,6 @@ class Attempts:
             why, usage = error.failure, error.usage or Usage()
             self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
             await self.landed(slot.run_id, slot.allowance)
-            if slot.sink is not None and slot.sink.began:
-                raise slot.sink.broken(why.kind) from None
             raise AttemptFailed(why) from None
         except BaseException:  # cancelled, or stopped by a guard while the answer arrived
             self._end(ending, "cancelled", Usage(), maybe_billed=True)

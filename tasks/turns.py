@@ -178,6 +178,8 @@ class Turns:
                     blameless = journey.had_no_time(failed.failure)
                     journey.failed_at(candidate.target, failed.failure)
                     await way.failed(failed.failure, blameless=blameless)
+                    if journey.sink is not None and journey.sink.began:
+                        raise journey.sink.broken(failed.failure.kind) from None
                 except Refused as refused:
                     journey.refused_at(candidate.target, refused)
                     worst = partial(self._attempts.worst, max_tokens=request.max_tokens)

@@ -8,16 +8,26 @@ import pytest
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.circuits import Circuit
+from pricing.errors import TurnFailed
+from tasks.ask import Ask
 from tasks.sandbox import read_journal
+from tasks.steps import CURRENT_RUN, Step, inside
 from tests.faults import askers
 from tests.faults.conftest import Place, target
 from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 
+LONG = "The export failed because a volume was full. It was moved to another one, and an alert was added. " * 5
 TARGETS = [
     target("primary", "bedrock", tier="premium"),
     target("other", "groq", tier="legacy"),
 ]
+
+
+def stream_into(pieces: list[str], runtime: Runtime, run_id: str, text: str) -> None:
+    CURRENT_RUN.set(run_id)
+    with inside(Step("say", max_tokens=200)):
+        pieces.extend(Ask(lambda: runtime.engine).stream("say.j2", text=text))
 
 
 def until_it_is_over(runtime: Runtime) -> None:
@@ -96,3 +106,19 @@ def test_another_process_sees_it_within_a_second_and_does_not_query_for_each_tur
             assert len(reads) <= 5 < turns
         finally:
             other.close()
+
+
+def test_a_stream_that_breaks_after_its_first_piece_counts_against_its_target(place: Place):
+    """Nobody else may finish its answer, but the next turn does not ask it first."""
+    place.inject({"kind": "cut", "target": "primary"})
+    with place.runtime(TARGETS) as runtime, admitted(runtime) as run:
+        pieces: list[str] = []
+        with pytest.raises(TurnFailed, match="broke off"):
+            stream_into(pieces, runtime, run, LONG)
+        assert pieces
+        assert place.requests()["primary"] == 1
+        [circuit] = rows(runtime.ledger, schema.circuits)
+        assert (circuit["target"], circuit["reason"]) == ("primary", "connection")
+        assert unanswered(ask(runtime, run, 1)) == []
+        assert [turn["target"] for turn in rows(runtime.ledger, schema.turns)] == [None, "other"]
+        assert_ledger_equals_journal(runtime, place.sandbox.journal)
