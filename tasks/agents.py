@@ -7,9 +7,8 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from typing_extensions import TypeVar
 
 from pricing.errors import PlanError
@@ -20,6 +19,9 @@ from tasks.steps import Here, here
 from tasks.structured import answer_type
 from tasks.targets import StepTier
 from tasks.wire import Message, Tool, ToolCall
+
+if TYPE_CHECKING:  # takes longer to load than all of this floor
+    from pydantic import BaseModel
 
 T = TypeVar("T", default=str)
 
@@ -107,6 +109,8 @@ class Agent:
 
     async def _call(self, call: ToolCall) -> Message:
         """What a tool says to a call; a call that cannot be made is told so."""
+        from pydantic import ValidationError
+
         tool = self._tools.get(call.name)
         if tool is None:
             return Message("tool", f"There is no tool {call.name!r}.", tool_call_id=call.id, is_error=True)
@@ -131,6 +135,8 @@ class _BoundTool:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _BoundTool:
+        from pydantic import ConfigDict, create_model
+
         name = getattr(function, "__name__", "tool")
         fields: dict[str, Any] = {}
         for parameter in inspect.signature(function, eval_str=True).parameters.values():
@@ -154,4 +160,8 @@ class _BoundTool:
             result = await self.function(**named)
         else:
             result = await asyncio.to_thread(self.function, **named)
-        return result if isinstance(result, str) else json.dumps(TypeAdapter(Any).dump_python(result, mode="json"))
+        if isinstance(result, str):
+            return result
+        from pydantic import TypeAdapter
+
+        return json.dumps(TypeAdapter(Any).dump_python(result, mode="json"))

@@ -13,9 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-from tenacity.wait import wait_random_exponential
-
 from pricing.clock import from_us, now_us
 from pricing.facts import Completion, Intent, Priced
 from pricing.money import Nano
@@ -31,6 +28,8 @@ from tasks.transport import Transport
 from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from tenacity import RetryCallState
+
     from pricing.budgets import Refusal
     from pricing.ledger import Ledger
     from pricing.written import Written
@@ -202,6 +201,9 @@ class Attempts:
         """The reply after a first failure. tenacity counts that one too, and is left alone until there is one: it takes
         longer to set up than most of what a turn does.
         """
+        from tenacity import AsyncRetrying, retry_if_exception
+        from tenacity.wait import wait_random_exponential
+
         reason, first = slot.reason, [failed]
 
         def tell_why(state: RetryCallState) -> None:

@@ -7,13 +7,12 @@ is found goes to the guards with each turn and nowhere else.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
-
-from pydantic import BaseModel
 
 Known: TypeAlias = tuple[tuple[str, str], ...]
 """Kind and value of each."""
@@ -71,10 +70,16 @@ def _items(name: str, value: object) -> Iterator[tuple[str, Any]]:
     """What a value is made of, each part under its name; the elements of a sequence under that of the sequence."""
     if isinstance(value, Mapping):
         yield from ((str(key), inner) for key, inner in value.items())
-    elif isinstance(value, BaseModel):
-        yield from ((field, getattr(value, field)) for field in type(value).model_fields)
+    elif _is_model(value):
+        yield from ((field, getattr(value, field)) for field in type(value).model_fields)  # type: ignore[attr-defined]
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((field.name, getattr(value, field.name)) for field in fields(value))
     elif isinstance(value, list | tuple | set | frozenset):
         singular = name.removesuffix("s")
         yield from ((singular if _PERSONAL.fullmatch(singular) else name, inner) for inner in value)
+
+
+def _is_model(value: object) -> bool:
+    """Whether it is a model of pydantic's, which is not loaded for that: before it is, nothing is one."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(value, pydantic.BaseModel)

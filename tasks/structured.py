@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from functools import lru_cache
-from typing import Any, Generic, TypeVar, cast
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from tasks.wire import Schema
+
+if TYPE_CHECKING:  # takes longer to load than all of this floor
+    from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
@@ -25,16 +26,23 @@ class AnswerType(Generic[T]):
 
     def __init__(self, returns: type[T]) -> None:
         self.is_text = returns is str
+        self.schema: Schema | None = None
+        if not self.is_text:
+            self._read_type(returns)
+
+    def _read_type(self, returns: type[T]) -> None:
+        from pydantic import TypeAdapter
+
         self._adapter: TypeAdapter[T] = TypeAdapter(returns)
-        schema = {} if self.is_text else self._adapter.json_schema()
-        self._wrapped = not self.is_text and schema.get("type") != "object"
+        schema = self._adapter.json_schema()
+        self._wrapped = schema.get("type") != "object"
         if self._wrapped:
             definitions = schema.pop("$defs", None)
             schema = {"type": "object", "properties": {"value": schema}, "required": ["value"]}
             if definitions:
                 schema["$defs"] = definitions
         name = re.sub(r"[^A-Za-z0-9_-]", "_", getattr(returns, "__name__", "answer"))[:60]
-        self.schema = None if self.is_text else Schema(name, schema)
+        self.schema = Schema(name, schema)
 
     def parse(self, text: str) -> T:
         """The answer as its type; a Markdown fence around JSON is forgiven.
@@ -43,11 +51,13 @@ class AnswerType(Generic[T]):
             InvalidAnswer: it is not that.
         """
         if self.is_text:
-            return self._adapter.validate_python(text)
+            return cast("T", text)
+        from pydantic import ValidationError
+
         raw = bare_json(text)
         try:
             if self._wrapped:
-                return _Wrapped.model_validate_json(raw).take(self._adapter)
+                return self._adapter.validate_python(_wrapping().model_validate_json(raw).value)
             return self._adapter.validate_json(raw)
         except ValidationError as error:
             raise InvalidAnswer(error) from None
@@ -59,11 +69,12 @@ def bare_json(text: str) -> str:
     return fenced["json"] if fenced else text
 
 
-class _Wrapped(BaseModel):
-    value: Any
+@cache
+def _wrapping() -> Any:
+    """The model of an answer that travels as ``{"value": …}``."""
+    from pydantic import create_model
 
-    def take(self, adapter: TypeAdapter[T]) -> T:
-        return adapter.validate_python(self.value)
+    return create_model("Wrapped", value=(Any, ...))
 
 
 class InvalidAnswer(Exception):
