@@ -22,6 +22,7 @@ NAMES = (
     "replica",
     "guards",
     "judge",
+    "hostile",
     "faults",
     "routing_overhead",
     "quote_coverage",

@@ -15,6 +15,7 @@ __all__ = [
     "patterns",
     "pii",
     "pii_known",
+    "pii_names",
     "pii_patterns",
     "pii_phones",
     "pii_text",

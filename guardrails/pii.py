@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from guardrails.pii_known import Known, KnownValues
+from guardrails.pii_names import KIND as NAME
+from guardrails.pii_names import FindNames, find_no_names, names_by_presidio
 from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, personal_numbers, urls
 from guardrails.pii_phones import phones
 from guardrails.pii_text import Plain
@@ -82,7 +84,13 @@ def mask(text: str) -> Masked:
     return Masked(masked.texts[0], masked.entities[0], masked.vault)
 
 
-def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[str] = ()) -> MaskedTexts:
+def mask_all(
+    texts: Sequence[str],
+    known_values: Known = (),
+    *,
+    leave: Iterable[str] = (),
+    find_names: FindNames = find_no_names,
+) -> MaskedTexts:
     """Mask texts of one request with one vault: the same value has the same token in all of them.
 
     Args:
@@ -90,15 +98,16 @@ def mask_all(texts: Sequence[str], known_values: Known = (), *, leave: Iterable[
         known_values: what is known of the persons concerned, as fields of a CRM (``{"name": "Ada Lovelace"}``, the key
             becomes the kind of the token) or plain values. They are found in any case and spacing.
         leave: kinds that stay as they are.
+        find_names: finds names that nobody told us of.
     """
     known = KnownValues(known_values)
     vault = Vault(texts)
-    kinds, left = {*KINDS, *known.kinds}, frozenset(leave)
+    kinds, left = {*KINDS, *known.kinds, NAME}, frozenset(leave)
     masked: list[str] = []
     entities: list[tuple[Entity, ...]] = []
     for text in texts:
         patterned = [entity for entity in find(text) if entity.kind not in left]
-        found = merged([*known.find(text), *patterned, *_literals(text, kinds)])
+        found = merged([*known.find(text), *patterned, *find_names(text), *_literals(text, kinds)])
         masked.append(_replaced(text, found, vault))
         entities.append(tuple(entity for entity in found if entity.kind != LITERAL))
     return MaskedTexts(tuple(masked), tuple(entities), vault)
@@ -161,25 +170,38 @@ class PIIGuard:
     Args:
         leave: kinds that may go out as they are.
         everywhere: mask prompts too that only targets in the own network are asked.
+        names: which names are masked: those that are ``known``, or also those that ``presidio`` finds.
+        model: the language model that Presidio finds them with: a spaCy package or folder.
+
+    Raises:
+        ValueError: Presidio or its model is not installed.
     """
 
     leave: tuple[PatternKind, ...] = ()
     everywhere: bool = False
+    names: Literal["known", "presidio"] = "known"
+    model: str = "en_core_web_sm"
+    find_names: FindNames = field(default=find_no_names, init=False, repr=False, compare=False)
 
     name: ClassVar[str] = "pii"
     version: ClassVar[str] = "1"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 30
 
+    def __post_init__(self) -> None:
+        if self.names == "presidio":
+            object.__setattr__(self, "find_names", names_by_presidio(self.model))
+
     def entities(self, text: str, known: KnownValues) -> list[Entity]:
         """The personal data in a text that is not to be left in it, in order and apart from each other."""
-        return merged([*known.find(text), *(entity for entity in find(text) if entity.kind not in self.leave)])
+        patterned = (entity for entity in find(text) if entity.kind not in self.leave)
+        return merged([*known.find(text), *patterned, *self.find_names(text)])
 
     def check(self, exchange: Exchange) -> Verdict:
         """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""
         if not (exchange.external or self.everywhere):
             return allow()
-        masked = mask_all(exchange.texts, exchange.known, leave=self.leave)
+        masked = mask_all(exchange.texts, exchange.known, leave=self.leave, find_names=self.find_names)
         if masked.texts == exchange.texts:
             return allow()
         spans = tuple(

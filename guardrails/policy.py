@@ -100,7 +100,7 @@ def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than whoever parses the answer takes, too
         return None
 
 

@@ -68,7 +68,7 @@ class _Unparsed(str):
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _Unparsed(text)
 
 

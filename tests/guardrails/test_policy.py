@@ -4,8 +4,10 @@ import time
 import pytest
 
 from guardrails.patterns import bounded
+from guardrails.pii import mask
 from guardrails.policy import PolicyGuard
 from guardrails.verdicts import Exchange, Reason, Verdict
+from tasks.privacy import restored_json
 
 
 def check(guard: PolicyGuard, *texts: str) -> Verdict:
@@ -55,6 +57,13 @@ def test_bounded_patterns_cost_little_on_anything():
     started = time.thread_time()
     list(pattern.finditer("good " * 20_000 + "good" + " " * 40 + "x" * 100_000))
     assert time.thread_time() - started < 0.5
+
+
+def test_an_answer_nested_without_end_is_read_as_text():
+    deep, guard = "[" * 100_000, PolicyGuard(fields=("a",), canaries=("zebra",))
+    assert check(guard, deep).action == "allow"
+    assert check(guard, deep + "zebra").reason == "leak"
+    assert restored_json(mask("ada@example.com").vault, deep) == deep
 
 
 def test_a_guard_without_a_rule_is_refused():

@@ -1,0 +1,39 @@
+"""The guard that the documentation adds: one file with one class, one test, and it is there."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from farebox.guarding import DeclaredGuards, GuardsSettings
+from guardrails.verdicts import Exchange
+from tests.support.project import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "guardrails.md").read_text("utf-8")
+
+
+def block(language: str, beginning: str) -> str:
+    [found] = re.findall(rf"```{language}\n({re.escape(beginning)}.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+async def test_a_guard_of_ones_own_is_one_file_and_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "__init__.py").touch()
+    (tmp_path / "house" / "tone.py").write_text(block("python", "# house/tone.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        names: dict[str, object] = {}
+        exec(block("python", "# tests/test_tone.py"), names)  # noqa: S102 - our own page
+        test = names["test_shouting_is_sent_back"]
+        assert callable(test)
+        test()
+        declared = tomllib.loads(block("toml", "[guards.tone]"))["guards"]
+        guards = DeclaredGuards(GuardsSettings.model_validate(declared), {}).of("letters", "reply")
+        passed = await guards.check(Exchange("output", "reply", "letters", "r", ("No!!!",)), lambda *_: None)
+    finally:
+        sys.modules.pop("house.tone", None)
+        sys.modules.pop("house", None)
+    assert ("tone", "shadow", "retry") in [(d.guard, d.mode, d.action) for d in passed.decisions]
