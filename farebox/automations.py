@@ -126,7 +126,7 @@ class _Gate:
         """Settle and report the run; the state it ends in when it was a decision that ended it."""
         ride.finish(error)
         publish(get_runtime(), ride.run.run_id, self._spec.name)
-        return _decided(error) if isinstance(error, FareboxError) else None
+        return state_of(error) if isinstance(error, FareboxError) else None
 
 
 def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
@@ -138,7 +138,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             try:
                 ride = await asyncio.to_thread(gate.open, args, kwargs)
             except FareboxError as refused:
-                return _decided(refused)
+                return state_of(refused)
             try:
                 with _aboard(ride), knowing(gate.given(args, kwargs)):
                     result = await function(*args, **kwargs)
@@ -157,7 +157,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             try:
                 ride = gate.open(args, kwargs)
             except FareboxError as refused:
-                return _decided(refused)
+                return state_of(refused)
             try:
                 with _aboard(ride), knowing(gate.given(args, kwargs)):
                     result = function(*args, **kwargs)
@@ -184,7 +184,7 @@ def _aboard(ride: Ride) -> Iterator[None]:
         CURRENT_RUN.reset(token)
 
 
-def _decided(error: FareboxError) -> State[Any]:
+def state_of(error: FareboxError) -> State[Any]:
     """The state of a run that ended by one of our own errors, named like it: people read it without a traceback.
 
     A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in.

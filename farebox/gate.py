@@ -195,7 +195,7 @@ class _Counter:
         priced = price_run(self._runtime, self._automation, self._parameters, economic)
         if approved is not None:
             priced = replace(priced, hold=min(priced.hold, approved.hold))
-        run = _run(self._runtime, self._run_id, self._automation, priced, self._whose)
+        run = asking(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._whose)
         return _Tried(priced, run, rules, self._runtime.ledger.admit(run, rules, final=final, approved=approved))
 
@@ -209,7 +209,7 @@ def _too_dear(refusals: Sequence[Refusal]) -> str:
     )
 
 
-def _run(runtime: Runtime, run_id: str, automation: Automation, priced: Priced, whose: Whose) -> Run:
+def asking(runtime: Runtime, run_id: str, automation: Automation, priced: Priced, whose: Whose) -> Run:
     """The run as it asks to be admitted."""
     quote = priced.quote
     return Run(

@@ -112,6 +112,16 @@ class Plan:
     def __iter__(self) -> Iterator[PlanStep]:
         return iter(self.steps)
 
+    def drivers(self) -> set[str]:
+        """Names of the parameters that say how many calls there are."""
+        counted = [function for step in self.steps for function in (step.calls, step.max_calls) if callable(function)]
+        return {
+            name
+            for function in counted
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+        }
+
     def check(self, parameters: Iterable[str]) -> None:
         """See, when an automation is defined, that its plan asks only for parameters that it has.
 

@@ -14,6 +14,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     budgeting,
     content,
     crediting,
+    deploying,
     guarding,
     inspecting,
     packaging,

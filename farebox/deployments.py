@@ -1,0 +1,114 @@
+"""The deployments that prefect.yaml declares, for ``farebox deploy`` and ``farebox serve``; Prefect reads them too."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pricing.errors import ConfigError, FareboxError
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+FILE = "prefect.yaml"
+
+
+class _Schedule(BaseModel):
+    """When it runs, as Prefect reads it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    cron: str | None = None
+    interval: timedelta | None = None
+    rrule: str | None = None
+    timezone: str = "UTC"
+    active: bool = True
+
+
+class _Entry(BaseModel):
+    """What we read of a deployment; the rest is Prefect's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    entrypoint: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*\.[A-Za-z_]\w*$")]
+    parameters: dict[str, Any] = {}
+    tags: list[str] = []
+    schedules: list[_Schedule] = []
+    concurrency_limit: int | dict[str, Any] | None = None
+    work_pool: dict[str, Any] = {}
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    deployments: list[_Entry] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A deployment and its flow."""
+
+    entry: _Entry
+    flow: Flow[..., Any]
+
+    @property
+    def full_name(self) -> str:
+        """As Prefect calls it: ``daily-digest/daily``."""
+        return f"{self.flow.name}/{self.entry.name}"
+
+
+def declared(root: Path) -> list[Declared]:
+    """Every deployment that the project's prefect.yaml declares, with its flow loaded.
+
+    Raises:
+        ConfigError: the file is missing or wrong, or a flow in it cannot be loaded.
+    """
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return [Declared(entry, _load(entry)) for entry in _read(root / FILE).deployments]
+
+
+def pools(found: list[Declared]) -> list[str]:
+    """The work pools they want, each once."""
+    return sorted({name for one in found if (name := one.entry.work_pool.get("name"))})
+
+
+def _read(path: Path) -> _File:
+    import yaml
+
+    try:
+        return _File.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no {FILE} in {path.parent}.", next_step="Copy it from the repository, or `farebox init NAME`."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", next_step="Make it readable.") from None
+    except yaml.YAMLError as error:
+        where = str(error).replace("\n", " ")
+        raise ConfigError(f"{path} is no valid YAML: {where}.", next_step="Mend that line.") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigError(
+            f"{path} is wrong: {faults}.", next_step="Entrypoints are dotted, like flows.daily_digest.daily_digest."
+        ) from None
+
+
+def _load(entry: _Entry) -> Flow[..., Any]:
+    from prefect.flows import load_flow_from_entrypoint
+
+    try:
+        return load_flow_from_entrypoint(entry.entrypoint)
+    except FareboxError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is the user's file: anything may come of it
+        raise ConfigError(
+            f"The entrypoint {entry.entrypoint} of {FILE} cannot be loaded: {type(error).__name__}: {error}.",
+            next_step="Mend the flow's file, or its name in prefect.yaml.",
+        ) from None
