@@ -46,12 +46,12 @@ $(VENV)/made:
 
 $(VENV)/ready: $(VENV)/made requirements.lock pyproject.toml
 	@echo "Setting up Farebox in $(VENV) (once; about a minute)…"
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev-ready: $(VENV)/ready requirements-dev.lock
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # Exact versions and hashes, no index lines; needs uv.
