@@ -3,6 +3,7 @@
 __all__ = [
     "audit_answers",
     "daily_digest",
+    "look_ahead",
     "price_review",
     "support_triage",
 ]
