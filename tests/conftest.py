@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pricing.store import Store
 from tests.support.postgres import MISSING, Postgres, postgres_server
@@ -45,6 +46,11 @@ for _name in list(os.environ):
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+
+
+# The machine may be busy: how long an example takes says nothing about the code.
+settings.register_profile("farebox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("farebox")
 
 
 @pytest.fixture(scope="session")
