@@ -104,7 +104,9 @@ def audit(turn_id: str) -> Audited:
         outcome="unknown",
     )
     texts = (turn.answer or "", *(call["arguments"] for call in turn.tool_calls))
-    exchange = Exchange("output", turn.operation, turn.automation, here().run_id, texts)
+    models = {target.name: target.model for target in runtime.targets}
+    by = models.get(turn.target or "", "")
+    exchange = Exchange("output", turn.operation, turn.automation, here().run_id, texts, answered_by=by)
     started = time.perf_counter_ns()
     try:
         told = runtime.engine.loop.run(judge.judged(exchange))

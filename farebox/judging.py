@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -39,5 +40,6 @@ class GuardAsk:
         engine = self._engine()
         prompt = engine.render(template, dict(values))
         talk = Conversation.of(STEP, [Message("user", prompt.user)])
+        talk = replace(talk, temperature=0.0, judges=exchange.answered_by)
         answer = await engine.turn(Here(exchange.run_id, STEP), prompt, talk, answer_type(returns))
         return Told(cast("T", answer.value), answer.cost_nano)

@@ -131,6 +131,7 @@ class Exchange:
         reserved: tokens kept free for the answer.
         known: kind and value of what is known of the persons concerned; empty in most runs.
         external: whether the prompt may go to a provider outside of the own network.
+        answered_by: the model whose answer it is, as its provider calls it; empty for a prompt.
     """
 
     direction: Direction
@@ -145,6 +146,7 @@ class Exchange:
     reserved: int = 0
     known: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     external: bool = True
+    answered_by: str = ""
 
 
 class Guard(Protocol):

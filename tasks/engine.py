@@ -17,7 +17,7 @@ from tasks.known import known
 from tasks.loop import LoopThread
 from tasks.observing import HoldsInUse
 from tasks.prompts import Prompt, Prompts
-from tasks.routing import TYPICAL, Route, Router, Size, economic_reason
+from tasks.routing import TYPICAL, Route, Router, Size, economic_reason, other_family_first
 from tasks.steps import Here, Step, no_run
 from tasks.structured import AnswerType
 from tasks.targets import StepTier
@@ -42,6 +42,9 @@ class Conversation:
     emit: Callable[[str], None] | None = None
     threshold: float = THRESHOLD
     latency: float | None = None
+    temperature: float | None = None
+    judges: str = ""
+    """The model whose answer it judges: another family than its own is asked first."""
 
     @classmethod
     def of(cls, step: Step, messages: Sequence[Message], emit: Callable[[str], None] | None = None) -> Self:
@@ -118,6 +121,7 @@ class Engine:
             system=prompt.system,
             tools=talk.tools,
             schema=answer.schema,
+            temperature=talk.temperature,
             cache=bool(prompt.system),
         )
         decides = talk.tier == "auto" and admitted.run.quality == "fast"
@@ -147,7 +151,7 @@ class Engine:
             tier, why = complexity.tier(talk.threshold), complexity.explain(talk.threshold)
         else:
             tier, why = "light" if talk.tier == "auto" else talk.tier, ""
-        return self._router.route(
+        route = self._router.route(
             tier,
             cast("Quality", run.quality),
             seconds=talk.latency,
@@ -155,6 +159,7 @@ class Engine:
             economic=admitted.economic or spent,
             why=why,
         )
+        return other_family_first(route, talk.judges) if talk.judges else route
 
     def _load_run(self, run_id: str, operation: str) -> _Admitted:
         run = self._ledger.run(run_id)

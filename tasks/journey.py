@@ -226,7 +226,7 @@ class Journey(Generic[T]):
         self._refused = why
         self._move_on(target, "over budget")
 
-    def exchange(self, direction: Direction, texts: tuple[str, ...]) -> Exchange:
+    def exchange(self, direction: Direction, texts: tuple[str, ...], answered_by: str = "") -> Exchange:
         """What the guards are shown."""
         run, request = self.question.run, self.question.request
         widest = self._widest
@@ -243,6 +243,7 @@ class Journey(Generic[T]):
             reserved=request.max_tokens,
             known=self.question.known,
             external=any(is_external(candidate.target) for candidate in self.question.route),
+            answered_by=answered_by,
         )
 
     def note(self, decision: Decision, exchange: Exchange) -> None:

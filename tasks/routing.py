@@ -19,7 +19,7 @@ from pricing.rates import RateCard
 from pricing.usage import Usage
 from tasks.floors import Floors, Quality
 from tasks.providers.kinds import Failure
-from tasks.targets import Target, Tier
+from tasks.targets import Target, Tier, family_of
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.observed import Observed
@@ -304,6 +304,16 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
             return tuple(sorted(higher, key=lambda c: c.target.failure_domain != failed.failure_domain))
         case "nowhere":
             return ()
+
+
+def other_family_first(route: Route, model: str) -> Route:
+    """The route with targets of another family than a model's first, as far as their tier is that of its first."""
+    tier, family = route[0].target.tier, family_of(model)
+    others = [c for c in route if c.target.tier == tier and c.target.family != family]
+    if not others or others[0] is route[0]:
+        return route
+    why = f"another family than {family}, which it is to judge"
+    return (replace(others[0], reason=why), *(candidate for candidate in route if candidate is not others[0]))
 
 
 def _account(target: Target) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -21,6 +22,9 @@ class Credential:
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+
+_FAMILY = re.compile(r"[a-z]+(?=[-\d])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,14 @@ class Target:
     reasoning: bool = False
     stand_in: bool = False
     credential: Credential = field(default_factory=Credential, repr=False)
+
+    @property
+    def family(self) -> str:
+        """What its model is one of, whoever serves it: ``claude``, ``gpt``, ``llama``."""
+        return family_of(self.model)
+
+
+def family_of(model: str) -> str:
+    """The family that a model's id tells: the first of its words before a dash or a number, vendors left out."""
+    found = _FAMILY.search(model.lower().rpartition("/")[2])
+    return found[0] if found else model.lower()

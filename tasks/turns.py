@@ -210,7 +210,9 @@ class Turns:
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
         journey.heard = reply
         texts = (reply.text, *(call.arguments for call in reply.tool_calls))
-        passed = await journey.pipeline.check(journey.exchange("output", texts), journey.note, final=final)
+        passed = await journey.pipeline.check(
+            journey.exchange("output", texts, candidate.target.model), journey.note, final=final
+        )
         if (again := passed.retry) is not None:
             raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
         journey.accepted, *arguments = passed.texts

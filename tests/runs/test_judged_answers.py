@@ -11,6 +11,8 @@ from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.errors import Blocked
+from tasks.sandbox import Sandbox
+from tasks.targets import family_of
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import make_project
@@ -72,6 +74,7 @@ def test_a_failed_answer_is_withheld_and_the_judge_is_paid_by_the_run(tmp_path: 
         [settlement] = rows(runtime.ledger, schema.settlements)
         assert settlement["spent_nano"] == sum(attempt["cost_nano"] for attempt in attempts)
     assert "The moon is cheese." in echo.seen[1]
+    assert '"temperature":0' in echo.seen[1].replace(" ", "")
     assert "must not see" not in echo.seen[1]
 
 
@@ -96,3 +99,43 @@ def test_a_judge_that_fails_lets_nothing_pass(tmp_path: Path, echo: Echo):
         with pytest.raises(Blocked, match="could not be completed") as blocked, riding(runtime, talk, {}):
             chat.fn("Well?")
         assert blocked.value.fields["reason"] == "guard_error"
+
+
+OTHERS = """
+[[targets]]
+name = "claude"
+provider = "anthropic"
+model = "claude-haiku-4-5"
+tier = "light"
+
+[[targets]]
+name = "mini"
+provider = "openai"
+model = "gpt-4.1-mini"
+tier = "light"
+"""
+
+
+def test_another_family_judges_at_temperature_zero(tmp_path: Path, sandbox: Sandbox):
+    more = GUARDS.format(every="true")
+    with make_project(tmp_path / "two", sandbox.url, targets=OTHERS, more=more).runtime_here() as runtime:
+        with riding(runtime, talk, {}):
+            chat.fn("Well?")
+        asked = [(row["operation"], row["target"], row["reason"]) for row in rows(runtime.ledger, schema.attempts)]
+    assert asked[0][:2] == ("chat", "claude")
+    assert asked[1] == ("judge", "mini", "another family than claude, which it is to judge")
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "claude"),
+        ("claude-sonnet-4-5", "claude"),
+        ("openai/gpt-oss-120b", "gpt"),
+        ("gpt-4.1-mini", "gpt"),
+        ("meta.llama3-1-70b-instruct-v1:0", "llama"),
+        ("ours", "ours"),
+    ],
+)
+def test_families(model: str, family: str):
+    assert family_of(model) == family
