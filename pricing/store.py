@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pricing import schema, store_faults
 from pricing.at_once import AtOnce, WouldWait
 from pricing.errors import LedgerAway, LedgerError, LedgerUnusable
+from pricing.hot import Hot
 from pricing.locks import Gate, file_lock
-from pricing.upsert import insert_into
 from pricing.writer import Writer
 from pricing.written import Written
 
@@ -33,6 +34,10 @@ _AGAIN_SECONDS = 0.1
 _REACH_SECONDS = 10
 """For a server to answer at all."""
 _MARK = "writer:"
+_MARKING = postgresql.insert(schema.meta)
+_LEAVE_MARK = Hot(
+    _MARKING.on_conflict_do_update(index_elements=["key"], set_={"value": _MARKING.excluded.value}), ["key", "value"]
+)
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -190,8 +195,7 @@ class Store:
         own.key = getattr(own, "key", None) or f"{_MARK}{uuid.uuid4().hex}"
         own.count = getattr(own, "count", 0) + 1
         mark = {"key": own.key, "value": f"{time.time():.0f} {own.count}"}
-        left = insert_into(connection, schema.meta).values(mark)
-        connection.execute(left.on_conflict_do_update(index_elements=["key"], set_={"value": mark["value"]}))
+        _LEAVE_MARK.run(connection, mark)
         return mark
 
     def _bears(self, mark: dict[str, str]) -> bool:

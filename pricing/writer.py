@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy.engine import Connection
 
@@ -65,7 +66,7 @@ class Writer:
         self._given = self._done = 0
         """Items that the thread was given, and those of them that it is done with."""
         self._here = threading.local()
-        self._gathering: set[_Gathered] = set()
+        self._gathering: WeakSet[_Gathered] = WeakSet()
 
     def submit(self, work: Callable[[Connection], T]) -> Written[T]:
         """Have ``work`` written. It must do nothing but use its connection: it may be run more than once."""
@@ -101,7 +102,6 @@ class Writer:
         if gathered is None or gathered.loop is not loop:
             if gathered is not None:  # of a loop that has ended
                 gathered.write()
-                self._gathering.discard(gathered)
             gathered = self._here.gathered = _Gathered(loop, self._take)
             self._gathering.add(gathered)
         return gathered
