@@ -29,6 +29,8 @@ NAMES = (
     "budget_storm",
     "price_review",
     "calibration",
+    "kills",
+    "soak",
 )
 
 

@@ -29,8 +29,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from farebox.capturing import ContentSettings
 from farebox.guarding import GuardsSettings
 from pricing.archive import LEAST_DAYS
-from pricing.errors import ConfigError, FareboxError, MoneyError
-from pricing.limits import SOFT, Limit
+from pricing.errors import ConfigError, FareboxError, MoneyError, UsageError
+from pricing.limits import EACH, SOFT, Limit, read_key
 from pricing.money import Nano, parse_money
 from pricing.rates import OwnRate
 from tasks.targets import ProviderName, Tier
@@ -133,7 +133,9 @@ class BudgetSettings(_Table):
     def _soft_within_limit(self) -> Self:
         try:
             self.stated()
-        except MoneyError as error:
+            if self.key != EACH:
+                read_key(self.scope, self.key)
+        except UsageError as error:
             raise ValueError(str(error)) from None
         return self
 

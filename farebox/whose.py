@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from pricing.limits import read_key
+
 
 @dataclass(frozen=True, slots=True)
 class Whose:
@@ -27,14 +29,18 @@ def whose_run(parameters: Mapping[str, object]) -> Whose:
 
     What its starter said counts before the automation's parameters named ``user``, ``org`` and ``tags``; the tags of
     its Prefect flow run are its tags too.
+
+    Raises:
+        UsageError: a name is none that budgets and wallets could go by.
     """
     said = WHOSE_RUN.get()
     tags = parameters.get("tags")
     named = tags if isinstance(tags, list | tuple | set | frozenset) else ()
+    user, org = said.user or _name(parameters.get("user")), said.org or _name(parameters.get("org"))
     return Whose(
-        user=said.user or _name(parameters.get("user")),
-        org=said.org or _name(parameters.get("org")),
-        tags=tuple(sorted({*said.tags, *map(str, named), *_flow_run_tags()})),
+        user=read_key("user", user) if user else None,
+        org=read_key("org", org) if org else None,
+        tags=tuple(sorted({read_key("tag", tag) for tag in (*said.tags, *map(str, named), *_flow_run_tags())})),
     )
 
 

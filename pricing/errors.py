@@ -55,8 +55,8 @@ class FareboxError(Exception):
 
     def __init__(self, message: str, *, next_step: str = "", **fields: FieldValue) -> None:
         super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        self.message = _one_line(message)
+        self.next_step = _one_line(next_step)
         self.fields = fields
 
     def __str__(self) -> str:
@@ -73,6 +73,11 @@ class FareboxError(Exception):
 
 def _rebuild(cls: type[FareboxError], message: str, next_step: str, fields: dict[str, FieldValue]) -> FareboxError:
     return cls.rebuild(message, next_step, fields)
+
+
+def _one_line(text: str) -> str:
+    """What errors quote comes from files, users and servers: it makes no second line of a log, and steers nothing."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 class UsageError(FareboxError, Terminal):

@@ -24,6 +24,7 @@ EACH = "*"
 SHARED: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != "run")
 LASTING: tuple[Window, ...] = tuple(window for window in get_args(Window) if window != "run")
 
+_LONGEST_KEY = 200
 _PERCENT = re.compile(r"(?P<number>[0-9]{1,3})\s*%")
 _FULL = 100
 _T = schema.budget_settings.c
@@ -116,7 +117,13 @@ class StatedLimits:
         return [Limit(row.scope, row.key, row.span, row.limit_nano, row.soft) for row in rows]
 
     def set(self, limit: Limit) -> None:
-        """Set a limit for runs from now on, in place of the same one in farebox.toml."""
+        """Set a limit for runs from now on, in place of the same one in farebox.toml.
+
+        Raises:
+            UsageError: its key is no name.
+        """
+        if limit.key != EACH:
+            read_key(limit.scope, limit.key)
         rule = limit.rule(limit.key)
         with self._store.write(durable=True) as connection:
             self._clear(connection, limit.scope, limit.key, limit.window)
@@ -168,6 +175,21 @@ class StatedLimits:
     def _clear(connection: sa.Connection, scope: str, key: str, window: str) -> bool:
         condition = (_T.scope == scope, _T.key == key, _T.span == window)
         return connection.execute(sa.delete(schema.budget_settings).where(*condition)).rowcount == 1
+
+
+def read_key(scope: str, text: str) -> str:
+    """The name of a user, an organisation, …, as it was given: two that differ in any character are two.
+
+    Raises:
+        UsageError: it could be taken for another, or for each (``*``).
+    """
+    if text != EACH and len(text) <= _LONGEST_KEY and text.strip() == text and text.isprintable() and text:
+        return text
+    shown = ascii(text[:40])
+    raise UsageError(
+        f"{shown} is no name of {'an' if scope[0] in 'aeiou' else 'a'} {scope}.",
+        next_step=f"Use up to {_LONGEST_KEY} printable characters, without a space around them, and not {EACH!r}.",
+    )
 
 
 def read_scope(text: str) -> Scope:

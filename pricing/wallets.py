@@ -87,7 +87,7 @@ class Wallets:
             UsageError: the wallet's name, the amount or the expiry makes no sense.
         """
         now = self._clock()
-        if not _WALLET.fullmatch(wallet_id):
+        if not _WALLET.fullmatch(wallet_id) or not wallet_id.isprintable():
             raise UsageError(f"{wallet_id[:60]!r} is no wallet.", next_step="Write org:NAME or user:NAME.")
         if not 0 < amount <= _MOST:
             raise UsageError(f"{amount} credits cannot be granted.", next_step="Grant a whole number above 0.")

@@ -7,11 +7,10 @@ import time
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from farebox.cli.app import app
 from farebox.cli.complaining import complain
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing.archive import LEAST_DAYS
 from pricing.clock import now_us
@@ -22,7 +21,7 @@ Days = Annotated[int, Parameter(validator=validators.Number(gte=LEAST_DAYS, lte=
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0.1, lte=86_400))]
 
 _DAY_US = 86_400 * 1_000_000
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @app.command

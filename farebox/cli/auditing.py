@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 quotes = App(name="quotes", help="Look back at past quotes.")
 app.command(quotes)
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @quotes.command

@@ -9,12 +9,11 @@ from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, validators
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing.circuits import Circuit
 from pricing.clock import from_us
@@ -25,7 +24,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 Minutes = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=43_200))]
 State = Literal["closed", "open", "due", "probing"]
 
-_out = Console(highlight=False)
+_out = terminal()
 _STYLES: Mapping[State, str] = {"closed": "green", "open": "red", "due": "yellow", "probing": "yellow"}
 breakers = App(name="breakers", help="Show which targets are in quarantine; open and close circuits by hand.")
 app.command(breakers)

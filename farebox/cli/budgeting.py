@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.budgets import BudgetState
 from pricing.limits import SOFT, Limit, read_scope, read_window
@@ -20,7 +19,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 budgets = App(name="budgets", help="List the budgets, set limits, and look back.")
 app.command(budgets)
 
-_out = Console(highlight=False)
+_out = terminal()
 _FIELDS = ("name", "scope", "key", "window", "starts_at", "resets_at", "limit", "spent", "held", "left")
 _SOFT = ("soft", "soft_at")
 

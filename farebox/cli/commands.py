@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from farebox.cli import (  # noqa: F401 - they add their commands
     archiving,
@@ -25,7 +24,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
 )
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow, read_parameters
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from farebox.whose import Whose
 from pricing.money import parse_money
@@ -33,7 +32,7 @@ from pricing.money import parse_money
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Given = Annotated[str, Parameter(show=False)]
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @app.command

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
+from farebox.cli.output import terminal
 from pricing.errors import FareboxError
 
 
 def complain(error: FareboxError) -> None:
     """Tell what went wrong and what to do about it."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {error.message}", style="bold red", markup=False)
+    console = terminal(stderr=True, soft_wrap=True)
+    console.print(f"error: {error.message}", style="bold red")
     if error.next_step:
-        console.print(f"  next: {error.next_step}", markup=False)
+        console.print(f"  next: {error.next_step}")

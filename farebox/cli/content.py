@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter, validators
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.captures import EVERY_END, Captured
 from pricing.errors import UsageError
@@ -21,7 +20,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=3_650))]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 
-_out = Console(highlight=False)
+_out = terminal()
 content = App(
     name="content", help="What is kept of prompts and answers ([content] in farebox.toml; nothing by default)."
 )

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -18,7 +17,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 credit = App(name="credits", help="Grant credits to a user or an organisation, and see what became of them.")
 app.command(credit)
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @credit.command

@@ -134,7 +134,7 @@ class _Progress:
 def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> RenderableType:
     """A quote as people read it."""
     table = Table.grid(padding=(0, 3))
-    table.add_row("[dim]point", "[dim]p50", "[dim]p95", "[dim]ceiling", "[dim]held")
+    table.add_row(*(Text(name, "dim") for name in ("point", "p50", "p95", "ceiling", "held")))
     amounts = (quote.point, quote.p50, quote.p95, quote.ceiling, hold)
     table.add_row(*(Text(format_money(amount), style="bold") for amount in amounts))
     heading = Text.assemble(("Quote ", "bold"), automation, (f"  quality {quality}", "dim"))

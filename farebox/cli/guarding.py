@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter, validators
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.cli.review_blocks import entry_lines
 from farebox.runtime import Runtime, get_runtime
 from guardrails.calibration import Labelled
@@ -27,7 +26,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000))]
 
-_out = Console(highlight=False)
+_out = terminal()
 _DAY_US = 86_400_000_000
 guards = App(name="guards", help="Show what guards did; calibrate a judge; let a guard act.")
 app.command(guards)

@@ -6,16 +6,15 @@ import sys
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from farebox.settings import find_root
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @app.command

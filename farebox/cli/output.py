@@ -1,11 +1,36 @@
-"""Answers for programs."""
+"""What the command line says: to people, harmless to their terminal; to programs, as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from pricing.reports.words import clean
+
+
+class Terminal(Console):
+    """A console on which no text steers the terminal: names come from users, texts from models and files."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of what is printed; only the console itself sends codes."""
+        for segment in super().render(renderable, options):
+            harmless = segment.control or segment.text.isprintable() or segment.text == "\n"
+            yield segment if harmless else Segment(_by_line(segment.text), segment.style)
+
+
+def terminal(*, stderr: bool = False, **options: Any) -> Console:
+    """A console for people, on standard output unless asked otherwise."""
+    return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 - the command's answer
+
+
+def _by_line(text: str) -> str:
+    return "\n".join(map(clean, text.split("\n")))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from farebox.cli.app import app
 from farebox.cli.finding import find_flow
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.errors import UsageError
 from pricing.money import format_money
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @app.command

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import read_moment
 from farebox.runtime import Runtime, get_runtime
 from pricing.errors import UsageError
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
-_out = Console(highlight=False)
-_told = Console(stderr=True, highlight=False)
+_out = terminal()
+_told = terminal(stderr=True)
 _SINCE = "30d"
 _ALL = "all"
 

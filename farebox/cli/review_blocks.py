@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 from rich.markup import escape
 from rich.rule import Rule
 from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.content import captured_lines, clean_lines
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing.captures import Captured, mark_key
 from pricing.clock import to_us
@@ -26,7 +25,7 @@ from pricing.reviews import Finding, Reviews
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000))]
 
-_out = Console(highlight=False)
+_out = terminal()
 _FINDINGS: dict[str, Finding] = {"r": "right", "w": "wrong"}
 _LONGEST = 600
 """Characters of a text that is shown where a guard did not say which place it means."""

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter, validators
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.errors import UsageError
 from pricing.money import Nano, format_money
@@ -24,7 +23,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 rates = App(name="rates", help="Look into the rate card.")
 app.command(rates)
 
-_out = Console(highlight=False)
+_out = terminal()
 _KINDS = ("input", "output", "cache_read", "cache_write")
 
 

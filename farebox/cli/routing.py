@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.finding import automation_names, find_flow
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from farebox.settings import find_root
 from pricing.errors import UsageError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # it loads Prefect
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-_out = Console(highlight=False)
+_out = terminal()
 routes = App(name="routes", help="Show where turns go, and why.")
 app.command(routes)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from farebox.automations import automation_of
 from farebox.cli.finding import find_flow, read_parameters, with_defaults
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
@@ -67,7 +67,7 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Who
     record = _Record()
     runtime.watchers.append(record)
     token = WHOSE_RUN.set(whose)
-    console = Console(highlight=False, stderr=as_json)
+    console = terminal(stderr=as_json)
     try:
         state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
         if as_json:
