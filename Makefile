@@ -3,6 +3,7 @@
 # make check  lint and types only
 # make bench  the benchmarks, one table each
 # make test-extras  the test of the task runners with Ray too, which is too large for every day
+# make audit  known vulnerabilities of the locked packages, where a source of advisories can be reached
 
 SHELL := /bin/sh
 VENV := .venv
@@ -12,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-extras check bench lock clean
+.PHONY: demo test test-extras check bench audit lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
@@ -32,6 +33,9 @@ check: $(VENV)/dev-ready
 
 bench: $(VENV)/dev-ready
 	$(BIN)/python -m benchmarks
+
+audit: $(VENV)/ready
+	@$(BIN)/python .ci/audit.py
 
 $(VENV)/made:
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -60,6 +64,8 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
 	uv pip compile pyproject.toml --group dev --constraint requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.lock
+	uv pip compile --group audit --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements-audit.lock
 
 clean:
 	rm -rf $(VENV) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -21,6 +21,7 @@
         ├── LedgerBusy                         (Transient) locked by somebody else for too long
         │   └── LedgerAway                         its server does not answer
         └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
+            └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
 
 ``Transient`` errors may pass when the same thing is tried again, ``Terminal`` ones will not. Every error carries a
 ``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships them between processes.
@@ -158,3 +159,7 @@ class LedgerAway(LedgerBusy):
 
 class LedgerUnusable(LedgerError, Terminal):
     """The ledger is corrupt, read-only, full, or was written by a newer version."""
+
+
+class ReplicaDamaged(LedgerUnusable):
+    """The copy that reports read is damaged; the ledger is not."""

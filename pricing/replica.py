@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pricing import duck, rollups, schema
-from pricing.errors import LedgerBusy, LedgerUnusable
+from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.locks import file_lock
 from pricing.segments import Segment, missing, sealed, span
 from pricing.store import Store
@@ -97,7 +97,7 @@ class Replica:
 
         Raises:
             LedgerBusy: a sync, or a tool of the user's, holds the file for longer than ``wait`` seconds.
-            LedgerUnusable: the file is damaged.
+            ReplicaDamaged: a part of it cannot be read.
         """
         import duckdb
 
@@ -116,7 +116,7 @@ class Replica:
                         f"The replica {self.path} is held by another process.",
                         next_step="Close whatever has it open and try again; nothing is lost meanwhile.",
                     ) from None
-                raise LedgerUnusable(
+                raise ReplicaDamaged(
                     f"The replica {self.path} is damaged ({_first_line(error)}).",
                     next_step="Build it anew with `farebox sync --rebuild`: it is only a copy.",
                 ) from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing.errors import LedgerUnusable
+from pricing.errors import LedgerUnusable, ReplicaDamaged
 from pricing.ledger import Ledger
 from pricing.replica import Replica
 from pricing.store import Store
@@ -24,10 +24,10 @@ def full(tmp_path: Path):
     store.close()
 
 
-def read_or_say_why(replica: Replica, ledger: Ledger) -> LedgerUnusable | None:
+def read_or_say_why(replica: Replica, ledger: Ledger) -> ReplicaDamaged | None:
     try:
         copied = copied_facts(replica)
-    except LedgerUnusable as error:
+    except ReplicaDamaged as error:
         return error
     assert copied == facts(ledger)
     return None
