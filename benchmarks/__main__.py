@@ -31,6 +31,7 @@ NAMES = (
     "calibration",
     "kills",
     "soak",
+    "outages",
 )
 
 

@@ -109,12 +109,18 @@ class Soak:
         )
 
 
-def growth(samples: list[Held]) -> list[str]:
-    """What grew between the first and the last third of the samples, in words; nothing when all is flat."""
+def growth(samples: list[Held], *, resident: bool = True) -> list[str]:
+    """What grew between the first and the last third of the samples, in words; nothing when all is flat.
+
+    Args:
+        samples: in their order.
+        resident: whether memory counts: within a few seconds it grows by what the allocator keeps.
+    """
     third = max(1, len(samples) // 3)
     first, last = samples[:third], samples[-third:]
     found = []
-    for name, allowed in (("resident", GROWTH), ("objects", GROWTH), ("files", 0), ("threads", 0), ("wal", 1.0)):
+    flat = {"objects": GROWTH, "files": 0, "threads": 0, "wal": 1.0} | ({"resident": GROWTH} if resident else {})
+    for name, allowed in flat.items():
         before, after = (median(getattr(sample, name) for sample in part) for part in (first, last))
         if after > before * (1 + allowed):
             found.append(f"{name} grew from {before:,.0f} to {after:,.0f}")
