@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from farebox.automations import automation_of
@@ -81,5 +80,5 @@ def flow_run(source: str, limit: int) -> None:
     from flows.daily_digest import daily_digest
 
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state = daily_digest(Path(source), limit=limit, return_state=True)
+        state = daily_digest(source, limit=limit, return_state=True)
     assert state.is_completed(), state
