@@ -2,7 +2,8 @@
 
 One process runs digests and triages against the sandbox, with faults now and then, syncs its replica and makes
 reports, and is measured once a minute (oftener in a short soak). What it is after the warm-up is compared with what it
-is at the end; between the two it may grow by 5 % of its memory, and by no descriptor and no thread.
+is at the end; between the two it may grow by 5 % of its memory, and by no descriptor and no thread that a pool does not
+keep.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
                 samples.append((passed, soak.measure()))
         samples.append((time.monotonic() - began, soak.measure()))
     grown = growth([sample for passed, sample in samples if passed >= WARM_UP * seconds])
-    note = f"after a fifth of the time at most {GROWTH:.0%} more memory, and no file and no thread more"
+    note = f"after a fifth of the time: at most {GROWTH:.0%} more memory, no file and no thread but those of pools"
     rows = [(f"{passed / 60:.1f}", *sample.cells()) for passed, sample in samples]
     lab.table(f"A soak of {seconds / 60:g} minutes", HEADS, rows, [note, *grown])
     sys.exit(1 if grown else 0)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.soaking import Soak, growth
 
-WARM_UP, RUNS = 12, 36
+WARM_UP, RUNS = 8, 24
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="what a process holds is read from /proc")
@@ -15,7 +15,7 @@ def test_run_after_run_holds_no_more(tmp_path: Path):
         samples = []
         for number in range(WARM_UP + RUNS):
             soak.run()
-            if number >= WARM_UP and number % 4 == 0:
+            if number >= WARM_UP and number % 3 == 0:
                 samples.append(soak.measure())
     assert growth(samples, resident=False) == []
     grown = samples[-1].objects - samples[0].objects
