@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 from farebox.approving import Approver, turned_down
@@ -16,6 +17,7 @@ from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
+from guardrails import messages
 from pricing.approvals import Approved, Decision, Question, lacking
 from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
@@ -126,12 +128,12 @@ def admit(
     while tried.refusals and approver is not None:
         counter.show(tried)
         question = counter.question(tried, approver.patience)
-        refused = over_budget(automation, tried.priced, tried.refusals)
+        refused = over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
         runtime.approvals.ask(question)
         tried = counter.carry_out(question, approver.ask(question, refused))
     counter.show(tried)
     if tried.refusals:
-        raise over_budget(automation, tried.priced, tried.refusals)
+        raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
     return Ride(runtime, tried.run)
 
 
@@ -273,8 +275,8 @@ def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
     return step.calls * runtime.rates.price(target.model, target.provider, usage)
 
 
-def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal]) -> OverBudget:
-    """The refusal, with what would fit: fewer calls, or a larger budget."""
+def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal], words: Path | None) -> OverBudget:
+    """The refusal, with what would fit: fewer calls, or a larger budget; ``words`` are the team's own templates."""
     worst = max(refusals, key=lambda refusal: refusal.short)
     left = max(0, min(refusal.budget.left for refusal in refusals))
     planned = sum(step.calls for step in priced.plan.steps)
@@ -287,7 +289,7 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal])
     if priced.quality == "best":
         steps.append("choose quality=fast")
     route = ", not even on the economic route" if priced.economic else ""
-    return OverBudget(
+    error = OverBudget(
         f"{automation.name} was not started{route}: {'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
         next_step=f"{', or '.join(steps)}. Nothing was called and nothing is charged.",
         automation=automation.name,
@@ -296,6 +298,7 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal])
         short_nano=worst.short,
         fits_nano=left,
     )
+    return messages.over_budget(error, worst.facts() | {"automation": automation.name}, words)
 
 
 class Ride:

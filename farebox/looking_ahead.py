@@ -179,7 +179,7 @@ class _View:
         quote, hold = fit.priced.quote, fit.priced.hold
         chance, why = self._chance(automation, fit, at)
         if chance == "refused" and refuse:
-            over = over_budget(automation, fit.priced, fit.refusals)
+            over = over_budget(automation, fit.priced, fit.refusals, self._runtime.settings.guards.messages)
             run = asking(self._runtime, str(flow_run.id), automation, fit.priced, fit.whose)
             self._runtime.ledger.refuse(run, fit.refusals)
             client.set_flow_run_state(flow_run.id, state_of(over), force=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails.verdicts import Fact, Reason
-from pricing.errors import ConfigError
+from pricing.errors import ConfigError, OverBudget
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -54,6 +54,16 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
             next_step="It needs the blocks message and next_step, which may use the facts of the verdict.",
             template=name,
         ) from fault
+
+
+def over_budget(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
+    """A refusal of a budget in the team's words: their template sees the facts, and ours as ``told`` and ``do``."""
+    facts = {**facts, "told": error.message, "do": error.next_step}
+    try:
+        explanation = explain(Reason.BUDGET, facts, overrides)
+    except ConfigError as broken:  # it must not hide why the run was refused
+        return error.rebuild(error.message, error.next_step, {**error.fields, "template_error": broken.message})
+    return error.rebuild(explanation.message, explanation.next_step, error.fields)
 
 
 def _block(template: Template, name: str, facts: Mapping[str, Fact]) -> str:

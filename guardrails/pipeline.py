@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from guardrails.messages import explain
+from guardrails.messages import explain, over_budget
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange, Fact, Guard, Mode, Reason, Verdict, block
-from pricing.errors import Blocked, ConfigError, FieldValue
+from pricing.errors import Blocked, ConfigError, FieldValue, OverBudget
 
 _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
@@ -126,6 +126,10 @@ class Pipeline:
             explanation = explain(reason, facts)
             fields["template_error"] = broken.message
         return Blocked(explanation.message, next_step=explanation.next_step, **fields)
+
+    def over_budget(self, error: OverBudget, facts: Mapping[str, Fact]) -> OverBudget:
+        """The error of a run that a budget stops, likewise."""
+        return over_budget(error, facts, self._overrides)
 
 
 async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Verdict, Decision]:

@@ -92,6 +92,13 @@ class Refusal:
         """By how much it does not fit."""
         return self.asked - max(self.budget.left, 0)
 
+    def facts(self) -> dict[str, str | int | float]:
+        """The same for a message of a team's own: ``budget``, ``limit``, ``short`` and ``resets`` as texts."""
+        state = self.budget
+        resets = f"{state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else ""
+        amounts = {"limit": format_money(state.limit), "short": format_money(self.short)}
+        return {"budget": state.name, **amounts, "resets": resets}
+
     def explain(self) -> str:
         """One sentence for people: which budget, by how much, when it resets."""
         state = self.budget

@@ -276,13 +276,17 @@ class Journey(Generic[T]):
         """Why there is no answer."""
         operation, tried = self.question.operation, list(self._tried)
         if self._refused is not None:
-            return OverBudget(
-                f"The run was stopped at {operation}: " + "; ".join(r.explain() for r in self._refused.refusals) + ".",
+            refusals = self._refused.refusals
+            worst = max(refusals, key=lambda refusal: refusal.short)
+            error = OverBudget(
+                f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
                 next_step="What was done so far is recorded and paid; raise the budget to go on.",
                 operation=operation,
-                budgets=[refusal.budget.name for refusal in self._refused.refusals],
-                short_nano=max(refusal.short for refusal in self._refused.refusals),
+                budgets=[refusal.budget.name for refusal in refusals],
+                short_nano=worst.short,
             )
+            automation = self.question.run.automation
+            return self.pipeline.over_budget(error, worst.facts() | {"automation": automation, "operation": operation})
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
             widest = self._widest

