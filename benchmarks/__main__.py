@@ -20,6 +20,8 @@ NAMES = (
     "task_overhead",
     "gate",
     "replica",
+    "reports_at_scale",
+    "load",
     "guards",
     "judge",
     "hostile",
