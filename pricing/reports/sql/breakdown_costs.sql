@@ -1,6 +1,11 @@
 -- Attempts by what is asked for; columns that are not asked for are the same in every row.
 WITH days AS (
     SELECT unnest($midnights::BIGINT[]) AS begins
+),
+quarters AS (
+    SELECT quarter, begins AS day
+    FROM (SELECT DISTINCT started_at // 900000000 * 900000000 AS quarter FROM chosen_runs)
+    ASOF JOIN days ON quarter >= begins
 )
 SELECT
     stand_in,
@@ -8,7 +13,7 @@ SELECT
     CASE WHEN list_contains($by, 'quality') THEN quality END AS quality,
     CASE WHEN list_contains($by, 'org') THEN org_id END AS org,
     CASE WHEN list_contains($by, 'user') THEN user_id END AS user,
-    CASE WHEN list_contains($by, 'day') THEN days.begins END AS day,
+    CASE WHEN list_contains($by, 'day') THEN quarters.day END AS day,
     CASE WHEN list_contains($by, 'operation') THEN operation END AS operation,
     CASE WHEN list_contains($by, 'model') THEN model END AS model,
     CASE WHEN list_contains($by, 'target') THEN target END AS target,
@@ -21,6 +26,6 @@ SELECT
     sum(unknown_nano)::BIGINT AS unknown_nano,
     sum(saved_nano)::BIGINT AS caching_nano
 FROM chosen_costs
-ASOF JOIN days ON started_at >= days.begins
+JOIN quarters ON quarter = started_at // 900000000 * 900000000
 GROUP BY ALL
 ORDER BY cost_nano DESC
