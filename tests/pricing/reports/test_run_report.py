@@ -15,6 +15,7 @@ from pricing.errors import UsageError
 from pricing.replica import Replica
 from pricing.reports import RunReport, run_report
 from pricing.reports.run_shapes import Tokens
+from pricing.run_copy import RunCopy
 from pricing.store import Store
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, SECOND, Books
@@ -273,3 +274,14 @@ def test_every_breakdown_sums_to_what_was_spent(turns: list[list[tuple[str, tupl
         assert sums(report) == {spent_in_ledger(store, "any-run")}
         assert sum(one.spent_nano for one in report.settlements) + report.money.adjusted_nano == report.money.spent_nano
         store.close()
+
+
+def test_a_machine_that_keeps_no_replica_reports_the_same(books: Books, store: Store, replica: Replica):
+    """From a copy of the run's own facts; other runs are not in it."""
+    run = eventful(books)
+    books.answered(books.run("bbbb-other"), "t9", 2 * CENT)
+    replica.sync()
+    copy = RunCopy(store, run.run_id)
+    assert run_report(copy, run.run_id) == run_report(replica, run.run_id)
+    with pytest.raises(UsageError, match="no run"):
+        run_report(copy, "bbbb-other")
