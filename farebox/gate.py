@@ -23,7 +23,6 @@ from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
 from pricing.errors import Blocked, LedgerError, OverBudget
 from pricing.facts import Run, RunOutcome
-from pricing.history import past_scores
 from pricing.limits import applicable
 from pricing.money import Nano, format_money
 from pricing.plans import ResolvedPlan, ResolvedStep
@@ -90,10 +89,8 @@ def price_run(
         for operation, route in routes.items()
     }
     stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
-    scores, since = past_scores(
-        runtime.ledger, runtime.rates, automation.name, quality, stand_in=stand_in, mixes=percents
-    )
-    quote = make_quote(plan, targets, runtime.rates, scores, since=since)
+    past = runtime.history.scores(automation.name, quality, stand_in=stand_in, mixes=percents)
+    quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
 
@@ -157,13 +154,15 @@ class _Counter:
         self._parameters = parameters
         self._whose = whose_run(parameters)
         self._first: _Tried | None = None
+        self._shared: list[BudgetRule] = []
 
     def take(self, *, final: bool) -> _Tried:
         """Try the usual route, then the economic one; the latter at once where money runs short."""
-        why = self._pressure()
-        self._first = tried = self._try(why, final=final and why is not None)
-        if tried.refusals and why is None:
-            tried = self._try(_too_dear(tried.refusals), final=final)
+        with self._runtime.ledger.store.read():  # all that is asked below is read in one go
+            why = self._pressure()
+            self._first = tried = self._try(why, final=final and why is not None)
+            if tried.refusals and why is None:
+                tried = self._try(_too_dear(tried.refusals), final=final)
         return tried
 
     def question(self, tried: _Tried, patience: timedelta) -> Question:
@@ -181,7 +180,9 @@ class _Counter:
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.turn_down(question, decision)
             raise turned_down(question, decision)
-        why = f"{approved.decision.by} chose it" if approved.decision.choice == "cheaper" else self._pressure()
+        why = self._pressure()
+        if approved.decision.choice == "cheaper":
+            why = f"{approved.decision.by} chose it"
         self._first = tried = self._try(why, final=False, approved=approved)
         return tried
 
@@ -191,14 +192,15 @@ class _Counter:
             watcher.quoted(tried.run, tried.priced.quote, tried.rules, tried.refusals)
 
     def _pressure(self) -> str | None:
-        return pressure(self._runtime, standing_rules(self._runtime, self._automation, self._whose))
+        self._shared = standing_rules(self._runtime, self._automation, self._whose)
+        return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
         priced = price_run(self._runtime, self._automation, self._parameters, economic)
         if approved is not None:
             priced = replace(priced, hold=min(priced.hold, approved.hold))
         run = asking(self._runtime, self._run_id, self._automation, priced, self._whose)
-        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._whose)
+        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         return _Tried(priced, run, rules, self._runtime.ledger.admit(run, rules, final=final, approved=approved))
 
 
@@ -239,7 +241,7 @@ def asking(runtime: Runtime, run_id: str, automation: Automation, priced: Priced
 
 
 def budget_rules(
-    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, whose: Whose
+    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, shared: Sequence[BudgetRule]
 ) -> list[BudgetRule]:
     """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
     own = automation.budget.rules(automation.name, run_id)
@@ -247,10 +249,9 @@ def budget_rules(
     if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
         limits.append(extra)
     # A run that Prefect retries starts over: its ceiling is above what the tries before have spent.
-    spent_before = sum(used.cost_nano for used in runtime.ledger.usage_of([run_id]))
-    this_run = BudgetRule("run", run_id, "run", min([*limits, spent_before + priced.quote.ceiling]))
+    ceiling = runtime.ledger.spent(run_id) + priced.quote.ceiling
+    this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
     needs = {step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps}
-    shared = standing_rules(runtime, automation, whose)
     return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
 
 

@@ -18,7 +18,7 @@ from farebox.approving import turned_down
 from farebox.automations import automation_of, state_of
 from farebox.cli.finding import with_defaults
 from farebox.deploying import need_server
-from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run
+from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules
 from farebox.runtime import Runtime
 from farebox.whose import Whose, whose_run
 from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
@@ -210,7 +210,8 @@ class _View:
 
     def _try(self, wanted: _Wanted, economic: str | None = None) -> _Fit:
         priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic)
-        rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, wanted.whose)
+        shared = standing_rules(self._runtime, wanted.automation, wanted.whose)
+        rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
         amounts = [(self._state(rule, wanted.at), rule.needs if rule.operation else priced.hold) for rule in rules]
         refusals = [Refusal(state, amount) for state, amount in amounts if amount > max(state.left, 0)]
         return _Fit(priced, wanted.whose, rules, refusals)

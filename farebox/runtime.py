@@ -23,6 +23,7 @@ from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
 from pricing.circuits import Circuits
 from pricing.facts import Run
+from pricing.history import History
 from pricing.holds import Settled
 from pricing.ledger import Ledger
 from pricing.limits import StatedLimits
@@ -83,6 +84,7 @@ class Runtime:
         self.ledger = Ledger(
             store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds, warn=tell_soft_threshold
         )
+        self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
         self.wallets = Wallets(store)

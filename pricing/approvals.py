@@ -116,7 +116,7 @@ class Approvals:
             "due_at": to_us(question.due_at),
         }
         with self._store.write(durable=True) as connection:
-            added = insert_into(connection, schema.questions).values(row)
+            added = insert_into(connection.dialect.name, schema.questions).values(row)
             connection.execute(added.on_conflict_do_update(index_elements=["run_id"], set_=row))
 
     def open(self, run_id: str) -> Question | None:

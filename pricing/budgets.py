@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
-from pricing import schema
+from pricing import columns, schema
 from pricing.clock import from_us, to_us
 from pricing.money import Nano, format_money
 from pricing.upsert import insert_into
@@ -25,6 +26,32 @@ Scope: TypeAlias = Literal["run", "automation", "operation", "user", "org", "tag
 Window: TypeAlias = Literal["run", "day", "week", "month"]
 
 _B = schema.budgets.c
+
+# What every run and attempt executes is built once: building a statement costs several times as much as executing it.
+_AMOUNT = sa.bindparam("amount", type_=columns.Number)
+_THIS = _B.budget_id == sa.bindparam("id")
+_THESE = _B.budget_id.in_(sa.bindparam("ids", expanding=True))
+_LIMITS = sa.select(_B.budget_id, _B.limit_nano, _B.soft_nano, _B.raised_nano).where(_THESE)
+_TAKE = (
+    sa.update(schema.budgets)
+    .where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano)
+    .values(held_nano=_B.held_nano + _AMOUNT)
+)
+_TAKE_BEYOND = sa.update(schema.budgets).where(_THIS).values(held_nano=_B.held_nano + _AMOUNT)
+_MOVE = (
+    sa.update(schema.budgets)
+    .where(_THIS)
+    .values(
+        held_nano=_B.held_nano + sa.bindparam("held", type_=columns.Number),
+        spent_nano=_B.spent_nano + sa.bindparam("spent", type_=columns.Number),
+    )
+)
+_NEWLY_SOFT = (
+    sa.update(schema.budgets)
+    .where(_THESE, _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
+    .values(soft_at=sa.bindparam("now", type_=columns.Number))
+    .returning(_B.budget_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,29 +175,51 @@ def open_windows(
         budget_id = f"{rule.scope}:{rule.key}:{rule.window}{since}"
         if budget_id not in wanted or rule.limit < wanted[budget_id].limit:
             wanted[budget_id] = rule
-    for budget_id, rule in sorted(wanted.items()):
+    for budget_id in _outdated(connection, wanted):
+        rule = wanted[budget_id]
         start, end = window_bounds(rule.window, moment, zone)
-        opened = connection.execute(
-            _upsert(
-                connection,
-                {
-                    "budget_id": budget_id,
-                    "name": rule.name,
-                    "scope": rule.scope,
-                    "key": rule.key,
-                    "span": rule.window,
-                    "starts_at": to_us(start),
-                    "ends_at": to_us(end) if end else None,
-                    "limit_nano": rule.limit,
-                    "spent_nano": 0,
-                    "held_nano": 0,
-                    "soft_nano": rule.soft,
-                },
-            )
-        )
+        row = {
+            "budget_id": budget_id,
+            "name": rule.name,
+            "scope": rule.scope,
+            "key": rule.key,
+            "span": rule.window,
+            "starts_at": to_us(start),
+            "ends_at": to_us(end) if end else None,
+            "limit_nano": rule.limit,
+            "spent_nano": 0,
+            "held_nano": 0,
+            "soft_nano": rule.soft,
+        }
+        opened = connection.execute(_upsert(connection.dialect.name), row)
         if opened.one_or_none() and rule.window != "run":
             write_change(connection, rule, "window", to_us(moment))
     return dict(sorted(wanted.items()))
+
+
+def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[str]:
+    """The budgets to make or to bring up to date, sorted.
+
+    Where one that is shared is, all that are shared are: their rows are then locked in the order of their ids, as by
+    whoever takes from them. Those of a run are its own.
+    """
+    known = {row.budget_id: row for row in connection.execute(_LIMITS, {"ids": [*wanted]})}
+    current = {
+        budget_id
+        for budget_id, row in known.items()
+        if (row.limit_nano, row.soft_nano)
+        == (max(wanted[budget_id].limit, row.raised_nano or 0), wanted[budget_id].soft)
+    }
+    old = wanted.keys() - current
+    if any(wanted[budget_id].window != "run" for budget_id in old):
+        return sorted(wanted)
+    return sorted(old)
+
+
+def _is_current(row: Row[Any] | None, rule: BudgetRule) -> bool:
+    if row is None:
+        return False
+    return (row.limit_nano, row.soft_nano) == (max(rule.limit, row.raised_nano or 0), rule.soft)
 
 
 def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set", "window"], now: int) -> None:
@@ -198,16 +247,16 @@ def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection
         budget_id
         for budget_id, amount in sorted(amounts.items())
         if connection.execute(
-            sa.update(schema.budgets)
-            .where(
-                _B.budget_id == budget_id,
-                sa.true() if budget_id in beyond else _B.spent_nano + _B.held_nano + amount <= _B.limit_nano,
-            )
-            .values(held_nano=_B.held_nano + amount)
+            _TAKE_BEYOND if budget_id in beyond else _TAKE, {"id": budget_id, "amount": amount}
         ).rowcount
         == 0
     ]
-    return [Refusal(state, amounts[state.budget_id]) for state in _states(connection, _B.budget_id.in_(refused))]
+    states = _states(connection, _B.budget_id.in_(refused)) if refused else []
+    return [Refusal(state, amounts[state.budget_id]) for state in states]
+
+
+def _took(connection: Connection, statement: sa.Update, budget_id: str, amount: Nano) -> bool:
+    return connection.execute(statement, {"id": budget_id, "amount": amount}).rowcount == 1
 
 
 def lacking(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
@@ -233,24 +282,15 @@ def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetStat
 
 def newly_soft(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
     """Those of the budgets that have just come to their soft threshold: each once per window, whoever asks."""
-    found = connection.execute(
-        sa.update(schema.budgets)
-        .where(_B.budget_id.in_(sorted(budget_ids)), _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
-        .values(soft_at=now)
-        .returning(_B.budget_id)
-    ).scalars()
-    reached = list(found)
+    asked = {"ids": sorted(budget_ids), "now": now}
+    reached = list(connection.execute(_NEWLY_SOFT, asked).scalars())
     return _states(connection, _B.budget_id.in_(reached)) if reached else []
 
 
 def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, spent: Nano = 0) -> None:
     """Change what is held and spent without asking: to settle, to release, to record what could not be prevented."""
     for budget_id in budget_ids:
-        connection.execute(
-            sa.update(schema.budgets)
-            .where(_B.budget_id == budget_id)
-            .values(held_nano=_B.held_nano + held, spent_nano=_B.spent_nano + spent)
-        )
+        connection.execute(_MOVE, {"id": budget_id, "held": held, "spent": spent})
 
 
 def past_windows(connection: Connection, scope: str, key: str, limit: int) -> list[BudgetState]:
@@ -286,14 +326,15 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
     ]
 
 
-def _upsert(connection: Connection, row: dict[str, Any]) -> sa.Executable:
+@cache
+def _upsert(dialect: str) -> sa.Executable:
     """Answers with the row's id when it is new or its limits changed."""
-    added = insert_into(connection, schema.budgets).values(row)
-    limit = sa.case((_B.raised_nano > row["limit_nano"], _B.raised_nano), else_=row["limit_nano"])
-    changed = (_B.limit_nano != limit) | _B.soft_nano.is_distinct_from(row["soft_nano"])
+    added = insert_into(dialect, schema.budgets)
+    new = added.excluded
+    limit = sa.case((_B.raised_nano > new.limit_nano, _B.raised_nano), else_=new.limit_nano)
     # A row without a change is locked all the same.
     return added.on_conflict_do_update(
         index_elements=["budget_id"],
-        set_={"limit_nano": limit, "soft_nano": row["soft_nano"]},
-        where=changed,
+        set_={"limit_nano": limit, "soft_nano": new.soft_nano},
+        where=(_B.limit_nano != limit) | _B.soft_nano.is_distinct_from(new.soft_nano),
     ).returning(_B.budget_id)

@@ -83,7 +83,7 @@ def add(
     source: Account = "issued",
 ) -> str:
     """Give a wallet credits, opening it if need be; the grant's id. Of several, the lowest priority is spent first."""
-    opened = insert_into(connection, schema.wallets).values(wallet_id=wallet_id, opened_at=now)
+    opened = insert_into(connection.dialect.name, schema.wallets).values(wallet_id=wallet_id, opened_at=now)
     connection.execute(opened.on_conflict_do_nothing())
     lock(connection, wallet_id)
     grant_id = uuid.uuid4().hex[:12]

@@ -1,86 +1,174 @@
-"""The scores of past runs at the current rate card, whatever card they ran under."""
+"""The scores of past runs at the current rate card, whatever card they ran under.
+
+A process keeps what it has read: a run that ended does not change any more, so each quote reads only the runs that
+ended since the one before.
+"""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from pricing.clock import from_us
 from pricing.errors import UnknownPrice
-from pricing.ledger import Ledger, PastRun, RunUsage
+from pricing.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
-from pricing.plans import ResolvedPlan
-from pricing.quotes import Mix, expected_cost, score_of
+from pricing.plans import ResolvedPlan, ResolvedStep
+from pricing.quotes import Mix, ModelAt, expected_cost, score_of
 from pricing.rates import RateCard
 
+Percents: TypeAlias = Mapping[str, Sequence[int]]
+"""Of operations whose turns begin at several targets: how many of a hundred do at each."""
 
-def past_scores(
-    ledger: Ledger,
-    card: RateCard,
-    automation: str,
-    quality: str,
-    *,
-    stand_in: bool,
-    mixes: Mapping[str, Sequence[int]] = MappingProxyType({}),
-) -> tuple[list[float], datetime | None]:
-    """The scores that a quote leans on, oldest first, and when the oldest of their runs ended.
+_OVERLAP = 256
+"""Settlements that are read once more: on Postgres one may become visible after those that were numbered later."""
 
-    A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left out.
-    ``mixes`` tells of operations whose turns begin at several targets how many of a hundred do at each, now: the points
-    of past runs are taken at the same shares, so that what is compared is comparable.
+
+@dataclass(frozen=True, slots=True)
+class PastScores:
+    """How past runs compared to their own points, oldest first, and when the oldest of them ended.
+
+    Args:
+        whole: as if nothing had been answered from storage: what storage spared a run may be paid by the next.
+        paid: as it was.
     """
-    past = ledger.history(automation, quality, stand_in=stand_in)
-    stale = past if mixes else [run for run in past if run.rate_version != card.version]
-    repriced = _repriced(ledger, card, stale, mixes) if stale else {}
-    scored = [(run, repriced.get(run.run_id, run.score)) for run in past]
-    known: list[tuple[PastRun, float]] = [(run, score) for run, score in scored if score is not None]
-    return [score for _, score in known], from_us(known[0][0].ended_at) if known else None
+
+    whole: tuple[float, ...] = ()
+    paid: tuple[float, ...] = ()
+    since: datetime | None = None
 
 
-def _repriced(
-    ledger: Ledger, card: RateCard, past: Sequence[PastRun], mixes: Mapping[str, Sequence[int]]
-) -> dict[str, float | None]:
-    used: dict[str, list[RunUsage]] = defaultdict(list)
-    foreign = {run.run_id for run in past if run.rate_version != card.version}
-    for usage in ledger.usage_of(sorted(foreign)) if foreign else ():
-        used[usage.run_id].append(usage)
-    score = {run.run_id: run.score for run in past}
-    scores: dict[str, float | None] = {}
-    point = cache(lambda plan, routes: _point(plan, routes, card, mixes))  # runs of a day mostly have one plan
-    for run in ledger.runs(list(score)):
-        try:
-            if run.run_id in foreign:
-                cost = sum(_cost(usage, card) for usage in used[run.run_id])
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...]]
+_Shape: TypeAlias = tuple[tuple[ResolvedStep, _Begins], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Repriced:
+    """A run as it would be scored at a card: its cost there, and what its point is made of."""
+
+    cost: Nano | None
+    shape: _Shape
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read of one automation at one quality."""
+
+    runs: list[PastRun] = field(default_factory=list)
+    repriced: dict[str, _Repriced] = field(default_factory=dict)
+
+
+class History:
+    """The past runs of a ledger, as quotes lean on them.
+
+    Args:
+        ledger: knows them.
+        card: the current rate card.
+    """
+
+    def __init__(self, ledger: Ledger, card: RateCard) -> None:
+        self._ledger = ledger
+        self._card = card
+        self._kept: dict[tuple[str, str, bool], _Kept] = defaultdict(_Kept)
+        self._reading = threading.Lock()
+
+    def scores(
+        self, automation: str, quality: str, *, stand_in: bool, mixes: Percents = MappingProxyType({})
+    ) -> PastScores:
+        """The scores that a quote leans on.
+
+        A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
+        out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
+        compared is comparable.
+        """
+        with self._reading:
+            kept = self._kept[automation, quality, stand_in]
+            self._read_new(kept, automation, quality, stand_in=stand_in)
+            self._reprice(kept, everything=bool(mixes))
+            return self._scored(kept, mixes)
+
+    def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
+        after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
+        new = self._ledger.history(automation, quality, stand_in=stand_in, after=after)
+        kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
+        known = {run.run_id for run in kept.runs}
+        kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
+
+    def _reprice(self, kept: _Kept, *, everything: bool) -> None:
+        """Make ready what a stored score does not say: of runs under another card, or of all."""
+        missing = {
+            run.run_id: run
+            for run in kept.runs
+            if run.run_id not in kept.repriced and (everything or run.rate_version != self._card.version)
+        }
+        if not missing:
+            return
+        used: dict[str, list[RunUsage]] = defaultdict(list)
+        foreign = sorted(run_id for run_id, run in missing.items() if run.rate_version != self._card.version)
+        for usage in self._ledger.usage_of(foreign) if foreign else ():
+            used[usage.run_id].append(usage)
+        for run in self._ledger.runs(list(missing)):
+            past = missing[run.run_id]
+            if past.rate_version == self._card.version:
+                cost: Nano | None = round(past.score * run.point_nano)
             else:
-                cost = round(score[run.run_id] * run.point_nano)
-            scores[run.run_id] = score_of(cost, point(run.plan, run.routes))
+                cost = self._cost(used[run.run_id])
+            kept.repriced[run.run_id] = _Repriced(cost, _shape(run.plan, run.routes))
+
+    def _cost(self, used: Sequence[RunUsage]) -> Nano | None:
+        """At the card, where it has the rates; what was priced at its worst case has no tokens, and stays."""
+        try:
+            return sum(
+                self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
+            )
         except UnknownPrice:
-            scores[run.run_id] = None
-    return scores
+            return None
+
+    def _scored(self, kept: _Kept, mixes: Percents) -> PastScores:
+        point = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
+        whole, paid, since = [], [], None
+        for run in kept.runs:
+            score: float | None = run.score
+            if run.run_id in kept.repriced and (mixes or run.rate_version != self._card.version):
+                repriced = kept.repriced[run.run_id]
+                at_card = None if repriced.cost is None else point(repriced.shape)
+                score = None if repriced.cost is None or at_card is None else score_of(repriced.cost, at_card)
+            if score is not None:
+                since = since or from_us(run.ended_at)
+                paid.append(score)
+                whole.append(score + run.spared)
+        return PastScores(tuple(whole), tuple(paid), since)
+
+    def _point(self, shape: _Shape, mixes: Percents) -> Nano | None:
+        try:
+            return sum(
+                expected_cost(step, _mix(begins, mixes.get(step.operation)), self._card) for step, begins in shape
+            )
+        except UnknownPrice:
+            return None
 
 
-def _cost(used: RunUsage, card: RateCard) -> Nano:
-    """At the card; what was priced at its worst case has no tokens to reprice, and stays."""
-    return card.price(used.model, used.provider, used.usage) if used.counted else used.cost_nano
-
-
-def _point(plan: str, routes: str, card: RateCard, mixes: Mapping[str, Sequence[int]]) -> Nano:
+@lru_cache(maxsize=HISTORY)
+def _shape(plan: str, routes: str) -> _Shape:
+    """What a past run's point was made of, from the JSON of its plan and of its routes."""
     steps, by_operation = ResolvedPlan.from_json(json.loads(plan)).steps, json.loads(routes)
-    return sum(
-        expected_cost(step, _mix(by_operation[step.operation], mixes.get(step.operation)), card) for step in steps
-    )
+    return tuple((step, _begins(by_operation[step.operation])) for step in steps)
 
 
-def _mix(route: Sequence[Mapping[str, Any]], percents: Sequence[int] | None) -> Mix:
-    """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
+def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
-    shares = [one["percent"] for one in begins]
-    if percents is not None and len(percents) == len(shares):
-        shares = list(percents)
-    models = [(one["provider"], one["model"]) for one in begins or route[:1]]
-    return tuple(zip(models, shares or [100], strict=True))
+    models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
+    return models, tuple(one["percent"] for one in begins) or (100,)
+
+
+def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:
+    """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
+    models, shares = begins
+    return tuple(zip(models, percents if percents and len(percents) == len(shares) else shares, strict=True))

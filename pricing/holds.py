@@ -46,6 +46,22 @@ _CHARGE = Hot(
 )
 
 
+_OPEN = sa.insert(schema.holds).values(
+    run_id=sa.bindparam("run"),
+    ordinal=sa.select(sa.func.count())
+    .select_from(schema.settlements)
+    .where(schema.settlements.c.run_id == sa.bindparam("run"))
+    .scalar_subquery(),
+    amount_nano=sa.bindparam("amount"),
+    used_nano=0,
+    inflight_nano=0,
+    lease_until=sa.bindparam("lease"),
+    by_operation=sa.bindparam("operations"),
+)
+_HOLD_ON = sa.insert(schema.hold_budgets)
+_EXPIRED = sa.select(_H.run_id).where(_H.lease_until < sa.bindparam("now"))
+
+
 class Charge(NamedTuple):
     """What an attempt of an operation does to a hold when it ends: its worst case, and what it cost."""
 
@@ -93,23 +109,11 @@ def open_hold(
     refusals = budgets.take(connection, whole, beyond)
     if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
-    ordinal = connection.execute(
-        sa.select(sa.func.count()).select_from(schema.settlements).where(schema.settlements.c.run_id == run_id)
-    ).scalar_one()
-    connection.execute(
-        schema.holds.insert().values(
-            run_id=run_id,
-            ordinal=ordinal,
-            amount_nano=amount,
-            used_nano=0,
-            inflight_nano=0,
-            lease_until=lease_until,
-            by_operation=bool(needs),
-        )
-    )
+    opening = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(needs)}
+    connection.execute(_OPEN, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
     if rows:
-        connection.execute(schema.hold_budgets.insert(), rows)
+        connection.execute(_HOLD_ON, rows)
     return []
 
 
@@ -176,7 +180,7 @@ def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
 
 def expired(connection: Connection, now: int) -> list[str]:
     """The runs whose lease has run out."""
-    return list(connection.execute(sa.select(_H.run_id).where(_H.lease_until < now)).scalars())
+    return list(connection.execute(_EXPIRED, {"now": now}).scalars())
 
 
 def given_until_after(connection: Connection, moment: int) -> list[str]:

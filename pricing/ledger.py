@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,24 +27,54 @@ from pricing.grants import Shortage
 from pricing.holds import Settled
 from pricing.money import Nano
 from pricing.store import Store
+from pricing.upsert import insert_into
 from pricing.usage import Usage
 from pricing.written import Written
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
-SCORING = sa.and_(schema.settlements.c.outcome.in_(("completed", "over_budget")), schema.settlements.c.score > 0)
+_S, _R, _T = schema.settlements.c, schema.runs.c, schema.turns.c
+SCORING = sa.or_(
+    sa.and_(_S.outcome == "completed", _S.score.is_not(None)), sa.and_(_S.outcome == "over_budget", _S.score > 0)
+)
 """What a quote may lean on."""
 
 _LEASES = 3
 """How many leases ahead a lease may end: machines' clocks differ a little."""
 
+_PAST = (
+    sa.select(_S.seq, _S.run_id, _S.score, _S.rate_version, _S.ended_at, _R.point_nano)
+    .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
+    .where(
+        _S.automation == sa.bindparam("automation"),
+        _S.quality == sa.bindparam("quality"),
+        _S.stand_in == sa.bindparam("stand_in"),
+        _S.seq > sa.bindparam("after"),
+        SCORING,
+    )
+    .order_by(_S.seq.desc())
+    .limit(HISTORY)
+)
+_SPARED = (
+    sa.select(_T.run_id, sa.func.sum(_T.saved_nano))
+    .where(_T.run_id.in_(sa.bindparam("runs", expanding=True)), _T.outcome == "stored")
+    .group_by(_T.run_id)
+)
+_SPENT = sa.select(sa.func.coalesce(sa.func.sum(schema.attempts.c.cost_nano), 0)).where(
+    schema.attempts.c.run_id == sa.bindparam("run")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What a quote needs of a run that ended: its cost as a multiple of its own point."""
+    """What a quote needs of a run that ended: its cost as a multiple of its own point; ``spared`` is what answers from
+    storage did not cost again, likewise; ``seq`` numbers its settlement.
+    """
 
+    seq: int
     run_id: str
     score: float
+    spared: float
     rate_version: str
     ended_at: int
 
@@ -235,27 +266,29 @@ class Ledger:
             found = sa.select(sa.func.count()).select_from(schema.holds).where(schema.holds.c.run_id == run_id)
             return connection.execute(found).scalar_one() == 1
 
-    def history(self, automation: str, quality: str, *, stand_in: bool) -> list[PastRun]:
-        """The newest ``HISTORY`` runs a quote may lean on, oldest first.
+    def history(self, automation: str, quality: str, *, stand_in: bool, after: int = 0) -> list[PastRun]:
+        """The newest ``HISTORY`` runs a quote may lean on, oldest first; only those settled ``after`` a number.
 
         Completed ones, and those stopped by a budget mid-run: leaving the dear ones out would make every quote too low.
-        Runs answered by the sandbox only count for such runs.
+        A completed run that cost nothing counts: the next may cost nothing too. Runs answered by the sandbox only count
+        for such runs.
         """
-        table = schema.settlements.c
-        query = (
-            sa.select(table.run_id, table.score, table.rate_version, table.ended_at)
-            .where(
-                table.automation == automation,
-                table.quality == quality,
-                table.stand_in == stand_in,
-                SCORING,
-            )
-            .order_by(table.seq.desc())
-            .limit(HISTORY)
-        )
+        asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:
-            rows = connection.execute(query).all()
-        return [PastRun(row.run_id, row.score, row.rate_version, row.ended_at) for row in reversed(rows)]
+            rows = connection.execute(_PAST, asked).all()
+            ids = {"runs": [row.run_id for row in rows]}
+            spared = {run_id: int(saved) for run_id, saved in connection.execute(_SPARED, ids)} if rows else {}
+        return [
+            PastRun(
+                row.seq,
+                row.run_id,
+                row.score,
+                spared.get(row.run_id, 0) / row.point_nano,
+                row.rate_version,
+                row.ended_at,
+            )
+            for row in reversed(rows)
+        ]
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
         """Per run, provider and model what was used and what it cost: what repricing at another rate card needs."""
@@ -287,6 +320,11 @@ class Ledger:
             rows = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id.in_(run_ids))).all()
         return [_run(row) for row in rows]
 
+    def spent(self, run_id: str) -> Nano:
+        """What the attempts of a run have cost so far."""
+        with self.store.read() as connection:
+            return int(connection.execute(_SPENT, {"run": run_id}).scalar_one())
+
     def budgets(self) -> list[BudgetState]:
         """Every budget whose window is open."""
         with self.store.read() as connection:
@@ -297,9 +335,8 @@ class Ledger:
         self.store.close()
 
     def _write_run(self, connection: Connection, run: Run) -> None:
-        known = sa.select(schema.runs.c.seq).where(schema.runs.c.run_id == run.run_id)
-        if connection.execute(known).one_or_none() is None:
-            connection.execute(schema.runs.insert().values(**as_row(run)))
+        """Once: a run that Prefect retries keeps the quote that it was given first."""
+        connection.execute(_new_run(connection.dialect.name), as_row(run))
 
     def _write_refusal(
         self, connection: Connection, run: Run, refusals: Sequence[Refusal | Shortage], now: int
@@ -331,6 +368,11 @@ class Ledger:
                 charged_nano=None if run.price_nano is None else 0,
             )
         )
+
+
+@cache
+def _new_run(dialect: str) -> sa.Executable:
+    return insert_into(dialect, schema.runs).on_conflict_do_nothing(index_elements=["run_id"])
 
 
 def _whole(value: Any) -> int | None:

@@ -111,5 +111,5 @@ def _take(connection: Connection, limit: Limit, now: int) -> Use:
 
 def _add(connection: Connection, subject: str, slot: int, now: int) -> int:
     """How many rows were added: none if somebody else has just added this slot."""
-    insert = insert_into(connection, schema.rate_slots).values(subject=subject, slot=slot, used_at=now)
+    insert = insert_into(connection.dialect.name, schema.rate_slots).values(subject=subject, slot=slot, used_at=now)
     return len(connection.execute(insert.on_conflict_do_nothing().returning(_SLOTS.slot)).all())

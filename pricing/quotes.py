@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from pricing.money import Nano, ceil_nano
 from pricing.plans import ResolvedPlan, ResolvedStep
 from pricing.rates import RateCard
-from pricing.scores import quote_scores, scoring_method
+from pricing.scores import quote_multiplier, quote_scores, scoring_method
 from pricing.usage import Usage
 
 __all__ = [
@@ -92,6 +92,7 @@ def make_quote(
     card: RateCard,
     scores: Sequence[float] = (),
     *,
+    paid: Sequence[float] | None = None,
     since: datetime | None = None,
     at: datetime | None = None,
 ) -> Quote:
@@ -101,21 +102,23 @@ def make_quote(
         plan: the plan, resolved for the run's parameters.
         targets: for every operation of the plan, where its turns may go.
         card: the current rate card.
-        scores: of past runs of this automation (``score_of``), oldest first.
+        scores: of past runs of this automation (``score_of``), oldest first, as if nothing had been answered from
+            storage. The p95, and so the hold, does not count on stored answers.
+        paid: of the same runs, as they were; the p50 is what most runs really cost. ``scores``, if left out.
         since: when the oldest of these runs was.
         at: the time whose rates apply; now, if left out.
 
     Raises:
         UnknownPrice: a target of the plan has no rate. The run is refused, never quoted without it.
         KeyError: an operation has no targets (a programmer's error).
-        ValueError: a score that is not a positive number.
+        ValueError: a score that is negative or no number.
     """
     point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
-    p95 = min(ceiling, _times(point, quote_scores(scores, 0.95)))
+    p95 = min(ceiling, _times(point, quote_multiplier(scores, 0.95)))
     return Quote(
         point=point,
-        p50=min(p95, _times(point, quote_scores(scores, 0.5))),
+        p50=min(p95, _times(point, quote_multiplier(scores if paid is None else paid, 0.5))),
         p95=p95,
         ceiling=ceiling,
         n=len(scores),
@@ -128,12 +131,11 @@ def make_quote(
 def score_of(actual_cost_at_card: Nano, point: Nano) -> float | None:
     """How a run's cost, its tokens repriced at the current card, compares to the point of its own quote.
 
-    ``None`` where the comparison says nothing: a run that was quoted at nothing, or that spent nothing because it was
-    stopped before its first answer.
+    ``None`` where the comparison says nothing: for a run that was quoted at nothing.
     """
     if actual_cost_at_card < 0 or point < 0:
         raise ValueError("a cost cannot be negative")
-    return actual_cost_at_card / point if actual_cost_at_card and point else None
+    return actual_cost_at_card / point if point else None
 
 
 def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetime | None = None) -> Nano:

@@ -61,6 +61,24 @@ def quote_scores(scores: Sequence[float], level: float = 0.95) -> float:
     return _adaptive_conformal(scores, level)
 
 
+def quote_multiplier(scores: Sequence[float], level: float = 0.95) -> float:
+    """Likewise, of scores that may be 0: of runs that cost nothing.
+
+    Such runs are a share of their own, which no distribution of costs has. The others are asked for the level that is
+    left: where a fifth of the runs cost nothing, the p95 of all is the p93.75 of those that cost something. The share
+    is taken of one run more, so that the first free run is not half of all.
+
+    Raises:
+        ValueError: a level outside (0, 1), or a score that is negative or no finite number.
+    """
+    paid = [score for score in scores if score]
+    if len(paid) == len(scores):
+        return quote_scores(scores, level)
+    recent = scores[-WINDOW:]
+    free = recent.count(0) / (len(recent) + 1)
+    return 0.0 if level <= free else quote_scores(paid, (level - free) / (1 - free))
+
+
 def _student_t(scores: Sequence[float], level: float) -> float:
     logs = [log(score) for score in scores]
     n = len(logs)

@@ -67,6 +67,7 @@ class Store:
         self._at_once: AtOnce | None = None
         self._own = threading.local()
         self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
+        self._reading = threading.local()
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -110,10 +111,19 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads one consistent state."""
+        """A transaction that reads one consistent state. Inside another one of the same thread, that one goes on: it
+        saves a server the round trips, and what is read belongs together.
+        """
+        if (outer := getattr(self._reading, "connection", None)) is not None:
+            yield outer
+            return
         with self._translated(), self._connect() as connection:
             connection.exec_driver_sql("BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield connection
+            self._reading.connection = connection
+            try:
+                yield connection
+            finally:
+                self._reading.connection = None
             connection.rollback()
 
     def submit(self, work: Callable[[Connection], T]) -> Written[T]:

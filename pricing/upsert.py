@@ -6,11 +6,10 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
-def insert_into(connection: Connection, table: sa.Table) -> Upsert:
+def insert_into(dialect: str, table: sa.Table) -> Upsert:
     """An insert that may go on with ``on_conflict_do_nothing`` or ``on_conflict_do_update``."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pricing.facts import Completion, Intent, Run, Turn, TurnOutcome
-from pricing.history import past_scores
+from pricing.history import History
 from pricing.ledger import Ledger
 from pricing.observed import HALF_LIFE_US, WINDOW, complexities, observe
 from pricing.plans import Plan, PlanStep
@@ -187,10 +187,12 @@ def test_past_runs_are_scored_at_todays_mix(ledger: Ledger, say: Say):
     for cost in [light] * 7 + [premium] * 3:
         say(("a", "ok"), cost=cost, of=run)
     ledger.settle(run.run_id, "completed")
-    plain, _ = past_scores(ledger, CARD, "digest", "fast", stand_in=True)
-    mixed, _ = past_scores(ledger, CARD, "digest", "fast", stand_in=True, mixes={"think": [70, 30]})
-    assert plain == [pytest.approx((7 * light + 3 * premium) / (10 * light))]
-    assert mixed == [pytest.approx(1.0, rel=1e-6)]
+    history = History(ledger, CARD)
+    for _ in range(2):  # the second time from what it keeps
+        plain = history.scores("digest", "fast", stand_in=True)
+        mixed = history.scores("digest", "fast", stand_in=True, mixes={"think": [70, 30]})
+        assert list(plain.paid) == [pytest.approx((7 * light + 3 * premium) / (10 * light))]
+        assert list(mixed.paid) == [pytest.approx(1.0, rel=1e-6)]
 
 
 def test_a_refusal_that_is_not_final_leaves_no_trace(ledger: Ledger):
