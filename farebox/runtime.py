@@ -81,9 +81,8 @@ class Runtime:
         self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
         self.router = Router(answering(self.targets), self.rates, self.observations)
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        self.ledger = Ledger(
-            store, zone=settings.zone, lease_seconds=settings.holds.lease_seconds, warn=tell_soft_threshold
-        )
+        lease = settings.holds.lease_seconds
+        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=lease, warn=tell_soft_threshold)
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)

@@ -12,7 +12,7 @@ from pricing.errors import UnknownPrice
 from pricing.plans import Plan, PlanStep
 from pricing.quotes import OperationTargets, Quote, make_quote, quote_scores, reprice, score_of
 from pricing.rates import OwnRate, RateCard
-from pricing.scores import CONFORMAL_FROM, WINDOW
+from pricing.scores import CONFORMAL_FROM, WINDOW, quote_multiplier
 from pricing.student_t import t_cdf, t_quantile
 from pricing.usage import Usage
 
@@ -229,3 +229,18 @@ def test_history_is_repriced_at_another_card():
     assert reprice(tokens, half, NOW) == 300_000 + 4_500_000 + 300_000
     with pytest.raises(UnknownPrice):
         reprice([(GROQ, Usage())], CARD)
+
+
+def test_runs_that_cost_nothing_are_a_share_of_their_own():
+    costly = [1.0 + i / 100 for i in range(80)]
+    assert quote_multiplier(costly) == quote_scores(costly)
+    assert quote_multiplier([0.0] * 20 + costly) == quote_scores(costly, (0.95 - 20 / 101) / (1 - 20 / 101))
+    assert quote_multiplier([0.0] * 80 + costly[:10], 0.5) == 0
+    assert 0 < quote_multiplier([0.0]) < quote_multiplier([])  # one free run does not make the next one free
+    with pytest.raises(ValueError, match="scores are positive"):
+        quote_multiplier([0.0, -1.0])
+
+
+def test_the_p95_does_not_count_on_storage_and_the_p50_does():
+    quote = make_quote(PLAN, TARGETS, CARD, [1.0] * 80, paid=[0.0] * 60 + [1.0] * 20, at=NOW)
+    assert (quote.p50, quote.p95) == (0, quote.point)
