@@ -145,6 +145,7 @@ def basis(quote: Quote) -> str:
     """What a quote rests on, in words."""
     return (
         _METHODS[quote.method].format(runs="1 past run" if quote.n == 1 else f"{quote.n} past runs")
+        + (f" since {quote.since:%Y-%m-%d}" if quote.since else "")
         + f"; rates: {quote.rate_version}"
     )
 

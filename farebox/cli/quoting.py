@@ -45,6 +45,7 @@ class Compared:
     price: str
     quotes: tuple[Priced, ...]
     price_nano: Nano | None = None
+    credit_nano: Nano | None = None
     budgets: tuple[Touched, ...] = ()
     audits: tuple[QuoteAudit, ...] = ()
 
@@ -58,6 +59,7 @@ class Compared:
                     "quality": priced.quality,
                     "economic": priced.economic,
                     **{f"{name}_nano": getattr(priced.quote, name) for name in _AMOUNTS},
+                    **{f"{name}_credits": self._in_credits(getattr(priced.quote, name)) for name in _AMOUNTS},
                     "hold_nano": priced.hold,
                     "method": priced.quote.method,
                     "history": priced.quote.n,
@@ -68,6 +70,7 @@ class Compared:
                 for priced in self.quotes
             ],
             "price_nano": self.price_nano,
+            "credit_nano": self.credit_nano,
             "budgets": [
                 {"name": budget.name, "limit_nano": budget.limit, "left_nano": budget.left} for budget in self.budgets
             ],
@@ -83,8 +86,16 @@ class Compared:
         for priced in self.quotes:
             amounts = [getattr(priced.quote, name) for name in _AMOUNTS]
             table.add_row(priced.quality, *map(format_money, [*amounts, priced.hold]))
-        heading = Text.assemble((self.automation, "bold"), f"  sold for {self.price}")
-        rests = [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
+            if self.credit_nano:
+                credits_ = [f"{self._in_credits(amount):,.2f} cr" for amount in [*amounts, priced.hold]]
+                table.add_row("", *credits_, style="dim")
+        worth = f" ({format_money(self.price_nano)})" if self.credit_nano and self.price_nano else ""
+        heading = Text.assemble((self.automation, "bold"), f"  sold for {self.price}{worth}")
+        if self.credit_nano:
+            rests = [Text(f"1 credit (cr) is worth {format_money(self.credit_nano)}", style="dim")]
+        else:
+            rests = [Text("no credits beside it: [credits] value in farebox.toml says what one is worth", style="dim")]
+        rests += [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         rests += [Text(_covered(audit), style="dim") for audit in self.audits]
@@ -98,9 +109,16 @@ class Compared:
     def _difference(self) -> Text | None:
         if len(self.quotes) < 2:  # noqa: PLR2004 - two can be compared
             return None
-        cheap, dear = sorted(priced.quote.p50 for priced in self.quotes)
-        times = f", {dear / cheap:.1f} ×" if cheap else ""
-        return Text(f"best costs {format_money(dear - cheap)} more than fast at the median{times}")
+        fast, best = (priced.quote.p50 for priced in self.quotes)
+        more, cheap = abs(best - fast), min(fast, best)
+        credits_ = f" ({self._in_credits(more):,.2f} credits)" if self.credit_nano else ""
+        times = f", {max(fast, best) / cheap:.1f} ×" if cheap else ""
+        told = "more" if best >= fast else "less"
+        return Text(f"best costs {format_money(more)}{credits_} {told} than fast at the median{times}")
+
+    def _in_credits(self, amount: Nano) -> float | None:
+        """A cost in credits of their declared worth; ``None`` where nobody said what one is worth."""
+        return round(amount / self.credit_nano, 4) if self.credit_nano else None
 
 
 def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> Compared:
@@ -116,6 +134,7 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
         price=automation.price.text,
         quotes=tuple(quotes),
         price_nano=automation.price.worth(runtime.settings.credits.value),
+        credit_nano=runtime.settings.credits.value,
         budgets=tuple(_touched(runtime, rules)),
         audits=tuple(_audits(runtime, automation.name, stand_in=quotes[0].stand_in)),
     )
