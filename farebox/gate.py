@@ -14,6 +14,7 @@ from typing import cast
 
 from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
+from farebox.guard_calls import with_guard_calls
 from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
@@ -72,8 +73,8 @@ def price_run(
         PlanError: its plan does not fit the parameters.
     """
     quality = cast("Quality", parameters.get("quality", "fast"))
-    plan = automation.plan.plan.resolve(parameters)
-    steps = automation.plan.steps
+    declared = automation.plan.plan.resolve(parameters)
+    plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
     begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
     percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from guardrails.verdicts import Exchange
 from pricing.money import Nano
@@ -27,3 +27,28 @@ class Ask(Protocol):
         self, exchange: Exchange, template: str, values: Mapping[str, object], returns: type[T]
     ) -> Told[T]:
         """The answer, as ``returns``. Raises whatever a turn raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What a guard is expected to ask of a model, before it has asked anything.
+
+    Args:
+        share: of the exchanges that it sees, from 0 to 1.
+        input_tokens: of a question, besides the text that it is about.
+        reads: the most tokens that it reads of that text.
+        output_tokens: of an answer.
+    """
+
+    share: float
+    input_tokens: int
+    reads: int
+    output_tokens: int
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A guard that asks a model, and says beforehand how often and how much."""
+
+    def asks(self) -> Asks:
+        """What is to be expected of it."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
-from guardrails.asking import Ask
+from guardrails.asking import Ask, Asks
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
 
 _WORDS = (
@@ -16,6 +16,8 @@ _WORDS = (
     "dumbass|fag(?:got)?s?|(?:mother)?fuck(?:er|ers|ed|ing|s)?|goddamn|jackass|kike|nigg(?:er|a)s?|"
     "piss(?:ed)?\\soff|prick|pussy|retard(?:ed)?|shit(?:ty|head|s)?|slut(?:ty)?|spic|tranny|twat|wanker|whore"
 )
+_INSTRUCTIONS, _YES_OR_NO, _ALL = 250, 10, 100_000
+"""Tokens of its template and schema, of an answer to it, and the most that it reads."""
 _LISTED = re.compile(rf"(?<!\w)(?:{_WORDS})(?!\w)", re.IGNORECASE)
 
 
@@ -47,6 +49,10 @@ class InappropriateGuard:
     version: ClassVar[str] = "1"
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 35
+
+    def asks(self) -> Asks:
+        """One question for each answer, if a model is to look at them."""
+        return Asks(1.0 if self.judge else 0.0, _INSTRUCTIONS, _ALL, _YES_OR_NO)
 
     async def check(self, exchange: Exchange) -> Verdict:
         """Retry or block with ``safety``, else allow."""

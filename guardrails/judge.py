@@ -13,12 +13,15 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from guardrails.asking import Ask, Told
+from guardrails.asking import Ask, Asks, Told
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, retry
 from pricing.errors import FareboxError
+from pricing.tokens import estimate_tokens
 
 Outcome: TypeAlias = Literal["pass", "fail", "unknown"]
 _LONGEST_ANSWER, _LONGEST_RULE = 20_000, 150
+_INSTRUCTIONS, _FOUND = 400, 60
+"""Tokens of its template and schema, and of what it finds of one criterion."""
 
 
 class Criterion(BaseModel):
@@ -74,6 +77,13 @@ class JudgeGuard:
     def __post_init__(self) -> None:
         if not self.criteria:
             raise ValueError("it needs criteria")
+
+    def asks(self) -> Asks:
+        """One question for each answer that is looked at."""
+        told = estimate_tokens("\n".join([*self.criteria, *self.criteria.values(), self.facts]))
+        return Asks(
+            1.0 if self.every else self.share, _INSTRUCTIONS + told, _LONGEST_ANSWER // 4, _FOUND * len(self.criteria)
+        )
 
     async def check(self, exchange: Exchange) -> Verdict:
         """Retry or block with ``policy`` where every answer is judged; else allow, with what was found as facts."""

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from guardrails.asking import Asking, Asks
 from guardrails.messages import explain, over_budget
 from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Exchange, Fact, Guard, Mode, Reason, Verdict, block
+from guardrails.verdicts import Decision, Direction, Exchange, Fact, Guard, Mode, Reason, Verdict, block
 from pricing.errors import Blocked, ConfigError, FieldValue, OverBudget
 
 _LONG = 20_000
@@ -78,6 +79,12 @@ class Pipeline:
     def plus(self, guards: Sequence[Guarded]) -> Pipeline:
         """These guards and more."""
         return Pipeline([*self._guards, *guards], overrides=self._overrides) if guards else self
+
+    def asks(self) -> list[tuple[Direction, Asks]]:
+        """What its guards are expected to ask of models, and about which texts."""
+        guards = (guarded.guard for guarded in self._guards)
+        asking = [(guard.direction, guard.asks()) for guard in guards if isinstance(guard, Asking)]
+        return [(direction, asks) for direction, asks in asking if asks.share]
 
     async def check(
         self, exchange: Exchange, record: Callable[[Decision, Exchange], None], *, final: bool = False

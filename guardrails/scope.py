@@ -17,13 +17,18 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from guardrails.asking import Ask
+from guardrails.asking import Ask, Asks
 from guardrails.scope_negatives import NEGATIVES
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+from pricing.tokens import estimate_tokens
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _READ = 4_000
 """Characters of the last text that are read: what somebody wants is said early."""
+_GREY = 0.25
+"""The share of requests that is assumed to be unsure until runs have told."""
+_INSTRUCTIONS, _YES_OR_NO = 250, 10
+"""Tokens of its template and schema, and of an answer to it."""
 UNSURE, SURE = 0.15, 0.6
 """Likelihoods between which it is unsure."""
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
@@ -110,6 +115,11 @@ class ScopeGuard:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", NaiveBayes(self.inside, (*NEGATIVES, *self.outside)))
+
+    def asks(self) -> Asks:
+        """A question for each request in the grey zone, if that is to be asked about."""
+        told = estimate_tokens("\n".join([self.topics, *self.inside[:20]]))
+        return Asks(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, _READ // 4, _YES_OR_NO)
 
     async def check(self, exchange: Exchange) -> Verdict:
         """Block with ``scope``, or allow; the last text is judged: the first is our own system text."""
