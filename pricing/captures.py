@@ -42,6 +42,7 @@ captures = sa.Table(
     sa.Column("target", sa.Text),
     sa.Column("stand_in", sa.Boolean, nullable=False),
     sa.Column("flagged", sa.Boolean, nullable=False),
+    sa.Column("worded", sa.Boolean, nullable=False),
     sa.Column("captured_at", sa.BigInteger, nullable=False),
     sa.Column("audited_at", sa.BigInteger),
     sa.Column("content", sa.Text, nullable=False),
@@ -92,16 +93,20 @@ class Captured:
         content: dict[str, Any] = json.loads(values.pop("content"))
         content |= {name: tuple(content[name]) for name in ("messages", "tool_calls")}
         content["marks"] = {key: tuple(pieces) for key, pieces in content["marks"].items()}
-        del values["audited_at"]
+        del values["audited_at"], values["worded"]
         return cls(at=from_us(values.pop("captured_at")), **values, **content)
 
     def row(self) -> dict[str, Any]:
         """Its row."""
         texts = ("system", "messages", "answer", "tool_calls", "schema", "marks")
-        made_here = {"content", "captured_at", "audited_at"}
+        made_here = {"content", "captured_at", "audited_at", "worded"}
         columns = [column.name for column in captures.columns if column.name not in made_here]
         content = json.dumps({name: getattr(self, name) for name in texts}, ensure_ascii=False)
-        return {name: getattr(self, name) for name in columns} | {"captured_at": to_us(self.at), "content": content}
+        return {name: getattr(self, name) for name in columns} | {
+            "captured_at": to_us(self.at),
+            "content": content,
+            "worded": bool(self.answer),
+        }
 
 
 def mark_key(guard: str, decided_at: int) -> str:
@@ -200,12 +205,17 @@ class Captures:
         return {turn.turn_id: turn for turn in self._read(_C.turn_id.in_(wanted), len(wanted))}
 
     def waiting(self, since: datetime) -> list[Waiting]:
-        """Answers from then on that were not audited, oldest first."""
+        """Answers from then on that were not audited, oldest first; a call of tools alone is no answer."""
         if not self.exists:
             return []
         columns = (_C.turn_id, _C.automation, _C.operation, _C.flagged)
         begin = max(to_us(since), self._oldest)
-        open_ones = (_C.outcome.in_(("answered", "stored")), _C.captured_at >= begin, _C.audited_at.is_(None))
+        open_ones = (
+            _C.outcome.in_(("answered", "stored")),
+            _C.worded,
+            _C.captured_at >= begin,
+            _C.audited_at.is_(None),
+        )
         query = sa.select(*columns).where(*open_ones).order_by(_C.captured_at, _C.turn_id)
         with self._store.read() as connection:
             return [Waiting(*row) for row in connection.execute(query)]

@@ -20,14 +20,14 @@ from guardrails.calibration import Labelled
 from pricing.errors import UsageError
 from pricing.money import format_money
 from pricing.reports.guard_report import GuardLine, GuardReport, guard_report
-from pricing.reports.words import clean, percent, plural
+from pricing.reports.words import clean, duration, percent, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000))]
 
 _out = terminal()
-_DAY_US = 86_400_000_000
+_DAY_US, _TENTH = 86_400_000_000, 100_000
 guards = App(name="guards", help="Show what guards did; calibrate a judge; let a guard act.")
 app.command(guards)
 
@@ -153,7 +153,8 @@ def _table(lines: Sequence[GuardLine]) -> Table:
 
 
 def _milliseconds(microseconds: int) -> str:
-    return f"{microseconds / 1000:.2f} ms"  # most guards take less than one
+    """Of hundredths of one, as most guards take less than one; longer ones as everywhere."""
+    return f"{microseconds / 1000:.2f} ms" if microseconds < _TENTH else duration(microseconds)
 
 
 def _synced() -> Runtime:

@@ -120,6 +120,8 @@ def test_tool_calls_and_their_results_are_kept_masked(runtime: Runtime):
     assert "[EMAIL_1_" in first.tool_calls[0]["arguments"]
     assert [message["role"] for message in last.messages] == ["user", "assistant", "tool"]
     assert "[" in last.messages[2]["text"]
+    waiting = {turn.turn_id for turn in runtime.captures.waiting(datetime.now(UTC) - timedelta(hours=1))}
+    assert waiting == {last.turn_id}, "a call of tools alone is nothing to audit"
     assert [value for value in (MAIL, ADA) if value in json.dumps([first.row(), last.row()])] == []
 
 
