@@ -18,8 +18,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median, pstdev
 
+from benchmarks.coverage_drawing import Covered, svg
 from pricing.plans import Plan, PlanStep
 from pricing.quotes import OperationTargets, make_quote, reprice, score_of
 from pricing.rates import RateCard
@@ -102,9 +104,16 @@ class Tally:
         tally.ages.extend(self.ages[i] for i in kept)
         return tally
 
+    def covered(self, name: str) -> Covered:
+        """The shares of runs that cost no more than they were quoted."""
+        shares = [
+            fmean(cost <= quote for cost, quote in zip(self.costs, quotes, strict=True))
+            for quotes in (self.p95, self.p50)
+        ]
+        return Covered(name, *shares)
+
     def row(self, name: str, *, judged: bool = True) -> str:
-        p95 = fmean(cost <= quote for cost, quote in zip(self.costs, self.p95, strict=True))
-        p50 = fmean(cost <= quote for cost, quote in zip(self.costs, self.p50, strict=True))
+        _, p95, p50 = self.covered(name)
         grown = [i for i, age in enumerate(self.ages) if age >= 20]
         ratio = fmean(self.p95[i] for i in grown) / fmean(self.true[i] for i in grown)
         passed = 0.93 <= p95 <= 0.97 and 0.45 <= p50 <= 0.55 and ratio <= 1.2
@@ -150,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--drawing", type=Path, default=Path("quote_coverage.svg"), help="where the picture goes")
     options = parser.parse_args()
     card, began = RateCard.load(), time.perf_counter()
     rng = random.Random(options.seed)
@@ -160,15 +170,20 @@ def main() -> None:
     )
     print(f"{'scenario':<18}{'runs':>6}{'p95 cov.':>10}{'p50 cov.':>10}{'p95/true':>13}   within")
     many = max(1, options.runs // 40)
-    print(simulate(stable, 58, many, options.seed, card).row("young"), flush=True)
+    young = simulate(stable, 58, many, options.seed, card)
+    print(young.row("young"), flush=True)
+    drawn = [young.covered("young")]
     for scenario in (stable, skewed, drifting, fallback_storm, growing_context):
-        tally = simulate(scenario, options.runs, 1, options.seed, card)
-        print(tally.row(scenario.__name__.replace("_", " ")), flush=True)
+        tally, name = simulate(scenario, options.runs, 1, options.seed, card), scenario.__name__.replace("_", " ")
+        print(tally.row(name), flush=True)
+        drawn.append(tally.covered(name))
+    options.drawing.write_text(svg(drawn), "utf-8")
     print("\nat their worst:")
     print(simulate(plan_too_low, 58, many, options.seed, card).row("young, plan ½", judged=False), flush=True)
     print(simulate(plan_too_high, 58, many, options.seed, card).row("young, plan ×2", judged=False), flush=True)
     jumps = simulate(drifting, 1000, max(1, options.runs // 200), options.seed, card)
     print(jumps.between(500, 700).row("200 after a jump", judged=False))
+    print(f"\ndrawn in {options.drawing}")
     print(f"\n{time.perf_counter() - began:.0f} s. p95/true: mean quoted p95 over the true one, from 20 runs on.")
 
 
