@@ -1,9 +1,10 @@
 """Many processes on one ledger: ``python -m benchmarks load``.
 
 Each process has runs one after the other against one sandbox, as workers on several machines would: it holds on one
-shared budget, asks ten turns, five at once, and settles. The first target always fails, so that its circuit opens;
-``tries`` is how often it was asked. In the end nothing may be overspent or held, every attempt must be billed once, and
-nobody may have asked the failing target a second after its circuit opened. Times are those that a run waits for.
+shared budget, asks ten turns, five at once, and settles. From the start of the clock the first target fails, so that its
+circuit opens; ``asked`` is how many turns went to it first. In the end nothing may be overspent or held, every attempt
+must be billed once, and no turn may have gone to that target a second after its circuit opened. Times are those that a
+run waits for.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ def work(folder: Path, ledger_url: str, sandbox_url: str, limit: int, seconds: f
     rules = [BudgetRule("org", "acme", "day", limit)]
     admitted, settled, runs, refused, failed = [], [], 0, 0, 0
     with lab.project(folder, sandbox_url=sandbox_url, ledger_url=ledger_url) as runtime:
-        runtime.ledger.budgets()
+        warm = a_run(runtime.rates.version)
+        while runtime.ledger.admit(warm, rules, final=False):
+            time.sleep(0.05)
+        runtime.engine.loop.run(ten_turns(runtime, warm.run_id))
+        runtime.ledger.settle(warm.run_id, "completed")
         result.with_suffix(".ready").touch()
         while not (folder / "go").exists():
             time.sleep(0.002)
@@ -125,8 +130,6 @@ def storm(folder: Path, kind: str, ledger_url: str, processes: int, seconds: flo
     results = [folder / f"{number}.json" for number in range(processes)]
     with ExitStack() as stack:
         served = stack.enter_context(lab.sandbox(folder))
-        rule = {"kind": "503", "target": "light"}
-        httpx.post(f"{served.url}/_sandbox/faults", json=[rule]).raise_for_status()
         store = Store(ledger_url)
         stack.callback(store.close)
         with store.read():
@@ -137,6 +140,8 @@ def storm(folder: Path, kind: str, ledger_url: str, processes: int, seconds: flo
             children.append(subprocess.Popen([sys.executable, "-m", "benchmarks.load", "--work", task], cwd=lab.ROOT))
         while not all(result.with_suffix(".ready").exists() for result in results):
             time.sleep(0.01)
+        rule = {"kind": "503", "target": "light"}
+        httpx.post(f"{served.url}/_sandbox/faults", json=[rule]).raise_for_status()
         (folder / "go").touch()
         for child in children:
             lab.expect(child.wait() == 0)
@@ -158,7 +163,13 @@ def books(store: Store, journal: Path, limit: int) -> tuple[str, str]:
         }
         [budget] = ledger.execute(sa.select(budgets.spent_nano, budgets.held_nano).where(budgets.scope == "org")).all()
         opened = ledger.execute(sa.select(sa.func.min(events.happened_at)).where(events.target == "light")).scalar_one()
-        tries = list(ledger.execute(sa.select(attempts.started_at).where(attempts.target == "light")).scalars())
+        tries = list(
+            ledger.execute(
+                sa.select(attempts.started_at).where(
+                    attempts.target == "light", attempts.ordinal == 0, attempts.outcome != "ok"
+                )
+            ).scalars()
+        )
     billed = [entry.client_request_id for entry in read_journal(journal) if entry.billed]
     faults = {
         "overspent": budget.spent_nano > limit,
@@ -199,7 +210,7 @@ def main() -> None:
         "settle p50 / p99 ms",
         "refused",
         "failed",
-        "tries",
+        "asked",
         "faults",
     )
     lab.table(f"processes on one ledger, {options.seconds:.0f} s each, one sandbox", heads, rows)
