@@ -19,7 +19,7 @@ demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-extras: $(VENV)/dev-ready
 	@grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements-dev.lock > $(VENV)/pins

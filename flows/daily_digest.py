@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from prefect import task
@@ -60,6 +61,7 @@ def items(source: str, limit: int) -> int:
 @automation(
     price="3 credits",
     budget=Budget(per_run="2 USD", per_day="10 USD"),
+    approval=timedelta(hours=8),
     plan=plan(summarize, calls=items, input_tokens=900, output_tokens=90)
     + plan(classify, calls=items, input_tokens=250, output_tokens=25)
     + plan(compose, input_tokens=1200, output_tokens=160),

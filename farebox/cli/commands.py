@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from farebox.cli import (  # noqa: F401 - they add their commands
     archiving,
     auditing,
+    beginning,
     breakers,
     budgeting,
     content,

@@ -1,0 +1,27 @@
+"""``farebox init``: a new automation."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from farebox.cli.app import app
+
+_out = Console(highlight=False)
+
+
+@app.command
+def init(name: str, /) -> None:
+    """Write a new automation with its prompt, its test and its deployment; it runs as it is.
+
+    Args:
+        name: how it is called, like weekly-notes.
+    """
+    from farebox.beginning import begin
+    from farebox.runtime import get_runtime
+
+    runtime = get_runtime()
+    begun = begin(runtime.root, name, runtime.settings.timezone)
+    for path in begun.paths:
+        _out.print(f"✓ {path.relative_to(runtime.root)}", markup=False)
+    _out.print(f"\nNow run it: farebox run {begun.name}", markup=False)
+    _out.print("Then change its prompt, its step and its plan; `farebox deploy` puts it on its schedule.", markup=False)

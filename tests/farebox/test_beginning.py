@@ -1,0 +1,80 @@
+"""A new automation runs as it was written, is tested, and is in prefect.yaml."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.command import farebox
+from tests.support.project import REPOSITORY
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "flows", tmp_path / "flows", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("farebox.toml", "prefect.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    return tmp_path
+
+
+def test_what_is_written_runs_at_once_and_is_deployed_by_its_own_entry(root: Path):
+    before = (root / "prefect.yaml").read_text()
+    said = farebox(root, "init", "weekly-notes")
+    assert said.code == 0, said.all
+    assert "farebox run weekly-notes" in said.out
+    assert (root / "prefect.yaml").read_text().startswith(before.rstrip("\n")), "comments stay"
+    entry = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"][-1]
+    assert entry["entrypoint"] == "flows.weekly_notes.weekly_notes"
+    assert entry["schedules"] == [{"cron": "0 8 * * *", "timezone": "UTC"}]
+    assert '    "weekly_notes",\n' in (root / "flows" / "__init__.py").read_text()
+    ran = farebox(root, "run", "weekly-notes", PYTHONPATH=f"{root}:{REPOSITORY}")
+    assert ran.code == 0, ran.all
+    assert "2/2" in ran.all
+    for path in ("flows/weekly_notes.py", "tests/runs/test_weekly_notes.py"):
+        linted = subprocess.run(
+            [sys.executable, "-m", "ruff", "check", "--stdin-filename", path, "-"],
+            cwd=REPOSITORY,
+            input=(root / path).read_text(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize("name", ["Weekly", "a b", "class", "pricing", "../x", "daily-digest", "daily_digest"])
+def test_a_name_that_is_none_or_taken_is_one_clear_line(root: Path, name: str):
+    from farebox.beginning import begin
+    from pricing.errors import UsageError
+
+    before = sorted(root.rglob("*"))
+    with pytest.raises(UsageError) as caught:
+        begin(root, name, "UTC")
+    assert caught.value.next_step
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_file_that_is_there_is_left_alone(root: Path):
+    from farebox.beginning import begin
+    from pricing.errors import UsageError
+
+    (root / "flows" / "prompts" / "notes.j2").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        begin(root, "notes", "UTC")
+    assert (root / "flows" / "prompts" / "notes.j2").read_text() == "mine"
+    assert not (root / "flows" / "notes.py").exists()
+
+
+def test_every_command_of_the_first_page_exists():
+    from farebox.cli import commands
+    from farebox.cli.app import app
+
+    assert commands
+    page = (REPOSITORY / "docs" / "first-automation.md").read_text("utf-8")
+    shown = set(re.findall(r"^\$ farebox (\S+)", page, re.MULTILINE))
+    assert shown == {"init", "run", "quote", "deploy", "schedule"}
+    assert all(command in app for command in shown)
