@@ -72,8 +72,6 @@ def insert(store: Store, table: sa.Table, rows: Iterator[dict[str, object]]) -> 
     names = list(ahead)
     values: list[Row] = [tuple(ahead.values()), *(tuple(row.values()) for row in rows)]
     with store.write() as connection:
-        if not store.is_sqlite:
-            connection.begin()
         cursor = connection.connection.cursor()
         columns = ", ".join(names)
         if store.is_sqlite:
