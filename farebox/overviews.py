@@ -5,7 +5,8 @@ from __future__ import annotations
 from farebox.runtime import Runtime
 from pricing.errors import UnknownPrice
 from pricing.reports import Choice, Overview, overview
-from pricing.reports.overview_section import Premium
+from pricing.reports.repricing import TargetRates
+from tasks.targets import Tier
 
 
 def make_overview(runtime: Runtime, choice: Choice) -> Overview:
@@ -15,17 +16,17 @@ def make_overview(runtime: Runtime, choice: Choice) -> Overview:
         UsageError: no run of that automation is known.
         LedgerBusy: somebody holds the replica's file.
     """
-    buffer = runtime.settings.holds.buffer_percent
-    return overview(runtime.replica, choice, premium=premium(runtime), buffer_percent=buffer)
+    buffer, premium = runtime.settings.holds.buffer_percent, first_of_tier(runtime, "premium")
+    return overview(runtime.replica, choice, premium=premium, buffer_percent=buffer)
 
 
-def premium(runtime: Runtime) -> Premium | None:
-    """The first premium target that answers and has a price: what premium-only would have asked."""
+def first_of_tier(runtime: Runtime, tier: Tier) -> TargetRates | None:
+    """The first target of a tier that answers and has a price: what would be asked if it were asked for everything."""
     for target in runtime.router.targets:
-        if target.tier == "premium":
+        if target.tier == tier:
             try:
                 [first, *_] = runtime.rates.bands(target.model, target.provider)
             except UnknownPrice:
                 continue
-            return Premium(target.name, target.model, first[2])
+            return TargetRates(target.name, target.model, first[2])
     return None

@@ -16,6 +16,8 @@ from pricing.reports.review_page import review_markdown
 from pricing.review import Candidate, Rates, Review, review
 
 _VERSION = "rate-card.txt"
+_STAMP = "%Y-%m-%d-%H%M%S"
+"""How a review's page is named; in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def write_review(runtime: Runtime, question: Question, found: Review) -> Path:
     """Write the review as a page below ``reviews/``; its place."""
     folder = runtime.home / "reviews"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{found.until:%Y-%m-%d-%H%M%S}.md"
+    path = folder / f"{found.until.strftime(_STAMP)}.md"
     path.write_text(review_markdown(found, question.title), "utf-8")
     (folder / _VERSION).write_text(found.version_before, "utf-8")
     return path
@@ -92,6 +94,12 @@ def reviewed_version(runtime: Runtime) -> str | None:
     """The version of the rate card at the last review, if there was one."""
     path = runtime.home / "reviews" / _VERSION
     return path.read_text("utf-8") if path.exists() else None
+
+
+def last_review(runtime: Runtime) -> datetime | None:
+    """When prices were last reviewed, if ever."""
+    pages = sorted((runtime.home / "reviews").glob("20*.md"))
+    return datetime.strptime(pages[-1].stem, _STAMP).replace(tzinfo=UTC) if pages else None
 
 
 def other_card(folder: Path) -> RateCard:

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.doctor import Finding, State
+from farebox.economics import Symptom
+from pricing.money import format_money
 from pricing.reports.words import clean
 
 _SIGNS: dict[State, tuple[str, str]] = {
@@ -34,3 +36,20 @@ def finding_lines(findings: Sequence[Finding]) -> RenderableType:
     counts = Counter(finding.state for finding in findings)
     summary = f"{counts['ok']} fine, {counts['warn']} to look at, {counts['fail']} failed"
     return Group(table, Text(), Text(summary, "bold"))
+
+
+def symptom_lines(symptoms: Sequence[Symptom]) -> RenderableType:
+    """All symptoms, those that were found with what is at stake and what to do."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in symptoms:
+        told = Text(clean(one.told))
+        if one.at_stake:
+            told.append(f"; at stake: {format_money(one.at_stake)}", "bold")
+        if one.next_step:
+            told.append(f"\n→ {clean(one.next_step)}", "dim")
+        table.add_row(Text(*_SIGNS["warn" if one.found else "ok"]), Text(one.check, "dim"), told)
+    found = sum(one.found for one in symptoms)
+    return Group(table, Text(), Text(f"{len(symptoms) - found} fine, {found} to look at", "bold"))

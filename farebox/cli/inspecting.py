@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
@@ -38,12 +38,24 @@ def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Jso
 
 
 @app.command
-def doctor(*, json: Json = False) -> None:
+def doctor(
+    *,
+    economics: Annotated[bool, Parameter(negative="")] = False,
+    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))] = 90,
+    margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
+    json: Json = False,
+) -> None:
     """Check everything a run needs, and say what to do; spends no token. Exit code 1 if a check fails.
 
     Args:
+        economics: look instead for decisions that cost money, in what past runs did; exit code 1 if there are any.
+        days: how far back to look for them.
+        margin: the gross margin to reach: 0.6 is 60 %.
         json: print JSON.
     """
+    if economics:
+        _economics(days, margin, as_json=json)
+        return
     from farebox.cli.finding_lines import finding_lines
     from farebox.doctor import examine
 
@@ -53,4 +65,21 @@ def doctor(*, json: Json = False) -> None:
     else:
         _out.print(finding_lines(findings))
     if any(finding.state == "fail" for finding in findings):
+        sys.exit(1)
+
+
+def _economics(days: int, margin: float, *, as_json: bool) -> None:
+    from farebox.cli.finding_lines import symptom_lines
+    from farebox.economics import diagnose
+
+    runtime = get_runtime()
+    runtime.replica.sync()
+    found = diagnose(runtime, days=days, margin=margin)
+    if as_json:
+        print_json(None if found is None else [symptom.to_json() for symptom in found])
+    elif found is None:
+        _out.print(f"Nothing ran in the last {days} days: there is nothing to judge.")
+    else:
+        _out.print(symptom_lines(found))
+    if any(symptom.found for symptom in found or ()):
         sys.exit(1)

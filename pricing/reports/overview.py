@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pricing.clock import from_us
 from pricing.reports.choosing import Choice, choose
-from pricing.reports.overview_section import Premium, Tables, section
+from pricing.reports.overview_section import Tables, section
 from pricing.reports.overview_shapes import BurnDown, CircuitLine, Overview
 from pricing.reports.reading import Reading, Row, reading
+from pricing.reports.repricing import TargetRates
 
 if TYPE_CHECKING:
     from pricing.replica import Replica
@@ -23,7 +24,7 @@ _WINDOWS = {"day": 1, "week": 7}
 
 
 def overview(
-    replica: Replica, choice: Choice | None = None, *, premium: Premium | None = None, buffer_percent: int = 25
+    replica: Replica, choice: Choice | None = None, *, premium: TargetRates | None = None, buffer_percent: int = 25
 ) -> Overview:
     """What the chosen runs came to.
 

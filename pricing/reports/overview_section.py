@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from pricing.clock import from_us
 from pricing.margins import buffer, gross_margin, markup
-from pricing.rate_sources import Band
 from pricing.reports.overview_shapes import (
     AutomationLine,
     Bin,
@@ -29,6 +27,7 @@ from pricing.reports.overview_shapes import (
     Section,
 )
 from pricing.reports.reading import Row
+from pricing.reports.repricing import TargetRates, at_rates
 from pricing.reports.run_shapes import Savings, Tokens, ratio
 
 Tables: TypeAlias = dict[str, list[Row]]
@@ -36,21 +35,11 @@ Tables: TypeAlias = dict[str, list[Row]]
 _INVOICES = (1, 7, 30)
 _BUFFERED = 20
 """Automations whose distribution is drawn from: those that cost most."""
-_MTOK = 1_000_000
 _BINS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Premium:
-    """The target that a project would ask if it asked one premium model for everything; ``rates`` for short inputs."""
-
-    target: str
-    model: str
-    rates: Band
-
-
 def section(
-    tables: Tables, zone: ZoneInfo, premium: Premium | None, buffer_percent: int, *, stand_in: bool
+    tables: Tables, zone: ZoneInfo, premium: TargetRates | None, buffer_percent: int, *, stand_in: bool
 ) -> Section | None:
     """The runs answered by models, or those of the sandbox; None where there were none."""
     mine = {name: [_rest(row) for row in rows if row["stand_in"] == stand_in] for name, rows in tables.items()}
@@ -165,34 +154,20 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
     )
 
 
-def _routing(rows: Sequence[Row], premium: Premium) -> RoutingSavings:
+def _routing(rows: Sequence[Row], premium: TargetRates) -> RoutingSavings:
     """Both sides count the same tokens: those that a provider told of."""
     known = [row for row in rows if row["input_tokens"] is not None and row["output_tokens"] is not None]
     return RoutingSavings(
         premium.target,
         premium.model,
         sum(_counted(row) for row in known),
-        sum(_counted(row) if row["model"] == premium.model else _at(row, premium.rates) for row in known),
+        sum(_counted(row) if row["model"] == premium.model else at_rates(row, premium.rates) for row in known),
     )
 
 
 def _counted(row: Row) -> int:
     """What it cost without those attempts whose tokens nobody told."""
     return int(row["cost_nano"] - row["unknown_nano"])
-
-
-def _at(row: Mapping[str, int | None], rates: Band) -> int:
-    """What a row's tokens cost at other rates, cached ones as cached ones."""
-    read, written, kept = (row[f"cache_{name}_tokens"] or 0 for name in ("read", "write", "write_1h"))
-    plain = max(0, (row["input_tokens"] or 0) - read - written - kept)
-    priced = (
-        (plain, rates.input),
-        (read, rates.cache_read),
-        (written, rates.cache_write),
-        (kept, rates.cache_write_1h),
-        (row["output_tokens"] or 0, rates.output),
-    )
-    return sum(tokens * (rate or 0) for tokens, rate in priced) // _MTOK
 
 
 def _savings(attempts: Sequence[Row], turns: Sequence[Row]) -> tuple[OperationSavings, ...]:

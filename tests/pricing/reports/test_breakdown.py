@@ -13,13 +13,13 @@ from pricing.rate_sources import Band
 from pricing.replica import Replica
 from pricing.reports import BY, Choice, breakdown, overview, run_report
 from pricing.reports.exporting import export
-from pricing.reports.overview_section import Premium
+from pricing.reports.repricing import TargetRates
 from pricing.store import Store
 from tests.pricing.reports.books import CENT, NOON, SECOND, Books
 from tests.pricing.reports.conftest import eventful
 from tests.support.business import write_business
 
-SONNET = Premium("sonnet", "claude-sonnet-4-5", Band(3 * USD, 3 * USD // 10, 375 * USD // 100, 6 * USD, 15 * USD))
+SONNET = TargetRates("sonnet", "claude-sonnet-4-5", Band(3 * USD, 3 * USD // 10, 375 * USD // 100, 6 * USD, 15 * USD))
 
 
 def sold(books: Books, run_id: str, org: str | None, cost: int, outcome: str = "completed", price: int = 50) -> None:

@@ -16,7 +16,7 @@ from pricing.rate_sources import Band
 from pricing.replica import Replica
 from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
-from pricing.reports.overview_section import Premium
+from pricing.reports.repricing import TargetRates
 from pricing.store import Store
 from tests.pricing.reports.books import CENT, Books
 from tests.pricing.reports.conftest import eventful
@@ -25,7 +25,7 @@ from tests.support.business import write_business
 
 HOSTILE = '"><script>document.title="owned"</script><img src=http://evil.test/x onerror=alert(1)>{{ 7*7 }}\x1b[2J\u202e'
 CSS = (Path(reports.__file__).parent / "templates" / "page.css").read_text("utf-8")
-SONNET = Premium("sonnet", "claude-sonnet-4-5", Band(3 * USD, 3 * USD // 10, 375 * USD // 100, 6 * USD, 15 * USD))
+SONNET = TargetRates("sonnet", "claude-sonnet-4-5", Band(3 * USD, 3 * USD // 10, 375 * USD // 100, 6 * USD, 15 * USD))
 LEAST = 4.5
 """Contrast of text (WCAG 2.2, 1.4.3); shapes need 3 (1.4.11)."""
 MEASURE = """(() => {

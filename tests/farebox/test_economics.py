@@ -1,0 +1,110 @@
+"""The doctor of economics: every failure mode, in a ledger that has it and in one that has not."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farebox.economics import CHECKS, Symptom, diagnose
+from farebox.runtime import Runtime
+from pricing import schema
+from pricing.budgets import BudgetRule
+from pricing.clock import from_us
+from pricing.money import USD
+from pricing.usage import Usage
+from tests.pricing.reports.books import CENT, DAY, SECOND, Books
+from tests.support.project import TARGETS, make_project
+
+NOWHERE = "http://127.0.0.1:9"
+ONE_PROVIDER = TARGETS.split("[[targets]]")[1].join(["[[targets]]", ""])
+SONNET = {"target": "sonnet", "tier": "premium", "model": "claude-sonnet-4-5"}
+
+
+def sell(books: Books, run_id: str, cost: int, rules: tuple[BudgetRule, ...] = (), **changed: Any) -> None:
+    run = books.run(run_id, rules=rules, **changed)
+    for operation in ("plan", "summarize", "reply"):
+        how = SONNET if operation == "plan" or not rules else {}
+        intent = books.intent(run, f"{run_id}-{operation}", operation=operation, worst=USD // 4, **how)
+        books.end(intent, cost // 3, usage=Usage(9_000, 900) if operation == "plan" and rules else Usage(1_000, 200))
+        books.turn(run, f"{run_id}-{operation}", 1, operation=operation)
+    books.clock += SECOND
+    books.ledger.settle(run_id, "completed")
+
+
+def sick(runtime: Runtime) -> Books:
+    books = Books(runtime.ledger.store)
+    books.clock -= 100 * DAY
+    sell(books, "long-ago", 9 * CENT, price_nano=20 * CENT)
+    books.clock += 100 * DAY
+    for number in range(20):
+        cost = (3 + 3 * number) * CENT
+        sell(books, f"tokens-{number}", cost, price_nano=cost, automation="by-tokens", org_id="acme")
+    sell(books, "digest", 30 * CENT, price_nano=20 * CENT)
+    sell(books, "no-price", 30 * CENT, automation="weekly")
+    run = books.run("untold", price_nano=20 * CENT)
+    books.end(books.intent(run, "u", worst=USD // 2, **SONNET), USD // 2, "timeout", status=None)
+    books.decided(run, "block", "scope", guard="scope")
+    books.ledger.settle("untold", "blocked")
+    return books
+
+
+def sound(runtime: Runtime) -> Books:
+    books = Books(runtime.ledger.store)
+    rule = BudgetRule("automation", "digest", "day", 100 * USD)
+    for number in range(3):
+        version = runtime.rates.version
+        sell(books, f"r{number}", 9 * CENT, (rule,), price_nano=USD, org_id="acme", rate_version=version)
+    books.decided(
+        books.run("guarded", org_id="acme", rules=(rule,), rate_version=runtime.rates.version), "block", "scope"
+    )
+    books.ledger.settle("guarded", "blocked")
+    with runtime.ledger.store.write() as connection:
+        review = {"decision": 1, "verdict": "right", "origin": "test", "reviewed_at": books.clock}
+        connection.execute(schema.guard_reviews.insert(), review)
+    return books
+
+
+def seen(root: Path, write: Any, targets: str) -> list[Symptom]:
+    runtime = make_project(root, NOWHERE, targets=targets).runtime()
+    try:
+        books = write(runtime)
+        runtime.replica.sync()
+        found = diagnose(runtime, now=from_us(books.clock) + timedelta(minutes=1))
+        assert found is not None
+        return found
+    finally:
+        runtime.close()
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "one model",
+        "cross-provider fallback",
+        "unpriced costs",
+        "unpriced outcomes",
+        "unattributed runs",
+        "margin",
+        "old price",
+        "priced by tokens",
+        "guards without review",
+        "no limit",
+        "premium for light work",
+    ],
+)
+def test_each_failure_mode_is_found_where_it_is_and_only_there(tmp_path: Path, check: str):
+    ill = [one for one in seen(tmp_path / "ill", sick, ONE_PROVIDER) if one.check == check]
+    assert ill
+    assert all(one.found and one.next_step and one.evidence for one in ill), ill
+    well = [one for one in seen(tmp_path / "well", sound, TARGETS) if one.check == check]
+    assert [(one.found, one.at_stake) for one in well] == [(False, 0)], well
+
+
+def test_nothing_is_judged_where_nothing_ran(tmp_path: Path):
+    runtime = make_project(tmp_path, NOWHERE).runtime()
+    try:
+        assert diagnose(runtime) is None
+        assert len(CHECKS) == 10
+    finally:
+        runtime.close()
