@@ -21,6 +21,7 @@ NAMES = (
     "gate",
     "replica",
     "reports_at_scale",
+    "reports_beside_runs",
     "load",
     "guards",
     "judge",
