@@ -142,7 +142,7 @@ def entry_lines(entry: Reviewable) -> Text:
     return Text(
         clean(
             f"{entry.decision}  {entry.guard} {entry.action} ({entry.reason}, {entry.mode})  {entry.operation}  "
-            f"run {entry.run_id[:13]}  {moment(entry.decided_at)}"
+            f"run {entry.run_id[-8:]}  {moment(entry.decided_at)}"
         )
         + (f"\n   {clean(told)}" if told else "")
     )

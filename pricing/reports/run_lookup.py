@@ -1,4 +1,4 @@
-"""From what a person types to a run: its id, the beginning of its id, or ``last``."""
+"""From what a person types to a run: its id, the beginning or the end of its id, or ``last``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_run(replica: Reading, asked: str) -> str:
     Raises:
         UsageError: there is no such run, there are several, or there are no runs at all; the next step names ids.
     """
-    wanted = asked.strip().lower()
+    wanted = asked.strip().lstrip("…").lower()
     latest = [row["run_id"] for row in replica.rows("run_latest", limit=_SHOWN)]
     if not latest:
         raise UsageError("There are no runs yet.", next_step=START)
@@ -39,11 +39,16 @@ def find_run(replica: Reading, asked: str) -> str:
     matching = replica.rows("run_matching", asked=wanted, limit=_SHOWN + 1)
     if len(matching) == 1 or (matching and matching[0]["exact"]):
         return str(matching[0]["run_id"])
+    end = "beginning"
+    if not matching:
+        end, matching = "end", replica.rows("run_ending", asked=wanted, limit=_SHOWN + 1)
+        if len(matching) == 1:
+            return str(matching[0]["run_id"])
     found = [row["run_id"] for row in matching]
     if found:
         more = " and more" if len(found) > _SHOWN else ""
         raise UsageError(
-            f"{asked[:40]!r} is the beginning of several run ids.",
+            f"{asked[:40]!r} is the {end} of several run ids.",
             next_step=f"Give more of it. {_these('They are', found[:_SHOWN])[:-1]}{more}.",
             runs=found,
         )

@@ -40,9 +40,11 @@ def outcome(word: str) -> Text:
     return Text(clean(word).replace("_", " "), _STYLES.get(word, ""))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, names: int = 1) -> Table:
-    """A small table. Its first ``names`` columns are texts, folded to fit; the others figures, right-aligned and never
-    cut.
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, names: int = 1, whole: int = 0
+) -> Table:
+    """A small table. Its first ``names`` columns are texts, folded to fit but for the first ``whole``; the others
+    figures, right-aligned and never cut.
     """
     cells = [[cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row] for row in rows]
     made = Table(
@@ -56,7 +58,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
     for position, name in enumerate(columns):
         if position < names:
             longest = max((row[position].cell_len for row in cells), default=0)
-            made.add_column(Text(name, QUIET), overflow="fold", min_width=min(longest, _NARROWEST))
+            narrowest = longest if position < whole else min(longest, _NARROWEST)
+            made.add_column(Text(name, QUIET), overflow="fold", min_width=narrowest)
         else:
             made.add_column(Text(name, QUIET), justify="right", no_wrap=True)
     for row in cells:

@@ -21,10 +21,10 @@ from pricing.reports.run_list import RunLine
 from pricing.reports.run_lookup import START
 from pricing.reports.sentences import saved_sentence
 from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, savings_table, table
-from pricing.reports.words import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.words import SANDBOX, UNKNOWN, clean, count, duration, moment, percent, plural
 
-_SHORT_ID = 13
-"""Characters of an id: in Prefect's, which begin with the time, those up to the millisecond."""
+_WHOLE_ID, _SHORT_ID = 18, 8
+"""Characters up to which an id is shown whole; of a longer one, its end: Prefect's begin with the time, all alike."""
 _MOST_DAYS = 31
 _MOST_ROWS = 20
 _BAR = 24
@@ -110,7 +110,7 @@ def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
     length = _telling_length([one.run_id for one in lines])
     rows: list[list[str | Text]] = [
         [
-            one.run_id[:length],
+            _short(one.run_id, length),
             one.automation,
             outcome(one.outcome),
             f"{one.started_at:%m-%d %H:%M}",
@@ -121,13 +121,19 @@ def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
         for one in lines
     ]
     columns = ["run", "automation", "outcome", "began (UTC)", "turns", "p95", "spent"]
-    return table(title, columns, rows, names=3)
+    return table(title, columns, rows, names=3, whole=1)
 
 
 def _telling_length(ids: Sequence[str]) -> int:
-    """How much of the ids to show so that no two look alike."""
+    """How much of the ends of ids to show so that no two look alike."""
     longest = max(map(len, ids))
-    return next((n for n in range(_SHORT_ID, longest) if len({one[:n] for one in ids}) == len(ids)), longest)
+    return next((n for n in range(_SHORT_ID, longest) if len({one[-n:] for one in ids}) == len(ids)), longest)
+
+
+def _short(run_id: str, length: int) -> Text:
+    """An id as ``farebox report`` takes it, on one line."""
+    whole = len(run_id) <= max(_WHOLE_ID, length)
+    return Text(clean(run_id if whole else f"…{run_id[-length:]}"))
 
 
 def _period(overview: Overview) -> Text:

@@ -207,6 +207,8 @@ def test_runs_are_found_by_id_prefix_and_last(light_books: Books, light_replica:
         ("0199aaaa-2222", "0199aaaa-2222"),
         ("0199aaaa-2222-", "0199aaaa-2222-more"),
         ("0%99", "0%99_wild"),
+        ("…-2222", "0199aaaa-2222"),
+        ("more", "0199aaaa-2222-more"),
     ]:
         assert run_report(light_replica, asked).run.run_id == found
 
@@ -214,8 +216,9 @@ def test_runs_are_found_by_id_prefix_and_last(light_books: Books, light_replica:
 @pytest.mark.parametrize(
     "asked, message, next_step",
     [
-        ("0199aaaa-2", "several", "0199aaaa-2222-more"),
-        ("0199aaaa-3333", "no run", "Nearest: 0199aaaa-"),
+        ("0199aaaa-2", "the beginning of several", "0199aaaa-2222-more"),
+        ("-0000", "the end of several", "They are: 0199aaaa-4444-0000, 0199aaaa-3333-0000."),
+        ("0199aaaa-5333", "no run", "Nearest: 0199aaaa-"),
         ("zzzzzzzzzzzz", "no run", "Latest: 0199aaaa-2222-more"),
         ("019", "too short", "last"),
         ("%%%%", "no run", "Latest"),
@@ -225,7 +228,7 @@ def test_runs_are_found_by_id_prefix_and_last(light_books: Books, light_replica:
     ],
 )
 def test_a_run_that_is_not_there(light_books: Books, light_replica: Replica, asked: str, message: str, next_step: str):
-    for run_id in ("0199aaaa-1111", "0199aaaa-2222", "0199aaaa-2222-more"):
+    for run_id in ("0199aaaa-3333-0000", "0199aaaa-4444-0000", "0199aaaa-1111", "0199aaaa-2222", "0199aaaa-2222-more"):
         light_books.clock += SECOND
         light_books.run(run_id)
     light_replica.sync()
