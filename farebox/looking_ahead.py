@@ -28,7 +28,7 @@ from pricing.money import Nano, format_money
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
     from prefect.client.schemas.responses import DeploymentResponse
 
 Chance: TypeAlias = Literal["fits", "tight", "asks", "refused", "unpriced"]
@@ -76,7 +76,10 @@ class Outlook:
     until: datetime
     runs: tuple[Upcoming, ...]
     budgets: tuple[Spend, ...]
-    ended: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    """Runs that ended, because nobody decided about them in time."""
+    crashed: tuple[str, ...] = ()
+    """Runs that Prefect still took to be running, whose processes went away."""
 
     @property
     def expected_nano(self) -> Nano:
@@ -129,7 +132,8 @@ class _Fit:
 def look_ahead(runtime: Runtime, hours: float, *, refuse: bool) -> Outlook:
     """Price what is scheduled for the next hours; with ``refuse``, cancel in Prefect what cannot fit.
 
-    With ``refuse`` it also ends the runs that somebody was asked about and nobody decided in time.
+    With ``refuse`` it also ends the runs that somebody was asked about and nobody decided in time, and those whose
+    process went away: Prefect would take them to be running for ever, and let none of their deployment begin.
 
     Raises:
         ConfigError: there is no Prefect server.
@@ -141,12 +145,13 @@ def look_ahead(runtime: Runtime, hours: float, *, refuse: bool) -> Outlook:
     until = datetime.now(UTC) + timedelta(hours=hours)
     view = _View(runtime)
     with get_client(sync_client=True) as client:
-        ended = tuple(_end_overdue(runtime, client)) if refuse else ()
+        undecided = tuple(_end_overdue(runtime, client)) if refuse else ()
+        crashed = tuple(_end_crashed(runtime, client)) if refuse else ()
         runs = [
             view.judge(client, flow_run, deployment, flow, refuse=refuse)
             for flow_run, deployment, flow in _scheduled(client, until)
         ]
-    return Outlook(until, tuple(runs), tuple(view.spends()), ended)
+    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed)
 
 
 class _View:
@@ -248,20 +253,9 @@ def _scheduled(
     client: SyncPrefectClient, until: datetime
 ) -> Iterator[tuple[FlowRun, DeploymentResponse, Flow[..., Any]]]:
     """The scheduled runs of automations up to that time, in order."""
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterExpectedStartTime,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
+    from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime
 
-    wanted = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        expected_start_time=FlowRunFilterExpectedStartTime(before_=until),
-    )
-    found = client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=_MOST)
+    found = _runs(client, "SCHEDULED", expected_start_time=FlowRunFilterExpectedStartTime(before_=until))
     known: dict[Any, tuple[DeploymentResponse, Flow[..., Any] | None]] = {}
     for flow_run in found:
         if flow_run.deployment_id is None:
@@ -295,3 +289,27 @@ def _end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
         if question.due_at <= datetime.now(UTC) and runtime.ledger.turn_down(question, None):
             client.set_flow_run_state(UUID(question.run.run_id), state_of(turned_down(question, None)), force=True)
             yield question.run.run_id
+
+
+def _end_crashed(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
+    """Tell Prefect of the runs whose lease ran out; their ids. What they spent is settled already."""
+    from prefect.states import Crashed
+
+    for flow_run in _runs(client, "RUNNING"):
+        if runtime.ledger.was_lost(str(flow_run.id)):
+            gone: State[Any] = Crashed(
+                message="Its process went away. What it spent is settled; the rest of its hold is free again."
+            )
+            client.set_flow_run_state(flow_run.id, gone, force=True)
+            yield str(flow_run.id)
+
+
+def _runs(client: SyncPrefectClient, state: Literal["SCHEDULED", "RUNNING"], **more: Any) -> list[FlowRun]:
+    """Flow runs in a state, in order of time."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    of_type = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(state)]))
+    wanted = FlowRunFilter(state=of_type, **more)
+    return client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=_MOST)

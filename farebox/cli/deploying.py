@@ -72,6 +72,10 @@ def schedule(
     if json:
         print_json(outlook.to_json())
         return
+    for run_id in outlook.undecided:
+        _out.print(f"ended, because nobody decided in time: {run_id}")
+    for run_id in outlook.crashed:
+        _out.print(f"ended, because its process went away: {run_id}")
     zone = get_runtime().settings.zone
     if not outlook.runs:
         _out.print(f"No run of an automation is scheduled in the next {hours:g} hours.")
@@ -91,5 +95,3 @@ def schedule(
         since = f"{spend.starts_at.astimezone(zone):%m-%d}"
         left, limit, expected = map(format_money, (spend.left_nano, spend.limit_nano, spend.expected_nano))
         _out.print(f"  {spend.budget} from {since}: {expected} expected of {left} left ({limit})", markup=False)
-    for run_id in outlook.ended:
-        _out.print(f"ended, because nobody decided in time: {run_id}")

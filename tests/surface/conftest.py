@@ -111,9 +111,19 @@ class Surface:
         """How a run stands now."""
         return str(self.api("GET", f"/flow_runs/{run_id}")["state"]["name"])
 
+    def _saw(self, run_id: str, seen: list[str]) -> str:
+        now = self.state(run_id)
+        if seen[-1:] != [now]:
+            seen.append(now)
+        return now
+
     def ends_as(self, run_id: str, name: str) -> str:
         """Wait for a state; the message that comes with it."""
-        until(f"run in state {name}", lambda: self.state(run_id) == name)
+        seen: list[str] = []
+        try:
+            until(f"run in state {name}", lambda: self._saw(run_id, seen) == name)
+        except pytest.fail.Exception:
+            pytest.fail(f"the run was {' → '.join(seen)}, never {name}")
         return str(self.api("GET", f"/flow_runs/{run_id}")["state"]["message"] or "")
 
 
