@@ -14,7 +14,7 @@ from typing import cast
 
 from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
-from farebox.guard_calls import with_guard_calls
+from farebox.guard_calls import asked_operations, with_guard_calls
 from farebox.routes import planned_routes, pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
@@ -262,7 +262,7 @@ def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBO
     stated = [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
     about: dict[Scope, Collection[str]] = {
         "automation": [automation.name],
-        "operation": list(automation.plan.steps),
+        "operation": asked_operations(runtime.guards, automation.name, automation.plan.steps),
         "user": [whose.user] if whose.user else [],
         "org": [whose.org] if whose.org else [],
         "tag": whose.tags,

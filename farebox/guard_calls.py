@@ -15,6 +15,16 @@ _ANSWERS = 2
 """Per turn, at most: the one that was judged, and the one that it had to be made up for with."""
 
 
+def asked_operations(guards: Guards, automation: str, steps: Mapping[str, Step]) -> list[str]:
+    """The operations that a run's budgets are about: those of its steps, and that of their guards if any asks."""
+    asks = any(
+        guards.of(automation, operation).plus(step.guards).asks()
+        for operation, step in steps.items()
+        if operation != JUDGE
+    )
+    return sorted({*steps, *([JUDGE] if asks else [])})
+
+
 def with_guard_calls(
     guards: Guards, automation: str, plan: ResolvedPlan, steps: Mapping[str, Step]
 ) -> tuple[ResolvedPlan, Mapping[str, Step]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prefect import Flow
 
     from pricing.reports.quote_audit import QuoteAudit
+    from pricing.reports.quoted_path import QuotedPath
 
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
 
@@ -48,6 +49,7 @@ class Compared:
     credit_nano: Nano | None = None
     budgets: tuple[Touched, ...] = ()
     audits: tuple[QuoteAudit, ...] = ()
+    paths: tuple[QuotedPath, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -75,6 +77,7 @@ class Compared:
                 {"name": budget.name, "limit_nano": budget.limit, "left_nano": budget.left} for budget in self.budgets
             ],
             "coverage": [audit.to_json() for audit in self.audits],
+            "path": [path.to_json() for path in self.paths],
         }
 
     def lines(self) -> RenderableType:
@@ -98,6 +101,7 @@ class Compared:
         rests += [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
+        rests += [Text(f"{path.quality} counts its whole path: {path}", style="dim") for path in self.paths]
         rests += [Text(_covered(audit), style="dim") for audit in self.audits]
         if self.budgets:
             left = " · ".join(
@@ -129,6 +133,7 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
     rules = standing_rules(runtime, automation, whose_run(given))
     economic = pressure(runtime, rules)
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
+    audits, paths = _past(runtime, automation.name, stand_in=quotes[0].stand_in)
     return Compared(
         automation=automation.name,
         price=automation.price.text,
@@ -136,7 +141,8 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) 
         price_nano=automation.price.worth(runtime.settings.credits.value),
         credit_nano=runtime.settings.credits.value,
         budgets=tuple(_touched(runtime, rules)),
-        audits=tuple(_audits(runtime, automation.name, stand_in=quotes[0].stand_in)),
+        audits=tuple(audits),
+        paths=tuple(paths),
     )
 
 
@@ -150,15 +156,18 @@ def _touched(runtime: Runtime, rules: Sequence[BudgetRule]) -> Iterator[Touched]
         yield Touched(rule.name, rule.limit, rule.limit - taken)
 
 
-def _audits(runtime: Runtime, automation: str, *, stand_in: bool) -> list[QuoteAudit]:
+def _past(runtime: Runtime, automation: str, *, stand_in: bool) -> tuple[list[QuoteAudit], list[QuotedPath]]:
+    """How its past quotes held, and what the turns of its past runs went through."""
     from pricing.errors import UsageError
     from pricing.reports.quote_audit import quote_audits
+    from pricing.reports.quoted_path import quoted_paths
 
     runtime.replica.sync(wait=1.0)
     try:
-        return [audit for audit in quote_audits(runtime.replica, automation) if audit.stand_in == stand_in]
+        audits = [audit for audit in quote_audits(runtime.replica, automation) if audit.stand_in == stand_in]
     except UsageError:  # it has never run
-        return []
+        return [], []
+    return audits, quoted_paths(runtime.replica, automation, stand_in=stand_in)
 
 
 def _covered(audit: QuoteAudit) -> str:

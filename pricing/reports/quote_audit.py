@@ -45,6 +45,8 @@ class Share:
 class QuoteAudit(Plain):
     """The past quotes of one automation at one quality. A stopped run counts as not within.
 
+    ``whole`` is ``p95`` as if nothing had been answered from storage: a p95 does not count on storage, so whether it is
+    too high is seen there. Likewise ``drift``, or each answer that begins to be stored would look like a change.
     ``over_holding``: held per dollar spent, on the mean. ``drift``: the median cost per point of the ``RECENT`` newest
     runs over that of all before; ``None`` while there are too few.
     """
@@ -53,6 +55,7 @@ class QuoteAudit(Plain):
     quality: str
     stand_in: bool
     p95: Share
+    whole: Share
     p50: Share
     recent: Share
     over_holding: float | None
@@ -88,17 +91,19 @@ def wilson(within: int, runs: int) -> tuple[float, float]:
 def _audit(rows: Sequence[Row]) -> QuoteAudit:
     p95, p50, recent = _share(rows, "p95_nano"), _share(rows, "p50_nano"), _share(rows[-RECENT:], "p95_nano")
     spent, held = (fmean(row[name] for row in rows) for name in ("cost_nano", "held_nano"))
+    whole = _share([row | {"cost_nano": _whole(row)} for row in rows], "p95_nano")
     drift = _drift(rows)
     return QuoteAudit(
         automation=rows[0]["automation"],
         quality=rows[0]["quality"],
         stand_in=rows[0]["stand_in"],
         p95=p95,
+        whole=whole,
         p50=p50,
         recent=recent,
         over_holding=held / spent if spent else None,
         drift=drift,
-        warnings=tuple(_warnings(p95, recent, drift)),
+        warnings=tuple(_warnings(p95, whole, recent, drift)),
     )
 
 
@@ -107,22 +112,27 @@ def _share(rows: Sequence[Row], quoted: str) -> Share:
     return Share(len(rows), within, ratio(within, len(rows)), *wilson(within, len(rows)))
 
 
+def _whole(row: Row) -> int:
+    """What a run would have cost if nothing had been answered from storage."""
+    return int(row["cost_nano"] + row["spared_nano"])
+
+
 def _drift(rows: Sequence[Row]) -> float | None:
-    scores = [row["cost_nano"] / row["point_nano"] for row in rows if row["point_nano"]]
+    scores = [_whole(row) / row["point_nano"] for row in rows if row["point_nano"]]
     if len(scores) < 2 * RECENT:
         return None
     before = median(scores[:-RECENT])
     return median(scores[-RECENT:]) / before if before else None
 
 
-def _warnings(p95: Share, recent: Share, drift: float | None) -> list[str]:
+def _warnings(p95: Share, whole: Share, recent: Share, drift: float | None) -> list[str]:
     low, high = HONEST
     found = []
     if p95.high < low:
         found.append("its p95 quotes are too low: runs cost more than they say, too often")
     elif recent.high < low:
         found.append(f"the newest {recent.runs} runs cost more than their p95, too often")
-    if p95.runs >= ENOUGH and p95.low > high:
+    if whole.runs >= ENOUGH and whole.low > high:
         found.append("its p95 quotes are too high: more is held than needed")
     if drift is not None and not 1 / _MOVED < drift < _MOVED:
         found.append(f"costs have moved: the newest {RECENT} runs cost {drift:.2f} × what those before did")

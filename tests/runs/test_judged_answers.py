@@ -10,7 +10,7 @@ import pytest
 from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing import schema
-from pricing.errors import Blocked
+from pricing.errors import Blocked, OverBudget
 from tasks.sandbox import Sandbox
 from tasks.targets import family_of
 from tests.support.books import rows
@@ -99,6 +99,24 @@ def test_a_judge_that_fails_lets_nothing_pass(tmp_path: Path, echo: Echo):
         with pytest.raises(Blocked, match="could not be completed") as blocked, riding(runtime, talk, {}):
             chat.fn("Well?")
         assert blocked.value.fields["reason"] == "guard_error"
+
+
+@pytest.mark.parametrize("limit", ["1 USD", "0.000001 USD"])
+def test_a_budget_of_the_judge_is_held_like_any_operations(tmp_path: Path, echo: Echo, limit: str):
+    echo.fill = judging("pass")
+    budget = f'[[budgets]]\nscope = "operation"\nkey = "judge"\nwindow = "day"\nlimit = "{limit}"\n'
+    more = GUARDS.format(every="true") + budget
+    with make_project(tmp_path / "tight", echo.url, targets=TARGET, more=more).runtime_here() as runtime:
+        if limit != "1 USD":
+            with pytest.raises(OverBudget, match="judge per day"), riding(runtime, talk, {}):
+                pass
+            assert not echo.seen
+            return
+        with riding(runtime, talk, {}):
+            chat.fn("Well?")
+        [budgeted] = [one for one in runtime.ledger.budgets() if one.scope == "operation"]
+        [judged] = [one for one in rows(runtime.ledger, schema.attempts) if one["operation"] == "judge"]
+        assert (budgeted.key, budgeted.spent, budgeted.held) == ("judge", judged["cost_nano"], 0)
 
 
 OTHERS = """

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from farebox.cli.quoting import compare
 from farebox.reviewing import Question, make_review, reviewed_version, write_review
 from farebox.runtime import Runtime
 from farebox.whose import WHOSE_RUN, Whose
+from flows.daily_digest import daily_digest
 from pricing import schema
 from pricing.errors import OutOfCredits, OverBudget, UsageError
 from tasks.sandbox import Sandbox
@@ -111,6 +113,9 @@ def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, proje
     runtime.replica.sync()
     [audit] = farebox(project, "quotes", "audit")
     assert (audit["automation"], audit["p95"]["runs"], audit["stand_in"]) == ("daily-digest", 1, True)
+    quoted = compare(runtime, daily_digest, {"source": str(project.documents)})
+    [path] = quoted.to_json()["path"]
+    assert (path["runs"], path["turns"], path["shares"]["fell_back"]) == (1, 3, 0)
     question = Question(moved={"haiku": "sonnet"}, inflation=1.3, margin=0.999)
     found = make_review(runtime, question)
     [line] = found.lines

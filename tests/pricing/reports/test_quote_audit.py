@@ -6,8 +6,12 @@ from hypothesis import strategies as st
 
 from pricing.errors import UsageError
 from pricing.replica import Replica
+from pricing.reports import quote_audit
 from pricing.reports.quote_audit import quote_audits, wilson
+from pricing.reports.quoted_path import quoted_paths
 from tests.pricing.reports.books import CENT, SECOND, Books
+from tests.pricing.reports.conftest import eventful
+from tests.pricing.reports.test_savings import saving_run
 
 
 def settled(books: Books, number: int, cents: int, outcome="completed", **changed: Any) -> None:
@@ -75,3 +79,41 @@ def test_an_unknown_automation_is_told(light_books: Books, light_replica: Replic
     settled(light_books, 0, 5)
     with pytest.raises(UsageError):
         quote_audits(light_replica, "digst")
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "cheap"])
+def test_what_storage_spared_does_not_make_quotes_too_high(
+    light_books: Books, light_replica: Replica, monkeypatch: pytest.MonkeyPatch, stored
+):
+    """Of 200 runs the last 100 cost nothing: they were answered from storage, or there was nothing to do."""
+    monkeypatch.setattr(quote_audit, "ENOUGH", 200)
+    for number in range(200):
+        cents = 25 if number % 20 == 0 else 19  # one in twenty is above the p95 of 20
+        run = light_books.run(f"run-{number}", held=20 * CENT)
+        if number < 100:
+            light_books.answered(run, f"t{number}", min(cents, 20) * CENT, worst=20 * CENT)
+        elif stored:
+            light_books.turn(run, f"t{number}", 0, "stored", target="haiku", saved_nano=cents * CENT)
+        light_books.clock += SECOND
+        light_books.ledger.settle(run.run_id, "completed")
+    [audit] = quote_audits(light_replica)
+    assert audit.p95.within == 200
+    assert audit.whole.within == (195 if stored else 200)
+    assert audit.drift == pytest.approx(1 if stored else 0)
+    assert any("too high" in warning for warning in audit.warnings) is not stored
+    assert any("costs have moved" in warning for warning in audit.warnings) is not stored
+
+
+def test_a_path_is_what_turns_went_through(light_books: Books, light_replica: Replica):
+    assert quoted_paths(light_replica, "digest", stand_in=False) == []
+    eventful(light_books)
+    saving_run(light_books)
+    saving_run(light_books, "of-the-sandbox", stand_in=True)
+    light_replica.sync()
+    [path] = quoted_paths(light_replica, "digest", stand_in=False)
+    assert (path.quality, path.runs, path.turns, path.asked, path.attempts) == ("fast", 2, 8, 6, 9)
+    assert (path.fell_back, path.repaired, path.stored) == (1, 1, 1)
+    assert path.shares["fell_back"] == path.shares["repaired"] == pytest.approx(1 / 6)
+    assert path.shares["stored"] == pytest.approx(1 / 8)
+    assert path.to_json()["shares"]["cache_read"] == path.cache_read_tokens / path.input_tokens > 0
+    assert str(path).startswith("of 8 turns in 2 runs, 12 % were answered from storage")
