@@ -152,7 +152,7 @@ def _quotes(section: Section) -> Part:
             f"quoted: {percent(coverage.share)}; 95 % is what is promised."
         )
     if coverage.stopped:
-        told.append(f"{plural(coverage.stopped, 'more run')} a budget stopped half-way.")
+        told.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
     drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
     return Part("Were the quotes right?", tuple(told) or ("No run has ended yet.",), drawn)
 

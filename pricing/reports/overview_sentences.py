@@ -78,8 +78,8 @@ def buffer_sentence(line: AutomationLine, percent_added: int) -> str | None:
     needs = ", ".join(f"{percent(one.needed)} for {plural(one.runs, 'run')}" for one in line.buffers)
     fitting = [one.runs for one in line.buffers if one.needed * 100 <= percent_added]
     fits = (
-        f"{percent_added} % are enough from invoices of {plural(fitting[0], 'run')} on"
+        f"{percent_added} % is enough from {plural(fitting[0], 'run')} per invoice on"
         if fitting
-        else f"{percent_added} % are not enough for any of these"
+        else f"{percent_added} % is not enough for any of these"
     )
     return f"{line.automation} needs a buffer of {needs} per invoice; {fits}."

@@ -152,8 +152,7 @@ def _section(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
     yield line((", ".join(f"{count(one.runs)} {one.outcome.replace('_', ' ')}" for one in section.outcomes), QUIET))
     for sentence in outcome_sentences(section):
         yield line(sentence)
-    if section.turns:
-        yield _quality(section)
+    yield from _quality(section)
     if told := saved_sentence(section.saved):
         yield line(("Saved   ", QUIET), told)
     if section.routing is not None and section.routing.spent_nano:
@@ -174,23 +173,16 @@ def _totals(section: Section) -> str:
     return f"{format_money(section.spent_nano)} in {', '.join(told)}"
 
 
-def _quality(section: Section) -> Text:
+def _quality(section: Section) -> Iterator[Text]:
     """How well runs were quoted, and how often turns had to fall back."""
     coverage, fell = section.coverage, section.fallbacks
-    parts: list[str | tuple[str, str]] = []
     if coverage.runs:
         style = GOOD if coverage.within * 100 >= 95 * coverage.runs else WARNING
-        parts += [
-            ("Quotes  ", QUIET),
-            (percent(coverage.share), style),
-            f" of {plural(coverage.runs, 'completed run')} within the p95",
-        ]
-        if coverage.stopped:
-            parts.append((f" ({count(coverage.stopped)} more stopped by a budget)", QUIET))
-        parts.append("   ")
+        stopped = f" ({count(coverage.stopped)} more stopped by a budget)" if coverage.stopped else ""
+        of_these = f" of {plural(coverage.runs, 'completed run')} within the p95"
+        yield line(("Quotes  ", QUIET), (percent(coverage.share), style), of_these, (stopped, QUIET))
     if fell.turns:
-        parts += [("Fallback  ", QUIET), f"{percent(fell.share)} of {plural(fell.turns, 'turn')}"]
-    return line(*parts)
+        yield line(("Fell back  ", QUIET), f"{percent(fell.share)} of {plural(fell.turns, 'turn')}")
 
 
 def _automations(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
