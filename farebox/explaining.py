@@ -129,7 +129,7 @@ class _Teller:
             self._runtime, self._automation.name, step, self._quality, size=size, economic=self._economic
         )
         cheapest = self._runtime.router.route("light", self._quality, size=size, economic="asked for")[0]
-        marked = [c for c in route if c.percent is not None and c is not route[0]]
+        marked = [c for c in route if c.percent is not None and c.lock is None and c is not route[0]]
         tier: Tier = "light" if step.tier == "auto" else step.tier
         if marked and complexity is not None and complexity.tier(step.threshold) == "premium":
             tier = "premium"

@@ -48,8 +48,9 @@ def planned_route(
 
     def at_tier(tier: str) -> Route:
         wanted = "premium" if tier == "premium" else "light" if step.tier == "auto" else step.tier
-        return runtime.router.route(wanted, quality, seconds=step.latency, size=size, economic=economic)
+        return runtime.router.route(wanted, quality, seconds=step.latency, size=size, economic=economic, lock=lock)
 
+    lock = runtime.locks.of(automation, step.operation)
     usual = at_tier(step.tier)
     if step.tier != "auto":
         return usual

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
 from farebox.events import tell_prefect, tell_soft_threshold
@@ -42,6 +43,7 @@ from tasks.journey import Limits
 from tasks.loop import LoopThread
 from tasks.observing import HoldsInUse, Observations
 from tasks.prompts import Prompts
+from tasks.route_locks import RouteLocks
 from tasks.routing import Router
 from tasks.targets import Credential, Target
 from tasks.telemetry import Telemetry
@@ -80,6 +82,7 @@ class Runtime:
         may_stand_in = settings.sandbox.stand_in
         self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
         self.router = Router(answering(self.targets), self.rates, self.observations)
+        self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         lease = settings.holds.lease_seconds
         self.ledger = Ledger(store, zone=settings.zone, lease_seconds=lease, warn=tell_soft_threshold)
@@ -94,7 +97,6 @@ class Runtime:
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
         self.guards = guards = DeclaredGuards(settings.guards, parts)
         self.captures = Captures(store, settings.content.days)
-        content = ContentCapture(settings.content, self.captures, guards.finder)
         turns = settings.turns
         telemetry = Telemetry()
         self.circuits = Circuits(store)
@@ -108,7 +110,6 @@ class Runtime:
             telemetry=telemetry,
             spent=holds.note,
         )
-        limits = Limits(turns.deadline_seconds, turns.max_attempts)
         self.engine = Engine(
             self.ledger,
             self.router,
@@ -117,16 +118,17 @@ class Runtime:
                 self.ledger,
                 attempts,
                 guards,
-                limits,
+                Limits(turns.deadline_seconds, turns.max_attempts),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
-                content=content,
+                content=ContentCapture(settings.content, self.captures, guards.finder),
                 factors=self.token_factors,
             ),
             LoopThread(),
             holds=holds,
             pressure=settings.routing.pressure,
+            locks=self.locks,
         )
 
     def close(self) -> None:

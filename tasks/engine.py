@@ -16,8 +16,10 @@ from tasks.journey import Question
 from tasks.known import known
 from tasks.loop import LoopThread
 from tasks.observing import HoldsInUse
+from tasks.pins import Looked, Pin, pin_of
 from tasks.prompts import Prompt, Prompts
-from tasks.routing import TYPICAL, Route, Router, Size, economic_reason, other_family_first
+from tasks.route_locks import RouteLocks
+from tasks.routing import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
 from tasks.steps import Here, Step, no_run
 from tasks.structured import AnswerType
 from tasks.targets import StepTier
@@ -86,6 +88,7 @@ class Engine:
         loop: what all of it runs on.
         holds: how much of its hold each run has spent.
         pressure: the share from which on the rest of a run takes the economic route.
+        locks: where calibration has shown that turns should begin.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Engine:
         *,
         holds: HoldsInUse,
         pressure: float,
+        locks: RouteLocks,
     ) -> None:
         self._ledger = ledger
         self._router = router
@@ -106,6 +110,7 @@ class Engine:
         self.loop = loop
         self._holds = holds
         self._pressure = pressure
+        self._locks = locks
         self._admitted = lru_cache(maxsize=256)(self._load_run)
 
     def render(self, name: str, values: dict[str, object]) -> Prompt:
@@ -114,6 +119,9 @@ class Engine:
 
     async def turn(self, here: Here, prompt: Prompt, talk: Conversation, answer: AnswerType[T]) -> Answer[T]:
         """One turn of the step that is under way."""
+        pin = pin_of(here.step.operation)
+        if pin is not None and pin.target is None:
+            raise Looked(prompt)
         admitted = self._admitted(here.run_id, here.step.operation)
         request = ModelRequest(
             messages=talk.messages,
@@ -124,12 +132,12 @@ class Engine:
             temperature=talk.temperature,
             cache=bool(prompt.system),
         )
-        decides = talk.tier == "auto" and admitted.run.quality == "fast"
+        decides = talk.tier == "auto" and admitted.run.quality == "fast" and pin is None
         complexity = score(request) if decides else None
         question = Question(
             run=admitted.run,
             operation=talk.operation,
-            route=self._route(admitted, talk, complexity),
+            route=self._route(here, admitted, talk, complexity) if pin is None else _pinned(pin),
             request=request,
             answer=answer,
             prompt=prompt.name,
@@ -138,12 +146,16 @@ class Engine:
             known=(*known(), *prompt.known),
             guards=here.step.guards,
             emit=talk.emit,
-            stored_for=None if talk.tools else here.step.stored_for,
+            stored_for=None if talk.tools or pin else here.step.stored_for,
+            pin=pin,
         )
         return await self._turns.ask(question)
 
-    def _route(self, admitted: _Admitted, talk: Conversation, complexity: Complexity | None) -> Route:
-        """Where the turn may go: by its tier or its complexity, from the cheapest up when money runs short."""
+    def _route(self, here: Here, admitted: _Admitted, talk: Conversation, complexity: Complexity | None) -> Route:
+        """Where the turn may go: by its lock, its tier or its complexity; from the cheapest up when money runs short.
+
+        A lock is of a step, and of all its turns.
+        """
         run = admitted.run
         share = self._holds.share(run.run_id)
         spent = f"{share:.0%} of the run's hold is spent" if share >= self._pressure else None
@@ -157,6 +169,7 @@ class Engine:
             seconds=talk.latency,
             size=admitted.sizes.get(talk.operation, TYPICAL),
             economic=admitted.economic or spent,
+            lock=self._locks.of(run.automation, here.step.operation),
             why=why,
         )
         return other_family_first(route, talk.judges) if talk.judges else route
@@ -166,3 +179,9 @@ class Engine:
         if run is None:
             raise no_run(operation)
         return _Admitted.of(run)
+
+
+def _pinned(pin: Pin) -> Route:
+    if pin.target is None:
+        raise RuntimeError("a pin without a target asks nobody")
+    return (Candidate(pin.target, "pinned by a calibration"),)

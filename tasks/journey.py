@@ -22,6 +22,7 @@ from tasks.attempts import Allowance, Refused, Slot
 from tasks.capturing import Exchanged
 from tasks.itinerary import Itinerary
 from tasks.known import Known
+from tasks.pins import Pin
 from tasks.privacy import is_external, restored_json, texts_of, with_texts
 from tasks.providers.json_shapes import dump
 from tasks.providers.kinds import Failure, FailureKind
@@ -66,6 +67,8 @@ class Question(Generic[T]):
     """What the run was told of persons."""
     guards: Sequence[Guarded] = ()
     """Those that the step brings along."""
+    pin: Pin | None = None
+    """Notes the turn, where a calibration asks."""
 
 
 @dataclass(frozen=True, slots=True)

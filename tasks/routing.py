@@ -3,6 +3,7 @@
 The order in farebox.toml is the order of fallback. What routing decides is who is asked first: the first target of the
 tier that is wanted, unless evidence moves it. Where enough is known of it, the cheapest target of its tier that meets
 the operation's floors is asked first, its failures counted in; where it misses a floor, any that meets them may be.
+A lock, which rests on measured quality, goes before all of that (``tasks.route_locks``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano, format_money
@@ -19,6 +20,7 @@ from pricing.rates import RateCard
 from pricing.usage import Usage
 from tasks.floors import Floors, Quality
 from tasks.providers.kinds import Failure
+from tasks.route_locks import RouteLock
 from tasks.targets import Target, Tier, family_of
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -58,13 +60,15 @@ class Candidate:
     """A target of a route and the reason for its place.
 
     ``economic`` tells why the route begins with the cheapest, if it does. ``percent`` says how many of a hundred turns
-    are expected to begin here, where complexity decides between two (``farebox.routes``).
+    are expected to come here first, where complexity decides between two (``farebox.routes``). ``lock`` marks the two
+    that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
     """
 
     target: Target
     reason: str
     economic: str | None = None
     percent: int | None = None
+    lock: Literal["verified", "escalation"] | None = None
 
 
 Route: TypeAlias = tuple[Candidate, ...]
@@ -90,6 +94,7 @@ class _Asked:
     seconds: float | None
     size: Size
     economic: str | None
+    lock: RouteLock | None = None
 
     @property
     def wanted(self) -> Tier:
@@ -140,6 +145,7 @@ class Router:
         seconds: float | None = None,
         size: Size = TYPICAL,
         economic: str | None = None,
+        lock: RouteLock | None = None,
         why: str = "",
     ) -> Route:
         """Every candidate for a turn of that tier, first choice first. A microsecond where it was asked for before.
@@ -150,20 +156,21 @@ class Router:
             seconds: the operation's own floor of latency, in place of its tier's.
             size: by which costs are compared.
             economic: why the cheapest is to be first, if it is: then the route goes from the cheapest up.
+            lock: of the operation. It is for ``fast``; who asks for the best gets the tier. When money runs short, that
+                goes before it.
             why: what chose the tier, told with the first candidate.
 
         Raises:
             UnknownPrice: a target has no rate.
         """
-        asked = _Asked(tier, quality, seconds, size, economic)
+        asked = _Asked(tier, quality, seconds, size, economic, lock if quality == "fast" else None)
         evidence = self._evidence()
         known, made = self._made
         if known is not evidence or len(made) >= _MOST_ROUTES:
             made = {}
             self._made = (evidence, made)
         if asked not in made:
-            standings = self._standings(asked, evidence)
-            made[asked] = _from_the_cheapest(standings, economic) if economic else _declared(standings, asked)
+            made[asked] = self._made_of(self._standings(asked, evidence), asked)
         first, *rest = made[asked]
         return (replace(first, reason=f"{first.reason}; {why}"), *rest) if why else made[asked]
 
@@ -176,6 +183,17 @@ class Router:
             UnknownPrice: a target has no rate.
         """
         return self._standings(_Asked(tier, quality, seconds, size, None), self._evidence())
+
+    def _made_of(self, standings: Sequence[Standing], asked: _Asked) -> Route:
+        if asked.economic:
+            return _from_the_cheapest(standings, asked.economic)
+        usual = _declared(standings, asked)
+        if asked.lock is None:
+            return usual
+        if why := asked.lock.unfit(self.targets):
+            reason = f"{usual[0].reason}; its lock on {' → '.join(asked.lock.route)} is not obeyed: {why}"
+            return (replace(usual[0], reason=reason), *usual[1:])
+        return _locked(standings, asked.lock)
 
     def _standings(self, asked: _Asked, evidence: Mapping[str, Observed]) -> list[Standing]:
         floors = asked.floors
@@ -210,6 +228,19 @@ def _declared(standings: Sequence[Standing], asked: _Asked) -> Route:
         Candidate(first.target, reason),
         *(Candidate(one.target, _place(first.target, one.target, is_primary=one is primary)) for one in rest),
     )
+
+
+def _locked(standings: Sequence[Standing], lock: RouteLock) -> Route:
+    """The locked targets, then the others in the declared order."""
+    targets = {one.target.name: one.target for one in standings}
+    first, *then = (targets.pop(name) for name in lock.route)
+    begin = Candidate(first, f"locked, {first.tier}: {lock.why}")
+    if then:
+        begin = replace(begin, percent=100, lock="verified")
+    said_no = "locked: asked where the verifier says no"
+    escalations = (Candidate(one, said_no, percent=lock.escalated, lock="escalation") for one in then)
+    rest = (Candidate(one, _place(first, one, is_primary=False)) for one in targets.values())
+    return (begin, *escalations, *rest)
 
 
 def _first(primary: Standing, standings: Sequence[Standing]) -> Standing:
@@ -254,6 +285,7 @@ def describe(route: Route) -> list[dict[str, Any]]:
         }
         | ({} if candidate.economic is None else {"economic": candidate.economic})
         | ({} if candidate.percent is None else {"percent": candidate.percent})
+        | ({} if candidate.lock is None else {"lock": candidate.lock})
         for candidate in route
     ]
 
@@ -284,8 +316,9 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
     """The candidates that may still mend a failure, in the order to try them: the fallback matrix.
 
     Loss of service leaves the failure domain, for the same tier first; what shares the domain comes last, for when
-    nothing else is left. Loss of quality goes up a tier, on the same infrastructure first. A refused credential or an
-    exhausted quota leaves the account. An overflow goes to larger windows only. Our own mistakes go nowhere.
+    nothing else is left. Loss of quality goes to the second of a locked cascade, else up a tier, on the same
+    infrastructure first. A refused credential or an exhausted quota leaves the account. An overflow goes to larger
+    windows only. Our own mistakes go nowhere.
     """
     match failure.move:
         case "anywhere":
@@ -300,8 +333,9 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
         case "larger_window":
             return tuple(c for c in rest if c.target.window > failed.window)
         case "higher_tier":
-            higher = [c for c in rest if _RANK[c.target.tier] > _RANK[failed.tier]]
-            return tuple(sorted(higher, key=lambda c: c.target.failure_domain != failed.failure_domain))
+            higher = [c for c in rest if c.lock == "escalation" or _RANK[c.target.tier] > _RANK[failed.tier]]
+            shared_first = sorted(higher, key=lambda c: c.target.failure_domain != failed.failure_domain)
+            return tuple(sorted(shared_first, key=lambda c: c.lock != "escalation"))
         case "nowhere":
             return ()
 

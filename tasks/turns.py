@@ -278,6 +278,8 @@ class Turns:
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
         question = journey.question
+        if question.pin is not None:
+            question.pin.turns.append(journey.turn_id)
         self._watch(
             TurnEvent(
                 run_id=question.run.run_id,
