@@ -11,7 +11,7 @@ from pricing.budgets import BudgetRule, Window
 from pricing.errors import MoneyError, PlanError
 from pricing.limits import SOFT, soft_threshold
 from pricing.money import Nano, format_money, parse_money
-from pricing.plans import Calls, Plan, PlanStep
+from pricing.plans import Calls, Plan, PlanStep, Tokens
 from tasks.agents import Agent
 from tasks.llm_task import step_of
 from tasks.steps import Step
@@ -105,7 +105,7 @@ def plan(
     step: object,
     *,
     calls: Calls = 1,
-    input_tokens: int,
+    input_tokens: Tokens,
     output_tokens: int,
     max_calls: Calls | None = None,
 ) -> DeclaredPlan:
@@ -114,7 +114,8 @@ def plan(
     Args:
         step: an ``@llm_task``, or an ``Agent`` for the turns in which it chooses tools.
         calls: turns per run: a number, or a function of the automation's parameters by their names.
-        input_tokens: tokens read per turn.
+        input_tokens: tokens read per turn: a number, a text of about that length (what the turn will read, which is
+            counted offline), or a function of the automation's parameters that returns either.
         output_tokens: tokens written per turn.
         max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
 

@@ -15,7 +15,7 @@ from pricing.observed import Observed
 from pricing.plans import INPUT_HEADROOM, PlanStep
 from tasks.complexity import Complexity, score
 from tasks.floors import ENOUGH, Floors, Quality
-from tasks.routing import Route, Size, warnings_of
+from tasks.routing import TYPICAL, Route, Size, warnings_of
 from tasks.steps import Step
 from tasks.targets import StepTier, Tier
 from tasks.wire import Message, ModelRequest
@@ -121,7 +121,7 @@ class _Teller:
 
     def operation(self, planned: PlanStep) -> ExplainedOperation:
         step = self._automation.plan.steps[planned.operation]
-        size = Size(planned.input_tokens, planned.output_tokens)
+        size = _size(planned)
         complexity = None
         if self._prompt is not None:
             complexity = score(ModelRequest([Message("user", self._prompt)], step.max_tokens))
@@ -150,10 +150,10 @@ class _Teller:
         )
 
     def _chain(self, route: Route, tier: Tier, step: Step, planned: PlanStep) -> tuple[ExplainedTarget, ...]:
-        size = Size(planned.input_tokens, planned.output_tokens)
+        size = _size(planned)
         found = self._runtime.router.standings(tier, self._quality, seconds=step.latency, size=size)
         standings = {standing.target.name: standing for standing in found}
-        most = planned.max_input_tokens or INPUT_HEADROOM * planned.input_tokens
+        most = planned.max_input_tokens or INPUT_HEADROOM * size.input_tokens
         chain = []
         for candidate in route:
             target, standing = candidate.target, standings[candidate.target.name]
@@ -174,3 +174,9 @@ class _Teller:
                 )
             )
         return tuple(chain)
+
+
+def _size(planned: PlanStep) -> Size:
+    """The size of its turns; a typical one's input, where only a run's parameters tell it."""
+    read = planned.declared_input()
+    return Size(TYPICAL.input_tokens if read is None else read, planned.output_tokens)

@@ -15,7 +15,7 @@ from typing import cast
 from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.guard_calls import asked_operations, with_guard_calls
-from farebox.routes import planned_routes, pressure
+from farebox.routes import planned_routes, pressure, token_counter
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
 from guardrails import messages
@@ -73,7 +73,8 @@ def price_run(
         PlanError: its plan does not fit the parameters.
     """
     quality = cast("Quality", parameters.get("quality", "fast"))
-    declared = automation.plan.plan.resolve(parameters)
+    count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
+    declared = automation.plan.plan.resolve(parameters, count)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
     begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}

@@ -8,7 +8,8 @@ from dataclasses import replace
 from farebox.runtime import Runtime
 from pricing.budgets import BudgetRule
 from pricing.observed import complexities
-from pricing.plans import ResolvedPlan
+from pricing.plans import Counter, ResolvedPlan
+from pricing.tokens import count_tokens
 from tasks.floors import ENOUGH, Quality
 from tasks.routing import TYPICAL, Route, Size
 from tasks.steps import Step
@@ -60,6 +61,20 @@ def planned_route(
     percent = _raised_percent(runtime, automation, step, stand_in=usual[0].target.stand_in)
     percents = {usual[0].target.name: 100 - percent, raised.name: percent}
     return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in usual)
+
+
+def token_counter(
+    runtime: Runtime, automation: str, steps: Mapping[str, Step], quality: Quality, economic: str | None
+) -> Counter:
+    """Counts what plans say by a text: offline, times what bills have taught of the model that a step begins at."""
+
+    def count(operation: str, text: str) -> int:
+        route = planned_route(runtime, automation, steps[operation], quality, size=TYPICAL, economic=economic)
+        target = route[0].target
+        factor = runtime.token_factors.fresh().of(target.model, operation, stand_in=target.stand_in)
+        return count_tokens(text).expected(factor)
+
+    return count
 
 
 def pressure(runtime: Runtime, rules: Iterable[BudgetRule]) -> str | None:

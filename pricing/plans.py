@@ -12,9 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeAlias
 
 from pricing.errors import PlanError
+from pricing.tokens import estimate_tokens
 
 Calls: TypeAlias = int | Callable[..., int]
 """A number of calls, or a function that takes the automation's parameters it needs, by their names."""
+
+Tokens: TypeAlias = int | str | Callable[..., int | str]
+"""A number of tokens, a text of as many, or a function of the automation's parameters that returns either."""
+Counter: TypeAlias = Callable[[str, str], int]
+"""Counts the tokens that an operation will be billed for a text."""
 
 INPUT_HEADROOM = 4
 """How many times its declared input a call may read before it counts as off the plan, where no limit is declared."""
@@ -24,9 +30,10 @@ INPUT_HEADROOM = 4
 class PlanStep:
     """One operation of a plan.
 
-    ``calls``, ``input_tokens`` and ``output_tokens`` are what to expect, the last two per call. The ``max_`` values are
-    limits, for the ceiling: ``max_calls`` is ``calls`` if left out, ``max_input_tokens`` is ``INPUT_HEADROOM`` times
-    the input, and an answer is limited by what its target is asked for at most.
+    ``calls``, ``input_tokens`` and ``output_tokens`` are what to expect, the last two per call; input may be said by a
+    text, which is counted. The ``max_`` values are limits, for the ceiling: ``max_calls`` is ``calls`` if left out,
+    ``max_input_tokens`` is ``INPUT_HEADROOM`` times the input, and an answer is limited by what its target is asked for
+    at most.
 
     Raises:
         PlanError: a count that is negative or no whole number, or a limit below what is expected.
@@ -34,7 +41,7 @@ class PlanStep:
 
     operation: str
     calls: Calls
-    input_tokens: int
+    input_tokens: Tokens
     output_tokens: int
     max_calls: Calls | None = None
     max_input_tokens: int | None = None
@@ -42,28 +49,44 @@ class PlanStep:
     def __post_init__(self) -> None:
         for name in ("calls", "input_tokens", "output_tokens", "max_calls", "max_input_tokens"):
             value = getattr(self, name)
-            if value is not None and not callable(value):
+            text = name == "input_tokens" and isinstance(value, str) and not value.strip().isdecimal()
+            if value is not None and not callable(value) and not text:
                 _count(value, self.operation, name)
-        if self.max_input_tokens is not None and self.max_input_tokens < self.input_tokens:
+        expected = self.declared_input() or 0
+        if self.max_input_tokens is not None and self.max_input_tokens < expected:
             raise PlanError(
-                f"The plan of {self.operation!r} expects {self.input_tokens} input tokens per call and allows only "
+                f"The plan of {self.operation!r} expects {expected} input tokens per call and allows only "
                 f"{self.max_input_tokens}.",
                 next_step="Raise max_input_tokens or lower input_tokens.",
                 operation=self.operation,
             )
 
-    def resolve(self, parameters: Mapping[str, object]) -> ResolvedStep:
-        """The step for one run's parameters."""
-        calls = _evaluate(self.calls, parameters, self.operation, "calls")
-        limit = calls if self.max_calls is None else _evaluate(self.max_calls, parameters, self.operation, "max_calls")
-        headroom = INPUT_HEADROOM * self.input_tokens
+    def functions(self) -> list[Callable[..., object]]:
+        """What of it depends on the automation's parameters."""
+        return [value for value in (self.calls, self.max_calls, self.input_tokens) if callable(value)]
+
+    def declared_input(self) -> int | None:
+        """Its input tokens as far as they are known without parameters."""
+        if callable(self.input_tokens):
+            return None
+        return estimate_tokens(self.input_tokens) if isinstance(self.input_tokens, str) else self.input_tokens
+
+    def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedStep:
+        """The step for one run's parameters; texts are counted by ``count``, or as for any model."""
+        calls = _count(_evaluate(self.calls, parameters, self.operation), self.operation, "calls")
+        limit = calls if self.max_calls is None else _evaluate(self.max_calls, parameters, self.operation)
+        read = _evaluate(self.input_tokens, parameters, self.operation)
+        if isinstance(read, str):
+            read = count(self.operation, read) if count is not None else estimate_tokens(read)
+        input_tokens = _count(read, self.operation, "input_tokens")
+        most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
         return ResolvedStep(
             operation=self.operation,
             calls=calls,
-            input_tokens=self.input_tokens,
+            input_tokens=input_tokens,
             output_tokens=self.output_tokens,
-            max_calls=max(calls, limit),
-            max_input_tokens=headroom if self.max_input_tokens is None else self.max_input_tokens,
+            max_calls=max(calls, _count(limit, self.operation, "max_calls")),
+            max_input_tokens=max(most, input_tokens),
         )
 
 
@@ -126,31 +149,30 @@ class Plan:
         """See, when an automation is defined, that its plan asks only for parameters that it has.
 
         Raises:
-            PlanError: a ``calls`` function names something that the automation does not take.
+            PlanError: a function names something that the automation does not take.
         """
         names = tuple(parameters)
         for step in self.steps:
-            for function in (step.calls, step.max_calls):
-                if callable(function):
-                    _wanted(function, names, step.operation)
+            for function in step.functions():
+                _wanted(function, names, step.operation)
 
-    def resolve(self, parameters: Mapping[str, object]) -> ResolvedPlan:
-        """The plan for one run. Each function gets exactly the parameters that it names.
+    def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedPlan:
+        """The plan for one run. Each function gets exactly the parameters that it names; texts go to ``count``.
 
         Raises:
             PlanError: a function names a parameter that is not there, or its result is no count.
         """
-        return ResolvedPlan(tuple(step.resolve(parameters) for step in self.steps))
+        return ResolvedPlan(tuple(step.resolve(parameters, count) for step in self.steps))
 
 
-def _evaluate(calls: Calls, parameters: Mapping[str, object], operation: str, name: str) -> int:
-    if not callable(calls):
-        return calls
-    wanted = _wanted(calls, parameters, operation)
-    return _count(calls(**{key: parameters[key] for key in wanted}), operation, name)
+def _evaluate(value: object, parameters: Mapping[str, object], operation: str) -> object:
+    if not callable(value):
+        return value
+    wanted = _wanted(value, parameters, operation)
+    return value(**{key: parameters[key] for key in wanted})
 
 
-def _wanted(function: Callable[..., int], parameters: Iterable[str], operation: str) -> list[str]:
+def _wanted(function: Callable[..., object], parameters: Iterable[str], operation: str) -> list[str]:
     """Names of the parameters to call the function with."""
     names = list(parameters)
     wanted = []
@@ -181,9 +203,10 @@ def _wanted(function: Callable[..., int], parameters: Iterable[str], operation: 
 def _count(value: object, operation: str, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
+    text = " or a text to count" if name == "input_tokens" else ""
     shown = str(value) if isinstance(value, int | float) else type(value).__name__
     raise PlanError(
         f"The plan of {operation!r} needs a whole number from 0 on as {name}, not {shown}.",
-        next_step=f"Give {name} as a number, or as a function of the automation's parameters that returns one.",
+        next_step=f"Give {name} as a number{text}, or as a function of the automation's parameters that returns one.",
         operation=operation,
     )

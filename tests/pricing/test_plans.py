@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pricing.errors import PlanError
 from pricing.plans import INPUT_HEADROOM, Plan, PlanStep, ResolvedPlan, ResolvedStep
+from pricing.tokens import estimate_tokens
 
 counts = st.integers(0, 10**6)
 
@@ -81,6 +82,30 @@ def test_limits():
     assert PlanStep("chat", 3, 1000, 200, max_calls=lambda: 1).resolve({}).max_calls == 3
     with pytest.raises(PlanError, match="allows only 500"):
         PlanStep("chat", 3, 1000, 200, max_input_tokens=500)
+
+
+@pytest.mark.parametrize("given", ["a note", lambda source: source[0], lambda source: len(source) + 3])
+def test_input_may_be_a_text_that_is_counted_or_come_of_the_parameters(given):
+    step = PlanStep("summarize", pages, given, 180)
+    resolved = step.resolve(
+        {"source": ["a note"]}, lambda operation, text: {("summarize", "a note"): 4}[operation, text]
+    )
+    assert (resolved.input_tokens, resolved.max_input_tokens) == (4, 4 * INPUT_HEADROOM)
+    assert step.resolve({"source": ["a note"]}).input_tokens in {4, estimate_tokens("a note")}
+    assert step.declared_input() == (estimate_tokens("a note") if given == "a note" else None)
+    assert Plan((step,)).drivers() == {"source", "limit"}
+
+
+def test_input_beyond_the_limit_raises_the_limit_and_what_is_neither_is_refused_without_showing_it():
+    step = PlanStep("summarize", 1, lambda source: source, 180, max_input_tokens=50)
+    assert step.resolve({"source": 80}).max_input_tokens == 80
+    with pytest.raises(PlanError, match="input_tokens, not list") as caught:
+        step.resolve({"source": ["jane@example.org"]})
+    assert "a text to count" in caught.value.next_step
+    with pytest.raises(PlanError, match="'folder'"):
+        Plan((PlanStep("summarize", 1, lambda folder: folder, 180),)).check(["source"])
+    with pytest.raises(PlanError, match="allows only 5"):
+        PlanStep("summarize", 1, "a note of more than five tokens, surely", 180, max_input_tokens=5)
 
 
 steps = st.builds(PlanStep, st.sampled_from(["plan", "chat"]), counts, counts, counts, max_calls=st.none() | counts)

@@ -17,7 +17,8 @@ from flows.daily_digest import daily_digest
 from pricing import schema
 from pricing.errors import OverBudget, PlanError, UsageError
 from pricing.money import Nano, dollars
-from tasks.routing import Size
+from pricing.tokens import count_tokens
+from tasks.routing import TYPICAL, Size
 from tasks.sandbox import Sandbox
 from tasks.steps import Step
 from tests.runs.conftest import Inject
@@ -36,6 +37,11 @@ def think(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(think, calls=10, input_tokens=60, output_tokens=40))
 def thinking(quality: Quality = "fast") -> str:
+    return ""
+
+
+@automation(price="1 credit", plan=plan(think, input_tokens=lambda text: text, output_tokens=40))
+def reading(text: str) -> str:
     return ""
 
 
@@ -192,6 +198,22 @@ def test_an_auto_step_is_quoted_at_the_mix_of_late(project: Project):
         assert after.quote.n == 1
         dearest = price_run(runtime, spec, {"quality": "best"})
         assert dearest.quote.point == 10 * premium
+
+
+def test_a_text_in_a_plan_is_counted_as_bills_have_taught(project: Project):
+    text = DEMANDING * 20
+    with project.runtime_here() as runtime:
+        with riding(runtime, thinking, {}):
+            for number in range(3):
+                think.fn(f"The disk was full for {number} hours.")
+        light = runtime.router.targets[0]
+    with project.runtime_here() as runtime:
+        factor = runtime.token_factors.fresh().of(light.model, "think", stand_in=True)
+        [step] = price_run(runtime, automation_of(reading), {"text": text}).plan.steps
+        assert (light.name, factor.calls) == ("haiku", 3)
+        assert step.input_tokens == count_tokens(text).expected(factor) != count_tokens(text).estimate
+        [told] = explain(runtime, automation_of(reading), quality="fast").operations
+        assert told.size == Size(TYPICAL.input_tokens, 40)
 
 
 def test_thresholds_and_latencies_that_make_no_sense():
