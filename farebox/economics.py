@@ -152,7 +152,7 @@ def cross_provider(case: Case) -> Iterator[Symptom]:
         yield Symptom(
             "cross-provider fallback",
             True,
-            f"every target is {providers[0] if providers else 'missing'}'s: when it is out, nothing answers",
+            f"every target is {providers[0]}'s: when it is out, nothing answers" if providers else "there is no target",
             case.charged or case.spent,
             "Add a target of another provider to farebox.toml, and its key.",
             evidence,
@@ -182,7 +182,7 @@ def unpriced(case: Case) -> Iterator[Symptom]:
         yield Symptom(
             "unpriced outcomes",
             True,
-            f"{plural(row['unpriced'], 'outcome')} of {row['automation']} had no price that is known",
+            f"{plural(row['unpriced'], 'outcome')} of {row['automation']} had no known price",
             row["cost_nano"],
             'Give it one, like price="3 credits", and say in [credits] value what a credit is worth.',
             {"automation": row["automation"], "outcomes": row["unpriced"]},
@@ -310,9 +310,9 @@ def no_limit(case: Case) -> Iterator[Symptom]:
         yield Symptom(
             "no limit",
             True,
-            f"{plural(row['runs'], 'run')} of {row['automation']} were held on no budget per day, week or month",
+            f"no budget of a day, week or month limited {plural(row['runs'], 'run')} of {row['automation']}",
             row["spent_nano"],
-            f'`farebox budgets set automation {row["automation"]} month "… USD"`',
+            f'Set one: `farebox budgets set automation {row["automation"]} month "… USD"`.',
             {"automation": row["automation"], "runs": row["runs"]},
         )
     if not case.signs.budgets:

@@ -71,14 +71,17 @@ def doctor(
 def _economics(days: int, margin: float, *, as_json: bool) -> None:
     from farebox.cli.finding_lines import symptom_lines
     from farebox.economics import diagnose
+    from pricing.reports.words import plural
 
     runtime = get_runtime()
     runtime.replica.sync()
     found = diagnose(runtime, days=days, margin=margin)
     if as_json:
-        print_json(None if found is None else [symptom.to_json() for symptom in found])
+        print_json([symptom.to_json() for symptom in found or ()])
     elif found is None:
-        _out.print(f"Nothing ran in the last {days} days: there is nothing to judge.")
+        _out.print(
+            f"Nothing ran in the last {plural(days, 'day')}: there is nothing to judge. --days looks further back."
+        )
     else:
         _out.print(symptom_lines(found))
     if any(symptom.found for symptom in found or ()):

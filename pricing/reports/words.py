@@ -45,7 +45,7 @@ def percent(share: float | None) -> str:
     value = share * 100
     if 0 < value < _LEAST_PERCENT:
         return f"<{_LEAST_PERCENT} %"
-    return f"{value:,.0f} %" if value == 0 or value >= _ROUND_FROM else f"{value:.1f} %"
+    return f"{value:,.0f} %" if value == 0 or abs(value) >= _ROUND_FROM else f"{value:.1f} %"
 
 
 def count(number: int | None) -> str:

@@ -18,7 +18,7 @@ from tests.support.project import TARGETS, make_project
 
 NOWHERE = "http://127.0.0.1:9"
 ONE_PROVIDER = TARGETS.split("[[targets]]")[1].join(["[[targets]]", ""])
-SONNET = {"target": "sonnet", "tier": "premium", "model": "claude-sonnet-4-5"}
+SONNET: dict[str, Any] = {"target": "sonnet", "tier": "premium", "model": "claude-sonnet-4-5"}
 
 
 def sell(books: Books, run_id: str, cost: int, rules: tuple[BudgetRule, ...] = (), **changed: Any) -> None:
@@ -99,6 +99,60 @@ def test_each_failure_mode_is_found_where_it_is_and_only_there(tmp_path: Path, c
     assert all(one.found and one.next_step and one.evidence for one in ill), ill
     well = [one for one in seen(tmp_path / "well", sound, TARGETS) if one.check == check]
     assert [(one.found, one.at_stake) for one in well] == [(False, 0)], well
+
+
+def test_what_is_at_stake_is_exact(tmp_path: Path):
+    """By hand: 20 outcomes for 3, 6 … 60 cents, sold for as much; 30 cents sold for 20; 30 without a price; and 50 cents
+    that a time-out may have cost.
+    """
+    stakes: dict[str, list[int]] = {}
+    for one in seen(tmp_path, sick, ONE_PROVIDER):
+        stakes.setdefault(one.check, []).append(one.at_stake)
+    sold, each = 630 * CENT, 630 * CENT // 3 + 2 * 10 * CENT  # each of three operations cost a third of a run
+    light = 22 * (1_000 * USD // 10**6 + 200 * 5 * USD // 10**6)  # the same tokens at haiku, $1 and $5 per million
+    assert stakes == {
+        "one model": [3 * (each - light)],
+        "premium for light work": [each - light] * 3,
+        "cross-provider fallback": [sold + 20 * CENT],
+        "unpriced costs": [50 * CENT],
+        "unpriced outcomes": [30 * CENT],
+        "unattributed runs": [(30 + 30 + 50) * CENT],
+        "margin": [sold * 10 // 4 - sold, 80 * CENT * 10 // 4 - 20 * CENT],  # up to 60 % of the price
+        "old price": [sold, 20 * CENT],
+        "priced by tokens": [sold],
+        "guards without review": [20 * CENT],
+        "no limit": [sold, 80 * CENT, 30 * CENT],
+    }
+
+
+@pytest.mark.parametrize("margin, missing", [(0.0, 60 * CENT), (0.2, 80 * CENT), (0.75, 300 * CENT)])
+def test_a_margin_is_missed_by_what_is_lacking_in_the_price(tmp_path: Path, margin: float, missing: int):
+    runtime = make_project(tmp_path, NOWHERE).runtime()
+    try:
+        books = sick(runtime)
+        runtime.replica.sync()
+        found = diagnose(runtime, margin=margin, now=from_us(books.clock) + timedelta(minutes=1))
+        assert found is not None
+        [digest] = [one for one in found if one.check == "margin" and one.told.startswith("digest")]
+    finally:
+        runtime.close()
+    assert digest.at_stake == missing
+    assert "a gross margin of -300 %" in digest.told
+
+
+def test_light_work_at_a_premium_model_costs_what_light_rates_would_not(tmp_path: Path):
+    def dear(runtime: Runtime) -> Books:
+        books = Books(runtime.ledger.store)
+        run = books.run("r")
+        for turn, cost in (("t1", 3 * CENT), ("t2", CENT // 10)):  # the second costs less than at haiku
+            books.end(books.intent(run, turn, operation="choose", **SONNET), cost, usage=Usage(1_000, 300))
+            books.turn(run, turn, 1, operation="choose")
+        books.ledger.settle("r", "completed")
+        return books
+
+    [found] = [one for one in seen(tmp_path, dear, TARGETS) if one.check == "premium for light work"]
+    assert found.at_stake == 3 * CENT + CENT // 10 - 2 * (1_000 * 1_000 + 300 * 5_000)
+    assert "($0.031) for 1,000 tokens in and 300 out" in found.told
 
 
 def test_nothing_is_judged_where_nothing_ran(tmp_path: Path):

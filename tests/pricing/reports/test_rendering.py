@@ -218,7 +218,16 @@ def test_durations(microseconds: int | None, text: str):
 
 
 @pytest.mark.parametrize(
-    "share, text", [(0.0, "0 %"), (0.0001, "<0.1 %"), (0.067, "6.7 %"), (0.62, "62 %"), (12.5, "1,250 %"), (None, "–")]
+    "share, text",
+    [
+        (0.0, "0 %"),
+        (0.0001, "<0.1 %"),
+        (0.067, "6.7 %"),
+        (0.62, "62 %"),
+        (12.5, "1,250 %"),
+        (-3.0, "-300 %"),
+        (None, "–"),
+    ],
 )
 def test_shares(share: float | None, text: str):
     assert percent(share) == text

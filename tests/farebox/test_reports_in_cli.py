@@ -1,0 +1,139 @@
+"""``farebox report``, ``runs`` and ``doctor --economics`` as people and programs call them, on a company's month."""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from farebox.cli.entry import _QUIET, main
+from farebox.runtime import Runtime
+from pricing import schema
+from pricing.store import Store
+from tests.support.books import rows
+from tests.support.business import write_business
+from tests.support.command import Said
+from tests.support.project import make_project
+
+NOWHERE = "http://127.0.0.1:9"
+Call = Callable[..., Said]
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """The process's runtime, with a month in its ledger."""
+    with make_project(tmp_path_factory.mktemp("company"), NOWHERE).runtime_here() as runtime:
+        write_business(runtime.ledger.store)
+        yield runtime
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """The command line, in this process."""
+    for name, value in (_QUIET | {"COLUMNS": "120"}).items():
+        monkeypatch.setenv(name, value)
+
+    def called(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["farebox", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Said(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return called
+
+
+def spent(store: Store) -> int:
+    with store.read() as ledger:
+        return sum(row.cost_nano for row in ledger.execute(schema.attempts.select()))
+
+
+def test_a_table_is_the_same_in_json_csv_and_parquet(company: Runtime, call: Call, tmp_path: Path):
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "parquet")}
+    asked = ("report", "all", "--since", "2026-10-01", "--by", "operation")
+    told = json.loads(call(*asked, "--json").out)
+    lines = {line["names"][0]: line for line in told["lines"]}
+    assert set(lines) == {"summarize", "compose", "triage", "reply", "extract", "reason"}
+    assert sum(line["cost_nano"] for line in lines.values()) == spent(company.ledger.store)
+    written = call(*asked, "--csv", str(files["csv"]), "--parquet", str(files["parquet"]))
+    assert (written.code, written.out) == (0, "")
+    assert written.err.count("6 rows written to") == 2
+    with files["csv"].open(encoding="utf-8") as file:
+        read = {row["operation"]: row for row in csv.DictReader(file)}
+    with duckdb.connect() as duck:
+        found = duck.execute("FROM read_parquet(?)", [str(files["parquet"])])
+        heads = [column[0] for column in found.description or ()]
+        parquet = {row[heads.index("operation")]: dict(zip(heads, row, strict=True)) for row in found.fetchall()}
+    for name, line in lines.items():
+        for figure in ("cost_nano", "attempts", "failed", "input_tokens", "output_tokens"):
+            assert int(read[name][figure]) == parquet[name][figure] == line[figure]
+
+
+def test_a_page_is_written_of_all_and_of_one_run(company: Runtime, call: Call, tmp_path: Path):
+    del company
+    for what, title in (("all", "What outcomes cost"), ("last", "daily-digest")):
+        path = tmp_path / f"{what}.html"
+        said = call("report", what, "--html", str(path))
+        assert (said.code, said.out) == (0, "")
+        assert str(path) in said.err.replace("\n", "")
+        page = path.read_text("utf-8")
+        assert f"<h1>{title}" in page
+        assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+def test_what_runs_shows_report_takes(company: Runtime, call: Call):
+    del company
+    listed = call("runs", "--limit", "3")
+    [_, second, _] = re.findall(r"^(\S+)  +(?:daily|support|contract)", listed.out, re.MULTILINE)
+    told = json.loads(call("report", second, "--json").out)
+    assert told["run"]["run_id"] == second == json.loads(call("runs", "--limit", "3", "--json").out)[1]["run_id"]
+
+
+@pytest.mark.parametrize(
+    "asked, line",
+    [
+        (("all", "--since", "2026-13-01"), "error: '2026-13-01' is no moment."),
+        (("weekly-digest", "--since", "30d"), "error: 'weekly-digest' is no automation that has run: "),
+        (("weekly-digest",), "error: There is no run 'weekly-digest' in the reports."),
+        (("all", "--by", "weather"), "error: "),
+        (("all", "--csv", "/nowhere/at/all.csv"), "error: /nowhere/at/all.csv cannot be written"),
+        (("all", "--html", "/nowhere/at/all.html"), "error: /nowhere/at/all.html cannot be written"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_a_next_step(company: Runtime, call: Call, asked: tuple[str, ...], line: str):
+    del company
+    said = call("report", *asked)
+    assert (said.code, said.out) == (2, "")
+    [told, step] = said.err.splitlines()
+    assert told.startswith(line)
+    assert step.startswith("  next: ")
+
+
+def test_the_doctor_of_economics_says_so_in_its_exit_code(company: Runtime, call: Call):
+    told = call("doctor", "--economics", "--days", "3650")
+    found = call("doctor", "--economics", "--days", "3650", "--json")
+    assert told.code == found.code == 1
+    [one] = [symptom for symptom in json.loads(found.out) if symptom["check"] == "guards without review"]
+    blocked = [row["run_id"] for row in rows(company.ledger, schema.settlements) if row["outcome"] == "blocked"]
+    prices = {row["run_id"]: row["price_nano"] for row in rows(company.ledger, schema.runs)}
+    assert one["found"]
+    assert one["at_stake_nano"] == sum(prices[run_id] for run_id in blocked)  # outcomes that were not sold
+    assert f"{one['told']}; at stake: $2.72" in re.sub(r"\s+", " ", told.out)
+
+
+def test_nothing_is_found_where_nothing_ran(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from farebox.cli import inspecting
+
+    runtime = make_project(tmp_path, NOWHERE).runtime()
+    monkeypatch.setattr(inspecting, "get_runtime", lambda: runtime)
+    try:
+        told, plain = call("doctor", "--economics", "--days", "1"), call("doctor", "--economics", "--json")
+    finally:
+        runtime.close()
+    assert (told.code, plain.code, json.loads(plain.out)) == (0, 0, [])
+    assert told.out == "Nothing ran in the last 1 day: there is nothing to judge. --days looks further back.\n"
