@@ -77,9 +77,8 @@ def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None)
         raise UsageError(f"Reports are not made by {unknown[0][:40]!r}.", next_step=f"By any of: {', '.join(BY)}.")
     choice, of_runs = choice or Choice(), not set(wanted) & set(OF_COSTS)
     with reading(replica) as source:
-        midnights = choose(source, choice)
         query = "breakdown_runs" if of_runs else "breakdown_costs"
-        rows = source.rows(query, by=list(wanted), midnights=midnights) if midnights else []
+        rows = source.rows(query, by=list(wanted)) if choose(source, choice) else []
     totals = {kind: sum(row["cost_nano"] for row in rows if row["stand_in"] == kind) for kind in (False, True)}
     lines = [_line(row, wanted, totals[row["stand_in"]], choice.zone) for row in rows]
     if wanted[:1] == ("day",):

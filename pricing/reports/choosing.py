@@ -38,9 +38,9 @@ class Choice:
         return ", ".join(name for name in named if name is not None) or None
 
 
-def choose(source: Reading, choice: Choice) -> list[int]:
-    """Make the views ``chosen_runs``, ``chosen_costs`` and ``chosen_turns``; the midnights that their days begin at,
-    none where nothing was chosen.
+def choose(source: Reading, choice: Choice) -> bool:
+    """Make the views ``chosen_runs``, ``chosen_costs`` and ``chosen_turns``, and the table ``quarters`` that tells
+    their days; whether anything was chosen.
 
     Raises:
         UsageError: no run of that automation is known.
@@ -55,7 +55,10 @@ def choose(source: Reading, choice: Choice) -> list[int]:
     )
     source.run("chosen")
     [span] = source.rows("chosen_span")
-    return [] if span["first"] is None else _midnights(span["first"], span["last"], choice.zone)
+    if span["first"] is None:
+        return False
+    source.run("chosen_days", midnights=_midnights(**span, zone=choice.zone), **span)
+    return True
 
 
 def _midnights(first: int, last: int, zone: ZoneInfo) -> list[int]:

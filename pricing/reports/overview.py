@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pricing.replica import Replica
 
 _OF_RUNS = ("totals", "outcomes", "automations", "bins", "days")
-_OF_ALL = ("operations", "turns", "moves", "guards")
+_OF_ALL = ("operations", "day_operations", "turns", "moves", "guards")
 _NEWEST = 300
 """Runs that are drawn beside their quotes."""
 _WINDOWS = {"day": 1, "week": 7}
@@ -40,12 +40,11 @@ def overview(
     """
     choice = choice or Choice()
     with reading(replica) as source:
-        midnights = choose(source, choice)
-        tables = _tables(source, midnights) if midnights else {}
+        tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []
-        budgets = source.rows("overview_budgets") if midnights and choice.about is None else []
+        budgets = source.rows("overview_budgets") if tables and choice.about is None else []
     real, sandbox = (
-        section(tables, choice.zone, premium, buffer_percent, stand_in=which) if midnights else None
+        section(tables, choice.zone, premium, buffer_percent, stand_in=which) if tables else None
         for which in (False, True)
     )
     return Overview(
@@ -63,10 +62,8 @@ def overview(
     )
 
 
-def _tables(source: Reading, midnights: list[int]) -> Tables:
-    source.run("overview_picked", midnights=midnights)
+def _tables(source: Reading) -> Tables:
     tables = {name: source.rows(f"overview_{name}") for name in (*_OF_RUNS, *_OF_ALL)}
-    tables["day_operations"] = source.rows("overview_day_operations", midnights=midnights)
     tables["newest"] = source.rows("overview_newest", newest=_NEWEST)
     return tables
 

@@ -1,12 +1,4 @@
 -- Attempts by what is asked for; columns that are not asked for are the same in every row.
-WITH days AS (
-    SELECT unnest($midnights::BIGINT[]) AS begins
-),
-quarters AS (
-    SELECT quarter, begins AS day
-    FROM (SELECT DISTINCT started_at // 900000000 * 900000000 AS quarter FROM chosen_runs)
-    ASOF JOIN days ON quarter >= begins
-)
 SELECT
     stand_in,
     CASE WHEN list_contains($by, 'automation') THEN automation END AS automation,
@@ -26,6 +18,6 @@ SELECT
     sum(unknown_nano)::BIGINT AS unknown_nano,
     sum(saved_nano)::BIGINT AS caching_nano
 FROM chosen_costs
-JOIN quarters ON quarter = started_at // 900000000 * 900000000
+JOIN quarters ON quarter = started_at // 900000000
 GROUP BY ALL
 ORDER BY cost_nano DESC

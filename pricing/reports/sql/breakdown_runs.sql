@@ -1,12 +1,4 @@
 -- Runs by what is asked for; columns that are not asked for are the same in every row.
-WITH days AS (
-    SELECT unnest($midnights::BIGINT[]) AS begins
-),
-quarters AS (
-    SELECT quarter, begins AS day
-    FROM (SELECT DISTINCT started_at // 900000000 * 900000000 AS quarter FROM chosen_runs)
-    ASOF JOIN days ON quarter >= begins
-)
 SELECT
     stand_in,
     CASE WHEN list_contains($by, 'automation') THEN automation END AS automation,
@@ -25,6 +17,6 @@ SELECT
     count(*) FILTER (WHERE outcome = 'completed' AND charged_nano IS NULL) AS unpriced,
     coalesce(sum(charged_nano), 0)::BIGINT AS charged_nano
 FROM chosen_runs
-JOIN quarters ON quarter = started_at // 900000000 * 900000000
+JOIN quarters ON quarter = started_at // 900000000
 GROUP BY ALL
 ORDER BY cost_nano DESC

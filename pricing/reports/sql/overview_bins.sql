@@ -1,6 +1,6 @@
 -- How often runs of each automation cost how much: thirty steps up to the 99th percentile, and what is above in one.
 WITH ended AS (
-    SELECT stand_in, automation, spent_nano FROM picked WHERE outcome <> 'running' AND NOT refused
+    SELECT stand_in, automation, cost_nano AS spent_nano FROM chosen_runs WHERE outcome <> 'running' AND NOT refused
 ),
 steps AS (
     SELECT
