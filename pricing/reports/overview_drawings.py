@@ -189,13 +189,13 @@ def blocks(section: Section) -> Bars:
         Share(
             one.reason.replace("_", " "),
             ((one.count / whole, "s2" if one.what == "run" else "s1"),),
-            f"{one.count / whole * _PER:.3g}",
+            f"{one.count / whole * _PER:.3g} per 1,000",
             f"{count(one.count)} {one.what if one.count == 1 else one.what + 's'}",
         )
         for one in section.blocks[:_MOST_ROWS]
         for whole in [max(section.runs if one.what == "run" else section.turns, 1)]
     ]
-    legend: list[tuple[str, Tone]] = [("per 1,000 turns", "s1"), ("per 1,000 runs, refused before they began", "s2")]
+    legend: list[tuple[str, Tone]] = [("of turns", "s1"), ("of runs, refused before they began", "s2")]
     return shares("Block rates by reason", "How often a guard, a limit or a budget said no.", rows, legend=legend)
 
 

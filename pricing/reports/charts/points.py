@@ -105,7 +105,7 @@ def lines(
             for position, (name, places) in enumerate(series.items())
         ),
         rules=tuple(Rule(name, shade, y=up.y(height, HEIGHT)) for name, height, shade in rules),
-        legend=tuple(Key(name, tone(position)) for position, name in enumerate(series)),
+        legend=tuple(Key(name, tone(position)) for position, name in enumerate(series)) if len(series) > 1 else (),
         across_label=level.label,
         up_label=up.label,
     )

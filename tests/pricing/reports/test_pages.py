@@ -42,7 +42,9 @@ MEASURE = """(() => {
     found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.slice(0, 40)]);
   }
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  return JSON.stringify({least: found.sort((x, y) => x[0] - y[0])[0], texts: found.length, wide,
+  const folded = [...document.querySelectorAll('.w')].filter(e => {
+    const range = document.createRange(); range.selectNodeContents(e); return range.getClientRects().length > 1; });
+  return JSON.stringify({folded: folded.length, least: found.sort((x, y) => x[0] - y[0])[0], texts: found.length, wide,
     unnamed: [...document.querySelectorAll('svg[role=img]')].filter(s => !s.querySelector('title')?.textContent).length,
     title: document.title});
 })()"""
@@ -94,7 +96,7 @@ def looked_at(page: Page, html: str, folder: Path) -> None:
         assert asked == [path.absolute().as_uri()]
         assert found["texts"] > 20
         assert found["least"][0] >= LEAST, (scheme, found)
-        assert (found["wide"], found["unnamed"]) == (0, 0), (width, found)
+        assert (found["wide"], found["unnamed"], found["folded"]) == (0, 0, 0), (width, found)
         assert found["title"] != "owned"
 
 
