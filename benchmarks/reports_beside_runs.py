@@ -171,7 +171,7 @@ def measure(stack: ExitStack, turns: int, seconds: float) -> int:
     rows = [_row(way, counts[way], turns_ms, ends_ms) for way in ways]
     reported, failed = counts["beside reports"][1:]
     lab.table(
-        f"turns of runs, {ROUNDS} rounds of {seconds:.0f} s each way, a past of {turns:,} turns",
+        f"turns of runs, {ROUNDS} rounds of {seconds:g} s each way, a past of {turns:,} turns",
         ("", "runs", "turn p50 / p99 ms", "÷ alone", "sync p50 / p99 ms", "÷ alone"),
         rows,
         [f"Meanwhile {reported} reports were made, {failed} failed."],
@@ -194,7 +194,7 @@ def _p50_p99(samples: list[float]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=200_000, help="of the past that reports are about")
-    parser.add_argument("--seconds", type=float, default=3, help="of each round")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each round")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     lab.quiet_environment()
