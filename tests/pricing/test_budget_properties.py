@@ -8,7 +8,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pricing import schema
 from pricing.budgets import BudgetRule
@@ -17,6 +24,7 @@ from pricing.facts import Intent
 from pricing.ledger import Ledger
 from pricing.store import Store
 from tests.pricing.test_ledger import Clock, a_run, an_intent, ok, rows
+from tests.support.postgres import Postgres
 
 HOUR = 3_600_000_000
 OPERATIONS = ("summarize", "compose")
@@ -32,15 +40,20 @@ SCOPES = st.sampled_from(
 
 
 class Budgets(RuleBasedStateMachine):
+    """On SQLite; ``url`` says where each example's ledger is."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="farebox-test-"))
         self.clock = Clock()
-        self.store = Store(f"sqlite:///{self.folder / 'ledger.db'}")
+        self.store = Store(self.url())
         self.ledger = Ledger(self.store, lease_seconds=3 * 3600, clock=self.clock)
         self.limited: list[BudgetRule] = []
         self.runs: list[str] = []
         self.open: dict[str, Intent] = {}
+
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'ledger.db'}"
 
     @initialize(
         drawn=st.lists(
@@ -134,3 +147,13 @@ TestBudgets = Budgets.TestCase
 TestBudgets.settings = settings(
     max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_budgets_on_postgres(postgres: Postgres):
+    """A few of the same: there, locks are rows' and not the file's."""
+
+    class OnPostgres(Budgets):
+        def url(self) -> str:
+            return postgres.database()
+
+    run_state_machine_as_test(OnPostgres, settings=settings(TestBudgets.settings, max_examples=5))
