@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json, terminal
+from farebox.cli.output import moment, print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.budgets import BudgetState
 from pricing.limits import SOFT, Limit, read_scope, read_window
@@ -32,13 +32,13 @@ def list_budgets(*, json: Json = False) -> None:
     Args:
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime, zone = get_runtime(), get_runtime().settings.zone
     states, stated = runtime.ledger.budgets(), runtime.limits.all()
     if json:
         print_json([_plain(state) for state in states])
         return
     if states:
-        _out.print(_table(states, "resets", [_moment(state.resets_at) or "with the run" for state in states]))
+        _out.print(_table(states, "resets", [moment(state.resets_at, zone) or "with the run" for state in states]))
     else:
         _out.print("No budget has an open window yet; the first run opens one.")
     for limit in stated:
@@ -92,11 +92,15 @@ def history(scope: str, key: str, /, *, limit: int = 20, json: Json = False) -> 
     if not windows and not changes:
         _out.print(f"Nothing is known of a budget of {scope} {key}.", markup=False)
         return
-    _out.print(_table(windows, "soft threshold reached", [_moment(state.soft_at) or "no" for state in windows]))
+    zone = runtime.settings.zone
+    if windows:
+        _out.print(
+            _table(windows, "soft threshold reached", [moment(state.soft_at, zone) or "no" for state in windows])
+        )
     for change in changes:
         what = "taken back" if change.limit is None else format_money(change.limit)
         how = "set" if change.origin == "set" else "in force"
-        _out.print(f"{_moment(change.at)}  per {change.window}: {what} ({how})", style="dim")
+        _out.print(f"{moment(change.at, zone)}  per {change.window}: {what} ({how})", style="dim")
 
 
 def _plain(state: BudgetState) -> dict[str, Any]:
@@ -107,17 +111,13 @@ def _table(states: Sequence[BudgetState], last: str, cells: Sequence[str]) -> An
     from rich.table import Table
     from rich.text import Text
 
+    zone = get_runtime().settings.zone
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("budget", "from", "limit", "spent", "held", "left", last):
         table.add_column(heading, justify="left" if heading in {"budget", "from", last} else "right")
     for state, cell in zip(states, cells, strict=True):
         amounts = (state.limit, state.spent, state.held, state.left)
         style = "yellow" if state.soft_at else ""
-        table.add_row(
-            Text(state.name, style), f"{state.starts_at:%Y-%m-%d}", *(format_money(amount) for amount in amounts), cell
-        )
+        since = f"{state.starts_at.astimezone(zone):%Y-%m-%d}"
+        table.add_row(Text(state.name, style), since, *(format_money(amount) for amount in amounts), cell)
     return table
-
-
-def _moment(when: Any) -> str:
-    return f"{when:%Y-%m-%d %H:%M %Z}" if when else ""

@@ -85,18 +85,30 @@ def demo(*, source: str = ".", limit: int | None = None, budget: str | None = No
 
 
 @app.command
-def quote(name: str, /, *, json: Json = False, **parameters: Given) -> None:
+def quote(
+    name: str,
+    /,
+    *,
+    user: str | None = None,
+    org: str | None = None,
+    tag: tuple[str, ...] = (),
+    json: Json = False,
+    **parameters: Given,
+) -> None:
     """Say what a run would cost, without running it: fast and best side by side.
 
     Args:
         name: which automation.
+        user: whom it would be for: whose budgets it would take.
+        org: which organisation it would be for.
+        tag: a name that budgets can go by; may be repeated.
         json: print JSON.
         parameters: the automation's own.
     """
     from farebox.cli.quoting import compare
 
-    flow = find_flow(name)
-    compared = compare(get_runtime(), flow, read_parameters(flow, parameters))
+    flow, whose = find_flow(name), Whose(user, org, tag)
+    compared = compare(get_runtime(), flow, read_parameters(flow, parameters, whose), whose)
     if json:
         print_json(compared.to_json())
     else:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json, terminal
+from farebox.cli.output import moment, print_json, terminal
 from farebox.runtime import get_runtime
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -59,7 +59,7 @@ def balance(wallet: str | None = None, /, *, json: Json = False) -> None:
         wallet: org:NAME or user:NAME.
         json: print JSON.
     """
-    wallets = get_runtime().wallets
+    wallets, zone = get_runtime().wallets, get_runtime().settings.zone
     found = [wallets.balance(name) for name in ([wallet] if wallet else wallets.ids())]
     if json:
         print_json([asdict(one) for one in found])
@@ -70,9 +70,10 @@ def balance(wallet: str | None = None, /, *, json: Json = False) -> None:
         held = f", {one.held} set aside for runs under way" if one.held else ""
         _out.print(f"{one.wallet_id}: {one.available} credits{held}", markup=False)
         for part in one.grants:
-            until = f"until {part.expires_at:%Y-%m-%d %H:%M %Z}" if part.expires_at else "for good"
+            until = f"until {moment(part.expires_at, zone)}" if part.expires_at else "without an end"
+            order = f", priority {part.priority}" if part.priority else ""
             carried = f", {part.rollover} of them carried over then" if part.rollover else ""
-            _out.print(f"  {part.available} of {part.granted} {until}{carried}", style="dim")
+            _out.print(f"  {part.available} of {part.granted} {until}{carried}{order}", style="dim")
 
 
 @credit.command
@@ -83,7 +84,7 @@ def statement(wallet: str, /, *, json: Json = False) -> None:
         wallet: org:NAME or user:NAME.
         json: print JSON.
     """
-    lines = get_runtime().wallets.statement(wallet)
+    lines, zone = get_runtime().wallets.statement(wallet), get_runtime().settings.zone
     if json:
         print_json([asdict(line) for line in lines])
         return
@@ -94,5 +95,5 @@ def statement(wallet: str, /, *, json: Json = False) -> None:
         table.add_column(heading, justify="right" if heading in {"credits", "balance"} else "left")
     for line in lines:
         signed = f"{line.change:+d}" if line.change else f"({line.credits})"
-        table.add_row(f"{line.at:%Y-%m-%d %H:%M:%S}", line.kind, signed, str(line.balance), (line.run_id or "")[:8])
+        table.add_row(moment(line.at, zone), line.kind, signed, str(line.balance), (line.run_id or "")[:8])
     _out.print(table)

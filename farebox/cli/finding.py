@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farebox.settings import find_root
+from farebox.whose import Whose
 from pricing.errors import ConfigError, FareboxError, UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def find_flow(name: str) -> Flow[..., Any]:
     return found
 
 
-def read_parameters(flow: Flow[..., Any], given: dict[str, str]) -> dict[str, Any]:
-    """The flow's parameters from what the command line was given, validated.
+def read_parameters(flow: Flow[..., Any], given: dict[str, str], whose: Whose) -> dict[str, Any]:
+    """The flow's parameters from what the command line was given, validated; those of whom the run is for among them.
 
     Raises:
         UsageError: one is unknown, missing or wrong.
@@ -68,7 +69,8 @@ def read_parameters(flow: Flow[..., Any], given: dict[str, str]) -> dict[str, An
     from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 
     known = flow.parameters.properties
-    named = {key.replace("-", "_"): value for key, value in given.items()}
+    owners = {key: value for key, value in (("user", whose.user), ("org", whose.org)) if value and key in known}
+    named = {key.replace("-", "_"): value for key, value in given.items()} | owners
     for key in named:
         if key not in known:
             near = get_close_matches(key, known, 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from pricing.reports.words import clean
+from pricing.reports import words
 
 
 class Terminal(Console):
@@ -27,10 +29,15 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
     return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
 
 
+def moment(when: datetime | None, zone: ZoneInfo) -> str:
+    """A time in the project's time zone, which it names; nothing for none."""
+    return words.moment(when.astimezone(zone)) if when else ""
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 - the command's answer
 
 
 def _by_line(text: str) -> str:
-    return "\n".join(map(clean, text.split("\n")))
+    return "\n".join(map(words.clean, text.split("\n")))

@@ -68,9 +68,13 @@ def packaging(
 def _show(advice: Packaging, price: str, *, sandbox: bool) -> None:
     from rich.table import Table
 
+    from pricing.reports.words import plural
+
     unit = advice.economics
     where = " (answers by the sandbox)" if sandbox else ""
-    _out.print(f"One outcome, from {unit.runs} runs{where}, {unit.outcomes} of which reached it:", markup=False)
+    _out.print(
+        f"One outcome, from {plural(unit.runs, 'run')}{where}, {unit.outcomes} of which reached it:", markup=False
+    )
     _out.print(
         f"  cost {format_money(unit.cost_nano)} (failed runs included)  "
         f"p50 {format_money(unit.p50_nano)}  p95 {format_money(unit.p95_nano)}"

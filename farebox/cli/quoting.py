@@ -16,7 +16,7 @@ from farebox.cli.finding import with_defaults
 from farebox.gate import Priced, price_run, standing_rules
 from farebox.routes import pressure
 from farebox.runtime import Runtime
-from farebox.whose import whose_run
+from farebox.whose import NOBODYS, WHOSE_RUN, Whose, whose_run
 from pricing.budgets import BudgetRule
 from pricing.money import Nano, format_money
 
@@ -125,12 +125,20 @@ class Compared:
         return round(amount / self.credit_nano, 4) if self.credit_nano else None
 
 
-def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> Compared:
-    """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other."""
+def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any], whose: Whose = NOBODYS) -> Compared:
+    """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other.
+
+    Raises:
+        UsageError: a name in ``whose`` is none that budgets could go by.
+    """
     automation = automation_of(flow)
     given = with_defaults(flow, parameters)
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    rules = standing_rules(runtime, automation, whose_run(given))
+    token = WHOSE_RUN.set(whose)
+    try:
+        rules = standing_rules(runtime, automation, whose_run(given))
+    finally:
+        WHOSE_RUN.reset(token)
     economic = pressure(runtime, rules)
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
     audits, paths = _past(runtime, automation.name, stand_in=quotes[0].stand_in)

@@ -60,8 +60,7 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Who
     """
     runtime = get_runtime()
     flow = find_flow(name)
-    named = {key: value for key, value in (("user", whose.user), ("org", whose.org)) if value}
-    parameters = read_parameters(flow, given | {k: v for k, v in named.items() if k in flow.parameters.properties})
+    parameters = read_parameters(flow, given, whose)
     # What cannot be priced cannot run: that is told at once, not after Prefect has started.
     price_run(runtime, automation_of(flow), with_defaults(flow, parameters))
     record = _Record()

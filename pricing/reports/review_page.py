@@ -17,11 +17,12 @@ _HEADS = ("automation", "runs", "billed", "before", "after", "change", "gross ma
 
 def review_markdown(review: Review, title: str) -> str:
     """The review as a page; ``title`` says what is compared with what."""
+    versions = dict.fromkeys(map(escape_markdown, (review.version_before, review.version_after)))
     parts = [
         f"# Price review: {escape_markdown(title)}",
         f"What was used from {review.since:%Y-%m-%d} to {review.until:%Y-%m-%d}"
         + (" (answers by the sandbox, not by a model)" if review.stand_in else "")
-        + f", at {escape_markdown(review.version_before)} and at {escape_markdown(review.version_after)}.",
+        + f", at {' and at '.join(versions)}.",
         "\n".join(_table(_HEADS, (_row(line) for line in review.lines))),
         *(_advice(line, review.target_margin) for line in review.lines if line.below_target),
         *(

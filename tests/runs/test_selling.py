@@ -114,6 +114,9 @@ def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, proje
     [audit] = farebox(project, "quotes", "audit")
     assert (audit["automation"], audit["p95"]["runs"], audit["stand_in"]) == ("daily-digest", 1, True)
     quoted = compare(runtime, daily_digest, {"source": str(project.documents)})
+    assert {one["name"] for one in quoted.to_json()["budgets"]} == {"daily-digest per day", "summarize per day"}
+    theirs = compare(runtime, daily_digest, {"source": str(project.documents)}, Whose("ana", "acme"))
+    assert "ana per day" in {one["name"] for one in theirs.to_json()["budgets"]}
     [path] = quoted.to_json()["path"]
     assert (path["runs"], path["turns"], path["shares"]["fell_back"]) == (1, 3, 0)
     question = Question(moved={"haiku": "sonnet"}, inflation=1.3, margin=0.999)
