@@ -114,7 +114,7 @@ def test_facts_move_and_nothing_changes_for_readers(books: Books, store: Store, 
     assert kept_facts.move(books.clock - 400 * DAY).runs == 0
 
 
-@pytest.mark.parametrize("step", ["_write_file", "_flush", "_seal", "_prune", "_numbers"])
+@pytest.mark.parametrize("step", ["_write_file", "_seal", "_numbers"])
 def test_killed_at_any_step_it_goes_on(
     step: str, books: Books, replica: Replica, kept_facts: Archive, monkeypatch: pytest.MonkeyPatch
 ):
