@@ -115,6 +115,8 @@ class Compared:
             return None
         fast, best = (priced.quote.p50 for priced in self.quotes)
         more, cheap = abs(best - fast), min(fast, best)
+        if not more:
+            return Text("best costs the same as fast at the median")
         credits_ = f" ({self._in_credits(more):,.2f} credits)" if self.credit_nano else ""
         times = f", {max(fast, best) / cheap:.1f} ×" if cheap else ""
         told = "more" if best >= fast else "less"
