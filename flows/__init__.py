@@ -2,6 +2,7 @@
 
 __all__ = [
     "audit_answers",
+    "calibrate",
     "daily_digest",
     "look_ahead",
     "price_review",

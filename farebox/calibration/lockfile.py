@@ -62,6 +62,8 @@ class LockedCandidate(_Table):
     p50_seconds: Figure
     p95_seconds: Figure
     tokens: dict[str, float] = {}
+    needed: int = 0
+    """Cases in all until it may be decided, where it is not; 0 where more do not help."""
 
 
 class LockedRoute(_Table):

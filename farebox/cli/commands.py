@@ -12,6 +12,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     beginning,
     breakers,
     budgeting,
+    calibrating,
     content,
     crediting,
     deploying,

@@ -1,0 +1,61 @@
+"""Cases: what an operation is tried on, JSON lines of ``id``, ``inputs`` by name, and ``expected`` if known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pricing.errors import SourceError
+
+
+class Case(BaseModel):
+    """One case. ``expected`` is compared with the answer, field by field where it is an object."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    inputs: dict[str, Any]
+    expected: Any = None
+
+    def digest(self, scorer: str) -> str:
+        """Of all that its score depends on but prompt and model."""
+        text = json.dumps([self.inputs, self.expected, scorer], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The cases of a file, in its order.
+
+    Raises:
+        SourceError: it cannot be read, a line is no case, or two have the same id.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise SourceError(f"{path} cannot be read ({why}).", next_step="Give a file of JSON lines.") from None
+    cases: dict[str, Case] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            case = Case.model_validate_json(line)
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, fault["loc"])) or "the line"
+            raise SourceError(
+                f"{path} line {number} is no case: {place}: {fault['msg']}.",
+                next_step='A case is {"id": "1", "inputs": {"name": …}, "expected": …} on one line.',
+            ) from None
+        if case.id in cases:
+            raise SourceError(
+                f"{path} line {number} has the id {case.id[:60]!r} again.", next_step="Give each its own."
+            )
+        cases[case.id] = case
+    if not cases:
+        raise SourceError(f"{path} has no case.", next_step="Write some: docs/calibration.md shows how.")
+    return list(cases.values())

@@ -1,0 +1,115 @@
+"""``farebox calibrate``: the cheapest route that the evidence supports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+from rich.table import Table
+
+from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
+from farebox.cli.app import app
+from farebox.cli.output import terminal
+from farebox.runtime import get_runtime
+from farebox.whose import NOBODYS
+from pricing.errors import UsageError
+from pricing.money import Nano, format_money, parse_money
+
+Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))]
+
+_out = terminal()
+
+
+@app.command
+def calibrate(
+    operation: str,
+    /,
+    *,
+    cases: Path | None = None,
+    outcomes: Path | None = None,
+    margin: Share = 0.03,
+    confidence: Annotated[float, Parameter(validator=validators.Number(gte=0.5, lt=1))] = 0.95,
+    budget: str | None = None,
+    scorer: str = "",
+) -> None:
+    """Try an operation on every target, and lock the cheapest route that is known to be good enough.
+
+    Args:
+        operation: like classify; automation/operation where several have one of that name.
+        cases: a file of JSON lines: id, inputs by name, expected.
+        outcomes: a CSV or Parquet file instead, with case, model, score, cost (USD), latency (seconds); asks no model.
+        margin: the mean score (0 to 1) that a cheaper route may lose against the best.
+        confidence: that none which loses more is locked.
+        budget: what it may cost at most, like "5 USD": so many cases are tried as are sure to fit.
+        scorer: exact, schema, judge, or a function(answer, expected) of yours, like package.module.function.
+    """
+    if (cases is None) == (outcomes is None):
+        raise UsageError("There is nothing to calibrate on, or two things.", next_step="Give --cases or --outcomes.")
+    if outcomes is not None:
+        from farebox.calibration.replaying import replay
+
+        told, lock = replay(get_runtime(), operation, outcomes, margin, confidence)
+        _show(lock)
+        _out.print(told, markup=False)
+        return
+    given = {"cases": str(cases), "margin": f"{margin}", "confidence": f"{confidence}", "scorer": scorer}
+    _run(operation, given, None if budget is None else parse_money(budget))
+
+
+def _run(operation: str, given: dict[str, str], limit: Nano | None) -> None:
+    from farebox.calibration.subjects import find_subject
+    from farebox.calibration.telling import sentence
+    from farebox.cli.running import run_here
+
+    key = find_subject(operation).key
+    given = {"operation": key} | given
+    if limit is not None:
+        given["most"] = str(_fitting(given, limit))
+    run_here("calibrate", given, limit, as_json=False)
+    path = get_runtime().root / LOCK_FILE
+    lock = read_lock_file(path)[key]
+    _out.print()
+    _show(lock)
+    _out.print(sentence(key, lock), markup=False)
+    _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
+
+
+def _fitting(given: dict[str, str], limit: Nano) -> int:
+    """How many cases fit: the most whose hold is within the limit."""
+    from farebox.automations import automation_of
+    from farebox.calibration.cases import read_cases
+    from farebox.cli.finding import find_flow, read_parameters
+    from farebox.gate import price_run
+
+    flow, runtime = find_flow("calibrate"), get_runtime()
+
+    def hold(most: int) -> Nano:
+        parameters = read_parameters(flow, given | {"most": str(most)}, NOBODYS)
+        return price_run(runtime, automation_of(flow), parameters).hold
+
+    low, high = 0, len(read_cases(Path(given["cases"])))
+    if hold(high) <= limit:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if hold(middle) <= limit else (low, middle)
+    if not low:
+        raise UsageError(
+            f"{format_money(limit)} is not enough for one case: it takes {format_money(hold(1))}.",
+            next_step="Give a larger --budget.",
+        )
+    _out.print(f"{low} of the cases fit in {format_money(limit)}.")
+    return low
+
+
+def _show(lock: LockedRoute) -> None:
+    from farebox.calibration.telling import COLUMNS, FIGURES, rows
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in COLUMNS:
+        table.add_column(heading, justify="right" if heading in FIGURES else "left")
+    for row in rows(lock):
+        table.add_row(*row, style="bold" if row[0].endswith("*") else "")
+    _out.print(table)
+    _out.print("* locked. Score: 0 to 1. In brackets: where the true figure lies.", style="dim")

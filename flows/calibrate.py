@@ -1,0 +1,51 @@
+"""Calibration: an operation's cases on every candidate, and the cheapest route that the evidence supports, locked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import unmapped
+from pydantic import Field
+
+from farebox import Budget, automation, llm_task, plan
+from farebox.calibration.calibrating import Asked
+from farebox.calibration.results import Tried
+from farebox.calibration.running import Chosen, calibrate_operation, left_to_ask, may_go_on, try_case
+
+
+@llm_task(operation="calibrate", tier="premium", max_tokens=1_024, max_turns=8)
+def try_one(number: int, target: str, what: Chosen) -> Tried:
+    return try_case(number, target, what)
+
+
+@automation(
+    price="0 USD",
+    budget=Budget(),
+    plan=plan(try_one, calls=left_to_ask, max_calls=left_to_ask, input_tokens=700, output_tokens=120),
+)
+def calibrate(  # noqa: PLR0917 - they are the fields of its form
+    operation: str,
+    cases: str,
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.03,
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95,
+    scorer: str = "",
+    most: Annotated[int, Field(ge=0)] = 0,
+) -> str:
+    """Try an operation on every target, and lock the cheapest that is known to be good enough.
+
+    Args:
+        operation: like classify, or daily-digest/classify.
+        cases: a file of JSON lines: id, inputs by name, expected.
+        margin: the mean score that a cheaper route may lose against the best.
+        confidence: that none which loses more is locked.
+        scorer: exact, schema, judge, or a dotted function(answer, expected); chosen by the cases if left out.
+        most: cases at most; all of the file if 0.
+    """
+    what = Chosen(operation, cases, scorer, most)
+
+    def ask(asked: Asked) -> bool:
+        numbers, targets = zip(*asked, strict=True)
+        futures = try_one.map(numbers, targets, unmapped(what))
+        return may_go_on([future.result(raise_on_failure=False) for future in futures])
+
+    return calibrate_operation(what, margin, confidence, ask)

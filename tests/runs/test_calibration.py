@@ -1,0 +1,110 @@
+"""Calibration as a run: quoted, paid once, locked; and resumed after a kill without paying a case again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from farebox.calibration.lockfile import LOCK_FILE, read_lock_file
+from tasks.sandbox import Latency, Sandbox, read_journal
+from tests.support.books import assert_ledger_equals_journal
+from tests.support.command import farebox
+from tests.support.project import REPOSITORY, Project, make_project
+
+COUNT = 40
+
+
+@pytest.fixture
+def slow(tmp_path: Path):
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0.15, 0)) as running:
+        yield running
+
+
+@pytest.fixture
+def project(tmp_path: Path, slow: Sandbox) -> Project:
+    project = make_project(tmp_path / "project", slow.url, lease_seconds=1)
+    (project.root / "flows").symlink_to(REPOSITORY / "flows")
+    cases = (REPOSITORY / "flows" / "cases" / "classify.jsonl").read_text("utf-8").splitlines()
+    (project.root / "cases.jsonl").write_text("\n".join(cases[:COUNT]) + "\n", "utf-8")
+    return project
+
+
+COMMAND = ("calibrate", "classify", "--cases", "cases.jsonl", "--margin", "0.5")
+
+
+def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(project: Project, slow: Sandbox):
+    script = "from farebox.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with (project.root / "killed.txt").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *COMMAND], cwd=project.root, env=environment, stdout=said, stderr=said
+        )
+        deadline = time.monotonic() + 120
+        while (not slow.journal.exists() or len(read_journal(slow.journal)) < 10) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (project.root / LOCK_FILE).exists(), "it was to be killed before its end"
+    results = project.home / "calibration" / "daily-digest.classify.jsonl"
+    before = {row["key"] for row in map(json.loads, filter(None, results.read_text("utf-8").splitlines()))}
+    assert before
+    time.sleep(1.2)  # the killed run's lease
+
+    told = farebox(project.root, *COMMAND)
+    assert told.code == 0, told.all
+    rows = [json.loads(line) for line in results.read_text("utf-8").splitlines() if line]
+    asked = Counter(row["key"] for row in rows if not row["ended"])
+    assert set(asked.values()) == {1}, "each case is asked once, killed or not"
+    assert len(read_journal(slow.journal)) <= len(asked)
+    with project.runtime_here() as runtime:
+        runtime.ledger.reap()
+        assert_ledger_equals_journal(runtime, slow.journal)
+
+    lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
+    assert lock.sandbox
+    assert lock.route == ("gpt-oss",), told.all
+    assert "daily-digest/classify is locked on gpt-oss" in " ".join(told.out.split())
+    assert "real targets do not obey it" in " ".join(told.out.split())
+    explained = farebox(project.root, "routes", "explain", "classify").out
+    assert "locked, light" in " ".join(explained.split())
+
+    served = len(read_journal(slow.journal))
+    assert farebox(project.root, *COMMAND).code == 0
+    assert len(read_journal(slow.journal)) == served, "what is known is not asked again"
+
+
+def test_outcomes_are_decided_by_the_same_code_and_nobody_is_asked(project: Project, slow: Sandbox):
+    lines = ["case,model,score,cost,latency"]
+    for number in range(400):
+        lines.append(f"{number},sonnet,{int(number % 10 > 0)},0.002,1.5")
+        lines.append(f"{number},haiku,{int(number % 10 > 0)},0.0005,0.8")
+        lines.append(f"{number},gpt-oss,{int(number % 10 > 2)},0.0001,0.5")
+    (project.root / "outcomes.csv").write_text("\n".join(lines), "utf-8")
+    told = farebox(project.root, "calibrate", "classify", "--outcomes", "outcomes.csv")
+    assert told.code == 0, told.all
+    lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
+    assert {one.route: one.verdict for one in lock.candidates}[("gpt-oss",)] == "worse"
+    assert not slow.journal.exists() or read_journal(slow.journal) == []
+    (project.root / "bad.csv").write_text("case,model\n1,haiku\n", "utf-8")
+    refused = farebox(project.root, "calibrate", "classify", "--outcomes", "bad.csv")
+    assert refused.code == 2
+    assert "It needs the columns" in refused.err
+    assert "Traceback" not in refused.all
+
+
+def test_what_is_wrong_with_cases_is_one_line(project: Project):
+    for text, message in (
+        ('{"id": "1"}\n', "line 1 is no case: inputs"),
+        ('{"id": "1", "inputs": {"text": "x"}, "expected": 1}\n', "does not fit classify"),
+    ):
+        (project.root / "cases.jsonl").write_text(text, "utf-8")
+        told = farebox(project.root, *COMMAND)
+        assert told.code == 2
+        assert message in " ".join(told.err.split())
+        assert "Traceback" not in told.all
