@@ -117,6 +117,14 @@ class Engine:
         """A prompt by its template's name."""
         return self._prompts.render(name, values)
 
+    def prompt_version(self, name: str) -> str:
+        """Of a template as it is now.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return self._prompts.version(name)
+
     async def turn(self, here: Here, prompt: Prompt, talk: Conversation, answer: AnswerType[T]) -> Answer[T]:
         """One turn of the step that is under way."""
         pin = pin_of(here.step.operation)

@@ -72,6 +72,19 @@ class Prompts:
             ) from None
         return Prompt(name, version, system.strip(), user.strip(), personal_values(values))
 
+    def version(self, name: str) -> str:
+        """Of a template as it is now.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        import jinja2
+
+        try:
+            return self._version(name, self._environment.get_template(name))
+        except jinja2.TemplateError:
+            raise PromptError(f"There is no prompt {name!r}.", next_step="Write it, or mend it.") from None
+
     def _version(self, name: str, template: Template) -> str:
         """Of the template's text; read again only when Jinja2 has loaded it anew because its file changed."""
         known = self._versions.get(name)

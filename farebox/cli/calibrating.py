@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,10 @@ from rich.table import Table
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.cli.app import app
 from farebox.cli.output import terminal
+from farebox.cli.routing import routes
 from farebox.runtime import get_runtime
 from farebox.whose import NOBODYS
-from pricing.errors import UsageError
+from pricing.errors import FareboxError, UsageError
 from pricing.money import Nano, format_money, parse_money
 
 Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))]
@@ -58,6 +60,7 @@ def calibrate(
 
 
 def _run(operation: str, given: dict[str, str], limit: Nano | None) -> None:
+    from farebox.calibration.page import write_page
     from farebox.calibration.subjects import find_subject
     from farebox.calibration.telling import sentence
     from farebox.cli.running import run_here
@@ -72,7 +75,31 @@ def _run(operation: str, given: dict[str, str], limit: Nano | None) -> None:
     _out.print()
     _show(lock)
     _out.print(sentence(key, lock), markup=False)
+    _out.print(f"Page: {write_page(get_runtime(), key, lock)}", markup=False)
     _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
+
+
+@routes.command
+def verify() -> None:
+    """Check that what routes.lock.toml rests on is still the case; exit code 1 where a lock is stale."""
+    from farebox.calibration.verifying import stale
+
+    runtime = get_runtime()
+    locks = read_lock_file(runtime.root / LOCK_FILE)
+    if not locks:
+        _out.print(f"There are no locks in {LOCK_FILE}: `farebox calibrate` writes them.")
+        return
+    today, bad = datetime.now(UTC).date(), []
+    for key, lock in locks.items():
+        reasons = list(stale(runtime, key, lock, today))
+        told = "; ".join(reasons) or f"holds until {lock.expires}"
+        _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
+        bad += [key] if reasons else []
+    if bad:
+        raise FareboxError(
+            f"{len(bad)} of {len(locks)} locks in {LOCK_FILE} stale.",
+            next_step=f"Calibrate again: farebox calibrate {bad[0]} --cases FILE.",
+        )
 
 
 def _fitting(given: dict[str, str], limit: Nano) -> int:

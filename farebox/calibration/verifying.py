@@ -1,0 +1,109 @@
+"""Is a lock still true? What it rests on is compared with what is the case now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+
+from farebox.calibration.lockfile import LockedCandidate, LockedRoute
+from farebox.calibration.subjects import find_subject
+from farebox.runtime import Runtime
+from pricing import schema
+from pricing.clock import to_us
+from pricing.errors import PromptError, UnknownPrice, UsageError
+from pricing.money import Nano
+from pricing.reports.quote_audit import wilson
+from pricing.reports.words import percent
+from pricing.usage import Usage
+from tasks.route_locks import RouteLock
+
+_ENOUGH = 20
+"""Answers judged since, before they count as drift."""
+
+
+def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterator[str]:
+    """Why a lock is stale, each reason in a few words; nothing where it holds."""
+    try:
+        find_subject(key)
+    except UsageError:
+        yield "there is no such operation any more"
+    obeyed = RouteLock(key, lock.route, lock.models, lock.sandbox)
+    if why := obeyed.unfit(runtime.router.targets):
+        yield why
+    for name, version in lock.prompts.items():
+        try:
+            changed = runtime.engine.prompt_version(name) != version
+        except PromptError:
+            yield f"its prompt {name} is gone"
+        else:
+            if changed:
+                yield f"its prompt {name} has changed"
+    if lock.expires < today:
+        yield f"its evidence is too old: it expired on {lock.expires}"
+    yield from _flipped(runtime, lock)
+    yield from _drifted(runtime, key, lock)
+
+
+def _flipped(runtime: Runtime, lock: LockedRoute) -> Iterator[str]:
+    """Whether today's rates choose another: each cost moves as the price of its tokens did."""
+    now = {one.route: cost for one in lock.candidates if (cost := _cost_now(runtime, lock, one)) is not None}
+    mine = now.get(lock.route)
+    if mine is None:
+        return
+    for one in lock.candidates:
+        cost = now.get(one.route)
+        fit = one.verdict in {"best", "enough", "spared"}
+        if cost is not None and fit and cost < mine and one.cost >= lock.chosen.cost:
+            yield f"rates have moved: {' → '.join(one.route)} is cheaper now"
+            return
+
+
+def _cost_now(runtime: Runtime, lock: LockedRoute, one: LockedCandidate) -> Nano | None:
+    """Of a cascade nearly all is spent at its first target: it moves as that one's price."""
+    first = next((single for single in lock.candidates if single.route == one.route[:1]), None)
+    target = next((target for target in runtime.router.targets if target.name == one.route[0]), None)
+    if first is None or target is None or not first.tokens:
+        return None
+    usage = Usage(round(1000 * first.tokens["input"]), round(1000 * first.tokens["output"]))
+    then = datetime(lock.date.year, lock.date.month, lock.date.day, 23, 59, tzinfo=UTC)
+    try:
+        was, price = (runtime.rates.price(target.model, target.provider, usage, at) for at in (then, None))
+    except UnknownPrice:
+        return None
+    return round(one.cost * price / was) if was else one.cost
+
+
+def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:
+    """Whether the judge passes fewer live answers than the score that was measured: for locks that it scored."""
+    if lock.scorer != "judge":
+        return
+    passed, total = _judged(runtime, key, lock)
+    if total < _ENOUGH:
+        return
+    _, high = wilson(passed, total)
+    if high < lock.chosen.score_low - lock.margin:
+        yield (
+            f"live quality has drifted: the judge passes {percent(passed / total)} of {total} answers, "
+            f"not {percent(lock.chosen.score)}"
+        )
+
+
+def _judged(runtime: Runtime, key: str, lock: LockedRoute) -> tuple[int, int]:
+    """Of the answers drawn at random since the lock: how many passed, of how many."""
+    automation, _, operation = key.partition("/")
+    told, runs = schema.guard_decisions.c, schema.runs.c
+    since = to_us(datetime(lock.date.year, lock.date.month, lock.date.day, tzinfo=UTC))
+    query = (
+        sa.select(told.action, sa.func.count())
+        .join_from(schema.guard_decisions, schema.turns, schema.turns.c.turn_id == told.turn_id)
+        .join(schema.runs, runs.run_id == schema.turns.c.run_id)
+        .where(told.guard == "judge", told.mode == "audit", told.decided_at >= since)
+        .where(runs.automation == automation, schema.turns.c.operation == operation)
+        .where(told.facts.contains('"audited": "sample"'))
+        .group_by(told.action)
+    )
+    with runtime.ledger.store.read() as connection:
+        counted = {str(row[0]): int(row[1]) for row in connection.execute(query)}
+    return counted.get("allow", 0), sum(counted.values())

@@ -1,0 +1,81 @@
+"""Stale locks are found, each for its own reason."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, write_lock
+from farebox.calibration.page import calibration_page
+from farebox.calibration.verifying import stale
+from farebox.runtime import Runtime
+from pricing.reports.page import render_page
+from pricing.usage import Usage
+from tests.farebox.calibration.test_lockfile import DAY, locked
+from tests.support.command import farebox
+from tests.support.project import REPOSITORY, Project, make_project
+
+KEY = "daily-digest/classify"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_project(tmp_path / "project", "http://127.0.0.1:9")
+    (project.root / "flows").symlink_to(REPOSITORY / "flows")
+    return project
+
+
+@pytest.fixture
+def runtime(project: Project) -> Iterator[Runtime]:
+    with project.runtime_here() as runtime:
+        yield runtime
+
+
+def good(runtime: Runtime) -> LockedRoute:
+    version = runtime.engine.prompt_version("classify.j2")
+    return locked().model_copy(update={"prompts": {"classify.j2": version}})
+
+
+def reasons(runtime: Runtime, key: str = KEY, today: dt.date = DAY, **changed: object) -> list[str]:
+    return list(stale(runtime, key, good(runtime).model_copy(update=changed), today))
+
+
+def test_a_good_lock_is_not_stale(runtime: Runtime):
+    assert reasons(runtime) == []
+    assert reasons(runtime, scorer="judge") == [], "nobody has judged live answers yet"
+
+
+def test_each_reason_is_told(runtime: Runtime):
+    assert reasons(runtime, "daily-digest/gone") == ["there is no such operation any more"]
+    assert reasons(runtime, prompts={"classify.j2": "other"}) == ["its prompt classify.j2 has changed"]
+    assert reasons(runtime, prompts={"gone.j2": "1"}) == ["its prompt gone.j2 is gone"]
+    assert reasons(runtime, models=("groq another",)) == ["gpt-oss was groq another then"]
+    assert reasons(runtime, expires=dt.date(2026, 1, 1)) == ["its evidence is too old: it expired on 2026-01-01"]
+
+
+def test_moved_rates_that_flip_the_choice_are_told(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
+    usual = runtime.rates.price
+
+    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None = None) -> int:
+        return usual(model, provider, usage, at) * (1000 if at is None and provider == "groq" else 1)
+
+    monkeypatch.setattr(runtime.rates, "price", moved)
+    assert reasons(runtime) == ["rates have moved: sonnet is cheaper now"]
+
+
+def test_the_command_fails_where_one_is_stale(project: Project):
+    none = farebox(project.root, "routes", "verify")
+    assert (none.code, "no locks" in none.out) == (0, True)
+    write_lock(project.root / LOCK_FILE, KEY, locked())
+    told = farebox(project.root, "routes", "verify")
+    assert told.code == 1
+    assert "its prompt classify.j2 has changed" in " ".join(told.out.split())
+    assert "farebox calibrate daily-digest/classify" in " ".join(told.all.split())
+
+
+def test_the_page_says_what_is_saved_in_a_month():
+    page = render_page(calibration_page(KEY, locked(), turns=1_000))
+    assert "$1.90" in page
+    assert "gpt-oss" in page
+    assert "sandbox" in page
