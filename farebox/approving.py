@@ -89,13 +89,13 @@ def told(question: Question, refused: OverBudget) -> str:
     )
     environment.filters["money"] = format_money
     less = question.hold - question.cheaper
-    overdrawn = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
+    lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
     return environment.get_template("approval.md.j2").render(
         question=question,
         refused=refused.message,
-        overdrawn=overdrawn,
+        overdrawn=[(name, min(short, question.hold)) for name, short in lacking],
         cheaper="cheaper" in choices(question),
-        cheaper_overdrawn=[(name, short - less) for name, short in overdrawn if short > less],
+        cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
         due=moment(question.due_at),
     )
 
