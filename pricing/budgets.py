@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from pricing import columns, schema
 from pricing.clock import from_us, to_us
@@ -37,6 +37,7 @@ _TAKE = (
     .where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano)
     .values(held_nano=_B.held_nano + _AMOUNT)
 )
+_LOCK = sa.select(_B.budget_id).where(_THIS).with_for_update()
 _TAKE_BEYOND = sa.update(schema.budgets).where(_THIS).values(held_nano=_B.held_nano + _AMOUNT)
 _MOVE = (
     sa.update(schema.budgets)
@@ -216,12 +217,6 @@ def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[
     return sorted(old)
 
 
-def _is_current(row: Row[Any] | None, rule: BudgetRule) -> bool:
-    if row is None:
-        return False
-    return (row.limit_nano, row.soft_nano) == (max(rule.limit, row.raised_nano or 0), rule.soft)
-
-
 def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set", "window"], now: int) -> None:
     """Write down that a limit came to be."""
     connection.execute(
@@ -243,16 +238,16 @@ def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection
     Those in ``beyond`` need none: a person lets this run overdraw them. When there is any refusal the caller must roll
     its transaction (or savepoint) back: all or nothing.
     """
-    refused = [
-        budget_id
-        for budget_id, amount in sorted(amounts.items())
-        if connection.execute(
-            _TAKE_BEYOND if budget_id in beyond else _TAKE, {"id": budget_id, "amount": amount}
-        ).rowcount
-        == 0
-    ]
-    states = _states(connection, _B.budget_id.in_(refused)) if refused else []
-    return [Refusal(state, amounts[state.budget_id]) for state in states]
+    refusals = []
+    for budget_id, amount in sorted(amounts.items()):
+        statement = _TAKE_BEYOND if budget_id in beyond else _TAKE
+        if _took(connection, statement, budget_id, amount):
+            continue
+        # On Postgres others may give back meanwhile: only a row that is locked says whether it has room.
+        connection.execute(_LOCK, {"id": budget_id})
+        if not _took(connection, statement, budget_id, amount):
+            refusals += [Refusal(state, amount) for state in _states(connection, _B.budget_id == budget_id)]
+    return refusals
 
 
 def _took(connection: Connection, statement: sa.Update, budget_id: str, amount: Nano) -> bool:

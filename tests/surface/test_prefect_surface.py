@@ -45,7 +45,9 @@ def submit(page: Any, surface: Surface) -> str:
     """Trigger the daily digest from its form."""
     before = {run["id"] for run in triggered(surface, "daily-digest")}
     open_form(page, surface, DIGEST)
+    page.wait_for_timeout(1_000)  # the form fills itself in
     page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(lambda url: not url.endswith("/run"))
     return newest(surface, "daily-digest", before)
 
 
