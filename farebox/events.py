@@ -12,6 +12,7 @@ from pricing.budgets import BudgetState
 from pricing.clock import from_us
 from pricing.money import format_money
 from tasks.breaker import BreakerEvent
+from tasks.turns import TurnEvent
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +46,27 @@ def tell_soft_threshold(state: BudgetState) -> None:
             "window": state.window,
             "resets_at": state.resets_at.isoformat() if state.resets_at else None,
         },
+    )
+
+
+def tell_blocked(event: TurnEvent) -> None:
+    """Emit ``farebox.guard.blocked``, of a leak ``farebox.guard.leak``, about ``farebox.operation.{name}``."""
+    _start(
+        "farebox.guard.leak" if event.reason == "leak" else "farebox.guard.blocked",
+        resource={
+            "prefect.resource.id": f"farebox.operation.{event.operation}",
+            "prefect.resource.name": event.operation,
+        },
+        payload={"reason": event.reason, "run_id": event.run_id},
+    )
+
+
+def tell_rates_changed(before: str, now: str) -> None:
+    """Emit ``farebox.rates.changed`` about ``farebox.rates``: the rate card is another than at the last review."""
+    _start(
+        "farebox.rates.changed",
+        resource={"prefect.resource.id": "farebox.rates", "prefect.resource.name": "rate card"},
+        payload={"before": before, "now": now},
     )
 
 

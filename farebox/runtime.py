@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_prefect, tell_soft_threshold
+from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -165,6 +165,8 @@ class Runtime:
         return self._sandbox.reached(target)
 
     def _watch_turn(self, event: TurnEvent) -> None:
+        if event.outcome == "blocked":
+            tell_blocked(event)
         for watcher in self.watchers:
             watcher.turn(event)
 

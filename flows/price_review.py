@@ -7,6 +7,7 @@ from datetime import date
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from farebox.events import tell_rates_changed
 from farebox.reviewing import Question, make_review, reviewed_version, write_review
 from farebox.runtime import get_runtime
 
@@ -24,7 +25,10 @@ def price_review(
         only_if_rates_changed: do nothing unless the rate card is another than at the last review.
     """
     runtime = get_runtime()
-    if only_if_rates_changed and reviewed_version(runtime) == runtime.rates.version:
+    before, now = reviewed_version(runtime), runtime.rates.version
+    if before is not None and before != now:
+        tell_rates_changed(before, now)
+    if only_if_rates_changed and before == now:
         return None
     question = Question(days=days, on=on, margin=margin)
     path = write_review(runtime, question, make_review(runtime, question))

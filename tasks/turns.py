@@ -63,6 +63,8 @@ class TurnEvent:
     model: str | None
     attempts: int
     cost_nano: int
+    reason: str | None = None
+    """Why there is no answer: of a block, which of ``guardrails.Reason``."""
 
 
 class _Unacceptable(Exception):
@@ -289,6 +291,7 @@ class Turns:
                 model=target.model if target else None,
                 attempts=allowance.sent,
                 cost_nano=allowance.cost_nano,
+                reason=reason,
             )
         )
 
