@@ -264,6 +264,8 @@ def test_costs_little():
     assert slowest(mask, {"letters": letters(100_000, 1)[0]})[0] <= 0.4, "200 ms alone; leave room for a busy machine"
 
 
-def test_hostile_texts_are_read_in_half_a_second():
+def test_hostile_texts_take_no_more_than_some_times_what_letters_do():
+    """In one run, since machines differ: ``python -m benchmarks hostile`` measures the seconds."""
+    plain, _ = slowest(mask, {"letters": letters(100_000, 1)[0]})
     seconds, name = slowest(mask, hostile())
-    assert seconds <= 0.5, name
+    assert seconds <= 12 * plain, name

@@ -23,6 +23,7 @@ from tests.support.project import REPOSITORY
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 120.0
 """Seconds that anything may take on a busy machine."""
+_BUSY = 503
 _CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -87,7 +88,12 @@ class Surface:
         return Runtime(settings.model_copy(update={"home": self.home}), REPOSITORY)
 
     def api(self, method: str, path: str, **given: Any) -> Any:
-        reply = httpx.request(method, f"{self.url}/api{path}", timeout=30, **given)
+        def answer() -> httpx.Response | None:
+            """Prefect's server on SQLite answers 503 while its database is busy."""
+            found = httpx.request(method, f"{self.url}/api{path}", timeout=30, **given)
+            return None if found.status_code == _BUSY else found
+
+        reply: httpx.Response = until("answer", answer)
         reply.raise_for_status()
         return reply.json() if reply.content else None
 
@@ -181,20 +187,15 @@ def deployed(surface: Surface) -> Surface:
     return surface
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A page of a browser that is gone with the test: while Playwright runs, no test of this process has a loop."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
+        opened = browser.new_page(viewport={"width": 1200, "height": 900})
+        opened.set_default_timeout(PATIENCE * 1000)
         yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 1200, "height": 900})
-    opened.set_default_timeout(PATIENCE * 1000)
-    yield opened
-    opened.close()
+        browser.close()
