@@ -19,6 +19,7 @@ from prefect.utilities.hashing import file_hash
 from farebox.approving import ASK_HERE, Approver, Present
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.gate import Automation, Ride, admit
+from farebox.progress import follow, leave
 from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
 from farebox.suspending import Suspending
@@ -105,10 +106,12 @@ class _Gate:
         flow_run = _flow_run(self._spec.name)
         run_id = str(flow_run.id)
         try:
-            return admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
+            ride = admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
         except OverBudget:
             publish(get_runtime(), run_id, self._spec.name)
             raise
+        follow(get_runtime(), ride.run)
+        return ride
 
     def _approver(self, flow_run: FlowRun) -> Approver | None:
         """Who can be asked about the run: nobody where its automation does not allow it, or Prefect cannot wait."""
@@ -125,6 +128,7 @@ class _Gate:
     def close(self, ride: Ride, error: BaseException | None = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it."""
         ride.finish(error)
+        leave(get_runtime(), ride.run.run_id, completed=error is None)
         publish(get_runtime(), ride.run.run_id, self._spec.name)
         return state_of(error) if isinstance(error, FareboxError) else None
 

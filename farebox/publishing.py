@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -34,11 +36,13 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{run_id}.md").write_text(markdown, "utf-8")
-        (folder / f"{run_id}.html").write_text(render_html(report), "utf-8")
+        page = folder / f"{run_id}.html"
+        page.write_text(render_html(report), "utf-8")
         _tell_prefect(
             run_id,
             automation,
             markdown,
+            page.absolute(),
             {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality},
         )
     except Exception as error:  # noqa: BLE001 - a report that fails must not fail the run it is about
@@ -53,8 +57,8 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
     return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
 
 
-def _tell_prefect(run_id: str, automation: str, markdown: str, tags: set[str]) -> None:
-    from prefect.artifacts import create_markdown_artifact
+def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags: set[str]) -> None:
+    from prefect.artifacts import create_link_artifact, create_markdown_artifact
     from prefect.client.orchestration import get_client
     from prefect.context import FlowRunContext
 
@@ -63,6 +67,14 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, tags: set[str]) -
         markdown,
         key=f"{automation}-cost",
         description="What this run cost, and why",
+        _sync=True,  # type: ignore[call-arg]
+    )
+    create_link_artifact(
+        page.as_uri(),
+        link_text=page.name,
+        key=f"{automation}-report",
+        description=f"The report with charts is a file on the machine that ran this, {platform.node()}: `{page}`. "
+        "Browsers follow no link from a server to a file: open it there, or copy its address.",
         _sync=True,  # type: ignore[call-arg]
     )
     context = FlowRunContext.get()

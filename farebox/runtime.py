@@ -167,7 +167,7 @@ class Runtime:
     def _watch_turn(self, event: TurnEvent) -> None:
         if event.outcome == "blocked":
             tell_blocked(event)
-        for watcher in self.watchers:
+        for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
 
 

@@ -1,6 +1,8 @@
 """A new automation runs as it was written, is tested, and is in prefect.yaml."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cyclopts import CycloptsError
 
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY
@@ -69,12 +72,38 @@ def test_a_file_that_is_there_is_left_alone(root: Path):
     assert not (root / "flows" / "notes.py").exists()
 
 
-def test_every_command_of_the_first_page_exists():
+def test_the_test_that_is_written_passes(root: Path):
+    for name in ("tests/conftest.py", "tests/runs/conftest.py", "pyproject.toml"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, root / name)
+    shutil.copytree(REPOSITORY / "tests" / "support", root / "tests" / "support", ignore=shutil.ignore_patterns("__*"))
+    assert farebox(root, "init", "weekly-notes").code == 0
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/runs/test_weekly_notes.py"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{root}:{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "1 passed" in tested.stdout
+
+
+def test_every_command_line_of_the_first_page_is_one():
+    from prefect.cli._app import _app as prefect
+
     from farebox.cli import commands
     from farebox.cli.app import app
 
     assert commands
     page = (REPOSITORY / "docs" / "first-automation.md").read_text("utf-8")
-    shown = set(re.findall(r"^\$ farebox (\S+)", page, re.MULTILINE))
-    assert shown == {"init", "run", "quote", "deploy", "schedule"}
-    assert all(command in app for command in shown)
+    shown = [shlex.split(line) for line in re.findall(r"^\$ (.+)$", page, re.MULTILINE)]
+    assert {words[1] for words in shown if words[0] == "farebox"} == {"init", "run", "quote", "deploy", "schedule"}
+    known = {"farebox": app, "prefect": prefect}
+    for program, *words in shown:
+        known[program].parse_args(words, exit_on_error=False, print_error=False)
+    for program, words in (("farebox", ["schedule", "--huors", "24"]), ("prefect", ["worker", "begin"])):
+        with pytest.raises(CycloptsError):
+            known[program].parse_args(words, exit_on_error=False, print_error=False)

@@ -1,0 +1,117 @@
+"""The look ahead at a real Prefect server, without a worker: what is scheduled is judged, and no process is started."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.states import Scheduled
+
+from farebox.automations import automation_of
+from farebox.gate import asking, price_run
+from farebox.looking_ahead import Outlook, Upcoming, look_ahead
+from farebox.runtime import Runtime
+from farebox.whose import NOBODYS
+from flows.daily_digest import daily_digest
+from flows.support_triage import support_triage
+from pricing.approvals import Question
+from pricing.limits import Limit
+from tasks.sandbox import Sandbox, read_journal
+
+pytestmark = pytest.mark.usefixtures("prefect")
+
+
+class Schedule:
+    """Runs that are scheduled for one moment of one day, and never come to start."""
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        self.client = client
+        self.at = datetime.now(UTC).replace(hour=12, minute=0) + timedelta(days=1)
+        self._deployments: dict[str, UUID] = {}
+
+    def add(self, flow: Any, after: int, **parameters: Any) -> str:
+        """A run so many minutes after the moment; its id."""
+        if flow.name not in self._deployments:
+            module = flow.fn.__module__
+            self._deployments[flow.name] = self.client.create_deployment(
+                self.client.create_flow(flow), "ahead", entrypoint=f"{module}.{flow.fn.__name__}"
+            )
+        state: Any = Scheduled(scheduled_time=self.at + timedelta(minutes=after))
+        run = self.client.create_flow_run_from_deployment(
+            self._deployments[flow.name], parameters=parameters, state=state
+        )
+        return str(run.id)
+
+    def clear(self) -> None:
+        for deployment in self._deployments.values():
+            self.client.delete_deployment(deployment)
+
+
+@pytest.fixture
+def schedule() -> Iterator[Schedule]:
+    with get_client(sync_client=True) as client:
+        schedule = Schedule(client)
+        yield schedule
+        schedule.clear()
+
+
+def seen(outlook: Outlook) -> dict[str, Upcoming]:
+    return {run.run_id: run for run in outlook.runs}
+
+
+def limit(runtime: Runtime, flow: Any, nano: int) -> None:
+    runtime.limits.set(Limit("automation", flow.name, "day", nano))
+
+
+def test_what_cannot_fit_is_cancelled_before_it_starts_and_the_rest_is_told(
+    runtime: Runtime, schedule: Schedule, sandbox: Sandbox
+):
+    first, second = (schedule.add(support_triage, minutes, quality="fast") for minutes in (0, 5))
+    digest = schedule.add(daily_digest, 10, source=".", limit=2, quality="fast")
+    unlimited = seen(look_ahead(runtime, 48, refuse=False))
+    assert {unlimited[run].chance for run in (first, second, digest)} == {"fits"}
+
+    hold = unlimited[first].hold_nano
+    assert hold
+    limit(runtime, support_triage, hold)
+    limit(runtime, daily_digest, 1)
+    told = seen(look_ahead(runtime, 48, refuse=True))
+    assert [told[run].chance for run in (first, second, digest)] == ["fits", "tight", "asks"]
+    assert "may be spent by the runs before it" in told[second].why
+    assert {schedule.client.read_flow_run(UUID(run)).state_type for run in told} == {StateType.SCHEDULED}
+
+    limit(runtime, support_triage, 1)
+    refused = seen(look_ahead(runtime, 48, refuse=True))
+    assert [refused[run].chance for run in (first, second, digest)] == ["refused", "refused", "asks"]
+    for run_id in (first, second):
+        run = schedule.client.read_flow_run(UUID(run_id))
+        assert run.state is not None
+        assert (run.state.type.value, run.state.name) == ("CANCELLED", "OverBudget")
+        assert "support-triage per day" in (run.state.message or "")
+        assert (run.run_count, run.infrastructure_pid) == (0, None), "no process was started"
+    assert not read_journal(sandbox.journal), "nothing was asked"
+    assert set(seen(look_ahead(runtime, 48, refuse=True))) & {first, second, digest} == {digest}
+
+
+def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, schedule: Schedule):
+    spec, parameters = automation_of(daily_digest), {"source": ".", "limit": 2, "quality": "fast"}
+    due = {}
+    for minutes in (-1, 60):
+        run_id = schedule.add(daily_digest, 0, **parameters)
+        priced = price_run(runtime, spec, parameters)
+        run = replace(asking(runtime, run_id, spec, priced, NOBODYS), held_nano=priced.hold)
+        lacking = {"automation:daily-digest:day:2026-01-01": 5}
+        runtime.approvals.ask(Question(run, run.held_nano, lacking, datetime.now(UTC) + timedelta(minutes=minutes)))
+        due[minutes] = run_id
+    assert look_ahead(runtime, 1, refuse=False).undecided == (), "it only looks"
+    assert look_ahead(runtime, 1, refuse=True).undecided == (due[-1],)
+    state = schedule.client.read_flow_run(UUID(due[-1])).state
+    assert state is not None
+    assert (state.type.value, state.name) == ("CANCELLED", "OverBudget")
+    assert "nobody decided in time" in (state.message or "")
+    assert [question.run.run_id for question in runtime.approvals.waiting()] == [due[60]]
+    assert look_ahead(runtime, 1, refuse=True).undecided == ()
