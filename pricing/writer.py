@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -28,13 +29,13 @@ _MOST = 256
 """Pieces of work in one transaction."""
 
 
-class Entry(Generic[T]):
+class Entry(ABC, Generic[T]):
     """Work that is written together with other entries that wait: one statement for all of a kind."""
 
     @staticmethod
+    @abstractmethod
     def page(connection: Connection, entries: Sequence[Any]) -> list[Any]:
         """Write several; their results in the same order. When it raises, each is written alone."""
-        raise NotImplementedError
 
     def __call__(self, connection: Connection) -> T:
         """Write it alone."""
@@ -108,15 +109,8 @@ class Writer:
 
     def _take(self, batch: Batch) -> None:
         """Write a batch at once, if that can be and nothing waits that was submitted before it."""
-        if self._at_once is not None and self._given == self._done:
-            try:
-                results = self._at_once(lambda connection: _results(connection, batch))
-            except Exception:  # noqa: BLE001, S110 - the thread waits, or finds which of them it was, and tells who waits
-                pass
-            else:
-                _tell(batch, results)
-                return
-        self._hand_over(batch)
+        if self._at_once is None or self._given != self._done or not _wrote(self._at_once, batch):
+            self._hand_over(batch)
 
     def _hand_over(self, item: Batch | Callable[[], object]) -> None:
         with self._starting:
@@ -155,6 +149,16 @@ class Writer:
             return True
         _tell(batch, results)
         return True
+
+
+def _wrote(at_once: Commit, batch: Batch) -> bool:
+    """Whether a batch is written. If not, nothing of it is, and the thread waits, or finds which work failed."""
+    try:
+        results = at_once(lambda connection: _results(connection, batch))
+    except Exception:  # noqa: BLE001 - the work's own errors too: it is run again, and then they are told
+        return False
+    _tell(batch, results)
+    return True
 
 
 class _Gathered:
