@@ -9,7 +9,7 @@ from pathlib import Path
 
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing.errors import UsageError
+from pricing.errors import NothingUsed, UsageError
 from pricing.quotes import ModelAt
 from pricing.rates import RateCard
 from pricing.reports.review_page import review_markdown
@@ -54,7 +54,8 @@ def make_review(runtime: Runtime, question: Question) -> Review:
     """The review; of answers by the sandbox where no model has answered in that time.
 
     Raises:
-        UsageError: nothing was used, or there is no target of that name.
+        NothingUsed: nothing was used.
+        UsageError: there is no target of that name.
         UnknownPrice: a model has no rate there.
     """
     now = datetime.now(UTC)
@@ -74,10 +75,19 @@ def make_review(runtime: Runtime, question: Question) -> Review:
                 target_margin=question.margin,
                 stand_in=stand_in,
             )
-        except UsageError:
+        except NothingUsed:
             if stand_in:
                 raise
     raise AssertionError("the second one returns or raises")
+
+
+def reviewed(runtime: Runtime, question: Question) -> Path | None:
+    """The place of a review that is made now; ``None`` where nothing was used that one could review."""
+    try:
+        found = make_review(runtime, question)
+    except NothingUsed:
+        return None
+    return write_review(runtime, question, found)
 
 
 def write_review(runtime: Runtime, question: Question, found: Review) -> Path:

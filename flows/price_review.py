@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from farebox.events import tell_rates_changed
-from farebox.reviewing import Question, make_review, reviewed_version, write_review
+from farebox.reviewing import Question, reviewed, reviewed_version
 from farebox.runtime import get_runtime
 
 
@@ -16,7 +16,7 @@ from farebox.runtime import get_runtime
 def price_review(
     days: int = 90, on: date | None = None, margin: float = 0.6, *, only_if_rates_changed: bool = False
 ) -> str | None:
-    """Replay the usage of the last days, and publish what each automation would cost.
+    """Replay the usage of the last days, and publish what each automation would cost; nothing, where nothing was used.
 
     Args:
         days: how far back usage is taken from.
@@ -31,6 +31,8 @@ def price_review(
     if only_if_rates_changed and before == now:
         return None
     question = Question(days=days, on=on, margin=margin)
-    path = write_review(runtime, question, make_review(runtime, question))
+    path = reviewed(runtime, question)
+    if path is None:
+        return None
     create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.title)
     return str(path)

@@ -7,6 +7,7 @@
     │   ├── ConfigError                        farebox.toml or the environment
     │   ├── MoneyError                         an amount that is none
     │   ├── SourceError                        input that cannot be read
+    │   ├── NothingUsed                        a review of a time in which no model was asked
     │   ├── PlanError                          a plan that does not fit its automation
     │   └── PromptError                        a template that is missing or does not render
     ├── UnknownPrice                  exit 1   no rate for a model: a run is refused, never priced at $0
@@ -85,6 +86,10 @@ class UsageError(FareboxError, Terminal):
     """Something given to Farebox is wrong."""
 
     exit_code = 2
+
+
+class NothingUsed(UsageError):
+    """There is nothing to review: no model was asked in that time."""
 
 
 class ConfigError(UsageError):

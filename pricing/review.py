@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pricing.clock import to_us
-from pricing.errors import UsageError
+from pricing.errors import NothingUsed
 from pricing.margins import gross_margin
 from pricing.money import USD, Nano
 from pricing.quotes import ModelAt
@@ -118,7 +118,7 @@ def review(
     """Replay what was used in a period at two kinds of rates.
 
     Raises:
-        UsageError: nothing was used.
+        NothingUsed: nothing was used.
         UnknownPrice: one of the cards has no rate for a model.
         LedgerBusy: somebody holds the replica's file.
     """
@@ -128,7 +128,7 @@ def review(
         source.run("review_usage", **asked)
         used = source.rows("review_models")
         if not used:
-            raise UsageError(
+            raise NothingUsed(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --days 365."
             )
         models = {(row["provider"], row["model"]) for row in used}
