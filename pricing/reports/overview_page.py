@@ -107,7 +107,7 @@ def _economics(section: Section, buffer_percent: int) -> Part:
         )
         for one in section.automations
     )
-    drawn = [one for one in section.automations if one.bins][:_DRAWN]
+    drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
     told = [
         sentence
         for one in drawn

@@ -40,7 +40,8 @@ def outcome_sentences(section: Section) -> Iterator[str]:
     if sold.charged_nano:
         left = sold.charged_nano - section.spent_nano
         told = margin_words(sold.gross_margin, sold.markup)
-        yield f"They were sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
+        sale = "It was" if sold.outcomes == 1 else "They were"
+        yield f"{sale} sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
     elif sold.outcomes and sold.unpriced:
         yield (
             f"{plural(sold.unpriced, 'outcome')} of these have no price, so there is no margin to tell: give the "
