@@ -25,8 +25,9 @@ from pricing.money import USD
 from pricing.moving_windows import Limit, MovingWindows
 from pricing.store import Store
 from pricing.usage import Usage
-from tests.pricing.test_ledger import Clock, a_run, an_intent
+from tests.pricing.test_ledger import NOON, a_run, an_intent
 from tests.support.books import rows
+from tests.support.clock import Clock
 from tests.support.command import farebox
 from tests.support.disks import Disk, small_disk
 from tests.support.postgres import MISSING, Postgres, postgres_server
@@ -249,7 +250,7 @@ def test_a_server_that_is_not_there_is_said_at_once(tmp_path: Path):
 
 
 def test_a_lease_given_before_the_clock_was_set_back_an_hour_still_ends(store: Store):
-    clock = Clock()
+    clock = Clock(NOON)
     ledger = Ledger(store, lease_seconds=60, clock=clock)
     dead, alive = a_run(), a_run()
     for run in (dead, alive):
@@ -268,7 +269,7 @@ def test_a_lease_given_before_the_clock_was_set_back_an_hour_still_ends(store: S
 
 
 def test_what_a_window_counted_before_the_clock_was_set_back_lapses_in_its_time(store: Store):
-    clock = Clock()
+    clock = Clock(NOON)
     windows, limit = MovingWindows(store, clock), [Limit("user:ana", 2, 60)]
     assert not any(use.refused for _ in range(2) for use in windows.use(limit))
     clock.now -= HOUR
@@ -280,7 +281,7 @@ def test_what_a_window_counted_before_the_clock_was_set_back_lapses_in_its_time(
 
 
 def test_a_claim_made_before_the_clock_was_set_back_keeps_nobody_from_trying(store: Store):
-    clock = Clock()
+    clock = Clock(NOON)
     circuits = Circuits(store, clock=clock)
     circuits.trip("light", "timeout", lambda _: 10).result()
     clock.now += 11_000_000

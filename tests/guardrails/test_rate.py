@@ -9,21 +9,15 @@ from guardrails.rate import RateGuard
 from guardrails.verdicts import Exchange, Reason, Verdict
 from pricing.moving_windows import Limit, MovingWindows
 from pricing.store import Store
+from tests.support.clock import Clock
 
 ROOT = Path(__file__).parents[2]
 MINUTE = 60_000_000
 
 
-class Clock:
-    now = 1_000 * MINUTE
-
-    def __call__(self) -> int:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000 * MINUTE)
 
 
 @pytest.fixture

@@ -14,23 +14,16 @@ from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, rows
+from tests.support.clock import Clock
 
 DAY = BudgetRule("automation", "digest", "day", 1 * USD)
 ORG = BudgetRule("org", "acme", "month", 50 * USD)
 OWN = BudgetRule("operation", "summarize", "day", USD // 10, needs=USD // 2)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> int:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from pricing.errors import RunExpired
 from pricing.facts import Intent
 from pricing.ledger import Ledger
 from pricing.store import Store
-from tests.pricing.test_ledger import Clock, a_run, an_intent, ok, rows
+from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
+from tests.support.clock import Clock
 from tests.support.postgres import Postgres
 
 HOUR = 3_600_000_000
@@ -45,7 +46,7 @@ class Budgets(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="farebox-test-"))
-        self.clock = Clock()
+        self.clock = Clock(NOON)
         self.store = Store(self.url())
         self.ledger = Ledger(self.store, lease_seconds=3 * 3600, clock=self.clock)
         self.limited: list[BudgetRule] = []

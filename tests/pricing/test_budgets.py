@@ -8,7 +8,8 @@ from pricing.budgets import BudgetRule, BudgetState
 from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.store import Store
-from tests.pricing.test_ledger import NOON, Clock, a_run, an_intent, ok, rows
+from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
+from tests.support.clock import Clock
 
 CENT = USD // 100
 
@@ -19,7 +20,7 @@ def of_operation(limit: int, key: str = "summarize", needs: int = 0) -> BudgetRu
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture

@@ -9,21 +9,14 @@ import sqlalchemy as sa
 from pricing import schema
 from pricing.circuits import Circuit, Circuits
 from pricing.store import Store
+from tests.support.clock import Clock
 
 SECOND = 1_000_000
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000 * SECOND
-
-    def __call__(self) -> int:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000 * SECOND)
 
 
 @pytest.fixture

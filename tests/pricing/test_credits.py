@@ -19,14 +19,15 @@ from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.store import Store
 from pricing.wallets import Wallets
-from tests.pricing.test_ledger import NOON, Clock, a_run, an_intent, ok, rows
+from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
+from tests.support.clock import Clock
 
 DAY = 86_400_000_000
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_a_wallet_that_is_not_there_is_told_with_its_neighbour(wallets: Wallets)
     )
 )
 def test_whatever_happens_the_books_balance(tmp_path_factory, steps):
-    clock, name = Clock(), uuid.uuid4().hex
+    clock, name = Clock(NOON), uuid.uuid4().hex
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('credits') / name}")
     ledger, wallets, held = Ledger(store, lease_seconds=10**6, clock=clock), Wallets(store, clock), list[str]()
     for what, number, days, rollover in steps:

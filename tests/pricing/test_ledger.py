@@ -19,21 +19,14 @@ from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.store import Store
 from pricing.usage import Usage
+from tests.support.clock import Clock
 
 NOON = 1_790_000_000_000_000
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> int:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture

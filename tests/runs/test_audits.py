@@ -10,7 +10,7 @@ from prefect.client.orchestration import get_client
 
 from farebox import ask, automation, llm_task, plan
 from farebox.auditing import Audit, due
-from farebox.cli.finding import automation_names
+from farebox.finding import automation_names
 from farebox.runtime import Runtime
 from flows.audit_answers import audit_answers
 from pricing import schema
