@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from farebox.cli.finding import automation_names
 from farebox.deployments import FILE
+from farebox.finding import automation_names
 from pricing.errors import ConfigError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from farebox.automations import automation_of
-from farebox.cli.finding import with_defaults
+from farebox.finding import with_defaults
 from farebox.gate import Automation, price_run
 from farebox.runtime import Runtime
 from pricing.errors import ConfigError, FareboxError

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from farebox.approving import turned_down
 from farebox.automations import automation_of, state_of
-from farebox.cli.finding import with_defaults
 from farebox.deploying import need_server
+from farebox.finding import with_defaults
 from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules
 from farebox.runtime import Runtime
 from farebox.whose import Whose, whose_run

@@ -17,7 +17,7 @@ from farebox.automations import automation_of
 from farebox.calibration.cases import Case
 from farebox.calibration.results import Tried
 from farebox.calibration.scoring import Scorer
-from farebox.cli.finding import automation_names, find_flow
+from farebox.finding import automation_names, find_flow
 from farebox.runtime import Runtime
 from farebox.settings import find_root
 from pricing import schema

@@ -106,7 +106,7 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
     """How many cases fit: the most whose hold is within the limit."""
     from farebox.automations import automation_of
     from farebox.calibration.cases import read_cases
-    from farebox.cli.finding import find_flow, read_parameters
+    from farebox.finding import find_flow, read_parameters
     from farebox.gate import price_run
 
     flow, runtime = find_flow("calibrate"), get_runtime()

@@ -25,8 +25,8 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     routing,
 )
 from farebox.cli.app import app
-from farebox.cli.finding import find_flow, read_parameters
 from farebox.cli.output import print_json, terminal
+from farebox.finding import find_flow, read_parameters
 from farebox.runtime import get_runtime
 from farebox.whose import Whose
 from pricing.money import parse_money

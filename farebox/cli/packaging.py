@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
-from farebox.cli.finding import find_flow
 from farebox.cli.output import print_json, terminal
+from farebox.finding import find_flow
 from farebox.runtime import get_runtime
 from pricing.errors import UsageError
 from pricing.money import format_money

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from farebox.automations import automation_of
 from farebox.cli.display import basis
-from farebox.cli.finding import with_defaults
+from farebox.finding import with_defaults
 from farebox.gate import Priced, price_run, standing_rules
 from farebox.routes import pressure
 from farebox.runtime import Runtime

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.finding import automation_names, find_flow
 from farebox.cli.output import print_json, terminal
+from farebox.finding import automation_names, find_flow
 from farebox.runtime import get_runtime
 from farebox.settings import find_root
 from pricing.errors import UsageError

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of
-from farebox.cli.finding import find_flow, read_parameters, with_defaults
 from farebox.cli.output import print_json, terminal
+from farebox.finding import find_flow, read_parameters, with_defaults
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
