@@ -201,7 +201,7 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     try:
         with store.read() as connection:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
-            expired = len(holds.expired(connection, now_us()))
+            dead, _ = holds.out_of_time(connection, now := now_us(), now)
     except FareboxError as error:
         yield _failed("ledger", error)
         return
@@ -210,8 +210,8 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     else:
         next_step = "Move it aside and restore it from a backup."
         yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
-    if expired:
-        told = f"{expired} held by processes that went away"
+    if dead:
+        told = f"{len(dead)} held by processes that went away"
         yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from pricing import columns, schema
 from pricing.clock import from_us, to_us
+from pricing.hot import Hot
 from pricing.money import Nano, format_money
 from pricing.upsert import insert_into
 
@@ -32,14 +33,13 @@ _AMOUNT = sa.bindparam("amount", type_=columns.Number)
 _THIS = _B.budget_id == sa.bindparam("id")
 _THESE = _B.budget_id.in_(sa.bindparam("ids", expanding=True))
 _LIMITS = sa.select(_B.budget_id, _B.limit_nano, _B.soft_nano, _B.raised_nano).where(_THESE)
-_TAKE = (
-    sa.update(schema.budgets)
-    .where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano)
-    .values(held_nano=_B.held_nano + _AMOUNT)
+_HELD = {"held_nano": _B.held_nano + _AMOUNT}
+_TAKE = Hot(
+    sa.update(schema.budgets).where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano).values(_HELD)
 )
-_LOCK = sa.select(_B.budget_id).where(_THIS).with_for_update()
-_TAKE_BEYOND = sa.update(schema.budgets).where(_THIS).values(held_nano=_B.held_nano + _AMOUNT)
-_MOVE = (
+_LOCK = Hot(sa.select(_B.budget_id).where(_THIS).with_for_update())
+_TAKE_BEYOND = Hot(sa.update(schema.budgets).where(_THIS).values(_HELD))
+_MOVE = Hot(
     sa.update(schema.budgets)
     .where(_THIS)
     .values(
@@ -53,6 +53,8 @@ _NEWLY_SOFT = (
     .values(soft_at=sa.bindparam("now", type_=columns.Number))
     .returning(_B.budget_id)
 )
+_OPENED = [column.name for column in _B if column.name not in {"soft_at", "raised_nano"}]
+"""What is written of a budget whose window opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,8 @@ def open_windows(
             "held_nano": 0,
             "soft_nano": rule.soft,
         }
-        opened = connection.execute(_upsert(connection.dialect.name), row)
-        if opened.one_or_none() and rule.window != "run":
+        opened = _upsert(connection.dialect.name).run(connection, row).fetchall()
+        if opened and rule.window != "run":
             write_change(connection, rule, "window", to_us(moment))
     return dict(sorted(wanted.items()))
 
@@ -244,14 +246,14 @@ def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection
         if _took(connection, statement, budget_id, amount):
             continue
         # On Postgres others may give back meanwhile: only a row that is locked says whether it has room.
-        connection.execute(_LOCK, {"id": budget_id})
+        _LOCK.run(connection, {"id": budget_id})
         if not _took(connection, statement, budget_id, amount):
             refusals += [Refusal(state, amount) for state in _states(connection, _B.budget_id == budget_id)]
     return refusals
 
 
-def _took(connection: Connection, statement: sa.Update, budget_id: str, amount: Nano) -> bool:
-    return connection.execute(statement, {"id": budget_id, "amount": amount}).rowcount == 1
+def _took(connection: Connection, statement: Hot, budget_id: str, amount: Nano) -> bool:
+    return bool(statement.run(connection, {"id": budget_id, "amount": amount}).rowcount == 1)
 
 
 def lacking(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
@@ -285,7 +287,7 @@ def newly_soft(connection: Connection, budget_ids: Iterable[str], now: int) -> l
 def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, spent: Nano = 0) -> None:
     """Change what is held and spent without asking: to settle, to release, to record what could not be prevented."""
     for budget_id in budget_ids:
-        connection.execute(_MOVE, {"id": budget_id, "held": held, "spent": spent})
+        _MOVE.run(connection, {"id": budget_id, "held": held, "spent": spent})
 
 
 def past_windows(connection: Connection, scope: str, key: str, limit: int) -> list[BudgetState]:
@@ -322,14 +324,15 @@ def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[B
 
 
 @cache
-def _upsert(dialect: str) -> sa.Executable:
+def _upsert(dialect: str) -> Hot:
     """Answers with the row's id when it is new or its limits changed."""
     added = insert_into(dialect, schema.budgets)
     new = added.excluded
     limit = sa.case((_B.raised_nano > new.limit_nano, _B.raised_nano), else_=new.limit_nano)
     # A row without a change is locked all the same.
-    return added.on_conflict_do_update(
+    statement = added.on_conflict_do_update(
         index_elements=["budget_id"],
         set_={"limit_nano": limit, "soft_nano": new.soft_nano},
         where=(_B.limit_nano != limit) | _B.soft_nano.is_distinct_from(new.soft_nano),
     ).returning(_B.budget_id)
+    return Hot(statement, _OPENED)

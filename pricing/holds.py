@@ -44,22 +44,29 @@ _CHARGE = Hot(
     )
     .returning(_H.amount_nano, _H.used_nano, _H.by_operation)
 )
-
-
-_OPEN = sa.insert(schema.holds).values(
-    run_id=sa.bindparam("run"),
-    ordinal=sa.select(sa.func.count())
-    .select_from(schema.settlements)
-    .where(schema.settlements.c.run_id == sa.bindparam("run"))
-    .scalar_subquery(),
-    amount_nano=sa.bindparam("amount"),
-    used_nano=0,
-    inflight_nano=0,
-    lease_until=sa.bindparam("lease"),
-    by_operation=sa.bindparam("operations"),
+_OPEN = Hot(
+    sa.insert(schema.holds).values(
+        run_id=sa.bindparam("run"),
+        ordinal=sa.select(sa.func.count())
+        .select_from(schema.settlements)
+        .where(schema.settlements.c.run_id == sa.bindparam("run"))
+        .scalar_subquery(),
+        amount_nano=sa.bindparam("amount"),
+        used_nano=0,
+        inflight_nano=0,
+        lease_until=sa.bindparam("lease"),
+        by_operation=sa.bindparam("operations"),
+    )
 )
-_HOLD_ON = sa.insert(schema.hold_budgets)
-_EXPIRED = sa.select(_H.run_id).where(_H.lease_until < sa.bindparam("now"))
+_HOLD_ON = Hot(sa.insert(schema.hold_budgets), ["run_id", "budget_id", "operation"])
+_LEASES = Hot(
+    sa.select(_H.run_id, _H.lease_until).where(
+        sa.or_(
+            _H.lease_until < sa.bindparam("now", type_=columns.Number),
+            _H.lease_until > sa.bindparam("latest", type_=columns.Number),
+        )
+    )
+)
 
 
 class Charge(NamedTuple):
@@ -110,10 +117,10 @@ def open_hold(
     if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
     opening = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(needs)}
-    connection.execute(_OPEN, opening)
+    _OPEN.run(connection, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
     if rows:
-        connection.execute(_HOLD_ON, rows)
+        _HOLD_ON.run_all(connection, rows)
     return []
 
 
@@ -178,14 +185,11 @@ def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
     )
 
 
-def expired(connection: Connection, now: int) -> list[str]:
-    """The runs whose lease has run out."""
-    return list(connection.execute(_EXPIRED, {"now": now}).scalars())
-
-
-def given_until_after(connection: Connection, moment: int) -> list[str]:
-    """The runs whose lease ends later than that."""
-    return list(connection.execute(sa.select(_H.run_id).where(_H.lease_until > moment)).scalars())
+def out_of_time(connection: Connection, now: int, latest: int) -> tuple[list[str], list[str]]:
+    """The runs whose lease has run out, and those whose lease ends after ``latest``."""
+    rows = _LEASES.run(connection, {"now": now, "latest": latest}).fetchall()
+    dead = [run_id for run_id, lease_until in rows if lease_until < now]
+    return dead, [run_id for run_id, lease_until in rows if lease_until > latest]
 
 
 def shorten(connection: Connection, run_id: str, latest: int, lease_until: int) -> None:

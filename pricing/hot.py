@@ -6,25 +6,28 @@ around each execution (keys of its cache, binding, result objects) takes several
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-Values = Mapping[str, Any]
+Values: TypeAlias = dict[str, Any]
+Statement: TypeAlias = sa.Insert | sa.Update | sa.Delete | sa.Select[Any]
 
 
 class Hot:
     """One statement.
 
     Args:
-        statement: an insert without values, or a change whose parameters are ``bindparam``.
+        statement: an insert without values, or another whose parameters are ``bindparam``.
         columns: of an insert, those that are given.
     """
 
-    def __init__(self, statement: sa.Insert | sa.Update | sa.Delete, columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, statement: sa.Insert | sa.Update | sa.Delete | sa.Select[Any], columns: Sequence[str] = ()
+    ) -> None:
         self._statement = statement.inline() if isinstance(statement, sa.Insert) else statement
         self._columns = list(columns) or None
         self._compiled: dict[str, tuple[str, Callable[[Values], Any]]] = {}
@@ -57,6 +60,9 @@ class Hot:
         positional = make(paramstyle="qmark" if dialect.name == "sqlite" else "format")
         compiled = self._statement.compile(dialect=positional, column_keys=self._columns)
         names = compiled.positiontup or []
+        fixed = {name: compiled.binds[name].value for name in names if not compiled.binds[name].required}
+        if fixed:
+            return str(compiled), lambda values: tuple((fixed | values)[name] for name in names)
         if len(names) == 1:
             [name] = names
             return str(compiled), lambda values: (values[name],)

@@ -25,6 +25,7 @@ from pricing.entries import Begin, End, Tell
 from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.grants import Shortage
 from pricing.holds import Settled
+from pricing.hot import Hot
 from pricing.money import Nano
 from pricing.store import Store
 from pricing.upsert import insert_into
@@ -42,8 +43,14 @@ SCORING = sa.or_(
 _LEASES = 3
 """How many leases ahead a lease may end: machines' clocks differ a little."""
 
-_PAST = (
-    sa.select(_S.seq, _S.run_id, _S.score, _S.rate_version, _S.ended_at, _R.point_nano)
+_SPARED = (
+    sa.select(sa.func.coalesce(sa.func.sum(_T.saved_nano), 0))
+    .where(_T.run_id == _S.run_id, _T.outcome == "stored")
+    .correlate(schema.settlements)
+    .scalar_subquery()
+)
+_PAST = Hot(
+    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _S.rate_version, _S.ended_at)
     .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
     .where(
         _S.automation == sa.bindparam("automation"),
@@ -55,13 +62,10 @@ _PAST = (
     .order_by(_S.seq.desc())
     .limit(HISTORY)
 )
-_SPARED = (
-    sa.select(_T.run_id, sa.func.sum(_T.saved_nano))
-    .where(_T.run_id.in_(sa.bindparam("runs", expanding=True)), _T.outcome == "stored")
-    .group_by(_T.run_id)
-)
-_SPENT = sa.select(sa.func.coalesce(sa.func.sum(schema.attempts.c.cost_nano), 0)).where(
-    schema.attempts.c.run_id == sa.bindparam("run")
+_SPENT = Hot(
+    sa.select(sa.func.coalesce(sa.func.sum(schema.attempts.c.cost_nano), 0)).where(
+        schema.attempts.c.run_id == sa.bindparam("run")
+    )
 )
 
 
@@ -211,9 +215,8 @@ class Ledger:
         now = self._clock()
         latest = now + _LEASES * self.lease_us
         with self.store.read() as connection:
-            dead = holds.expired(connection, now)
-            early = holds.given_until_after(connection, latest)
-        for run_id in early:
+            dead, too_long = holds.out_of_time(connection, now, latest)
+        for run_id in too_long:
             with self.store.write() as connection:
                 holds.shorten(connection, run_id, latest, now + self.lease_us)
         reaped = 0
@@ -282,19 +285,10 @@ class Ledger:
         """
         asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:
-            rows = connection.execute(_PAST, asked).all()
-            ids = {"runs": [row.run_id for row in rows]}
-            spared = {run_id: int(saved) for run_id, saved in connection.execute(_SPARED, ids)} if rows else {}
+            rows = _PAST.run(connection, asked).fetchall()
         return [
-            PastRun(
-                row.seq,
-                row.run_id,
-                row.score,
-                spared.get(row.run_id, 0) / row.point_nano,
-                row.rate_version,
-                row.ended_at,
-            )
-            for row in reversed(rows)
+            PastRun(seq, run_id, score, int(spared) / point, rate_version, ended_at)
+            for seq, run_id, score, spared, point, rate_version, ended_at in reversed(rows)
         ]
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
@@ -330,7 +324,7 @@ class Ledger:
     def spent(self, run_id: str) -> Nano:
         """What the attempts of a run have cost so far."""
         with self.store.read() as connection:
-            return int(connection.execute(_SPENT, {"run": run_id}).scalar_one())
+            return int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
 
     def budgets(self) -> list[BudgetState]:
         """Every budget whose window is open."""
@@ -343,7 +337,7 @@ class Ledger:
 
     def _write_run(self, connection: Connection, run: Run) -> None:
         """Once: a run that Prefect retries keeps the quote that it was given first."""
-        connection.execute(_new_run(connection.dialect.name), as_row(run))
+        _new_run(connection.dialect.name).run(connection, as_row(run))
 
     def _write_refusal(
         self, connection: Connection, run: Run, refusals: Sequence[Refusal | Shortage], now: int
@@ -378,8 +372,9 @@ class Ledger:
 
 
 @cache
-def _new_run(dialect: str) -> sa.Executable:
-    return insert_into(dialect, schema.runs).on_conflict_do_nothing(index_elements=["run_id"])
+def _new_run(dialect: str) -> Hot:
+    statement = insert_into(dialect, schema.runs).on_conflict_do_nothing(index_elements=["run_id"])
+    return Hot(statement, [*Run.__dataclass_fields__])
 
 
 def _whole(value: Any) -> int | None:
