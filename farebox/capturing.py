@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 from farebox.guarding import JUDGE
 from guardrails.content import Finder, Scrubber
 from guardrails.verdicts import Decision, Reason
+from pricing.captured_calls import CapturedCall
 from pricing.captures import Captured, Captures, mark_key
 from pricing.clock import from_us, to_us
-from tasks.capturing import Exchanged
+from tasks.capturing import Called, Exchanged
 from tasks.wire import Message, ToolCall
 
 Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
@@ -34,7 +37,7 @@ class ContentSettings(BaseModel):
 
 
 class ContentCapture:
-    """Keeps turns, masked.
+    """Keeps turns and calls of steps, masked.
 
     Args:
         settings: which ones.
@@ -83,6 +86,51 @@ class ContentCapture:
                 },
             )
         )
+
+    def keep_call(self, call: Called) -> None:
+        """Keep a call of a step. What its turns were found to hold of persons is masked in it too.
+
+        Raises:
+            LedgerError: the store cannot be written.
+        """
+        first, last = call.turns[0], call.turns[-1]
+        known = [pair for turn in call.turns for pair in (*turn.known, *turn.vault.held())]
+        scrubber = Scrubber(self._finder(first.run.automation, call.operation), tuple(dict.fromkeys(known)), None)
+        self._captures.keep_call(
+            CapturedCall(
+                call_id=first.turn.turn_id,
+                run_id=first.run.run_id,
+                automation=first.run.automation,
+                operation=call.operation,
+                outcome=call.outcome,
+                target=last.turn.target,
+                stand_in=last.answered_by is not None and last.answered_by.stand_in,
+                turns=tuple(turn.turn.turn_id for turn in call.turns),
+                at=from_us(first.turn.started_at),
+                inputs=_scrubbed(call.arguments, scrubber),
+                answer=scrubber.scrub_json(_plain(call.returned)),
+            )
+        )
+
+
+def _scrubbed(arguments: Mapping[str, object], scrubber: Scrubber) -> dict[str, Any] | None:
+    """Arguments as JSON, their names as they are; None when one is no JSON."""
+    plain = {name: _plain(value) for name, value in arguments.items()}
+    if any(plain[name] is None and value is not None for name, value in arguments.items()):
+        return None
+    return {name: scrubber.scrub_json(value) for name, value in plain.items()}
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON; None when it is none."""
+    if isinstance(value, Iterator):  # to read it is to take it away
+        return None
+    try:
+        plain = to_jsonable_python(value)
+        json.dumps(plain, allow_nan=False)
+    except ValueError:  # pydantic's of what it cannot serialise is one
+        return None
+    return plain
 
 
 def _is_flag(decision: Decision) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from guardrails.pii import merged
 from guardrails.pii_known import KnownValues
@@ -47,6 +47,24 @@ class Scrubber:
     def scrub(self, text: str) -> str:
         """The text as it may be kept."""
         return _rendered(text, self._replaced(text), 0, len(text))
+
+    def scrub_json(self, value: Any) -> Any:
+        """A JSON value as it may be kept by itself, its tokens without what tells two requests apart.
+
+        A number that reads as personal data becomes a text. Of an object the keys are scrubbed too.
+        """
+        match value:
+            case str():
+                return self._vault.bare(self.scrub(value))
+            case dict():
+                return {self.scrub_json(key): self.scrub_json(inner) for key, inner in value.items()}
+            case list():
+                return [self.scrub_json(inner) for inner in value]
+            case bool() | None:
+                return value
+            case _:
+                scrubbed = self.scrub_json(str(value))
+                return value if scrubbed == str(value) else scrubbed
 
     def marks(self, decision: Decision, exchange: Exchange) -> tuple[str, ...]:
         """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧.

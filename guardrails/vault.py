@@ -97,6 +97,14 @@ class Vault:
         """The tokens of this vault in a text, as they were made."""
         return re.finditer(rf"\[[A-Z]+_\d+_{self._nonce}\]", text)
 
+    def bare(self, text: str) -> str:
+        """A masked text with its tokens as people write them, ``[EMAIL_1]``: they stand for nothing any more."""
+        return re.sub(rf"(\[[A-Z]+_\d+)_{self._nonce}\]", r"\1]", text)
+
+    def held(self) -> list[tuple[str, str]]:
+        """Kind and value of all that it holds of persons."""
+        return [(kind, value) for (kind, _), value in self._values.items() if kind != LITERAL]
+
     def hide(self, text: str) -> str:
         """The text with every value in it masked again: for what was made of a restored answer."""
         for (kind, number), value in sorted(self._values.items(), key=lambda item: -len(item[1])):

@@ -6,6 +6,7 @@ __all__ = [
     "at_once",
     "betting",
     "budgets",
+    "captured_calls",
     "captures",
     "circuits",
     "clock",

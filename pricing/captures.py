@@ -1,29 +1,33 @@
 """What was asked and answered, for operations that keep it: a store beside the ledger, never a part of it.
 
-On SQLite it is a file of its own, ``content.db`` beside ``ledger.db``, which only its owner can read; on Postgres a
-table of its own in the ledger's database, so that several hosts share it. It holds no fact: no report reads it, the
-replica does not copy it, and all of it may be deleted at any time. Texts come in masked (``guardrails.content``).
+It has the turns, and the calls of steps that took them (``pricing.captured_calls``). On SQLite it is a file of its
+own, ``content.db`` beside ``ledger.db``, which only its owner can read; on Postgres tables of its own in the ledger's
+database, so that several hosts share it. It holds no fact: no report reads it, the replica does not copy it, and all of
+it may be deleted at any time. Texts come in masked (``guardrails.content``).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from pricing.captured_calls import NOTED, CallNote, CapturedCall, captured_calls
 from pricing.clock import from_us, now_us, to_us
 from pricing.store import Store
 
 _DAY_US = 86_400_000_000
 _SECONDS_BETWEEN = 3_600
+_AT_ONCE = 100
 _LOCK = 0x666173  # any number, the same in every process
 Outcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
 EVERY_END: tuple[Outcome, ...] = ("answered", "stored", "failed", "blocked", "stopped")
@@ -50,7 +54,8 @@ captures = sa.Table(
     sa.Index("ix_captured_turns_captured_at", "captured_at"),
 )
 """One row per turn that is kept; ``content`` is the JSON of every text in it."""
-_C = captures.c
+_C, _CALL, _TABLES = captures.c, captured_calls.c, (captures, captured_calls)
+_NONE = (0, inf, -inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,21 @@ def mark_key(guard: str, decided_at: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How much is kept of one operation, and since when."""
+    """How much is kept of one operation, and since when; an agent's turns may be of another operation than its call."""
 
     automation: str
     operation: str
     turns: int
+    calls: int
     oldest: datetime
     newest: datetime
+
+
+class Deleted(NamedTuple):
+    """How much was deleted."""
+
+    turns: int
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,8 @@ class Captures:
     @property
     def place(self) -> str:
         """Where it is, for people."""
-        return self._store.place if self._store.is_sqlite else f"{self._store.place}, table {captures.name}"
+        tables = f"tables {captures.name} and {captured_calls.name}"
+        return self._store.place if self._store.is_sqlite else f"{self._store.place}, {tables}"
 
     @property
     def exists(self) -> bool:
@@ -173,6 +187,46 @@ class Captures:
         with self._store.write() as connection:
             connection.execute(captures.insert(), turn.row())
         self.tidy()
+
+    def keep_call(self, call: CapturedCall) -> None:
+        """Keep a call of a step, likewise.
+
+        Raises:
+            LedgerError: the store cannot be written.
+        """
+        with self._store.write() as connection:
+            connection.execute(captured_calls.insert(), call.row())
+        self.tidy()
+
+    def noted_calls(self, automation: str, operation: str, since: datetime) -> list[CallNote]:
+        """The calls of a step from then on, oldest first, without their content."""
+        if not self.exists:
+            return []
+        begin = max(to_us(since), self._oldest)
+        found = (_CALL.automation == automation, _CALL.operation == operation, _CALL.captured_at >= begin)
+        query = sa.select(*NOTED).where(*found).order_by(_CALL.captured_at, _CALL.call_id)
+        with self._store.read() as connection:
+            return [CallNote.of(row) for row in connection.execute(query)]
+
+    def without_calls(self, automation: str, operation: str, since: datetime) -> int:
+        """How many turns of a step there are from then on in runs that no call of it is kept from."""
+        if not self.exists:
+            return 0
+        begin = max(to_us(since), self._oldest)
+        known = sa.select(_CALL.run_id).where(_CALL.automation == automation, _CALL.operation == operation)
+        found = (_C.automation == automation, _C.operation == operation, _C.captured_at >= begin)
+        query = sa.select(sa.func.count()).where(*found, _C.run_id.not_in(known))
+        with self._store.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def calls(self, call_ids: Sequence[str]) -> Iterator[CapturedCall]:
+        """Those of these calls that are kept, with their content, in no order."""
+        for first in range(0, len(call_ids), _AT_ONCE):
+            wanted = _CALL.call_id.in_(call_ids[first : first + _AT_ONCE])
+            query = sa.select(captured_calls).where(wanted, _CALL.captured_at >= self._oldest)
+            with self._store.read() as connection:
+                rows = connection.execute(query).all()
+            yield from map(CapturedCall.of, rows)
 
     def captured(
         self,
@@ -229,13 +283,18 @@ class Captures:
         """What is kept, by operation."""
         if not self.exists:
             return []
-        keys, at = (_C.automation, _C.operation), _C.captured_at
-        query = sa.select(*keys, sa.func.count(), sa.func.min(at), sa.func.max(at)).group_by(*keys).order_by(*keys)
         with self._store.read() as connection:
-            rows = connection.execute(query).all()
-        return [
-            Kept(automation, operation, n, from_us(old), from_us(new)) for automation, operation, n, old, new in rows
-        ]
+            turns, calls = (
+                {(str(row[0]), str(row[1])): row[2:] for row in connection.execute(_counted(table))}
+                for table in _TABLES
+            )
+        kept = []
+        for automation, operation in sorted({*turns, *calls}):
+            of_turns, turn_from, turn_to = turns.get((automation, operation), _NONE)
+            of_calls, call_from, call_to = calls.get((automation, operation), _NONE)
+            times = from_us(min(turn_from, call_from)), from_us(max(turn_to, call_to))
+            kept.append(Kept(automation, operation, of_turns, of_calls, *times))
+        return kept
 
     def delete(
         self,
@@ -244,21 +303,23 @@ class Captures:
         operation: str | None = None,
         run_id: str | None = None,
         before: datetime | None = None,
-    ) -> int:
-        """Delete what fits every condition, all of it without one; how many turns it were.
+    ) -> Deleted:
+        """Delete what fits every condition, all of it without one.
 
         What SQLite deletes it overwrites; Postgres keeps deleted rows until its next vacuum.
         """
-        wanted = ((_C.automation, automation), (_C.operation, operation), (_C.run_id, run_id))
-        conditions = [column == value for column, value in wanted if value is not None]
-        conditions += [] if before is None else [_C.captured_at < to_us(before)]
         if not self.exists:
-            return 0
+            return Deleted(0, 0)
+        wanted = {"automation": automation, "operation": operation, "run_id": run_id}
+        gone = []
         with self._store.write(durable=True) as connection:
-            gone = connection.execute(captures.delete().where(sa.true(), *conditions)).rowcount
-        if gone:
+            for table in _TABLES:
+                conditions = [table.c[name] == value for name, value in wanted.items() if value is not None]
+                conditions += [] if before is None else [table.c.captured_at < to_us(before)]
+                gone.append(connection.execute(table.delete().where(sa.true(), *conditions)).rowcount)
+        if any(gone):
             self._store.forget()
-        return gone
+        return Deleted(*gone)
 
     def tidy(self) -> None:
         """Delete what is older than it may get, at most once an hour."""
@@ -281,6 +342,12 @@ class Captures:
         query = sa.select(captures).where(found, _C.captured_at >= self._oldest).order_by(*newest_first).limit(limit)
         with self._store.read() as connection:
             return [Captured.of(row) for row in connection.execute(query)]
+
+
+def _counted(table: sa.Table) -> sa.Select[Any]:
+    """How many rows there are by automation and operation, the oldest and the newest of them."""
+    keys, at = (table.c.automation, table.c.operation), table.c.captured_at
+    return sa.select(*keys, sa.func.count(), sa.func.min(at), sa.func.max(at)).group_by(*keys)
 
 
 class _CaptureStore(Store):
@@ -307,9 +374,10 @@ class _CaptureStore(Store):
         with engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            connection.execute(CreateTable(captures, if_not_exists=True))
-            for index in captures.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+            for table in _TABLES:
+                connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(CreateIndex(index, if_not_exists=True))
             connection.commit()
 
 

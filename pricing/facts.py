@@ -15,6 +15,7 @@ Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
 telling, or certainly nothing."""
 
 TurnOutcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
+CallOutcome: TypeAlias = Literal["answered", "failed", "blocked", "stopped"]
 RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
 
 

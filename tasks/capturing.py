@@ -1,14 +1,15 @@
-"""What a turn hands over where its content is kept."""
+"""What a turn and a call of a step hand over where their content is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange
-from pricing.facts import Run, Turn
+from pricing.errors import FareboxError
+from pricing.facts import CallOutcome, Run, Turn
 from tasks.known import Known
 from tasks.targets import Target
 from tasks.wire import ModelReply, ModelRequest
@@ -25,7 +26,7 @@ class Exchanged:
         reply: the last one that the guards were shown, as they passed it if they did; no value put back into it.
         answered_by: who gave the answer, if there is one.
         known: what is known of persons.
-        vault: what was taken out of the request.
+        vault: what was taken out of the request; it also takes what is masked in order to be kept.
         judged: what guards stopped or changed, and what they were shown.
     """
 
@@ -35,8 +36,27 @@ class Exchanged:
     reply: ModelReply | None = field(repr=False)
     answered_by: Target | None
     known: Known = field(repr=False)
-    vault: Vault | None = field(repr=False)
+    vault: Vault = field(repr=False)
     judged: Sequence[tuple[Decision, Exchange]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call of a step that is over, and took turns.
+
+    Args:
+        operation: the step's.
+        outcome: how it ended.
+        turns: in order.
+        arguments: what it was called with, by name.
+        returned: what it gave back; None where it failed.
+    """
+
+    operation: str
+    outcome: CallOutcome
+    turns: Sequence[Exchanged] = field(repr=False)
+    arguments: Mapping[str, object] = field(repr=False)
+    returned: object = field(repr=False)
 
 
 class Content(Protocol):
@@ -47,3 +67,11 @@ class Content(Protocol):
 
     def keep(self, turn: Exchanged) -> None:
         """Keep one, masked; called on a thread of its own. Whatever it raises, the turn goes on."""
+
+    def keep_call(self, call: Called) -> None:
+        """Keep a call of a step, likewise."""
+
+
+def cause(error: Exception) -> str:
+    """Why something is not kept, without content: a stranger's exception may hold some."""
+    return error.message if isinstance(error, FareboxError) else type(error).__name__

@@ -131,6 +131,9 @@ class Engine:
         if pin is not None and pin.target is None:
             raise Looked(prompt)
         admitted = self._admitted(here.run_id, here.step.operation)
+        content = self._turns.content
+        if pin is None and content.keeps(admitted.run.automation, here.step.operation):
+            here.keep = content.keep_call
         request = ModelRequest(
             messages=talk.messages,
             max_tokens=talk.max_tokens,
@@ -155,7 +158,7 @@ class Engine:
             guards=here.step.guards,
             emit=talk.emit,
             stored_for=None if talk.tools or pin else here.step.stored_for,
-            pin=pin,
+            noted=here.note if pin is None else pin.note,
         )
         return await self._turns.ask(question)
 

@@ -22,7 +22,6 @@ from tasks.attempts import Allowance, Refused, Slot
 from tasks.capturing import Exchanged
 from tasks.itinerary import Itinerary
 from tasks.known import Known
-from tasks.pins import Pin
 from tasks.privacy import is_external, restored_json, texts_of, with_texts
 from tasks.providers.json_shapes import dump
 from tasks.providers.kinds import Failure, FailureKind
@@ -67,8 +66,8 @@ class Question(Generic[T]):
     """What the run was told of persons."""
     guards: Sequence[Guarded] = ()
     """Those that the step brings along."""
-    pin: Pin | None = None
-    """Notes the turn, where a calibration asks."""
+    noted: Callable[[Exchanged], None] | None = None
+    """Told of the turn when it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +344,7 @@ class Journey(Generic[T]):
             reply=self.heard,
             answered_by=self.answered_by,
             known=self.question.known,
-            vault=self.vault,
+            vault=self.vault or Vault(()),
             judged=self.judged,
         )
 

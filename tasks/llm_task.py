@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import inspect
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from guardrails.pipeline import Guarded
 from tasks.complexity import THRESHOLD
 from tasks.known import knowing
-from tasks.steps import Step, inside
+from tasks.steps import Here, Step, inside
 from tasks.targets import StepTier
 
 if TYPE_CHECKING:
@@ -74,21 +75,40 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
 
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with inside(step), knowing(signature.bind(*args, **kwargs).arguments):
-                return await function(*args, **kwargs)
+            arguments = signature.bind(*args, **kwargs).arguments
+            with inside(step) as place, knowing(arguments):
+                try:
+                    returned = await function(*args, **kwargs)
+                except Exception:
+                    await _off_loop(place, arguments, failed=True)
+                    raise
+                await _off_loop(place, arguments, returned)
+                return returned
 
         wrapped = cast("Callable[P, R]", run_async)
     else:
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with inside(step), knowing(signature.bind(*args, **kwargs).arguments):
-                return function(*args, **kwargs)
+            arguments = signature.bind(*args, **kwargs).arguments
+            with inside(step) as place, knowing(arguments):
+                try:
+                    returned = function(*args, **kwargs)
+                except Exception:
+                    place.ended(arguments, failed=True)
+                    raise
+                place.ended(arguments, returned)
+                return returned
 
         wrapped = run
     adopt_signature(wrapped, function)
     wrapped.farebox_step = step  # type: ignore[attr-defined]
     return wrapped
+
+
+async def _off_loop(place: Here, *told: Any, failed: bool = False) -> None:
+    if place.keep is not None:  # a thread is not asked for nothing
+        await asyncio.to_thread(place.ended, *told, failed=failed)
 
 
 def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from tasks.capturing import Exchanged
 from tasks.prompts import Prompt
 from tasks.targets import Target
 
@@ -32,6 +33,10 @@ class Pin:
     operation: str
     target: Target | None
     turns: list[str] = field(default_factory=list)
+
+    def note(self, turn: Exchanged) -> None:
+        """Note one that is over."""
+        self.turns.append(turn.turn.turn_id)
 
 
 _PIN: ContextVar[Pin | None] = ContextVar("farebox_pin", default=None)

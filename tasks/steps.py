@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,8 +11,12 @@ from datetime import timedelta
 
 from guardrails.pipeline import Guarded
 from pricing.errors import NoRun, PlanError, TurnFailed
+from pricing.facts import CallOutcome
+from tasks.capturing import Called, Exchanged, cause
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,26 @@ class Here:
     def __init__(self, run_id: str, step: Step) -> None:
         self.run_id = run_id
         self.step = step
+        self.keep: Callable[[Called], None] | None = None
+        """Keeps the call when it is over; set by a turn of it, where that is declared."""
         self._turns = 0
+        self._noted: list[Exchanged] = []
+
+    def note(self, turn: Exchanged) -> None:
+        """Note a turn that is over, where the call is kept."""
+        if self.keep is not None:
+            self._noted.append(turn)
+
+    def ended(self, arguments: Mapping[str, object], returned: object = None, *, failed: bool = False) -> None:
+        """Keep the call, where that is declared. Whatever goes wrong with that, the step goes on."""
+        if self.keep is None or not self._noted:
+            return
+        last = self._noted[-1].turn.outcome
+        outcome: CallOutcome = "answered" if not failed else last if last in {"blocked", "stopped"} else "failed"
+        try:
+            self.keep(Called(self.step.operation, outcome, tuple(self._noted), arguments, returned))
+        except Exception as error:  # noqa: BLE001  what was asked is paid and answered; that it is not kept is said
+            _log.warning("the content of a call is not kept: %s", cause(error))
 
     def count_turn(self) -> None:
         """Note one more turn.
@@ -76,15 +100,16 @@ _CURRENT_STEP: ContextVar[Here] = ContextVar("farebox_step")
 
 
 @contextmanager
-def inside(step: Step) -> Iterator[None]:
+def inside(step: Step) -> Iterator[Here]:
     """One call of a step.
 
     Raises:
         NoRun: outside a flow run there is nothing to quote, hold or record against.
     """
-    token = _CURRENT_STEP.set(Here(_run_id(step.operation), step))
+    place = Here(_run_id(step.operation), step)
+    token = _CURRENT_STEP.set(place)
     try:
-        yield
+        yield place
     finally:
         _CURRENT_STEP.reset(token)
 

@@ -21,7 +21,7 @@ from pricing.money import Nano
 from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
-from tasks.capturing import Content, Exchanged
+from tasks.capturing import Content, Exchanged, cause
 from tasks.itinerary import Itinerary
 from tasks.journey import Factors, Journey, Limits, Question, Repair
 from tasks.noting import decision_row
@@ -112,7 +112,7 @@ class Turns:
         self._watch = watch
         self._telemetry = telemetry
         self._breaker = breaker
-        self._content = content
+        self.content = content
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -125,7 +125,7 @@ class Turns:
             RunExpired: the run's hold is gone.
         """
         guards = self._guards.of(question.run.automation, question.operation).plus(question.guards)
-        kept = self._content.keeps(question.run.automation, question.operation)
+        kept = self.content.keeps(question.run.automation, question.operation)
         journey = Journey(question, self._limits, guards, self._factors(), kept=kept)
         if question.emit is not None:
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
@@ -265,9 +265,9 @@ class Turns:
 
     async def _keep(self, exchanged: Exchanged) -> None:
         try:
-            await asyncio.to_thread(self._content.keep, exchanged)
+            await asyncio.to_thread(self.content.keep, exchanged)
         except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
-            _log.warning("the content of a turn is not kept: %s", _cause(error))
+            _log.warning("the content of a turn is not kept: %s", cause(error))
 
     async def _record(self, journey: Journey[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
@@ -275,13 +275,13 @@ class Turns:
         written = self._ledger.record_turn(fact, decisions)
         await self._attempts.landed(fact.run_id, journey.allowance)
         await written
+        exchanged, question = journey.exchanged(fact), journey.question
         if journey.kept:
-            await self._keep(journey.exchanged(fact))
+            await self._keep(exchanged)
+        if question.noted is not None:
+            question.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
-        question = journey.question
-        if question.pin is not None:
-            question.pin.turns.append(journey.turn_id)
         self._watch(
             TurnEvent(
                 run_id=question.run.run_id,
@@ -294,11 +294,6 @@ class Turns:
                 reason=reason,
             )
         )
-
-
-def _cause(error: Exception) -> str:
-    """Why, without content: a stranger's exception may hold some."""
-    return error.message if isinstance(error, FareboxError) else type(error).__name__
 
 
 def _with_arguments(reply: ModelReply, arguments: Iterable[str]) -> tuple[ToolCall, ...]:

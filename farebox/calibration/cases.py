@@ -1,4 +1,7 @@
-"""Cases: what an operation is tried on, JSON lines of ``id``, ``inputs`` by name, and ``expected`` if known."""
+"""Cases: what an operation is tried on, JSON lines of ``id``, ``inputs`` by name, and ``expected`` if known.
+
+Those that were collected say whose answer is expected (``expected_from``), and which run they were part of.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ class Case(BaseModel):
     id: str
     inputs: dict[str, Any]
     expected: Any = None
+    expected_from: str = ""
+    run: str = ""
 
     def digest(self, scorer: str) -> str:
         """Of all that its score depends on but prompt and model."""

@@ -13,6 +13,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     breakers,
     budgeting,
     calibrating,
+    collecting,
     content,
     crediting,
     deploying,

@@ -54,11 +54,12 @@ def kept(*, json: Json = False) -> None:
         )
     if lines:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("automation", "operation", "turns", "oldest", "newest"):
-            table.add_column(heading, justify="right" if heading == "turns" else "left")
+        for heading in ("automation", "operation", "turns", "calls", "oldest", "newest"):
+            table.add_column(heading, justify="right" if heading in {"turns", "calls"} else "left")
         for line in lines:
             times = (moment(line.oldest), moment(line.newest))
-            table.add_row(Text(clean(line.automation)), Text(clean(line.operation)), str(line.turns), *times)
+            names = (Text(clean(line.automation)), Text(clean(line.operation)))
+            table.add_row(*names, str(line.turns), str(line.calls), *times)
         _out.print(table)
         _out.print("Delete with `farebox content delete`.", style="dim")
 
@@ -119,7 +120,7 @@ def delete(
             next_step="Name a run, --automation, --operation or --older-than DAYS; or --all, and nothing else.",
         )
     gone = get_runtime().captures.delete(**narrowed, before=before)
-    _out.print(f"{plural(gone, 'turn')} deleted.")
+    _out.print(f"{plural(gone.turns, 'turn')} and {plural(gone.calls, 'call')} deleted.")
 
 
 def captured_lines(turn: Captured) -> Text:

@@ -52,6 +52,16 @@ class GuardLine(Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedAnswer:
+    """An answer that a guard had something against: whether any of it ``stands``, that is, no person found it wrong;
+    and whether the judge's objection was found wrong, by which a person ``approved`` the answer.
+    """
+
+    stands: bool
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reviewable(Plain):
     """A decision as a person sees it: never text, only where in it and of what kind; ``found`` is kind → how often."""
 
@@ -108,6 +118,17 @@ def review_queue(replica: Replica, guard: str | None = None, most: int = 50) -> 
     """
     with reading(replica) as source:
         return [_reviewable(**row) for row in source.rows("guards_queue", guard=guard, most=most)]
+
+
+def judged_answers(replica: Replica, judge: str, since: int) -> dict[str, JudgedAnswer]:
+    """Answers that guards had something against from then on (microseconds), by turn; ``judge`` is the judge's name.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    with reading(replica) as source:
+        rows = source.rows("answers_judged", judge=judge, since=since)
+    return {row.pop("turn_id"): JudgedAnswer(**row) for row in rows}
 
 
 def _line(row: dict[str, Any]) -> GuardLine:

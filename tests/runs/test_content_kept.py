@@ -172,9 +172,9 @@ def test_what_is_deleted_is_gone(runtime: Runtime, project: Project):
         chat.fn("the slow brown hippopotamus")
         plain.fn("hello")
     captures = runtime.captures
-    assert captures.delete(run_id=one.run.run_id) == 1
-    assert captures.delete(operation="chat", before=datetime.now(UTC) - timedelta(days=1)) == 0
-    assert captures.delete(operation="chat") == 1
+    assert captures.delete(run_id=one.run.run_id) == (1, 1)
+    assert captures.delete(operation="chat", before=datetime.now(UTC) - timedelta(days=1)) == (0, 0)
+    assert captures.delete(operation="chat") == (1, 1)
     if runtime.ledger.store.is_sqlite:
         place = Path(captures.place)
         left = b"".join(path.read_bytes() for path in place.parent.glob("content.db*"))
@@ -276,7 +276,7 @@ def test_the_commands(tmp_path: Path, echo: Echo):
     assert health(project)[0] == "ok"
     assert "1 turn in" in health(project)[1]
     gone = farebox(project.root, "content", "delete", ride.run.run_id)
-    assert gone.out == "1 turn deleted.\n", gone.all
+    assert gone.out == "1 turn and 1 call deleted.\n", gone.all
     assert json.loads(farebox(project.root, "content", "show", "--json").out) == []
     wrong = project.root / "farebox.toml"
     wrong.write_text(wrong.read_text().replace('keep = ["letters"]', 'keep = ["a b"]'))

@@ -27,7 +27,7 @@ from pricing.store import Store
 from pricing.usage import Usage
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
-from tasks.capturing import Exchanged
+from tasks.capturing import Called, Exchanged
 from tasks.journey import Limits, Question
 from tasks.loop import LoopThread
 from tasks.routing import Router
@@ -51,6 +51,9 @@ class NothingKept:
         return False
 
     def keep(self, turn: Exchanged) -> None:
+        raise AssertionError
+
+    def keep_call(self, call: Called) -> None:
         raise AssertionError
 
 

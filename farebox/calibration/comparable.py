@@ -1,0 +1,53 @@
+"""What of an answer can be compared with another's: choices, whole numbers, dates, yes or no. Two good texts differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_CLOSED_TYPES = frozenset({"boolean", "integer", "null"})
+_CLOSED_FORMATS = frozenset({"date", "time", "date-time", "uuid"})
+
+
+class Comparable:
+    """The comparable part of answers of one type.
+
+    Args:
+        returns: the type that a step returns.
+    """
+
+    def __init__(self, returns: Any) -> None:
+        self._type: TypeAdapter[Any] = TypeAdapter(returns)
+        self._schema = self._type.json_schema(mode="serialization")
+
+    def part(self, answer: Any) -> Any:
+        """Of an answer as JSON; None where it has no such part, or is none of the type (any more)."""
+        try:
+            self._type.validate_python(answer)
+        except ValidationError:
+            return None
+        return self._part(answer, self._schema)
+
+    def _part(self, value: Any, schema: Mapping[str, Any]) -> Any:
+        schema = self._resolved(schema)
+        if self._closed(schema):
+            return value
+        if not isinstance(value, dict):
+            return None
+        parts = {name: self._part(value.get(name), inner) for name, inner in schema.get("properties", {}).items()}
+        return {name: part for name, part in parts.items() if part is not None} or None
+
+    def _closed(self, schema: Mapping[str, Any]) -> bool:
+        schema = self._resolved(schema)
+        if options := schema.get("anyOf") or schema.get("oneOf"):
+            return all(map(self._closed, options))
+        if schema.get("type") == "array":
+            return "items" in schema and self._closed(schema["items"])
+        closed = schema.get("type") in _CLOSED_TYPES or schema.get("format") in _CLOSED_FORMATS
+        return closed or "enum" in schema or "const" in schema
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+        return self._schema["$defs"][name] if name else schema

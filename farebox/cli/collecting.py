@@ -1,0 +1,55 @@
+"""``farebox cases``: cases for calibrations, out of recorded runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter, validators
+
+from farebox.cli.app import app
+from farebox.cli.output import terminal
+from farebox.runtime import get_runtime
+from pricing.reports.words import plural
+
+Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
+Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))]
+
+_out = terminal()
+cases = App(name="cases", help="Cases for `farebox calibrate`.")
+app.command(cases)
+
+
+@cases.command
+def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path | None = None) -> None:
+    """Make cases out of the calls of a step that content capture kept, personal data and keys masked.
+
+    Args:
+        operation: like classify; automation/operation where several have one of that name.
+        days: from how long ago on.
+        limit: how many at most, spread over time and outcomes.
+        out: the file, .farebox/cases/AUTOMATION.OPERATION.jsonl if left out; never overwritten.
+    """
+    from farebox.calibration.collecting import collect as collected_from
+    from farebox.calibration.collecting import told, told_expected, write_cases
+    from farebox.calibration.subjects import find_subject
+
+    runtime = get_runtime()
+    subject = find_subject(operation)
+    path = out or runtime.home / "cases" / f"{subject.automation}.{subject.operation}.jsonl"
+    found = collected_from(runtime, subject, days, limit)
+    write_cases(path, found.cases)
+    number = len(found.cases)
+    _say(f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days, {plural(number, 'case')} made.")
+    if found.left_out:
+        _say(f"Left out: {told(found.left_out)}.")
+    _say(told_expected(found))
+    near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    _say(f"Written to {near}, readable by you only. Look it over before you commit it: it holds what people wrote.")
+    _say("Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.")
+    judge = "" if found.compared else " --scorer judge"
+    _say(f"Next: farebox calibrate {found.key} --cases {near}{judge}")
+
+
+def _say(text: str) -> None:
+    _out.print(text, markup=False, soft_wrap=True)
