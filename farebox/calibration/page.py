@@ -2,80 +2,139 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from farebox.calibration.lockfile import LockedRoute
-from farebox.calibration.telling import COLUMNS, rows, sentence
+from farebox.calibration.lockfile import LockedCandidate, LockedRoute
+from farebox.calibration.telling import COLUMNS, VERDICTS, row, sentence
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.clock import now_us
 from pricing.money import format_money
 from pricing.reports.charts.axes import linear, logarithmic
 from pricing.reports.charts.points import Point, scatter
-from pricing.reports.charts.shapes import Grid
+from pricing.reports.charts.shapes import Chart, Grid, Tone
 from pricing.reports.page import Figure, Page, Section, render_page
+from pricing.reports.volume import asked_turns
+from pricing.reports.words import plural
 
-_MONTH_US = 30 * 86_400_000_000
+DAYS = 30
+"""What counts as a month."""
+_LOCKED: Tone = "s1"
+_BEST: Tone = "s3"
+_ENOUGH: Tone = "s2"
+_REST: Tone = "quiet"
 
 
 def write_page(runtime: Runtime, key: str, lock: LockedRoute) -> Path:
     """Write it beside the reports of runs."""
     path = runtime.home / "reports" / f"calibration-{key.replace('/', '-')}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page(calibration_page(key, lock, turns_of_late(runtime, key))), "utf-8")
+    path.write_text(render_page(calibration_page(key, lock, turns_of_late(runtime, key, lock))), "utf-8")
     return path
 
 
-def turns_of_late(runtime: Runtime, key: str) -> int:
-    """Turns of the operation in the last 30 days."""
+def turns_of_late(runtime: Runtime, key: str, lock: LockedRoute) -> int:
+    """Turns of the last 30 days that a lock is for: of ``quality=fast``, and of the sandbox where it rests on that."""
     automation, _, operation = key.partition("/")
-    turns, runs = schema.turns.c, schema.runs.c
-    query = (
-        sa.select(sa.func.count())
-        .join_from(schema.turns, schema.runs, runs.run_id == turns.run_id)
-        .where(runs.automation == automation, turns.operation == operation, turns.started_at >= now_us() - _MONTH_US)
-    )
-    with runtime.ledger.store.read() as connection:
-        return int(connection.execute(query).scalar_one())
+    since = datetime.now(UTC) - timedelta(days=DAYS)
+    runtime.replica.sync()
+    return asked_turns(runtime.replica, automation, operation, quality="fast", stand_in=lock.sandbox, since=since)
 
 
 def calibration_page(key: str, lock: LockedRoute, turns: int) -> Page:
-    """The page of a lock, with what it saves at so many turns a month."""
-    grid = Grid(COLUMNS, tuple(rows(lock)))
+    """The page of a lock, with what it saves at so many turns in 30 days."""
+    measured = sorted((one for one in lock.candidates if one.n), key=lambda one: (one.cost, -one.score))
+    told = (
+        "Good enough is a route whose difference, case by case, is known to be above minus the margin of "
+        f"{lock.margin:g}. In brackets is where the true figure lies."
+    )
+    compared = Section("Routes compared", (told,), (_drawn(lock, measured),), _table(lock, measured))
+    warning = "The answers are the sandbox's: they say nothing of real models." if lock.sandbox else ""
+    return Page(
+        title=f"Calibration of {key}",
+        under=f"{plural(lock.n, 'case')} · margin {lock.margin:g} · confidence {lock.confidence:.0%} · {lock.date}",
+        lead=(sentence(key, lock),),
+        figures=tuple(_figures(lock, turns)),
+        sections=(compared,),
+        warning=warning,
+    )
+
+
+def _figures(lock: LockedRoute, turns: int) -> Iterator[Figure]:
+    chosen, best = lock.chosen, lock.reference
+    stays = lock.route == best.route
+    yield Figure("Locked", _name(chosen), "the best" if stays else f"instead of {lock.best}, the best")
+    yield Figure("A case", format_money(chosen.cost), "" if stays else f"{format_money(best.cost)} at {lock.best}")
+    if stays:
+        return
+    saved, of_whom = best.cost - chosen.cost, "sandbox turns" if lock.sandbox else "turns"
+    if turns:
+        note = f"against {lock.best}, at the {turns:,} {of_whom} of quality=fast in the last {DAYS} days"
+        yield Figure("Saved a month", format_money(saved * turns), note)
+    else:
+        note = f"against {lock.best}; no {of_whom} of quality=fast in the last {DAYS} days"
+        yield Figure("Saved in 1,000 turns", format_money(saved * 1_000), note)
+
+
+def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
     points = [
         Point(
             x=float(max(one.cost, 1)),
             y=one.score,
-            tip=f"{' → '.join(one.route)}: {one.score:.2f} at {format_money(one.cost)} a case",
-            tone="s1" if one.route == lock.route else "s2",
-            label=" → ".join(one.route) if one.route in {lock.route, (lock.best,)} else "",
+            tip=f"{_name(one)}: {one.score:.2f} at {format_money(one.cost)} a case, {VERDICTS[one.verdict]}",
+            tone=_tone(lock, one),
             low=one.score_low,
             high=one.score_high,
         )
-        for one in lock.candidates
-        if one.n
+        for one in measured
     ]
     costs = [point.x for point in points]
     axes = (
         logarithmic(min(costs), max(costs), lambda nano: format_money(round(nano)), label="cost of a case"),
         linear(min(p.low or 0.0 for p in points), 1.0, lambda share: f"{share:.2f}", label="score"),
     )
-    told = "Each point is a route; the bars are where its true score lies."
-    chart = scatter("Quality and cost", told, points, axes, grid)
-    saved = lock.reference.cost - lock.chosen.cost
-    figures = (
-        Figure("Locked", " → ".join(lock.route)),
-        Figure("A case", format_money(lock.chosen.cost), f"{format_money(lock.reference.cost)} at {lock.best}"),
-        Figure("Saved a month", format_money(saved * turns), f"at the {turns:,} turns of the last 30 days"),
+    used = {point.tone for point in points}
+    names: dict[Tone, str] = {
+        _LOCKED: f"locked: {_name(lock.chosen)}", _BEST: f"the best: {lock.best}", _ENOUGH: "good enough",
+        _REST: "not good enough, or not known to be",
+    }  # fmt: skip
+    figures = tuple((_name(one), f"{one.score:.2f}", format_money(one.cost)) for one in measured)
+    return scatter(
+        "Quality against cost",
+        "Each point is a route, each bar where its true score lies. The line joins what nothing cheaper reaches.",
+        points,
+        axes,
+        Grid(("route", "score", "a case"), figures),
+        line=tuple(_frontier(points)),
+        legend=[(name, shade) for shade, name in names.items() if shade in used],
     )
-    warning = "The answers are the sandbox's: they say nothing of real models." if lock.sandbox else ""
-    return Page(
-        title=f"Calibration of {key}",
-        under=f"{lock.n} cases · margin {lock.margin:g} · confidence {lock.confidence:.0%} · {lock.date}",
-        lead=(sentence(key, lock),),
-        figures=figures,
-        sections=(Section("Quality and cost", drawings=(chart,), grid=grid),),
-        warning=warning,
-    )
+
+
+def _frontier(points: Sequence[Point]) -> Iterator[tuple[float, float]]:
+    """The points that none which costs less reaches; they come by cost."""
+    highest = -1.0
+    for point in points:
+        if point.y > highest:
+            highest = point.y
+            yield point.x, point.y
+
+
+def _table(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Grid:
+    """The figures, what was found in words beside the route's name."""
+    *figures, _ = COLUMNS[1:]
+    lines = []
+    for one in measured:
+        _, *values, verdict = row(lock, one)
+        locked = ", locked" if one.route == lock.route else ""
+        lines.append((_name(one), f"{verdict}{locked}", *values))
+    return Grid(("route", "found", *figures), tuple(lines), names=2)
+
+
+def _tone(lock: LockedRoute, one: LockedCandidate) -> Tone:
+    if one.route == lock.route:
+        return _LOCKED
+    return _BEST if one.verdict == "best" else _ENOUGH if one.verdict == "enough" else _REST
+
+
+def _name(one: LockedCandidate) -> str:
+    return " → ".join(one.route)

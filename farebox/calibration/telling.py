@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
 from pricing.money import format_money
 
-_VERDICTS = {
-    "best": "the best, compared with",
+VERDICTS = {
+    "best": "the best",
     "enough": "good enough",
     "worse": "worse by more than the margin",
     "dearer": "dearer than the best",
@@ -44,12 +44,16 @@ def needed_cases(lock: LockedRoute) -> int:
 
 def rows(lock: LockedRoute) -> Iterator[tuple[str, ...]]:
     """The candidates, as ``COLUMNS`` has them."""
-    for one in lock.candidates:
-        name = " → ".join(one.route) + (" *" if one.route == lock.route else "")
-        against = "" if one.verdict == "best" else _range(one)
-        score = f"{one.score:.2f} ({one.score_low:.2f} to {one.score_high:.2f})"
-        cost = format_money(one.cost)
-        yield (name, score, against, cost, f"{one.p95_seconds:.2f} s", str(one.n), _VERDICTS[one.verdict])
+    return (row(lock, one) for one in lock.candidates)
+
+
+def row(lock: LockedRoute, one: LockedCandidate) -> tuple[str, ...]:
+    """A candidate, the locked one with a star."""
+    name = " → ".join(one.route) + (" *" if one.route == lock.route else "")
+    against = "" if one.verdict == "best" else _range(one)
+    score = f"{one.score:.2f} ({one.score_low:.2f} to {one.score_high:.2f})"
+    cost = format_money(one.cost)
+    return (name, score, against, cost, f"{one.p95_seconds:.2f} s", str(one.n), VERDICTS[one.verdict])
 
 
 def _range(one: LockedCandidate) -> str:
