@@ -18,9 +18,10 @@ import sqlalchemy as sa
 from farebox.credentials import find_key
 from farebox.keys import Missing
 from farebox.models import prices
+from farebox.project import FILE
 from farebox.reach import Reached, reach, reach_all
 from farebox.runtime import Runtime
-from farebox.settings import FILE, Settings, load_settings
+from farebox.settings import Settings, load_settings
 from pricing import holds, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerError

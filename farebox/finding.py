@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farebox.settings import find_root
+from farebox.project import find_root
 from farebox.whose import Whose
 from pricing.errors import ConfigError, FareboxError, UsageError
 

@@ -35,7 +35,7 @@ Chance: TypeAlias = Literal["fits", "tight", "asks", "refused", "unpriced"]
 """``tight``: fits now, but not beside what the runs before it are expected to spend. ``asks``: a person will be asked.
 ``unpriced``: no quote can be made, so the run will refuse itself."""
 
-_MOST = 200
+_PAGE = 200
 """Prefect's own limit of rows in one answer."""
 
 
@@ -305,11 +305,19 @@ def _end_crashed(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
 
 
 def _runs(client: SyncPrefectClient, state: Literal["SCHEDULED", "RUNNING"], **more: Any) -> list[FlowRun]:
-    """Flow runs in a state, in order of time."""
+    """All flow runs in a state, in order of time."""
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
 
     of_type = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(state)]))
     wanted = FlowRunFilter(state=of_type, **more)
-    return client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=_MOST)
+    found: list[FlowRun] = []
+    while len(found) % _PAGE == 0:
+        page = client.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=_PAGE, offset=len(found)
+        )
+        if not page:
+            break
+        found += page
+    return found

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from farebox.settings import FILE
+from farebox.project import FILE
 from guardrails.building import find_guard
 from pricing.errors import ConfigError, UsageError
 from pricing.reports.guard_report import GuardLine

@@ -16,7 +16,8 @@ from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
-from farebox.settings import Settings, find_root, load_settings
+from farebox.project import find_root
+from farebox.settings import Settings, load_settings
 from farebox.targets import answering, build_target
 from pricing.approvals import Approvals
 from pricing.archive import Archive

@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from farebox.capturing import ContentSettings
 from farebox.guarding import GuardsSettings
+from farebox.project import FILE
 from pricing.archive import LEAST_DAYS
 from pricing.errors import ConfigError, FareboxError, MoneyError, UsageError
 from pricing.limits import EACH, SOFT, Limit, read_key
@@ -35,7 +36,6 @@ from pricing.money import Nano, parse_money
 from pricing.rates import OwnRate
 from tasks.targets import ProviderName, Tier
 
-FILE = "farebox.toml"
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
 
@@ -316,15 +316,6 @@ def load_settings(root: Path) -> Settings:
     return settings.model_copy(
         update={"home": home, "prompts": folders, "targets": targets, "guards": guards, "archive": archive}
     )
-
-
-def find_root(start: Path | None = None) -> Path:
-    """The project's folder: the nearest one upwards that has a farebox.toml, else the one this package lies in."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / FILE).exists():
-            return folder
-    return Path(__file__).resolve().parent.parent
 
 
 def _explained(error: ValidationError, path: Path) -> FareboxError:

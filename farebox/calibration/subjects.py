@@ -18,8 +18,8 @@ from farebox.calibration.cases import Case
 from farebox.calibration.results import Tried
 from farebox.calibration.scoring import Scorer
 from farebox.finding import automation_names, find_flow
+from farebox.project import find_root
 from farebox.runtime import Runtime
-from farebox.settings import find_root
 from pricing import schema
 from pricing.errors import Blocked, NoTarget, SourceError, TurnFailed, UsageError
 from tasks.llm_task import step_of

@@ -9,8 +9,8 @@ from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.project import find_root
 from farebox.runtime import get_runtime
-from farebox.settings import find_root
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.finding import automation_names, find_flow
+from farebox.project import find_root
 from farebox.runtime import get_runtime
-from farebox.settings import find_root
 from pricing.errors import UsageError
 from pricing.money import format_money
 from tasks.floors import Quality
