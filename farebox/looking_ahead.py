@@ -11,32 +11,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from farebox.approving import turned_down
 from farebox.automations import automation_of, state_of
 from farebox.deploying import need_server
+from farebox.ending import end_gone, end_overdue
 from farebox.finding import with_defaults
+from farebox.flow_runs import Deployments, flow_runs
 from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules
 from farebox.runtime import Runtime
 from farebox.whose import Whose, whose_run
 from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
-from pricing.errors import ConfigError, FareboxError
+from pricing.errors import FareboxError
 from pricing.money import Nano, format_money
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import FlowRun, State
+    from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
 
 Chance: TypeAlias = Literal["fits", "tight", "asks", "refused", "unpriced"]
 """``tight``: fits now, but not beside what the runs before it are expected to spend. ``asks``: a person will be asked.
 ``unpriced``: no quote can be made, so the run will refuse itself."""
-
-_PAGE = 200
-"""Prefect's own limit of rows in one answer."""
 
 
 def shown(nano: Nano | None) -> str:
@@ -133,7 +130,7 @@ def look_ahead(runtime: Runtime, hours: float, *, refuse: bool) -> Outlook:
     """Price what is scheduled for the next hours; with ``refuse``, cancel in Prefect what cannot fit.
 
     With ``refuse`` it also ends the runs that somebody was asked about and nobody decided in time, and those whose
-    process went away: Prefect would take them to be running for ever, and let none of their deployment begin.
+    process or whose machine went away: Prefect would wait for them for ever, and let none of their deployment begin.
 
     Raises:
         ConfigError: there is no Prefect server.
@@ -145,11 +142,12 @@ def look_ahead(runtime: Runtime, hours: float, *, refuse: bool) -> Outlook:
     until = datetime.now(UTC) + timedelta(hours=hours)
     view = _View(runtime)
     with get_client(sync_client=True) as client:
-        undecided = tuple(_end_overdue(runtime, client)) if refuse else ()
-        crashed = tuple(_end_crashed(runtime, client)) if refuse else ()
+        deployments = Deployments(client)
+        undecided = tuple(end_overdue(runtime, client)) if refuse else ()
+        crashed = tuple(end_gone(runtime, client, deployments)) if refuse else ()
         runs = [
             view.judge(client, flow_run, deployment, flow, refuse=refuse)
-            for flow_run, deployment, flow in _scheduled(client, until)
+            for flow_run, deployment, flow in _scheduled(client, deployments, until)
         ]
     return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed)
 
@@ -250,74 +248,11 @@ class _View:
 
 
 def _scheduled(
-    client: SyncPrefectClient, until: datetime
+    client: SyncPrefectClient, deployments: Deployments, until: datetime
 ) -> Iterator[tuple[FlowRun, DeploymentResponse, Flow[..., Any]]]:
     """The scheduled runs of automations up to that time, in order."""
     from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime
 
-    found = _runs(client, "SCHEDULED", expected_start_time=FlowRunFilterExpectedStartTime(before_=until))
-    known: dict[Any, tuple[DeploymentResponse, Flow[..., Any] | None]] = {}
-    for flow_run in found:
-        if flow_run.deployment_id is None:
-            continue
-        if flow_run.deployment_id not in known:
-            deployment = client.read_deployment(flow_run.deployment_id)
-            known[flow_run.deployment_id] = deployment, _automation(deployment)
-        deployment, flow = known[flow_run.deployment_id]
-        if flow is not None:
-            yield flow_run, deployment, flow
-
-
-def _automation(deployment: DeploymentResponse) -> Flow[..., Any] | None:
-    """What a deployment runs, if it is an automation of this project."""
-    from prefect.flows import load_flow_from_entrypoint
-
-    entrypoint = deployment.entrypoint or ""
-    if not entrypoint.startswith("flows."):
-        return None
-    try:
-        flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint)
-        automation_of(flow)
-    except (ConfigError, ImportError, AttributeError):
-        return None
-    return flow
-
-
-def _end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
-    """End the runs that wait for a decision nobody made in time; their ids."""
-    for question in runtime.approvals.waiting():
-        if question.due_at <= datetime.now(UTC) and runtime.ledger.turn_down(question, None):
-            client.set_flow_run_state(UUID(question.run.run_id), state_of(turned_down(question, None)), force=True)
-            yield question.run.run_id
-
-
-def _end_crashed(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
-    """Tell Prefect of the runs whose lease ran out; their ids. What they spent is settled already."""
-    from prefect.states import Crashed
-
-    for flow_run in _runs(client, "RUNNING"):
-        if runtime.ledger.was_lost(str(flow_run.id)):
-            gone: State[Any] = Crashed(
-                message="Its process went away. What it spent is settled; the rest of its hold is free again."
-            )
-            client.set_flow_run_state(flow_run.id, gone, force=True)
-            yield str(flow_run.id)
-
-
-def _runs(client: SyncPrefectClient, state: Literal["SCHEDULED", "RUNNING"], **more: Any) -> list[FlowRun]:
-    """All flow runs in a state, in order of time."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-    from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    of_type = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(state)]))
-    wanted = FlowRunFilter(state=of_type, **more)
-    found: list[FlowRun] = []
-    while len(found) % _PAGE == 0:
-        page = client.read_flow_runs(
-            flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=_PAGE, offset=len(found)
-        )
-        if not page:
-            break
-        found += page
-    return found
+    for flow_run in flow_runs(client, "SCHEDULED", expected_start_time=FlowRunFilterExpectedStartTime(before_=until)):
+        if (known := deployments.of(flow_run)) is not None:
+            yield flow_run, *known

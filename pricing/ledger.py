@@ -269,12 +269,13 @@ class Ledger:
             found = sa.select(sa.func.count()).select_from(schema.holds).where(schema.holds.c.run_id == run_id)
             return connection.execute(found).scalar_one() == 1
 
-    def was_lost(self, run_id: str) -> bool:
-        """Whether the run's newest hold was settled by somebody else, because its process went away."""
+    def newest_end(self, run_id: str) -> tuple[str, int] | None:
+        """How and when the run's newest hold was settled, if one was; ``lost`` where its process went away."""
         table = schema.settlements.c
-        newest = sa.select(table.outcome).where(table.run_id == run_id).order_by(table.ordinal.desc()).limit(1)
+        ends = sa.select(table.outcome, table.ended_at).where(table.run_id == run_id)
         with self.store.read() as connection:
-            return connection.execute(newest).scalar_one_or_none() == "lost" and not self.has_hold(run_id)
+            found = connection.execute(ends.order_by(table.ordinal.desc()).limit(1)).one_or_none()
+        return None if found is None else (found.outcome, found.ended_at)
 
     def history(self, automation: str, quality: str, *, stand_in: bool, after: int = 0) -> list[PastRun]:
         """The newest ``HISTORY`` runs a quote may lean on, oldest first; only those settled ``after`` a number.

@@ -8,16 +8,17 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import StateType
-from prefect.states import Scheduled
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Pending, Running, Scheduled
 
+from farebox import ending
 from farebox.automations import automation_of
 from farebox.gate import asking, price_run
 from farebox.looking_ahead import Outlook, Upcoming, look_ahead
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS
 from flows.daily_digest import daily_digest
-from flows.support_triage import support_triage
+from flows.support_triage import DATA, support_triage
 from pricing.approvals import Question
 from pricing.limits import Limit
 from tasks.sandbox import Sandbox, read_journal
@@ -68,8 +69,9 @@ def limit(runtime: Runtime, flow: Any, nano: int) -> None:
 
 
 def test_what_cannot_fit_is_cancelled_before_it_starts_and_the_rest_is_told(
-    runtime: Runtime, schedule: Schedule, sandbox: Sandbox
+    runtime: Runtime, schedule: Schedule, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("farebox.flow_runs._PAGE", 2)  # three runs are two of Prefect's answers
     first, second = (schedule.add(support_triage, minutes, quality="fast") for minutes in (0, 5))
     digest = schedule.add(daily_digest, 10, source=".", limit=2, quality="fast")
     unlimited = seen(look_ahead(runtime, 48, refuse=False))
@@ -115,3 +117,28 @@ def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, sche
     assert "nobody decided in time" in (state.message or "")
     assert [question.run.run_id for question in runtime.approvals.waiting()] == [due[60]]
     assert look_ahead(runtime, 1, refuse=True).undecided == ()
+
+
+def test_a_run_that_died_before_its_hold_or_never_started_is_ended(
+    runtime: Runtime, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+):
+    states: dict[str, State[Any]] = {"gate": Running(), "held": Running(), "settled": Running(), "pending": Pending()}
+    ids = {name: schedule.add(support_triage, 0, quality="fast") for name in states}
+    for name, state in states.items():
+        schedule.client.set_flow_run_state(UUID(ids[name]), state, force=True)
+    spec = automation_of(support_triage)
+    parameters = {"tickets": str(DATA / "tickets.csv"), "quality": "fast"}
+    for name in ("held", "settled"):
+        run = asking(runtime, ids[name], spec, price_run(runtime, spec, parameters), NOBODYS)
+        assert not runtime.ledger.admit(run, [])
+    runtime.ledger.settle(ids["settled"], "completed")
+    assert look_ahead(runtime, 1, refuse=True).crashed == (), "they may be in their gate, starting, or about to end"
+    monkeypatch.setattr(ending, "UNHELD_LEASES", 0)
+    monkeypatch.setattr(ending, "PENDING", timedelta())
+    assert look_ahead(runtime, 1, refuse=False).crashed == (), "it only looks"
+    assert set(look_ahead(runtime, 1, refuse=True).crashed) == {ids["gate"], ids["settled"], ids["pending"]}
+    told = {name: schedule.client.read_flow_run(UUID(run_id)).state for name, run_id in ids.items()}
+    assert {name for name, state in told.items() if state and state.is_crashed()} == {"gate", "settled", "pending"}
+    assert told["gate"] is not None
+    assert "nothing is charged" in (told["gate"].message or "")
+    runtime.ledger.settle(ids["held"], "completed")
