@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pricing.errors import FareboxError
 from tasks.sandbox.latency import Latency
-from tasks.sandbox.server import Sandbox
+from tasks.sandbox.server import HOST, Sandbox
 
 
 def main() -> int:
@@ -19,6 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.sandbox", description="The sandbox provider.")
     parser.add_argument("--journal", type=Path, required=True, help="file that gets one line for every request")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes any that is free")
+    parser.add_argument("--host", default=HOST, help="this machine only, by default; anybody who reaches it may ask it")
     parser.add_argument("--base-latency", type=float, default=usual.base, metavar="SECONDS")
     parser.add_argument("--token-latency", type=float, default=usual.per_token, metavar="SECONDS")
     arguments = parser.parse_args()
@@ -27,7 +28,7 @@ def main() -> int:
         signal.signal(number, lambda *_: ended.set())
     latency = Latency(arguments.base_latency, arguments.token_latency)
     try:
-        with Sandbox(arguments.journal, latency=latency, port=arguments.port) as sandbox:
+        with Sandbox(arguments.journal, latency=latency, port=arguments.port, host=arguments.host) as sandbox:
             sys.stdout.write(f"{sandbox.url}\n")
             sys.stdout.flush()
             ended.wait()

@@ -1,4 +1,4 @@
-"""The sandbox provider: a loopback HTTP server that stands in for real providers when no key is configured."""
+"""The sandbox provider: an HTTP server that stands in for real providers when no key is configured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST: Final = "127.0.0.1"
 
 
 class Sandbox:
-    """A stand-in provider on a loopback port, with its own event loop in a daemon thread.
+    """A stand-in provider on a port, with its own event loop in a daemon thread.
 
     ``with Sandbox(journal) as sandbox: sandbox.url`` starts and stops it.
 
@@ -28,6 +28,7 @@ class Sandbox:
         latency: how long answers take; ``Latency(0, 0)`` for as fast as possible.
         port: 0 takes any that is free.
         windows: context window in tokens by model id; other models take any length.
+        host: where to listen; elsewhere than on loopback, anybody who reaches it may ask it.
     """
 
     def __init__(
@@ -37,12 +38,15 @@ class Sandbox:
         latency: Latency = Latency(),  # noqa: B008 — frozen
         port: int = 0,
         windows: Mapping[str, int] | None = None,
+        *,
+        host: str = HOST,
     ) -> None:
         self.journal = journal
         self.url = ""
         self._faults = tuple(faults)
         self._latency = latency
         self._port = port
+        self._host = host
         self._windows = dict(windows or {})
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,9 +111,9 @@ class Sandbox:
             runner = web.ServerRunner(server, shutdown_timeout=0.1)
             await runner.setup()
             try:
-                site = web.TCPSite(runner, HOST, self._port, backlog=1024)
+                site = web.TCPSite(runner, self._host, self._port, backlog=1024)
                 await site.start()
-                started.set_result(f"http://{HOST}:{runner.addresses[0][1]}")
+                started.set_result(f"http://{self._host}:{runner.addresses[0][1]}")
                 await self._ending.wait()
             finally:
                 await runner.cleanup()
