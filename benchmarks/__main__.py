@@ -23,6 +23,7 @@ NAMES = (
     "reports_at_scale",
     "reports_beside_runs",
     "load",
+    "topology",
     "guards",
     "judge",
     "hostile",

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from benchmarks import lab
 from tasks.sandbox import Latency, Sandbox
-from tests.support.killing import Aftermath, examine, kill_one_by_one
+from tests.support.aftermath import Aftermath, examine
+from tests.support.killing import kill_one_by_one
 from tests.support.project import make_project
 
 WAVE = 10

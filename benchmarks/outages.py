@@ -24,7 +24,7 @@ from benchmarks import lab
 from pricing.errors import FareboxError
 from pricing.store import BUSY_SECONDS
 from tasks.sandbox import Latency, Sandbox
-from tests.support.killing import examine
+from tests.support.aftermath import examine
 from tests.support.postgres import MISSING, postgres_server
 from tests.support.project import Project, make_project
 from tests.support.riding import digest_run, flow_run

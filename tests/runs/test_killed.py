@@ -8,8 +8,9 @@ import pytest
 
 from pricing import schema
 from tasks.sandbox import Latency, Sandbox
+from tests.support.aftermath import examine
 from tests.support.books import assert_ledger_equals_journal, assert_replica_equals_ledger, rows
-from tests.support.killing import examine, kill_one_by_one
+from tests.support.killing import kill_one_by_one
 from tests.support.postgres import Postgres
 from tests.support.project import make_project
 from tests.support.riding import digest_run, riding

