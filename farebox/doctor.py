@@ -241,6 +241,31 @@ def check_replica(patient: Patient) -> Iterator[Finding]:
         yield Finding("replica", "warn" if behind or not same else "ok", told, step if behind or not same else "")
 
 
+def check_archive(patient: Patient) -> Iterator[Finding]:
+    """Whether the archive has what the ledger says, where this machine is to have it."""
+    import duckdb
+
+    archive, store = patient.runtime.archive, patient.runtime.ledger.store
+    try:
+        segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
+        told = f"{plural(len(segments), 'segment')} in {archive.folder}"
+        if not segments:
+            yield Finding("archive", "ok", "nothing is archived: every run is in the ledger")
+        elif not patient.settings.replica.after_runs and not archive.folder.exists():
+            yield Finding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
+        else:
+            with duckdb.connect(":memory:") as duck:
+                for segment in segments:
+                    segment.glance(duck)
+            yield Finding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
+    except FareboxError as error:
+        yield _failed("archive", error)
+        return
+    if any(not segment.pruned for segment in segments):
+        told = "an archiving was interrupted; nothing is lost and nothing counts twice"
+        yield Finding("archive", "warn", told, "`farebox archive` finishes it.")
+
+
 def check_content(patient: Patient) -> Iterator[Finding]:
     """What of prompts and answers is kept, where, and how long."""
     settings, captures = patient.settings.content, patient.runtime.captures
@@ -309,6 +334,7 @@ CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_folder,
     check_ledger,
     check_replica,
+    check_archive,
     check_content,
     check_rates,
     check_time_zone,

@@ -59,6 +59,27 @@ class Segment:
             if digest_of(path) != digest:
                 raise LedgerUnusable(f"The archived {path} was changed.", next_step="Restore it from a backup.")
 
+    def glance(self, duck: DuckDBPyConnection) -> None:
+        """Make sure, by the ends of the files only, that every one is there and has as many rows as was sealed.
+
+        Raises:
+            LedgerUnusable: one is missing, cannot be read, or has other rows.
+        """
+        import duckdb
+
+        for table, (rows, _) in self.files.items():
+            path = self.path(table)
+            if not path.exists():
+                raise missing(path)
+            try:
+                found = duck.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()
+            except duckdb.Error:
+                raise LedgerUnusable(
+                    f"The archived {path} cannot be read.", next_step="Make it readable, or restore it from a backup."
+                ) from None
+            if found != (rows,):
+                raise LedgerUnusable(f"The archived {path} was changed.", next_step="Restore it from a backup.")
+
 
 def folder_of(archive: Path, epoch: str, ordinal: int) -> Path:
     """Where a ledger's segment lies."""

@@ -20,10 +20,12 @@ from farebox.doctor import Finding, examine
 from farebox.reach import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from farebox.settings import load_settings
+from pricing import archive
 from pricing.facts import Run
 from pricing.ledger import Ledger
 from pricing.locks import file_lock
 from pricing.money import USD
+from tests.pricing.reports.books import DAY, Books
 
 KEY = "sk-very-secret-0815"
 TARGETS = """
@@ -312,3 +314,28 @@ def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "✗ prices" in out
     assert "→ Give its model" in out
     assert finding_lines([])
+
+
+def test_the_archive_is_what_the_ledger_says(root: Path, monkeypatch: pytest.MonkeyPatch):
+    assert "nothing is archived" in one(examine(root), "archive").told
+    for name in ("HISTORY", "RAN"):
+        monkeypatch.setattr(archive, name, 0)
+    runtime = Runtime(load_settings(root), root)
+    books = Books(runtime.ledger.store)
+    books.answered(books.run("old"), "old-1", USD)
+    books.ledger.settle("old", "completed")
+    books.clock += 500 * DAY
+    assert runtime.archive.move(books.clock).segments == 1
+    runtime.close()
+    found = one(examine(root), "archive")
+    assert (found.state, found.told.partition(",")[0]) == ("ok", f"1 segment in {runtime.archive.folder}")
+    [turns] = runtime.archive.folder.glob("*/turns.parquet")
+    whole = turns.read_bytes()
+    turns.write_bytes(whole[:-20])
+    assert "cannot be read" in one(examine(root), "archive").told
+    turns.unlink()
+    assert "archive.folder" in one(examine(root), "archive").next_step
+    runtime.archive.folder.rename(root / "elsewhere")
+    assert one(examine(root), "archive").state == "fail"
+    monkeypatch.setenv("FAREBOX_REPLICA__AFTER_RUNS", "false")
+    assert one(examine(root), "archive").state == "skipped"
