@@ -11,7 +11,7 @@ from pricing.budgets import BudgetRule, Window
 from pricing.errors import MoneyError, PlanError
 from pricing.limits import SOFT, soft_threshold
 from pricing.money import Nano, format_money, parse_money
-from pricing.plans import Calls, Plan, PlanStep, Tokens
+from pricing.plans import Begins, Calls, Plan, PlanStep, Tokens
 from tasks.agents import Agent
 from tasks.llm_task import step_of
 from tasks.steps import Step
@@ -106,8 +106,9 @@ def plan(
     *,
     calls: Calls = 1,
     input_tokens: Tokens,
-    output_tokens: int,
+    output_tokens: Calls,
     max_calls: Calls | None = None,
+    begins: Begins | None = None,
 ) -> DeclaredPlan:
     """What one step of an automation is expected to take.
 
@@ -116,8 +117,9 @@ def plan(
         calls: turns per run: a number, or a function of the automation's parameters by their names.
         input_tokens: tokens read per turn: a number, a text of about that length (what the turn will read, which is
             counted offline), or a function of the automation's parameters that returns either.
-        output_tokens: tokens written per turn.
+        output_tokens: tokens written per turn: a number, or a function likewise.
         max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
+        begins: where turns are pinned to targets, as a calibration's are: a function that returns how many go to which.
 
     Raises:
         PlanError: ``step`` is neither, or a number makes no sense.
@@ -131,7 +133,7 @@ def plan(
             f"plan(…) was given {_named(step)}, which is no LLM step.",
             next_step="Give it a function decorated with @llm_task, or an Agent.",
         )
-    steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls)
+    steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins)
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
 
 

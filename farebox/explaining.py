@@ -179,4 +179,5 @@ class _Teller:
 def _size(planned: PlanStep) -> Size:
     """The size of its turns; a typical one's input, where only a run's parameters tell it."""
     read = planned.declared_input()
-    return Size(TYPICAL.input_tokens if read is None else read, planned.output_tokens)
+    written = planned.declared_output()
+    return Size(TYPICAL.input_tokens if read is None else read, TYPICAL.output_tokens if written is None else written)

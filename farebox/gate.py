@@ -15,7 +15,7 @@ from typing import cast
 from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.guard_calls import asked_operations, with_guard_calls
-from farebox.routes import planned_routes, pressure, token_counter
+from farebox.routes import planned_routes, pressure, spread, token_counter
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
 from guardrails import messages
@@ -77,6 +77,8 @@ def price_run(
     declared = automation.plan.plan.resolve(parameters, count)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
+    pinned = automation.plan.plan.begins(parameters)
+    routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
     begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
     percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}
     targets = {

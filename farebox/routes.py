@@ -63,6 +63,18 @@ def planned_route(
     return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in usual)
 
 
+def spread(route: Route, turns: Mapping[str, int]) -> Route:
+    """A route of which so many turns begin at each target, by its name, whatever its order: a calibration's."""
+    total = sum(turns.values())
+    if not total:
+        return route
+    shares = {name: 100 * count / total for name, count in turns.items()}
+    percents = {name: int(share) for name, share in shares.items()}
+    for name in sorted(shares, key=lambda name: percents[name] - shares[name])[: 100 - sum(percents.values())]:
+        percents[name] += 1
+    return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in route)
+
+
 def token_counter(
     runtime: Runtime, automation: str, steps: Mapping[str, Step], quality: Quality, economic: str | None
 ) -> Counter:

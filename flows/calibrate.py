@@ -8,9 +8,11 @@ from prefect import unmapped
 from pydantic import Field
 
 from farebox import Budget, automation, llm_task, plan
+from farebox.calibration import forecasting
+from farebox.calibration.bench import Chosen
 from farebox.calibration.calibrating import Asked
 from farebox.calibration.results import Tried
-from farebox.calibration.running import Chosen, calibrate_operation, left_to_ask, may_go_on, try_case
+from farebox.calibration.running import calibrate_operation, may_go_on, try_case
 
 
 @llm_task(operation="calibrate", tier="premium", max_tokens=1_024, max_turns=8)
@@ -21,7 +23,15 @@ def try_one(number: int, target: str, what: Chosen) -> Tried:
 @automation(
     price="0 USD",
     budget=Budget(),
-    plan=plan(try_one, calls=left_to_ask, max_calls=left_to_ask, input_tokens=700, output_tokens=120),
+    plan=plan(
+        try_one,
+        calls=forecasting.answers,
+        max_calls=forecasting.most_answers,
+        input_tokens=forecasting.tokens_read,
+        output_tokens=forecasting.tokens_written,
+        begins=forecasting.answers_by_target,
+    )
+    + forecasting.JUDGING,
 )
 def calibrate(  # noqa: PLR0917 - they are the fields of its form
     operation: str,
@@ -30,6 +40,7 @@ def calibrate(  # noqa: PLR0917 - they are the fields of its form
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95,
     scorer: str = "",
     most: Annotated[int, Field(ge=0)] = 0,
+    best: str = "",
 ) -> str:
     """Try an operation on every target, and lock the cheapest that is known to be good enough.
 
@@ -40,8 +51,9 @@ def calibrate(  # noqa: PLR0917 - they are the fields of its form
         confidence: that none which loses more is locked.
         scorer: exact, schema, judge, or a dotted function(answer, expected); chosen by the cases if left out.
         most: cases at most; all of the file if 0.
+        best: the target that others are compared with; the first premium one if left out.
     """
-    what = Chosen(operation, cases, scorer, most)
+    what = Chosen(operation, cases, scorer, most, best)
 
     def ask(asked: Asked) -> bool:
         numbers, targets = zip(*asked, strict=True)

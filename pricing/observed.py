@@ -39,6 +39,9 @@ _NOT_ITS_OWN = frozenset(
 )
 """Outcomes that tell of the question, or of us, and nothing of the target."""
 
+_VERIFIED = frozenset({"escalated", "unverified"})
+"""Reasons of turns in which a verifier turned an answer down."""
+
 _A, _T = schema.attempts.c, schema.turns.c
 _NEWEST = (
     sa.select(
@@ -51,6 +54,7 @@ _NEWEST = (
         _A.started_at,
         _A.duration_us,
         _T.outcome.label("turn"),
+        _T.reason.label("turn_reason"),
         _T.target.label("answered_by"),
         _T.attempts,
     )
@@ -92,7 +96,7 @@ def observe(
         rows = connection.execute(_NEWEST, {"name": name}).all()
     same = [row for row in rows if (row.provider, row.model, row.stand_in) == (provider, model, stand_in)]
     now = now_us() if now is None else now
-    told = [row for row in same if row.outcome not in _NOT_ITS_OWN and now - row.started_at < FORGOTTEN_US]
+    told = [row for row in same if _of_itself(row) and now - row.started_at < FORGOTTEN_US]
     return _summed(told, now) if told else None
 
 
@@ -128,6 +132,12 @@ def _summed(rows: Sequence[Any], now: int) -> Observed:
         p95=_quantile(answered, 0.95),
         waste=spent[False] / spent[True] if spent[True] else None,
     )
+
+
+def _of_itself(row: Any) -> bool:
+    """Whether an attempt tells of its target: not what a step's verifier turned down, as a cascade expects it to."""
+    refused = row.outcome == "ok" and row.turn_reason in _VERIFIED and not _accepted(row)
+    return not refused and row.outcome not in _NOT_ITS_OWN
 
 
 def _accepted(row: Any) -> bool:

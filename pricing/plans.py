@@ -19,6 +19,8 @@ Calls: TypeAlias = int | Callable[..., int]
 
 Tokens: TypeAlias = int | str | Callable[..., int | str]
 """A number of tokens, a text of as many, or a function of the automation's parameters that returns either."""
+Begins: TypeAlias = Callable[..., Mapping[str, int]]
+"""A function of the automation's parameters: how many turns begin at which target, by its name."""
 Counter: TypeAlias = Callable[[str, str], int]
 """Counts the tokens that an operation will be billed for a text."""
 
@@ -33,7 +35,7 @@ class PlanStep:
     ``calls``, ``input_tokens`` and ``output_tokens`` are what to expect, the last two per call; input may be said by a
     text, which is counted. The ``max_`` values are limits, for the ceiling: ``max_calls`` is ``calls`` if left out,
     ``max_input_tokens`` is ``INPUT_HEADROOM`` times the input, and an answer is limited by what its target is asked for
-    at most.
+    at most. ``begins`` is for turns that are sent where no routing sends them: a calibration's.
 
     Raises:
         PlanError: a count that is negative or no whole number, or a limit below what is expected.
@@ -42,9 +44,10 @@ class PlanStep:
     operation: str
     calls: Calls
     input_tokens: Tokens
-    output_tokens: int
+    output_tokens: Calls
     max_calls: Calls | None = None
     max_input_tokens: int | None = None
+    begins: Begins | None = None
 
     def __post_init__(self) -> None:
         for name in ("calls", "input_tokens", "output_tokens", "max_calls", "max_input_tokens"):
@@ -63,13 +66,18 @@ class PlanStep:
 
     def functions(self) -> list[Callable[..., object]]:
         """What of it depends on the automation's parameters."""
-        return [value for value in (self.calls, self.max_calls, self.input_tokens) if callable(value)]
+        values = (self.calls, self.max_calls, self.input_tokens, self.output_tokens, self.begins)
+        return [value for value in values if callable(value)]
 
     def declared_input(self) -> int | None:
         """Its input tokens as far as they are known without parameters."""
         if callable(self.input_tokens):
             return None
         return estimate_tokens(self.input_tokens) if isinstance(self.input_tokens, str) else self.input_tokens
+
+    def declared_output(self) -> int | None:
+        """Its output tokens, likewise."""
+        return None if callable(self.output_tokens) else self.output_tokens
 
     def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedStep:
         """The step for one run's parameters; texts are counted by ``count``, or as for any model."""
@@ -79,12 +87,13 @@ class PlanStep:
         if isinstance(read, str):
             read = count(self.operation, read) if count is not None else estimate_tokens(read)
         input_tokens = _count(read, self.operation, "input_tokens")
+        written = _evaluate(self.output_tokens, parameters, self.operation)
         most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
         return ResolvedStep(
             operation=self.operation,
             calls=calls,
             input_tokens=input_tokens,
-            output_tokens=self.output_tokens,
+            output_tokens=_count(written, self.operation, "output_tokens"),
             max_calls=max(calls, _count(limit, self.operation, "max_calls")),
             max_input_tokens=max(most, input_tokens),
         )
@@ -163,6 +172,19 @@ class Plan:
             PlanError: a function names a parameter that is not there, or its result is no count.
         """
         return ResolvedPlan(tuple(step.resolve(parameters, count) for step in self.steps))
+
+    def begins(self, parameters: Mapping[str, object]) -> dict[str, Mapping[str, int]]:
+        """By operation, at which targets so many turns begin, where a plan says so.
+
+        Raises:
+            PlanError: likewise.
+        """
+        found = {}
+        for step in self.steps:
+            if step.begins is not None:
+                wanted = _wanted(step.begins, parameters, step.operation)
+                found[step.operation] = step.begins(**{name: parameters[name] for name in wanted})
+        return found
 
 
 def _evaluate(value: object, parameters: Mapping[str, object], operation: str) -> object:

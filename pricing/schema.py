@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Table, Text, false
 
 from pricing.columns import Number, fact, key, metadata, number, text, usage
 
-VERSION = "0005"
+VERSION = "0006"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -330,6 +330,23 @@ questions = Table(
 """Runs that a person is asked about: what they would hold, as they are and on the cheapest route, by the budgets that
 have no room for it what these are short (JSON), and the run's own row (JSON), to be written down once it is decided.
 """
+
+calibration_scores = Table(
+    "calibration_scores",
+    metadata,
+    key("score_key"),
+    text("subject"),
+    text("run_id"),
+    number("asked_at"),
+    number("ended_at", optional=True),
+    Column("score", Float, nullable=True),
+    *map(number, ("cost_nano", "duration_us", "input_tokens", "output_tokens")),
+    Column("verified", Boolean, nullable=True),
+    text("operations"),
+    Index("ix_calibration_scores_subject", "subject"),
+)
+"""How calibrations' cases were answered. A row claims a case before it is asked, and has no end until it is answered.
+``score_key``: the case's digest, scorer, prompt, target; ``operations`` (JSON): others that its turns count for."""
 
 wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), number("opened_at"))
 """``org:acme`` or ``user:ana``; its row is locked while its grants change."""

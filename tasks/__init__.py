@@ -32,5 +32,6 @@ __all__ = [
     "telemetry",
     "transport",
     "turns",
+    "verifiers",
     "wire",
 ]

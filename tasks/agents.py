@@ -83,7 +83,13 @@ class Agent:
             place.count_turn()
             specs = [tool.spec for tool in self._tools.values()]
             talk = Conversation(
-                tuple(messages), self.operation, self.tier, self.max_tokens, specs, threshold=self.threshold
+                tuple(messages),
+                self.operation,
+                self.tier,
+                self.max_tokens,
+                specs,
+                threshold=self.threshold,
+                verify=place.step.verify if returns is str else None,
             )
             reply = (await engine.turn(place, prompt, talk, answer_type(str))).reply
             if not reply.tool_calls:

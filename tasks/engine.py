@@ -24,6 +24,7 @@ from tasks.steps import Here, Step, no_run
 from tasks.structured import AnswerType
 from tasks.targets import StepTier
 from tasks.turns import Answer, Turns
+from tasks.verifiers import Verify
 from tasks.wire import Message, ModelRequest, Tool
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -45,6 +46,7 @@ class Conversation:
     threshold: float = THRESHOLD
     latency: float | None = None
     temperature: float | None = None
+    verify: Verify | None = None
     judges: str = ""
     """The model whose answer it judges: another family than its own is asked first."""
 
@@ -59,6 +61,7 @@ class Conversation:
             emit=emit,
             threshold=step.threshold,
             latency=step.latency,
+            verify=step.verify,
         )
 
 
@@ -159,6 +162,7 @@ class Engine:
             emit=talk.emit,
             stored_for=None if talk.tools or pin else here.step.stored_for,
             noted=here.note if pin is None else pin.note,
+            verify=talk.verify,
         )
         return await self._turns.ask(question)
 

@@ -29,6 +29,7 @@ from tasks.routing import Route, describe
 from tasks.streaming import Sink
 from tasks.structured import AnswerType
 from tasks.targets import Target
+from tasks.verifiers import Verify
 from tasks.wire import Message, ModelReply, ModelRequest
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Question(Generic[T]):
     """Those that the step brings along."""
     noted: Callable[[Exchanged], None] | None = None
     """Told of the turn when it is over."""
+    verify: Verify | None = None
+    """Says whether an answer of its type is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class Journey(Generic[T]):
         self.decisions: list[Decision] = []
         self.answered_by: Target | None = None
         self.repaired = False
+        self.escalated = False
+        """Whether an answer did not pass the verifier."""
         self.sink: Sink | None = None
         self.saved_nano: Nano | None = None
         """What a stored answer did not cost again; ``None`` when it is not a stored one."""
@@ -211,6 +216,7 @@ class Journey(Generic[T]):
     def failed_at(self, target: Target, why: Failure) -> None:
         """A target was tried, and gave no answer."""
         self._failure, self._refused = why, None
+        self.escalated |= why.kind == "unverified"
         self._move_on(target, why.kind)
 
     def skipped(self, target: Target, why: str) -> None:
@@ -325,7 +331,7 @@ class Journey(Generic[T]):
             prompt_version=question.prompt_version,
             route=dump([place | self._skip(place["target"]) for place in describe(question.route)]),
             outcome=outcome,
-            reason=reason,
+            reason=reason or ("escalated" if self.escalated else None),
             target=self.answered_by.name if self.answered_by else None,
             attempts=self.allowance.sent,
             repaired=self.repaired,
@@ -378,6 +384,7 @@ _TOLD: dict[str, str] = {
     "refusal": "the model declined to answer",
     "invalid_output": "no answer followed its schema",
     "truncated": "the answer was longer than max_tokens",
+    "unverified": "no answer passed its verifier",
 }
 _NEXT: dict[str, str] = {
     "invalid_request": "Check the prompt, the tools and the schema of this step; `farebox report` names the code.",
@@ -386,4 +393,5 @@ _NEXT: dict[str, str] = {
     "refusal": "Rephrase the prompt; the same question is likely to be declined again.",
     "invalid_output": "Simplify the schema, or give the step a higher tier.",
     "truncated": "Raise max_tokens of the step, or ask for a shorter answer.",
+    "unverified": "Give the step a higher tier, or look at what its verifier asks for.",
 }

@@ -15,6 +15,7 @@ from tasks.complexity import THRESHOLD
 from tasks.known import knowing
 from tasks.steps import Here, Step, inside
 from tasks.targets import StepTier
+from tasks.verifiers import Verify
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -33,6 +34,7 @@ def llm_task(
     threshold: float = THRESHOLD,
     latency: float | None = None,
     guards: Sequence[Guarded] = (),
+    verify: Verify | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -47,9 +49,12 @@ def llm_task(
         threshold: with ``tier="auto"``, the complexity from which on a turn is premium (``tasks.complexity``).
         latency: seconds that 95 of 100 answers may take at the target asked first; 2 for light turns if left out.
         guards: for its turns, besides those that farebox.toml declares.
+        verify: a plain function that says whether an answer is right, called with each that has the step's type. Where
+            it says no, the next target is asked: the second of a locked cascade, else one of a higher tier. Both are
+            paid. Where nobody is left the turn fails.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
-    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency, tuple(guards))
+    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency, tuple(guards), verify)
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         from prefect import Task
@@ -57,7 +62,7 @@ def llm_task(
         wrapped = _inside(function, step)
         # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
         task = Task(wrapped, **({"name": operation} | options))
-        task.task_key = f"{function.__module__}.{function.__qualname__}-{_fingerprint(function)}"
+        task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
         return task
 
     return decorate
@@ -123,10 +128,10 @@ def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -
     wrapper.__annotations__ = {name: hint for name, hint in hints.items() if hint is not inspect.Parameter.empty}
 
 
-def _fingerprint(function: Callable[..., Any]) -> str:
+def fingerprint(function: Callable[..., Any]) -> str:
     """Of the user's code, as Prefect would take it: of the wrapper it would be the same for every task."""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):
-        source = function.__qualname__
+        source = getattr(function, "__qualname__", type(function).__name__)
     return hashlib.sha256(source.encode()).hexdigest()[:8]

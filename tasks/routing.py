@@ -174,6 +174,10 @@ class Router:
         first, *rest = made[asked]
         return (replace(first, reason=f"{first.reason}; {why}"), *rest) if why else made[asked]
 
+    def primary(self, tier: Tier) -> Target:
+        """The first declared of a tier, else the first of all: who is asked first as long as nothing is known."""
+        return next((target for target in self.targets if target.tier == tier), self.targets[0])
+
     def standings(
         self, tier: Tier, quality: Quality = "fast", *, seconds: float | None = None, size: Size = TYPICAL
     ) -> list[Standing]:

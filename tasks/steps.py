@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pricing.facts import CallOutcome
 from tasks.capturing import Called, Exchanged, cause
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier
+from tasks.verifiers import Verify
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 
     Raises:
-        PlanError: ``threshold`` is no score from 0 to 1, or ``latency`` no time.
+        PlanError: ``threshold`` is no score from 0 to 1, ``latency`` no time, or ``verify`` is async.
     """
 
     operation: str
@@ -35,6 +37,7 @@ class Step:
     threshold: float = THRESHOLD
     latency: float | None = None
     guards: tuple[Guarded, ...] = ()
+    verify: Verify | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -47,6 +50,12 @@ class Step:
             raise PlanError(
                 f"The step {self.operation!r} has a latency of {self.latency:g} s.",
                 next_step="Give the seconds that most of its answers may take.",
+                operation=self.operation,
+            )
+        if inspect.iscoroutinefunction(self.verify):
+            raise PlanError(
+                f"The step {self.operation!r} has a verifier that is async.",
+                next_step="Give a plain function of the answer; it is called on a thread of its own.",
                 operation=self.operation,
             )
 

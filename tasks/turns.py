@@ -32,6 +32,7 @@ from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
 from tasks.telemetry import Telemetry, TurnSpan
+from tasks.verifiers import passes
 from tasks.wire import ModelReply, ModelRequest, ToolCall
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -227,6 +228,8 @@ class Turns:
         except InvalidAnswer as error:
             faults = journey.hidden(error.faults)
             raise _Unacceptable(failure("invalid_output"), Repair.for_schema(faults)) from None
+        if not calls:
+            await self._verify(journey, value)
         if journey.sink is not None:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
@@ -234,6 +237,12 @@ class Turns:
             reply = replace(reply, text=text, tool_calls=calls)
         cost = journey.allowance.cost_nano
         return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
+
+    async def _verify(self, journey: Journey[T], value: T | None) -> None:
+        """An answer that is not right is not repaired: nothing is known of what is wrong about it."""
+        verify, operation = journey.question.verify, journey.question.operation
+        if verify is not None and not await passes(verify, value, operation):
+            raise _Unacceptable(failure("unverified"), None)
 
     def _guard_piece(self, journey: Journey[T]) -> Callable[[str], Awaitable[str]]:
         """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""

@@ -143,7 +143,7 @@ class _Expecting:
     def of(cls, runtime: Runtime, subject: Subject, since: datetime) -> _Expecting:
         runtime.replica.sync()
         return cls(
-            best=runtime.router.route("premium", "best")[0].target.name,
+            best=runtime.router.primary("premium").name,
             stand_in=all(target.stand_in for target in runtime.router.targets),
             judged=judged_answers(runtime.replica, JUDGE, to_us(since)),
             comparable=Comparable(inspect.signature(subject.function).return_annotation) if subject.verified else None,

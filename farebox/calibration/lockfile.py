@@ -82,6 +82,7 @@ class LockedRoute(_Table):
     date: Day
     expires: Day
     prompts: dict[str, str]
+    verifier: str = ""
     covers: tuple[str, ...] = ()
     escalated: Figure = 0.0
     candidates: tuple[LockedCandidate, ...]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
-from farebox.calibration.calibrating import lock_of
+from farebox.calibration.calibrating import Evidence, lock_of
 from farebox.calibration.deciding import Decision, Outcome, Terms
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, write_lock
 from farebox.calibration.subjects import find_subject
 from farebox.calibration.telling import sentence
 from farebox.runtime import Runtime
-from pricing.errors import SourceError
+from pricing.errors import SourceError, UsageError
 from pricing.money import USD
+from tasks.route_locks import model_of
 
 _NEXT = "It needs the columns case, model, score (0 to 1), cost (USD) and latency (seconds), none of them empty."
 
@@ -48,43 +49,48 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
     return found
 
 
-def decide(outcomes: dict[str, dict[str, Outcome]], terms: Terms) -> Decision:
-    """The decision, against the model with the highest mean score."""
-    best = max(sorted(outcomes), key=lambda name: fmean(one.score for one in outcomes[name].values()))
+def decide(outcomes: dict[str, dict[str, Outcome]], terms: Terms, best: str) -> Decision:
+    """The decision, against the best."""
     decision = Decision(best, [(name,) for name in sorted(outcomes) if name != best], terms, len(outcomes[best]))
     decision.look(outcomes)
     return decision
 
 
-def replay(runtime: Runtime, operation: str, path: Path, margin: float, confidence: float) -> tuple[str, LockedRoute]:
+def highest_mean(outcomes: dict[str, dict[str, Outcome]]) -> str:
+    """The model that scored best here. Of several that are as good it is the luckiest: the others then look worse than
+    they are, and one of them may stay unlocked that is good enough.
+    """
+    return max(sorted(outcomes), key=lambda name: fmean(one.score for one in outcomes[name].values()))
+
+
+def replay(runtime: Runtime, operation: str, path: Path, terms: Terms, best: str = "") -> tuple[str, LockedRoute]:
     """What the outcomes support: told, and locked where every model is one of the project's targets.
 
-    A model is named as its target is, or by its id.
+    A model is named as its target is, or by its id. The best is the one that is named, else the project's own where it
+    is among them, else that with the highest mean.
+
+    Raises:
+        UsageError: there is no such operation, or no outcomes of the best.
+        SourceError: the outcomes cannot be read.
     """
     subject = find_subject(operation)
     targets = {name: target for target in runtime.targets for name in (target.model, target.name)}
-    read = read_outcomes(path)
-    strangers = sorted(read.keys() - targets.keys())
-    terms = Terms(margin, confidence)
+    outcomes = {(targets[name].name if name in targets else name): one for name, one in read_outcomes(path).items()}
+    known = {name: model_of(targets[name]) for name in outcomes if name in targets}
+    wanted = targets[best].name if best in targets else best
+    if wanted and wanted not in outcomes:
+        raise UsageError(f"{path} has no outcomes of {best[:60]!r}.", next_step=f"It has: {', '.join(outcomes)}.")
+    declared = runtime.router.primary("premium").name
+    first = wanted or (declared if declared in outcomes else highest_mean(outcomes))
+    decision = decide(outcomes, terms, first)
+    models = {name: name for name in outcomes} | known
+    evidence = Evidence(models=models, source=path.name, scorer="outcomes", rates=runtime.rates.version)
+    lock = lock_of(decision.standings(outcomes), outcomes, terms, evidence)
+    told = sentence(subject.key, lock)
+    if first not in {wanted, declared}:
+        told += f" {first} is taken for the best since its mean is the highest, which favours it: say --best."
+    strangers = sorted(outcomes.keys() - known.keys())
     if strangers:
-        raise SourceError(
-            f"{strangers[0][:60]} is no target of this project.",
-            next_step=f"Name models as farebox.toml does: {', '.join(target.name for target in runtime.targets)}.",
-        )
-    outcomes = {targets[name].name: found for name, found in read.items()}
-    decision = decide(outcomes, terms)
-    named = {target.name: target for target in runtime.targets if target.name in outcomes}
-    lock = lock_of(
-        decision.standings(outcomes),
-        outcomes,
-        terms,
-        targets=named,
-        source=path.name,
-        scorer="outcomes",
-        rates=runtime.rates.version,
-        prompts={},
-        tokens={},
-        sandbox=False,
-    )
+        return f"{told} Nothing is written: {strangers[0][:60]} is no target of this project.", lock
     write_lock(runtime.root / LOCK_FILE, subject.key, lock)
-    return sentence(subject.key, lock), lock
+    return told, lock

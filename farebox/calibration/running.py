@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import inf
-from typing import NamedTuple
 
-from farebox.calibration.calibrating import Ask, Bench, calibrate, open_bench
+from farebox.calibration.bench import Bench, Chosen
+from farebox.calibration.calibrating import Ask, calibrate
 from farebox.calibration.deciding import Terms
 from farebox.calibration.lockfile import LOCK_FILE, write_lock
 from farebox.calibration.results import Tried
@@ -16,28 +16,15 @@ from farebox.runtime import Runtime, get_runtime
 from pricing.errors import OverBudget
 
 
-class Chosen(NamedTuple):
-    """What is calibrated on what: see the flow's parameters."""
-
-    operation: str
-    cases: str
-    scorer: str
-    most: int
-
-
 @lru_cache(maxsize=2)
-def _bench(runtime: Runtime, what: Chosen) -> Bench:
-    return open_bench(runtime, what.operation, what.cases, what.scorer, what.most)
-
-
-def left_to_ask(operation: str, cases: str, scorer: str, most: int) -> int:
-    """Answers that a calibration takes at most, what was paid before not counted."""
-    return max(1, _bench(get_runtime(), Chosen(operation, cases, scorer, most)).left())
+def bench_of(runtime: Runtime, what: Chosen) -> Bench:
+    """The bench, made once per process."""
+    return Bench.of(runtime, what)
 
 
 def try_case(number: int, target: str, what: Chosen) -> Tried:
     """One case asked of one target, in the step that is under way; what is known is not asked again."""
-    return _bench(get_runtime(), what).ask(number, target)
+    return bench_of(get_runtime(), what).ask(number, target)
 
 
 def may_go_on(ended: Sequence[object]) -> bool:
@@ -48,11 +35,15 @@ def may_go_on(ended: Sequence[object]) -> bool:
     return not failed
 
 
+def terms_of(bench: Bench, margin: float, confidence: float) -> Terms:
+    """The terms of a calibration, with the floor of latency that its step has."""
+    latency = bench.subject.step.latency
+    return Terms(margin, confidence, inf if latency is None else latency)
+
+
 def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask) -> str:
     """Calibrate, write the lock into the project, and say in a sentence what it is."""
-    bench = _bench(get_runtime(), what)
-    latency = bench.subject.latency
-    terms = Terms(margin, confidence, inf if latency is None else latency)
-    lock = calibrate(bench, terms, ask, what.cases)
+    bench = bench_of(get_runtime(), what)
+    lock = calibrate(bench, terms_of(bench, margin, confidence), ask, what.cases)
     write_lock(bench.runtime.root / LOCK_FILE, bench.subject.key, lock)
     return sentence(bench.subject.key, lock)

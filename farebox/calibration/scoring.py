@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from farebox.guarding import JUDGE
 from farebox.runtime import Runtime
 from guardrails.verdicts import Exchange
-from pricing.errors import ConfigError, UsageError
+from pricing.errors import ConfigError, FareboxError, UsageError
+from tasks.llm_task import fingerprint
 from tasks.steps import here
 
-Scorer = Callable[[Any, Any], float]
+Scoring = Callable[[Any, Any], float]
 """Of an answer as plain data, and what was expected."""
 _NEXT = "Use exact, schema, judge, or a function(answer, expected) of yours, like package.module.function."
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """How answers are scored; ``version`` is its name and what its scores depend on: scores of another do not count."""
+
+    name: str
+    version: str
+    score: Scoring
+
+    def __call__(self, answer: Any, expected: Any) -> float:
+        """The score."""
+        return self.score(answer, expected)
 
 
 def scorer_of(runtime: Runtime, name: str, automation: str, operation: str) -> Scorer:
@@ -27,9 +43,9 @@ def scorer_of(runtime: Runtime, name: str, automation: str, operation: str) -> S
     """
     match name:
         case "exact":
-            return exact
+            return Scorer(name, name, exact)
         case "schema":
-            return lambda _answer, _expected: 1.0
+            return Scorer(name, name, lambda _answer, _expected: 1.0)
         case "judge":
             return _judge(runtime, automation, operation)
         case _:
@@ -56,7 +72,8 @@ def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
         told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
         return 0.0 if told.value else 1.0
 
-    return score
+    asked = hashlib.sha256(json.dumps([judge.version, judge.criteria, judge.facts], sort_keys=True).encode())
+    return Scorer(JUDGE, f"{JUDGE}@{asked.hexdigest()[:8]}", score)
 
 
 def _dotted(name: str) -> Scorer:
@@ -67,9 +84,17 @@ def _dotted(name: str) -> Scorer:
         raise UsageError(f"There is no scorer {name[:80]!r}.", next_step=_NEXT) from None
 
     def score(answer: Any, expected: Any) -> float:
-        told = float(found(answer, expected))
+        try:
+            told = float(found(answer, expected))
+        except FareboxError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises; its text may hold content
+            raise UsageError(
+                f"The scorer {name} raised {type(error).__name__}.",
+                next_step="Mend it: what was scored by it as it was is asked anew.",
+            ) from None
         if not 0 <= told <= 1:
             raise UsageError(f"{name} gave the score {told:g}.", next_step="Give one from 0 to 1.")
         return told
 
-    return score
+    return Scorer(name, f"{name}@{fingerprint(found)}", score)

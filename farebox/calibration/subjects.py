@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import importlib
 import inspect
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
@@ -22,18 +25,19 @@ from farebox.project import find_root
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.errors import Blocked, NoTarget, SourceError, TurnFailed, UsageError
-from tasks.llm_task import step_of
+from pricing.plans import PlanStep
+from tasks.llm_task import fingerprint, step_of
 from tasks.pins import Looked, Pin, pinned
 from tasks.prompts import Prompt
-from tasks.route_locks import model_of
-from tasks.steps import CURRENT_RUN
-from tasks.targets import Target
+from tasks.steps import CURRENT_RUN, Step
+from tasks.verifiers import BROKEN, name_of
 
 NAME = "calibrate"
 """Of the automation that calibrates; it is not calibrated itself."""
-Figures: TypeAlias = dict[str, float | bool | None]
-"""What became of a case, as ``Tried`` has it."""
-_OF_QUALITY = frozenset({"invalid_output", "truncated", "refusal", "content_policy"})
+_OF_QUALITY = frozenset(
+    {"invalid_output", "truncated", "unverified", "refusal", "content_policy", "context_overflow", "context_limit"}
+)
+"""Why turns end without an answer that is the model's own doing: a wrong answer. Anything else tells nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,19 @@ class Subject:
     """A step of an automation; ``function`` is what ``@llm_task`` made of the user's."""
 
     automation: str
-    operation: str
     function: Any
-    latency: float | None = None
+    planned: PlanStep | None = None
+
+    @property
+    def step(self) -> Step:
+        """As it is declared."""
+        declared: Step = self.function.farebox_step
+        return declared
+
+    @property
+    def operation(self) -> str:
+        """What its turns are attributed to."""
+        return self.step.operation
 
     @property
     def key(self) -> str:
@@ -54,10 +68,25 @@ class Subject:
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
+    @cached_property
+    def verifier(self) -> str:
+        """What tells a wrong answer without a model: the schema of its type, and its own function as it is written.
+
+        Empty where there is neither.
+        """
+        returns, own = self._signature.return_annotation, self.step.verify
+        typed = [] if returns in {str, inspect.Signature.empty} else [f"schema@{_digest(returns)}"]
+        return " ".join([*typed, *([f"{name_of(own)}@{fingerprint(own)}"] if own is not None else [])])
+
     @property
     def verified(self) -> bool:
-        """Whether its answers have a schema, which tells a wrong one without a model."""
-        return self._signature.return_annotation not in {str, inspect.Signature.empty}
+        """Whether anything does."""
+        return bool(self.verifier)
+
+    def call(self, case: Case) -> Any:
+        """Call it with a case's inputs."""
+        answer = self.function(**self.arguments(case))
+        return asyncio.run(answer) if inspect.iscoroutine(answer) else answer
 
     def arguments(self, case: Case) -> dict[str, Any]:
         """A case's inputs as the step takes them.
@@ -94,12 +123,18 @@ class Subject:
         token = CURRENT_RUN.set(NAME)
         try:
             with pinned(Pin(self.operation, None)):
-                self.function(**self.arguments(case))
+                self.call(case)
         except Looked as looked:
             return looked.prompt
         finally:
             CURRENT_RUN.reset(token)
         raise UsageError(f"{self.operation} asks no model.", next_step="Calibrate a step that does.")
+
+
+def _digest(returns: Any) -> str:
+    """Of a type's schema."""
+    schema = TypeAdapter(returns).json_schema()
+    return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def find_subject(name: str) -> Subject:
@@ -110,16 +145,17 @@ def find_subject(name: str) -> Subject:
     """
     wanted, _, operation = name.rpartition("/")
     found, known = [], set()
-    for one in automation_names(find_root()):
-        if one == NAME or wanted.replace("_", "-") not in {"", one}:
+    for automation in automation_names(find_root()):
+        if automation == NAME or wanted.replace("_", "-") not in {"", automation}:
             continue
-        flow = find_flow(one)
+        flow = find_flow(automation)
         for value in vars(importlib.import_module(flow.fn.__module__)).values():
-            step = step_of(value)
-            if step is not None and step.operation in automation_of(flow).plan.steps:
+            step, plan = step_of(value), automation_of(flow).plan
+            if step is not None and step.operation in plan.steps:
                 known.add(step.operation)
                 if step.operation == operation:
-                    found.append(Subject(one, operation, value.fn, step.latency))
+                    planned = next(one for one in plan.plan if one.operation == operation)
+                    found.append(Subject(automation, value.fn, planned))
     if not found:
         raise UsageError(
             f"There is no operation {name[:60]!r}.", next_step=f"There are: {', '.join(sorted(known)) or 'none'}."
@@ -132,59 +168,58 @@ def find_subject(name: str) -> Subject:
     return found[0]
 
 
-def key_of(case: Case, scorer: str, prompt: Prompt, target: Target) -> str:
-    """Of a result: what was asked, of whom, and how it is scored."""
-    return f"{case.digest(scorer)}:{prompt.name}@{prompt.version}:{target.name} {model_of(target)}"
+def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer) -> Tried:
+    """Ask the pinned target about one case, in the step that is under way, and score the answer.
 
-
-def try_once(runtime: Runtime, subject: Subject, case: Case, target: Target, score: Scorer) -> Figures:
-    """Ask one target about one case, in the step that is under way, and score the answer."""
-    pin, arguments = Pin(subject.operation, target), subject.arguments(case)
-    answered = False
+    Raises:
+        TurnFailed: the step's verifier is broken.
+    """
+    answered, answer = False, None
     started = time.perf_counter()
     try:
         with pinned(pin):
-            answer = subject.function(**arguments)
+            answer = subject.call(case)
         answered = True
-    except (Blocked, NoTarget, TurnFailed):
-        answer = None
+    except (Blocked, NoTarget, TurnFailed) as error:
+        if error.fields.get("kind") == BROKEN:
+            raise
     seconds = time.perf_counter() - started
-    cost, tokens_in, tokens_out, reasons = _spent(runtime, pin.turns)
+    tried = paid_for(runtime, pin)
     judged: float | None = None
     if answered:
         judged = score(subject.plain(answer), case.expected)
-    elif _OF_QUALITY & reasons:
+    elif _wrong(runtime, pin):
         judged = 0.0
-    return {
-        "score": judged,
-        "cost_nano": cost,
-        "seconds": seconds,
-        "verified": answered if subject.verified else None,
-        "input_tokens": tokens_in,
-        "output_tokens": tokens_out,
-    }
+    verified = answered if subject.verified else None
+    return tried.model_copy(update={"score": judged, "seconds": seconds, "verified": verified})
 
 
-def _spent(runtime: Runtime, turns: Sequence[str]) -> tuple[int, int, int, set[str]]:
+def paid_for(runtime: Runtime, pin: Pin) -> Tried:
+    """What the turns of a pinned step took."""
     attempts = schema.attempts.c
-    summed = [sa.func.coalesce(sa.func.sum(c), 0) for c in (attempts.cost_nano, attempts.input_tokens)]
-    summed.append(sa.func.coalesce(sa.func.sum(attempts.output_tokens), 0))
+    counted = (attempts.cost_nano, attempts.input_tokens, attempts.output_tokens)
+    mine = attempts.turn_id.in_(pin.turns)
     with runtime.ledger.store.read() as connection:
-        cost, tokens_in, tokens_out = connection.execute(
-            sa.select(*summed).where(attempts.turn_id.in_(list(turns)))
-        ).one()
-        failed = connection.execute(
-            sa.select(attempts.outcome, attempts.code).where(attempts.turn_id.in_(list(turns)))
-        ).all()
-    return int(cost), int(tokens_in), int(tokens_out), {str(word) for row in failed for word in row if word}
+        sums = sa.select(*(sa.func.coalesce(sa.func.sum(one), 0) for one in counted)).where(mine)
+        cost, read, written = map(int, connection.execute(sums).one())
+        operations = connection.execute(sa.select(attempts.operation).distinct().where(mine)).scalars()
+        others = tuple(sorted(set(operations) - {pin.operation}))
+    return Tried(cost_nano=cost, input_tokens=read, output_tokens=written, operations=others)
 
 
-def mean_tokens(tried: Mapping[str, Tried]) -> dict[str, float]:
+def _wrong(runtime: Runtime, pin: Pin) -> bool:
+    """Whether a pinned step has no answer by the model's own doing, as also where guards withheld what it said."""
+    turns = schema.turns.c
+    query = sa.select(turns.outcome, turns.reason, turns.attempts).where(turns.turn_id.in_(pin.turns))
+    with runtime.ledger.store.read() as connection:
+        ended = connection.execute(query).all()
+    return any(one.reason in _OF_QUALITY or (one.outcome == "blocked" and one.attempts) for one in ended)
+
+
+def mean_tokens(tried: Iterable[Tried]) -> dict[str, float]:
     """Tokens of a case, on average."""
-    if not tried:
+    counted = [(one.input_tokens, one.output_tokens) for one in tried]
+    if not counted:
         return {}
-    total = len(tried)
-    return {
-        "input": round(sum(one.input_tokens for one in tried.values()) / total, 1),
-        "output": round(sum(one.output_tokens for one in tried.values()) / total, 1),
-    }
+    read, written = (round(sum(column) / len(counted), 1) for column in zip(*counted, strict=True))
+    return {"input": read, "output": written}

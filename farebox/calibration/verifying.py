@@ -26,9 +26,12 @@ _ENOUGH = 20
 def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterator[str]:
     """Why a lock is stale, each reason in a few words; nothing where it holds."""
     try:
-        find_subject(key)
+        subject = find_subject(key)
     except UsageError:
         yield "there is no such operation any more"
+    else:
+        if lock.prompts and subject.verifier != lock.verifier:
+            yield "what verifies its answers has changed"
     obeyed = RouteLock(key, lock.route, lock.models, lock.sandbox)
     if why := obeyed.unfit(runtime.router.targets):
         yield why

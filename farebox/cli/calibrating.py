@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 from rich.table import Table
 
+from farebox.calibration.deciding import Terms
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.cli.app import app
-from farebox.cli.output import terminal
-from farebox.cli.routing import routes
+from farebox.cli.output import print_json, terminal
+from farebox.cli.routing import Json, routes
 from farebox.runtime import get_runtime
 from farebox.whose import NOBODYS
 from pricing.errors import FareboxError, UsageError
@@ -34,6 +35,8 @@ def calibrate(
     confidence: Annotated[float, Parameter(validator=validators.Number(gte=0.5, lt=1))] = 0.95,
     budget: str | None = None,
     scorer: str = "",
+    best: str = "",
+    json: Json = False,
 ) -> None:
     """Try an operation on every target, and lock the cheapest route that is known to be good enough.
 
@@ -45,21 +48,26 @@ def calibrate(
         confidence: that none which loses more is locked.
         budget: what it may cost at most, like "5 USD": so many cases are tried as are sure to fit.
         scorer: exact, schema, judge, or a function(answer, expected) of yours, like package.module.function.
+        best: the target, by name or model, that others are compared with; the first premium one if left out.
+        json: print JSON.
     """
     if (cases is None) == (outcomes is None):
         raise UsageError("There is nothing to calibrate on, or two things.", next_step="Give --cases or --outcomes.")
     if outcomes is not None:
         from farebox.calibration.replaying import replay
 
-        told, lock = replay(get_runtime(), operation, outcomes, margin, confidence)
-        _show(lock)
-        _out.print(told, markup=False)
+        told, lock = replay(get_runtime(), operation, outcomes, Terms(margin, confidence), best)
+        if json:
+            print_json({"told": told, "lock": lock.model_dump(mode="json")})
+        else:
+            _show(lock)
+            _out.print(told, markup=False)
         return
-    given = {"cases": str(cases), "margin": f"{margin}", "confidence": f"{confidence}", "scorer": scorer}
-    _run(operation, given, None if budget is None else parse_money(budget))
+    given = {"cases": str(cases), "margin": f"{margin}", "confidence": f"{confidence}", "scorer": scorer, "best": best}
+    _run(operation, given, None if budget is None else parse_money(budget), as_json=json)
 
 
-def _run(operation: str, given: dict[str, str], limit: Nano | None) -> None:
+def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
     from farebox.calibration.page import write_page
     from farebox.calibration.subjects import find_subject
     from farebox.calibration.telling import sentence
@@ -69,32 +77,48 @@ def _run(operation: str, given: dict[str, str], limit: Nano | None) -> None:
     given = {"operation": key} | given
     if limit is not None:
         given["most"] = str(_fitting(given, limit))
-    run_here("calibrate", given, limit, as_json=False)
+    ran: dict[str, Any] = {}
+    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)
     path = get_runtime().root / LOCK_FILE
     lock = read_lock_file(path)[key]
+    page, told = write_page(get_runtime(), key, lock), sentence(key, lock)
+    if as_json:
+        print_json({"told": told, "lock": lock.model_dump(mode="json"), "page": str(page), "run": ran})
+        return
     _out.print()
     _show(lock)
-    _out.print(sentence(key, lock), markup=False)
-    _out.print(f"Page: {write_page(get_runtime(), key, lock)}", markup=False)
+    _out.print(told, markup=False)
+    _out.print(f"Page: {page}", markup=False)
     _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
 
 
 @routes.command
-def verify() -> None:
-    """Check that what routes.lock.toml rests on is still the case; exit code 1 where a lock is stale."""
+def verify(*, json: Json = False) -> None:
+    """Check that what routes.lock.toml rests on is still the case; exit code 1 where a lock is stale.
+
+    Args:
+        json: print JSON.
+    """
     from farebox.calibration.verifying import stale
 
     runtime = get_runtime()
     locks = read_lock_file(runtime.root / LOCK_FILE)
-    if not locks:
+    today = datetime.now(UTC).date()
+    found = {key: list(stale(runtime, key, lock, today)) for key, lock in locks.items()}
+    if json:
+        print_json(
+            [
+                {"operation": key, "route": lock.route, "expires": lock.expires, "stale": found[key]}
+                for key, lock in locks.items()
+            ]
+        )
+    elif not locks:
         _out.print(f"There are no locks in {LOCK_FILE}: `farebox calibrate` writes them.")
-        return
-    today, bad = datetime.now(UTC).date(), []
-    for key, lock in locks.items():
-        reasons = list(stale(runtime, key, lock, today))
-        told = "; ".join(reasons) or f"holds until {lock.expires}"
-        _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
-        bad += [key] if reasons else []
+    else:
+        for key, lock in locks.items():
+            told = "; ".join(found[key]) or f"holds until {lock.expires}"
+            _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
+    bad = [key for key, reasons in found.items() if reasons]
     if bad:
         raise FareboxError(
             f"{len(bad)} of {len(locks)} locks in {LOCK_FILE} stale.",
@@ -126,7 +150,7 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
             f"{format_money(limit)} is not enough for one case: it takes {format_money(hold(1))}.",
             next_step="Give a larger --budget.",
         )
-    _out.print(f"{low} of the cases fit in {format_money(limit)}.")
+    terminal(stderr=True).print(f"{low} of the cases fit in {format_money(limit)}.")
     return low
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,8 +52,16 @@ class _Record:
         self.outcome, self.settled_as = outcome, settled
 
 
-def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Whose = NOBODYS, as_json: bool) -> None:
-    """Run an automation in this process; ends as its exit code says.
+def run_here(
+    name: str,
+    given: dict[str, str],
+    limit: Nano | None,
+    *,
+    whose: Whose = NOBODYS,
+    as_json: bool,
+    tell: Callable[[dict[str, Any]], object] = print_json,
+) -> None:
+    """Run an automation in this process; ends as its exit code says. What is told as JSON goes to ``tell``.
 
     Raises:
         FareboxError: the run did not complete; its exit code is the command's.
@@ -70,7 +78,7 @@ def run_here(name: str, given: dict[str, str], limit: Nano | None, *, whose: Who
     try:
         state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
         if as_json:
-            _print_json(record, state)
+            tell(_told(record, state))
         _show(runtime, record, state, console, as_json=as_json)
     finally:
         WHOSE_RUN.reset(token)
@@ -135,25 +143,23 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
         raise _why(state)
 
 
-def _print_json(record: _Record, state: State[Any]) -> None:
+def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
     run, settled = record.run, record.settled_as
     result = state.result(raise_on_failure=False) if state.is_completed() else None
-    print_json(
-        {
-            "run_id": run.run_id if run else None,
-            "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
-            "message": state.message,
-            "sandbox": run.stand_in if run else None,
-            "point_nano": run.point_nano if run else None,
-            "p50_nano": run.p50_nano if run else None,
-            "p95_nano": run.p95_nano if run else None,
-            "ceiling_nano": run.ceiling_nano if run else None,
-            "held_nano": settled.held if settled else 0,
-            "spent_nano": settled.spent if settled else 0,
-            "released_nano": settled.released if settled else 0,
-            "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
-        }
-    )
+    return {
+        "run_id": run.run_id if run else None,
+        "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
+        "message": state.message,
+        "sandbox": run.stand_in if run else None,
+        "point_nano": run.point_nano if run else None,
+        "p50_nano": run.p50_nano if run else None,
+        "p95_nano": run.p95_nano if run else None,
+        "ceiling_nano": run.ceiling_nano if run else None,
+        "held_nano": settled.held if settled else 0,
+        "spent_nano": settled.spent if settled else 0,
+        "released_nano": settled.released if settled else 0,
+        "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
+    }
 
 
 def _tell_places(runtime: Runtime, run_id: str, console: Console) -> None:

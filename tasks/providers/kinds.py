@@ -25,6 +25,7 @@ FailureKind: TypeAlias = Literal[
     "refusal",
     "invalid_output",
     "truncated",
+    "unverified",
 ]
 Move: TypeAlias = Literal["anywhere", "other_account", "larger_quota", "larger_window", "higher_tier", "nowhere"]
 """Which other targets may still mend a failure."""
@@ -52,6 +53,7 @@ ALLOWED: Mapping[FailureKind, Allowed] = {
     "connection": Allowed(True, True, "anywhere"),
     "invalid_output": Allowed(True, True, "higher_tier"),
     "truncated": Allowed(False, False, "higher_tier"),
+    "unverified": Allowed(False, True, "higher_tier"),
     "quota_exhausted": Allowed(False, True, "other_account"),
     "auth": Allowed(False, True, "other_account"),
     "not_found": Allowed(False, True, "other_account"),

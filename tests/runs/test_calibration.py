@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from farebox.calibration.bench import AT_ONCE
 from farebox.calibration.lockfile import LOCK_FILE, read_lock_file
+from pricing import schema
 from tasks.sandbox import Latency, Sandbox, read_journal
-from tests.support.books import assert_ledger_equals_journal
+from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY, Project, make_project
 
@@ -35,6 +38,11 @@ def project(tmp_path: Path, slow: Sandbox) -> Project:
     return project
 
 
+def scores(project: Project) -> dict[str, dict[str, Any]]:
+    with project.runtime_here() as runtime:
+        return {row["score_key"]: row for row in rows(runtime.ledger, schema.calibration_scores)}
+
+
 COMMAND = ("calibrate", "classify", "--cases", "cases.jsonl", "--margin", "0.5")
 
 
@@ -51,17 +59,20 @@ def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(project: Pr
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not (project.root / LOCK_FILE).exists(), "it was to be killed before its end"
-    results = project.home / "calibration" / "daily-digest.classify.jsonl"
-    before = {row["key"] for row in map(json.loads, filter(None, results.read_text("utf-8").splitlines()))}
+    before = scores(project)
     assert before
     time.sleep(1.2)  # the killed run's lease
 
     told = farebox(project.root, *COMMAND)
     assert told.code == 0, told.all
-    rows = [json.loads(line) for line in results.read_text("utf-8").splitlines() if line]
-    asked = Counter(row["key"] for row in rows if not row["ended"])
-    assert set(asked.values()) == {1}, "each case is asked once, killed or not"
-    assert len(read_journal(slow.journal)) <= len(asked)
+    after = scores(project)
+    assert {key: after[key] for key in before if before[key]["ended_at"]} == {
+        key: row for key, row in before.items() if row["ended_at"]
+    }, "what was known is kept as it was"
+    lost = [row for row in after.values() if row["ended_at"] is None]
+    assert {row["run_id"] for row in lost} <= {row["run_id"] for row in before.values()}
+    assert len(lost) <= AT_ONCE
+    assert len(read_journal(slow.journal)) <= len(after), "each case is asked once, killed or not"
     with project.runtime_here() as runtime:
         runtime.ledger.reap()
         assert_ledger_equals_journal(runtime, slow.journal)
@@ -75,8 +86,17 @@ def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(project: Pr
     assert "locked, light" in " ".join(explained.split())
 
     served = len(read_journal(slow.journal))
-    assert farebox(project.root, *COMMAND).code == 0
+    again = farebox(project.root, *COMMAND, "--json")
     assert len(read_journal(slow.journal)) == served, "what is known is not asked again"
+    said = json.loads(again.out)
+    assert (again.code, said["run"]["spent_nano"], said["run"]["held_nano"]) == (0, 0, 0)
+    assert said["lock"]["route"] == ["gpt-oss"]
+    assert Path(said["page"]).exists()
+    verified = farebox(project.root, "routes", "verify", "--json")
+    assert verified.code == 0, verified.all
+    assert json.loads(verified.out)[0] | {"expires": ""} == {
+        "operation": "daily-digest/classify", "route": ["gpt-oss"], "expires": "", "stale": [],
+    }  # fmt: skip
 
 
 def test_outcomes_are_decided_by_the_same_code_and_nobody_is_asked(project: Project, slow: Sandbox):
@@ -91,11 +111,35 @@ def test_outcomes_are_decided_by_the_same_code_and_nobody_is_asked(project: Proj
     lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
     assert {one.route: one.verdict for one in lock.candidates}[("gpt-oss",)] == "worse"
     assert not slow.journal.exists() or read_journal(slow.journal) == []
+    told = farebox(project.root, "calibrate", "classify", "--outcomes", "outcomes.csv", "--best", "haiku", "--json")
+    assert json.loads(told.out)["lock"]["best"] == "haiku"
     (project.root / "bad.csv").write_text("case,model\n1,haiku\n", "utf-8")
     refused = farebox(project.root, "calibrate", "classify", "--outcomes", "bad.csv")
     assert refused.code == 2
     assert "It needs the columns" in refused.err
     assert "Traceback" not in refused.all
+
+
+def test_outcomes_in_parquet_of_models_that_nobody_declared_are_told_and_not_locked(project: Project):
+    duckdb.sql(
+        'SELECT i::VARCHAR AS "case", m AS model, (i % 10 > 0)::INT AS score, c AS cost, 1.0 AS latency '
+        "FROM range(400) t(i), (VALUES ('mistral', 0.002), ('qwen', 0.0005)) v(m, c)"
+    ).write_parquet(str(project.root / "outcomes.parquet"))
+    told = farebox(project.root, "calibrate", "classify", "--outcomes", "outcomes.parquet")
+    said = " ".join(told.out.split())
+    assert told.code == 0, told.all
+    assert "is taken for the best since its mean is the highest" in said
+    assert "Nothing is written: mistral is no target of this project." in said
+    assert not (project.root / LOCK_FILE).exists()
+    wrong = farebox(project.root, "calibrate", "classify", "--outcomes", "outcomes.parquet", "--best", "opus")
+    assert (wrong.code, "has no outcomes of 'opus'" in wrong.err) == (2, True)
+
+
+def test_a_budget_that_is_too_small_is_told(project: Project):
+    told = farebox(project.root, *COMMAND, "--budget", "0.000001 USD")
+    assert told.code == 2
+    assert "is not enough for one case" in " ".join(told.err.split())
+    assert "Traceback" not in told.all
 
 
 def test_what_is_wrong_with_cases_is_one_line(project: Project):

@@ -81,7 +81,7 @@ def letters() -> None:
     """Never called: the tests ride it."""
 
 
-SORT, LATER, ODD, CHAT = (Subject("letters", step.name, step.fn) for step in (sort, sort_later, odd, chat))
+SORT, LATER, ODD, CHAT = (Subject("letters", step.fn) for step in (sort, sort_later, odd, chat))
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_a_sample_is_spread_over_time_and_outcomes_as_is_each_beginning_of_it(ru
 
 def test_what_no_longer_fits_or_is_of_an_older_version_is_left_out_and_said(runtime: Runtime):
     filled(runtime, 3, {})
-    changed = Subject("letters", "sort", llm_task(operation="sort")(_changed).fn)
+    changed = Subject("letters", llm_task(operation="sort")(_changed).fn)
     with pytest.raises(UsageError, match="None of 3 calls of letters/sort is a case: 3 whose inputs do not fit"):
         collect(runtime, changed, 30, 9)
     with riding(runtime, letters, {}):
@@ -293,7 +293,7 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path):
     with Sandbox(tmp_path / "journal.jsonl") as sandbox:
         project = make_project(tmp_path / "project", sandbox.url, documents=8)
         (project.root / "flows").symlink_to(REPOSITORY / "flows")
-        classify = Subject("daily-digest", "classify", daily_digest.classify.fn)
+        classify = Subject("daily-digest", daily_digest.classify.fn)
         with project.runtime_here() as runtime, pytest.raises(UsageError, match="content capture is off there"):
             collect(runtime, classify, 30, 300)
         settings = project.root / "farebox.toml"

@@ -73,6 +73,26 @@ def triage_run(runtime: Runtime, tickets: str, quality: str = "fast") -> str:
         return hand_over.fn(cases)
 
 
+def calibrate_run(
+    runtime: Runtime, operation: str, cases: str, margin: float = 0.5, threads: int = 8, **more: Any
+) -> tuple[str, str]:
+    """One calibration: its run, and what it said."""
+    from farebox.calibration.bench import Chosen
+    from farebox.calibration.calibrating import Asked
+    from farebox.calibration.running import calibrate_operation, may_go_on
+    from flows.calibrate import calibrate, try_one
+
+    what = Chosen(operation, cases, **more)
+
+    def ask(asked: Asked) -> bool:
+        return may_go_on(at_once(lambda one: try_one.fn(*one, what), asked, threads))
+
+    given = {"operation": operation, "cases": cases, "margin": margin, **more}
+    with riding(runtime, calibrate, given) as ride:
+        told = calibrate_operation(what, margin, 0.95, ask)
+    return ride.run.run_id, told
+
+
 def flow_run(source: str, limit: int) -> None:
     """One run of the daily digest as a Prefect flow, on the server at ``PREFECT_API_URL``."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

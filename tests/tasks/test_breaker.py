@@ -263,6 +263,7 @@ ROUTE = route(A2, A3, LARGE, B1, B2, C1)
         ("rate_limit", ["b2", "b1", "c1", "a2", "a3", "large"]),
         ("invalid_output", ["a2", "large"]),
         ("truncated", ["a2", "large"]),
+        ("unverified", ["a2", "large"]),
         ("quota_exhausted", ["large", "b1", "b2", "c1"]),
         ("auth", ["large", "b1", "b2", "c1"]),
         ("not_found", ["a2", "a3", "large", "b1", "b2", "c1"]),

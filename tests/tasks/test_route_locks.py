@@ -63,5 +63,5 @@ def test_an_operation_has_its_own_lock_else_that_of_the_step_it_is_counted_in():
     covering = replace(SINGLE, covers=frozenset({"tool_selection"}))
     locks = RouteLocks({"digest/sort": covering})
     assert locks.of("digest", "sort") is covering
-    assert locks.of("digest", "tool_selection") is covering
+    assert locks.of("digest", "tool_selection") == covering
     assert locks.of("other", "sort") is None

@@ -8,6 +8,7 @@ import pytest
 
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, write_lock
 from farebox.calibration.page import calibration_page
+from farebox.calibration.subjects import find_subject
 from farebox.calibration.verifying import stale
 from farebox.runtime import Runtime
 from pricing.reports.page import render_page
@@ -34,7 +35,8 @@ def runtime(project: Project) -> Iterator[Runtime]:
 
 def good(runtime: Runtime) -> LockedRoute:
     version = runtime.engine.prompt_version("classify.j2")
-    return locked().model_copy(update={"prompts": {"classify.j2": version}})
+    verifier = find_subject(KEY).verifier
+    return locked().model_copy(update={"prompts": {"classify.j2": version}, "verifier": verifier})
 
 
 def reasons(runtime: Runtime, key: str = KEY, today: dt.date = DAY, **changed: object) -> list[str]:
@@ -50,6 +52,7 @@ def test_each_reason_is_told(runtime: Runtime):
     assert reasons(runtime, "daily-digest/gone") == ["there is no such operation any more"]
     assert reasons(runtime, prompts={"classify.j2": "other"}) == ["its prompt classify.j2 has changed"]
     assert reasons(runtime, prompts={"gone.j2": "1"}) == ["its prompt gone.j2 is gone"]
+    assert reasons(runtime, verifier="schema@other") == ["what verifies its answers has changed"]
     assert reasons(runtime, models=("groq another",)) == ["gpt-oss was groq another then"]
     assert reasons(runtime, expires=dt.date(2026, 1, 1)) == ["its evidence is too old: it expired on 2026-01-01"]
 

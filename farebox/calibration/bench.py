@@ -1,0 +1,154 @@
+"""The bench of a calibration: cases, targets and a scorer, the same in each process that takes part in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import NamedTuple
+
+from farebox.calibration.cases import Case, read_cases
+from farebox.calibration.results import Results, Tried
+from farebox.calibration.scoring import Scorer, scorer_of
+from farebox.calibration.subjects import Subject, find_subject, paid_for, try_once
+from farebox.runtime import Runtime
+from pricing.errors import UsageError
+from tasks.pins import Pin
+from tasks.prompts import Prompt
+from tasks.route_locks import model_of
+from tasks.steps import here
+from tasks.targets import Target
+
+AT_ONCE = 16
+"""Cases asked at once by a process: no more of them are lost with it."""
+_LOOK_SECONDS = 0.1
+"""Between two looks whether another calibration has got the score of a case that it asks about."""
+
+
+class Chosen(NamedTuple):
+    """What is calibrated on what: see the flow's parameters."""
+
+    operation: str
+    cases: str
+    scorer: str = ""
+    most: int = 0
+    best: str = ""
+
+
+@dataclass
+class Bench:
+    """What a calibration needs; ``best`` names the target that all are compared with."""
+
+    runtime: Runtime
+    subject: Subject
+    cases: Sequence[Case]
+    scorer: Scorer
+    prompt: Prompt
+    targets: Mapping[str, Target]
+    best: str
+    results: Results
+    _room: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(AT_ONCE), repr=False)
+
+    @classmethod
+    def of(cls, runtime: Runtime, what: Chosen) -> Bench:
+        """The bench of an operation, with the first of a file's cases or all of them.
+
+        Raises:
+            UsageError: there is no such operation, scorer or target, or nothing to choose between.
+            SourceError: the cases cannot be read, or one does not fit the operation.
+        """
+        subject, cases = find_subject(what.operation), read_cases(Path(what.cases))
+        cases = cases[: what.most] if what.most else cases
+        for case in cases:
+            subject.arguments(case)
+        targets = {target.name: target for target in runtime.router.targets}
+        first = find_target(targets, what.best) if what.best else runtime.router.primary("premium").name
+        if len(targets) == 1:
+            raise UsageError(
+                f"There is only {first}: nothing is cheaper.", next_step="Declare more [[targets]] in farebox.toml."
+            )
+        named = what.scorer or _usual_scorer(subject, cases)
+        scoring = scorer_of(runtime, named, subject.automation, subject.operation)
+        results = Results(runtime.ledger.store, subject.key)
+        return cls(runtime, subject, cases, scoring, subject.prompt(cases[0]), targets, first, results)
+
+    def candidates(self) -> list[tuple[str, ...]]:
+        """Every other target, and each as the first of a cascade where a verifier tells a wrong answer."""
+        others = [name for name in self.targets if name != self.best]
+        cascades = [(name, self.best) for name in others] if self.subject.verified else []
+        return [*((name,) for name in others), *cascades]
+
+    def key(self, case: Case, target: str) -> str:
+        """Of a result: what was asked, of whom, and how it was scored."""
+        digest = case.digest(f"{self.scorer.version} {self.subject.verifier}")
+        return f"{digest}:{self.prompt.name}@{self.prompt.version}:{target} {model_of(self.targets[target])}"
+
+    def known(self) -> dict[str, dict[str, Tried]]:
+        """What was found so far, by target and case."""
+        found = self.results.read()
+        return {
+            target: {case.id: one for case in self.cases if (one := found.get(self.key(case, target)))}
+            for target in self.targets
+        }
+
+    def ask(self, number: int, target: str) -> Tried:
+        """Ask one target about one case, once and never again, in the step that is under way."""
+        case = self.cases[number]
+        claimed = Tried(key=self.key(case, target), run_id=here().run_id)
+        with self._room:
+            return self._known(claimed) or self._ask(case, target, claimed)
+
+    def _known(self, claimed: Tried) -> Tried | None:
+        """What is known of a case that somebody has asked about before; who asks about it right now is waited for."""
+        until = time.monotonic() + self.runtime.settings.turns.deadline_seconds * self.subject.step.max_turns
+        while (known := self.results.claim(claimed)) is not None:
+            lost = known.run_id == claimed.run_id or not self.results.under_way(known)
+            if lost or time.monotonic() >= until:
+                return known
+            time.sleep(_LOOK_SECONDS)
+        return None
+
+    def _ask(self, case: Case, target: str, claimed: Tried) -> Tried:
+        pin = Pin(self.subject.operation, self.targets[target])
+        whose = {"key": claimed.key, "run_id": claimed.run_id}
+        try:
+            tried = try_once(self.runtime, self.subject, case, pin, self.scorer)
+        except Exception:
+            self._put_down(paid_for(self.runtime, pin).model_copy(update=whose))
+            raise
+        return self._put_down(tried.model_copy(update=whose))
+
+    def _put_down(self, tried: Tried) -> Tried:
+        """What nothing was paid or learned for may be asked again."""
+        if tried.score is None and not tried.cost_nano:
+            self.results.give_back(tried)
+        else:
+            self.results.note(tried)
+        return tried.model_copy(update={"ended": True})
+
+
+def find_target(targets: Mapping[str, Target], name: str) -> str:
+    """The name of the target that somebody calls the best, by its name or its model's id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = [one for one, target in targets.items() if name in {one, target.model}]
+    if not found:
+        raise UsageError(
+            f"{name[:60]!r} is none of the targets.", next_step=f"The best is one of: {', '.join(targets)}."
+        )
+    return found[0]
+
+
+def _usual_scorer(subject: Subject, cases: Sequence[Case]) -> str:
+    if all(case.expected is not None for case in cases):
+        return "exact"
+    if subject.verified:
+        return "schema"
+    raise UsageError(
+        "Not every case says what is expected.",
+        next_step="Add `expected` to each, or score with --scorer judge or a function of yours.",
+    )
