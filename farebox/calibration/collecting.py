@@ -146,7 +146,7 @@ class _Expecting:
             best=runtime.router.primary("premium").name,
             stand_in=all(target.stand_in for target in runtime.router.targets),
             judged=judged_answers(runtime.replica, JUDGE, to_us(since)),
-            comparable=Comparable(inspect.signature(subject.function).return_annotation) if subject.verified else None,
+            comparable=Comparable(inspect.signature(subject.function).return_annotation) if subject.typed else None,
         )
 
     def source(self, call: CallNote | CapturedCall) -> str:

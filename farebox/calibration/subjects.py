@@ -68,14 +68,19 @@ class Subject:
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
+    @property
+    def typed(self) -> bool:
+        """Whether its answers have a schema."""
+        return self._signature.return_annotation not in {str, inspect.Signature.empty}
+
     @cached_property
     def verifier(self) -> str:
         """What tells a wrong answer without a model: the schema of its type, and its own function as it is written.
 
         Empty where there is neither.
         """
-        returns, own = self._signature.return_annotation, self.step.verify
-        typed = [] if returns in {str, inspect.Signature.empty} else [f"schema@{_digest(returns)}"]
+        own = self.step.verify
+        typed = [f"schema@{_digest(self._signature.return_annotation)}"] if self.typed else []
         return " ".join([*typed, *([f"{name_of(own)}@{fingerprint(own)}"] if own is not None else [])])
 
     @property
