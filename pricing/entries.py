@@ -19,7 +19,7 @@ from pricing import budgets, holds, schema
 from pricing.budgets import BudgetState, Refusal
 from pricing.facts import Completion, Intent, Turn, as_row
 from pricing.holds import Charge
-from pricing.hot import Hot
+from pricing.hot import Hot, one_trip
 from pricing.writer import Entry
 
 
@@ -32,16 +32,16 @@ _TURNS, _DECISIONS = _insert(schema.turns), _insert(schema.guard_decisions)
 _LANDED = Hot(sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt_id")))
 
 
-class _Apart(Exception):
-    """These entries cannot share a page."""
+class _WrittenOff(Exception):
+    """One of several attempts had been taken for lost: each is written alone."""
 
 
 def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[Any]:
     """Write entries together; their results in the same order."""
     page = _Page(entries)
-    page.land(connection)
-    page.move(connection)
-    page.note(connection)
+    with one_trip(connection):
+        page.write(connection)
+    page.check(connection)
     return [page.results.get(id(entry)) for entry in entries]
 
 
@@ -77,6 +77,13 @@ class End(Entry[float]):
     clock: Callable[[], int]
     page = staticmethod(write_page)
 
+    def __call__(self, connection: Connection) -> float:
+        """Write it alone: one that was taken for lost corrects what was written then."""
+        if holds.under_way(connection, self.intent.run_id, self.intent.attempt_id):
+            return Entry.__call__(self, connection)
+        holds.adjust(connection, self.row(), self.clock())
+        return 1.0
+
     def row(self) -> dict[str, Any]:
         """Of the attempt."""
         return as_row(self.intent) | as_row(self.completion)
@@ -97,58 +104,57 @@ class Tell(Entry[None]):
 
 
 class _Page:
-    """Entries that are written in one transaction."""
+    """Entries that are written in one transaction: as if all went well, and then it is looked whether it did."""
 
     def __init__(self, entries: Sequence[Entry[Any]]) -> None:
         self.results = dict[int, Any]()
         self._ends = [entry for entry in entries if isinstance(entry, End)]
-        self._begins = [entry for entry in entries if isinstance(entry, Begin)]
+        self._ended = _by_run(self._ends)
+        self._begun = _by_run([entry for entry in entries if isinstance(entry, Begin)])
         self._told = [entry for entry in entries if isinstance(entry, Tell)]
+        self._charges = dict[str, Any]()
+        self._asides = dict[str, Any]()
+        self._landed: Any = None
 
-    def land(self, connection: Connection) -> None:
-        """What is in flight becomes facts; one that is not any more was written off, and is corrected."""
-        if not self._ends:
-            return
-        landed = _LANDED.run_all(connection, [{"attempt_id": end.intent.attempt_id} for end in self._ends])
-        if landed == len(self._ends):
+    def write(self, connection: Connection) -> None:
+        """Move each run's hold, in the order in which everybody locks them; then what is in flight, and the facts."""
+        for run_id in sorted(self._ended.keys() | self._begun.keys()):
+            if ended := self._ended.get(run_id):
+                self._charges[run_id] = holds.charge(connection, run_id, [end.charge for end in ended])
+            if begun := self._begun.get(run_id):
+                worst = sum(begin.intent.worst_nano for begin in begun)
+                self._asides[run_id] = holds.set_aside(connection, run_id, worst)
+        if self._ends:
+            self._landed = _LANDED.run_all(connection, [{"attempt_id": end.intent.attempt_id} for end in self._ends])
             _ATTEMPTS.run_all(connection, [end.row() for end in self._ends])
-        elif len(self._ends) == 1:
-            [end] = self._ends
-            holds.adjust(connection, end.row(), end.clock())
-            self.results[id(end)] = 1.0
-            self._ends = []
-        else:
-            raise _Apart
-
-    def move(self, connection: Connection) -> None:
-        """Charge each run's hold what its attempts cost, and set aside what those that begin can."""
-        ended = _by_run(self._ends)
-        begun = _by_run(self._begins)
-        for run_id in sorted(ended.keys() | begun.keys()):  # no two transactions lock holds in different orders
-            if run_id in ended:
-                share = holds.charge(connection, run_id, [end.charge for end in ended[run_id]])
-                self.results |= dict.fromkeys(map(id, ended[run_id]), share)
-            if run_id in begun:
-                self._set_aside(connection, run_id, begun[run_id])
-
-    def note(self, connection: Connection) -> None:
-        """Write down what is in flight now, and the turns that are over."""
-        if rows := [begin.row() for begin in self._begins if not self.results[id(begin)]]:
+        if rows := [begin.row() for begun in self._begun.values() for begin in begun]:
             _INFLIGHT.run_all(connection, rows)
         if self._told:
             _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
         if decisions := [decision for told in self._told for decision in told.decisions]:
             _DECISIONS.run_all(connection, decisions)
 
-    def _set_aside(self, connection: Connection, run_id: str, begins: list[Begin]) -> None:
-        """All of them where the hold has room for all; else each for itself, with the budgets behind it."""
-        if holds.set_aside(connection, run_id, sum(begin.intent.worst_nano for begin in begins)):
-            self.results |= {id(begin): [] for begin in begins}
-            return
-        for begin in begins:
+    def check(self, connection: Connection) -> None:
+        """Give the results, and deal with what did not go well."""
+        if self._ends and self._landed.rowcount != len(self._ends):
+            raise _WrittenOff
+        for run_id, ended in self._ended.items():
+            share = holds.charged(connection, run_id, [end.charge for end in ended], self._charges[run_id])
+            self.results |= dict.fromkeys(map(id, ended), share)
+        for run_id, begun in self._begun.items():
+            if self._asides[run_id].rowcount == 1:
+                self.results |= {id(begin): [] for begin in begun}
+            else:
+                self._draw(connection, run_id, begun)
+
+    def _draw(self, connection: Connection, run_id: str, begun: Sequence[Begin]) -> None:
+        """The hold has no room for all of them: each for itself, with the budgets behind it."""
+        for begin in begun:
             intent = begin.intent
             begin.soft.clear()
             drawn = holds.draw(connection, run_id, intent.operation, intent.worst_nano)
+            if drawn.refusals:
+                _LANDED.run(connection, {"attempt_id": intent.attempt_id})
             if drawn.taken:
                 begin.soft.extend(budgets.newly_soft(connection, drawn.taken, begin.clock()))
             self.results[id(begin)] = drawn.refusals

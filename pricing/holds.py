@@ -124,9 +124,11 @@ def open_hold(
     return []
 
 
-def set_aside(connection: Connection, run_id: str, worst: Nano) -> bool:
-    """Set ``worst`` aside for attempts of a run; false where the hold has no room, or budgets of operations count."""
-    return bool(_SET_ASIDE.run(connection, {"run": run_id, "worst": worst}).rowcount == 1)
+def set_aside(connection: Connection, run_id: str, worst: Nano) -> Any:
+    """Set ``worst`` aside for attempts of a run: the cursor of one row, of none where the hold has no room or where
+    budgets of operations count.
+    """
+    return _SET_ASIDE.run(connection, {"run": run_id, "worst": worst})
 
 
 def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Drawn:
@@ -135,7 +137,7 @@ def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Dr
     Raises:
         RunExpired: the run has no hold any more.
     """
-    if set_aside(connection, run_id, worst):
+    if set_aside(connection, run_id, worst).rowcount == 1:
         return Drawn()
     hold = _hold(connection, run_id)
     if hold is None:
@@ -157,10 +159,15 @@ def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Dr
     return Drawn(taken=list(amounts))
 
 
-def charge(connection: Connection, run_id: str, ended: Sequence[Charge]) -> float:
-    """Turn what was set aside for attempts into what they cost; the share of the hold that is spent, 1 without one."""
+def charge(connection: Connection, run_id: str, ended: Sequence[Charge]) -> Any:
+    """Turn what was set aside for attempts into what they cost; the cursor is for :func:`charged`, which follows."""
     worst, cost = sum(one.worst for one in ended), sum(one.cost for one in ended)
-    rows = _CHARGE.run(connection, {"run": run_id, "worst": worst, "cost": cost}).fetchall()
+    return _CHARGE.run(connection, {"run": run_id, "worst": worst, "cost": cost})
+
+
+def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor: Any) -> float:
+    """What else a charge moves, on budgets; the share of the hold that is spent now, 1 without one."""
+    rows = cursor.fetchall()
     if not rows:
         return 1.0
     [(amount, used, by_operation)] = rows
@@ -220,7 +227,8 @@ def close_hold(
         intent: dict[str, Any] = json.loads(row.intent)
         fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
         connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
-        charge(connection, run_id, [Charge(intent["operation"], row.worst_nano, row.worst_nano)])
+        charges = [Charge(intent["operation"], row.worst_nano, row.worst_nano)]
+        charged(connection, run_id, charges, charge(connection, run_id, charges))
     connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
     hold = _hold(connection, run_id)
     run = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one()
@@ -286,6 +294,13 @@ def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
         table.budget_id.in_(json.loads(settled)), (table.scope != "operation") | (table.key == fact["operation"])
     )
     budgets.move(connection, list(connection.execute(concerned.order_by(table.budget_id)).scalars()), spent=delta)
+
+
+def under_way(connection: Connection, run_id: str, attempt_id: str) -> bool:
+    """Whether an attempt still is; if so nobody can settle its run before this transaction ends."""
+    if _hold(connection, run_id) is None:
+        return False
+    return connection.execute(sa.select(_I.run_id).where(_I.attempt_id == attempt_id)).one_or_none() is not None
 
 
 def budget_ids(connection: Connection, run_id: str, operation: str | None = None) -> list[str]:

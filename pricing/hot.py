@@ -2,11 +2,13 @@
 
 SQLAlchemy compiles them for the database at hand, so that they say the same on SQLite and on Postgres. What it does
 around each execution (keys of its cache, binding, result objects) takes several times as long as the execution does.
+Those that do not wait for each other's results go to a server together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -15,6 +17,15 @@ from sqlalchemy.engine import Connection
 
 Values: TypeAlias = dict[str, Any]
 Statement: TypeAlias = sa.Insert | sa.Update | sa.Delete | sa.Select[Any]
+
+
+def one_trip(connection: Connection) -> AbstractContextManager[object]:
+    """What is run inside goes to a server in one go; cursors know their rows, and errors are raised, once it ends."""
+    if connection.dialect.name == "sqlite":
+        return nullcontext()
+    driver: Any = connection.connection.driver_connection
+    pipeline: AbstractContextManager[object] = driver.pipeline()
+    return pipeline
 
 
 class Hot:
@@ -39,15 +50,15 @@ class Hot:
         cursor.execute(text, bind(values))
         return cursor
 
-    def run_all(self, connection: Connection, values: Sequence[Values]) -> int:
-        """Execute it for each of several; how many rows it concerned in all."""
+    def run_all(self, connection: Connection, values: Sequence[Values]) -> Any:
+        """Execute it for each of several; the driver's cursor, for how many rows it concerned in all."""
         text, bind = self._for(connection)
         cursor = connection.connection.cursor()
         if len(values) == 1:
             cursor.execute(text, bind(values[0]))
         else:
             cursor.executemany(text, list(map(bind, values)))
-        return int(cursor.rowcount)
+        return cursor
 
     def _for(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
         name = connection.dialect.name

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pricing import schema, store_faults
 from pricing.at_once import AtOnce, WouldWait
 from pricing.errors import LedgerAway, LedgerError, LedgerUnusable
-from pricing.hot import Hot
+from pricing.hot import Hot, one_trip
 from pricing.locks import Gate, file_lock
 from pricing.writer import Writer
 from pricing.written import Written
@@ -41,6 +42,22 @@ _LEAVE_MARK = Hot(
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
+
+
+@dataclass(slots=True)
+class _Mark:
+    """By which a transaction is known to be committed. Its number would not do: what a server had not yet written down
+    when it died, it gives to others afterwards.
+    """
+
+    key: str
+    value: str
+    left: bool = False
+
+    def leave(self, connection: Connection) -> None:
+        """Leave it in the transaction."""
+        self.left = True
+        _LEAVE_MARK.run(connection, {"key": self.key, "value": self.value})
 
 
 class Store:
@@ -70,11 +87,12 @@ class Store:
         self._reading = threading.local()
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, mark: _Mark | None = None) -> Iterator[Connection]:
         """A transaction that writes; committed at the end, rolled back on an error.
 
         Every commit survives the death of the process. ``durable`` ones survive a power cut too (SQLite's
         ``synchronous=FULL``; Postgres always does); they also make durable whatever was committed before them.
+        On Postgres it leaves its ``mark``, if it has one.
         """
         with self._translated(), self._turn_to_write(), self._connect() as connection:
             connection.begin()  # SQLAlchemy's own account; what is run on the driver's cursor does not begin it
@@ -86,7 +104,10 @@ class Store:
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
+            with one_trip(connection):
+                if mark is not None and not self.is_sqlite:
+                    mark.leave(connection)
+                connection.commit()
 
     def transact(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Run ``work`` in a write transaction, and again when the server goes away under it: exactly once in the end.
@@ -95,14 +116,12 @@ class Store:
         """
         deadline = time.monotonic() + self._busy_seconds
         while True:
-            mark = None
+            mark = self._new_mark()
             try:
-                with self.write(durable=durable) as connection:
+                with self.write(durable=durable, mark=mark) as connection:
                     result = work(connection)
-                    if not self.is_sqlite:
-                        mark = self._mark(connection)
             except LedgerAway:
-                if mark is not None and self._bears(mark):
+                if mark.left and self._bears(mark):
                     return result
                 if time.monotonic() >= deadline:
                     raise
@@ -197,22 +216,18 @@ class Store:
         with connection:
             yield connection
 
-    def _mark(self, connection: Connection) -> dict[str, str]:
-        """Leave a mark of this transaction, in this thread's own row. A transaction's number would not do: what a
-        server had not yet written down when it died, it gives to others afterwards.
-        """
+    def _new_mark(self) -> _Mark:
+        """For one transaction of this thread, in the thread's own row."""
         own = self._own
         own.key = getattr(own, "key", None) or f"{_MARK}{uuid.uuid4().hex}"
         own.count = getattr(own, "count", 0) + 1
-        mark = {"key": own.key, "value": f"{time.time():.0f} {own.count}"}
-        _LEAVE_MARK.run(connection, mark)
-        return mark
+        return _Mark(own.key, f"{time.time():.0f} {own.count}")
 
-    def _bears(self, mark: dict[str, str]) -> bool:
+    def _bears(self, mark: _Mark) -> bool:
         """Whether the transaction that left the mark was committed; waits for it if the server is not yet done."""
         with self.write() as connection:
-            left = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark["key"]).with_for_update()
-            return connection.execute(left).scalar_one_or_none() == mark["value"]
+            found = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark.key).with_for_update()
+            return connection.execute(found).scalar_one_or_none() == mark.value
 
     def _opened(self) -> Engine:
         if self._engine is None:

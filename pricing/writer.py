@@ -133,22 +133,30 @@ class Writer:
                     batch, taken = batch + more, taken + 1
                 if not self._commit(batch):
                     for written in batch:
-                        self._commit([written])
+                        self._commit_alone(written)
             else:
                 item()
             self._done += taken
 
     def _commit(self, batch: Batch) -> bool:
-        """Whether the batch was dealt with: committed, or failed for a reason that is every work's, and all know it."""
+        """Whether the batch was dealt with: committed, or failed since the ledger is busy, and all know it."""
         try:
             results = self._transact(lambda connection: _results(connection, batch))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            if len(batch) > 1 and not isinstance(error, LedgerBusy):
-                return False
+        except LedgerBusy as error:
             wake(chain.from_iterable(written.fail(error) for written in batch))
-            return True
-        _tell(batch, results)
+        except BaseException:  # noqa: BLE001 - each is run again, and whoever waits for it is told
+            return False
+        else:
+            _tell(batch, results)
         return True
+
+    def _commit_alone(self, written: Written[Any]) -> None:
+        try:
+            result = self._transact(written.work)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            wake(written.fail(error))
+        else:
+            wake(written.end(result))
 
 
 def _wrote(at_once: Commit, batch: Batch) -> bool:
