@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 _CLOSED_TYPES = frozenset({"boolean", "integer", "null"})
+_DEEPEST = 8
 _CLOSED_FORMATS = frozenset({"date", "time", "date-time", "uuid"})
 
 
@@ -21,6 +22,11 @@ class Comparable:
     def __init__(self, returns: Any) -> None:
         self._type: TypeAdapter[Any] = TypeAdapter(returns)
         self._schema = self._type.json_schema(mode="serialization")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is such a part at all."""
+        return self._has(self._schema)
 
     def part(self, answer: Any) -> Any:
         """Of an answer as JSON; None where it has no such part, or is none of the type (any more)."""
@@ -39,12 +45,18 @@ class Comparable:
         parts = {name: self._part(value.get(name), inner) for name, inner in schema.get("properties", {}).items()}
         return {name: part for name, part in parts.items() if part is not None} or None
 
-    def _closed(self, schema: Mapping[str, Any]) -> bool:
+    def _has(self, schema: Mapping[str, Any]) -> bool:
         schema = self._resolved(schema)
+        return self._closed(schema) or any(map(self._has, schema.get("properties", {}).values()))
+
+    def _closed(self, schema: Mapping[str, Any], depth: int = 0) -> bool:
+        schema = self._resolved(schema)
+        if depth > _DEEPEST:  # a type may hold itself
+            return False
         if options := schema.get("anyOf") or schema.get("oneOf"):
-            return all(map(self._closed, options))
+            return all(self._closed(option, depth + 1) for option in options)
         if schema.get("type") == "array":
-            return "items" in schema and self._closed(schema["items"])
+            return "items" in schema and self._closed(schema["items"], depth + 1)
         closed = schema.get("type") in _CLOSED_TYPES or schema.get("format") in _CLOSED_FORMATS
         return closed or "enum" in schema or "const" in schema
 

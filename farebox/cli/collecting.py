@@ -31,7 +31,7 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
         out: the file, .farebox/cases/AUTOMATION.OPERATION.jsonl if left out; never overwritten.
     """
     from farebox.calibration.collecting import collect as collected_from
-    from farebox.calibration.collecting import told, told_expected, write_cases
+    from farebox.calibration.collecting import told, told_expected, told_number, write_cases
     from farebox.calibration.subjects import find_subject
 
     runtime = get_runtime()
@@ -39,17 +39,18 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
     path = out or runtime.home / "cases" / f"{subject.automation}.{subject.operation}.jsonl"
     found = collected_from(runtime, subject, days, limit)
     write_cases(path, found.cases)
-    number = len(found.cases)
-    _say(f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days, {plural(number, 'case')} made.")
-    if found.left_out:
-        _say(f"Left out: {told(found.left_out)}.")
-    _say(told_expected(found))
     near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    _say(f"Written to {near}, readable by you only. Look it over before you commit it: it holds what people wrote.")
-    _say("Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.")
+    made = plural(len(found.cases), "case")
+    said = [f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days: {made}. {told_number(found)}"]
+    said += [f"Left out: {told(found.left_out)}."] if found.left_out else []
+    said += [
+        told_expected(found),
+        "Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.",
+        f"Written to {near}, readable by you only: look it over before you commit it, it holds what people wrote.",
+    ]
+    for line in said:
+        _out.print(line, markup=False)
     judge = "" if found.compared else " --scorer judge"
-    _say(f"Next: farebox calibrate {found.key} --cases {near}{judge}")
-
-
-def _say(text: str) -> None:
-    _out.print(text, markup=False, soft_wrap=True)
+    _out.print(f"Next: farebox calibrate {found.key} --cases {near}{judge}", markup=False, soft_wrap=True)
+    if judge and runtime.guards.judge(subject.automation, subject.operation) is None:
+        _out.print("That takes a judge: declare [guards.judge] with criteria in farebox.toml.", markup=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from farebox import Agent, ask, automation, llm_task, plan
 from farebox.calibration import collecting
@@ -279,6 +279,11 @@ def test_only_what_two_right_answers_share_is_expected():
     assert Comparable(Whole).part(answer | {"urgent": "[EMAIL_1]"}) is None, "a mask is no answer"
     assert Comparable(Literal["x", "y"]).part("x") == "x"
     assert Comparable(list[str]).part(["x"]) is None
+    assert not Comparable(Endless).any
+
+
+class Endless(RootModel[list["Endless"]]):
+    """A type that holds itself."""
 
 
 def test_cases_are_never_written_over_another_file(tmp_path: Path):
@@ -307,7 +312,8 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path):
         assert told.code == 0, told.all
         path = ".farebox/cases/daily-digest.classify.jsonl"
         assert f"Next: farebox calibrate daily-digest/classify --cases {path}\n" in told.out
-        assert "8 of 8 say what is expected: 8 as sonnet, the best, answered then." in told.out, told.all
+        said = " ".join(told.out.split())
+        assert "8 of 8 say what is expected: 8 as sonnet, the best, answered then." in said, told.all
         assert len(read_cases(project.root / path)) == 8
         done = farebox(project.root, "calibrate", "daily-digest/classify", "--cases", path, "--margin", "0.5")
         assert done.code == 0, done.all
