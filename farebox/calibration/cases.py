@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pricing.errors import SourceError
 
+_NEXT = "Give a file of JSON lines as docs/calibration.md shows; `farebox cases collect` makes one of recorded runs."
+
 
 class Case(BaseModel):
     """One case. ``expected`` is compared with the answer, field by field where it is an object."""
@@ -42,7 +44,7 @@ def read_cases(path: Path) -> list[Case]:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise SourceError(f"{path} cannot be read ({why}).", next_step="Give a file of JSON lines.") from None
+        raise SourceError(f"{path} cannot be read ({why}).", next_step=_NEXT) from None
     cases: dict[str, Case] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -62,5 +64,5 @@ def read_cases(path: Path) -> list[Case]:
             )
         cases[case.id] = case
     if not cases:
-        raise SourceError(f"{path} has no case.", next_step="Write some: docs/calibration.md shows how.")
+        raise SourceError(f"{path} has no case.", next_step=_NEXT)
     return list(cases.values())

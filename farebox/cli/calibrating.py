@@ -52,7 +52,10 @@ def calibrate(
         json: print JSON.
     """
     if (cases is None) == (outcomes is None):
-        raise UsageError("There is nothing to calibrate on, or two things.", next_step="Give --cases or --outcomes.")
+        raise UsageError(
+            f"There is {'nothing' if cases is None else 'two things'} to calibrate on.",
+            next_step=f"Give --cases FILE, which `farebox cases collect {operation[:60]}` makes, or --outcomes FILE.",
+        )
     if outcomes is not None:
         from farebox.calibration.replaying import replay
 
