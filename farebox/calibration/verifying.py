@@ -64,18 +64,27 @@ def _flipped(runtime: Runtime, lock: LockedRoute) -> Iterator[str]:
 
 
 def _cost_now(runtime: Runtime, lock: LockedRoute, one: LockedCandidate) -> Nano | None:
-    """Of a cascade nearly all is spent at its first target: it moves as that one's price."""
-    first = next((single for single in lock.candidates if single.route == one.route[:1]), None)
-    target = next((target for target in runtime.router.targets if target.name == one.route[0]), None)
-    if first is None or target is None or not first.tokens:
+    """At today's rates; of a cascade, what its first target takes and, as often as before, the second."""
+    moved = [_moved(runtime, lock, name) for name in one.route]
+    if None in moved:
         return None
-    usage = Usage(round(1000 * first.tokens["input"]), round(1000 * first.tokens["output"]))
+    (first, now), *then = (cost for cost in moved if cost is not None)
+    return round(now + sum((one.cost - first) * later / cost for cost, later in then if cost))
+
+
+def _moved(runtime: Runtime, lock: LockedRoute, name: str) -> tuple[Nano, float] | None:
+    """What a case cost at one target, and what it costs now: it moves as the price of its tokens did."""
+    single = next((single for single in lock.candidates if single.route == (name,)), None)
+    target = next((target for target in runtime.router.targets if target.name == name), None)
+    if single is None or target is None or not single.tokens:
+        return None
+    usage = Usage(round(1000 * single.tokens["input"]), round(1000 * single.tokens["output"]))
     then = datetime(lock.date.year, lock.date.month, lock.date.day, 23, 59, tzinfo=UTC)
     try:
         was, price = (runtime.rates.price(target.model, target.provider, usage, at) for at in (then, None))
     except UnknownPrice:
         return None
-    return round(one.cost * price / was) if was else one.cost
+    return single.cost, single.cost * price / was if was else single.cost
 
 
 def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:

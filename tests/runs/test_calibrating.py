@@ -20,8 +20,10 @@ from farebox.calibration.running import bench_of
 from farebox.calibration.verifying import stale
 from farebox.gate import price_run
 from farebox.runtime import Runtime
+from farebox.sources import load_tickets
 from flows.audit_answers import audit_answers, judge
 from flows.calibrate import calibrate
+from flows.support_triage import support_triage
 from pricing import schema
 from pricing.errors import TurnFailed, UsageError
 from tasks.pins import pin_of
@@ -163,6 +165,27 @@ def repository(project: Project, count: int = 40) -> Project:
     cases = (REPOSITORY / "flows" / "cases" / "classify.jsonl").read_text("utf-8").splitlines()
     (project.root / "cases.jsonl").write_text("\n".join(cases[:count]), "utf-8")
     return project
+
+
+def test_a_lock_covers_an_agents_turns_in_runs_and_in_quotes(tmp_path: Path, sandbox: Sandbox):
+    project = make_project(tmp_path / "project", sandbox.url, targets=TWO)
+    (project.root / "flows").symlink_to(REPOSITORY / "flows")
+    tickets = load_tickets(str(REPOSITORY / "flows" / "data" / "tickets.csv"))
+    cases = [
+        {"id": f"{n}", "inputs": {"ticket": {**ticket.model_dump(mode="json"), "subject": f"{ticket.subject} {n}"}}}
+        for n, ticket in enumerate((tickets * 20)[:20])
+    ]
+    (project.root / "cases.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
+    with project.runtime_here() as runtime:
+        calibrate_run(runtime, "triage", "cases.jsonl", 0.5)
+        lock = lock_of(project, "support-triage/triage")
+        assert (lock.route, lock.covers) == (("gpt-oss",), ("tool_selection",))
+    with project.runtime_here() as runtime:
+        given = {"tickets": str(REPOSITORY / "flows" / "data" / "tickets.csv"), "quality": "fast"}
+        priced = price_run(runtime, automation_of(support_triage), given)
+        for operation in ("triage", "tool_selection"):
+            assert priced.routes[operation][0].reason.startswith("locked, light")
+        assert not priced.routes["reply"][0].reason.startswith("locked")
 
 
 CALIBRATE = """

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from farebox.calibration.verifying import stale
 from farebox.runtime import Runtime
 from pricing.reports.page import render_page
 from pricing.usage import Usage
-from tests.farebox.calibration.test_lockfile import DAY, locked
+from tests.farebox.calibration.test_lockfile import DAY, candidate, locked
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY, Project, make_project
 
@@ -65,6 +66,29 @@ def test_moved_rates_that_flip_the_choice_are_told(runtime: Runtime, monkeypatch
 
     monkeypatch.setattr(runtime.rates, "price", moved)
     assert reasons(runtime) == ["rates have moved: sonnet is cheaper now"]
+
+
+def test_a_cascade_moves_with_the_price_of_both_its_targets(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
+    """Most of what it costs may be spent at the second: at five times that one's price haiku alone is cheaper."""
+    usual = runtime.rates.price
+
+    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None = None) -> int:
+        return usual(model, provider, usage, at) * (5 if at is None and provider == "anthropic" else 1)
+
+    lock = good(runtime)
+    changed: dict[str, Any] = {
+        "route": ("gpt-oss", "sonnet"),
+        "models": (*lock.models, "anthropic claude-sonnet-4-5"),
+        "candidates": (
+            lock.reference,
+            candidate("gpt-oss", verdict="worse", cost=100_500),
+            candidate("gpt-oss", "sonnet", verdict="enough", cost=600_500),
+            candidate("haiku", verdict="spared", cost=900_000),
+        ),
+    }
+    assert reasons(runtime, **changed) == []
+    monkeypatch.setattr(runtime.rates, "price", moved)
+    assert reasons(runtime, **changed) == ["rates have moved: haiku is cheaper now"]
 
 
 def test_the_command_fails_where_one_is_stale(project: Project):
