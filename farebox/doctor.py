@@ -37,6 +37,8 @@ _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
 """AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 90
 _RETIRES_SOON_DAYS = 90
+_OF_A_LEASE = 0.25
+"""A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
 _SERVER_ERROR = 500
 
@@ -175,6 +177,26 @@ def check_clock(patient: Patient) -> Iterator[Finding]:
     state: State = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
     told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
     yield Finding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+
+
+def check_lease_clock(patient: Patient) -> Iterator[Finding]:
+    """Whether our clock agrees with the ledger's server, and so with other machines': leases go by it."""
+    store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
+    if store.is_sqlite:
+        return
+    try:
+        with store.read() as connection:
+            asked = time.time()
+            there = float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+    except FareboxError:  # it is told of as the ledger's
+        return
+    off = there - (asked + time.time()) / 2
+    if abs(off) < lease * _OF_A_LEASE:
+        yield Finding("lease clock", "ok", "agrees with the ledger's server")
+    else:
+        told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
+        step = "Let both keep their time (NTP), or raise holds.lease_seconds: runs that live could be settled as lost."
+        yield Finding("lease clock", "warn", told, step)
 
 
 def check_folder(patient: Patient) -> Iterator[Finding]:
@@ -331,6 +353,7 @@ CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_retirement,
     check_hosts,
     check_clock,
+    check_lease_clock,
     check_folder,
     check_ledger,
     check_replica,

@@ -26,6 +26,7 @@ from pricing.ledger import Ledger
 from pricing.locks import file_lock
 from pricing.money import USD
 from tests.pricing.reports.books import DAY, Books
+from tests.support.postgres import Postgres
 
 KEY = "sk-very-secret-0815"
 TARGETS = """
@@ -339,3 +340,15 @@ def test_the_archive_is_what_the_ledger_says(root: Path, monkeypatch: pytest.Mon
     assert one(examine(root), "archive").state == "fail"
     monkeypatch.setenv("FAREBOX_REPLICA__AFTER_RUNS", "false")
     assert one(examine(root), "archive").state == "skipped"
+
+
+def test_a_clock_that_is_off_the_ledgers_by_much_of_a_lease(
+    root: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+):
+    assert of(examine(root), "lease clock") == [], "SQLite has no clock of its own"
+    monkeypatch.setenv("FAREBOX_LEDGER_URL", postgres.database())
+    assert one(examine(root), "lease clock").state == "ok"
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 100)
+    found = one(examine(root), "lease clock")
+    assert (found.state, found.told) == ("warn", "is 100 s slow of the ledger's server, and a lease is 60 s")
