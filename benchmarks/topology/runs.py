@@ -26,6 +26,11 @@ class Ran:
     began: float | None
 
     @property
+    def never_started(self) -> bool:
+        """A worker took it, and no process of it is running."""
+        return self.state in {"Pending", "Submitting"}
+
+    @property
     def waited(self) -> float | None:
         """From the time it was scheduled for to its process reporting that it runs."""
         return None if self.started is None else self.started - self.due

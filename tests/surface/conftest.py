@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ import pytest
 
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
+from pricing.limits import Limit
+from pricing.money import parse_money
 from tests.support.command import Said, farebox
 from tests.support.project import REPOSITORY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DIGEST, TRIAGE = "daily-digest/daily", "support-triage/daily"
 PATIENCE = 120.0
 """Seconds that anything may take on a busy machine."""
 _BUSY = 503
@@ -107,6 +111,19 @@ class Surface:
         found: dict[str, Any] = self.api("GET", f"/deployments/name/{name}")
         return found
 
+    def default(self, deployment: str, **parameters: Any) -> None:
+        """Let its runs have these parameters, unless they are given others."""
+        known = self.deployment(deployment)
+        self.api("PATCH", f"/deployments/{known['id']}", json={"parameters": known["parameters"] | parameters})
+
+    def limit(self, automation: str, amount: str) -> None:
+        """What it may spend a day; ``none`` is as much as it declares itself."""
+        with closing(self.runtime()) as runtime:
+            if amount == "none":
+                runtime.limits.take_back("automation", automation, "day")
+            else:
+                runtime.limits.set(Limit("automation", automation, "day", parse_money(amount)))
+
     def run(self, deployment: str, **parameters: Any) -> str:
         """Trigger a run; its id."""
         known = self.deployment(deployment)
@@ -153,6 +170,8 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
             "PREFECT_SERVER_API_HOST": "127.0.0.1",
             "PREFECT_SERVER_API_PORT": str(port),
             "PREFECT_SERVER_UI_V2_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
             "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -178,12 +197,15 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def deployed(surface: Surface) -> Surface:
-    """With every deployment of prefect.yaml on it, and two workers; nothing is scheduled by itself."""
+    """With every deployment of prefect.yaml on it, and a worker. What runs has two documents or tickets to do."""
     said = surface.farebox("deploy")
     assert said.code == 0, said.all
     (surface.folder / "deployed.txt").write_text(said.out)
-    for name in ("worker-1", "worker-2"):
-        surface.worker(name)
+    surface.worker("worker")
+    surface.default(DIGEST, limit=2)
+    tickets = (REPOSITORY / "flows" / "data" / "tickets.csv").read_text().splitlines()
+    (surface.folder / "tickets.csv").write_text("\n".join(tickets[:3]))
+    surface.default(TRIAGE, tickets=str(surface.folder / "tickets.csv"))
     return surface
 
 

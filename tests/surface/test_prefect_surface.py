@@ -13,10 +13,9 @@ from farebox.runtime import Runtime
 from pricing import schema
 from tasks.sandbox import read_journal
 from tests.support.books import rows
-from tests.surface.conftest import Surface, until
+from tests.surface.conftest import DIGEST, TRIAGE, Surface, until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("surface")]
-DIGEST, TRIAGE = "daily-digest/daily", "support-triage/daily"
 
 
 def keep(page: Any, name: str) -> None:
@@ -69,6 +68,7 @@ def test_deploying_tells_what_each_quality_costs(deployed: Surface):
     assert "✓ daily-digest/daily" in told
     assert "fast ≈ $0.0" in told
     assert deployed.deployment(DIGEST)["entrypoint"] == "flows.daily_digest.daily_digest"
+    assert deployed.deployment(DIGEST)["pull_steps"] == [{"farebox.project.enter_project": {}}]
 
 
 def test_a_run_from_the_form_to_its_report(deployed: Surface, page: Any):
@@ -86,7 +86,7 @@ def test_a_run_from_the_form_to_its_report(deployed: Surface, page: Any):
 
 
 def test_a_run_that_no_budget_has_room_for_is_approved_by_one_and_refused_by_another(deployed: Surface, page: Any):
-    assert deployed.farebox("budgets", "set", "automation", "daily-digest", "day", "0.0001 USD").code == 0
+    deployed.limit("daily-digest", "0.0001 USD")
     approved = submit(page, deployed)
     told = deployed.ends_as(approved, "NeedsApproval")
     assert "choose Resume to decide" in told
@@ -99,7 +99,7 @@ def test_a_run_that_no_budget_has_room_for_is_approved_by_one_and_refused_by_ano
     runtime = deployed.runtime()
     decided = {row["run_id"]: (row["choice"], row["decided_by"]) for row in rows(runtime.ledger, schema.approvals)}
     assert decided == {approved: ("once", "Ana"), refused: ("refuse", "Ana")}
-    assert deployed.farebox("budgets", "set", "automation", "daily-digest", "day", "none").code == 0
+    deployed.limit("daily-digest", "none")
     runtime.close()
 
 
@@ -114,14 +114,14 @@ def test_a_schedule_fires_on_a_worker_and_what_cannot_fit_is_refused_before_it_s
     ])  # fmt: skip
     deployed.ends_as(fired, "Completed")
     assert "auto-scheduled" in deployed.api("GET", f"/flow_runs/{fired}")["tags"]
-    assert deployed.farebox("budgets", "set", "automation", "support-triage", "day", "0.0001 USD").code == 0
+    deployed.limit("support-triage", "0.0001 USD")
     said = deployed.farebox("schedule", "--hours", "240", "--refuse")
     assert "refused" in said.out, said.all
     cancelled = [run for run in deployed.runs("support-triage") if run["state"]["name"] == "OverBudget"]
     assert cancelled
     assert all("support-triage per day" in run["state"]["message"] for run in cancelled)
     assert all(run["run_count"] == 0 and not run["infrastructure_pid"] for run in cancelled), "no process was started"
-    assert deployed.farebox("budgets", "set", "automation", "support-triage", "day", "none").code == 0
+    deployed.limit("support-triage", "none")
 
 
 def test_a_worker_killed_within_a_run_loses_nothing_and_holds_nothing(deployed: Surface):
