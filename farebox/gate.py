@@ -22,7 +22,7 @@ from guardrails import messages
 from pricing.approvals import Approved, Decision, Question, lacking
 from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
-from pricing.errors import Blocked, LedgerError, OverBudget
+from pricing.errors import Blocked, LedgerError, OutOfCredits, OverBudget
 from pricing.facts import Run, RunOutcome
 from pricing.limits import applicable
 from pricing.money import Nano, format_money
@@ -205,7 +205,12 @@ class _Counter:
             priced = replace(priced, hold=min(priced.hold, approved.hold))
         run = asking(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
-        return _Tried(priced, run, rules, self._runtime.ledger.admit(run, rules, final=final, approved=approved))
+        try:
+            refusals = self._runtime.ledger.admit(run, rules, final=final, approved=approved)
+        except OutOfCredits as error:
+            facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
+            raise messages.over_budget(error, facts, self._runtime.settings.guards.messages) from None
+        return _Tried(priced, run, rules, refusals)
 
 
 def _too_dear(refusals: Sequence[Refusal]) -> str:

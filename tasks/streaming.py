@@ -24,12 +24,20 @@ class Sink:
         operation: of the turn, for its errors.
         guard: gives a text as it may be shown; raises ``Blocked``.
         emit: takes each piece.
+        too_late: the error of an answer in which something was found that had been handed on.
     """
 
-    def __init__(self, operation: str, guard: Callable[[str], Awaitable[str]], emit: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        operation: str,
+        guard: Callable[[str], Awaitable[str]],
+        emit: Callable[[str], None],
+        too_late: Callable[[], Blocked],
+    ) -> None:
         self._operation = operation
         self._guard = guard
         self._emit = emit
+        self._too_late = too_late
         self.vault: Vault | None = None
         self._arrived = ""
         self._shown = ""
@@ -67,12 +75,7 @@ class Sink:
         if len(safe) <= len(self._shown) and self._shown.startswith(safe):
             return
         if not safe.startswith(self._shown):
-            raise Blocked(
-                f"The answer of {self._operation!r} was stopped: a guard found something in what had been handed on.",
-                next_step="Ask without streaming: the whole answer is then checked before any of it is shown.",
-                reason="leak",
-                operation=self._operation,
-            )
+            raise self._too_late()
         piece, self._shown = safe[len(self._shown) :], safe
         self._emit(piece)
 

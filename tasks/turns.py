@@ -11,10 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from guardrails.pipeline import Guards
-from guardrails.verdicts import Decision, Exchange
+from guardrails.pipeline import Guards, Pipeline
+from guardrails.verdicts import Decision, Exchange, Fact, Reason
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
 from pricing.money import Nano
@@ -129,7 +129,8 @@ class Turns:
         kept = self.content.keeps(question.run.automation, question.operation)
         journey = Journey(question, self._limits, guards, self._factors(), kept=kept)
         if question.emit is not None:
-            journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit)
+            too_late = partial(_too_late, guards, question)
+            journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
         with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
             return await self._recorded(journey, span)
 
@@ -303,6 +304,12 @@ class Turns:
                 reason=reason,
             )
         )
+
+
+def _too_late(guards: Pipeline, question: Question[Any]) -> Blocked:
+    """The error of a streamed answer that a guard changes after part of it was handed on, in the team's words."""
+    facts: dict[str, Fact] = {"automation": question.run.automation, "operation": question.operation}
+    return guards.blocked(Reason.LEAK, facts | {"streamed": True})
 
 
 def _with_arguments(reply: ModelReply, arguments: Iterable[str]) -> tuple[ToolCall, ...]:

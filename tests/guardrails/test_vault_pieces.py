@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from guardrails.pii import mask_all
 from guardrails.vault import Vault
+from pricing.errors import Blocked
 from tasks.streaming import Sink
 
 VALUES = ("ada@example.com", "+44 20 7946 0958", "Ada Lovelace")
@@ -33,7 +34,7 @@ def streamed(vault: Vault, answer: str, cuts: list[int]) -> tuple[list[str], str
         return text
 
     async def run() -> None:
-        sink = Sink("chat", passing, pieces.append)
+        sink = Sink("chat", passing, pieces.append, lambda: Blocked("Nothing was found."))
         sink.vault = vault
         places = sorted({0, len(answer), *(cut % (len(answer) + 1) for cut in cuts)})
         for start, end in itertools.pairwise(places):

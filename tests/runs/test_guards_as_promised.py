@@ -11,9 +11,10 @@ import pytest
 
 from farebox import Agent, ask, automation, llm_task, plan
 from guardrails import pii
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+from guardrails.pipeline import Guarded
+from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, redact
 from pricing import schema
-from pricing.errors import Blocked, FareboxError, OverBudget
+from pricing.errors import Blocked, FareboxError, OutOfCredits, OverBudget
 from pricing.reports.guard_report import guard_report
 from tests.support.books import rows
 from tests.support.command import farebox
@@ -61,6 +62,30 @@ def tools(text: str) -> str:
 @automation(price="1 credit", plan=plan(chat, input_tokens=900, output_tokens=90, calls=9))
 def letters() -> None:
     """Never called: the tests ride it."""
+
+
+@dataclass(frozen=True)
+class LateGuard:
+    """Finds something in the first word once it has read on."""
+
+    name: ClassVar[str] = "late"
+    version: ClassVar[str] = "1"
+    direction: ClassVar[Direction] = "output"
+    rank: ClassVar[int] = 5
+
+    def check(self, exchange: Exchange) -> Verdict:
+        changed = tuple(f"_{text}" for text in exchange.texts)
+        return redact(changed, Reason.LEAK, ()) if "late" in exchange.texts[0] else allow()
+
+
+@llm_task(operation="streamed", max_turns=9, guards=[Guarded(LateGuard())])
+def streamed(text: str) -> str:
+    return "".join(ask.stream("say.j2", text=text))
+
+
+@automation(price="1 credit", plan=plan(streamed, input_tokens=900, output_tokens=90, calls=9))
+def paid(user: str) -> None:
+    """Never called either."""
 
 
 @pytest.fixture
@@ -198,6 +223,30 @@ def test_a_budgets_refusal_is_in_them_too(tmp_path: Path, echo: Echo):
         with pytest.raises(OverBudget, match="letters was not started") as refused, riding(runtime, letters, {}):
             chat.fn("hello")
         assert "budget.j2" in str(refused.value.fields["template_error"])
+
+
+def test_so_is_a_wallets_and_what_a_stream_had_handed_on(tmp_path: Path, echo: Echo):
+    words = tmp_path / "project" / "words"
+    words.mkdir(parents=True)
+    (words / "budget.j2").write_text(
+        "{% block message %}{{ automation }}: {{ wallet }} hat {{ available_credits }} von {{ asked_credits }}.{% endblock %}"
+        "{% block next_step %}{{ do }}{% endblock %}"
+    )
+    (words / "leak.j2").write_text(
+        "{% block message %}{% if streamed is defined %}{{ automation }}/{{ operation }}: zu spät.{% endif %}{% endblock %}"
+        "{% block next_step %}Ohne Strom fragen.{% endblock %}"
+    )
+    with project(tmp_path, echo, '[guards]\nmessages = "words"\n') as runtime:
+        runtime.wallets.grant("user:ana", 1)
+        with riding(runtime, paid, {"user": "ana"}), pytest.raises(Blocked) as blocked:
+            streamed.fn("one two three four and then something late of which there is more to say")
+        assert (blocked.value.message, blocked.value.next_step) == ("paid/streamed: zu spät.", "Ohne Strom fragen.")
+        assert blocked.value.fields["reason"] == "leak"
+        with pytest.raises(OutOfCredits) as refused, riding(runtime, paid, {"user": "ana"}):
+            streamed.fn("hello")
+        assert refused.value.message == "paid: user:ana hat 0 von 1."
+        assert refused.value.next_step.startswith("Grant it more")
+        assert refused.value.fields["wallet"] == "user:ana"
 
 
 def test_they_are_in_prefects_state_and_on_the_command_line(tmp_path: Path, echo: Echo):
