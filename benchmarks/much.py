@@ -108,7 +108,7 @@ def fill(replica: Replica, store: Store, turns: int) -> None:
     """A replica with such a history in its tables, rolled up; its ledger stays empty."""
     import duckdb
 
-    from pricing import rollups
+    from pricing import cells, rollups
 
     replica.sync()
     runs = turns // TURNS
@@ -120,6 +120,8 @@ def fill(replica: Replica, store: Store, turns: int) -> None:
                     f"INSERT INTO facts.{table} BY NAME {select(table, low, min(runs, low + 200_000), runs)}"
                 )
         rollups.roll_up_tables(filled)
+        cells.count_decisions(filled, "facts.guard_decisions")
+        cells.close_days(filled)
 
 
 def archive(replica: Replica, store: Store, folder: Path, turns: int, segments: int) -> None:

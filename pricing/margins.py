@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pricing.money import Nano
 
@@ -45,7 +46,13 @@ def buffer(costs: Sequence[Nano], runs: int, percent: int) -> Buffer | None:
     mean = runs * sum(costs) / len(costs) if costs else 0
     if not mean:
         return None
-    dice = random.Random(_SEED)  # noqa: S311 - no secret is drawn
-    invoices = sorted(sum(dice.choices(costs, k=runs)) for _ in range(_DRAWS))
+    invoices = sorted(sum(map(costs.__getitem__, drawn)) for drawn in _draws(len(costs), runs))
     needed = max(0.0, invoices[round(_SAFE * _DRAWS) - 1] / mean - 1)
     return Buffer(runs, needed, sum(one * _FULL > mean * (_FULL + percent) for one in invoices) / _DRAWS)
+
+
+@cache
+def _draws(among: int, runs: int) -> list[list[int]]:
+    """Which past costs each invoice draws; the same for every automation that as many are known of."""
+    dice = random.Random(_SEED)  # noqa: S311 - no secret is drawn
+    return [dice.choices(range(among), k=runs) for _ in range(_DRAWS)]

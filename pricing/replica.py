@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pricing import duck, rollups, schema
+from pricing import cells, duck, rollups, schema
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.locks import file_lock
 from pricing.segments import Segment, missing, sealed, span
@@ -27,7 +27,7 @@ from pricing.transaction_ids import TransactionId
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SHAPE = 3
+SHAPE = 4
 """Changes when the replica's tables do: one of another shape is rebuilt."""
 _HELD = "Could not set lock"
 """How DuckDB begins to say that another process has a file open; a bare "lock" is also in each damaged "block"."""
@@ -160,18 +160,27 @@ class Replica:
             replica.begin()
             known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
             ends = rollups.newest_rows(replica)
-            rows = sum(self._copy_table(replica, ledger, table) for table in schema.FACTS)
+            rows = self._copy_tables(replica, ledger)
             if fresh:
                 rollups.roll_up_tables(replica)
             elif rows:
                 rollups.roll_up_since(replica, ends, all_sealed[: len(known)])
+            if rows:
+                end = ends["guard_decisions"]
+                cells.count_decisions(replica, f"facts.guard_decisions WHERE rowid > {end}")
             for number in range(len(known), len(all_sealed)):
                 _adopt(replica, all_sealed[: number + 1])
+            if rows or len(all_sealed) > len(known):
+                cells.close_days(replica)
             replica.commit()
         return Synced(rows, rebuilt=rebuilt or fresh, done=True)
 
-    def _copy_table(self, replica: DuckDBPyConnection, ledger: Connection, table: sa.Table) -> int:
-        [(mark,)] = replica.execute("SELECT mark FROM watermarks WHERE name = ?", [table.name]).fetchall()
+    def _copy_tables(self, replica: DuckDBPyConnection, ledger: Connection) -> int:
+        """Copy what is new of every table, and move the watermarks; how many rows that were."""
+        marks = dict(replica.execute("SELECT name, mark FROM watermarks").fetchall())
+        return sum(self._copy_table(replica, ledger, table, marks[table.name]) for table in schema.FACTS)
+
+    def _copy_table(self, replica: DuckDBPyConnection, ledger: Connection, table: sa.Table, mark: int) -> int:
         condition, new_mark = self._beyond(ledger, table, mark)
         columns = [table.c[name] for name in duck.columns(table)]
         found = ledger.execution_options(yield_per=duck.CHUNK).execute(
@@ -182,7 +191,8 @@ class Replica:
             duck.append(replica, table, chunk)
             rows += len(chunk)
             new_mark = max(new_mark, chunk[-1].seq) if self._store.is_sqlite else new_mark
-        replica.execute("UPDATE watermarks SET mark = ? WHERE name = ?", [new_mark, table.name])
+        if new_mark > mark:
+            replica.execute("UPDATE watermarks SET mark = ? WHERE name = ?", [new_mark, table.name])
         return rows
 
     def _beyond(self, ledger: Connection, table: sa.Table, mark: int) -> tuple[sa.ColumnElement[bool], int]:
@@ -223,6 +233,7 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     replica.execute("CREATE TABLE segments (ordinal BIGINT, folder VARCHAR, files VARCHAR)")
     duck.create_facts(replica)
     rollups.create_rollups(replica)
+    cells.create_cells(replica)
     replica.commit()
 
 
@@ -246,6 +257,10 @@ def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
     """Let the last of these segments stand for the rows it has."""
     segment = segments[-1]
     segment.check()
+    if segment.files["guard_decisions"][0]:
+        path = str(segment.path("guard_decisions")).replace("'", "''")
+        known = "SELECT seq FROM facts.guard_decisions"
+        cells.count_decisions(replica, f"read_parquet('{path}') WHERE seq NOT IN ({known})")  # noqa: S608
     for table, (rows, _) in segment.files.items():
         if rows:
             path = str(segment.path(table))

@@ -15,7 +15,7 @@ from pricing.segments import Segment, span
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_OF_RUNS = ("runs", "turns", "attempts", "adjustments", "settlements")
+_OF_RUNS = ("runs", "turns", "attempts", "adjustments", "settlements", "guard_decisions")
 """The tables of facts that are about one run each and are rolled up."""
 _ELSEWHERE = """
     SELECT count(*) FROM run_totals AS known SEMI JOIN touched USING (run_id)

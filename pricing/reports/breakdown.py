@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OF_RUNS = ("automation", "quality", "org", "user", "day")
 OF_COSTS = ("operation", "model", "target")
 BY = (*OF_RUNS, *OF_COSTS)
+_RUN_BY_RUN = {"org", "user", "day"}
 NOBODY = "–"
 """Where runs are of no organisation, or of no user."""
 
@@ -78,7 +79,8 @@ def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None)
     choice, of_runs = choice or Choice(), not set(wanted) & set(OF_COSTS)
     with reading(replica) as source:
         query = "breakdown_runs" if of_runs else "breakdown_costs"
-        rows = source.rows(query, by=list(wanted)) if choose(source, choice) else []
+        known = choose(source, choice, run_by_run=not _RUN_BY_RUN.isdisjoint(wanted))
+        rows = source.rows(query, by=list(wanted)) if known else []
     totals = {kind: sum(row["cost_nano"] for row in rows if row["stand_in"] == kind) for kind in (False, True)}
     lines = [_line(row, wanted, totals[row["stand_in"]], choice.zone) for row in rows]
     if wanted[:1] == ("day",):

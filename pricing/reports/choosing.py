@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from pricing.cells import DAY_US
 from pricing.clock import from_us, to_us
 from pricing.reports.reading import Reading
 from pricing.reports.run_lookup import check_automation
 
 _END_OF_TIME = 2**62
+_QUARTER_US = 900_000_000
 _UTC = ZoneInfo("UTC")
 
 
@@ -38,34 +40,57 @@ class Choice:
         return ", ".join(name for name in named if name is not None) or None
 
 
-def choose(source: Reading, choice: Choice) -> bool:
-    """Make the views ``chosen_runs``, ``chosen_costs`` and ``chosen_turns``, and the table ``quarters`` that tells
-    their days; whether anything was chosen.
+def choose(source: Reading, choice: Choice, *, run_by_run: bool = False) -> bool:
+    """Make the views ``chosen_…`` of the runs and of what they came to, and the table ``quarters`` that tells their days;
+    whether anything was chosen.
+
+    Args:
+        source: the replica.
+        choice: which runs.
+        run_by_run: sums are asked for by what only runs know: their moment, organisation or user.
 
     Raises:
         UsageError: no run of that automation is known.
     """
     check_automation(source, choice.automation)
+    since = to_us(choice.since) if choice.since else 0
+    until = to_us(choice.until) if choice.until else _END_OF_TIME
+    [closed] = source.rows("closed")
+    owned = choice.org is not None or choice.user is not None
+    days, quarters = (
+        (until, until) if apart else _whole(since, min(until, closed["until"]), unit) or (until, until)
+        for unit, apart in ((DAY_US, run_by_run or owned), (_QUARTER_US, owned or choice.automation is not None))
+    )
     source.set(
-        since=to_us(choice.since) if choice.since else 0,
-        until=to_us(choice.until) if choice.until else _END_OF_TIME,
+        since=since,
+        until=until,
         automation=choice.automation,
         org=choice.org,
         user=choice.user,
+        first_day=days[0],
+        after_days=days[1],
+        first_quarter=quarters[0],
+        after_quarters=quarters[1],
     )
     source.run("chosen")
     [span] = source.rows("chosen_span")
     if span["first"] is None:
         return False
-    source.run("chosen_days", midnights=_midnights(**span, zone=choice.zone), **span)
+    source.run("chosen_days", midnights=_midnights(**span, zone=choice.zone))
     return True
 
 
+def _whole(since: int, until: int, unit: int) -> tuple[int, int] | None:
+    """From where to where a period has whole days or quarters; None where it has none."""
+    low, high = -(-since // unit) * unit, until // unit * unit
+    return (low, high) if low < high else None
+
+
 def _midnights(first: int, last: int, zone: ZoneInfo) -> list[int]:
-    """When each day from that of ``first`` to that of ``last`` begins; days may have 23 or 25 hours."""
+    """When each day from that of ``first`` to that of ``last`` begins, and the one after; days may have 23 or 25 hours."""
     day, end = (from_us(moment).astimezone(zone).date() for moment in (first, last))
     midnights = []
-    while day <= end:
+    while day <= end + timedelta(days=1):
         midnights.append(to_us(datetime.combine(day, time(), zone).astimezone(UTC)))
         day += timedelta(days=1)
     return midnights

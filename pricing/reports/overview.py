@@ -63,6 +63,7 @@ def overview(
 
 
 def _tables(source: Reading) -> Tables:
+    source.run("overview_spreads")
     tables = {name: source.rows(f"overview_{name}") for name in (*_OF_RUNS, *_OF_ALL)}
     tables["newest"] = source.rows("overview_newest", newest=_NEWEST)
     return tables

@@ -4,6 +4,17 @@ SELECT run_id, automation, quality, user_id, org_id, tags, stand_in, started_at
 FROM these_runs
 QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY seq) = 1;
 
+-- The days whose cells are no longer right: those that the runs were of, and are of now.
+CREATE TEMP TABLE IF NOT EXISTS touched_days (day BIGINT);
+
+INSERT INTO touched_days
+SELECT DISTINCT started_at // 86400000000 * 86400000000 AS day
+FROM (
+    SELECT started_at FROM whose
+    UNION ALL
+    SELECT started_at FROM run_totals WHERE run_id IN (SELECT run_id FROM whose)
+);
+
 CREATE OR REPLACE TEMP TABLE these_costs AS FROM corrected('these_attempts', 'these_adjustments');
 
 DELETE FROM run_costs WHERE run_id IN (SELECT run_id FROM whose);
@@ -36,6 +47,36 @@ SELECT
 FROM these_turns AS t
 JOIN whose ON whose.run_id = t.run_id
 LEFT JOIN (SELECT DISTINCT turn_id FROM these_attempts WHERE hop > 0) AS moved ON moved.turn_id = t.turn_id
+GROUP BY ALL
+ORDER BY whose.started_at;
+
+-- The reason of the first attempt at a hop ends with the target before: "timeout at haiku".
+DELETE FROM run_moves WHERE run_id IN (SELECT run_id FROM whose);
+
+INSERT INTO run_moves
+WITH hops AS (
+    SELECT
+        run_id, turn_id, hop,
+        regexp_extract(arg_min(reason, ordinal), ' at (\S+)$', 1) AS origin,
+        max(target) AS target, bool_or(outcome = 'ok') AS answered
+    FROM these_attempts
+    WHERE hop > 0
+    GROUP BY ALL
+)
+SELECT whose.*, origin, target, answered, count(*) AS turns
+FROM hops
+JOIN whose USING (run_id)
+WHERE origin <> ''
+GROUP BY ALL
+ORDER BY whose.started_at;
+
+DELETE FROM run_guards WHERE run_id IN (SELECT run_id FROM whose);
+
+INSERT INTO run_guards
+SELECT whose.*, d.guard, d.mode, d.action, d.reason, count(*) AS times
+FROM these_guard_decisions AS d
+JOIN whose ON whose.run_id = d.run_id
+WHERE d.action <> 'allow'
 GROUP BY ALL
 ORDER BY whose.started_at;
 

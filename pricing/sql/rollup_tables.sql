@@ -27,6 +27,20 @@ CREATE TABLE run_turns (
     turns BIGINT, asked BIGINT, fell_back BIGINT, repaired BIGINT, saved_nano BIGINT
 );
 
+-- From which target a run's turns went on to which, and whether that one answered.
+CREATE TABLE run_moves (
+    run_id VARCHAR, automation VARCHAR, quality VARCHAR, user_id VARCHAR, org_id VARCHAR, tags VARCHAR,
+    stand_in BOOLEAN, started_at BIGINT,
+    origin VARCHAR, target VARCHAR, answered BOOLEAN, turns BIGINT
+);
+
+-- What guards did in a run other than allow.
+CREATE TABLE run_guards (
+    run_id VARCHAR, automation VARCHAR, quality VARCHAR, user_id VARCHAR, org_id VARCHAR, tags VARCHAR,
+    stand_in BOOLEAN, started_at BIGINT,
+    guard VARCHAR, mode VARCHAR, action VARCHAR, reason VARCHAR, times BIGINT
+);
+
 -- The last attempts of each target: as many as a report looks back on, and as many that were answered.
 CREATE TABLE last_attempts (
     target VARCHAR, provider VARCHAR, model VARCHAR, stand_in BOOLEAN, outcome VARCHAR, duration_us BIGINT,

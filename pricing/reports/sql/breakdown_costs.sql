@@ -18,6 +18,6 @@ SELECT
     sum(unknown_nano)::BIGINT AS unknown_nano,
     sum(saved_nano)::BIGINT AS caching_nano
 FROM chosen_costs
-JOIN quarters ON quarter = started_at // 900000000
+LEFT JOIN quarters ON quarter = started_at // 900000000
 GROUP BY ALL
 ORDER BY cost_nano DESC

@@ -17,6 +17,6 @@ SELECT
     count(*) FILTER (WHERE outcome = 'completed' AND charged_nano IS NULL) AS unpriced,
     coalesce(sum(charged_nano), 0)::BIGINT AS charged_nano
 FROM chosen_runs
-JOIN quarters ON quarter = started_at // 900000000
+LEFT JOIN quarters ON quarter = started_at // 900000000
 GROUP BY ALL
 ORDER BY cost_nano DESC

@@ -1,6 +1,6 @@
 SELECT
-    stand_in, outcome, count(*) AS runs, sum(cost_nano)::BIGINT AS spent_nano,
+    stand_in, outcome, sum(runs)::BIGINT AS runs, sum(cost_nano)::BIGINT AS spent_nano,
     coalesce(sum(charged_nano), 0)::BIGINT AS charged_nano
-FROM chosen_runs
+FROM chosen_totals
 GROUP BY ALL
 ORDER BY runs DESC, outcome

@@ -1,0 +1,2 @@
+-- Up to where there are cells.
+SELECT until FROM closed
