@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -76,7 +77,7 @@ def choose(source: Reading, choice: Choice, *, run_by_run: bool = False) -> bool
     [span] = source.rows("chosen_span")
     if span["first"] is None:
         return False
-    source.run("chosen_days", midnights=_midnights(**span, zone=choice.zone))
+    source.run("chosen_days", midnights=json.dumps(_midnights(**span, zone=choice.zone)))
     return True
 
 

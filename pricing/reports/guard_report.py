@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.clock import from_us
 from pricing.money import Nano
+from pricing.reports.choosing import Choice, choose
 from pricing.reports.plain import Plain
 from pricing.reports.quote_audit import wilson
 from pricing.reports.reading import reading
@@ -82,7 +83,7 @@ class Reviewable(Plain):
 
 @dataclass(frozen=True, slots=True)
 class GuardReport(Plain):
-    """``turns`` in all, and ``stopped`` of them per reason; context-limit hits are among these."""
+    """``turns`` of the runs that began ``since``, and ``stopped`` of them per reason; context-limit hits are among these."""
 
     since: datetime
     turns: int
@@ -92,13 +93,14 @@ class GuardReport(Plain):
 
 
 def guard_report(replica: Replica, since: int = 0) -> GuardReport:
-    """What guards did since a moment (microseconds since 1970).
+    """What guards did since a moment (microseconds since 1970), and what stopped turns of the runs that began since then.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
     with reading(replica) as source:
-        reasons = {row["reason"]: row["turns"] for row in source.rows("guards_reasons", since=since)}
+        choose(source, Choice(since=from_us(since)))
+        reasons = {row["reason"]: row["turns"] for row in source.rows("guards_reasons")}
         lines = source.rows("guards", since=since)
         leaks = source.rows("guards_leaks", since=since, most=_MOST_LEAKS)
     return GuardReport(

@@ -11,7 +11,7 @@ turned AS (
         run_id, sum(turns) AS turns, sum(asked) AS asked, sum(fell_back) AS fell_back, sum(repaired) AS repaired,
         sum(turns) FILTER (WHERE outcome = 'stored') AS stored
     FROM run_turns
-    WHERE automation = $automation
+    SEMI JOIN newest USING (run_id)
     GROUP BY run_id
 ),
 spent AS (
@@ -19,7 +19,7 @@ spent AS (
         run_id, sum(attempts) AS attempts, sum(input_tokens) AS input_tokens,
         sum(cache_read_tokens) AS cache_read_tokens
     FROM run_costs
-    WHERE automation = $automation
+    SEMI JOIN newest USING (run_id)
     GROUP BY run_id
 )
 SELECT
