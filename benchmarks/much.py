@@ -1,5 +1,5 @@
 """A history of any size, made by DuckDB itself: runs of a year, by many automations and organisations, ten turns each in
-three steps, of which one in fifty falls back and one in ten thousand is corrected later.
+three steps, each looked at by a guard; one in fifty falls back and one in ten thousand is corrected later.
 
 Every figure is a function of a row's number, so that the same history can be made again, in parts too.
 """
@@ -80,7 +80,7 @@ _FACTS = {
             CASE WHEN (hash(t) // 2)::BIGINT % 3 = 0 THEN 'redact' ELSE 'allow' END AS action,
             CASE WHEN (hash(t) // 2)::BIGINT % 3 = 0 THEN 'pii' END AS reason, ((hash(t) // 2)::BIGINT % 500)::BIGINT AS latency_us, 0 AS cost_nano,
             '[]' AS spans, started_at AS decided_at, NULL AS facts, turn_id
-        FROM turns WHERE (hash(t, 1) // 2)::BIGINT % 10 = 0 ORDER BY t""",
+        FROM turns ORDER BY t""",
     "adjustments": """
         SELECT
             t + 1 AS seq, turn_id || '-0' AS attempt_id, run_id, 'came back' AS reason, 900 AS input_tokens,
@@ -124,16 +124,18 @@ def fill(replica: Replica, store: Store, turns: int) -> None:
         cells.close_days(filled)
 
 
-def archive(replica: Replica, store: Store, folder: Path, turns: int, segments: int) -> None:
+def archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
     """The same history as archived segments of a ledger that has nothing else; the replica is built from them."""
     import json
 
     import duckdb
     import sqlalchemy as sa
 
+    from pricing.archive import RUNS
     from pricing.segments import TABLES, digest_of, folder_of
 
     runs = turns // TURNS
+    segments = -(-runs // RUNS)
     with store.read() as ledger:
         epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
     with duckdb.connect(":memory:") as memory:
@@ -152,7 +154,7 @@ def archive(replica: Replica, store: Store, folder: Path, turns: int, segments: 
                     names = ", ".join(f"{name}::{kind} AS {name}" for name, kind in duck.columns(table).items())
                     made = f"SELECT {names} FROM ({select(table.name, low, high, runs)})"
                 [(rows,)] = memory.execute(
-                    f"COPY ({made}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+                    f"COPY ({made}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"
                 ).fetchall()
                 files[table.name] = (rows, digest_of(path))
             row = {"ordinal": number + 1, "runs": high - low, "before": LAST_US, "files": json.dumps(files)}

@@ -1,15 +1,18 @@
 """Every report on many turns, and the same questions put to Postgres: ``python -m benchmarks reports_at_scale``.
 
 First the questions that reports put to the replica, beside the same ones over the facts in Postgres with covering
-indexes; both must say the same. Then the reports themselves. A million turns by default, ten with ``--turns 10000000``.
+indexes; both must say the same. Then the reports themselves, each beside what Postgres took for those of its questions
+that were put to it: a report asks more. A million turns by default, ten with ``--turns 10000000``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,70 +20,103 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks import lab, much
-from pricing.clock import to_us
+from pricing import reports as face
 from pricing.replica import Replica
+from pricing.reports.breakdown import BY, OF_COSTS
+from pricing.reports.choosing import Choice, choose
+from pricing.reports.guard_report import guard_report
+from pricing.reports.quote_audit import quote_audits
+from pricing.reports.reading import Reading
+from pricing.reports.sales import sales
+from pricing.reports.symptoms import signs
+from pricing.reports.target_health import target_health
 from pricing.store import Store
 
 SAMPLES = 5
-MONTH = to_us(datetime(2026, 9, 1, tzinfo=UTC))
-YEAR = much.LAST_US - much.YEAR_US
+DAY_US = 86_400_000_000
+MONTH = much.LAST_US - 30 * DAY_US
 
 INDEXES = (
     "CREATE INDEX ON attempts (run_id) INCLUDE (cost_nano, operation, provider, model, hop, turn_id, input_tokens)",
     "CREATE INDEX ON attempts (operation, provider, model) INCLUDE (cost_nano, input_tokens, output_tokens, attempt_id)",
+    "CREATE INDEX ON attempts (hop) INCLUDE (run_id, turn_id, target, outcome, reason) WHERE hop > 0",
     "CREATE INDEX ON runs (started_at) INCLUDE (run_id, automation, org_id, p95_nano)",
     "CREATE INDEX ON runs (automation) INCLUDE (run_id, started_at)",
     "CREATE INDEX ON settlements (run_id) INCLUDE (outcome, ended_at, automation)",
     "CREATE INDEX ON turns (operation, outcome) INCLUDE (attempts)",
     "CREATE INDEX ON adjustments (attempt_id) INCLUDE (cost_delta_nano, run_id)",
+    "CREATE INDEX ON guard_decisions (decided_at) INCLUDE (guard, action, latency_us)",
 )
 _COSTS = """WITH costs AS (
     SELECT run_id, sum(cost_nano)::BIGINT AS cost_nano
     FROM (SELECT run_id, cost_nano FROM attempts UNION ALL SELECT run_id, cost_delta_nano FROM adjustments) AS all_of_it
     GROUP BY run_id
 ) """
+_MONTHS = f"""WITH chosen AS (SELECT run_id, org_id, automation, started_at FROM runs WHERE started_at >= {MONTH}),
+    costs AS (
+        SELECT run_id, sum(cost_nano)::BIGINT AS cost_nano FROM (
+            SELECT run_id, cost_nano FROM attempts JOIN chosen USING (run_id)
+            UNION ALL SELECT run_id, cost_delta_nano FROM adjustments JOIN chosen USING (run_id)) AS all_of_it
+        GROUP BY run_id
+    ) """
+_QUANTILES = """percentile_disc(0.5) WITHIN GROUP (ORDER BY cost_nano),
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY cost_nano)"""
 QUESTIONS = {
     "cost per automation per day": (
-        f"""SELECT automation, started_at // 86400000000 AS day, sum(cost_nano)::BIGINT FROM run_totals
-        WHERE started_at >= {YEAR} GROUP BY ALL ORDER BY ALL""",
+        f"""SELECT automation, started_at // {DAY_US} AS day, sum(cost_nano)::BIGINT FROM run_totals
+        GROUP BY ALL ORDER BY ALL""",
         _COSTS
-        + f"""SELECT automation, started_at / 86400000000 AS day, sum(cost_nano)::BIGINT FROM runs JOIN costs USING (run_id)
-        WHERE started_at >= {YEAR} GROUP BY 1, 2 ORDER BY 1, 2""",
+        + f"""SELECT automation, started_at / {DAY_US} AS day, sum(cost_nano)::BIGINT FROM runs JOIN costs USING (run_id)
+        GROUP BY 1, 2 ORDER BY 1, 2""",
+    ),
+    "the same of 30 days": (
+        f"""SELECT automation, started_at // {DAY_US} AS day, sum(cost_nano)::BIGINT FROM run_totals
+        WHERE started_at >= {MONTH} GROUP BY ALL ORDER BY ALL""",
+        _MONTHS
+        + f"""SELECT automation, started_at / {DAY_US} AS day, sum(cost_nano)::BIGINT FROM chosen JOIN costs USING (run_id)
+        GROUP BY 1, 2 ORDER BY 1, 2""",
     ),
     "run cost p50 and p95": (
         """SELECT automation, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
         GROUP BY automation ORDER BY automation""",
-        _COSTS
-        + """SELECT automation, percentile_disc(0.5) WITHIN GROUP (ORDER BY cost_nano),
-        percentile_disc(0.95) WITHIN GROUP (ORDER BY cost_nano) FROM runs JOIN costs USING (run_id)
-        GROUP BY automation ORDER BY automation""",
+        _COSTS + f"SELECT automation, {_QUANTILES} FROM runs JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
+    ),
+    "the same of 30 days by organisation": (
+        f"""SELECT org_id, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
+        WHERE started_at >= {MONTH} GROUP BY org_id ORDER BY org_id""",
+        _MONTHS + f"SELECT org_id, {_QUANTILES} FROM chosen JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
+    ),
+    "the same by organisation": (
+        """SELECT org_id, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
+        GROUP BY org_id ORDER BY org_id""",
+        _COSTS + f"SELECT org_id, {_QUANTILES} FROM runs JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
     ),
     "cost by operation × model": (
-        """SELECT operation, provider, model, sum(attempts)::BIGINT, sum(cost_nano)::BIGINT FROM run_costs
+        """SELECT operation, provider, model, sum(attempts)::BIGINT, sum(cost_nano)::BIGINT FROM chosen_costs
         GROUP BY ALL ORDER BY ALL""",
         """SELECT operation, provider, model, count(*), sum(cost_nano + coalesce(delta, 0))::BIGINT FROM attempts
         LEFT JOIN (SELECT attempt_id, sum(cost_delta_nano) AS delta FROM adjustments GROUP BY 1) AS late USING (attempt_id)
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
     ),
-    "month to date by organisation": (
-        f"""SELECT org_id, count(*), sum(cost_nano)::BIGINT FROM run_totals WHERE started_at >= {MONTH}
-        GROUP BY ALL ORDER BY ALL""",
-        f"""WITH chosen AS (SELECT run_id, org_id FROM runs WHERE started_at >= {MONTH}), costs AS (
-        SELECT run_id, cost_nano FROM attempts JOIN chosen USING (run_id)
-        UNION ALL SELECT run_id, cost_delta_nano FROM adjustments JOIN chosen USING (run_id))
-        SELECT org_id, count(DISTINCT run_id), sum(cost_nano)::BIGINT FROM chosen JOIN costs USING (run_id)
-        GROUP BY 1 ORDER BY 1""",
-    ),
     "turns by operation and outcome": (
-        "SELECT operation, outcome, sum(turns)::BIGINT FROM run_turns GROUP BY ALL ORDER BY ALL",
+        "SELECT operation, outcome, sum(turns)::BIGINT FROM chosen_turns GROUP BY ALL ORDER BY ALL",
         "SELECT operation, outcome, count(*) FROM turns GROUP BY 1, 2 ORDER BY 1, 2",
     ),
+    "fallbacks by target": (
+        "SELECT target, answered, sum(turns)::BIGINT FROM chosen_moves GROUP BY ALL ORDER BY ALL",
+        """SELECT target, answered, count(*) FROM (SELECT turn_id, hop, max(target) AS target, bool_or(outcome = 'ok') AS
+        answered FROM attempts WHERE hop > 0 GROUP BY 1, 2) AS hops GROUP BY 1, 2 ORDER BY 1, 2""",
+    ),
     "how many runs their p95 covered": (
-        """SELECT automation, count(*), count(*) FILTER (WHERE cost_nano <= p95_nano) FROM run_totals
+        """SELECT automation, sum(runs)::BIGINT, sum(covered)::BIGINT FROM chosen_totals
         WHERE outcome = 'completed' GROUP BY ALL ORDER BY ALL""",
         _COSTS
         + """SELECT runs.automation, count(*), count(*) FILTER (WHERE cost_nano <= p95_nano) FROM runs
         JOIN costs USING (run_id) JOIN settlements USING (run_id) WHERE outcome = 'completed' GROUP BY 1 ORDER BY 1""",
+    ),
+    "decisions by guard": (
+        "SELECT guard, action, sum(decisions)::BIGINT FROM day_decisions GROUP BY ALL ORDER BY ALL",
+        "SELECT guard, action, count(*) FROM guard_decisions GROUP BY 1, 2 ORDER BY 1, 2",
     ),
 }
 
@@ -115,70 +151,93 @@ def seconds(work: Callable[[], object], samples: int = SAMPLES) -> float:
     return median(lab.milliseconds(work) / 1000 for _ in range(samples))
 
 
-def questions(replica: Replica, store: Store | None) -> None:
-    rows = []
-    with replica.read() as duck, ExitStack() as stack:
-        postgres = stack.enter_context(store._opened().connect()) if store else None
-        if postgres is not None:
-            postgres.exec_driver_sql("SET work_mem = '256MB'")
+def questions(replica: Replica, store: Store) -> dict[str, float]:
+    """How long Postgres takes for each; both must say the same."""
+    rows, theirs_took = [], {}
+    with replica.read() as duck, store._opened().connect() as postgres:
+        postgres.exec_driver_sql("SET work_mem = '256MB'")
+        choose(Reading(duck), Choice())
         for name, (ours, theirs) in QUESTIONS.items():
-            own = seconds(lambda: duck.execute(ours).fetchall())  # noqa: B023
-            if postgres is None:
-                rows.append((name, f"{own:.3f}", "", ""))
-                continue
             lab.expect(list(map(tuple, postgres.exec_driver_sql(theirs))) == duck.execute(ours).fetchall())
+            own = seconds(lambda: duck.execute(ours).fetchall())  # noqa: B023
             other = seconds(lambda: postgres.exec_driver_sql(theirs).fetchall(), 3)  # noqa: B023
+            theirs_took[name] = other
             rows.append((name, f"{own:.3f}", f"{other:.3f}", f"{other / own:.0f} ×"))
     heads = ("", "replica, s", "Postgres, s", "ratio")
     lab.table(f"the same questions, {SAMPLES} times each", heads, rows, _sizes(replica, store))
+    return theirs_took
 
 
-def _sizes(replica: Replica, store: Store | None) -> list[str]:
+def _sizes(replica: Replica, store: Store) -> list[str]:
     notes = [f"The replica takes {replica.path.stat().st_size / 1e6:,.0f} MB."]
-    if store is not None:
-        with store.read() as connection:
-            size, indexes = (
-                connection.execute(sa.text(f"SELECT sum({what}(oid)) FROM pg_class WHERE relkind = 'r'")).scalar_one()
-                for what in ("pg_table_size", "pg_indexes_size")
-            )
-        notes.append(f"Postgres takes {float(size) / 1e6:,.0f} MB, its indexes {float(indexes) / 1e6:,.0f} MB.")
+    with store.read() as connection:
+        size, indexes = (
+            connection.execute(sa.text(f"SELECT sum({what}(oid)) FROM pg_class WHERE relkind = 'r'")).scalar_one()
+            for what in ("pg_table_size", "pg_indexes_size")
+        )
+    notes.append(f"Postgres takes {float(size) / 1e6:,.0f} MB, its indexes {float(indexes) / 1e6:,.0f} MB.")
     return notes
 
 
-def reports(replica: Replica) -> None:
-    """What the commands call, rendering left out."""
-    from pricing import reports as face
-    from pricing.reports.choosing import Choice
-    from pricing.reports.guard_report import guard_report
-    from pricing.reports.quote_audit import quote_audits
-    from pricing.reports.sales import sales
-    from pricing.reports.target_health import target_health
-
-    month = Choice(since=datetime.fromtimestamp((much.LAST_US - 30 * 86_400_000_000) / 1e6, UTC))
-    asked: dict[str, Callable[[], Any]] = {
-        "overview of all": lambda: face.overview(replica),
-        "overview of 30 days": lambda: face.overview(replica, month),
-        "the last 20 runs": lambda: face.runs(replica),
-        "report of one run": lambda: face.run_report(replica, "last"),
-        "audit of all quotes": lambda: quote_audits(replica),
-        "what an outcome sells for": lambda: sales(replica, "automation-1", "fast", stand_in=False),
-        "health of targets": lambda: target_health(replica),
-        "guards, 30 days": lambda: guard_report(replica, much.LAST_US - 30 * 86_400_000_000),
-        "guards, all": lambda: guard_report(replica),
+def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
+    """What the commands call, rendering left out; beside it how long Postgres took for the questions in each."""
+    month = Choice(since=datetime.fromtimestamp(MONTH / 1e6, UTC))
+    one = Choice(automation="automation-1")
+    overviewed = (
+        *("cost per automation per day", "run cost p50 and p95", "cost by operation × model"),
+        *("turns by operation and outcome", "fallbacks by target", "how many runs their p95 covered"),
+    )
+    by_model, by_runs = ("cost by operation × model",), ("run cost p50 and p95",)
+    asked: dict[str, tuple[Callable[[], Any], Sequence[str]]] = {
+        "overview of all": (lambda: face.overview(replica), overviewed),
+        "overview of 30 days": (lambda: face.overview(replica, month), ("the same of 30 days",)),
+        "overview of one automation": (lambda: face.overview(replica, one), ()),
+        "overview of one organisation": (lambda: face.overview(replica, Choice(org="org-1")), ()),
+        **{
+            f"breakdown by {by}": (
+                partial(face.breakdown, replica, [by]),
+                by_model if by in OF_COSTS else ("the same by organisation",) if by == "org" else by_runs,
+            )
+            for by in BY
+        },
+        "breakdown by org, 30 days": (
+            lambda: face.breakdown(replica, ["org"], month),
+            ("the same of 30 days by organisation",),
+        ),
+        "breakdown by org and operation": (lambda: face.breakdown(replica, ["org", "operation"]), ()),
+        "economics, 90 days": (
+            lambda: signs(replica, Choice(since=datetime.fromtimestamp((MONTH - 60 * DAY_US) / 1e6, UTC))),
+            (),
+        ),
+        "audit of all quotes": (lambda: quote_audits(replica), ("how many runs their p95 covered",)),
+        "what an outcome sells for": (lambda: sales(replica, "automation-1", "fast", stand_in=False), ()),
+        "guards, 30 days": (lambda: guard_report(replica, MONTH), ()),
+        "guards, all": (lambda: guard_report(replica), ("decisions by guard", "turns by operation and outcome")),
+        "health of targets": (lambda: target_health(replica), ()),
+        "the last 20 runs": (lambda: face.runs(replica), ()),
+        "report of one run": (lambda: face.run_report(replica, "last"), ()),
     }
-    rows = [(name, f"{seconds(work):.3f}") for name, work in asked.items()]
-    lab.table(f"reports, {SAMPLES} times each", ("", "s"), rows)
+    rows = []
+    for name, (work, put) in asked.items():
+        own, began = seconds(work), time.process_time()
+        work()
+        cpu = time.process_time() - began
+        other = sum(theirs[question] for question in put) if theirs and put else None
+        told = ("", "") if other is None else (f"{other:.2f}", f"{other / own:.0f} ×")
+        rows.append((name, f"{own:.3f}", f"{cpu:.3f}", *told))
+    heads = ("", "s", "CPU s", "Postgres, its questions, s", "ratio")
+    lab.table(f"reports, {SAMPLES} times each", heads, rows)
 
 
 def in_archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
     """A history that is in Parquet files; the replica has its rollups alone."""
-    made = lab.milliseconds(lambda: much.archive(replica, store, folder, turns, max(1, turns // 2_000_000))) / 1000
+    made = lab.milliseconds(lambda: much.archive(replica, store, folder, turns)) / 1000
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     print(f"{turns:,} turns were archived and the replica built from them in {made:.0f} s")
     print(
         f"The archive takes {size / 1e6:,.0f} MB, the replica {replica.path.stat().st_size / 1e6:,.0f} MB.", flush=True
     )
-    reports(replica)
+    reports(replica, {})
 
 
 def main() -> None:
@@ -198,13 +257,13 @@ def main() -> None:
             return
         made = lab.milliseconds(lambda: much.fill(replica, empty, options.turns)) / 1000
         print(f"{options.turns:,} turns were made and rolled up in {made:.0f} s", flush=True)
-        reports(replica)
-        store = None
+        theirs: dict[str, float] = {}
         if not options.no_postgres and "Postgres" in (kinds := lab.ledgers(stack)):
             store = Store(kinds["Postgres"]())
             stack.callback(store.close)
             print(f"loaded into Postgres in {lab.milliseconds(lambda: load(store, replica, folder)) / 1000:.0f} s")
-        questions(replica, store)
+            theirs = questions(replica, store)
+        reports(replica, theirs)
 
 
 if __name__ == "__main__":

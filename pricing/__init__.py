@@ -8,6 +8,7 @@ __all__ = [
     "budgets",
     "captured_calls",
     "captures",
+    "cells",
     "circuits",
     "clock",
     "columns",

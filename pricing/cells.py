@@ -29,7 +29,7 @@ def close_days(duck: DuckDBPyConnection) -> None:
     until = max(closed, newest or 0)
     duck.execute("DELETE FROM touched_days WHERE day >= ?", [closed])
     if until > closed:
-        days = f"SELECT DISTINCT started_at // {DAY_US} * {DAY_US} FROM run_totals"
+        days = f"SELECT DISTINCT started_at // {DAY_US} * {DAY_US} FROM run_totals"  # noqa: S608 - a number of our own
         duck.execute(f"INSERT INTO touched_days {days} WHERE started_at >= ? AND started_at < ?", [closed, until])
         duck.execute("UPDATE closed SET until = ?", [until])
         _between(duck, closed, until)

@@ -260,7 +260,7 @@ def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
     if segment.files["guard_decisions"][0]:
         path = str(segment.path("guard_decisions")).replace("'", "''")
         known = "SELECT seq FROM facts.guard_decisions"
-        cells.count_decisions(replica, f"read_parquet('{path}') WHERE seq NOT IN ({known})")  # noqa: S608
+        cells.count_decisions(replica, f"read_parquet('{path}') WHERE seq NOT IN ({known})")
     for table, (rows, _) in segment.files.items():
         if rows:
             path = str(segment.path(table))

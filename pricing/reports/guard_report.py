@@ -83,7 +83,7 @@ class Reviewable(Plain):
 
 @dataclass(frozen=True, slots=True)
 class GuardReport(Plain):
-    """``turns`` of the runs that began ``since``, and ``stopped`` of them per reason; context-limit hits are among these."""
+    """``turns`` of runs that began ``since``, and ``stopped`` of them per reason; context-limit hits are among these."""
 
     since: datetime
     turns: int
@@ -93,7 +93,7 @@ class GuardReport(Plain):
 
 
 def guard_report(replica: Replica, since: int = 0) -> GuardReport:
-    """What guards did since a moment (microseconds since 1970), and what stopped turns of the runs that began since then.
+    """What guards did since a moment (microseconds since 1970), and what stopped turns of runs that began since.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
