@@ -88,7 +88,7 @@ def _whole(since: int, until: int, unit: int) -> tuple[int, int] | None:
 
 
 def _midnights(first: int, last: int, zone: ZoneInfo) -> list[int]:
-    """When each day from that of ``first`` to that of ``last`` begins, and the next one; days may have 23 or 25 hours."""
+    """When each day from that of ``first`` to that of ``last`` begins, and the next; days may have 23 or 25 hours."""
     day, end = (from_us(moment).astimezone(zone).date() for moment in (first, last))
     midnights = []
     while day <= end + timedelta(days=1):

@@ -83,7 +83,7 @@ class Reviewable(Plain):
 
 @dataclass(frozen=True, slots=True)
 class GuardReport(Plain):
-    """``turns`` of runs that began ``since``, and ``stopped`` of them per reason; context-limit hits are among these."""
+    """``turns`` of runs that began ``since``, and ``stopped`` of them per reason, context-limit hits among them."""
 
     since: datetime
     turns: int
