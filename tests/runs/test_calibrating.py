@@ -18,6 +18,7 @@ from farebox.automations import automation_of
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.calibration.running import bench_of
 from farebox.calibration.verifying import stale
+from farebox.cli.calibrating import calibrate as command
 from farebox.gate import price_run
 from farebox.runtime import Runtime
 from farebox.sources import load_tickets
@@ -26,6 +27,7 @@ from flows.calibrate import calibrate
 from flows.support_triage import support_triage
 from pricing import schema
 from pricing.errors import TurnFailed, UsageError
+from pricing.money import Nano, parse_money
 from tasks.pins import pin_of
 from tasks.sandbox import Latency, Sandbox, read_journal
 from tests.farebox.calibration.test_lockfile import locked
@@ -249,6 +251,34 @@ def test_a_calibration_is_quoted_for_what_it_asks(tmp_path: Path, sandbox: Sandb
         assert price_run(runtime, automation_of(calibrate), given).quote.point == 0
         dearest = price_run(runtime, automation_of(calibrate), given | {"best": "gpt-oss"}).quote.point
         assert dearest == 0, "who is the best changes nothing about what is known"
+
+
+def test_a_budget_takes_as_many_cases_as_are_sure_to_fit(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    project = repository(make_project(tmp_path / "project", sandbox.url))
+    limit, taken = parse_money("0.03 USD"), []
+
+    def run_here(name: str, given: dict[str, str], most_spent: Nano | None, **_: object) -> None:
+        taken.append((name, int(given["most"]), most_spent))
+        raise UsageError("far enough")
+
+    monkeypatch.setattr("farebox.cli.running.run_here", run_here)
+    given = {
+        "operation": "classify",
+        "cases": "cases.jsonl",
+        "margin": 0.5,
+        "confidence": 0.95,
+        "scorer": "",
+        "best": "",
+    }
+    with project.runtime_here() as runtime:
+        with pytest.raises(UsageError, match="far enough"):
+            command("classify", cases=Path("cases.jsonl"), margin=0.5, budget="0.03 USD")
+        [(name, most, most_spent)] = taken
+        assert (name, most_spent) == ("calibrate", limit)
+        holds = [price_run(runtime, automation_of(calibrate), given | {"most": one}).hold for one in (most, most + 1)]
+        assert holds[0] <= limit < holds[1]
 
 
 def test_by_a_function_of_ones_own(here: Project):

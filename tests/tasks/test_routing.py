@@ -238,3 +238,9 @@ def test_holds_in_use_forget_the_oldest_runs():
     for number in range(1024):
         holds.note(str(number), 0.1)
     assert holds.share("a") == 0
+
+
+def test_who_is_declared_first_stays_so_whatever_is_known_of_it():
+    """What others are compared with must not move with what was observed."""
+    assert router(sonnet=FAILING).primary("premium") is SONNET
+    assert Router([OSS, HAIKU]).primary("premium") is OSS
