@@ -102,7 +102,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
     return scatter(
         "Quality against cost",
         "Each point is a route, each bar where its true score lies. The line joins what nothing cheaper reaches.",
-        points,
+        sorted(points, key=lambda point: point.tone in {_LOCKED, _BEST}),  # on top of others at the same place
         axes,
         Grid(("route", "score", "a case"), figures),
         line=tuple(_frontier(points)),

@@ -7,8 +7,9 @@ import pytest
 from farebox.calibration.lockfile import LockedRoute
 from farebox.calibration.page import calibration_page, turns_of_late, write_page
 from pricing.money import format_money
+from pricing.reports.charts.shapes import Chart
 from tasks.sandbox import Sandbox
-from tests.farebox.calibration.test_lockfile import locked
+from tests.farebox.calibration.test_lockfile import candidate, locked
 from tests.support.project import make_project
 from tests.support.riding import digest_run
 
@@ -56,5 +57,11 @@ def test_routes_are_drawn_by_cost_with_the_locked_one_named():
     assert section.grid is not None
     assert [row[:2] for row in section.grid.rows] == [("gpt-oss", "good enough, locked"), ("sonnet", "the best")]
     [chart] = section.drawings
+    assert isinstance(chart, Chart)
     assert [key.text for key in chart.legend] == ["locked: gpt-oss", "the best: sonnet"]
+    hidden = candidate("gpt-oss", "sonnet", verdict="enough", cost=100_500)
+    crowded = locked().model_copy(update={"candidates": (*locked().candidates, hidden)})
+    [chart] = calibration_page(KEY, crowded, 1).sections[0].drawings
+    assert isinstance(chart, Chart)
+    assert {dot.tone for dot in chart.dots[-2:]} == {"s1", "s3"}, "the locked one is on top of one at its place"
     assert page.warning.startswith("The answers are the sandbox's")
