@@ -199,16 +199,18 @@ from tests.support.riding import calibrate_run
 
 project = Project(Path(sys.argv[1]))
 with project.runtime_here() as runtime:
-    runtime.ledger.store.transact(lambda connection: None)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(*calibrate_run(runtime, "classify", "cases.jsonl"), flush=True)
+
+    def wait() -> None:
+        print("ready", flush=True)
+        sys.stdin.readline()
+
+    print(*calibrate_run(runtime, "classify", "cases.jsonl", before=wait), flush=True)
 """
 
 
 def test_two_calibrations_at_once_pay_each_case_once(tmp_path: Path, database_url: str):
     """Of whatever is under way at the other, each waits for the score: both see all of it and lock the same."""
-    with Sandbox(tmp_path / "slow.jsonl", latency=Latency(0.1, 0)) as slow:
+    with Sandbox(tmp_path / "slow.jsonl", latency=Latency(0.4, 0)) as slow:
         project = repository(make_project(tmp_path / "project", slow.url, ledger_url=database_url))
         started = [
             subprocess.Popen(

@@ -74,9 +74,15 @@ def triage_run(runtime: Runtime, tickets: str, quality: str = "fast") -> str:
 
 
 def calibrate_run(
-    runtime: Runtime, operation: str, cases: str, margin: float = 0.5, threads: int = 8, **more: Any
+    runtime: Runtime,
+    operation: str,
+    cases: str,
+    margin: float = 0.5,
+    threads: int = 8,
+    before: Callable[[], object] = lambda: None,
+    **more: Any,
 ) -> tuple[str, str]:
-    """One calibration: its run, and what it said."""
+    """One calibration: its run, and what it said; ``before`` is called once it is admitted."""
     from farebox.calibration.bench import Chosen
     from farebox.calibration.calibrating import Asked
     from farebox.calibration.running import calibrate_operation, may_go_on
@@ -89,6 +95,7 @@ def calibrate_run(
 
     given = {"operation": operation, "cases": cases, "margin": margin, **more}
     with riding(runtime, calibrate, given) as ride:
+        before()
         told = calibrate_operation(what, margin, 0.95, ask)
     return ride.run.run_id, told
 
