@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from pricing import cells, duck, rollups, schema
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.locks import file_lock
-from pricing.segments import Segment, missing, sealed, span
+from pricing.segments import Segment, missing, sealed, shape_of, span
 from pricing.store import Store
 from pricing.transaction_ids import TransactionId
 
@@ -230,7 +230,7 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     replica.execute("CREATE TABLE watermarks (name VARCHAR, mark BIGINT)")
     for table in schema.FACTS:
         replica.execute("INSERT INTO watermarks VALUES (?, 0)", [table.name])
-    replica.execute("CREATE TABLE segments (ordinal BIGINT, folder VARCHAR, files VARCHAR)")
+    replica.execute("CREATE TABLE segments (ordinal BIGINT, folder VARCHAR, files VARCHAR, shape VARCHAR)")
     duck.create_facts(replica)
     rollups.create_rollups(replica)
     cells.create_cells(replica)
@@ -249,8 +249,10 @@ def _first_line(error: Exception) -> str:
 
 def _adopted(replica: DuckDBPyConnection, archive: Path) -> list[Segment]:
     """The segments that stand for rows that were archived, oldest first."""
-    found = replica.execute("SELECT ordinal, folder, files FROM segments ORDER BY ordinal").fetchall()
-    return [Segment(ordinal, archive / folder, json.loads(files)) for ordinal, folder, files in found]
+    found = replica.execute("SELECT ordinal, folder, files, shape FROM segments ORDER BY ordinal").fetchall()
+    return [
+        Segment(ordinal, archive / folder, json.loads(files), shape=shape) for ordinal, folder, files, shape in found
+    ]
 
 
 def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
@@ -268,6 +270,6 @@ def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
                 f"DELETE FROM facts.{table} WHERE seq IN (SELECT seq FROM read_parquet(?))",  # noqa: S608
                 [path],
             )
-    row = [segment.ordinal, segment.folder.name, json.dumps(segment.files)]
-    replica.execute("INSERT INTO segments VALUES (?, ?, ?)", row)
+    row = [segment.ordinal, segment.folder.name, json.dumps(segment.files), shape_of(replica, segment)]
+    replica.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", row)
     rollups.roll_up_segment(replica, segment, segments)

@@ -35,12 +35,15 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One folder of Parquet files; ``files`` are by table their rows and SHA-256."""
+    """One folder of Parquet files; ``files`` are by table their rows and SHA-256, ``shape`` tells their columns, once
+    somebody has looked.
+    """
 
     ordinal: int
     folder: Path
     files: dict[str, tuple[int, str]]
     pruned: bool = True
+    shape: str = ""
 
     def path(self, table: str) -> Path:
         """The file of one table."""
@@ -102,16 +105,29 @@ def sealed(ledger: Connection, archive: Path) -> list[Segment]:
 
 
 def span(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
-    """Let the views of facts show these segments beside what is in the tables."""
+    """Let the views of facts show these segments beside what is in the tables.
+
+    Files whose columns are known to be the same are bound as one: else each is opened only to be asked for them.
+    """
+    shapes = list(dict.fromkeys(segment.shape for segment in segments))
     for table in TABLES:
         duck.execute(f"DROP VIEW IF EXISTS temp.{table.name}")
-        paths = [str(segment.path(table.name)) for segment in segments if segment.files[table.name][0]]
-        if paths:
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            duck.execute(
-                f"CREATE TEMP VIEW {table.name} AS FROM facts.{table.name} "
-                f"UNION ALL BY NAME FROM read_parquet([{listed}], union_by_name = true)"
-            )
+        parts = [f"FROM facts.{table.name}"]
+        for shape in shapes:
+            paths = [str(one.path(table.name)) for one in segments if one.shape == shape and one.files[table.name][0]]
+            if paths:
+                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+                parts.append(f"FROM read_parquet([{listed}], union_by_name = {not shape})")
+        if len(parts) > 1:
+            duck.execute(f"CREATE TEMP VIEW {table.name} AS {' UNION ALL BY NAME '.join(parts)}")
+
+
+def shape_of(duck: DuckDBPyConnection, segment: Segment) -> str:
+    """A segment's columns, table by table, as one digest."""
+    found = [
+        duck.execute("DESCRIBE FROM read_parquet(?)", [str(segment.path(table.name))]).fetchall() for table in TABLES
+    ]
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
 def missing(path: Path) -> LedgerUnusable:
