@@ -69,7 +69,7 @@ QUESTIONS = {
         + f"""SELECT automation, started_at / {DAY_US} AS day, sum(cost_nano)::BIGINT FROM runs JOIN costs USING (run_id)
         GROUP BY 1, 2 ORDER BY 1, 2""",
     ),
-    "the same of 30 days": (
+    "cost per automation per day, 30 days": (
         f"""SELECT automation, started_at // {DAY_US} AS day, sum(cost_nano)::BIGINT FROM run_totals
         WHERE started_at >= {MONTH} GROUP BY ALL ORDER BY ALL""",
         _MONTHS
@@ -81,12 +81,32 @@ QUESTIONS = {
         GROUP BY automation ORDER BY automation""",
         _COSTS + f"SELECT automation, {_QUANTILES} FROM runs JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
     ),
-    "the same of 30 days by organisation": (
+    "run cost p50 and p95 by organisation, 30 days": (
         f"""SELECT org_id, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
         WHERE started_at >= {MONTH} GROUP BY org_id ORDER BY org_id""",
         _MONTHS + f"SELECT org_id, {_QUANTILES} FROM chosen JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
     ),
-    "the same by organisation": (
+    "run cost p50 and p95, 30 days": (
+        f"""SELECT automation, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
+        WHERE started_at >= {MONTH} GROUP BY automation ORDER BY automation""",
+        _MONTHS + f"SELECT automation, {_QUANTILES} FROM chosen JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
+    ),
+    "cost by operation × model, 30 days": (
+        f"""SELECT operation, provider, model, sum(attempts)::BIGINT, sum(cost_nano)::BIGINT FROM run_costs
+        WHERE started_at >= {MONTH} GROUP BY ALL ORDER BY ALL""",
+        f"""SELECT operation, provider, model, count(*), sum(cost_nano + coalesce(delta, 0))::BIGINT FROM attempts
+        JOIN (SELECT run_id FROM runs WHERE started_at >= {MONTH}) AS chosen USING (run_id)
+        LEFT JOIN (SELECT attempt_id, sum(cost_delta_nano) AS delta FROM adjustments GROUP BY 1) AS late USING (attempt_id)
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    ),
+    "turns by operation and outcome, 30 days": (
+        f"""SELECT operation, outcome, sum(turns)::BIGINT FROM run_turns WHERE started_at >= {MONTH}
+        GROUP BY ALL ORDER BY ALL""",
+        f"""SELECT operation, outcome, count(*) FROM turns
+        JOIN (SELECT run_id FROM runs WHERE started_at >= {MONTH}) AS chosen USING (run_id)
+        GROUP BY 1, 2 ORDER BY 1, 2""",
+    ),
+    "run cost p50 and p95 by organisation": (
         """SELECT org_id, quantile_disc(cost_nano, 0.5), quantile_disc(cost_nano, 0.95) FROM run_totals
         GROUP BY org_id ORDER BY org_id""",
         _COSTS + f"SELECT org_id, {_QUANTILES} FROM runs JOIN costs USING (run_id) GROUP BY 1 ORDER BY 1",
@@ -187,22 +207,30 @@ def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
         *("cost per automation per day", "run cost p50 and p95", "cost by operation × model"),
         *("turns by operation and outcome", "fallbacks by target", "how many runs their p95 covered"),
     )
+    of_month = (
+        *(
+            "cost per automation per day, 30 days",
+            "run cost p50 and p95, 30 days",
+            "cost by operation × model, 30 days",
+        ),
+        "turns by operation and outcome, 30 days",
+    )
     by_model, by_runs = ("cost by operation × model",), ("run cost p50 and p95",)
     asked: dict[str, tuple[Callable[[], Any], Sequence[str]]] = {
         "overview of all": (lambda: face.overview(replica), overviewed),
-        "overview of 30 days": (lambda: face.overview(replica, month), ("the same of 30 days",)),
+        "overview of 30 days": (lambda: face.overview(replica, month), of_month),
         "overview of one automation": (lambda: face.overview(replica, one), ()),
         "overview of one organisation": (lambda: face.overview(replica, Choice(org="org-1")), ()),
         **{
             f"breakdown by {by}": (
                 partial(face.breakdown, replica, [by]),
-                by_model if by in OF_COSTS else ("the same by organisation",) if by == "org" else by_runs,
+                by_model if by in OF_COSTS else ("run cost p50 and p95 by organisation",) if by == "org" else by_runs,
             )
             for by in BY
         },
         "breakdown by org, 30 days": (
             lambda: face.breakdown(replica, ["org"], month),
-            ("the same of 30 days by organisation",),
+            ("run cost p50 and p95 by organisation, 30 days",),
         ),
         "breakdown by org and operation": (lambda: face.breakdown(replica, ["org", "operation"]), ()),
         "economics, 90 days": (
