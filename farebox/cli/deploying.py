@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -32,7 +33,8 @@ def deploy(*, json: Json = False) -> None:
     from farebox.deploying import deploy as put
 
     runtime = get_runtime()
-    done = put(runtime, runtime.root)
+    with chdir(runtime.root):  # parameters may be paths from there
+        done = put(runtime, runtime.root)
     if json:
         print_json([{"name": one.name, "schedules": one.schedules, "quality": one.priced} for one in done])
         return
@@ -49,7 +51,8 @@ def serve() -> None:
     from farebox.deploying import serve as serve_here
 
     runtime = get_runtime()
-    serve_here(runtime, runtime.root)
+    with chdir(runtime.root):
+        serve_here(runtime, runtime.root)
 
 
 @app.command
@@ -68,7 +71,9 @@ def schedule(
     """
     from farebox.looking_ahead import Outlook, look_ahead, shown
 
-    outlook: Outlook = look_ahead(get_runtime(), hours, refuse=refuse)
+    runtime = get_runtime()
+    with chdir(runtime.root):
+        outlook: Outlook = look_ahead(runtime, hours, refuse=refuse)
     if json:
         print_json(outlook.to_json())
         return
@@ -76,7 +81,7 @@ def schedule(
         _out.print(f"ended, because nobody decided in time: {run_id}")
     for run_id in outlook.crashed:
         _out.print(f"ended, because its process went away: {run_id}")
-    zone = get_runtime().settings.zone
+    zone = runtime.settings.zone
     if not outlook.runs:
         _out.print(f"No run of an automation is scheduled in the next {hours:g} hours.")
         return

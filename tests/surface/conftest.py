@@ -62,8 +62,8 @@ class Surface:
     def home(self) -> Path:
         return self.folder / "farebox"
 
-    def farebox(self, *arguments: str) -> Said:
-        return farebox(REPOSITORY, *arguments, timeout=PATIENCE, **self.environment)
+    def farebox(self, *arguments: str, folder: Path = REPOSITORY) -> Said:
+        return farebox(folder, *arguments, timeout=PATIENCE, **self.environment)
 
     def start(self, *command: str, log: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / log).open("wb") as output:
@@ -198,7 +198,7 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="session")
 def deployed(surface: Surface) -> Surface:
     """With every deployment of prefect.yaml on it, and a worker. What runs has two documents or tickets to do."""
-    said = surface.farebox("deploy")
+    said = surface.farebox("deploy", folder=REPOSITORY / "docs")  # from wherever in the project
     assert said.code == 0, said.all
     (surface.folder / "deployed.txt").write_text(said.out)
     surface.worker("worker")

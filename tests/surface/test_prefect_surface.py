@@ -67,6 +67,7 @@ def test_deploying_tells_what_each_quality_costs(deployed: Surface):
     told = (deployed.folder / "deployed.txt").read_text()
     assert "✓ daily-digest/daily" in told
     assert "fast ≈ $0.0" in told
+    assert "✓ support-triage/daily" in told
     assert deployed.deployment(DIGEST)["entrypoint"] == "flows.daily_digest.daily_digest"
     assert deployed.deployment(DIGEST)["pull_steps"] == [{"farebox.project.enter_project": {}}]
 
