@@ -179,8 +179,7 @@ def _locked(connection: Connection, target: str) -> Circuit | None:
 def _insert(connection: Connection, circuit: Circuit) -> bool:
     row = {name: getattr(circuit, name) for name in Circuit.__dataclass_fields__}
     statement = insert_into(connection.dialect.name, schema.circuits).values(row).on_conflict_do_nothing()
-    counted = connection.execute(statement, execution_options={"preserve_rowcount": True})
-    return counted.rowcount == 1
+    return connection.execute(statement.returning(_C.target)).first() is not None
 
 
 def _write(connection: Connection, circuit: Circuit) -> None:
