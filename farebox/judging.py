@@ -12,7 +12,7 @@ from farebox.guarding import JUDGE
 from guardrails.asking import Told
 from guardrails.verdicts import Exchange
 from tasks.engine import Conversation, Engine
-from tasks.steps import Here, Step
+from tasks.steps import Here, Step, around
 from tasks.structured import answer_type
 from tasks.wire import Message
 
@@ -41,5 +41,5 @@ class GuardAsk:
         prompt = engine.render(template, dict(values))
         talk = Conversation.of(STEP, [Message("user", prompt.user)])
         talk = replace(talk, temperature=0.0, judges=exchange.answered_by)
-        answer = await engine.turn(Here(exchange.run_id, STEP), prompt, talk, answer_type(returns))
+        answer = await engine.turn(Here(exchange.run_id, STEP, around()), prompt, talk, answer_type(returns))
         return Told(cast("T", answer.value), answer.cost_nano)

@@ -163,6 +163,7 @@ class Engine:
             stored_for=None if talk.tools or pin else here.step.stored_for,
             noted=here.note if pin is None else pin.note,
             verify=talk.verify,
+            steps=here.steps,
         )
         return await self._turns.ask(question)
 

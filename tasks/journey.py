@@ -71,6 +71,8 @@ class Question(Generic[T]):
     """Told of the turn when it is over."""
     verify: Verify | None = None
     """Says whether an answer of its type is right."""
+    steps: tuple[str, ...] = ()
+    """Operations of the steps that it is asked in, the innermost first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,11 @@ class Step:
 class Here:
     """One call of a step, under way."""
 
-    def __init__(self, run_id: str, step: Step) -> None:
+    def __init__(self, run_id: str, step: Step, outer: Here | None = None) -> None:
         self.run_id = run_id
         self.step = step
+        self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
+        """Operations from here outwards: a step may call another."""
         self.keep: Callable[[Called], None] | None = None
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
         self._turns = 0
@@ -115,12 +117,17 @@ def inside(step: Step) -> Iterator[Here]:
     Raises:
         NoRun: outside a flow run there is nothing to quote, hold or record against.
     """
-    place = Here(_run_id(step.operation), step)
+    place = Here(_run_id(step.operation), step, around())
     token = _CURRENT_STEP.set(place)
     try:
         yield place
     finally:
         _CURRENT_STEP.reset(token)
+
+
+def around() -> Here | None:
+    """The step that is under way, if one is."""
+    return _CURRENT_STEP.get(None)
 
 
 def here() -> Here:
@@ -129,7 +136,7 @@ def here() -> Here:
     Raises:
         NoRun: no step is.
     """
-    found = _CURRENT_STEP.get(None)
+    found = around()
     if found is None:
         raise NoRun(
             "A model was asked outside an LLM step.",

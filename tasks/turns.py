@@ -66,6 +66,8 @@ class TurnEvent:
     cost_nano: int
     reason: str | None = None
     """Why there is no answer: of a block, which of ``guardrails.Reason``."""
+    steps: tuple[str, ...] = ()
+    """Operations of the steps that it was asked in, the innermost first."""
 
 
 class _Unacceptable(Exception):
@@ -302,6 +304,7 @@ class Turns:
                 attempts=allowance.sent,
                 cost_nano=allowance.cost_nano,
                 reason=reason,
+                steps=question.steps,
             )
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -17,9 +17,9 @@ from farebox.calibration.calibrating import Asked, decide, outcomes_of
 from farebox.calibration.deciding import Outcome, Terms
 from farebox.calibration.results import Tried
 from farebox.calibration.running import bench_of, terms_of
+from farebox.calibration.scoring import SCORE
 from farebox.declaring import DeclaredPlan
 from farebox.guarding import JUDGE
-from farebox.judging import STEP
 from farebox.runtime import get_runtime
 from pricing.plans import Plan, PlanStep
 from pricing.tokens import count_tokens
@@ -115,12 +115,11 @@ def judge_writes(**run: Any) -> int:
     return (judged and judged.output_tokens) or 0
 
 
-_SCORE = replace(STEP, operation="score")
 JUDGING = DeclaredPlan(
-    Plan((PlanStep(_SCORE.operation, judgements, judge_reads, judge_writes, most_judgements),)),
-    {_SCORE.operation: _SCORE},
+    Plan((PlanStep(SCORE.operation, judgements, judge_reads, judge_writes, most_judgements),)),
+    {SCORE.operation: SCORE},
 )
-"""Of the plan: what the judge is asked, where it scores. Its turns are attributed to ``judge``, as all of its are."""
+"""Of the plan: what the judge is asked, where it scores."""
 
 
 def _rehearsed(bench: Bench, terms: Terms, known: Mapping[str, Mapping[str, Tried]], usage: Usage) -> dict[str, int]:

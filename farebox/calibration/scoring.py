@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from farebox.guarding import JUDGE
+from farebox.judging import STEP
 from farebox.runtime import Runtime
 from guardrails.verdicts import Exchange
 from pricing.errors import ConfigError, FareboxError, UsageError
 from tasks.llm_task import fingerprint
-from tasks.steps import here
+from tasks.steps import inside
 
+SCORE = replace(STEP, operation="score")
+"""What the judge is asked for scores, in plans; its turns are attributed to ``judge``, as all of its are."""
 Scoring = Callable[[Any, Any], float]
 """Of an answer as plain data, and what was expected."""
 _NEXT = "Use exact, schema, judge, or a function(answer, expected) of yours, like package.module.function."
@@ -68,8 +71,9 @@ def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
 
     def score(answer: Any, expected: Any) -> float:
         facts = judge.facts if expected is None else str(expected)
-        exchange = Exchange("output", JUDGE, automation, here().run_id, (str(answer),))
-        told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
+        with inside(SCORE) as place:
+            exchange = Exchange("output", JUDGE, automation, place.run_id, (str(answer),))
+            told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
         return 0.0 if told.value else 1.0
 
     asked = hashlib.sha256(json.dumps([judge.version, judge.criteria, judge.facts], sort_keys=True).encode())

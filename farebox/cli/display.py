@@ -103,7 +103,8 @@ class _Progress:
         self._started = time.monotonic()
 
     def count(self, event: TurnEvent) -> None:
-        name = event.operation
+        asked_as = (event.operation, *event.steps)
+        name = next((one for one in asked_as if one in self._planned), event.operation)
         self._turns[name] += 1
         self._cost[name] += event.cost_nano
         self._troubled[name] += event.attempts > 1 or event.outcome not in {"answered", "stored"}
@@ -113,7 +114,8 @@ class _Progress:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console, options
         table = Table.grid(padding=(0, 2))
-        for name in [*self._planned, *(name for name in self._turns if name not in self._planned)]:
+        planned = [name for name, calls in self._planned.items() if calls or self._turns[name]]
+        for name in [*planned, *(name for name in self._turns if name not in self._planned)]:
             table.add_row(*self._row(name))
         yield Padding(table, (0, 0, 0, 2))
 
