@@ -41,6 +41,7 @@ def calibrate(  # noqa: PLR0917 - they are the fields of its form
     scorer: str = "",
     most: Annotated[int, Field(ge=0)] = 0,
     best: str = "",
+    replace: bool = False,  # noqa: FBT001, FBT002
 ) -> str:
     """Try an operation on every target, and lock the cheapest that is known to be good enough.
 
@@ -52,6 +53,7 @@ def calibrate(  # noqa: PLR0917 - they are the fields of its form
         scorer: exact, schema, judge, or a dotted function(answer, expected); chosen by the cases if left out.
         most: cases at most; all of the file if 0.
         best: the target that others are compared with; the first premium one if left out.
+        replace: lock what is found even where the lock that is there rests on more cases.
     """
     what = Chosen(operation, cases, scorer, most, best)
 
@@ -60,4 +62,4 @@ def calibrate(  # noqa: PLR0917 - they are the fields of its form
         futures = try_one.map(numbers, targets, unmapped(what))
         return may_go_on([future.result(raise_on_failure=False) for future in futures])
 
-    return calibrate_operation(what, margin, confidence, ask)
+    return calibrate_operation(what, margin, confidence, ask, replace=replace)

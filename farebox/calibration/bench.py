@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import NamedTuple
 
-from farebox.calibration.cases import Case, read_cases
+from farebox.calibration.cases import Case, distinct, read_cases
 from farebox.calibration.results import Results, Tried
 from farebox.calibration.scoring import Scorer, scorer_of
 from farebox.calibration.subjects import Subject, find_subject, paid_for, try_once
@@ -59,7 +59,7 @@ class Bench:
             UsageError: there is no such operation, scorer or target, or nothing to choose between.
             SourceError: the cases cannot be read, or one does not fit the operation.
         """
-        subject, cases = find_subject(what.operation), read_cases(Path(what.cases))
+        subject, (cases, _) = find_subject(what.operation), distinct(read_cases(Path(what.cases)))
         cases = cases[: what.most] if what.most else cases
         for case in cases:
             subject.arguments(case)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ class Case(BaseModel):
         """Of all that its score depends on but prompt and model."""
         text = json.dumps([self.inputs, self.expected, scorer], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def distinct(cases: Iterable[Case]) -> tuple[list[Case], list[str]]:
+    """The cases without those that ask and expect the same as one before; and the ids of these."""
+    first: dict[str, Case] = {}
+    again = [case.id for case in cases if first.setdefault(case.digest(""), case) is not case]
+    return list(first.values()), again
 
 
 def read_cases(path: Path) -> list[Case]:

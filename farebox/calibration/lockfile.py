@@ -97,6 +97,11 @@ class LockedRoute(_Table):
         """The best, as it was measured."""
         return next(one for one in self.candidates if one.verdict == "best")
 
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """How much it rests on: real answers before the sandbox's, then the number of cases."""
+        return (not self.sandbox, self.n)
+
     def why(self, today: Day) -> str:
         """On what evidence, in a few words."""
         evidence = f"on {self.n} cases of {self.date}"

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
+import sqlalchemy as sa
+
 from farebox.calibration.calibrating import Evidence, lock_of
 from farebox.calibration.deciding import Decision, Outcome, Terms
-from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, write_lock
-from farebox.calibration.subjects import find_subject
+from farebox.calibration.lockfile import LockedRoute
+from farebox.calibration.locking import put_lock
+from farebox.calibration.subjects import Subject, find_subject
 from farebox.calibration.telling import sentence
 from farebox.runtime import Runtime
-from pricing.errors import SourceError, UsageError
+from pricing import schema
+from pricing.errors import PromptError, SourceError, UsageError
 from pricing.money import USD
 from tasks.route_locks import model_of
 
@@ -63,7 +67,27 @@ def highest_mean(outcomes: dict[str, dict[str, Outcome]]) -> str:
     return max(sorted(outcomes), key=lambda name: fmean(one.score for one in outcomes[name].values()))
 
 
-def replay(runtime: Runtime, operation: str, path: Path, terms: Terms, best: str = "") -> tuple[str, LockedRoute]:
+def prompt_of_late(runtime: Runtime, subject: Subject) -> dict[str, str]:
+    """The prompt that the step asked last, in its version of now; nothing where it never ran or that is gone."""
+    turns, runs = schema.turns.c, schema.runs.c
+    query = (
+        sa.select(turns.prompt)
+        .join_from(schema.turns, schema.runs, runs.run_id == turns.run_id)
+        .where(runs.automation == subject.automation, turns.operation == subject.operation)
+        .order_by(turns.seq.desc())
+        .limit(1)
+    )
+    with runtime.ledger.store.read() as connection:
+        name = connection.execute(query).scalar()
+    try:
+        return {name: runtime.engine.prompt_version(name)} if name else {}
+    except PromptError:
+        return {}
+
+
+def replay(
+    runtime: Runtime, operation: str, path: Path, terms: Terms, best: str = "", *, replace: bool = False
+) -> tuple[str, LockedRoute]:
     """What the outcomes support: told, and locked where every model is one of the project's targets.
 
     A model is named as its target is, or by its id. The best is the one that is named, else the project's own where it
@@ -84,13 +108,20 @@ def replay(runtime: Runtime, operation: str, path: Path, terms: Terms, best: str
     first = wanted or (declared if declared in outcomes else highest_mean(outcomes))
     decision = decide(outcomes, terms, first)
     models = {name: name for name in outcomes} | known
-    evidence = Evidence(models=models, source=path.name, scorer="outcomes", rates=runtime.rates.version)
+    evidence = Evidence(
+        models=models,
+        source=path.name,
+        scorer="outcomes",
+        rates=runtime.rates.version,
+        prompts=prompt_of_late(runtime, subject),
+        verifier=subject.verifier,
+    )
     lock = lock_of(decision.standings(outcomes), outcomes, terms, evidence)
-    told = sentence(subject.key, lock)
-    if first not in {wanted, declared}:
-        told += f" {first} is taken for the best since its mean is the highest, which favours it: say --best."
     strangers = sorted(outcomes.keys() - known.keys())
     if strangers:
-        return f"{told} Nothing is written: {strangers[0][:60]} is no target of this project.", lock
-    write_lock(runtime.root / LOCK_FILE, subject.key, lock)
+        told = f"{sentence(subject.key, lock)} Nothing is written: {strangers[0][:60]} is no target of this project."
+    else:
+        told = put_lock(runtime, subject.key, lock, replace=replace)
+    if first not in {wanted, declared}:
+        told += f" {first} is taken for the best since its mean is the highest, which favours it: say --best."
     return told, lock

@@ -7,13 +7,13 @@ from functools import lru_cache
 from math import inf
 
 from farebox.calibration.bench import Bench, Chosen
-from farebox.calibration.calibrating import Ask, calibrate
+from farebox.calibration.calibrating import Ask, Asked, calibrate
 from farebox.calibration.deciding import Terms
-from farebox.calibration.lockfile import LOCK_FILE, write_lock
+from farebox.calibration.locking import put_lock
 from farebox.calibration.results import Tried
-from farebox.calibration.telling import sentence
+from farebox.calibration.telling import cut_short
 from farebox.runtime import Runtime, get_runtime
-from pricing.errors import OverBudget
+from pricing.errors import FareboxError, OverBudget
 
 
 @lru_cache(maxsize=2)
@@ -41,9 +41,25 @@ def terms_of(bench: Bench, margin: float, confidence: float) -> Terms:
     return Terms(margin, confidence, inf if latency is None else latency)
 
 
-def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask) -> str:
-    """Calibrate, write the lock into the project, and say in a sentence what it is."""
-    bench = bench_of(get_runtime(), what)
-    lock = calibrate(bench, terms_of(bench, margin, confidence), ask, what.cases)
-    write_lock(bench.runtime.root / LOCK_FILE, bench.subject.key, lock)
-    return sentence(bench.subject.key, lock)
+def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask, *, replace: bool = False) -> str:
+    """Calibrate, write the lock into the project, and say what is locked and whether the money ran out before.
+
+    Raises:
+        FareboxError: nothing was answered that could be compared.
+    """
+    bench, rounds = bench_of(get_runtime(), what), list[bool]()
+
+    def ask_on(asked: Asked) -> bool:
+        rounds.append(ask(asked))
+        return rounds[-1]
+
+    lock = calibrate(bench, terms_of(bench, margin, confidence), ask_on, what.cases)
+    spent = not all(rounds)
+    if not lock.n:
+        raise (OverBudget if spent else FareboxError)(
+            f"{'The money ran out' if spent else 'The calibration ended'} before {lock.best} had answered a case: "
+            "nothing is locked.",
+            next_step="Give it a larger budget." if spent else "See `farebox report` for what went wrong.",
+        )
+    told = put_lock(bench.runtime, bench.subject.key, lock, replace=replace)
+    return f"{told} {cut_short(lock)}" if spent and any(one.verdict == "open" for one in lock.candidates) else told

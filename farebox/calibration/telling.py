@@ -37,6 +37,25 @@ def sentence(key: str, lock: LockedRoute) -> str:
     return told + (" It rests on answers of the sandbox: real targets do not obey it." if lock.sandbox else "")
 
 
+def kept(key: str, there: LockedRoute, found: LockedRoute) -> str:
+    """That a lock stays, since what was found rests on less."""
+    more, less = f"{there.n} cases", f"{found.n}"
+    if found.sandbox and not there.sandbox:
+        more, less = "answers of models", "the sandbox's"
+    return (
+        f"{key} stays locked on {' → '.join(there.route)}: that lock rests on {more} and still holds. This calibration "
+        f"rests on {less}, and would lock {' → '.join(found.route)}: calibrate on more, or say --replace."
+    )
+
+
+def cut_short(lock: LockedRoute) -> str:
+    """That the money ran out before all was decided."""
+    return (
+        f"The budget was spent after {lock.n} cases, before all was decided: calibrate again with more, and it goes on "
+        "from there."
+    )
+
+
 def needed_cases(lock: LockedRoute) -> int:
     """How many cases it would take to decide about the first candidate that is undecided; 0 where more do not help."""
     return min((one.needed for one in lock.candidates if one.needed > lock.n), default=0)

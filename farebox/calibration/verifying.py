@@ -30,7 +30,7 @@ def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterato
     except UsageError:
         yield "there is no such operation any more"
     else:
-        if lock.prompts and subject.verifier != lock.verifier:
+        if subject.verifier != lock.verifier:
             yield "what verifies its answers has changed"
     obeyed = RouteLock(key, lock.route, lock.models, lock.sandbox)
     if why := obeyed.unfit(runtime.router.targets):

@@ -12,9 +12,9 @@ from rich.table import Table
 from farebox.calibration.deciding import Terms
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.cli.app import app
-from farebox.cli.output import print_json, terminal
+from farebox.cli.output import near, print_json, terminal
 from farebox.cli.routing import Json, routes
-from farebox.runtime import get_runtime
+from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS
 from pricing.errors import FareboxError, UsageError
 from pricing.money import Nano, format_money, parse_money
@@ -22,6 +22,8 @@ from pricing.money import Nano, format_money, parse_money
 Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))]
 
 _out = terminal()
+_NAMED = 3
+"""Of several cases, so many are named."""
 
 
 @app.command
@@ -36,6 +38,7 @@ def calibrate(
     budget: str | None = None,
     scorer: str = "",
     best: str = "",
+    replace: bool = False,
     json: Json = False,
 ) -> None:
     """Try an operation on every target, and lock the cheapest route that is known to be good enough.
@@ -49,6 +52,7 @@ def calibrate(
         budget: what it may cost at most, like "5 USD": so many cases are tried as are sure to fit.
         scorer: exact, schema, judge, or a function(answer, expected) of yours, like package.module.function.
         best: the target, by name or model, that others are compared with; the first premium one if left out.
+        replace: lock what is found even where the lock that is there rests on more cases.
         json: print JSON.
     """
     if (cases is None) == (outcomes is None):
@@ -57,42 +61,84 @@ def calibrate(
             next_step=f"Give --cases FILE, which `farebox cases collect {operation[:60]}` makes, or --outcomes FILE.",
         )
     if outcomes is not None:
-        from farebox.calibration.replaying import replay
-
-        told, lock = replay(get_runtime(), operation, outcomes, Terms(margin, confidence), best)
-        if json:
-            print_json({"told": told, "lock": lock.model_dump(mode="json")})
-        else:
-            _show(lock)
-            _out.print(told, markup=False)
+        _replay(operation, outcomes, Terms(margin, confidence), best, replace=replace, as_json=json)
         return
     given = {"cases": str(cases), "margin": f"{margin}", "confidence": f"{confidence}", "scorer": scorer, "best": best}
+    given["replace"] = f"{replace}"
     _run(operation, given, None if budget is None else parse_money(budget), as_json=json)
 
 
-def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
-    from farebox.calibration.page import write_page
+def _replay(operation: str, outcomes: Path, terms: Terms, best: str, *, replace: bool, as_json: bool) -> None:
+    from farebox.calibration.replaying import replay
     from farebox.calibration.subjects import find_subject
-    from farebox.calibration.telling import sentence
+
+    runtime, key = get_runtime(), find_subject(operation).key
+    before = read_lock_file(runtime.root / LOCK_FILE).get(key)
+    told, found = replay(runtime, operation, outcomes, terms, best, replace=replace)
+    if not as_json:
+        _out.print(told, markup=False)
+    _conclude(runtime, key, before, found, {"told": told}, as_json=as_json)
+
+
+def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
+    from farebox.calibration.subjects import find_subject
     from farebox.cli.running import run_here
 
-    key = find_subject(operation).key
+    runtime, key = get_runtime(), find_subject(operation).key
+    _tell_repeated(Path(given["cases"]))
     given = {"operation": key} | given
     if limit is not None:
         given["most"] = str(_fitting(given, limit))
+    before = read_lock_file(runtime.root / LOCK_FILE).get(key)
     ran: dict[str, Any] = {}
-    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)
-    path = get_runtime().root / LOCK_FILE
-    lock = read_lock_file(path)[key]
-    page, told = write_page(get_runtime(), key, lock), sentence(key, lock)
+    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)  # it prints what is locked
+    _conclude(runtime, key, before, None, {"told": ran.get("result"), "run": ran}, as_json=as_json)
+
+
+def _conclude(
+    runtime: Runtime,
+    key: str,
+    before: LockedRoute | None,
+    found: LockedRoute | None,
+    told: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Show what was ``found``, else the lock that there is now; and where it is."""
+    from farebox.calibration.page import write_page
+
+    path = runtime.root / LOCK_FILE
+    now = read_lock_file(path).get(key)
+    lock, page = found or now, None
+    if now and (found is None or now != before):
+        page = write_page(runtime, key, now)
     if as_json:
-        print_json({"told": told, "lock": lock.model_dump(mode="json"), "page": str(page), "run": ran})
+        figures = None if lock is None else lock.model_dump(mode="json")
+        print_json({**told, "lock": figures, "page": page and str(page)})
         return
     _out.print()
-    _show(lock)
-    _out.print(told, markup=False)
-    _out.print(f"Page: {page}", markup=False)
-    _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
+    if lock:
+        _show(lock)
+    if page:
+        _out.print(f"Page: {near(page)}", markup=False)
+    if now and now == before:
+        _out.print(f"{path.name} is as it was.")
+    elif now:
+        _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
+
+
+def _tell_repeated(path: Path) -> None:
+    """Say which cases of a file count once."""
+    from farebox.calibration.cases import distinct, read_cases
+
+    cases, again = distinct(read_cases(path))
+    if again:
+        ids = ", ".join(again[:_NAMED]) + (" …" if len(again) > _NAMED else "")
+        console = terminal(stderr=True)
+        console.print(
+            f"{len(again)} of {len(cases) + len(again)} cases are the same as another and left out: {ids}.",
+            markup=False,
+        )
 
 
 @routes.command
@@ -119,7 +165,8 @@ def verify(*, json: Json = False) -> None:
         _out.print(f"There are no locks in {LOCK_FILE}: `farebox calibrate` writes them.")
     else:
         for key, lock in locks.items():
-            told = "; ".join(found[key]) or f"holds until {lock.expires}"
+            unknown = "" if lock.prompts else ", unless its prompt has changed: the lock does not say which that was"
+            told = "; ".join(found[key]) or f"holds until {lock.expires}{unknown}"
             _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
     bad = [key for key, reasons in found.items() if reasons]
     if bad:
@@ -132,7 +179,7 @@ def verify(*, json: Json = False) -> None:
 def _fitting(given: dict[str, str], limit: Nano) -> int:
     """How many cases fit: the most whose hold is within the limit."""
     from farebox.automations import automation_of
-    from farebox.calibration.cases import read_cases
+    from farebox.calibration.cases import distinct, read_cases
     from farebox.finding import find_flow, read_parameters
     from farebox.gate import price_run
 
@@ -142,7 +189,7 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
         parameters = read_parameters(flow, given | {"most": str(most)}, NOBODYS)
         return price_run(runtime, automation_of(flow), parameters).hold
 
-    low, high = 0, len(read_cases(Path(given["cases"])))
+    low, high = 0, len(distinct(read_cases(Path(given["cases"])))[0])
     if hold(high) <= limit:
         return high
     while high - low > 1:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
-from farebox.cli.output import terminal
+from farebox.cli.output import near, terminal
 from farebox.runtime import get_runtime
 from pricing.reports.words import plural
 
@@ -39,18 +39,23 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
     path = out or runtime.home / "cases" / f"{subject.automation}.{subject.operation}.jsonl"
     found = collected_from(runtime, subject, days, limit)
     write_cases(path, found.cases)
-    near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     made = plural(len(found.cases), "case")
     said = [f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days: {made}. {told_number(found)}"]
     said += [f"Left out: {told(found.left_out)}."] if found.left_out else []
     said += [
         told_expected(found),
         "Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.",
-        f"Written to {near}, readable by you only: look it over before you commit it, it holds what people wrote.",
+        f"Written to {near(path)}, readable by you only{_apart(path, runtime.home)}.",
+        "Look it over before anybody else gets it: it holds what people wrote.",
     ]
     for line in said:
         _out.print(line, markup=False)
     judge = "" if found.compared else " --scorer judge"
-    _out.print(f"Next: farebox calibrate {found.key} --cases {near}{judge}", markup=False, soft_wrap=True)
+    _out.print(f"Next: farebox calibrate {found.key} --cases {near(path)}{judge}", markup=False, soft_wrap=True)
     if judge and runtime.guards.judge(subject.automation, subject.operation) is None:
         _out.print("That takes a judge: declare [guards.judge] with criteria in farebox.toml.", markup=False)
+
+
+def _apart(path: Path, home: Path) -> str:
+    """What whoever reviews a lock that names the file has to know."""
+    return "" if not path.is_relative_to(home) else ", where version control does not look (--out names another place)"

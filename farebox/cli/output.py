@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,12 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, which it names; nothing for none."""
     return words.moment(when.astimezone(zone)) if when else ""
+
+
+def near(place: Path | str) -> str:
+    """Relative to where we are, when it is below."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(place)
 
 
 def print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of
-from farebox.cli.output import print_json, terminal
+from farebox.cli.output import near, print_json, terminal
 from farebox.finding import find_flow, read_parameters, with_defaults
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
@@ -169,13 +169,7 @@ def _tell_places(runtime: Runtime, run_id: str, console: Console) -> None:
         "replica": runtime.replica.path,
     }
     for name, place in places.items():
-        console.print(Text.assemble((f"{name:<8}", "dim"), _short(place)))
-
-
-def _short(place: Path | str) -> str:
-    """Relative to where we are, when it is below."""
-    path = Path(place)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(place)
+        console.print(Text.assemble((f"{name:<8}", "dim"), near(place)))
 
 
 def introduce(console: Console) -> None:

@@ -7,6 +7,8 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,15 @@ import pytest
 from farebox import ask, automation, llm_task, plan
 from farebox.auditing import due
 from farebox.automations import automation_of
+from farebox.calibration.bench import Bench, Chosen
+from farebox.calibration.cases import distinct, read_cases
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.calibration.running import bench_of
 from farebox.calibration.verifying import stale
 from farebox.cli.calibrating import calibrate as command
-from farebox.gate import price_run
+from farebox.cli.display import RunDisplay
+from farebox.cli.output import terminal
+from farebox.gate import BUDGET_OF_THIS_RUN, Priced, price_run
 from farebox.runtime import Runtime
 from farebox.sources import load_tickets
 from flows.audit_answers import audit_answers, judge
@@ -74,9 +80,16 @@ def fail(text: str) -> str:
     return ask("say.j2", text=text)
 
 
+@llm_task(operation="tell", max_tokens=60)
+def tell(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
 @automation(
     price="1 credit",
-    plan=plan(say, calls=40, input_tokens=30, output_tokens=20) + plan(fail, input_tokens=30, output_tokens=20),
+    plan=plan(say, calls=40, input_tokens=30, output_tokens=20)
+    + plan(fail, input_tokens=30, output_tokens=20)
+    + plan(tell, input_tokens=30, output_tokens=1),
 )
 def cascading() -> None:
     """Never called: the tests ride it."""
@@ -283,6 +296,46 @@ def test_a_budget_takes_as_many_cases_as_are_sure_to_fit(
         assert holds[0] <= limit < holds[1]
 
 
+def test_a_calibration_that_its_limit_stops_locks_nothing_false_and_goes_on_later(
+    here: Project, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """It is held on what is expected, which here is far too little: answers are longer than the plan says."""
+
+    def priced(*of_what: Any) -> Priced:
+        found = price_run(*of_what)
+        return replace(found, hold=found.quote.point)
+
+    with here.runtime_here() as runtime:
+        with monkeypatch.context() as patched:
+            patched.setattr("farebox.gate.price_run", priced)
+            token = BUDGET_OF_THIS_RUN.set(parse_money("0.007 USD"))
+            _, told = calibrate_run(runtime, "tell", "cases.jsonl", 0.2, scorer="schema")
+            BUDGET_OF_THIS_RUN.reset(token)
+        first = lock_of(here, "cascading/tell")
+        assert (first.route, 0 < first.n < len(TEXTS)) == (("sonnet",), True)
+        assert f"The budget was spent after {first.n} cases, before all was decided" in told
+        paid = [row["score_key"] for row in rows(runtime.ledger, schema.calibration_scores)]
+        asked = len(read_journal(sandbox.journal))
+        assert len(paid) == asked
+        _, told = calibrate_run(runtime, "tell", "cases.jsonl", 0.2, scorer="schema")
+        assert "budget" not in told
+        assert lock_of(here, "cascading/tell").route == ("gpt-oss",)
+        scored = [row["score_key"] for row in rows(runtime.ledger, schema.calibration_scores)]
+        assert set(paid) < set(scored)
+        assert len(scored) == len(read_journal(sandbox.journal)), "each case is paid once"
+        assert_ledger_equals_journal(runtime, sandbox.journal)
+
+
+def test_cases_that_are_the_same_count_once(here: Project):
+    case = {"id": "x", "inputs": {"text": "the same"}}
+    lines = [case, case | {"id": "y"}, case | {"id": "z", "expected": "another"}]
+    (here.root / "cases.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    cases, again = distinct(read_cases(here.root / "cases.jsonl"))
+    assert ([one.id for one in cases], again) == (["x", "z"], ["y"])
+    with here.runtime_here() as runtime:
+        assert len(Bench.of(runtime, Chosen("say", "cases.jsonl", "schema")).cases) == 2
+
+
 def test_by_a_function_of_ones_own(here: Project):
     name = f"{__name__}.half"
     with here.runtime_here() as runtime:
@@ -329,7 +382,10 @@ def test_by_the_judge_and_its_turns_are_quoted_and_paid(tmp_path: Path, echo: Ec
     texts = [{"id": str(n), "inputs": {"text": f"{'cheese' if n < 5 else 'bread'} {n}"}} for n in range(20)]
     (project.root / "cases.jsonl").write_text("\n".join(map(json.dumps, texts)))
     with project.runtime_here() as runtime:
+        runtime.watchers.append(display := RunDisplay(terminal(file=StringIO())))
         run_id, _ = calibrate_run(runtime, "say", "cases.jsonl", 0.5, scorer="judge")
+        assert display._progress is not None
+        assert display._progress._turns == {"calibrate": 40, "score": 40}, "what is planned is what moves"
         lock = lock_of(project)
         assert {one.score for one in lock.candidates} == {0.75}
         counted = Counter(row["operation"] for row in rows(runtime.ledger, schema.attempts))

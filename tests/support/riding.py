@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from farebox.automations import automation_of
 from farebox.gate import Ride, admit
 from farebox.runtime import Runtime
+from pricing.errors import OverBudget
 from tasks.steps import CURRENT_RUN
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ def calibrate_run(
     margin: float = 0.5,
     threads: int = 8,
     before: Callable[[], object] = lambda: None,
+    replace: bool = False,
     **more: Any,
 ) -> tuple[str, str]:
     """One calibration: its run, and what it said; ``before`` is called once it is admitted."""
@@ -90,13 +92,19 @@ def calibrate_run(
 
     what = Chosen(operation, cases, **more)
 
+    def try_it(one: tuple[int, str]) -> object:
+        try:
+            return try_one.fn(*one, what)
+        except OverBudget as error:
+            return error
+
     def ask(asked: Asked) -> bool:
-        return may_go_on(at_once(lambda one: try_one.fn(*one, what), asked, threads))
+        return may_go_on(at_once(try_it, asked, threads))
 
     given = {"operation": operation, "cases": cases, "margin": margin, **more}
     with riding(runtime, calibrate, given) as ride:
         before()
-        told = calibrate_operation(what, margin, 0.95, ask)
+        told = calibrate_operation(what, margin, 0.95, ask, replace=replace)
     return ride.run.run_id, told
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, write_lock
+from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file, write_lock
+from farebox.calibration.locking import put_lock
 from farebox.calibration.page import calibration_page
 from farebox.calibration.subjects import find_subject
 from farebox.calibration.verifying import stale
@@ -56,6 +57,28 @@ def test_each_reason_is_told(runtime: Runtime):
     assert reasons(runtime, verifier="schema@other") == ["what verifies its answers has changed"]
     assert reasons(runtime, models=("groq another",)) == ["gpt-oss was groq another then"]
     assert reasons(runtime, expires=dt.date(2026, 1, 1)) == ["its evidence is too old: it expired on 2026-01-01"]
+
+
+def test_a_lock_that_rests_on_more_and_holds_is_not_replaced(runtime: Runtime):
+    path, there = runtime.root / LOCK_FILE, good(runtime)
+    stays = {"route": ("sonnet",), "models": ("anthropic claude-sonnet-4-5",)}
+    fewer = there.model_copy(update={**stays, "n": 20})
+
+    def locked_now(there: LockedRoute, found: LockedRoute, *, replace: bool = False) -> tuple[str, tuple[str, ...]]:
+        write_lock(path, KEY, there)
+        return put_lock(runtime, KEY, found, replace=replace), read_lock_file(path)[KEY].route
+
+    told, route = locked_now(there, fewer)
+    assert route == ("gpt-oss",)
+    assert "stays locked on gpt-oss: that lock rests on 240 cases and still holds." in told
+    assert "rests on 20, and would lock sonnet: calibrate on more, or say --replace." in told
+    real = there.model_copy(update={"sandbox": False})
+    told, route = locked_now(real, there.model_copy(update={**stays, "n": 999}))
+    assert (route, "rests on answers of models" in told) == (("gpt-oss",), True)
+    assert locked_now(there, real.model_copy(update={**stays, "n": 20}))[1] == ("sonnet",), "the sandbox's weigh less"
+    assert locked_now(there, fewer, replace=True)[1] == ("sonnet",)
+    assert locked_now(there, there.model_copy(update=stays))[1] == ("sonnet",), "as many"
+    assert locked_now(there.model_copy(update={"prompts": {"classify.j2": "other"}}), fewer)[1] == ("sonnet",)
 
 
 def test_moved_rates_that_flip_the_choice_are_told(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
