@@ -3,25 +3,21 @@
 import csv
 import json
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from farebox.cli.entry import _QUIET, main
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.store import Store
 from tests.support.books import rows
 from tests.support.business import write_business
-from tests.support.command import Said
+from tests.support.command import Call
 from tests.support.project import make_project
 
 NOWHERE = "http://127.0.0.1:9"
-Call = Callable[..., Said]
-pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +26,6 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     with make_project(tmp_path_factory.mktemp("company"), NOWHERE).runtime_here() as runtime:
         write_business(runtime.ledger.store)
         yield runtime
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """The command line, in this process."""
-    for name, value in (_QUIET | {"COLUMNS": "120"}).items():
-        monkeypatch.setenv(name, value)
-
-    def called(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["farebox", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        return Said(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return called
 
 
 def spent(store: Store) -> int:

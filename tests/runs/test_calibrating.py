@@ -217,39 +217,40 @@ with project.runtime_here() as runtime:
         print("ready", flush=True)
         sys.stdin.readline()
 
-    print(*calibrate_run(runtime, "classify", "cases.jsonl", before=wait), flush=True)
+    print(calibrate_run(runtime, "classify", "cases.jsonl", before=wait, last_first=True)[1], flush=True)
 """
 
 
 def test_two_calibrations_at_once_pay_each_case_once(tmp_path: Path, database_url: str):
-    """Of whatever is under way at the other, each waits for the score: both see all of it and lock the same."""
+    """Of whatever is under way at the other, each waits for the score: both see all of it and lock the same. One begins
+    at the last case, so that both take part.
+    """
     with Sandbox(tmp_path / "slow.jsonl", latency=Latency(0.4, 0)) as slow:
-        project = repository(make_project(tmp_path / "project", slow.url, ledger_url=database_url))
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-c", CALIBRATE, str(project.root)],
-                cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )
-            for _ in range(2)
-        ]  # fmt: skip
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        said = []
-        for process in started:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        said = [process.communicate(timeout=120)[0] for process in started]
-        assert [process.returncode for process in started] == [0, 0]
+        project = repository(make_project(tmp_path / "project", slow.url, ledger_url=database_url), 20)
+        other = subprocess.Popen(
+            [sys.executable, "-c", CALIBRATE, str(project.root)],
+            cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+
+        def let_it_begin() -> None:
+            assert other.stdin is not None
+            other.stdin.write("\n")
+            other.stdin.flush()
+
         with project.runtime_here() as runtime:
+            _, told = calibrate_run(runtime, "classify", "cases.jsonl", before=let_it_begin)
+            said, _ = other.communicate(timeout=120)
+            assert other.returncode == 0
             scored = rows(runtime.ledger, schema.calibration_scores)
             assert all(row["score"] is not None for row in scored)
             assert len(scored) == len(read_journal(slow.journal)) >= 100
             assert len({row["run_id"] for row in scored}) == 2, "both took part"
             assert_ledger_equals_journal(runtime, slow.journal)
             assert_ledger_adds_up(runtime)
-        assert len({line.partition(" ")[2] for line in said}) == 1, "and say the same"
+        assert said.strip() == told, "and say the same"
 
 
 def test_a_calibration_is_quoted_for_what_it_asks(tmp_path: Path, sandbox: Sandbox):

@@ -26,9 +26,9 @@ from pricing.captured_calls import CapturedCall, captured_calls
 from pricing.clock import now_us
 from pricing.errors import Blocked, UsageError
 from pricing.reviews import Reviews
-from tasks.sandbox import Sandbox
+from tasks.sandbox import Latency, Sandbox
 from tests.support.books import rows
-from tests.support.command import farebox
+from tests.support.command import Call
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, Project, make_project
 from tests.support.riding import digest_run, riding
@@ -294,8 +294,8 @@ def test_cases_are_never_written_over_another_file(tmp_path: Path):
         write_cases(path, [])
 
 
-def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path):
-    with Sandbox(tmp_path / "journal.jsonl") as sandbox:
+def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path, call: Call, prefect: None):
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
         project = make_project(tmp_path / "project", sandbox.url, documents=8)
         (project.root / "flows").symlink_to(REPOSITORY / "flows")
         classify = Subject("daily-digest", daily_digest.classify.fn)
@@ -308,14 +308,15 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path):
                 collect(runtime, classify, 30, 300)
             assert nothing.value.next_step == "Run it: farebox run daily-digest."
             digest_run(runtime, str(project.documents), 8, "best")
-        told = farebox(project.root, "cases", "collect", "classify")
+            told = call("cases", "collect", "classify")
         assert told.code == 0, told.all
         path = ".farebox/cases/daily-digest.classify.jsonl"
         assert f"Next: farebox calibrate daily-digest/classify --cases {path}\n" in told.out
         said = " ".join(told.out.split())
         assert "8 of 8 say what is expected: 8 as sonnet, the best, answered then." in said, told.all
         assert len(read_cases(project.root / path)) == 8
-        done = farebox(project.root, "calibrate", "daily-digest/classify", "--cases", path, "--margin", "0.5")
+        with project.runtime_here():
+            done = call("calibrate", "daily-digest/classify", "--cases", path, "--margin", "0.5")
         assert done.code == 0, done.all
         lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
         assert (lock.n, lock.scorer, lock.reference.score) == (8, "exact", 1.0)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class Said:
     @property
     def all(self) -> str:
         return self.out + self.err
+
+
+Call = Callable[..., Said]
+"""The same in this process, with its runtime: ``call`` of ``tests.conftest``."""
 
 
 def farebox(folder: Path, *arguments: str, timeout: float = 120, typed: str = "", **environment: str) -> Said:

@@ -82,9 +82,10 @@ def calibrate_run(
     threads: int = 8,
     before: Callable[[], object] = lambda: None,
     replace: bool = False,
+    last_first: bool = False,
     **more: Any,
 ) -> tuple[str, str]:
-    """One calibration: its run, and what it said; ``before`` is called once it is admitted."""
+    """One calibration: its run, and what it said; ``before`` is called once it is admitted, ``last_first`` turns each round around."""
     from farebox.calibration.bench import Chosen
     from farebox.calibration.calibrating import Asked
     from farebox.calibration.running import calibrate_operation, may_go_on
@@ -99,7 +100,7 @@ def calibrate_run(
             return error
 
     def ask(asked: Asked) -> bool:
-        return may_go_on(at_once(try_it, asked, threads))
+        return may_go_on(at_once(try_it, asked[::-1] if last_first else asked, threads))
 
     given = {"operation": operation, "cases": cases, "margin": margin, **more}
     with riding(runtime, calibrate, given) as ride:
