@@ -176,7 +176,7 @@ def questions(replica: Replica, store: Store) -> dict[str, float]:
     rows, theirs_took = [], {}
     with replica.read() as duck, store._opened().connect() as postgres:
         postgres.exec_driver_sql("SET work_mem = '256MB'")
-        choose(Reading(duck), Choice())
+        choose(Reading(replica, duck), Choice())
         for name, (ours, theirs) in QUESTIONS.items():
             lab.expect(list(map(tuple, postgres.exec_driver_sql(theirs))) == duck.execute(ours).fetchall())
             own = seconds(lambda: duck.execute(ours).fetchall())  # noqa: B023

@@ -27,7 +27,7 @@ from pricing.transaction_ids import TransactionId
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SHAPE = 4
+SHAPE = 5
 """Changes when the replica's tables do: one of another shape is rebuilt."""
 _HELD = "Could not set lock"
 """How DuckDB begins to say that another process has a file open; a bare "lock" is also in each damaged "block"."""
@@ -120,6 +120,10 @@ class Replica:
                     f"The replica {self.path} is damaged ({_first_line(error)}).",
                     next_step="Build it anew with `farebox sync --rebuild`: it is only a copy.",
                 ) from None
+
+    def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
+        """Let a reader see the archived facts of one run only: a long archive has files without number."""
+        rollups.span_run(connection, run_id, _adopted(connection, self._archive))
 
     @contextmanager
     def _alone(self, wait: float | None = None) -> Iterator[bool]:

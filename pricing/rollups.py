@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 _OF_RUNS = ("runs", "turns", "attempts", "adjustments", "settlements", "guard_decisions")
 """The tables of facts that are about one run each and are rolled up."""
-_ELSEWHERE = """
-    SELECT count(*) FROM run_totals AS known SEMI JOIN touched USING (run_id)
-    LEFT JOIN (SELECT run_id, min(seq) AS seq FROM runs GROUP BY run_id) AS seen USING (run_id)
-    WHERE seen.seq IS DISTINCT FROM known.seq
-"""
-"""Runs that are known by a row that cannot be seen: it was archived before, and facts came later."""
 
 
 def create_rollups(duck: DuckDBPyConnection) -> None:
@@ -48,6 +42,17 @@ def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequen
     """Roll up the runs that were archived in one segment, which is the last of ``segments``."""
     path = str(segment.path("runs")).replace("'", "''")
     _touch(duck, f"SELECT run_id FROM read_parquet('{path}')", segments, [segment])  # noqa: S608
+    duck.execute(
+        "INSERT INTO run_segments SELECT seq, ? FROM run_totals SEMI JOIN touched USING (run_id) ORDER BY seq",
+        [segment.ordinal],
+    )
+
+
+def span_run(duck: DuckDBPyConnection, run_id: str, segments: Sequence[Segment]) -> None:
+    """Let the views of facts show, of these segments, only those that have facts of one run."""
+    duck.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT ? AS run_id", [run_id])
+    span(duck, _touched(duck, segments))
+    execute(duck, "costs")
 
 
 def roll_up_tables(duck: DuckDBPyConnection) -> None:
@@ -61,14 +66,19 @@ def roll_up_tables(duck: DuckDBPyConnection) -> None:
 
 
 def _touch(duck: DuckDBPyConnection, runs: str, segments: Sequence[Segment], near: Sequence[Segment]) -> None:
-    """Roll up these runs, from the tables and the segments ``near``; from all segments if some of them need it."""
+    """Roll up these runs, from the tables, from the segments ``near`` and from those that have facts of theirs."""
     duck.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {runs}")
-    span(duck, near)
-    if segments and duck.execute(_ELSEWHERE).fetchall() != [(0,)]:
-        span(duck, segments)
+    span(duck, [*_touched(duck, segments), *near])
     for name in _OF_RUNS:
         duck.execute(f"CREATE OR REPLACE TEMP TABLE these_{name} AS FROM {name} SEMI JOIN touched USING (run_id)")
     _roll_up(duck)
+
+
+def _touched(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> list[Segment]:
+    """The segments known to have facts of the runs in ``touched``."""
+    known = "run_segments JOIN run_totals USING (seq) SEMI JOIN touched USING (run_id)"
+    found = {ordinal for (ordinal,) in duck.execute(f"SELECT DISTINCT ordinal FROM {known}").fetchall()}  # noqa: S608
+    return [segment for segment in segments if segment.ordinal in found]
 
 
 def _roll_up(duck: DuckDBPyConnection) -> None:

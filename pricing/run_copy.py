@@ -48,3 +48,6 @@ class RunCopy:
                         duck.append(memory, table, rows)
             rollups.roll_up_tables(memory)
             yield memory
+
+    def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
+        """There is only one run."""

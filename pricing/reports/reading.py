@@ -21,12 +21,20 @@ class Readable(Protocol):
     def read(self) -> AbstractContextManager[DuckDBPyConnection]:
         """A connection that reads."""
 
+    def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
+        """Let it see the facts of one run only."""
+
 
 class Reading:
     """One connection's worth of queries, all of them on the same state of the replica."""
 
-    def __init__(self, connection: DuckDBPyConnection) -> None:
+    def __init__(self, replica: Readable, connection: DuckDBPyConnection) -> None:
+        self._replica = replica
         self._connection = connection
+
+    def narrow(self, run_id: str) -> None:
+        """Ask for the facts of one run only from here on."""
+        self._replica.narrow(self._connection, run_id)
 
     def run(self, name: str, **parameters: Any) -> None:
         """Execute ``sql/<name>.sql`` for its effect: a temporary view or table."""
@@ -52,4 +60,4 @@ def reading(replica: Readable) -> Iterator[Reading]:
         LedgerBusy: somebody holds the replica's file.
     """
     with replica.read() as connection:
-        yield Reading(connection)
+        yield Reading(replica, connection)

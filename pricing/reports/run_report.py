@@ -54,6 +54,7 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
     """
     with reading(replica) as source:
         found = find_run(source, run_id)
+        source.narrow(found)
         [run] = source.rows("run", run_id=found)
         settled = source.rows("run_settlements", run_id=found)
         turns = _turns(source.rows("run_turns", run_id=found), source.rows("run_attempts", run_id=found))

@@ -7,6 +7,9 @@ CREATE TABLE run_totals (
     turns BIGINT, attempts BIGINT, cost_nano BIGINT, stand_in_nano BIGINT, unknown_nano BIGINT
 );
 
+-- Which archived segments have facts of a run: its `seq` in run_totals.
+CREATE TABLE run_segments (seq BIGINT, ordinal BIGINT);
+
 -- What a run's attempts came to, one row per run, operation and model, with what reports pick runs by.
 CREATE TABLE run_costs (
     run_id VARCHAR, automation VARCHAR, quality VARCHAR, user_id VARCHAR, org_id VARCHAR, tags VARCHAR,

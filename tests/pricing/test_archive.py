@@ -167,6 +167,42 @@ def test_facts_that_come_later_count(books: Books, store: Store, replica: Replic
             assert duck.execute("SELECT sum(cost_nano) FROM run_costs").fetchall() == [(in_all,)]
 
 
+def test_only_the_segments_that_have_a_run_are_opened_for_it(
+    books: Books, store: Store, replica: Replica, kept_facts: Archive
+):
+    """Of a run that was archived, resumed and archived again: two of many."""
+    run = books.ledger.run("0000-old")
+    kept_facts.move(books.clock - 400 * DAY)
+    assert run is not None
+    assert books.ledger.admit(dataclasses.replace(run, started_at=books.clock), []) == []
+    books.answered(run, "t-again", 2 * CENT)
+    books.ledger.settle(run.run_id, "completed")
+    books.clock += 500 * DAY
+    for number in range(KEPT):
+        a_run(books, f"{number:04}-newest")
+    replica.sync()
+    before = run_report(replica, "0000-old")
+    assert len(before.settlements) == 2
+    assert kept_facts.move(books.clock - 400 * DAY).runs > 1
+    for fresh in (False, True):
+        if fresh:
+            replica.rebuild()
+        replica.sync()
+        assert run_report(replica, "0000-old") == before
+        with replica.read() as duck:
+            assert opened(duck) == len(kept_facts.segments()) > 2
+            replica.narrow(duck, "0000-old")
+            assert opened(duck) == 2
+            replica.narrow(duck, "0001-newest")
+            assert opened(duck) == 0
+
+
+def opened(duck: Any) -> int:
+    """How many archived files are read for attempts."""
+    found = duck.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'attempts'").fetchall()
+    return sum(sql.count(".parquet") for (sql,) in found)
+
+
 def test_what_is_wrong_with_it_is_told(
     books: Books, store: Store, replica: Replica, kept_facts: Archive, tmp_path: Path
 ):
