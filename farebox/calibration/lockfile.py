@@ -16,7 +16,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from pricing.errors import ConfigError, MoneyError
-from pricing.locks import file_lock
 from pricing.money import Nano, dollars, format_money, parse_money
 from tasks.route_locks import RouteLock
 
@@ -171,14 +170,15 @@ def read_locks(path: Path) -> dict[str, RouteLock]:
 def write_lock(path: Path, key: str, lock: LockedRoute) -> None:
     """Put a lock in the place of the one that the operation had; what is locked of others stays as it is.
 
+    One at a time may write: see ``farebox.calibration.locking``.
+
     Raises:
         ConfigError: what is there now cannot be read.
     """
-    with file_lock(path.with_name(f".{path.name}.lock")):
-        locks = read_lock_file(path) | {key: lock}
-        new = path.with_name(f".{path.name}.new")
-        new.write_text(render_lock_file(locks), "utf-8")
-        new.replace(path)
+    locks = read_lock_file(path) | {key: lock}
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(render_lock_file(locks), "utf-8")
+    new.replace(path)
 
 
 def render_lock_file(locks: Mapping[str, LockedRoute]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 from rich.table import Table
 
-from farebox.calibration.deciding import Terms
+from farebox.calibration.deciding import PILOT, Terms
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
 from farebox.cli.app import app
 from farebox.cli.output import near, print_json, terminal
@@ -189,7 +189,8 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
         parameters = read_parameters(flow, given | {"most": str(most)}, NOBODYS)
         return price_run(runtime, automation_of(flow), parameters).hold
 
-    low, high = 0, len(distinct(read_cases(Path(given["cases"])))[0])
+    number = len(distinct(read_cases(Path(given["cases"])))[0])
+    low, high = 0, number
     if hold(high) <= limit:
         return high
     while high - low > 1:
@@ -200,7 +201,8 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
             f"{format_money(limit)} is not enough for one case: it takes {format_money(hold(1))}.",
             next_step="Give a larger --budget.",
         )
-    terminal(stderr=True).print(f"{low} of the cases fit in {format_money(limit)}.")
+    few = "" if low >= PILOT else f" Less than {PILOT} decide nothing yet; calibrated again, it goes on from there."
+    terminal(stderr=True).print(f"{low} of the {number} cases are sure to fit in {format_money(limit)}.{few}")
     return low
 
 
