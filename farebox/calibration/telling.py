@@ -39,12 +39,12 @@ def sentence(key: str, lock: LockedRoute) -> str:
 
 def kept(key: str, there: LockedRoute, found: LockedRoute) -> str:
     """That a lock stays, since what was found rests on less."""
-    more, less = f"{there.n} cases", f"{found.n}"
+    more, less, then = f"{there.n} cases", f"{found.n}", "on more"
     if found.sandbox and not there.sandbox:
-        more, less = "answers of models", "the sandbox's"
+        more, less, then = "answers of models", "the sandbox's", "with a key"
     return (
         f"{key} stays locked on {' → '.join(there.route)}: that lock rests on {more} and still holds. This calibration "
-        f"rests on {less}, and would lock {' → '.join(found.route)}: calibrate on more, or say --replace."
+        f"rests on {less}, and would lock {' → '.join(found.route)}: calibrate {then}, or say --replace."
     )
 
 

@@ -130,7 +130,7 @@ class _Progress:
         yield Text(format_money(self._cost[name]) if done else "", justify="right")
         yield Text(self._models.get(name, ""), style="dim")
         troubled = self._troubled[name]
-        yield Text(f"{troubled} with more than one attempt" if troubled else "", style="yellow")
+        yield Text(f"{troubled} retried or not answered" if troubled else "", style="yellow")
 
 
 def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> RenderableType:

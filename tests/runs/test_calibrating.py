@@ -255,7 +255,7 @@ def test_two_calibrations_at_once_pay_each_case_once(tmp_path: Path, database_ur
 
 def test_a_calibration_is_quoted_for_what_it_asks(tmp_path: Path, sandbox: Sandbox):
     """What is known is not quoted again."""
-    project = repository(make_project(tmp_path / "project", sandbox.url))
+    project = repository(make_project(tmp_path / "project", sandbox.url), 20)
     given = {"operation": "classify", "cases": "cases.jsonl", "margin": 0.5, "confidence": 0.95, "scorer": ""}
     given |= {"most": 0, "best": ""}
     with project.runtime_here() as runtime:

@@ -96,7 +96,7 @@ def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(
     lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
     assert lock.sandbox
     assert lock.route == ("gpt-oss",), told.all
-    assert "daily-digest/classify is locked on gpt-oss" in " ".join(told.out.split())
+    assert " ".join(told.out.split()).count("daily-digest/classify is locked on gpt-oss") == 1, "it is said once"
     assert "real targets do not obey it" in " ".join(told.out.split())
     explained = farebox("routes", "explain", "classify").out
     assert "locked, light" in " ".join(explained.split())
@@ -124,7 +124,13 @@ def test_outcomes_are_decided_by_the_same_code_and_nobody_is_asked(project: Proj
     (project.root / "outcomes.csv").write_text("\n".join(lines), "utf-8")
     told = farebox("calibrate", "classify", "--outcomes", "outcomes.csv")
     assert told.code == 0, told.all
+    said = " ".join(told.out.split())
+    assert "Page: .farebox/reports/calibration-daily-digest-classify.html Written to routes.lock.toml" in said
+    assert (project.home / "reports" / "calibration-daily-digest-classify.html").exists()
+    verified = farebox("routes", "verify")
+    assert (verified.code, "unless its prompt has changed" in " ".join(verified.out.split())) == (0, True), verified.all
     lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
+    assert lock.prompts == {}, "the step has never run here"
     assert {one.route: one.verdict for one in lock.candidates}[("gpt-oss",)] == "worse"
     assert not slow.journal.exists() or read_journal(slow.journal) == []
     told = farebox("calibrate", "classify", "--outcomes", "outcomes.csv", "--best", "haiku", "--json")

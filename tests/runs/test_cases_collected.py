@@ -17,7 +17,9 @@ from farebox.calibration import collecting
 from farebox.calibration.cases import read_cases
 from farebox.calibration.collecting import collect, write_cases
 from farebox.calibration.comparable import Comparable
+from farebox.calibration.deciding import Terms
 from farebox.calibration.lockfile import LOCK_FILE, read_lock_file
+from farebox.calibration.replaying import replay
 from farebox.calibration.subjects import Subject
 from farebox.runtime import Runtime
 from flows import daily_digest
@@ -320,3 +322,10 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path, call: Call, prefect
         assert done.code == 0, done.all
         lock = read_lock_file(project.root / LOCK_FILE)["daily-digest/classify"]
         assert (lock.n, lock.scorer, lock.reference.score) == (8, "exact", 1.0)
+        outcomes = "".join(
+            f"{n},{model},1,{cost},1\n" for n in range(9) for model, cost in (("sonnet", 2), ("haiku", 1))
+        )
+        (project.root / "outcomes.csv").write_text(f"case,model,score,cost,latency\n{outcomes}")
+        with project.runtime_here() as runtime:
+            _, replayed = replay(runtime, "classify", project.root / "outcomes.csv", Terms())
+        assert (replayed.prompts, replayed.verifier) == (lock.prompts, lock.verifier), "as the step asked last"

@@ -75,6 +75,7 @@ def test_a_lock_that_rests_on_more_and_holds_is_not_replaced(runtime: Runtime):
     real = there.model_copy(update={"sandbox": False})
     told, route = locked_now(real, there.model_copy(update={**stays, "n": 999}))
     assert (route, "rests on answers of models" in told) == (("gpt-oss",), True)
+    assert "rests on the sandbox's, and would lock sonnet: calibrate with a key, or say --replace." in told
     assert locked_now(there, real.model_copy(update={**stays, "n": 20}))[1] == ("sonnet",), "the sandbox's weigh less"
     assert locked_now(there, fewer, replace=True)[1] == ("sonnet",)
     assert locked_now(there, there.model_copy(update=stays))[1] == ("sonnet",), "as many"
