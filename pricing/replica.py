@@ -1,8 +1,9 @@
 """The replica: the ledger's facts in DuckDB, for reports.
 
-Fed after each run and by ``farebox sync``; idempotent, since rows and watermark are committed together. Only one
-process may hold a DuckDB file to write, and 2.0.0 was measured to lose rows when several race to open it: every open,
-read or write, goes through one lock. The file can be deleted at any time; the next sync builds it anew.
+Fed after each run and by ``farebox sync``; idempotent, since rows are committed together with their watermark, and an
+archived segment with all that it stands for. Only one process may hold a DuckDB file to write, and 2.0.0 was measured to
+lose rows when several race to open it: every open, read or write, goes through one lock. The file can be deleted at any
+time; the next sync builds it anew.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class Replica:
             import duckdb
 
             try:
-                return self._copy()
+                if self.path.exists():
+                    return self._copy(self.path)
             except _Foreign:
                 pass
             except duckdb.Error as error:
@@ -145,39 +147,43 @@ class Replica:
     def _copy_anew(self) -> Synced:
         import duckdb
 
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
-            path.unlink(missing_ok=True)
+        new = self.path.with_name(self.path.name + ".new")  # until it is whole
+        for path in (self.path, new):
+            for file in (path, path.with_name(path.name + ".wal")):
+                file.unlink(missing_ok=True)
         try:
-            return self._copy(rebuilt=True)
+            synced = self._copy(new)
         except duckdb.Error as error:
             raise self._unwritable(error) from None
+        new.rename(self.path)
+        return synced
 
-    def _copy(self, *, rebuilt: bool = False) -> Synced:
+    def _copy(self, path: Path) -> Synced:
         import duckdb
 
-        fresh = not self.path.exists()
-        with duckdb.connect(str(self.path)) as replica, self._store.read() as ledger:
+        fresh = not path.exists()
+        with duckdb.connect(str(path)) as replica, self._store.read() as ledger:
             epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
             if fresh:
                 _create(replica, epoch)
             _check(replica, epoch)
-            replica.begin()
             known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
-            ends = rollups.newest_rows(replica)
-            rows = self._copy_tables(replica, ledger)
-            if fresh:
-                rollups.roll_up_tables(replica)
-            elif rows:
-                rollups.roll_up_since(replica, ends, all_sealed[: len(known)])
-            if rows:
-                end = ends["guard_decisions"]
-                cells.count_decisions(replica, f"facts.guard_decisions WHERE rowid > {end}")
+            with _transaction(replica):
+                ends = rollups.newest_rows(replica)
+                rows = self._copy_tables(replica, ledger)
+                if fresh:
+                    rollups.roll_up_tables(replica)
+                elif rows:
+                    rollups.roll_up_since(replica, ends, known)
+                if rows:
+                    end = ends["guard_decisions"]
+                    cells.count_decisions(replica, f"facts.guard_decisions WHERE rowid > {end}")
+                    cells.close_days(replica)
             for number in range(len(known), len(all_sealed)):
-                _adopt(replica, all_sealed[: number + 1])
-            if rows or len(all_sealed) > len(known):
-                cells.close_days(replica)
-            replica.commit()
-        return Synced(rows, rebuilt=rebuilt or fresh, done=True)
+                with _transaction(replica):  # each its own: what one needs in memory is free only once it is committed
+                    _adopt(replica, all_sealed[: number + 1])
+                    cells.close_days(replica)
+        return Synced(rows, rebuilt=fresh, done=True)
 
     def _copy_tables(self, replica: DuckDBPyConnection, ledger: Connection) -> int:
         """Copy what is new of every table, and move the watermarks; how many rows that were."""
@@ -227,8 +233,15 @@ class _Foreign(Exception):
     """The replica is of another ledger or of another shape."""
 
 
-def _create(replica: DuckDBPyConnection, epoch: str) -> None:
+@contextmanager
+def _transaction(replica: DuckDBPyConnection) -> Iterator[None]:
+    """Committed at its end; with an error the connection is closed, and nothing of it is there."""
     replica.begin()
+    yield
+    replica.commit()
+
+
+def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     replica.execute("CREATE TABLE about (epoch VARCHAR, shape INTEGER)")
     replica.execute("INSERT INTO about VALUES (?, ?)", [epoch, SHAPE])
     replica.execute("CREATE TABLE watermarks (name VARCHAR, mark BIGINT)")
@@ -238,7 +251,6 @@ def _create(replica: DuckDBPyConnection, epoch: str) -> None:
     duck.create_facts(replica)
     rollups.create_rollups(replica)
     cells.create_cells(replica)
-    replica.commit()
 
 
 def _check(replica: DuckDBPyConnection, epoch: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -36,16 +39,17 @@ def sync(
         every: seconds between two looks, with --watch.
     """
     runtime = get_runtime()
-    if rebuild:
-        _tell(runtime, rebuild=True)
-    elif not watch:
-        _tell(runtime)
-    while watch:
-        try:
-            _tell(runtime, quiet=True)
-        except LedgerBusy as error:  # its server restarts, say: the next look catches up
-            complain(error)
-        time.sleep(every)
+    if rebuild or not watch:
+        _tell(runtime, rebuild=rebuild)
+    if watch:
+        with _interruption() as interrupted:
+            while not interrupted.is_set():
+                try:
+                    _tell(runtime, quiet=True)
+                except LedgerBusy as error:  # its server restarts, say: the next look catches up
+                    complain(error)
+                interrupted.wait(every)
+        raise KeyboardInterrupt
 
 
 @app.command
@@ -75,3 +79,14 @@ def _tell(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> No
     elif done.rows or not quiet:
         how = "rebuilt" if done.rebuilt else "up to date"
         _out.print(f"{runtime.replica.path} is {how}: {done.rows} rows copied.")
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Set by Ctrl-C. As an exception it can come where nobody hears it: while something is being collected, say."""
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

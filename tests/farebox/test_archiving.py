@@ -49,7 +49,7 @@ def test_a_syncer_follows_the_ledger_until_it_is_interrupted(project: Project):
         runtime.ledger.admit(_run(run_id), [])
         assert "1 rows copied" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    assert watching.wait(30) == 130
+    assert watching.wait(120) == 130
     runtime.close()
 
 

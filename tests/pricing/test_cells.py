@@ -29,6 +29,8 @@ ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Kathmandu", "America/New_York"
 NUMBERS = itertools.count(1)
 ENDED = st.sampled_from(["completed", "completed", "failed", "over_budget"])
 
+pytestmark = pytest.mark.xdist_group("cells")  # the last test looks at what those before it wrote
+
 
 class Copied(NamedTuple):
     store: Store

@@ -30,6 +30,9 @@ class Copied(NamedTuple):
     replica: Replica
 
 
+pytestmark = pytest.mark.xdist_group("rollups")  # the last test looks at what those before it wrote
+
+
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copied]:
     folder = tmp_path_factory.mktemp("rollups")
