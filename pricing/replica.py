@@ -1,9 +1,9 @@
 """The replica: the ledger's facts in DuckDB, for reports.
 
 Fed after each run and by ``farebox sync``; idempotent, since rows are committed together with their watermark, and an
-archived segment with all that it stands for. Only one process may hold a DuckDB file to write, and 2.0.0 was measured to
-lose rows when several race to open it: every open, read or write, goes through one lock. The file can be deleted at any
-time; the next sync builds it anew.
+archived segment with all that it stands for. Only one process may hold a DuckDB file to write, and 2.0.0 was measured
+to lose rows when several race to open it: every open, read or write, goes through one lock. The file can be deleted at
+any time; the next sync builds it anew.
 """
 
 from __future__ import annotations
