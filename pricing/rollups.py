@@ -43,7 +43,7 @@ def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequen
     path = str(segment.path("runs")).replace("'", "''")
     _touch(duck, f"SELECT run_id FROM read_parquet('{path}')", segments, [segment])  # noqa: S608
     duck.execute(
-        "INSERT INTO run_segments SELECT seq, ? FROM run_totals SEMI JOIN touched USING (run_id) ORDER BY seq",
+        "INSERT INTO run_segments SELECT min(seq) AS seq, ? FROM these_runs GROUP BY run_id ORDER BY seq",
         [segment.ordinal],
     )
 
@@ -51,12 +51,13 @@ def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequen
 def span_run(duck: DuckDBPyConnection, run_id: str, segments: Sequence[Segment]) -> None:
     """Let the views of facts show, of these segments, only those that have facts of one run."""
     duck.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT ? AS run_id", [run_id])
-    span(duck, _touched(duck, segments))
+    span(duck, _known(duck, segments))
     execute(duck, "costs")
 
 
 def roll_up_tables(duck: DuckDBPyConnection) -> None:
     """Roll up every run whose facts are in the tables."""
+    duck.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT run_id, seq, started_at FROM run_totals")
     span(duck, [])
     for name in _OF_RUNS:
         duck.execute(f"CREATE OR REPLACE TEMP VIEW these_{name} AS FROM {name}")
@@ -68,17 +69,20 @@ def roll_up_tables(duck: DuckDBPyConnection) -> None:
 def _touch(duck: DuckDBPyConnection, runs: str, segments: Sequence[Segment], near: Sequence[Segment]) -> None:
     """Roll up these runs, from the tables, from the segments ``near`` and from those that have facts of theirs."""
     duck.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {runs}")
-    span(duck, [*_touched(duck, segments), *near])
+    span(duck, [*_known(duck, segments), *near])
     for name in _OF_RUNS:
         duck.execute(f"CREATE OR REPLACE TEMP TABLE these_{name} AS FROM {name} SEMI JOIN touched USING (run_id)")
     _roll_up(duck)
 
 
-def _touched(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> list[Segment]:
-    """The segments known to have facts of the runs in ``touched``."""
-    known = "run_segments JOIN run_totals USING (seq) SEMI JOIN touched USING (run_id)"
-    found = {ordinal for (ordinal,) in duck.execute(f"SELECT DISTINCT ordinal FROM {known}").fetchall()}  # noqa: S608
-    return [segment for segment in segments if segment.ordinal in found]
+def _known(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> list[Segment]:
+    """Look up once which runs in ``touched`` are ``known``; the segments that have facts of those."""
+    duck.execute(
+        "CREATE OR REPLACE TEMP TABLE known AS "
+        "SELECT run_id, seq, started_at FROM run_totals SEMI JOIN touched USING (run_id)"
+    )
+    found = duck.execute("SELECT DISTINCT ordinal FROM run_segments SEMI JOIN known USING (seq)").fetchall()
+    return [segment for segment in segments if (segment.ordinal,) in found]
 
 
 def _roll_up(duck: DuckDBPyConnection) -> None:

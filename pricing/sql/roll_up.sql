@@ -1,4 +1,4 @@
--- The rollups of the runs whose facts are in these_runs, these_turns and so on; what they had is replaced.
+-- The rollups of the runs whose facts are in these_runs, these_turns and so on; what those in `known` had is replaced.
 CREATE OR REPLACE TEMP TABLE whose AS
 SELECT run_id, automation, quality, user_id, org_id, tags, stand_in, started_at
 FROM these_runs
@@ -12,12 +12,12 @@ SELECT DISTINCT started_at // 86400000000 * 86400000000 AS day
 FROM (
     SELECT started_at FROM whose
     UNION ALL
-    SELECT started_at FROM run_totals WHERE run_id IN (SELECT run_id FROM whose)
+    SELECT started_at FROM known
 );
 
 CREATE OR REPLACE TEMP TABLE these_costs AS FROM corrected('these_attempts', 'these_adjustments');
 
-DELETE FROM run_costs WHERE run_id IN (SELECT run_id FROM whose);
+DELETE FROM run_costs WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_costs
 SELECT
@@ -34,7 +34,7 @@ JOIN whose ON whose.run_id = a.run_id
 GROUP BY ALL
 ORDER BY whose.started_at;
 
-DELETE FROM run_turns WHERE run_id IN (SELECT run_id FROM whose);
+DELETE FROM run_turns WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_turns
 SELECT
@@ -51,7 +51,7 @@ GROUP BY ALL
 ORDER BY whose.started_at;
 
 -- The reason of the first attempt at a hop ends with the target before: "timeout at haiku".
-DELETE FROM run_moves WHERE run_id IN (SELECT run_id FROM whose);
+DELETE FROM run_moves WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_moves
 WITH hops AS (
@@ -70,7 +70,7 @@ WHERE origin <> ''
 GROUP BY ALL
 ORDER BY whose.started_at;
 
-DELETE FROM run_guards WHERE run_id IN (SELECT run_id FROM whose);
+DELETE FROM run_guards WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_guards
 SELECT whose.*, d.guard, d.mode, d.action, d.reason, count(*) AS times
@@ -80,7 +80,7 @@ WHERE d.action <> 'allow'
 GROUP BY ALL
 ORDER BY whose.started_at;
 
-DELETE FROM run_totals WHERE run_id IN (SELECT run_id FROM whose);
+DELETE FROM run_totals WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_totals
 WITH ended AS (
