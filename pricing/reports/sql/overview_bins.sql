@@ -6,4 +6,4 @@ FROM chosen_runs
 JOIN spreads USING (stand_in, automation)
 WHERE outcome <> 'running' AND NOT refused
 GROUP BY ALL
-ORDER BY bin
+ORDER BY stand_in, automation, bin

@@ -2,4 +2,4 @@
 SELECT stand_in, origin, target, answered, sum(turns)::BIGINT AS turns
 FROM chosen_moves
 GROUP BY ALL
-ORDER BY turns DESC, origin, target
+ORDER BY turns DESC, origin, target, answered
