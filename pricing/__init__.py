@@ -15,6 +15,7 @@ __all__ = [
     "duck",
     "entries",
     "errors",
+    "evidence",
     "facts",
     "grants",
     "history",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from farebox.calibration.cases import Case, distinct, read_cases
-from farebox.calibration.results import Results, Tried
 from farebox.calibration.scoring import Scorer, scorer_of
-from farebox.calibration.subjects import Subject, find_subject, paid_for, try_once
+from farebox.calibration.subjects import Subject, find_subject, try_once
 from farebox.runtime import Runtime
 from pricing.errors import UsageError
+from pricing.evidence import Results, Tried, paid_for
 from tasks.pins import Pin
 from tasks.prompts import Prompt
 from tasks.route_locks import model_of
@@ -112,21 +112,21 @@ class Bench:
 
     def _ask(self, case: Case, target: str, claimed: Tried) -> Tried:
         pin = Pin(self.subject.operation, self.targets[target])
-        whose = {"key": claimed.key, "run_id": claimed.run_id}
         try:
             tried = try_once(self.runtime, self.subject, case, pin, self.scorer)
         except Exception:
-            self._put_down(paid_for(self.runtime, pin).model_copy(update=whose))
+            self._put_down(claimed, paid_for(self.runtime.ledger.store, pin.turns, pin.operation))
             raise
-        return self._put_down(tried.model_copy(update=whose))
+        return self._put_down(claimed, tried)
 
-    def _put_down(self, tried: Tried) -> Tried:
+    def _put_down(self, claimed: Tried, tried: Tried) -> Tried:
         """What nothing was paid or learned for may be asked again."""
-        if tried.score is None and not tried.cost_nano:
-            self.results.give_back(tried)
+        ended = replace(tried, key=claimed.key, run_id=claimed.run_id, ended=True)
+        if ended.score is None and not ended.cost_nano:
+            self.results.give_back(ended)
         else:
-            self.results.note(tried)
-        return tried.model_copy(update={"ended": True})
+            self.results.note(ended)
+        return ended
 
 
 def find_target(targets: Mapping[str, Target], name: str) -> str:

@@ -14,10 +14,10 @@ from statistics import fmean
 from farebox.calibration.bench import Bench
 from farebox.calibration.deciding import Decision, Outcome, Outcomes, Standing, Terms, chosen
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
-from farebox.calibration.results import FRESH_DAYS, Tried
 from farebox.calibration.rounds import next_size
 from farebox.calibration.subjects import mean_tokens
 from pricing.clock import from_us
+from pricing.evidence import FRESH_DAYS, Tried
 from tasks.route_locks import model_of
 
 Asked = Sequence[tuple[int, str]]
@@ -78,13 +78,17 @@ def decide(bench: Bench, terms: Terms, ask: Ask, outcomes: Callable[[], Mapping[
 def outcomes_of(known: Mapping[str, Mapping[str, Tried]]) -> dict[str, dict[str, Outcome]]:
     """As decisions take them."""
     return {
-        target: {case: outcome for case, one in tried.items() if (outcome := one.outcome)}
+        target: {
+            case: Outcome(one.score, one.cost_nano, one.seconds, one.verified)
+            for case, one in tried.items()
+            if one.score is not None
+        }
         for target, tried in known.items()
     }
 
 
 def _evidence(bench: Bench, known: Mapping[str, Mapping[str, Tried]], source: str) -> Evidence:
-    scored = {name: [one for one in tried.values() if one.outcome] for name, tried in known.items()}
+    scored = {name: [one for one in tried.values() if one.score is not None] for name, tried in known.items()}
     used = [one for tried in scored.values() for one in tried]
     return Evidence(
         models={name: model_of(target) for name, target in bench.targets.items()},

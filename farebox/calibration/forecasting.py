@@ -15,12 +15,12 @@ from typing import Any
 from farebox.calibration.bench import Bench, Chosen
 from farebox.calibration.calibrating import Asked, decide, outcomes_of
 from farebox.calibration.deciding import Outcome, Terms
-from farebox.calibration.results import Tried
 from farebox.calibration.running import bench_of, terms_of
 from farebox.calibration.scoring import SCORE
 from farebox.declaring import DeclaredPlan
 from farebox.guarding import JUDGE
 from farebox.runtime import get_runtime
+from pricing.evidence import Tried
 from pricing.plans import Plan, PlanStep
 from pricing.tokens import count_tokens
 from pricing.usage import Usage

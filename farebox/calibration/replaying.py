@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
-import sqlalchemy as sa
-
 from farebox.calibration.calibrating import Evidence, lock_of
 from farebox.calibration.deciding import Decision, Outcome, Terms
 from farebox.calibration.lockfile import LockedRoute
@@ -14,8 +12,8 @@ from farebox.calibration.locking import put_lock
 from farebox.calibration.subjects import Subject, find_subject
 from farebox.calibration.telling import sentence
 from farebox.runtime import Runtime
-from pricing import schema
 from pricing.errors import PromptError, SourceError, UsageError
+from pricing.evidence import last_prompt
 from pricing.money import USD
 from tasks.route_locks import model_of
 
@@ -69,16 +67,7 @@ def highest_mean(outcomes: dict[str, dict[str, Outcome]]) -> str:
 
 def prompt_of_late(runtime: Runtime, subject: Subject) -> dict[str, str]:
     """The prompt that the step asked last, in its version of now; nothing where it never ran or that is gone."""
-    turns, runs = schema.turns.c, schema.runs.c
-    query = (
-        sa.select(turns.prompt)
-        .join_from(schema.turns, schema.runs, runs.run_id == turns.run_id)
-        .where(runs.automation == subject.automation, turns.operation == subject.operation)
-        .order_by(turns.seq.desc())
-        .limit(1)
-    )
-    with runtime.ledger.store.read() as connection:
-        name = connection.execute(query).scalar()
+    name = last_prompt(runtime.ledger.store, subject.automation, subject.operation)
     try:
         return {name: runtime.engine.prompt_version(name)} if name else {}
     except PromptError:

@@ -10,10 +10,10 @@ from farebox.calibration.bench import Bench, Chosen
 from farebox.calibration.calibrating import Ask, Asked, calibrate
 from farebox.calibration.deciding import Terms
 from farebox.calibration.locking import put_lock
-from farebox.calibration.results import Tried
 from farebox.calibration.telling import cut_short
 from farebox.runtime import Runtime, get_runtime
 from pricing.errors import FareboxError, OverBudget
+from pricing.evidence import Tried
 
 
 @lru_cache(maxsize=2)

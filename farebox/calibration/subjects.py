@@ -8,23 +8,21 @@ import importlib
 import inspect
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from farebox.automations import automation_of
 from farebox.calibration.cases import Case
-from farebox.calibration.results import Tried
 from farebox.calibration.scoring import Scorer
 from farebox.finding import automation_names, find_flow
 from farebox.project import find_root
 from farebox.runtime import Runtime
-from pricing import schema
 from pricing.errors import Blocked, NoTarget, SourceError, TurnFailed, UsageError
+from pricing.evidence import Ended, Tried, ends_of, paid_for
 from pricing.plans import PlanStep
 from tasks.llm_task import fingerprint, step_of
 from tasks.pins import Looked, Pin, pinned
@@ -189,35 +187,19 @@ def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Sc
         if error.fields.get("kind") == BROKEN:
             raise
     seconds = time.perf_counter() - started
-    tried = paid_for(runtime, pin)
+    store = runtime.ledger.store
+    tried = paid_for(store, pin.turns, pin.operation)
     judged: float | None = None
     if answered:
         judged = score(subject.plain(answer), case.expected)
-    elif _wrong(runtime, pin):
+    elif _wrong(ends_of(store, pin.turns)):
         judged = 0.0
     verified = answered if subject.verified else None
-    return tried.model_copy(update={"score": judged, "seconds": seconds, "verified": verified})
+    return replace(tried, score=judged, seconds=seconds, verified=verified)
 
 
-def paid_for(runtime: Runtime, pin: Pin) -> Tried:
-    """What the turns of a pinned step took."""
-    attempts = schema.attempts.c
-    counted = (attempts.cost_nano, attempts.input_tokens, attempts.output_tokens)
-    mine = attempts.turn_id.in_(pin.turns)
-    with runtime.ledger.store.read() as connection:
-        sums = sa.select(*(sa.func.coalesce(sa.func.sum(one), 0) for one in counted)).where(mine)
-        cost, read, written = map(int, connection.execute(sums).one())
-        operations = connection.execute(sa.select(attempts.operation).distinct().where(mine)).scalars()
-        others = tuple(sorted(set(operations) - {pin.operation}))
-    return Tried(cost_nano=cost, input_tokens=read, output_tokens=written, operations=others)
-
-
-def _wrong(runtime: Runtime, pin: Pin) -> bool:
-    """Whether a pinned step has no answer by the model's own doing, as also where guards withheld what it said."""
-    turns = schema.turns.c
-    query = sa.select(turns.outcome, turns.reason, turns.attempts).where(turns.turn_id.in_(pin.turns))
-    with runtime.ledger.store.read() as connection:
-        ended = connection.execute(query).all()
+def _wrong(ended: Sequence[Ended]) -> bool:
+    """Whether a step has no answer by the model's own doing, as also where guards withheld what it said."""
     return any(one.reason in _OF_QUALITY or (one.outcome == "blocked" and one.attempts) for one in ended)
 
 

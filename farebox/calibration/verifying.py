@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
-import sqlalchemy as sa
-
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
 from farebox.calibration.subjects import find_subject
+from farebox.guarding import JUDGE
 from farebox.runtime import Runtime
-from pricing import schema
 from pricing.clock import to_us
 from pricing.errors import PromptError, UnknownPrice, UsageError
+from pricing.evidence import passed_since
 from pricing.money import Nano
 from pricing.reports.quote_audit import wilson
 from pricing.reports.words import percent
@@ -105,17 +104,5 @@ def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:
 def _judged(runtime: Runtime, key: str, lock: LockedRoute) -> tuple[int, int]:
     """Of the answers drawn at random since the lock: how many passed, of how many."""
     automation, _, operation = key.partition("/")
-    told, runs = schema.guard_decisions.c, schema.runs.c
     since = to_us(datetime(lock.date.year, lock.date.month, lock.date.day, tzinfo=UTC))
-    query = (
-        sa.select(told.action, sa.func.count())
-        .join_from(schema.guard_decisions, schema.turns, schema.turns.c.turn_id == told.turn_id)
-        .join(schema.runs, runs.run_id == schema.turns.c.run_id)
-        .where(told.guard == "judge", told.mode == "audit", told.decided_at >= since)
-        .where(runs.automation == automation, schema.turns.c.operation == operation)
-        .where(told.facts.contains('"audited": "sample"'))
-        .group_by(told.action)
-    )
-    with runtime.ledger.store.read() as connection:
-        counted = {str(row[0]): int(row[1]) for row in connection.execute(query)}
-    return counted.get("allow", 0), sum(counted.values())
+    return passed_since(runtime.ledger.store, automation, operation, JUDGE, since)

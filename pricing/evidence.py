@@ -1,30 +1,34 @@
-"""What calibrations have paid for, in the ledger: a row that claims each case before it is asked, its score after.
+"""What calibrations rest on, in the ledger: what cases cost and scored, and what the judge has found since.
 
-Whoever shares the ledger shares it, so that no case is paid twice. A case that was asked and has no score was lost with
-its run: it may have been paid, so it is not asked again. No content.
+A row claims each case before it is asked, and gets its score after. Whoever shares the ledger shares it, so that no
+case is paid twice. A case that was asked and has no score was lost with its run: it may have been paid, so it is not
+asked again. No content.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 from sqlalchemy.engine import Connection, Row
 
-from farebox.calibration.deciding import Outcome
 from pricing.clock import now_us
-from pricing.schema import calibration_scores, holds
+from pricing.money import Nano
+from pricing.schema import attempts, calibration_scores, guard_decisions, holds, runs, turns
 from pricing.store import Store
 from pricing.upsert import insert_into
 
 FRESH_DAYS = 90
 """How long evidence counts; then a case is asked anew."""
 _FRESH_US = FRESH_DAYS * 86_400_000_000
-_S = calibration_scores.c
+_S, _A, _T, _D = calibration_scores.c, attempts.c, turns.c, guard_decisions.c
 
 
-class Tried(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Tried:
     """How one target answered one case; ``score`` is ``None`` where no answer says anything about its quality.
 
     ``run_id`` is of the calibration that asked, ``asked_at`` when (microseconds); ``operations`` are others than the
@@ -36,19 +40,12 @@ class Tried(BaseModel):
     asked_at: int = 0
     ended: bool = False
     score: float | None = None
-    cost_nano: int = 0
+    cost_nano: Nano = 0
     seconds: float = 0.0
     verified: bool | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     operations: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """As decisions take it."""
-        if self.score is None:
-            return None
-        return Outcome(self.score, self.cost_nano, self.seconds, self.verified)
 
 
 class Results:
@@ -132,3 +129,59 @@ def _tried(row: Row[tuple[object, ...]]) -> Tried:
         output_tokens=row.output_tokens,
         operations=tuple(json.loads(row.operations)),
     )
+
+
+class Ended(NamedTuple):
+    """How a turn ended; ``attempts`` were made for it."""
+
+    outcome: str
+    reason: str | None
+    attempts: int
+
+
+def paid_for(store: Store, turn_ids: Sequence[str], operation: str) -> Tried:
+    """What turns of a step took, and to which operations other than its own they were attributed."""
+    counted = (_A.cost_nano, _A.input_tokens, _A.output_tokens)
+    mine = _A.turn_id.in_(turn_ids)
+    with store.read() as connection:
+        sums = sa.select(*(sa.func.coalesce(sa.func.sum(one), 0) for one in counted)).where(mine)
+        cost, read, written = map(int, connection.execute(sums).one())
+        operations = connection.execute(sa.select(_A.operation).distinct().where(mine)).scalars()
+        others = tuple(sorted(set(operations) - {operation}))
+    return Tried(cost_nano=cost, input_tokens=read, output_tokens=written, operations=others)
+
+
+def ends_of(store: Store, turn_ids: Sequence[str]) -> list[Ended]:
+    """How turns ended."""
+    query = sa.select(_T.outcome, _T.reason, _T.attempts).where(_T.turn_id.in_(turn_ids))
+    with store.read() as connection:
+        return [Ended(*row) for row in connection.execute(query)]
+
+
+def last_prompt(store: Store, automation: str, operation: str) -> str | None:
+    """The prompt that an operation asked last; None where it never ran."""
+    query = (
+        sa.select(_T.prompt)
+        .join_from(turns, runs, runs.c.run_id == _T.run_id)
+        .where(runs.c.automation == automation, _T.operation == operation)
+        .order_by(_T.seq.desc())
+        .limit(1)
+    )
+    with store.read() as connection:
+        return connection.execute(query).scalar()
+
+
+def passed_since(store: Store, automation: str, operation: str, judge: str, since: int) -> tuple[int, int]:
+    """Of the answers that the judge was shown at random from then on (microseconds): how many passed, of how many."""
+    query = (
+        sa.select(_D.action, sa.func.count())
+        .join_from(guard_decisions, turns, _T.turn_id == _D.turn_id)
+        .join(runs, runs.c.run_id == _T.run_id)
+        .where(_D.guard == judge, _D.mode == "audit", _D.decided_at >= since)
+        .where(runs.c.automation == automation, _T.operation == operation)
+        .where(_D.facts.contains('"audited": "sample"'))
+        .group_by(_D.action)
+    )
+    with store.read() as connection:
+        counted = {str(row[0]): int(row[1]) for row in connection.execute(query)}
+    return counted.get("allow", 0), sum(counted.values())
