@@ -96,7 +96,7 @@ class ContentCapture:
         first, last = call.turns[0], call.turns[-1]
         known = [pair for turn in call.turns for pair in (*turn.known, *turn.vault.held())]
         scrubber = Scrubber(self._finder(first.run.automation, call.operation), tuple(dict.fromkeys(known)), None)
-        self._captures.keep_call(
+        self._captures.keep(
             CapturedCall(
                 call_id=first.turn.turn_id,
                 run_id=first.run.run_id,

@@ -178,24 +178,15 @@ class Captures:
         with self._ledger.read() as connection:
             return sa.inspect(connection).has_table(captures.name)
 
-    def keep(self, turn: Captured) -> None:
-        """Keep a turn; at most once an hour, delete what is too old.
+    def keep(self, kept: Captured | CapturedCall) -> None:
+        """Keep a turn, or a call of a step; at most once an hour, delete what is too old.
 
         Raises:
             LedgerError: the store cannot be written.
         """
+        table = captures if isinstance(kept, Captured) else captured_calls
         with self._store.write() as connection:
-            connection.execute(captures.insert(), turn.row())
-        self.tidy()
-
-    def keep_call(self, call: CapturedCall) -> None:
-        """Keep a call of a step, likewise.
-
-        Raises:
-            LedgerError: the store cannot be written.
-        """
-        with self._store.write() as connection:
-            connection.execute(captured_calls.insert(), call.row())
+            connection.execute(table.insert(), kept.row())
         self.tidy()
 
     def noted_calls(self, automation: str, operation: str, since: datetime) -> list[CallNote]:

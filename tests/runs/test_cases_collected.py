@@ -98,12 +98,6 @@ def project(tmp_path: Path, echo: Echo, database_url: str) -> Project:
     return make_project(tmp_path / "project", echo.url, ledger_url=database_url, targets=TARGET, more=KEEP)
 
 
-@pytest.fixture
-def runtime(project: Project) -> Iterator[Runtime]:
-    with project.runtime_here() as runtime:
-        yield runtime
-
-
 def kept(runtime: Runtime, operation: str) -> list[CapturedCall]:
     notes = runtime.captures.noted_calls("letters", operation, datetime.now(UTC) - timedelta(days=1))
     found = {call.call_id: call for call in runtime.captures.calls([note.call_id for note in notes])}
@@ -220,7 +214,7 @@ def filled(runtime: Runtime, number: int, outcomes: Mapping[int, str]) -> None:
     begin = datetime.now(UTC) - timedelta(days=29)
     for n in range(number):
         outcome: Any = next((ended for every, ended in outcomes.items() if n % every == 0), "answered")
-        runtime.captures.keep_call(
+        runtime.captures.keep(
             CapturedCall(
                 f"call{n}", f"run{n}", "letters", "sort", outcome, "mini", stand_in=False, turns=(f"turn{n}",),
                 at=begin + timedelta(minutes=60 * n * 28 * 24 / number), inputs={"letter": {"text": f"letter {n}"}},

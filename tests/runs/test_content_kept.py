@@ -79,12 +79,6 @@ def project(tmp_path: Path, echo: Echo, database_url: str) -> Project:
     return make_project(tmp_path / "project", echo.url, ledger_url=database_url, targets=TARGET, more=KEEP)
 
 
-@pytest.fixture
-def runtime(project: Project) -> Iterator[Runtime]:
-    with project.runtime_here() as runtime:
-        yield runtime
-
-
 def test_a_turn_is_kept_as_it_was_asked_and_answered_with_everything_personal_masked(runtime: Runtime, echo: Echo):
     echo.say = lambda asked: f"{asked} Or write to {INVENTED}; {TOLD} knows. The key is {KEY}."
     before = datetime.now(UTC)

@@ -1,7 +1,6 @@
 """The judge tried on labelled answers: a run of its own, quoted and held, and what it shows of the sandbox."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ LABELS = [Labelled(**line) for line in judge_labels.labelled(110, seed=11)]
 @pytest.fixture
 def project(tmp_path: Path, sandbox: Sandbox) -> Project:
     return make_project(tmp_path / "project", sandbox.url, more=JUDGE)
-
-
-@pytest.fixture
-def runtime(project: Project) -> Iterator[Runtime]:
-    with project.runtime_here() as runtime:
-        yield runtime
 
 
 def test_a_trial_is_a_run_and_tells_right_from_wrong(runtime: Runtime, tmp_path: Path):
