@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
 from farebox.cli.app import app
+from pricing.errors import UsageError
 
 _out = Console(highlight=False)
 
@@ -20,6 +23,11 @@ def init(name: str, /) -> None:
     from farebox.runtime import get_runtime
 
     runtime = get_runtime()
+    if not Path.cwd().is_relative_to(runtime.root):  # other commands may do with the project that is installed
+        raise UsageError(
+            "There is no project here: no farebox.toml in this folder or above it.",
+            next_step=f"Go into the project that it is for, like {runtime.root}.",
+        )
     begun = begin(runtime.root, name, runtime.settings.timezone)
     for path in begun.paths:
         _out.print(f"✓ {path.relative_to(runtime.root)}", markup=False)

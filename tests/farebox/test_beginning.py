@@ -107,3 +107,10 @@ def test_every_command_line_of_the_first_page_is_one():
     for program, words in (("farebox", ["schedule", "--huors", "24"]), ("prefect", ["worker", "begin"])):
         with pytest.raises(CycloptsError):
             known[program].parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_outside_of_any_project_nothing_is_written(tmp_path: Path):
+    said = farebox(tmp_path, "init", "stray-notes")
+    assert (said.code, list(tmp_path.rglob("*stray*"))) == (2, []), said.all
+    assert "no farebox.toml" in said.err
+    assert not (REPOSITORY / "flows" / "stray_notes.py").exists()
