@@ -218,6 +218,6 @@ def page() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
         opened = browser.new_page(viewport={"width": 1200, "height": 900})
-        opened.set_default_timeout(PATIENCE * 1000)
+        opened.set_default_timeout(40_000)  # a step is taken again after it
         yield opened
         browser.close()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,35 +31,59 @@ def open_form(page: Any, surface: Surface, deployment: str) -> None:
     page.get_by_text("fast ≈").wait_for()
 
 
-def newest(surface: Surface, flow: str, before: set[str]) -> str:
-    """The run that came since."""
-    found = until("new run", lambda: [r["id"] for r in triggered(surface, flow) if r["id"] not in before])
-    return str(found[0])
+def triggered(surface: Surface, flow: str) -> list[str]:
+    """The ids of runs that no schedule made, newest first."""
+    return [run["id"] for run in surface.runs(flow) if not run["auto_scheduled"]]
 
 
-def triggered(surface: Surface, flow: str) -> list[dict[str, Any]]:
-    """Runs that no schedule made."""
-    return [run for run in surface.runs(flow) if not run["auto_scheduled"]]
+def patiently(step: Callable[[], Any]) -> Any:
+    """What a step in the browser gives, taken up to three times, as a person would.
+
+    Prefect's pages do not ask again when its server turns them away, which on SQLite it does while it is busy.
+    """
+    from playwright.sync_api import TimeoutError as TimedOut
+
+    for _ in range(2):
+        with suppress(TimedOut, pytest.fail.Exception):
+            return step()
+    return step()
 
 
 def submit(page: Any, surface: Surface) -> str:
-    """Trigger the daily digest from its form."""
-    before = {run["id"] for run in triggered(surface, "daily-digest")}
-    open_form(page, surface, DIGEST)
-    page.wait_for_timeout(1_000)  # the form fills itself in
-    page.get_by_role("button", name="Submit").click()
-    page.wait_for_url(lambda url: not url.endswith("/run"))
-    return newest(surface, "daily-digest", before)
+    """Trigger the daily digest from its form; the id of the run."""
+    before = triggered(surface, "daily-digest")
+
+    def came() -> list[str]:
+        return [run for run in triggered(surface, "daily-digest") if run not in before]
+
+    def step() -> str:
+        if not came():
+            open_form(page, surface, DIGEST)
+            page.wait_for_timeout(1_000)  # the form fills itself in
+            page.get_by_role("button", name="Submit").click()
+        return str(until("new run", came, 40)[0])
+
+    return str(patiently(step))
 
 
 def decide(page: Any, surface: Surface, run_id: str, decision: str) -> None:
-    """As a person does: again where Prefect's server turned it away, whose SQLite database was locked."""
-    for _ in range(3):
-        fill_in(page, surface, run_id, decision)
-        with suppress(pytest.fail.Exception):
-            until("decision", lambda: surface.state(run_id) != "NeedsApproval", 30)
-            return
-    pytest.fail(f"{decision!r} never came through")
+    def came() -> bool:
+        return surface.state(run_id) != "NeedsApproval"
+
+    def step() -> None:
+        if not came():
+            fill_in(page, surface, run_id, decision)
+        until("decision", came, 40)
+
+    patiently(step)
+
+
+def show_report(page: Any, surface: Surface, run_id: str) -> None:
+    page.goto(f"{surface.url}/runs/flow-run/{run_id}")
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.get_by_text("daily-digest-cost").first.wait_for()
+    page.get_by_text("daily-digest-cost").first.click()
+    page.get_by_text("Operations").first.wait_for()
 
 
 def fill_in(page: Any, surface: Surface, run_id: str, decision: str) -> None:
@@ -84,16 +109,12 @@ def test_deploying_tells_what_each_quality_costs(deployed: Surface):
 
 
 def test_a_run_from_the_form_to_its_report(deployed: Surface, page: Any):
-    open_form(page, deployed, DIGEST)
+    patiently(lambda: open_form(page, deployed, DIGEST))
     assert page.get_by_text("for one more").count() == 1
     keep(page, "form")
     run_id = submit(page, deployed)
     deployed.ends_as(run_id, "Completed")
-    page.goto(f"{deployed.url}/runs/flow-run/{run_id}")
-    page.get_by_text("Artifacts", exact=True).first.click()
-    page.get_by_text("daily-digest-cost").first.wait_for()
-    page.get_by_text("daily-digest-cost").first.click()
-    page.get_by_text("Operations").first.wait_for()
+    patiently(lambda: show_report(page, deployed, run_id))
     keep(page, "artifact")
 
 
