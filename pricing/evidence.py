@@ -32,7 +32,7 @@ class Tried:
     """How one target answered one case; ``score`` is ``None`` where no answer says anything about its quality.
 
     ``run_id`` is of the calibration that asked, ``asked_at`` when (microseconds); ``operations`` are others than the
-    step's own that its turns were attributed to: an agent's.
+    step's own that its turns were attributed to: an agent's. Tokens are ``None`` where an attempt's usage is missing.
     """
 
     key: str = ""
@@ -43,8 +43,8 @@ class Tried:
     cost_nano: Nano = 0
     seconds: float = 0.0
     verified: bool | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     operations: tuple[str, ...] = ()
 
 
@@ -141,14 +141,17 @@ class Ended(NamedTuple):
 
 def paid_for(store: Store, turn_ids: Sequence[str], operation: str) -> Tried:
     """What turns of a step took, and to which operations other than its own they were attributed."""
-    counted = (_A.cost_nano, _A.input_tokens, _A.output_tokens)
-    mine = _A.turn_id.in_(turn_ids)
+    counts, mine = sa.func.count, (_A.turn_id.in_(turn_ids), _A.priced != "unbilled")
+    cost_nano = sa.func.coalesce(sa.func.sum(_A.cost_nano), 0)
+    tokens = (
+        sa.case((counts() == counts(one), sa.func.sum(one))).cast(sa.BigInteger)
+        for one in (_A.input_tokens, _A.output_tokens)
+    )
     with store.read() as connection:
-        sums = sa.select(*(sa.func.coalesce(sa.func.sum(one), 0) for one in counted)).where(mine)
-        cost, read, written = map(int, connection.execute(sums).one())
-        operations = connection.execute(sa.select(_A.operation).distinct().where(mine)).scalars()
+        cost, read, written = connection.execute(sa.select(cost_nano, *tokens).where(*mine)).one()
+        operations = connection.execute(sa.select(_A.operation).distinct().where(_A.turn_id.in_(turn_ids))).scalars()
         others = tuple(sorted(set(operations) - {operation}))
-    return Tried(cost_nano=cost, input_tokens=read, output_tokens=written, operations=others)
+    return Tried(cost_nano=int(cost), input_tokens=read, output_tokens=written, operations=others)
 
 
 def ends_of(store: Store, turn_ids: Sequence[str]) -> list[Ended]:

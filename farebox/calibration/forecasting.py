@@ -17,6 +17,7 @@ from farebox.calibration.calibrating import Asked, decide, outcomes_of
 from farebox.calibration.deciding import Outcome, Terms
 from farebox.calibration.running import bench_of, terms_of
 from farebox.calibration.scoring import SCORE
+from farebox.calibration.subjects import used
 from farebox.declaring import DeclaredPlan
 from farebox.guarding import JUDGE
 from farebox.runtime import get_runtime
@@ -145,10 +146,9 @@ def _usage(bench: Bench, known: Mapping[str, Mapping[str, Tried]]) -> Usage:
 
     A step of several turns is taken to need all of them, until some answers are known.
     """
-    took = [one for tried in known.values() for one in tried.values() if one.output_tokens]
+    took = [one for tried in known.values() for one in used(tried.values())]
     if took:
-        counts = [(one.input_tokens, one.output_tokens) for one in took]
-        return Usage(*(ceil(sum(column) / len(took)) for column in zip(*counts, strict=True)))
+        return Usage(*(ceil(sum(column) / len(took)) for column in zip(*took, strict=True)))
     apart = max(1, len(bench.cases) // _READ)
     read = [_read(bench.subject.prompt(case)) for case in bench.cases[::apart]]
     turns, planned = bench.subject.step.max_turns, bench.subject.planned

@@ -204,9 +204,15 @@ def _wrong(ended: Sequence[Ended]) -> bool:
 
 
 def mean_tokens(tried: Iterable[Tried]) -> dict[str, float]:
-    """Tokens of a case, on average."""
-    counted = [(one.input_tokens, one.output_tokens) for one in tried]
+    """Tokens of a case, on average over those whose usage is known."""
+    counted = used(tried)
     if not counted:
         return {}
     read, written = (round(sum(column) / len(counted), 1) for column in zip(*counted, strict=True))
     return {"input": read, "output": written}
+
+
+def used(tried: Iterable[Tried]) -> list[tuple[int, int]]:
+    """Tokens in and out of each case whose usage is known."""
+    counted = ((one.input_tokens, one.output_tokens) for one in tried)
+    return [(read, written) for read, written in counted if read is not None and written is not None]
