@@ -18,6 +18,7 @@ from pricing.clock import from_us
 from pricing.margins import gross_margin
 from pricing.money import Nano, format_money
 from pricing.reports import Choice
+from pricing.reports.reading import Row
 from pricing.reports.repricing import at_rates
 from pricing.reports.symptoms import Signs, signs
 from pricing.reports.words import percent, plural
@@ -67,6 +68,11 @@ class Case:
         return sum(row["cost_nano"] for row in self.signs.runs)
 
     @property
+    def routed(self) -> list[Row]:
+        """What operations cost by model, without calibrations: these ask every model on purpose."""
+        return [row for row in self.signs.operations if not row["calibrates"]]
+
+    @property
     def charged(self) -> Nano:
         """For all outcomes."""
         return sum(row["charged_nano"] for row in self.signs.runs)
@@ -96,7 +102,7 @@ def diagnose(
 
 def one_model(case: Case) -> Iterator[Symptom]:
     """One model for everything."""
-    rows = [row for row in case.signs.operations if row["cost_nano"]]
+    rows = [row for row in case.routed if row["cost_nano"]]
     operations = {row["operation"] for row in rows}
     models: dict[str, Nano] = {}
     for row in rows:
@@ -122,7 +128,7 @@ def premium_for_light(case: Case) -> Iterator[Symptom]:
     """Premium models for light operations."""
     light = [
         row
-        for row in case.signs.operations
+        for row in case.routed
         if row["tier"] == "premium"
         and row["answers"]
         and (row["input_tokens"] or 0) <= _SHORT_INPUT * row["answers"]
@@ -210,13 +216,12 @@ def unattributed(case: Case) -> Iterator[Symptom]:
 
 
 def low_margin(case: Case) -> Iterator[Symptom]:
-    """Margins below the target."""
+    """Margins below the target; what is given away on purpose, at a price of nothing, has none."""
     low = []
     for row in case.signs.runs:
-        if row["outcomes"] and not row["unpriced"]:
-            margin = gross_margin(row["charged_nano"], row["cost_nano"])
-            if margin is None or margin < case.margin:
-                low.append((row, margin))
+        margin = None if row["unpriced"] else gross_margin(row["charged_nano"], row["cost_nano"])
+        if margin is not None and margin < case.margin:
+            low.append((row, margin))
     for row, margin in low:
         needed = round(row["cost_nano"] / (1 - case.margin))
         yield Symptom(
@@ -229,14 +234,14 @@ def low_margin(case: Case) -> Iterator[Symptom]:
             {"automation": row["automation"], "gross_margin": margin, "target": case.margin},
         )
     if not low:
-        yield Symptom("margin", False, f"no automation with a price earns less than {percent(case.margin)}")
+        yield Symptom("margin", False, f"no automation that is sold earns less than {percent(case.margin)}")
 
 
 def old_price(case: Case) -> Iterator[Symptom]:
     """Prices that are older than a quarter, or than the rate card, and were not reviewed since."""
     version, reviewed = case.runtime.rates.version, last_review(case.runtime)
     recently = reviewed is not None and case.now - reviewed < QUARTER
-    sold = {row["automation"]: row["charged_nano"] for row in case.signs.runs}
+    sold = {row["automation"]: row["charged_nano"] for row in case.signs.runs if row["charged_nano"]}
     found = []
     for row in case.signs.prices:
         since = from_us(row["since"])
@@ -334,7 +339,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Symptom]], ...] = (
 """In the order they are told."""
 
 
-def _dearer_than_light(case: Case, rows: list[dict[str, Any]]) -> Nano:
+def _dearer_than_light(case: Case, rows: list[Row]) -> Nano:
     """What rows cost above what their tokens cost at the project's light target; nothing without one."""
     light = first_of_tier(case.runtime, "light")
     if light is None:

@@ -21,6 +21,8 @@ from pricing.schema import attempts, calibration_scores, guard_decisions, holds,
 from pricing.store import Store
 from pricing.upsert import insert_into
 
+CALIBRATION = "calibrate"
+"""The automation that calibrates. It asks every target on purpose: where its turns went says nothing of routing."""
 FRESH_DAYS = 90
 """How long evidence counts; then a case is asked anew."""
 _FRESH_US = FRESH_DAYS * 86_400_000_000

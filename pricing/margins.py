@@ -23,8 +23,8 @@ def gross_margin(price: Nano | None, cost: Nano) -> float | None:
 
 
 def markup(price: Nano | None, cost: Nano) -> float | None:
-    """What a price is above the cost, as a share of the cost; ``None`` where either is unknown or the cost nothing."""
-    return None if price is None or not cost else (price - cost) / cost
+    """What a price is above the cost, as a share of the cost; ``None`` without a price or a cost."""
+    return None if not price or not cost else (price - cost) / cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from farebox.finding import automation_names, find_flow
 from farebox.project import find_root
 from farebox.runtime import Runtime
 from pricing.errors import Blocked, NoTarget, SourceError, TurnFailed, UsageError
-from pricing.evidence import Ended, Tried, ends_of, paid_for
+from pricing.evidence import CALIBRATION, Ended, Tried, ends_of, paid_for
 from pricing.plans import PlanStep
 from tasks.llm_task import fingerprint, step_of
 from tasks.pins import Looked, Pin, pinned
@@ -30,8 +30,6 @@ from tasks.prompts import Prompt
 from tasks.steps import CURRENT_RUN, Step
 from tasks.verifiers import BROKEN, name_of
 
-NAME = "calibrate"
-"""Of the automation that calibrates; it is not calibrated itself."""
 _OF_QUALITY = frozenset(
     {"invalid_output", "truncated", "unverified", "refusal", "content_policy", "context_overflow", "context_limit"}
 )
@@ -123,7 +121,7 @@ class Subject:
         Raises:
             UsageError: it asks no model.
         """
-        token = CURRENT_RUN.set(NAME)
+        token = CURRENT_RUN.set(CALIBRATION)
         try:
             with pinned(Pin(self.operation, None)):
                 self.call(case)
@@ -149,7 +147,7 @@ def find_subject(name: str) -> Subject:
     wanted, _, operation = name.rpartition("/")
     found, known = [], set()
     for automation in automation_names(find_root()):
-        if automation == NAME or wanted.replace("_", "-") not in {"", automation}:
+        if automation == CALIBRATION or wanted.replace("_", "-") not in {"", automation}:
             continue
         flow = find_flow(automation)
         for value in vars(importlib.import_module(flow.fn.__module__)).values():

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pricing.cells import DAY_US
 from pricing.clock import from_us, to_us
+from pricing.evidence import CALIBRATION
 from pricing.reports.reading import Reading
 from pricing.reports.run_lookup import check_automation
 
@@ -68,6 +69,7 @@ def choose(source: Reading, choice: Choice, *, run_by_run: bool = False) -> bool
         automation=choice.automation,
         org=choice.org,
         user=choice.user,
+        calibration=CALIBRATION,
         first_day=days[0],
         after_days=days[1],
         first_quarter=quarters[0],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pricing.replica import Replica
 
 _OF_RUNS = ("totals", "outcomes", "automations", "bins", "days")
-_OF_ALL = ("operations", "day_operations", "turns", "moves", "guards")
+_OF_ALL = ("operations", "routed", "day_operations", "turns", "moves", "guards")
 _NEWEST = 300
 """Runs that are drawn beside their quotes."""
 _WINDOWS = {"day": 1, "week": 7}

@@ -65,7 +65,7 @@ def section(
         operations=tuple(_operation(row, totals["spent_nano"]) for row in mine["operations"]),
         saved=_saved(mine["operations"], mine["turns"]),
         savings=_savings(mine["operations"], mine["turns"]),
-        routing=None if premium is None else _routing(mine["operations"], premium),
+        routing=None if premium is None else _routing(mine["routed"], premium),
         coverage=Coverage(
             totals["completed"], totals["covered"], ratio(totals["covered"], totals["completed"]), totals["stopped"]
         ),
@@ -156,18 +156,12 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
 
 def _routing(rows: Sequence[Row], premium: TargetRates) -> RoutingSavings:
     """Both sides count the same tokens: those that a provider told of."""
-    known = [row for row in rows if row["input_tokens"] is not None and row["output_tokens"] is not None]
     return RoutingSavings(
         premium.target,
         premium.model,
-        sum(_counted(row) for row in known),
-        sum(_counted(row) if row["model"] == premium.model else at_rates(row, premium.rates) for row in known),
+        sum(row["cost_nano"] for row in rows),
+        sum(row["cost_nano"] if row["model"] == premium.model else at_rates(row, premium.rates) for row in rows),
     )
-
-
-def _counted(row: Row) -> int:
-    """What it cost without those attempts whose tokens nobody told."""
-    return int(row["cost_nano"] - row["unknown_nano"])
 
 
 def _savings(attempts: Sequence[Row], turns: Sequence[Row]) -> tuple[OperationSavings, ...]:

@@ -125,6 +125,26 @@ def test_what_is_at_stake_is_exact(tmp_path: Path):
     }
 
 
+def test_neither_calibrations_nor_what_is_not_sold_is_told_of(tmp_path: Path):
+    """A calibration asks dear models for light work, again and again; its price is nothing, and set for ever."""
+
+    def calibrated(runtime: Runtime) -> Books:
+        books = sound(runtime)
+        rule = BudgetRule("automation", "calibrate", "day", 100 * USD)
+        version = runtime.rates.version
+        run = books.run("tried", automation="calibrate", rules=(rule,), price_nano=0, rate_version="old")
+        for number in range(9):
+            intent = books.intent(run, f"tried-{number}", operation=f"step-{number}", worst=10 * USD, **SONNET)
+            books.end(intent, 9 * USD, usage=Usage(100, 10))
+        books.ledger.settle("tried", "completed")
+        books.run("given", automation="gift", rules=(rule,), price_nano=0, org_id="acme", rate_version=version)
+        books.ledger.settle("given", "completed")
+        return books
+
+    found = [one for one in seen(tmp_path, calibrated, TARGETS) if one.found]
+    assert [one.check for one in found] == ["unattributed runs"]
+
+
 @pytest.mark.parametrize("margin, missing", [(0.0, 60 * CENT), (0.2, 80 * CENT), (0.75, 300 * CENT)])
 def test_a_margin_is_missed_by_what_is_lacking_in_the_price(tmp_path: Path, margin: float, missing: int):
     runtime = make_project(tmp_path, NOWHERE).runtime()

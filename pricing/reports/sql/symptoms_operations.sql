@@ -1,6 +1,7 @@
 -- What each operation asked of which model, and how long its inputs and answers were on the mean.
 SELECT
     stand_in, operation, tier, provider, model,
+    automation = getvariable('calibration') AS calibrates,
     sum(attempts)::BIGINT AS attempts,
     (sum(attempts) - sum(failed))::BIGINT AS answers,
     sum(input_tokens)::BIGINT AS input_tokens,
