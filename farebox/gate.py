@@ -24,7 +24,7 @@ from pricing.budgets import BudgetRule, Refusal, Scope
 from pricing.clock import now_us
 from pricing.errors import Blocked, LedgerError, OutOfCredits, OverBudget
 from pricing.facts import Run, RunOutcome
-from pricing.limits import applicable
+from pricing.limits import EACH, Limit, applicable
 from pricing.money import Nano, format_money
 from pricing.plans import ResolvedPlan, ResolvedStep
 from pricing.quotes import OperationTargets, Quote, make_quote
@@ -159,6 +159,7 @@ class _Counter:
         self._whose = whose_run(parameters)
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []
+        self._unplanned: list[BudgetRule] = []
 
     def take(self, *, final: bool) -> _Tried:
         """Try the usual route, then the economic one; the latter at once where money runs short."""
@@ -197,6 +198,7 @@ class _Counter:
 
     def _pressure(self) -> str | None:
         self._shared = standing_rules(self._runtime, self._automation, self._whose)
+        self._unplanned = unplanned_rules(self._runtime, self._automation)
         return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
@@ -206,7 +208,8 @@ class _Counter:
         run = asking(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:
-            refusals = self._runtime.ledger.admit(run, rules, final=final, approved=approved)
+            held = [*rules, *self._unplanned]
+            refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise messages.over_budget(error, facts, self._runtime.settings.guards.messages) from None
@@ -267,7 +270,6 @@ def budget_rules(
 def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBODYS) -> list[BudgetRule]:
     """The budgets that a run shares with others: its automation's own, those of farebox.toml, those that were set."""
     own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
-    stated = [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
     about: dict[Scope, Collection[str]] = {
         "automation": [automation.name],
         "operation": asked_operations(runtime.guards, automation.name, automation.plan.steps),
@@ -275,7 +277,20 @@ def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBO
         "org": [whose.org] if whose.org else [],
         "tag": whose.tags,
     }
-    return [*own, *applicable(stated, about)]
+    return [*own, *applicable(_stated(runtime), about)]
+
+
+def unplanned_rules(runtime: Runtime, automation: Automation) -> list[BudgetRule]:
+    """The budgets of operations that its plan does not name: a tool may ask for one, a calibration always does."""
+    stated = _stated(runtime)
+    planned = asked_operations(runtime.guards, automation.name, automation.plan.steps)
+    named = {limit.key for limit in stated if limit.scope == "operation"} - {EACH, *planned}
+    return [replace(rule, needs=None) for rule in applicable(stated, {"operation": named})]
+
+
+def _stated(runtime: Runtime) -> list[Limit]:
+    """The limits of farebox.toml, and those that people set."""
+    return [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
 
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:

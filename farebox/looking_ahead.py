@@ -189,7 +189,7 @@ class _View:
         if chance in {"fits", "tight"}:
             for rule in fit.rules:
                 if rule.scope != "run":
-                    self._expected[self._place(rule, at)] += rule.needs if rule.operation else quote.p50
+                    self._expected[self._place(rule, at)] += _asks(rule, quote.p50)
         return Upcoming(str(flow_run.id), name, at, quote.p50, quote.p95, hold, chance, why)
 
     def spends(self) -> Iterator[Spend]:
@@ -215,7 +215,7 @@ class _View:
         priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic)
         shared = standing_rules(self._runtime, wanted.automation, wanted.whose)
         rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
-        amounts = [(self._state(rule, wanted.at), rule.needs if rule.operation else priced.hold) for rule in rules]
+        amounts = [(self._state(rule, wanted.at), _asks(rule, priced.hold)) for rule in rules]
         refusals = [Refusal(state, amount) for state, amount in amounts if amount > max(state.left, 0)]
         return _Fit(priced, wanted.whose, rules, refusals)
 
@@ -225,7 +225,7 @@ class _View:
             return ("asks" if automation.approval is not None else "refused"), why
         for rule in fit.rules:
             state, before = self._state(rule, at), self._expected[self._place(rule, at)]
-            if rule.scope != "run" and (rule.needs if rule.operation else fit.priced.hold) > state.left - before:
+            if rule.scope != "run" and _asks(rule, fit.priced.hold) > state.left - before:
                 return "tight", f"budget {state.name!r} may be spent by the runs before it"
         return "fits", fit.priced.economic or ""
 
@@ -245,6 +245,11 @@ class _View:
     def _place(self, rule: BudgetRule, at: datetime) -> tuple[str, str, str, datetime]:
         start, _ = window_bounds(rule.window, at, self._zone)
         return rule.scope, rule.key, rule.window, start.astimezone(UTC)
+
+
+def _asks(rule: BudgetRule, whole: Nano) -> Nano:
+    """What a run asks of a budget: all of it, or what its operation needs."""
+    return whole if rule.operation is None else rule.needs or 0
 
 
 def _scheduled(

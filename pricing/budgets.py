@@ -62,7 +62,8 @@ class BudgetRule:
     """A limit: ``key`` says which automation, user, … of the scope; a ``run`` rule's key is the run's id.
 
     From ``soft`` on, spent and held together, the budget is told of once per window. The budget of an operation is
-    held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run to begin.
+    held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run to begin:
+    ``None`` where the run does not plan to ask for it, and may begin whatever is left.
     """
 
     scope: Scope
@@ -70,7 +71,7 @@ class BudgetRule:
     window: Window
     limit: Nano
     soft: Nano | None = None
-    needs: Nano = 0
+    needs: Nano | None = 0
 
     @property
     def operation(self) -> str | None:

@@ -111,12 +111,13 @@ def open_hold(
     Budgets of single operations must have what they need; their attempts hold it. Of the others those in ``beyond``
     may be overdrawn.
     """
-    needs = {budget_id: rule.needs for budget_id, rule in wanted.items() if rule.operation is not None}
-    whole = {budget_id: amount for budget_id in wanted if budget_id not in needs}
+    single = {budget_id: rule for budget_id, rule in wanted.items() if rule.operation is not None}
+    needs = {budget_id: rule.needs for budget_id, rule in single.items() if rule.needs is not None}
+    whole = {budget_id: amount for budget_id in wanted if budget_id not in single}
     refusals = budgets.take(connection, whole, beyond)
     if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
-    opening = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(needs)}
+    opening = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(single)}
     _OPEN.run(connection, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
     if rows:

@@ -14,7 +14,7 @@ from tests.support.clock import Clock
 CENT = USD // 100
 
 
-def of_operation(limit: int, key: str = "summarize", needs: int = 0) -> BudgetRule:
+def of_operation(limit: int, key: str = "summarize", needs: int | None = 0) -> BudgetRule:
     return BudgetRule("operation", key, "day", limit, needs=needs)
 
 
@@ -72,6 +72,21 @@ def test_a_run_is_not_begun_when_an_operation_has_not_what_it_needs(ledger: Ledg
     [refusal] = ledger.admit(a_run(held=USD), [of_operation(10 * CENT, needs=11 * CENT), wide])
     assert refusal.short == CENT
     assert [budget.held for budget in ledger.budgets()] == [0, 0]
+
+
+def test_an_operation_that_a_run_does_not_plan_is_held_once_it_asks_for_it(ledger: Ledger):
+    spender, other = a_run(held=USD), a_run(held=USD)
+    assert ledger.admit(spender, [of_operation(10 * CENT)]) == []
+    spent = an_intent(spender, 10 * CENT)
+    ledger.begin(spent).result()
+    ledger.end(spent, ok(10 * CENT)).result()
+    assert [refusal.short for refusal in ledger.admit(a_run(held=USD), [of_operation(10 * CENT, needs=1)])] == [1]
+    assert ledger.admit(other, [of_operation(10 * CENT, needs=None)]) == []
+    [refusal] = ledger.begin(an_intent(other, CENT)).result()
+    assert refusal.budget.scope == "operation"
+    elsewhere = an_intent(other, CENT)
+    object.__setattr__(elsewhere, "operation", "compose")
+    assert ledger.begin(elsewhere).result() == []
 
 
 def test_what_is_lost_and_comes_back_is_charged_to_its_operation(ledger: Ledger, clock: Clock):

@@ -164,6 +164,20 @@ def test_a_budget_that_is_too_small_is_told(project: Project, farebox: Call):
     assert "Traceback" not in told.all
 
 
+def test_the_budget_of_an_operation_holds_its_calibration_back_too(
+    project: Project, slow: Sandbox, farebox: Call, prefect: None
+):
+    assert farebox("budgets", "set", "operation", "classify", "day", "0.005 USD").code == 0
+    told = farebox(*COMMAND)
+    assert (told.code, "The budget was spent after" in " ".join(told.out.split())) == (0, True), told.all
+    with project.runtime_here() as runtime:
+        [budget] = [row for row in rows(runtime.ledger, schema.budgets) if row["scope"] == "operation"]
+        assert_ledger_equals_journal(runtime, slow.journal)
+        spent = sum(row["cost_nano"] for row in rows(runtime.ledger, schema.attempts))
+    assert (budget["spent_nano"], budget["held_nano"]) == (spent, 0)
+    assert 0 < spent <= budget["limit_nano"] == 5_000_000
+
+
 def test_what_is_wrong_with_cases_is_one_line(project: Project, farebox: Call):
     for text, message in (
         ('{"id": "1"}\n', "line 1 is no case: inputs"),
