@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from farebox.gate import Automation, standing_rules
+from farebox.gate import Automation, standing_rules, stated_limits
 from farebox.routes import planned_route, pressure
 from farebox.runtime import Runtime
 from pricing.errors import UsageError
@@ -97,7 +97,7 @@ def explain(
         UnknownPrice: a target has no rate.
     """
     runtime.observations.fresh()
-    economic = pressure(runtime, standing_rules(runtime, automation))
+    economic = pressure(runtime, standing_rules(runtime, automation, stated_limits(runtime)))
     planned = {step.operation: step for step in automation.plan.plan}
     if operation is not None and operation not in planned:
         near = get_close_matches(operation, planned, 1)

@@ -197,8 +197,9 @@ class _Counter:
             watcher.quoted(tried.run, tried.priced.quote, tried.rules, tried.refusals)
 
     def _pressure(self) -> str | None:
-        self._shared = standing_rules(self._runtime, self._automation, self._whose)
-        self._unplanned = unplanned_rules(self._runtime, self._automation)
+        stated = stated_limits(self._runtime)
+        self._shared = standing_rules(self._runtime, self._automation, stated, self._whose)
+        self._unplanned = unplanned_rules(self._runtime, self._automation, stated)
         return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
@@ -267,8 +268,15 @@ def budget_rules(
     return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
 
 
-def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBODYS) -> list[BudgetRule]:
-    """The budgets that a run shares with others: its automation's own, those of farebox.toml, those that were set."""
+def stated_limits(runtime: Runtime) -> list[Limit]:
+    """The limits of farebox.toml, and those that people set."""
+    return [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
+
+
+def standing_rules(
+    runtime: Runtime, automation: Automation, stated: Sequence[Limit], whose: Whose = NOBODYS
+) -> list[BudgetRule]:
+    """The budgets that a run shares with others: its automation's own, and those that were stated."""
     own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
     about: dict[Scope, Collection[str]] = {
         "automation": [automation.name],
@@ -277,20 +285,15 @@ def standing_rules(runtime: Runtime, automation: Automation, whose: Whose = NOBO
         "org": [whose.org] if whose.org else [],
         "tag": whose.tags,
     }
-    return [*own, *applicable(_stated(runtime), about)]
+    return [*own, *applicable(stated, about)]
 
 
-def unplanned_rules(runtime: Runtime, automation: Automation) -> list[BudgetRule]:
+def unplanned_rules(runtime: Runtime, automation: Automation, stated: Sequence[Limit]) -> list[BudgetRule]:
     """The budgets of operations that its plan does not name: a tool may ask for one, a calibration always does."""
-    stated = _stated(runtime)
-    planned = asked_operations(runtime.guards, automation.name, automation.plan.steps)
-    named = {limit.key for limit in stated if limit.scope == "operation"} - {EACH, *planned}
+    named = {limit.key for limit in stated if limit.scope == "operation" and limit.key != EACH}
+    if named:
+        named.difference_update(asked_operations(runtime.guards, automation.name, automation.plan.steps))
     return [replace(rule, needs=None) for rule in applicable(stated, {"operation": named})]
-
-
-def _stated(runtime: Runtime) -> list[Limit]:
-    """The limits of farebox.toml, and those that people set."""
-    return [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
 
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:

@@ -18,7 +18,7 @@ from farebox.deploying import need_server
 from farebox.ending import end_gone, end_overdue
 from farebox.finding import with_defaults
 from farebox.flow_runs import Deployments, flow_runs
-from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules
+from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules, stated_limits
 from farebox.runtime import Runtime
 from farebox.whose import Whose, whose_run
 from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
@@ -158,6 +158,7 @@ class _View:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._zone: ZoneInfo = runtime.settings.zone
+        self._stated = stated_limits(runtime)
         self._now = {(s.scope, s.key, s.window, s.starts_at): s for s in runtime.ledger.budgets()}
         self._touched: dict[tuple[str, str, str, datetime], BudgetState] = {}
         self._expected: dict[tuple[str, str, str, datetime], Nano] = defaultdict(int)
@@ -213,7 +214,7 @@ class _View:
 
     def _try(self, wanted: _Wanted, economic: str | None = None) -> _Fit:
         priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic)
-        shared = standing_rules(self._runtime, wanted.automation, wanted.whose)
+        shared = standing_rules(self._runtime, wanted.automation, self._stated, wanted.whose)
         rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
         amounts = [(self._state(rule, wanted.at), _asks(rule, priced.hold)) for rule in rules]
         refusals = [Refusal(state, amount) for state, amount in amounts if amount > max(state.left, 0)]

@@ -13,7 +13,7 @@ from rich.text import Text
 from farebox.automations import automation_of
 from farebox.cli.display import basis
 from farebox.finding import with_defaults
-from farebox.gate import Priced, price_run, standing_rules
+from farebox.gate import Priced, price_run, standing_rules, stated_limits
 from farebox.routes import pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose, whose_run
@@ -138,7 +138,7 @@ def compare(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any], 
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
     token = WHOSE_RUN.set(whose)
     try:
-        rules = standing_rules(runtime, automation, whose_run(given))
+        rules = standing_rules(runtime, automation, stated_limits(runtime), whose_run(given))
     finally:
         WHOSE_RUN.reset(token)
     economic = pressure(runtime, rules)
