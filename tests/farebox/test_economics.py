@@ -145,6 +145,17 @@ def test_neither_calibrations_nor_what_is_not_sold_is_told_of(tmp_path: Path):
     assert [one.check for one in found] == ["unattributed runs"]
 
 
+@pytest.mark.parametrize("operation, limited", [("plan", True), ("translate", False)])
+def test_the_budget_of_an_operation_limits_the_runs_that_ask_for_it(tmp_path: Path, operation: str, limited: bool):
+    def held(runtime: Runtime) -> Books:
+        books = Books(runtime.ledger.store)
+        sell(books, "r", 9 * CENT, (BudgetRule("operation", operation, "day", USD, needs=None),), price_nano=USD)
+        return books
+
+    [told] = [one for one in seen(tmp_path, held, TARGETS) if one.check == "no limit"]
+    assert told.found is not limited
+
+
 @pytest.mark.parametrize("margin, missing", [(0.0, 60 * CENT), (0.2, 80 * CENT), (0.75, 300 * CENT)])
 def test_a_margin_is_missed_by_what_is_lacking_in_the_price(tmp_path: Path, margin: float, missing: int):
     runtime = make_project(tmp_path, NOWHERE).runtime()
