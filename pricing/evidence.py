@@ -104,6 +104,7 @@ class Results:
 
 
 def _row(tried: Tried) -> dict[str, object]:
+    known = tried.input_tokens is not None and tried.output_tokens is not None
     return {
         "score_key": tried.key,
         "run_id": tried.run_id,
@@ -111,13 +112,15 @@ def _row(tried: Tried) -> dict[str, object]:
         "cost_nano": tried.cost_nano,
         "duration_us": round(tried.seconds * 1e6),
         "verified": tried.verified,
-        "input_tokens": tried.input_tokens,
-        "output_tokens": tried.output_tokens,
+        "input_tokens": tried.input_tokens if known else 0,
+        "output_tokens": tried.output_tokens if known else 0,
+        "usage_known": known,
         "operations": json.dumps(tried.operations),
     }
 
 
 def _tried(row: Row[tuple[object, ...]]) -> Tried:
+    known = row.input_tokens > 0 if row.usage_known is None else row.usage_known
     return Tried(
         key=row.score_key,
         run_id=row.run_id,
@@ -127,8 +130,8 @@ def _tried(row: Row[tuple[object, ...]]) -> Tried:
         cost_nano=row.cost_nano,
         seconds=row.duration_us / 1e6,
         verified=row.verified,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
+        input_tokens=row.input_tokens if known else None,
+        output_tokens=row.output_tokens if known else None,
         operations=tuple(json.loads(row.operations)),
     )
 

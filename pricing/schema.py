@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Table, Text, false
 
 from pricing.columns import Number, fact, key, metadata, number, text, usage
 
-VERSION = "0006"
+VERSION = "0007"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -340,14 +340,15 @@ calibration_scores = Table(
     number("asked_at"),
     number("ended_at", optional=True),
     Column("score", Float, nullable=True),
-    *map(number, ("cost_nano", "duration_us")),
-    *(number(name, optional=True) for name in ("input_tokens", "output_tokens")),
+    *map(number, ("cost_nano", "duration_us", "input_tokens", "output_tokens")),
     Column("verified", Boolean, nullable=True),
     text("operations"),
+    Column("usage_known", Boolean, nullable=True),
     Index("ix_calibration_scores_subject", "subject"),
 )
 """How calibrations' cases were answered. A row claims a case before it is asked, and has no end until it is answered.
-``score_key``: the case's digest, scorer, prompt, target; ``operations`` (JSON): others that its turns count for."""
+``score_key``: the case's digest, scorer, prompt, target; ``operations`` (JSON): others that its turns count for. Tokens
+are 0 where ``usage_known`` is false, and were, before there was that column, where nobody had told them."""
 
 wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), number("opened_at"))
 """``org:acme`` or ``user:ana``; its row is locked while its grants change."""

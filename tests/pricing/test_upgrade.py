@@ -1,4 +1,4 @@
-"""A ledger of the first version, with a run under way in it, is upgraded where it lies."""
+"""A ledger of an earlier version, with a run under way in it, is upgraded where it lies."""
 
 from pathlib import Path
 
@@ -8,12 +8,24 @@ import sqlalchemy as sa
 import pricing
 from pricing import schema
 from pricing.budgets import BudgetRule
+from pricing.clock import now_us
+from pricing.evidence import Results
 from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, rows
 
-FIRST = Path(pricing.__file__).parent / "migrations" / "versions"
+VERSIONS = Path(pricing.__file__).parent / "migrations" / "versions"
+
+
+def lay(connection: sa.Connection, version: int) -> None:
+    """The tables of a version, as its migrations made them."""
+    for revision in range(1, version + 1):
+        for statement in (VERSIONS / f"{revision:04}.{connection.dialect.name}.sql").read_text().split(";\n"):
+            if statement.strip():
+                connection.execute(sa.text(statement))
+    connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(sa.text("INSERT INTO alembic_version VALUES (:version)"), {"version": f"{version:04}"})
 
 
 def write_first_version(url: str) -> None:
@@ -38,7 +50,6 @@ def write_first_version(url: str) -> None:
         "INSERT INTO hold_budgets VALUES ('alive', 'automation:digest:month:2026-09-01')",
         "INSERT INTO inflight VALUES ('a1', 'alive', 3, :intent)",
         "INSERT INTO meta VALUES ('epoch', 'first')",
-        "INSERT INTO alembic_version VALUES ('0001')",
     )
     intent = (
         '{"attempt_id": "a1", "turn_id": "t", "run_id": "alive", "operation": "summarize", "hop": 0, "ordinal": 0, '
@@ -47,10 +58,7 @@ def write_first_version(url: str) -> None:
     )
     values = {"yes": True, "now": NOON, "later": NOON + 60_000_000, "ends": NOON + 10**12, "intent": intent}
     with engine.begin() as connection:
-        for statement in (FIRST / f"0001.{connection.dialect.name}.sql").read_text().split(";\n"):
-            if statement.strip():
-                connection.execute(sa.text(statement))
-        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        lay(connection, 1)
         for statement, more in ((run, {"id": "old"}), (run, {"id": "alive"}), (settled, {}), *((s, {}) for s in state)):
             connection.execute(sa.text(statement), values | more)
     engine.dispose()
@@ -87,3 +95,27 @@ def test_a_window_of_the_first_version_goes_on(ledger: Ledger):
     assert refusal.budget.spent == 7
     [change] = rows(ledger, schema.budget_changes)
     assert (change["limit_nano"], change["soft_nano"], change["origin"]) == (USD, USD // 2, "window")
+
+
+def test_what_calibrations_paid_for_is_kept_and_tokens_that_nobody_told_become_unknown(database_url: str):
+    engine = sa.create_engine(database_url)
+    score = (
+        "INSERT INTO calibration_scores VALUES (:key, 'digest/classify', 'r', :now, :now, 1.0, 300, 2000000, :read, "
+        ":written, :yes, '[]')"
+    )
+    with engine.begin() as connection:
+        lay(connection, 6)
+        for key, read, written in (("told", 100, 20), ("untold", 0, 0)):
+            values = {"key": key, "now": now_us(), "read": read, "written": written, "yes": True}
+            connection.execute(sa.text(score), values)
+    engine.dispose()
+    store = Store(database_url)
+    found = Results(store, "digest/classify").read()
+    store.close()
+    assert {key: (one.input_tokens, one.output_tokens) for key, one in found.items()} == {
+        "told": (100, 20),
+        "untold": (None, None),
+    }
+    assert {(one.score, one.cost_nano, one.seconds, one.verified, one.ended) for one in found.values()} == {
+        (1.0, 300, 2.0, True, True)
+    }

@@ -7,8 +7,8 @@ CREATE TABLE calibration_scores (
   score FLOAT,
   cost_nano BIGINT NOT NULL,
   duration_us BIGINT NOT NULL,
-  input_tokens BIGINT,
-  output_tokens BIGINT,
+  input_tokens BIGINT NOT NULL,
+  output_tokens BIGINT NOT NULL,
   verified BOOLEAN,
   operations TEXT NOT NULL,
   PRIMARY KEY (score_key)

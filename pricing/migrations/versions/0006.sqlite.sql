@@ -7,8 +7,8 @@ CREATE TABLE calibration_scores (
   score FLOAT,
   cost_nano INTEGER NOT NULL,
   duration_us INTEGER NOT NULL,
-  input_tokens INTEGER,
-  output_tokens INTEGER,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
   verified BOOLEAN,
   operations TEXT NOT NULL,
   PRIMARY KEY (score_key)

@@ -1,0 +1,1 @@
+ALTER TABLE calibration_scores ADD COLUMN usage_known BOOLEAN;
