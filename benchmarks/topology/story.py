@@ -237,8 +237,8 @@ def _room_for(stage: Stage, runs: int) -> int:
 
     What such a run holds and spends is learned from one that nothing else fits.
     """
-    usual = int(max(_rows(stage, schema.runs), key=lambda row: row["started_at"])["held_nano"])  # less than the first's
-    _limit(stage, usual // 2)
+    newest = max(_rows(stage, schema.runs), key=lambda row: row["started_at"])  # holds shrink as runs teach
+    _limit(stage, int(newest["held_nano"]) // 2)
     first = trigger(stage.centre, DEPLOYMENT, org=TIGHT)
     all_ended(stage.centre, [first], stage.hosts, _LONG)
     [held] = [int(row["held_nano"]) for row in _rows(stage, schema.runs) if row["run_id"] == first]

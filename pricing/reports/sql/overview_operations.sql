@@ -5,10 +5,7 @@ SELECT
     sum(input_tokens)::BIGINT AS input_tokens,
     sum(output_tokens)::BIGINT AS output_tokens,
     sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
-    sum(cache_write_tokens)::BIGINT AS cache_write_tokens,
-    sum(cache_write_1h_tokens)::BIGINT AS cache_write_1h_tokens,
     sum(cost_nano)::BIGINT AS cost_nano,
-    sum(unknown_nano)::BIGINT AS unknown_nano,
     sum(saved_nano)::BIGINT AS caching_nano,
     coalesce(sum(saved_nano) FILTER (WHERE by_stand_in), 0)::BIGINT AS stand_in_nano
 FROM chosen_costs
