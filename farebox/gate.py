@@ -93,7 +93,7 @@ def price_run(
         for operation, route in routes.items()
     }
     stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
-    past = runtime.history.scores(automation.name, quality, stand_in=stand_in, mixes=percents)
+    past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
     quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,7 +50,7 @@ _SPARED = (
     .scalar_subquery()
 )
 _PAST = Hot(
-    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _S.rate_version, _S.ended_at)
+    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at)
     .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
     .where(
         _S.automation == sa.bindparam("automation"),
@@ -72,13 +72,15 @@ _SPENT = Hot(
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """What a quote needs of a run that ended: its cost as a multiple of its own point; ``spared`` is what answers from
-    storage did not cost again, likewise; ``seq`` numbers its settlement.
+    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement.
     """
 
     seq: int
     run_id: str
     score: float
     spared: float
+    point_nano: Nano
+    calls: int
     rate_version: str
     ended_at: int
 
@@ -288,8 +290,8 @@ class Ledger:
         with self.store.read() as connection:
             rows = _PAST.run(connection, asked).fetchall()
         return [
-            PastRun(seq, run_id, score, int(spared) / point, rate_version, ended_at)
-            for seq, run_id, score, spared, point, rate_version, ended_at in reversed(rows)
+            PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
+            for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
         ]
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
@@ -376,6 +378,11 @@ class Ledger:
 def _new_run(dialect: str) -> Hot:
     statement = insert_into(dialect, schema.runs).on_conflict_do_nothing(index_elements=["run_id"])
     return Hot(statement, [*Run.__dataclass_fields__])
+
+
+@lru_cache(maxsize=HISTORY)
+def _planned_calls(plan: str) -> int:
+    return sum(step["calls"] for step in json.loads(plan))
 
 
 def _whole(value: Any) -> int | None:

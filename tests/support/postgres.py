@@ -34,8 +34,11 @@ def _as_user(base: Path, binaries: Path) -> tuple[list[str], Path]:
     nobody = pwd.getpwnam("nobody")
     prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     if subprocess.run([*prefix, "test", "-x", str(binaries / "postgres")], check=False).returncode != 0:
-        shutil.copytree(binaries.parent, base / "install", symlinks=True)
-        binaries = base / "install" / "bin"
+        package = binaries.parent.parent
+        libraries = package.with_name(f"{package.name}.libs")  # found relative to the programs
+        for folder in (binaries.parent, libraries) if libraries.is_dir() else (binaries.parent,):
+            shutil.copytree(folder, base / folder.relative_to(package.parent), symlinks=True)
+        binaries = base / package.name / binaries.parent.name / "bin"
     os.chown(base, nobody.pw_uid, nobody.pw_gid)
     return prefix, binaries
 
