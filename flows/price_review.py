@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from farebox.events import tell_rates_changed
 from farebox.reviewing import Question, reviewed, reviewed_version
 from farebox.runtime import get_runtime
+from pricing.reports.escaped import escape_markdown
 
 
 @flow(name="price-review")
@@ -34,5 +35,5 @@ def price_review(
     path = reviewed(runtime, question)
     if path is None:
         return None
-    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.title)
+    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=escape_markdown(question.title))
     return str(path)
