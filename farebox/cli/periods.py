@@ -46,7 +46,7 @@ def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> da
         return _moment(datetime.fromisoformat(text.strip()), zone)
     except ValueError:
         raise UsageError(
-            f"{ascii(text[:40])} is not a valid date or period.",
+            f"{text[:40]!a} is not a valid date or period.",
             next_step="Write it like 2026-11-01, 2026-11-01T08:00, 30d, 12h, today or ever.",
         ) from None
 
