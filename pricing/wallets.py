@@ -164,6 +164,7 @@ class Wallets:
     def _find(self, wallet_id: str) -> None:
         known = self.ids()
         if wallet_id not in known:
+            read_wallet(wallet_id)
             from difflib import get_close_matches
 
             near = get_close_matches(wallet_id, known, 1)
