@@ -10,7 +10,6 @@ from prefect.artifacts import create_markdown_artifact
 from farebox.events import tell_rates_changed
 from farebox.reviewing import Question, reviewed, reviewed_version
 from farebox.runtime import get_runtime
-from pricing.reports.escaped import escape_markdown
 
 
 @flow(name="price-review")
@@ -35,5 +34,5 @@ def price_review(
     path = reviewed(runtime, question)
     if path is None:
         return None
-    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=escape_markdown(question.title))
+    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.markdown)
     return str(path)

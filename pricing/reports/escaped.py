@@ -16,7 +16,7 @@ _SPECIAL = re.compile(
 _INDENT = re.compile(r"^\s{2,}")
 _BLOCK = re.compile(r"^\s?[-+=](?=[-+=\s]|$)|^\s?[0-9]{1,9}[.)](?=\s|$)")
 """What begins a list, a rule or the line under a heading, where it is the first of a line."""
-_CODE = re.compile(r"(?<!`)`[^`\r\n]+`(?!`)")
+_COMMAND = re.compile(r"(?<!`)`(?:farebox|prefect|python) [^`\r\n]+`(?!`)")
 _BACKTICKS = re.compile("`+")
 
 
@@ -41,7 +41,7 @@ def escape_advice(text: str) -> str:
     'Raise it with `farebox budgets set`, \\*acme\\*.'
     """
     parts, at = [], 0
-    for found in _CODE.finditer(cleaned := clean(text)):
+    for found in _COMMAND.finditer(cleaned := clean(text)):
         parts += [escape_markdown(cleaned[at : found.start()]), found[0]]
         at = found.end()
     return "".join((*parts, escape_markdown(cleaned[at:])))
