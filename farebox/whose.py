@@ -95,7 +95,9 @@ def _canonical(value: object) -> str | None:
     if isinstance(value, str | UUID):
         kind = str if isinstance(value, str) else UUID
         return kind.__str__(value)  # what it holds, whatever a type of its own prints
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Integral):
         return _whole(Decimal(int(value)))
     return _whole(value) if isinstance(value, Decimal) and value.is_finite() else None
 

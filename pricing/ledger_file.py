@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pricing import schema
+from pricing.columns import metadata
 from pricing.errors import LedgerUnusable
 
 RESTORE = "Move it aside and run again; restore it from a backup to keep its history."
@@ -54,7 +55,7 @@ def check_whole(connection: Connection, place: str) -> None:
     found = _tables(connection)
     if not found & _MARKS_OF_A_LEDGER:
         raise foreign(place)
-    if missing := sorted(set(schema.metadata.tables) - found):
+    if missing := sorted(set(metadata.tables) - found):
         raise corrupt(place, f"its table {missing[0]} is missing")
     epoch = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar()
     if not isinstance(epoch, str) or not epoch:
@@ -72,7 +73,7 @@ def check_values(connection: Connection, place: str, *, newest: int | None = Non
     Raises:
         LedgerUnusable: one is not; its table and column are named, never the value.
     """
-    for table in schema.metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         for column in _wrong(connection, table, newest):
             raise corrupt(place, f"a value in {table.name}.{column} is damaged")
 

@@ -11,7 +11,7 @@ from farebox.cli.app import app
 from farebox.cli.output import moment, print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.budgets import BudgetState
-from pricing.limits import EACH, SOFT, Limit, read_key, read_scope, read_window
+from pricing.limits import SOFT, Limit, read_scope, read_window
 from pricing.money import format_money, parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -90,8 +90,6 @@ def history(scope: str, key: str, /, *, limit: int = 20, json: Json = False) -> 
         print_json({"windows": [_plain(state) for state in windows], "changes": told})
         return
     if not windows and not changes:
-        if key != EACH:
-            read_key(wanted, key)
         _out.print(f"Nothing is known of a budget of {scope} {key}.", markup=False)
         return
     zone = runtime.settings.zone

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -137,12 +138,11 @@ def suspended(name: str) -> str:
             assert force
             seen.append(state.message)
 
-    from prefect.client.schemas.objects import FlowRun, StateType
-    from prefect.states import State
+    from prefect.client.schemas.objects import FlowRun, State, StateType
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("farebox.suspending.get_client", lambda **_: Client())
-        flow_run = FlowRun.model_construct(id="0")
+        flow_run = FlowRun(id=uuid4(), flow_id=uuid4())
         waiting = Suspending(flow_run, None)  # type: ignore[arg-type]
         waiting._rename(State(type=StateType.PAUSED), refused(name))
     return seen[0]
