@@ -24,6 +24,7 @@ from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
 from farebox.suspending import Suspending
 from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget
+from pricing.reports.escaped import escape_advice, escape_markdown
 from tasks.known import knowing
 from tasks.llm_task import adopt_signature
 from tasks.steps import CURRENT_RUN
@@ -191,13 +192,15 @@ def _aboard(ride: Ride) -> Iterator[None]:
 def state_of(error: FareboxError) -> State[Any]:
     """The state of a run that ended by one of our own errors, named like it: people read it without a traceback.
 
-    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in.
+    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in. Prefect shows
+    the message as Markdown, so that in it every name is escaped; the error itself is the state's data.
     """
     if isinstance(error, NoRun) and FlowRunContext.get() is None:
         raise error
-    message = f"{error.message}\n{error.next_step}".strip()
+    message = f"{escape_markdown(error.message)}\n{escape_advice(error.next_step)}".strip()
     if isinstance(error, OverBudget | Blocked):
-        return Cancelled(name="OverBudget" if isinstance(error, OverBudget) else "Blocked", message=message)
+        name = "OverBudget" if isinstance(error, OverBudget) else "Blocked"
+        return Cancelled(name=name, message=message, data=error)
     return Failed(name=type(error).__name__, message=message, data=error)
 
 

@@ -22,7 +22,7 @@ from farebox.project import FILE
 from farebox.reach import Reached, reach, reach_all
 from farebox.runtime import Runtime
 from farebox.settings import Settings, load_settings
-from pricing import holds, schema
+from pricing import holds, ledger_file, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerError
 from pricing.replica import SHAPE
@@ -41,6 +41,8 @@ _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
 _SERVER_ERROR = 500
+_ROWS_LOOKED_AT = 100_000
+"""Of each table of the ledger, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,8 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     try:
         with store.read() as connection:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+            if store.is_sqlite and whole:
+                ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
             dead, _ = holds.out_of_time(connection, now := now_us(), now)
     except FareboxError as error:
         yield _failed("ledger", error)

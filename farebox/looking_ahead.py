@@ -24,6 +24,7 @@ from farebox.whose import Whose, whose_run
 from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
 from pricing.errors import FareboxError
 from pricing.money import Nano, format_money
+from pricing.reports.escaped import escape_markdown
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -92,14 +93,14 @@ class Outlook:
         return {chance: sum(run.chance == chance for run in self.runs) for chance in get_args(Chance)}
 
     def rows(self) -> list[dict[str, str]]:
-        """For a table that people read; times are in UTC."""
+        """For the table in Prefect; times are in UTC, names are escaped for Markdown."""
         return [
             {
                 "at": f"{run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-                "run": run.deployment,
+                "run": escape_markdown(run.deployment),
                 **{name: shown(getattr(run, f"{name}_nano")) for name in ("p50", "p95", "hold")},
                 "chance": run.chance,
-                "why": run.why,
+                "why": escape_markdown(run.why),
             }
             for run in self.runs
         ]

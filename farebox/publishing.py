@@ -10,6 +10,7 @@ from uuid import UUID
 
 from farebox.runtime import Runtime
 from pricing.errors import FareboxError
+from pricing.reports.escaped import escape_markdown, markdown_code
 from pricing.run_copy import RunCopy
 
 if TYPE_CHECKING:
@@ -71,16 +72,23 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags:
     )
     create_link_artifact(
         page.as_uri(),
-        link_text=page.name,
+        link_text=escape_markdown(page.name),
         key=f"{automation}-report",
-        description=f"The report with charts is a file on the machine that ran this, {platform.node()}: `{page}`. "
-        "Browsers follow no link from a server to a file: open it there, or copy its address.",
+        description=_where(page),
         _sync=True,  # type: ignore[call-arg]
     )
     context = FlowRunContext.get()
     known = context.flow_run.tags if context is not None and context.flow_run is not None else []
     with get_client(sync_client=True) as client:
         client.update_flow_run(UUID(run_id), tags=sorted({*known, "farebox", *tags}))
+
+
+def _where(page: Path) -> str:
+    return (
+        "The report with charts is a file on the machine that ran this, "
+        f"{escape_markdown(platform.node())}: {markdown_code(page)}. "
+        "Browsers follow no link from a server to a file: open it there, or copy its address."
+    )
 
 
 def spare_tracebacks() -> None:

@@ -22,6 +22,7 @@ from pydantic import Field, create_model
 from farebox.approving import WORDS, choices, read_raise, suggested_raise, told
 from pricing.approvals import Decision, Question
 from pricing.errors import OverBudget
+from pricing.reports.escaped import escape_markdown
 
 NEEDS_APPROVAL = "NeedsApproval"
 GRACE = timedelta(minutes=15)
@@ -73,7 +74,7 @@ class Suspending:
         named = State(
             type=state.type,
             name=NEEDS_APPROVAL,
-            message=f"{refused.message} Open the run and choose Resume to decide.",
+            message=f"{escape_markdown(refused.message)} Open the run and choose Resume to decide.",
             state_details=state.state_details,
         )
         with get_client(sync_client=True) as client:

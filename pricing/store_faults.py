@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
+from pricing import ledger_file
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
@@ -18,6 +19,13 @@ _BY_STATE = {
     "3D000": "Create the database, or check ledger_url.",
 }
 """Postgres' SQLSTATEs that waiting does not mend, each with what does."""
+_DAMAGE = (
+    *("malformed", "not a database", "disk image", "unsupported file format", "file is encrypted"),
+    *("no such table", "no such column", "already exists", "Could not decode", "datatype mismatch"),
+)
+"""What SQLite says of a file that is not what this version of Farebox wrote."""
+_LONGEST_CAUSE = 120
+_LOOK = "Run `farebox doctor`: it looks whether the ledger is whole."
 _REFUSED = ("authentication failed", "does not exist", "no password supplied")
 """What a connection that was refused for good says: there is no SQLSTATE yet."""
 
@@ -29,7 +37,10 @@ def locked(place: str, seconds: float) -> LedgerBusy:
 
 def unopened(error: OSError, place: str) -> LedgerUnusable:
     """The ledger's folder or its lock cannot be used."""
-    next_step = _MAKE_ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else _ELSEWHERE
+    if error.errno in {errno.EISDIR, errno.EINVAL}:
+        next_step = "Move it aside, or point FAREBOX_HOME at another folder."
+    else:
+        next_step = _MAKE_ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else _ELSEWHERE
     return LedgerUnusable(f"The ledger {place} cannot be opened ({error.strerror}).", next_step=next_step)
 
 
@@ -44,16 +55,13 @@ def explain(fault: BaseException, place: str, seconds: float) -> LedgerError:
 def _of_sqlite(cause: str, place: str, seconds: float) -> LedgerError:
     if "locked" in cause:
         return locked(place, seconds)
-    if "malformed" in cause or "not a database" in cause or "disk image" in cause:
-        return LedgerUnusable(
-            f"The ledger {place} is corrupt ({cause}).",
-            next_step="Move it aside and run again; restore it from a backup to keep its history.",
-        )
+    if any(words in cause for words in _DAMAGE):
+        return ledger_file.corrupt(place, cause.partition(" with text ")[0][:_LONGEST_CAUSE])
     if "full" in cause:
         return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_MAKE_ROOM)
     if "readonly" in cause or "unable to open" in cause or "disk I/O" in cause:
         return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_ELSEWHERE)
-    return LedgerError(f"The ledger {place} refused a statement ({cause}).")
+    return LedgerError(f"The ledger {place} refused a statement ({cause}).", next_step=_LOOK)
 
 
 def _of_postgres(fault: BaseException, cause: str, place: str, seconds: float) -> LedgerError:
@@ -66,4 +74,4 @@ def _of_postgres(fault: BaseException, cause: str, place: str, seconds: float) -
         if any(words in cause for words in _REFUSED):
             return LedgerUnusable(f"The ledger {place} cannot be opened ({cause}).", next_step="Check ledger_url.")
         return LedgerAway(f"The ledger {place} cannot be reached ({cause}).", next_step="Check that its server runs.")
-    return LedgerError(f"The ledger {place} refused a statement ({cause}).")
+    return LedgerError(f"The ledger {place} refused a statement ({cause}).", next_step=_LOOK)

@@ -19,7 +19,7 @@ from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
 from pricing.budgets import BudgetRule, Refusal
-from pricing.errors import Blocked, FareboxError, OverBudget
+from pricing.errors import FareboxError
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.money import Nano
@@ -146,10 +146,11 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
 def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
     run, settled = record.run, record.settled_as
     result = state.result(raise_on_failure=False) if state.is_completed() else None
+    error = _ended_by(state)
     return {
         "run_id": run.run_id if run else None,
         "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
-        "message": state.message,
+        "message": f"{error.message}\n{error.next_step}".strip() if isinstance(error, FareboxError) else state.message,
         "sandbox": run.stand_in if run else None,
         "point_nano": run.point_nano if run else None,
         "p50_nano": run.p50_nano if run else None,
@@ -198,13 +199,14 @@ def what_next(console: Console) -> None:
         console.print(Text.assemble(("  " + command, "bold"), (f"   {why}", "dim")))
 
 
+def _ended_by(state: State[Any]) -> object:
+    """What a run ended with: its error, where one of ours ended it; the state's message is written for Markdown."""
+    return None if state.is_completed() else state.result(raise_on_failure=False)
+
+
 def _why(state: State[Any]) -> FareboxError:
     """The error that a run ended with."""
-    decisions: dict[str | None, type[FareboxError]] = {"OverBudget": OverBudget, "Blocked": Blocked}
-    if state.name in decisions:
-        message, _, next_step = (state.message or state.name or "").partition("\n")
-        return decisions[state.name](message, next_step=next_step)
-    error = state.result(raise_on_failure=False)
+    error = _ended_by(state)
     if isinstance(error, FareboxError):
         return error
     if not isinstance(error, BaseException):
