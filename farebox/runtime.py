@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
+from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold, tell_unsettled
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -86,7 +86,13 @@ class Runtime:
         self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         lease = settings.holds.lease_seconds
-        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=lease, warn=tell_soft_threshold)
+        self.ledger = Ledger(
+            store,
+            zone=settings.zone,
+            lease_seconds=lease,
+            warn=tell_soft_threshold,
+            tell_unsettled=tell_unsettled,
+        )
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
