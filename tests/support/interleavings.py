@@ -28,7 +28,7 @@ from tests.support.clock import Clock
 
 LEASE = 60
 SECOND = 1_000_000
-STEPS = 24
+STEPS = 30
 CREDITS = 5
 OPERATIONS = ("summarize", "compose")
 
@@ -77,8 +77,8 @@ class _Interleaving:
         self.world, self.dice, self.key = world, dice, key
         self.ledger, self.clock = world.ledger, world.clock
         shared = [
-            BudgetRule("automation", key, "day", dice.randint(100, 1_500), soft=90),
-            BudgetRule("org", key, "week", dice.randint(100, 2_500)),
+            BudgetRule("automation", key, "day", dice.randint(200, 4_000), soft=90),
+            BudgetRule("org", key, "week", dice.randint(200, 6_000)),
         ]
         if dice.random() < 0.4:
             shared.append(BudgetRule("operation", f"{key}-summarize", "day", dice.randint(50, 800)))
@@ -102,10 +102,10 @@ class _Interleaving:
         """Something happens."""
         actions = {
             self.start: 5,
-            self.ask: 6,
-            self.begin: 8,
-            self.end: 5,
-            self.settle: 2,
+            self.ask: 8,
+            self.begin: 12,
+            self.end: 4,
+            self.settle: 3,
             self.kill: 2,
             self.suspend: 1,
             self.renew: 1,
@@ -114,7 +114,7 @@ class _Interleaving:
             self.refuse: 1,
             self.question: 1,
             self.decide: 1,
-            self.come_back: 1,
+            self.come_back: 2,
         }
         action: Any = self.dice.choices(list(actions), list(actions.values()))[0]
         self.world.steps.append(action.__name__)
@@ -134,7 +134,7 @@ class _Interleaving:
 
     def start(self) -> None:
         """A process starts a run, whatever became of those before it."""
-        run = self.dice.choice(self.runs)
+        run = self.dice.choices(self.runs, [4, 1])[0]
         execution = self.ledger.start(run.run_id)
         assert execution.number > self.newest[run.run_id]
         self.newest[run.run_id] = execution.number
@@ -144,7 +144,7 @@ class _Interleaving:
         """A process asks to be admitted, as the gate does: perhaps not for the last time."""
         if (process := self._any(held=False)) is None:
             return
-        self._admit(process, replace(process.run, held_nano=self.dice.randint(1, 400)), final=self.dice.random() < 0.5)
+        self._admit(process, replace(process.run, held_nano=self.dice.randint(1, 250)), final=self.dice.random() < 0.7)
 
     def _admit(self, process: Process, run: Run, **how: Any) -> None:
         try:
@@ -157,6 +157,7 @@ class _Interleaving:
             return
         assert self._is_newest(process)
         if not refusals:
+            self.world.counts["held"] += 1
             process.held = True
             self.admitted[run.run_id] += 1
         elif how.get("final", True):
@@ -167,11 +168,14 @@ class _Interleaving:
         if (process := self._any(held=True)) is None:
             return
         operation = f"{self.key}-{self.dice.choice(OPERATIONS)}"
-        intent = replace(an_intent(process.run, self.dice.randint(1, 90)), operation=operation, started_at=self.clock.now)
+        intent = replace(
+            an_intent(process.run, self.dice.randint(1, 90)), operation=operation, started_at=self.clock.now
+        )
         try:
             refusals = self.ledger.begin(intent, process.number).result()
         except RunTakenOver:
             assert not self._is_newest(process)
+            self.world.counts["fenced"] += 1
             return
         except RunExpired:
             assert not self.ledger.has_hold(process.run.run_id)
@@ -250,7 +254,9 @@ class _Interleaving:
     def question(self) -> None:
         """Somebody is asked about a run."""
         run = replace(self.dice.choice(self.runs), held_nano=self.dice.randint(50, 2_000))
-        asked = Question(run, run.held_nano // 2, {f"org:{self.key}:week:none": 1}, from_us(self.clock.now) + timedelta(hours=1))
+        asked = Question(
+            run, run.held_nano // 2, {f"org:{self.key}:week:none": 1}, from_us(self.clock.now) + timedelta(hours=1)
+        )
         process = self._any(held=False)
         if process is not None and process.run.run_id == run.run_id:
             try:
@@ -313,6 +319,7 @@ class _Interleaving:
         assert operations.keys() == self.begun_in.keys(), "an attempt is missing"
         assert +spent == +sum((Counter({row["run_id"]: row["spent_nano"]}) for row in settlements), Counter[str]())
         for late in self._rows(schema.adjustments, ids):
+            self.world.counts["adjusted"] += 1
             cost[late["attempt_id"]] += late["cost_delta_nano"]
         self._check_budgets(ids, cost, operations, by_hold)
         self._check_credits()
