@@ -25,6 +25,30 @@ from tests.support.postgres import Postgres
 LEASE = 60_000_000
 CENT = USD // 100
 ON_SQLITE, ON_POSTGRES = 300, 20
+BROKEN = (
+    """
+    INSERT INTO runs (run_id, automation, quality, plan, routes, rate_version, method, history, point_nano, p50_nano,
+    p95_nano, ceiling_nano, held_nano, stand_in, started_at)
+    VALUES ('crashed', 'digest', 'fast', '[]', '{}', 'v1', 'prior', 0, 5, 5, 10, 40, 10, :yes, :now)
+    """,
+    """
+    INSERT INTO budgets (budget_id, name, scope, key, span, starts_at, ends_at, limit_nano, spent_nano, held_nano)
+    VALUES ('automation:digest:month:2026-09-01', 'digest per month', 'automation', 'digest', 'month', 0, :ends,
+    5000000000, 0, 10)
+    """,
+    """
+    INSERT INTO holds (run_id, ordinal, amount_nano, used_nano, inflight_nano, lease_until, by_operation)
+    VALUES ('crashed', 0, 10, 3, 0, :now, :no)
+    """,
+    "INSERT INTO hold_budgets (run_id, budget_id) VALUES ('crashed', 'automation:digest:month:2026-09-01')",
+    """
+    INSERT INTO settlements (run_id, ordinal, automation, quality, stand_in, outcome, reason, budgets, held_nano,
+    spent_nano, released_nano, rate_version, ended_at)
+    VALUES ('crashed', 0, 'digest', 'fast', :yes, 'over_budget', 'refused before the run', '[]', 0, 0, 0, 'v1', :now)
+    """,
+)
+"""What the version before left behind: a run that is held, was started again, and was refused with the ordinal of the
+settlement that its hold was to end in."""
 
 
 @pytest.fixture
@@ -230,21 +254,8 @@ def test_a_ledger_that_no_run_could_start_on_any_more_is_repaired_when_it_is_ope
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
         lay(connection, 7)
-        for statement in (
-            "INSERT INTO runs (run_id, automation, quality, plan, routes, rate_version, method, history, point_nano, "
-            "p50_nano, p95_nano, ceiling_nano, held_nano, stand_in, started_at) VALUES "
-            "('crashed', 'digest', 'fast', '[]', '{}', 'v1', 'prior', 0, 5, 5, 10, 40, 10, :yes, :now)",
-            "INSERT INTO budgets (budget_id, name, scope, key, span, starts_at, ends_at, limit_nano, spent_nano, "
-            "held_nano) VALUES ('automation:digest:month:2026-09-01', 'digest per month', 'automation', 'digest', "
-            "'month', 0, :ends, 5000000000, 0, 10)",
-            "INSERT INTO holds (run_id, ordinal, amount_nano, used_nano, inflight_nano, lease_until, by_operation) "
-            "VALUES ('crashed', 0, 10, 3, 0, :now, :no)",
-            "INSERT INTO hold_budgets (run_id, budget_id) VALUES ('crashed', 'automation:digest:month:2026-09-01')",
-            "INSERT INTO settlements (run_id, ordinal, automation, quality, stand_in, outcome, reason, budgets, "
-            "held_nano, spent_nano, released_nano, rate_version, ended_at) VALUES ('crashed', 0, 'digest', 'fast', "
-            ":yes, 'over_budget', 'refused before the run', '[]', 0, 0, 0, 'v1', :now)",
-        ):
-            values = {"yes": True, "no": False, "now": NOON, "ends": NOON + 10**12}
+        values = {"yes": True, "no": False, "now": NOON, "ends": NOON + 10**12}
+        for statement in BROKEN:
             connection.execute(sa.text(statement), values)
     engine.dispose()
     store = Store(database_url)
