@@ -364,9 +364,11 @@ class Ledger:
             return holds.unsettled(connection)
 
     def newest_end(self, run_id: str) -> tuple[str, int] | None:
-        """How and when the run's newest hold was settled, if one was; ``lost`` where its process went away."""
+        """How and when the run ended last, if it did; ``lost`` where its process went away and none took over."""
         table = schema.settlements.c
-        ends = sa.select(table.outcome, table.ended_at).where(table.run_id == run_id)
+        ends = sa.select(table.outcome, table.ended_at).where(
+            table.run_id == run_id, table.reason.is_distinct_from(settlement.TAKEN_OVER)
+        )
         with self.store.read() as connection:
             found = connection.execute(ends.order_by(table.ordinal.desc()).limit(1)).one_or_none()
         return None if found is None else (found.outcome, found.ended_at)

@@ -20,6 +20,9 @@ from pricing.store import Store
 
 T = TypeVar("T")
 
+TAKEN_OVER = "it was started again while it was held"
+"""The reason of a settlement that a newer execution of the run made: the run itself has not ended."""
+
 
 class _Faulty(Exception):
     """The rows of the hold that a transaction settles are at fault; ``args`` is the type of the error."""
@@ -54,7 +57,7 @@ def close(
 
 def take_over(connection: Connection, run_id: str, now: int) -> None:
     """Settle what an older execution of a run holds."""
-    close(connection, run_id, "lost", "it was started again while it was held", now)
+    close(connection, run_id, "lost", TAKEN_OVER, now)
 
 
 def isolated(store: Store, run_id: str, transaction: Callable[[], T], tell: Callable[[Unsettled], None]) -> T:

@@ -81,6 +81,7 @@ def test_a_crashed_run_that_is_started_again_within_its_lease_stops_nobody(ledge
     second = ledger.start(run.run_id)
     assert (second.number, second.resumed) == (first.number + 1, False)
     assert budgets(ledger) == [(0, 10 * CENT)], "what was in flight counts at its worst case"
+    assert ledger.newest_end(run.run_id) is None, "the run goes on"
     limit = ledger.committed(run.run_id) + USD
     rules = [per_day(5 * USD), dataclasses.replace(ceiling, limit=limit)]
     assert ledger.admit(run, rules, execution=second.number) == []
