@@ -85,14 +85,7 @@ class Runtime:
         self.router = Router(answering(self.targets), self.rates, self.observations)
         self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        lease = settings.holds.lease_seconds
-        self.ledger = Ledger(
-            store,
-            zone=settings.zone,
-            lease_seconds=lease,
-            warn=tell_soft_threshold,
-            tell_unsettled=tell_unsettled,
-        )
+        self.ledger = _ledger(settings, store)
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
@@ -176,6 +169,16 @@ class Runtime:
             tell_blocked(event)
         for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
+
+
+def _ledger(settings: Settings, store: Store) -> Ledger:
+    return Ledger(
+        store,
+        zone=settings.zone,
+        lease_seconds=settings.holds.lease_seconds,
+        warn=tell_soft_threshold,
+        tell_unsettled=tell_unsettled,
+    )
 
 
 class _SandboxAddress:
