@@ -65,7 +65,7 @@ class Here:
 
     def __init__(self, run_id: str, step: Step, outer: Here | None = None, execution: int | None = NEWEST) -> None:
         self.run_id = run_id
-        self.execution = outer.execution if outer is not None and outer.run_id == run_id else execution
+        self.execution: int | None = outer.execution if outer is not None and outer.run_id == run_id else execution
         """The execution of the run that this is a part of; ``None`` where the ledger has yet to be asked."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))

@@ -98,7 +98,7 @@ def deployed_run(client: SyncPrefectClient, flow: Any, **parameters: Any) -> UUI
 def execute(client: SyncPrefectClient, flow: Any, run_id: UUID) -> State[Any]:
     """The run, as the process that a worker starts executes it."""
     run = client.read_flow_run(run_id)
-    state: Any = run_flow(flow, flow_run=run, parameters=run.parameters, return_type="state")
+    state: State[Any] = run_flow(flow, flow_run=run, parameters=run.parameters, return_type="state")  # type: ignore[assignment]
     return state
 
 

@@ -95,7 +95,7 @@ class _Interleaving:
         self.begun_in: dict[str, tuple[str, int]] = {}
 
     def _a_run(self, run_id: str) -> Run:
-        sold = {"price_credits": 2, "price_nano": 20} if self.with_wallet else {}
+        sold: dict[str, Any] = {"price_credits": 2, "price_nano": 20} if self.with_wallet else {}
         return replace(a_run(held=100, automation=self.key), run_id=run_id, org_id=self.key, **sold)
 
     def step(self) -> None:
