@@ -21,6 +21,7 @@ from farebox.runtime import Runtime
 from pricing import schema
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.riding import riding
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -55,7 +56,6 @@ def raise_(error: BaseException) -> Any:
 
 
 ENDINGS: dict[str, Callable[[], Any]] = {
-    "TerminationSignal": lambda: raise_(TerminationSignal(signal=15)),
     "KeyboardInterrupt": lambda: raise_(KeyboardInterrupt()),
     "CancelledError": lambda: raise_(asyncio.CancelledError()),
     "group": lambda: raise_(BaseExceptionGroup("all", [asyncio.CancelledError(), asyncio.CancelledError()])),
@@ -149,6 +149,14 @@ def test_a_run_that_is_cancelled_is_settled_as_cancelled(runtime: Runtime, sandb
     assert settlement["outcome"] == "cancelled", settlement["reason"]
     assert len(assert_ledger_equals_journal(runtime, sandbox.journal)) == 1
     assert_ledger_adds_up(runtime)
+
+
+def test_a_run_whose_process_is_terminated_is_settled_as_cancelled(runtime: Runtime, sandbox: Sandbox):
+    """Below Prefect, which passes the signal on to the whole process."""
+    with pytest.raises(TerminationSignal), riding(runtime, end_by, {"how": "state"}):
+        raise TerminationSignal(signal=15)
+    [settlement] = rows(runtime.ledger, schema.settlements)
+    assert (settlement["outcome"], settlement["reason"]) == ("cancelled", "terminated")
 
 
 def test_a_process_whose_run_was_started_elsewhere_stops_and_leaves_the_state_to_the_newer_one(
