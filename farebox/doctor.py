@@ -228,7 +228,7 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
             if store.is_sqlite and whole:
                 ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
-            dead, _ = holds.out_of_time(connection, now := now_us(), now)
+            leases, unsettled = holds.out_of_time(connection, now := now_us(), now), holds.unsettled(connection)
     except FareboxError as error:
         yield _failed("ledger", error)
         return
@@ -237,9 +237,13 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     else:
         next_step = "Move it aside and restore it from a backup."
         yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
-    if dead:
+    if dead := [*leases.dead, *leases.not_resumed]:
         told = f"{len(dead)} held by processes that went away"
         yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+    for hold in unsettled:
+        told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
+        step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
+        yield Finding("holds", "fail", told, step)
 
 
 def check_replica(patient: Patient) -> Iterator[Finding]:

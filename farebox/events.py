@@ -10,6 +10,7 @@ from typing import Any
 
 from pricing.budgets import BudgetState
 from pricing.clock import from_us
+from pricing.holds import Unsettled
 from pricing.money import format_money
 from tasks.breaker import BreakerEvent
 from tasks.turns import TurnEvent
@@ -46,6 +47,21 @@ def tell_soft_threshold(state: BudgetState) -> None:
             "window": state.window,
             "resets_at": state.resets_at.isoformat() if state.resets_at else None,
         },
+    )
+
+
+def tell_unsettled(found: Unsettled) -> None:
+    """Emit ``farebox.hold.unsettled`` about ``farebox.run.{id}``, and log it."""
+    _logger.error(
+        "What run %s holds could not be settled (%s), and was put aside. Its budgets carry it until it is repaired; "
+        "other runs go on. See `farebox doctor`.",
+        found.run_id,
+        found.fault,
+    )
+    _start(
+        "farebox.hold.unsettled",
+        resource={"prefect.resource.id": f"farebox.run.{found.run_id}", "prefect.resource.name": found.run_id},
+        payload={"run_id": found.run_id, "fault": found.fault},
     )
 
 

@@ -183,11 +183,13 @@ class _View:
             return Upcoming(str(flow_run.id), name, at, None, None, None, "unpriced", error.message)
         quote, hold = fit.priced.quote, fit.priced.hold
         chance, why = self._chance(automation, fit, at)
+        if chance == "refused" and self._runtime.ledger.has_hold(str(flow_run.id)):
+            chance, why = "fits", "it was started before, and what it held then is there for it"
         if chance == "refused" and refuse:
             over = over_budget(automation, fit.priced, fit.refusals, self._runtime.settings.guards.messages)
             run = asking(self._runtime, str(flow_run.id), automation, fit.priced, fit.whose)
-            self._runtime.ledger.refuse(run, fit.refusals)
-            client.set_flow_run_state(flow_run.id, state_of(over), force=True)
+            if self._runtime.ledger.refuse(run, fit.refusals):
+                client.set_flow_run_state(flow_run.id, state_of(over), force=True)
         if chance in {"fits", "tight"}:
             for rule in fit.rules:
                 if rule.scope != "run":

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
+from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold, tell_unsettled
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -85,8 +85,7 @@ class Runtime:
         self.router = Router(answering(self.targets), self.rates, self.observations)
         self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        lease = settings.holds.lease_seconds
-        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=lease, warn=tell_soft_threshold)
+        self.ledger = _ledger(settings, store)
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
@@ -170,6 +169,16 @@ class Runtime:
             tell_blocked(event)
         for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
+
+
+def _ledger(settings: Settings, store: Store) -> Ledger:
+    return Ledger(
+        store,
+        zone=settings.zone,
+        lease_seconds=settings.holds.lease_seconds,
+        warn=tell_soft_threshold,
+        tell_unsettled=tell_unsettled,
+    )
 
 
 class _SandboxAddress:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import sqlite3
 
+from sqlalchemy.exc import NoResultFound
+
 from pricing import ledger_file
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
@@ -28,6 +30,18 @@ _LONGEST_CAUSE = 120
 _LOOK = "Run `farebox doctor`: it looks whether the ledger is whole."
 _REFUSED = ("authentication failed", "does not exist", "no password supplied")
 """What a connection that was refused for good says: there is no SQLSTATE yet."""
+
+
+def is_of_the_data(fault: BaseException) -> bool:
+    """Whether an error is about the rows that were worked on: waiting, or another try, would not help.
+
+    An error of the database itself (busy, away, full, corrupt) concerns every transaction, and is not.
+    """
+    fault = getattr(fault, "orig", None) or fault
+    kinds = {kind.__name__ for kind in type(fault).__mro__}
+    if kinds & {"IntegrityError", "DataError"}:
+        return True
+    return isinstance(fault, ValueError | LookupError | TypeError | ArithmeticError | NoResultFound)
 
 
 def locked(place: str, seconds: float) -> LedgerBusy:

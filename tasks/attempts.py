@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pricing.clock import from_us, now_us
-from pricing.facts import Completion, Intent, Priced
+from pricing.facts import NEWEST, Completion, Intent, Priced
 from pricing.money import Nano
 from pricing.rates import RateCard
 from pricing.usage import Usage
@@ -113,6 +113,7 @@ class Slot:
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
     estimated_input: int | None = None
+    execution: int = NEWEST
 
     def may_try_again(self, why: Failure) -> bool:
         """Whether the same target may be asked again; never once a part of its answer has been shown."""
@@ -181,7 +182,7 @@ class Attempts:
         Raises:
             AttemptFailed: no reply, however often it was tried.
             Refused: no budget has room.
-            RunExpired: the run's hold is gone.
+            RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
         await self.landed(slot.run_id, slot.allowance)
         try:
@@ -258,7 +259,7 @@ class Attempts:
             estimated_input=slot.estimated_input,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
-        if refusals := await self._ledger.begin(intent):
+        if refusals := await self._ledger.begin(intent, slot.execution):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
         with self._telemetry.attempt(intent, reached, request.max_tokens) as span:

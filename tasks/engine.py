@@ -148,8 +148,11 @@ class Engine:
         )
         decides = talk.tier == "auto" and admitted.run.quality == "fast" and pin is None
         complexity = score(request) if decides else None
+        if here.execution is None:  # a process of a task runner
+            here.execution = self._ledger.execution(here.run_id)
         question = Question(
             run=admitted.run,
+            execution=here.execution,
             operation=talk.operation,
             route=self._route(here, admitted, talk, complexity) if pin is None else _pinned(pin),
             request=request,

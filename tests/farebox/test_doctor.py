@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from farebox import doctor
@@ -20,7 +21,7 @@ from farebox.doctor import Finding, examine
 from farebox.reach import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from farebox.settings import load_settings
-from pricing import archive
+from pricing import archive, schema
 from pricing.facts import Run
 from pricing.ledger import Ledger
 from pricing.locks import file_lock
@@ -256,6 +257,18 @@ def test_holds_of_processes_that_went_away(root: Path):
     findings = examine(root)
     assert one(findings, "holds").told == "1 held by processes that went away"
     assert one(findings, "ledger").state == "ok"
+
+
+def test_a_hold_that_cannot_be_settled(root: Path):
+    runtime = Runtime(load_settings(root), root)
+    ledger = Ledger(runtime.ledger.store, lease_seconds=1, clock=lambda: 1_000_000)
+    ledger.admit(_run("r1"), [])
+    with ledger.store.write() as connection:
+        connection.execute(sa.delete(schema.runs))
+    assert runtime.ledger.reap() == 0
+    runtime.close()
+    finding = one(examine(root), "holds")
+    assert (finding.state, "run r1" in finding.told, "NoResultFound" in finding.told) == ("fail", True, True)
 
 
 def test_a_damaged_ledger(root: Path):

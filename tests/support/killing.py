@@ -10,10 +10,13 @@ from tests.support.project import Project
 from tests.support.worker import Crew
 
 
-def kill_one_by_one(project: Project, jobs: list[str], seed: int, within: float, latency: float, journal: Path) -> int:
+def kill_one_by_one(
+    project: Project, jobs: list[str], seed: int, within: float, latency: float, journal: Path, timeout: float = 20
+) -> int:
     """Start the jobs at once, and kill each at a moment of its own; how many runs they had completed.
 
-    The last one dies just after the sandbox, which takes ``latency`` seconds, has begun to answer it.
+    The last one dies just after the sandbox, which takes ``latency`` seconds, has begun to answer it. Those that are
+    started again at once may take ``timeout`` seconds to end.
     """
     moments = random.Random(seed)
     with Crew(project, *jobs) as crew:
@@ -29,6 +32,6 @@ def kill_one_by_one(project: Project, jobs: list[str], seed: int, within: float,
         while journal.stat().st_size == before and time.monotonic() < deadline:
             time.sleep(0.002)
         os.kill(pids[-1], signal.SIGKILL)
-        completed += crew.finish(timeout=20).count("completed")
+        completed += crew.finish(timeout=timeout).count("completed")
     (project.root / "go").unlink()
     return completed
