@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
+from farebox.events import tell_blocked, tell_implausible_usage, tell_prefect, tell_soft_threshold
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -110,6 +110,7 @@ class Runtime:
             retries=turns.retries,
             telemetry=telemetry,
             spent=holds.note,
+            implausible=tell_implausible_usage,
         )
         self.engine = Engine(
             self.ledger,

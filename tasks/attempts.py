@@ -25,6 +25,7 @@ from tasks.streaming import Sink
 from tasks.targets import Target
 from tasks.telemetry import AttemptSpan, Telemetry
 from tasks.transport import Transport
+from tasks.usage_check import NOT_PLAUSIBLE, UsageLimits
 from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -125,14 +126,18 @@ class Slot:
         return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ending:
-    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward."""
+    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward;
+    ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted.
+    """
 
     slot: Slot
     intent: Intent
     span: AttemptSpan
     started: int
+    limits: UsageLimits | None = None
+    refused: str | None = None
 
 
 class Attempts:
@@ -146,6 +151,7 @@ class Attempts:
         retries: how often one target may be tried again within a turn.
         telemetry: tells of each attempt.
         spent: told after each attempt which share of its run's hold is spent.
+        implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
     """
 
     def __init__(
@@ -158,6 +164,7 @@ class Attempts:
         retries: int,
         telemetry: Telemetry,
         spent: Callable[[str, float], None] = lambda _run_id, _share: None,
+        implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
@@ -166,6 +173,7 @@ class Attempts:
         self._retries = retries
         self._telemetry = telemetry
         self._spent = spent
+        self._implausible = implausible
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -270,11 +278,18 @@ class Attempts:
         """The reply, written down however it ends."""
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
-            reply = await self._reply(slot, request, reached, intent.attempt_id)
+            wire = adapter_for(reached.provider).encode(
+                reached, request, stream=slot.sink is not None, attempt_id=intent.attempt_id
+            )
+            ending.limits = UsageLimits.of(
+                reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
+            )
+            reply = await self._reply(slot, reached, wire)
+            reply = replace(reply, usage=self._plausible(ending, reply.usage))
             if _was_cut(reached, slot, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
-            why, usage = error.failure, error.usage or Usage()
+            why, usage = error.failure, self._plausible(ending, error.usage or Usage())
             self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
             await self.landed(slot.run_id, slot.allowance)
             raise AttemptFailed(why) from None
@@ -285,12 +300,22 @@ class Attempts:
         self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
         return reply
 
-    async def _reply(self, slot: Slot, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
+    def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
+        """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
+        if ending.limits is None:
+            return usage
+        fault = ending.limits.fault(usage, reasons=ending.slot.target.reasoning)
+        if fault is None:
+            return usage
+        ending.refused = fault
+        self._implausible(ending.intent, fault)
+        return Usage()
+
+    async def _reply(self, slot: Slot, target: Target, wire: HttpRequest) -> ModelReply:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
-        wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
         seconds = slot.seconds
         try:
             async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
@@ -339,7 +364,7 @@ class Attempts:
             priced=priced,
             duration_us=(time.perf_counter_ns() - ending.started) // 1000,
             status=why.status if why else 200,
-            code=why.code if why else None,
+            code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
             saved_nano=self._saved(ending.intent, usage, cost),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
@@ -111,7 +111,12 @@ def from_parts(
     output: int | None,
     reasoning: int | None = None,
 ) -> Usage:
-    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them."""
+    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them.
+
+    A part that is ``NOT_A_COUNT`` makes the input one too.
+    """
+    if NOT_A_COUNT in {fresh, read, written, written_1h}:
+        return Usage(NOT_A_COUNT, output, read, written, written_1h, reasoning)
     return Usage(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
         output_tokens=output,

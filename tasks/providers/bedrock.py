@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import anthropic
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.eventstream import AwsFrames
@@ -95,11 +95,12 @@ def usage(counts: object) -> Usage:
         for detail in objects(items(given.get("cacheDetails")))
         if detail.get("ttl") == "1h"
     ]
+    hour = NOT_A_COUNT if NOT_A_COUNT in hours else sum(hours)
     return anthropic.from_parts(
         fresh=count(given.get("inputTokens")),
         read=count(given.get("cacheReadInputTokens")),
         written=count(given.get("cacheWriteInputTokens")),
-        written_1h=sum(hours) if hours else None,
+        written_1h=hour if hours else None,
         output=count(given.get("outputTokens")),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from pricing.usage import NOT_A_COUNT
 from tasks.wire import JSONObject
 
 
@@ -60,5 +61,11 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int | None:
-    """``value`` if it is a count of tokens, else ``None``: what is not reported is unknown, not 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+    """``value`` if it is a count of tokens, ``None`` if nothing is reported: that is unknown, not 0.
+
+    Anything else (negative, a fraction, text, beyond what JSON's numbers hold exactly) is ``NOT_A_COUNT``.
+    """
+    if value is None:
+        return None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+    return value if is_count else NOT_A_COUNT
