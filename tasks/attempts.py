@@ -18,6 +18,7 @@ from pricing.facts import Completion, Intent, Priced
 from pricing.money import Nano
 from pricing.rates import RateCard
 from pricing.usage import Usage
+from tasks.bodies import largest_reply
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
@@ -278,13 +279,14 @@ class Attempts:
         """The reply, written down however it ends."""
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
+            streams = slot.sink is not None
             wire = adapter_for(reached.provider).encode(
-                reached, request, stream=slot.sink is not None, attempt_id=intent.attempt_id
+                reached, request, stream=streams, attempt_id=intent.attempt_id
             )
             ending.limits = UsageLimits.of(
                 reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
             )
-            reply = await self._reply(slot, reached, wire)
+            reply = await self._reply(slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams))
             reply = replace(reply, usage=self._plausible(ending, reply.usage))
             if _was_cut(reached, slot, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
@@ -311,8 +313,8 @@ class Attempts:
         self._implausible(ending.intent, fault)
         return Usage()
 
-    async def _reply(self, slot: Slot, target: Target, wire: HttpRequest) -> ModelReply:
-        """The reply; whatever goes wrong on the wire is a ReplyError."""
+    async def _reply(self, slot: Slot, target: Target, wire: HttpRequest, most: int) -> ModelReply:
+        """The reply, of so many bytes at most; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
@@ -320,21 +322,25 @@ class Attempts:
         try:
             async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
                 if slot.sink is not None:
-                    return await self._streamed(slot.sink, wire, target, seconds)
-                reply = await self._transport.send(wire, read_timeout=seconds)
+                    return await self._streamed(slot.sink, wire, target, seconds, most)
+                reply = await self._transport.send(wire, read_timeout=seconds, most=most)
         except TimeoutError:
             raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
         except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
-    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float) -> ModelReply:
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float, most: int) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
         adapter = adapter_for(target.provider)
         sink.restart()
-        async with self._transport.stream(wire, read_timeout=seconds) as (status, headers, chunks):
+        async with self._transport.stream(wire, read_timeout=seconds, most=most) as (status, headers, chunks):
             if status != OK:
-                return adapter.decode(target, status, headers, b"".join([chunk async for chunk in chunks]))
+                try:
+                    error = b"".join([chunk async for chunk in chunks])
+                except WireFailed:  # its status tells as much
+                    error = b""
+                return adapter.decode(target, status, headers, error)
             reader = adapter.stream(target, headers)
             try:
                 async for chunk in chunks:

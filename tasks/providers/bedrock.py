@@ -152,13 +152,13 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
     match name:
         case "contentBlockStart" if use := obj(obj(event.get("start")).get("toolUse")):
             call = draft.call(index)
-            call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
+            call.id, call.name = draft.keep(text(use.get("toolUseId"))), draft.keep(text(use.get("name")))
         case "contentBlockDelta":
             delta = obj(event.get("delta"))
             if "toolUse" in delta:
-                draft.call(index).arguments += text(obj(delta["toolUse"]).get("input"))
+                draft.call(index).arguments += draft.keep(text(obj(delta["toolUse"]).get("input")))
             words = text(delta.get("text"))
-            draft.text += words
+            draft.text += draft.keep(words)
             return words
         case "messageStop":
             draft.stop = _STOPS.get(text(event.get("stopReason")), "end")
