@@ -25,6 +25,7 @@ from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
 from pricing.circuits import Circuits
 from pricing.facts import Run
+from pricing.forks import abandon, after_fork
 from pricing.history import History
 from pricing.holds import Settled
 from pricing.ledger import Ledger
@@ -182,6 +183,7 @@ class _SandboxAddress:
         self._starting = threading.Lock()
         self._url = settings.sandbox.url
         self._own: object | None = None
+        after_fork(self._forked)
 
     def reached(self, target: Target) -> Target:
         """The target as it is reached: itself, or its stand-in."""
@@ -191,6 +193,13 @@ class _SandboxAddress:
         return dataclasses.replace(
             target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
         )
+
+    def _forked(self) -> None:
+        """The sandbox is the parent's, and ends with it."""
+        self._starting = threading.Lock()
+        abandon(self._own)
+        if self._own is not None:
+            self._url, self._own = self._settings.url, None
 
     def stop(self) -> None:
         """Stop the sandbox of this process, if there is one."""
@@ -217,6 +226,7 @@ class _OncePerProcess:
     def __init__(self) -> None:
         self._building = threading.Lock()
         self._built: Runtime | None = None
+        after_fork(self._forked)
 
     def __call__(self) -> Runtime:
         """This process's runtime, for the project we are in.
@@ -229,6 +239,12 @@ class _OncePerProcess:
                 root = find_root()
                 self._built = Runtime(load_settings(root), root)
             return self._built
+
+    def _forked(self) -> None:
+        """A forked child builds its own; the parent's keeps the parent's runs."""
+        self._building = threading.Lock()
+        abandon(self._built)
+        self._built = None
 
     def cache_clear(self) -> None:
         """Forget it: the next one may be of another project."""

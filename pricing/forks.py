@@ -33,7 +33,7 @@ def abandon(inherited: object) -> None:
 
 
 def _in_child() -> None:
-    for known in list(_started_anew):
+    for known in _started_anew:
         start_anew = known()
         if start_anew is not None:
             start_anew()

@@ -225,7 +225,7 @@ class _BoundTool:
         return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
 
     async def call(self, arguments: str) -> str:
-        """The result as text: a string as it is, anything else as JSON. Plain functions run on a thread of their own."""
+        """The result as text: a string as it is, anything else as JSON. Plain functions run on threads."""
         given = self.parameters.model_validate_json(arguments or "{}")
         named = {name: getattr(given, name) for name in self.parameters.model_fields}
         if inspect.iscoroutinefunction(self.function):

@@ -280,13 +280,13 @@ class Attempts:
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
             streams = slot.sink is not None
-            wire = adapter_for(reached.provider).encode(
-                reached, request, stream=streams, attempt_id=intent.attempt_id
-            )
+            wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
             ending.limits = UsageLimits.of(
                 reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
             )
-            reply = await self._reply(slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams))
+            reply = await self._reply(
+                slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
+            )
             reply = replace(reply, usage=self._plausible(ending, reply.usage))
             if _was_cut(reached, slot, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)

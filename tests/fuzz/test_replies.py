@@ -88,7 +88,10 @@ def sound(reply: ModelReply) -> None:
     assert isinstance(reply.text, str)
     for name in type(reply.usage).__dataclass_fields__:
         count = getattr(reply.usage, name)
-        assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= NOT_A_COUNT), (name, count)
+        assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= NOT_A_COUNT), (
+            name,
+            count,
+        )
     for call in reply.tool_calls:
         assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
     assert reply.model is None or isinstance(reply.model, str)
