@@ -315,6 +315,8 @@ class Store:
             yield
         except DBAPIError as error:
             raise store_faults.explain(error.orig or error, self.place, self._busy_seconds) from None
+        except OverflowError:
+            raise store_faults.beyond(self.place) from None
         except Exception as error:
             if self._engine is None or not isinstance(error, self._engine.dialect.loaded_dbapi.Error):
                 raise  # what follows is of a statement that was run on the driver's cursor
