@@ -74,5 +74,6 @@ def count(value: object) -> int | None:
     """
     if value is None:
         return None
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-    return value if is_count else NOT_A_COUNT
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    return NOT_A_COUNT

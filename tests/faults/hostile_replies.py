@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 MEGABYTE = 1_000_000
 _ENDLESS = 3_000
@@ -64,7 +64,9 @@ def _chunk(text: str) -> str:
 
 
 _EVENT = '{"choices": [{"index": 0, "delta": {"content": "' + "word " * 20 + '"}}]}'
-_CALL = '{"choices": [{"delta": {"tool_calls": [{"index": @, "id": "c@", "function": {"name": "f", "arguments": "{"}}]}}]}'
+_CALL = (
+    '{"choices": [{"delta": {"tool_calls": [{"index": @, "id": "c@", "function": {"name": "f", "arguments": "{"}}]}}]}'
+)
 _START = '{"type": "message_start", "message": {"usage": {"a@": "' + "x" * 500 + '"}}}'
 _SSE = "text/event-stream"
 _AWS = "application/vnd.amazon.eventstream"
@@ -122,9 +124,7 @@ REPLIES: dict[str, Callable[[], Iterator[bytes]]] = {
     "feed: error": lambda: _of(404, "", _again(b"x")),
     "feed: headers": _headers,
     "feed: elements": lambda: _of(200, "", iter([b"<rss>", b"<a/>" * 1_240_000, b"</rss>"])),
-    "feed: attributes": lambda: _of(
-        200, "", iter([b"<rss>", b'<a b="" c="" d=""/>' * 250_000, b"</rss>"])
-    ),
+    "feed: attributes": lambda: _of(200, "", iter([b"<rss>", b'<a b="" c="" d=""/>' * 250_000, b"</rss>"])),
     "feed: one element": lambda: _of(
         200, "", iter([b"<rss ", b" ".join(b'a%d=""' % number for number in range(400_000)), b"></rss>"])
     ),
@@ -141,7 +141,7 @@ class Server:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(60)
         return self
@@ -152,7 +152,7 @@ class Server:
 
     def _run(self) -> None:
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         self._loop.run_forever()
 
@@ -179,7 +179,7 @@ def _asks(folder: Path, url: str, kind: str) -> str:
     from tests.support.asking import admitted
     from tests.support.project import make_project
 
-    who = kind.split(" stream:")[0]
+    who = kind.split(" stream:", maxsplit=1)[0]
     provider = who if who in {"anthropic", "bedrock"} else "openai_compatible"
     target = (
         f'[[targets]]\nname = "{{name}}"\nprovider = "{provider}"\nmodel = "m"\ntier = "light"\nwindow = 200000\n'
@@ -219,9 +219,8 @@ def _fetches(url: str, kind: str) -> str:
 
 def _warm(folder: Path) -> None:
     """Load everything that answering one question needs."""
-    import defusedxml.ElementTree
-    import farebox.sources.feed
     import httpx  # noqa: F401
+
     import tasks.feeds  # noqa: F401
     from tests.support.asking import admitted, ask, unanswered
     from tests.support.project import make_project

@@ -33,7 +33,7 @@ def test_a_feed_has_one_deadline_however_its_bytes_are_spread():
     import threading
 
     listening = socket.create_server(("127.0.0.1", 0))
-    url = "http://127.0.0.1:{}/feed".format(listening.getsockname()[1])
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/feed"
     left = threading.Event()
 
     def drip() -> None:

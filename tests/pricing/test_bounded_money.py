@@ -18,7 +18,7 @@ from tests.pricing.test_upgrade import lay
 
 MONEY = {
     table.name: sorted(column.name for column in table.c if column.name.endswith("_nano"))
-    for table in schema.metadata.tables.values()
+    for table in schema.runs.metadata.tables.values()
     if any(column.name.endswith("_nano") for column in table.c)
 }
 

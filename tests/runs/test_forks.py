@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from farebox.runtime import Runtime, get_runtime
 from pricing import schema
@@ -111,8 +112,8 @@ def test_a_pool_of_forked_workers_asks(runtime: Runtime):
 def test_connections_stay_the_parents(store: Store):
     """Written and read on both sides of a fork, closed in the child: the parent's are as they were."""
 
-    def count(connection) -> int:
-        return connection.exec_driver_sql("SELECT count(*) FROM runs").scalar()
+    def count(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM runs").scalar_one())
 
     def in_child() -> list[int]:
         counts = [store.transact(count), store.submit(count).result(GENEROUS)]

@@ -73,7 +73,7 @@ def runtime(tmp_path: Path, model: Model, request: pytest.FixtureRequest) -> Ite
 
     async def serve() -> None:
         server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
-        model.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
         await ended.wait()
         server.close()
@@ -93,7 +93,7 @@ def runtime(tmp_path: Path, model: Model, request: pytest.FixtureRequest) -> Ite
     loop.close()
 
 
-def run(runtime: Runtime, tools: list[Callable[..., Any]], max_turns: int = 6, **limits: int) -> str:
+def run(runtime: Runtime, tools: list[Callable[..., Any]], max_turns: int = 6, **limits: Any) -> str:
     agent = Agent(lambda: runtime.engine, prompt="say.j2", tools=tools, max_turns=max_turns, **limits)
     with admitted(runtime) as run_id:
         CURRENT_RUN.set(run_id)
@@ -119,7 +119,7 @@ def test_a_reply_gets_so_many_calls_and_the_model_is_told_of_the_rest(
 ):
     tool, most = Counted(), limit or MOST_CALLS
     model.replies = [calls("look", asked), "Done."]
-    limits = {} if limit is None else {"calls_per_reply": limit, "calls_per_step": 10_000}
+    limits: dict[str, int] = {} if limit is None else {"calls_per_reply": limit, "calls_per_step": 10_000}
     assert run(runtime, [tool.look], **limits) == "Done."
     assert tool.calls == min(asked, most)
     told = model.told(1)
@@ -205,6 +205,6 @@ def test_an_agent_that_never_stops_asking_ends_with_its_turns(runtime: Runtime, 
 
 
 @pytest.mark.parametrize("limits", [{"calls_per_reply": 0}, {"calls_per_step": -1}])
-def test_a_limit_below_one_is_refused(runtime: Runtime, limits: dict[str, int]):
+def test_a_limit_below_one_is_refused(runtime: Runtime, limits: dict[str, Any]):
     with pytest.raises(PlanError, match="calls_per_"):
         Agent(lambda: runtime.engine, prompt="say.j2", tools=[], **limits)
