@@ -28,6 +28,7 @@ from pricing.errors import ConfigError, FareboxError, LedgerError
 from pricing.replica import SHAPE
 from pricing.reports.words import plural
 from tasks.routing import warnings_of
+from tasks.usage_check import NOT_PLAUSIBLE
 
 State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 
@@ -40,6 +41,8 @@ _RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
+_NEWEST = 1_000
+"""Attempts of each target, as the index of attempts by target gives them."""
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
 """Of each table of the ledger, the newest."""
@@ -246,6 +249,32 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
         yield Finding("holds", "fail", told, step)
 
 
+def check_usage(patient: Patient) -> Iterator[Finding]:
+    """Whether a target reported token counts lately that its requests cannot have."""
+    store, table = patient.runtime.ledger.store, schema.attempts.c
+    if store.is_sqlite and not Path(store.place).exists():
+        return
+    found = {}
+    try:
+        with store.read() as connection:
+            for target in patient.runtime.router.targets:
+                newest = (
+                    sa.select(table.code).where(table.target == target.name).order_by(table.seq.desc()).limit(_NEWEST)
+                ).subquery()
+                refused = sa.select(sa.func.count()).select_from(newest).where(newest.c.code == NOT_PLAUSIBLE)
+                found[target.name] = int(connection.execute(refused).scalar_one())
+    except FareboxError:  # reported as the ledger's
+        return
+    for name, count in found.items():
+        if count:
+            told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
+            told += f"newest {_NEWEST:,}, each charged at its worst case"
+            step = "Compare with the provider's bill; check the proxy or server behind its base_url."
+            yield Finding("usage", "warn", told, step)
+    if not any(found.values()):
+        yield Finding("usage", "ok", "the token counts of all targets are plausible")
+
+
 def check_replica(patient: Patient) -> Iterator[Finding]:
     """Whether the replica can be read, and how far it is behind."""
     import duckdb
@@ -364,6 +393,7 @@ CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_lease_clock,
     check_folder,
     check_ledger,
+    check_usage,
     check_replica,
     check_archive,
     check_content,

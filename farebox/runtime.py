@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold, tell_unsettled
+from farebox.events import tell_blocked, tell_implausible_usage, tell_prefect, tell_soft_threshold, tell_unsettled
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -25,6 +25,7 @@ from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
 from pricing.circuits import Circuits
 from pricing.facts import Run
+from pricing.forks import abandon, after_fork
 from pricing.history import History
 from pricing.holds import Settled
 from pricing.ledger import Ledger
@@ -109,6 +110,7 @@ class Runtime:
             retries=turns.retries,
             telemetry=telemetry,
             spent=holds.note,
+            implausible=tell_implausible_usage,
         )
         self.engine = Engine(
             self.ledger,
@@ -190,6 +192,7 @@ class _SandboxAddress:
         self._starting = threading.Lock()
         self._url = settings.sandbox.url
         self._own: object | None = None
+        after_fork(self._forked)
 
     def reached(self, target: Target) -> Target:
         """The target as it is reached: itself, or its stand-in."""
@@ -199,6 +202,13 @@ class _SandboxAddress:
         return dataclasses.replace(
             target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
         )
+
+    def _forked(self) -> None:
+        """The sandbox is the parent's, and ends with it."""
+        self._starting = threading.Lock()
+        abandon(self._own)
+        if self._own is not None:
+            self._url, self._own = self._settings.url, None
 
     def stop(self) -> None:
         """Stop the sandbox of this process, if there is one."""
@@ -225,6 +235,7 @@ class _OncePerProcess:
     def __init__(self) -> None:
         self._building = threading.Lock()
         self._built: Runtime | None = None
+        after_fork(self._forked)
 
     def __call__(self) -> Runtime:
         """This process's runtime, for the project we are in.
@@ -237,6 +248,12 @@ class _OncePerProcess:
                 root = find_root()
                 self._built = Runtime(load_settings(root), root)
             return self._built
+
+    def _forked(self) -> None:
+        """A forked child builds its own; the parent's keeps the parent's runs."""
+        self._building = threading.Lock()
+        abandon(self._built)
+        self._built = None
 
     def cache_clear(self) -> None:
         """Forget it: the next one may be of another project."""

@@ -43,9 +43,13 @@ class _WrittenOff(Exception):
 def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[Any]:
     """Write entries together; their results in the same order."""
     page = _Page(entries)
-    with one_trip(connection):
-        page.write(connection)
-    page.check(connection)
+    try:
+        with one_trip(connection):
+            page.write(connection)
+        page.check(connection)
+    except BaseException:
+        page.close()
+        raise
     return [page.results.get(id(entry)) for entry in entries]
 
 
@@ -160,6 +164,11 @@ class _Page:
                 self.results |= {id(begin): [] for begin in begun}
             else:
                 self._draw(connection, *key, begun)
+
+    def close(self) -> None:
+        """Let go of rows that nobody will fetch: SQLite commits nothing on a connection that still has some."""
+        for cursor in self._charges.values():
+            cursor.close()
 
     def _draw(self, connection: Connection, run_id: str, execution: int, begun: Sequence[Begin]) -> None:
         """The hold has no room for all of them: each for itself, with the budgets behind it."""

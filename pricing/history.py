@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from pricing.clock import from_us
 from pricing.errors import UnknownPrice
+from pricing.forks import after_fork
 from pricing.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.plans import ResolvedPlan, ResolvedStep
@@ -78,6 +79,11 @@ class History:
         self._ledger = ledger
         self._card = card
         self._kept: dict[tuple[str, str, bool], _Kept] = defaultdict(_Kept)
+        self._reading = threading.Lock()
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
         self._reading = threading.Lock()
 
     def costs(

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Table, Text, false
 
 from pricing.columns import Number, fact, key, metadata, number, text, usage
 
-VERSION = "0008"
+VERSION = "0009"
 """The migration these tables correspond to."""
 
 runs = fact(

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pricing import ledger_file, schema, store_faults
 from pricing.at_once import AtOnce, WouldWait
 from pricing.errors import LedgerAway, LedgerError, LedgerUnusable
+from pricing.forks import abandon, after_fork
 from pricing.hot import Hot, one_trip
 from pricing.locks import Gate, file_lock
 from pricing.writer import Writer
@@ -83,6 +84,7 @@ class Store:
         self._gate = Gate(path.with_name(path.name + ".lock"))
         self._at_once: AtOnce | None = None
         self._own = threading.local()
+        after_fork(self._forked)
         self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
         self._reading = threading.local()
 
@@ -167,6 +169,13 @@ class Store:
             self._engine.dispose()
             self._engine = None
         self._gate.close()
+
+    def _forked(self) -> None:
+        """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
+        abandon((self._engine, self._at_once, self._reading, self._own))
+        self._engine = self._at_once = None
+        self._opening = threading.Lock()
+        self._own, self._reading = threading.local(), threading.local()
 
     def _commit_at_once(self, work: Callable[[Connection], T]) -> T:
         """Without waiting for anybody: neither for another writer nor for the database to be opened."""
@@ -314,6 +323,8 @@ class Store:
             raise store_faults.explain(error.orig or error, self.place, self._busy_seconds) from None
         except UnicodeDecodeError:  # of SQLite's own message, which quotes a damaged file
             raise ledger_file.corrupt(self.place, "it holds what is no text") from None
+        except OverflowError:
+            raise store_faults.beyond(self.place) from None
         except Exception as error:
             if self._engine is None or not isinstance(error, self._engine.dialect.loaded_dbapi.Error):
                 raise  # what follows is of a statement that was run on the driver's cursor

@@ -13,6 +13,7 @@ from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 _MAKE_ROOM = "Make room on its disk and run again: what was written before is safe."
 _HOLDER = "Close whatever holds it open (a database browser, a backup) and run again."
+_BEYOND = "Nothing of it was written. Check the rates in farebox.toml and the plan's counts of calls and tokens."
 _BY_STATE = {
     "53100": _MAKE_ROOM,
     "25006": "Point ledger_url at the server that takes writes.",
@@ -58,9 +59,16 @@ def unopened(error: OSError, place: str) -> LedgerUnusable:
     return LedgerUnusable(f"The ledger {place} cannot be opened ({error.strerror}).", next_step=next_step)
 
 
+def beyond(place: str) -> LedgerError:
+    """An amount that no run has, such as one of more than a billion dollars."""
+    return LedgerError(f"The ledger {place} refused an amount that is out of bounds.", next_step=_BEYOND)
+
+
 def explain(fault: BaseException, place: str, seconds: float) -> LedgerError:
     """The error of ours for one of the driver's; ``seconds`` is how long a lock was waited for."""
     cause = next(iter(str(fault).strip().splitlines()), type(fault).__name__)
+    if "money out of bounds" in cause or '"money_' in cause or "bigint out of range" in cause:
+        return beyond(place)
     if isinstance(fault, sqlite3.Error):
         return _of_sqlite(cause, place, seconds)
     return _of_postgres(fault, cause, place, seconds)

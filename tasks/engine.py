@@ -116,6 +116,11 @@ class Engine:
         self._locks = locks
         self._admitted = lru_cache(maxsize=256)(self._load_run)
 
+    @property
+    def deadline_seconds(self) -> float:
+        """What one turn may take, the tools that it asks for included."""
+        return self._turns.deadline_seconds
+
     def render(self, name: str, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name."""
         return self._prompts.render(name, values)

@@ -72,6 +72,8 @@ class Here:
         """Operations from here outwards: a step may call another."""
         self.keep: Callable[[Called], None] | None = None
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
+        self.tool_calls = 0
+        """Calls of tools that its agents made."""
         self._turns = 0
         self._noted: list[Exchanged] = []
 
