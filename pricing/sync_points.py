@@ -1,0 +1,103 @@
+"""Sync points: how a replica proves that the ledger still has every row it copied.
+
+Each sync that copies rows leaves a random token in the ledger, in a transaction of its own that comes after the rows
+and before the replica's commit. A backup that has the token therefore has the rows too. A ledger that went back in time (a
+restored file or dump, a lost write-ahead log) has an older token, whatever was written to it since. Two checks back the
+token up: the newest row copied of each table is still there unchanged, and the segments taken in are those sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from pricing import duck, schema
+from pricing.store import Store
+
+_KEY = "replica:"
+_LAST_SECONDS = 180 * 86_400
+"""How long the token of a replica that syncs no more is kept."""
+_XID_BITS = 32
+"""Of a transaction's 64-bit id, those that Postgres keeps with each row."""
+_META = schema.meta.c
+
+
+def leave(store: Store, replica_id: str, previous: str) -> str:
+    """Leave a new token in the ledger; ``previous`` stays valid, for the replica may die before it has the new one.
+
+    Raises:
+        LedgerError: the ledger cannot be written.
+    """
+    token = uuid.uuid4().hex
+
+    def work(ledger: Connection) -> None:
+        own = "0" if store.is_sqlite else ledger.execute(sa.text("SELECT pg_current_xact_id()::text")).scalar_one()
+        insert = sqlite.insert(schema.meta) if store.is_sqlite else postgresql.insert(schema.meta)
+        row = {"key": f"{_KEY}{replica_id}", "value": f"{time.time():.0f} {own} {token} {previous}".rstrip()}
+        ledger.execute(
+            insert.values(**row).on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value})
+        )
+        if not previous:  # a new replica: a good time to forget those that are gone
+            _forget(ledger)
+
+    store.transact(work)
+    return token
+
+
+def holds(ledger: Connection, replica_id: str, token: str, *, on_sqlite: bool) -> bool:
+    """Whether the ledger has the token, and on Postgres in the very row that the sync wrote.
+
+    A restored dump has the rows, but its server numbers transactions anew: the replica's watermarks mean nothing there.
+    """
+    written_by = sa.literal("") if on_sqlite else sa.literal_column("xmin::text")
+    found = ledger.execute(sa.select(_META.value, written_by).where(_META.key == f"{_KEY}{replica_id}")).one_or_none()
+    kept = None if found is None else _Kept.read(found[0])
+    if found is None or kept is None or token not in kept.tokens:
+        return False
+    return on_sqlite or kept.xid % 2**_XID_BITS == int(found[1])
+
+
+def row_digest(row: Sequence[Any]) -> str:
+    """A digest of one row of facts, the same for the ledger's and for the replica's."""
+    return hashlib.blake2b(orjson.dumps(list(row)), digest_size=16).hexdigest()
+
+
+def row_at(ledger: Connection, table: sa.Table, seq: int) -> Sequence[Any] | None:
+    """One row of facts, as the replica copies it."""
+    columns = [table.c[name] for name in duck.columns(table)]
+    return ledger.execute(sa.select(*columns).where(table.c.seq == seq)).one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What stands in the ledger: when it was left, the transaction that left it, the token and the one before."""
+
+    seconds: int
+    xid: int
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def read(cls, value: str) -> _Kept | None:
+        """From the ledger's text; none if somebody wrote something else there."""
+        match value.split():
+            case [seconds, xid, *tokens] if seconds.isdecimal() and xid.isdecimal():
+                return cls(int(seconds), int(xid), tuple(tokens))
+        return None
+
+
+def _forget(ledger: Connection) -> None:
+    """Drop the tokens of replicas that synced no more for a long time."""
+    oldest = time.time() - _LAST_SECONDS
+    for key, value in ledger.execute(sa.select(_META.key, _META.value).where(_META.key.startswith(_KEY))).all():
+        kept = _Kept.read(value)
+        if kept is None or kept.seconds < oldest:
+            ledger.execute(sa.delete(schema.meta).where(_META.key == key))
