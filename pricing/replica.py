@@ -27,6 +27,7 @@ from sqlalchemy.engine import Connection
 from pricing import cells, duck, rollups, schema, sync_points
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.locks import file_lock
+from pricing.replica_comparison import Comparison, compare
 from pricing.segments import TABLES, Checked, Segment, files_of, missing, sealed, shape_of, span
 from pricing.store import Store
 from pricing.watermarks import Watermark, create_watermarks, horizon_of, keep, look_again, watermarks
@@ -166,6 +167,25 @@ class Replica:
         if archived:
             for segment in self._known(connection):
                 segment.check(self._checked, archived)
+
+    def compare(self, *, wait: float = 30.0) -> Comparison:
+        """Compare the replica with its ledger, row by row; what was archived is compared by ``farebox sync --rebuild``.
+
+        Raises:
+            LedgerBusy: a sync, or a tool of the user's, holds the file for longer than ``wait`` seconds.
+            ReplicaDamaged: a part of it cannot be read.
+            LedgerError: the ledger or the archive cannot be read.
+        """
+        with self.read(wait=wait) as replica, self._store.read() as ledger:
+            epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
+            try:
+                _check(replica, epoch)
+                known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
+                self._prove(replica, ledger, known, all_sealed)
+            except _Foreign as difference:
+                return Comparison(why=difference.why)
+            moving = [one for one in all_sealed if not one.pruned or one.ordinal > len(known)]
+            return compare(replica, ledger, moving, on_sqlite=self._store.is_sqlite)
 
     @contextmanager
     def _alone(self, wait: float | None = None) -> Iterator[bool]:

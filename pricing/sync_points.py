@@ -1,9 +1,9 @@
 """Sync points: how a replica proves that the ledger still has every row it copied.
 
 Each sync that copies rows leaves a random token in the ledger, in a transaction of its own that comes after the rows
-and before the replica's commit. A backup that has the token therefore has the rows too. A ledger that went back in time (a
-restored file or dump, a lost write-ahead log) has an older token, whatever was written to it since. Two checks back the
-token up: the newest row copied of each table is still there unchanged, and the segments taken in are those sealed.
+and before the replica's commit. A backup that has the token therefore has the rows too. A ledger that went back in time
+(a restored file or dump, a lost write-ahead log) has an older token, whatever was written to it since. Two checks back
+the token up: the newest row copied of each table is still there unchanged, and the segments taken in are those sealed.
 """
 
 from __future__ import annotations
