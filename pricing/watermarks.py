@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pricing import schema, sync_points
+from pricing import duck, schema, sync_points
+from pricing.columns import metadata
 from pricing.transaction_ids import TransactionId
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def keep(replica: DuckDBPyConnection, watermark: Watermark) -> None:
 
 def look_again(replica: DuckDBPyConnection, table: str) -> None:
     """Compare another row of this table from now on: the newest that was not archived."""
-    columns = ", ".join(
-        name for name in (column.name for column in schema.metadata.tables[table].columns) if name != "xid"
-    )
+    columns = ", ".join(duck.columns(metadata.tables[table]))
     newest = replica.execute(
         f"SELECT {columns} FROM facts.{table} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - names of our own schema
     ).fetchone()

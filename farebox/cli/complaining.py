@@ -22,7 +22,7 @@ def warn(message: str, next_step: str = "") -> None:
 def warning_of(name: str, level: int = logging.WARNING) -> Iterator[None]:
     """Show what a module logs on standard error, as warnings: Prefect's own settings keep its logs silent here."""
     logger, handler = logging.getLogger(name), _Warnings(level)
-    before = logger.level, logger.propagate
+    level_before, propagate_before = logger.level, logger.propagate
     logger.setLevel(level)
     logger.propagate = False
     logger.addHandler(handler)
@@ -30,7 +30,8 @@ def warning_of(name: str, level: int = logging.WARNING) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.level, logger.propagate = before
+        logger.setLevel(level_before)
+        logger.propagate = propagate_before
 
 
 class _Warnings(logging.Handler):

@@ -103,7 +103,7 @@ def run_here(
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """Warn of what goes wrong while a run is shown; its exit code stays, or a scheduler would run it, and pay, again."""
+    """Warn of what goes wrong while a run is shown. Its exit code stays: a scheduler would run it, and pay, again."""
     try:
         yield
         sys.stdout.flush()
