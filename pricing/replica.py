@@ -30,7 +30,7 @@ from pricing.locks import file_lock
 from pricing.replica_comparison import Comparison, compare
 from pricing.segments import TABLES, Checked, Segment, files_of, missing, sealed, shape_of, span
 from pricing.store import Store
-from pricing.watermarks import Watermark, create_watermarks, horizon_of, keep, look_again, watermarks
+from pricing.watermarks import Watermark, create_watermarks, horizon_of, keep, look_again, row_digest, watermarks
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -180,10 +180,11 @@ class Replica:
             epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
             try:
                 _check(replica, epoch)
-                known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
-                self._prove(replica, ledger, known, all_sealed)
             except _Foreign as difference:
                 return Comparison(why=difference.why)
+            known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
+            if sync_points.went_back(replica, ledger, known, all_sealed, on_sqlite=self._store.is_sqlite):
+                return Comparison(why=RESTORED)
             moving = [one for one in all_sealed if not one.pruned or one.ordinal > len(known)]
             return compare(replica, ledger, moving, on_sqlite=self._store.is_sqlite)
 
@@ -229,7 +230,8 @@ class Replica:
                 _create(replica, epoch)
             _check(replica, epoch)
             known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
-            self._prove(replica, ledger, known, all_sealed)
+            if sync_points.went_back(replica, ledger, known, all_sealed, on_sqlite=self._store.is_sqlite):
+                raise _Foreign(RESTORED)
             with _transaction(replica):
                 ends = rollups.newest_rows(replica)
                 rows = self._copy_tables(replica, ledger)
@@ -249,25 +251,6 @@ class Replica:
             if fresh:
                 replica.execute("CHECKPOINT")  # a log that is left beside the file would not be renamed with it
         return Synced(rows, rebuilt=fresh, done=True)
-
-    def _prove(
-        self, replica: DuckDBPyConnection, ledger: Connection, known: Sequence[Segment], all_sealed: Sequence[Segment]
-    ) -> None:
-        """Make sure that the ledger still has everything that was copied from it."""
-        on_sqlite = self._store.is_sqlite
-        [(replica_id, token)] = replica.execute("SELECT replica_id, token FROM about").fetchall()
-        if token and not sync_points.holds(ledger, replica_id, token, on_sqlite=on_sqlite):
-            raise _Foreign(RESTORED)
-        if list(map(_identity, known)) != list(map(_identity, all_sealed[: len(known)])):
-            raise _Foreign(RESTORED)
-        marks = watermarks(replica)
-        for table in schema.FACTS:
-            mark = marks[table.name]
-            if mark.last_seq:
-                row = sync_points.row_at(ledger, table, mark.last_seq)
-                gone = row is None and not _archived(table, mark.last_seq, all_sealed[len(known) :])
-                if gone or (row is not None and sync_points.row_digest(row) != mark.last_digest):
-                    raise _Foreign(RESTORED)
 
     def _leave_sync_point(self, replica: DuckDBPyConnection) -> None:
         [(replica_id, previous)] = replica.execute("SELECT replica_id, token FROM about").fetchall()
@@ -307,7 +290,7 @@ class Replica:
             duck.append(replica, table, chunk)
             rows, newest = rows + len(chunk), chunk[-1]
         if newest is not None and newest.seq > mark.last_seq:
-            mark = replace(mark, last_seq=newest.seq, last_digest=sync_points.row_digest(newest))
+            mark = replace(mark, last_seq=newest.seq, last_digest=row_digest(newest))
         return rows, mark
 
     def _known(self, replica: DuckDBPyConnection) -> list[Segment]:
@@ -365,23 +348,6 @@ def _log_of(path: Path) -> Path:
 def _remove(path: Path) -> None:
     for file in (path, _log_of(path)):
         file.unlink(missing_ok=True)
-
-
-def _identity(segment: Segment) -> tuple[int, dict[str, tuple[int, str]]]:
-    return segment.ordinal, segment.files
-
-
-def _archived(table: sa.Table, seq: int, segments: Sequence[Segment]) -> bool:
-    """Whether a row of the ledger was moved into one of these segments."""
-    import duckdb
-
-    for segment in segments:
-        if segment.files.get(table.name, (0, ""))[0]:
-            segment.check(tables={table.name})
-            path = str(segment.path(table.name))
-            if duckdb.execute("SELECT 1 FROM read_parquet(?) WHERE seq = ?", [path, seq]).fetchone():
-                return True
-    return False
 
 
 def _first_line(error: Exception) -> str:

@@ -8,20 +8,23 @@ the token up: the newest row copied of each table is still there unchanged, and 
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from pricing import duck, schema
+from pricing import schema
+from pricing.segments import Segment
 from pricing.store import Store
+from pricing.watermarks import row_at, row_digest, watermarks
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _KEY = "replica:"
 _LAST_SECONDS = 180 * 86_400
@@ -66,15 +69,41 @@ def holds(ledger: Connection, replica_id: str, token: str, *, on_sqlite: bool) -
     return on_sqlite or kept.xid % 2**_XID_BITS == int(found[1])
 
 
-def row_digest(row: Sequence[Any]) -> str:
-    """A digest of one row of facts, the same for the ledger's and for the replica's."""
-    return hashlib.blake2b(orjson.dumps(list(row)), digest_size=16).hexdigest()
+def went_back(
+    replica: DuckDBPyConnection,
+    ledger: Connection,
+    known: Sequence[Segment],
+    all_sealed: Sequence[Segment],
+    *,
+    on_sqlite: bool,
+) -> bool:
+    """Whether the ledger no longer has everything that a replica copied from it.
 
+    Args:
+        replica: a connection to the replica.
+        ledger: a transaction that reads the ledger.
+        known: the segments that the replica has taken in.
+        all_sealed: the segments of the ledger.
+        on_sqlite: whether the ledger is SQLite.
 
-def row_at(ledger: Connection, table: sa.Table, seq: int) -> Sequence[Any] | None:
-    """One row of facts, as the replica copies it."""
-    columns = [table.c[name] for name in duck.columns(table)]
-    return ledger.execute(sa.select(*columns).where(table.c.seq == seq)).one_or_none()
+    Raises:
+        LedgerUnusable: an archived file is missing or was changed.
+    """
+    [(replica_id, token)] = replica.execute("SELECT replica_id, token FROM about").fetchall()
+    if token and not holds(ledger, replica_id, token, on_sqlite=on_sqlite):
+        return True
+    if list(map(_identity, known)) != list(map(_identity, all_sealed[: len(known)])):
+        return True
+    marks = watermarks(replica)
+    for table in schema.FACTS:
+        mark = marks[table.name]
+        if mark.last_seq:
+            row = row_at(ledger, table, mark.last_seq)
+            if row is None and not _archived(table, mark.last_seq, all_sealed[len(known) :]):
+                return True
+            if row is not None and row_digest(row) != mark.last_digest:
+                return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +130,20 @@ def _forget(ledger: Connection) -> None:
         kept = _Kept.read(value)
         if kept is None or kept.seconds < oldest:
             ledger.execute(sa.delete(schema.meta).where(_META.key == key))
+
+
+def _identity(segment: Segment) -> tuple[int, dict[str, tuple[int, str]]]:
+    return segment.ordinal, segment.files
+
+
+def _archived(table: sa.Table, seq: int, segments: Sequence[Segment]) -> bool:
+    """Whether a row of the ledger was moved into one of these segments."""
+    import duckdb
+
+    for segment in segments:
+        if segment.files.get(table.name, (0, ""))[0]:
+            segment.check(tables={table.name})
+            path = str(segment.path(table.name))
+            if duckdb.execute("SELECT 1 FROM read_parquet(?) WHERE seq = ?", [path, seq]).fetchone():
+                return True
+    return False

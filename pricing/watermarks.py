@@ -7,13 +7,16 @@ them. Rows of a restored dump bear ids of another server; where these lie ahead 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pricing import duck, schema, sync_points
+from pricing import duck, schema
 from pricing.columns import metadata
 from pricing.transaction_ids import TransactionId
 
@@ -119,8 +122,19 @@ def look_again(replica: DuckDBPyConnection, table: str) -> None:
     newest = replica.execute(
         f"SELECT {columns} FROM facts.{table} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - names of our own schema
     ).fetchone()
-    seq, digest = (0, "") if newest is None else (newest[0], sync_points.row_digest(newest))
+    seq, digest = (0, "") if newest is None else (newest[0], row_digest(newest))
     replica.execute("UPDATE watermarks SET last_seq = ?, last_digest = ? WHERE name = ?", [seq, digest, table])
+
+
+def row_digest(row: Sequence[Any]) -> str:
+    """A digest of one row of facts, the same for the ledger's and for the replica's."""
+    return hashlib.blake2b(orjson.dumps(list(row)), digest_size=16).hexdigest()
+
+
+def row_at(ledger: Connection, table: sa.Table, seq: int) -> Sequence[Any] | None:
+    """One row of facts, as the replica copies it."""
+    columns = [table.c[name] for name in duck.columns(table)]
+    return ledger.execute(sa.select(*columns).where(table.c.seq == seq)).one_or_none()
 
 
 def _xid(value: int) -> sa.ColumnElement[int]:

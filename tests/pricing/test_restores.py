@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pricing import replica as replicas
-from pricing import schema
+from pricing import schema, sync_points
 from pricing.archive import Archive
 from pricing.errors import LedgerUnusable
 from pricing.ledger import Ledger
 from pricing.replica import RESTORED, Replica
 from pricing.store import Store
-from tests.pricing.test_archive import Books, a_run, books  # noqa: F401 - a fixture
+from tests.pricing.reports.books import Books
+from tests.pricing.test_archive import a_run, books  # noqa: F401 - a fixture
 from tests.pricing.test_replica import a_turn
 from tests.support.books import copied_facts, facts
 from tests.support.postgres import Postgres, postgres_server
@@ -226,7 +226,7 @@ def test_a_sync_that_dies_around_its_sync_point_needs_no_rebuild(
     replica = Replica(tmp_path / "replica.duckdb", store)
     write(store, 0, 3)
     replica.sync()
-    real = replicas.sync_points.leave
+    real = sync_points.leave
 
     def dying(*arguments: Any) -> str:
         if died == "after the token":
@@ -236,7 +236,7 @@ def test_a_sync_that_dies_around_its_sync_point_needs_no_rebuild(
     for salt in (1, 2):
         write(store, salt, 2)
         with monkeypatch.context() as patched:
-            patched.setattr(replicas.sync_points, "leave", dying)
+            patched.setattr(sync_points, "leave", dying)
             with pytest.raises(KeyboardInterrupt):
                 replica.sync()
     assert not replica.sync().rebuilt
