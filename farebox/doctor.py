@@ -25,7 +25,7 @@ from farebox.settings import Settings, load_settings
 from pricing import holds, ledger_file, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerError
-from pricing.replica import SHAPE
+from pricing.replica_comparison import Comparison
 from pricing.reports.words import plural
 from tasks.routing import warnings_of
 from tasks.usage_check import NOT_PLAUSIBLE
@@ -276,7 +276,7 @@ def check_usage(patient: Patient) -> Iterator[Finding]:
 
 
 def check_replica(patient: Patient) -> Iterator[Finding]:
-    """Whether the replica can be read, and how far it is behind."""
+    """Whether the replica can be read, has what the ledger has, and how far it is behind."""
     import duckdb
 
     replica, store = patient.runtime.replica, patient.runtime.ledger.store
@@ -284,20 +284,13 @@ def check_replica(patient: Patient) -> Iterator[Finding]:
         yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
         return
     try:
-        with replica.read(wait=1.0) as copy, store.read() as ledger:
-            epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
-            same = copy.execute("SELECT epoch, shape FROM about").fetchall() == [(epoch, SHAPE)]
-            behind = sum(_rows(ledger, copy, table) for table in schema.FACTS) if same else 0
+        found = replica.compare(wait=1.0)
     except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
         yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
     except duckdb.Error:
         yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
     else:
-        told = f"{behind:,} rows behind the ledger" if behind else "in step with the ledger"
-        if not same:
-            told = "of another ledger or an older version"
-        step = "`farebox sync` brings it up to date; so does the next report."
-        yield Finding("replica", "warn" if behind or not same else "ok", told, step if behind or not same else "")
+        yield _about_replica(found)
 
 
 def check_archive(patient: Patient) -> Iterator[Finding]:
@@ -412,11 +405,23 @@ def _about_settings(root: Path, settings: Settings) -> Finding:
     return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
 
 
-def _rows(ledger: sa.Connection, copy: Any, table: sa.Table) -> int:
-    """How many rows of a table are not copied yet."""
-    written = ledger.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-    [(copied,)] = copy.execute(f"SELECT count(*) FROM facts.{table.name}").fetchall()  # noqa: S608 - our own schema's names
-    return max(0, int(written) - int(copied))
+def _about_replica(found: Comparison) -> Finding:
+    if found.why:
+        step = "`farebox sync` rebuilds it; so does the next report."
+        return Finding("replica", "warn", f"must be rebuilt: {found.why}", step)
+    if not found.same:
+        counts = (
+            (found.missing, "missing"),
+            (found.extra, "that the ledger does not have"),
+            (found.changed, "changed"),
+        )
+        told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
+        told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
+        return Finding("replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`")
+    if found.behind:
+        step = "`farebox sync` brings it up to date; so does the next report."
+        return Finding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
+    return Finding("replica", "ok", "in step with the ledger")
 
 
 def _failed(check: str, error: FareboxError) -> Finding:

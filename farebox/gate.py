@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -34,6 +35,8 @@ from pricing.quotes import OperationTargets, Quote, make_quote
 from pricing.usage import Usage
 from tasks.floors import Quality
 from tasks.routing import Candidate, Route, describe
+
+_logger = logging.getLogger(__name__)
 
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
@@ -366,8 +369,11 @@ class Ride:
         ledger = self._runtime.ledger
         settled = ledger.settle(self.run.run_id, outcome, reason, execution=self.execution)
         if settled is not None:
-            for watcher in self._runtime.watchers:
-                watcher.settled(self.run, outcome, settled)
+            for watcher in tuple(self._runtime.watchers):
+                try:
+                    watcher.settled(self.run, outcome, settled)
+                except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
+                    _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
         elif ledger.execution(self.run.run_id) > self.execution:
             raise taken_over(self.run.run_id)
 

@@ -416,4 +416,5 @@ segments = Table(
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), text("value"))
 """``epoch``: the identity of this ledger, so that a replica notices that it belongs to another. On Postgres also
 ``writer:…``: the last transaction of each thread that writes, by which it knows whether an unanswered commit was made.
+``replica:…``: the token of each replica's last sync (``sync_points``).
 """

@@ -11,7 +11,7 @@ from cyclopts import CycloptsError
 
 from farebox.cli import commands as _commands  # noqa: F401 - its functions are the commands
 from farebox.cli.app import app
-from farebox.cli.complaining import complain
+from farebox.cli.complaining import complain, warning_of
 from farebox.runtime import get_runtime
 from pricing import ledger_file
 from pricing.errors import FareboxError, LedgerError, UsageError
@@ -32,7 +32,8 @@ def main() -> NoReturn:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        app(exit_on_error=False, print_error=False)
+        with warning_of("pricing.replica"):
+            app(exit_on_error=False, print_error=False)
     except FareboxError as error:
         complain(error)
         sys.exit(error.exit_code)

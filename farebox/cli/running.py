@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of
+from farebox.cli.complaining import warn, warning_of
 from farebox.cli.output import near, print_json, terminal
 from farebox.finding import find_flow, read_parameters, with_defaults
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
@@ -76,13 +80,42 @@ def run_here(
     token = WHOSE_RUN.set(whose)
     console = terminal(stderr=as_json)
     try:
-        state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
-        if as_json:
-            tell(_told(record, state))
-        _show(runtime, record, state, console, as_json=as_json)
+        try:
+            # Nobody is shown the report, so trouble with it is told as it is logged.
+            with warning_of("farebox.publishing", logging.INFO) if as_json else nullcontext():
+                state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
+        except FareboxError as error:
+            if record.outcome != "completed":
+                raise
+            warn(f"The run completed and is settled, but not in Prefect: {error.message}", "See `farebox report last`.")
+            return
+        with _harmless():
+            if as_json:
+                tell(_told(record, state))
+            else:
+                _show(runtime, record, state, console)
     finally:
         WHOSE_RUN.reset(token)
         runtime.watchers.remove(record)
+    if not state.is_completed():
+        raise _why(state)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Warn of what goes wrong while a run is shown. Its exit code stays: a scheduler would run it, and pay, again."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on; without a place to go, what is left would fail again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except FareboxError as error:
+        warn(f"The run is settled, but its report cannot be shown: {error.message}", error.next_step)
+    except Exception as error:  # noqa: BLE001 - of a library: a damaged file, a value that is no JSON, a full disk
+        warn(
+            f"The run is settled, but its report cannot be shown: {type(error).__name__}: {error}",
+            "See `farebox report last`; the run need not be repeated.",
+        )
 
 
 def _follow(
@@ -124,9 +157,9 @@ def _follow(
             runtime.watchers.remove(display)
 
 
-def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console, *, as_json: bool) -> None:
-    """The result and the cost report, or why there are none."""
-    if not as_json and record.settled_as is not None:
+def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console) -> None:
+    """The result and the cost report, of a run that was settled."""
+    if record.settled_as is not None:
         from farebox.cli.display import result_lines
         from farebox.publishing import report_of
         from pricing.reports import render_terminal
@@ -139,8 +172,6 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
             console.print(render_terminal(report_of(runtime, record.run.run_id)))
             console.print()
             _tell_places(runtime, record.run.run_id, console)
-    if not state.is_completed():
-        raise _why(state)
 
 
 def _told(record: _Record, state: State[Any]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import http.server
 import json
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
@@ -293,6 +295,34 @@ def test_a_replica_behind_held_foreign_and_damaged(root: Path):
     assert "another ledger" in one(examine(root), "replica").told
     (root / ".farebox" / "replica.duckdb").write_bytes(b"x" * 20_000)
     assert one(examine(root), "replica").state == "warn"
+
+
+def test_a_replica_of_a_ledger_that_was_restored(root: Path):
+    """It has two runs that the ledger never had: "in step" would be wrong however many rows there are."""
+    runtime = Runtime(load_settings(root), root)
+    runtime.ledger.admit(_run("r1"), [])
+    path, copy = root / ".farebox" / "ledger.db", root / "copy.db"
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    for run_id in ("r2", "r3"):
+        runtime.ledger.admit(_run(run_id), [])
+    runtime.replica.sync()
+    runtime.close()
+    for file in path.parent.glob("ledger.db*"):
+        file.unlink()
+    copy.rename(path)
+    runtime = Runtime(load_settings(root), root)
+    for run_id in ("r4", "r5"):
+        runtime.ledger.admit(_run(run_id), [])
+    found = one(examine(root), "replica")
+    assert (found.state, "a backup was restored" in found.told) == ("warn", True)
+    assert "farebox sync" in found.next_step
+    assert runtime.replica.sync().rebuilt
+    assert one(examine(root), "replica") == Finding("replica", "ok", "in step with the ledger")
+    with runtime.ledger.store.write() as ledger:
+        ledger.execute(sa.update(schema.runs).where(schema.runs.c.run_id == "r1").values(automation="other"))
+    assert one(examine(root), "replica").told == "differs from the ledger: 1 row changed"
+    runtime.close()
 
 
 def test_old_prices(root: Path, monkeypatch: pytest.MonkeyPatch):
