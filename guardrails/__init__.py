@@ -26,6 +26,7 @@ __all__ = [
     "rate",
     "scope",
     "scope_negatives",
+    "secret_rules",
     "secrets",
     "vault",
     "verdicts",
