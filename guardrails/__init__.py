@@ -28,6 +28,7 @@ __all__ = [
     "scope_negatives",
     "secret_rules",
     "secrets",
+    "text_matching",
     "vault",
     "verdicts",
 ]
