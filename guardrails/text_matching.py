@@ -11,11 +11,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+_LETTERS = dict(zip("аеорсухкмнвтіјѕԁһԛԝɡӏ", "aeopcyxkmhbtijsdhqwgl", strict=True)) | dict(  # Cyrillic and Greek
+    zip("αβεηικνορτυχωϲ", "abenikvoptuxwc", strict=True)
+)
+LOOKALIKES = str.maketrans(
+    _LETTERS
+    | {
+        letter.upper(): latin.upper()
+        for letter, latin in _LETTERS.items()
+        if letter.upper() != letter and len(letter.upper()) == 1
+    }
+)
+"""Letters that look like Latin ones, in both cases."""
 _ALIKE = str.maketrans(
-    dict(zip("аеорсухкмнвтіјѕԁһԛԝɡӏ", "aeopcyxkmhbtijsdhqwgl", strict=True))  # Cyrillic
-    | dict(zip("αβεηικνορτυχωϲ", "abenikvoptuxwc", strict=True))  # Greek
-    | dict(zip("0134578@$", "oleastbas", strict=True))  # digits and signs
-    | dict.fromkeys("ıɩ", "i")
+    _LETTERS | dict(zip("0134578@$", "oleastbas", strict=True)) | dict.fromkeys("ıɩ", "i")  # digits and signs
 )
 _EITHER = "1!|"
 """Signs that stand for an i as well as for an l."""
