@@ -325,11 +325,11 @@ def _valid(module: str, value: str) -> bool:
 
 
 def _of_digits(plain: Plain) -> Iterator[Entity]:
-    words = {number: Words(number.words, plain) for number in _NUMBERS}
+    words: dict[tuple[str, ...], Words] = {}
     medicare = Words(("medicare",), plain)
     for run in plain.numbers(_RUN, 9):
         other = bool(OTHER.search(plain.source, max(0, run.start() - 24), run.start()))
-        tried = (_identified(run, end, words, named_otherwise=other) for end in _ends(run[0]))
+        tried = (_identified(run, end, plain, words, named_otherwise=other) for end in _ends(run[0]))
         found = next(filter(None, tried), None)
         if found is None and medicare.before(run.start()) and _MEDICARE.fullmatch(run[0]):
             found = Entity(*run.span(), KIND)
@@ -343,11 +343,15 @@ def _ends(run: str) -> Iterator[int]:
     return reversed(groups[-4:])
 
 
-def _identified(run: re.Match[str], end: int, words: dict[_Number, Words], *, named_otherwise: bool) -> Entity | None:
+def _identified(
+    run: re.Match[str], end: int, plain: Plain, words: dict[tuple[str, ...], Words], *, named_otherwise: bool
+) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):
-        if words[number].before(run.start()):
+        if number.words not in words:
+            words[number.words] = Words(number.words, plain)
+        if words[number.words].before(run.start()):
             return Entity(run.start(), run.start() + end, number.kind)
         form = None if named_otherwise else _FORMS.get(number)
         if form and form.fullmatch(written) and len(set(digits)) > 2 and _checked(number, written, digits):  # noqa: PLR2004

@@ -268,7 +268,7 @@ class Words:
     @cached_property
     def _found(self) -> list[tuple[int, int]]:
         labels, source = self._plain.labels, self._plain.source
-        return [span for word in self._words for span in _spans(word, labels, source)]
+        return [span for word in self._words if word in labels for span in _spans(word, labels, source)]
 
 
 @lru_cache(maxsize=512)

@@ -293,11 +293,9 @@ def _commands(text: str) -> Iterator[Finding]:
 
 
 _KIND_SECRET = re.compile(r"(?im)^[ \t]{0,8}kind:[ \t]{0,8}[\"']?secret[\"']?[ \t]{0,8}$")
-_DATA = re.compile(r"(?im)^(?P<indent>[ \t]{0,8})(?:string)?data:[ \t]{0,8}$")
-_ENTRY = re.compile(
-    r"[ \t]{1,16}[\w.-]{1,80}:[ \t]{0,8}(?:[|>][-+]?[ \t]{0,8}\r?\n[ \t]{1,16})?[\"']?(?P<value>[A-Za-z0-9+/]{10,20000}+={0,3})[\"']?[ \t]{0,8}\r?$",
-    re.MULTILINE,
-)
+_DATA = re.compile(r"(?i)(?P<indent>[ \t]{0,8})(?:string)?data:[ \t]{0,8}\r?")
+_ENTRY = re.compile(r"(?P<indent>[ \t]{1,16})[\w.-]{1,80}:[ \t]{0,8}(?P<rest>.*)")
+_BASE64_LINE = re.compile(r"[ \t]{0,24}[\"']?(?P<value>[A-Za-z0-9+/]{10,20000}+={0,3})[\"']?[ \t\r]{0,8}")
 
 
 def _manifests(text: str) -> Iterator[Finding]:
@@ -305,12 +303,24 @@ def _manifests(text: str) -> Iterator[Finding]:
     start = 0
     for document in text.split("\n---"):
         if _KIND_SECRET.search(document):
-            for data in _DATA.finditer(document):
-                for entry in _ENTRY.finditer(document, data.end()):
-                    inside = re.search(rf"(?m)^{data['indent']}[^\s#]", document[data.end() : entry.start()]) is None
-                    if inside and len(entry[0]) - len(entry[0].lstrip(" \t")) > len(data["indent"]):
-                        yield Finding(start + entry.start("value"), start + entry.end("value"), "manifest")
+            for at, line in _data_lines(document):
+                if value := _BASE64_LINE.fullmatch(line):
+                    yield Finding(start + at + value.start("value"), start + at + value.end("value"), "manifest")
         start += len(document) + 4
+
+
+def _data_lines(document: str) -> Iterator[tuple[int, str]]:
+    """Where the values of its data section begin, and each up to the end of its line."""
+    indent, at = -1, 0
+    for line in document.split("\n"):
+        if data := _DATA.fullmatch(line):
+            indent = len(data["indent"])
+        elif line.strip() and not line.lstrip().startswith("#") and len(line) - len(line.lstrip(" \t")) <= indent:
+            indent = -1
+        elif indent >= 0:
+            entry = _ENTRY.fullmatch(line)
+            yield (at + entry.start("rest"), entry["rest"]) if entry else (at, line)
+        at += len(line) + 1
 
 
 def _is_key(value: str) -> bool:
