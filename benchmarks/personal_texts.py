@@ -52,7 +52,7 @@ IDS: dict[str, Callable[[random.Random], str]] = {
     "BSN: {}": _valid("nl.bsn", lambda r: pick(r, DIGITS, 9)),
     "SIN {}": lambda r: _grouped(_valid("ca.sin", lambda s: pick(s, "1234567", 1) + pick(s, DIGITS, 8))(r), 3, 3, 3),
     "TFN {}": _valid("au.tfn", lambda r: pick(r, DIGITS, 9)),
-    "personnummer {}": lambda r: (n := _valid("se.personnummer", lambda s: f"{_date_digits(s)}-{pick(s, DIGITS, 4)}")(r)),
+    "personnummer {}": _valid("se.personnummer", lambda s: f"{_date_digits(s)}-{pick(s, DIGITS, 4)}"),
     "マイナンバー：{}です": _valid("jp.in_", lambda r: pick(r, DIGITS, 12)),
     "주민등록번호 {}": lambda r: f"{_date_digits(r)}-{r.choice('12')}{pick(r, DIGITS, 6)}",
     "AHV {}": _valid("ch.ssn", lambda r: (n := pick(r, DIGITS, 10)) and f"756.{n[:4]}.{n[4:8]}.{n[8:]}"),
@@ -73,7 +73,7 @@ FRAMES: dict[str, tuple[Callable[[random.Random], str], tuple[str, ...]]] = {
     "ip": (lambda r: ".".join(str(r.randint(33, 254)) for _ in range(4)), ("服务器{}", "العنوان {}", "src={} dst=x", '"ip":"{}"', "[{}]:22")),
     "birthdate": (
         lambda r: r.choice([f"{r.randint(1940, 2010)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}", f"{r.randint(1, 28)}.{r.randint(1, 12)}.{r.randint(1940, 2010)}", f"{r.choice(['March', 'July', 'May'])} {r.randint(1, 28)}, {r.randint(1940, 2010)}"]),
-        ("DOB: {}", "born on {}", "geboren am {}", "date de naissance : {}", "fecha de nacimiento: {}", "生年月日：{}", "name,birth_date\nAda,\"{}\"", '"dateOfBirth": "{}"'),
+        ("DOB: {}", "born on {}", "geboren am {}", "date de naissance : {}", "fecha de nacimiento: {}", "生年月日：{}", 'name,birth_date\nAda,"{}"', '"dateOfBirth": "{}"'),
     ),
     "address": (
         lambda r: f"{r.randint(1, 300)} {r.choice(['Baker', 'Oak', 'High', 'Station'])} {r.choice(['Street', 'Road', 'Lane'])}, {r.choice(['London', 'Leeds', 'York'])} {pick(r, 'ABEMSW', 1)}{r.randint(1, 20)} {r.randint(1, 9)}{pick(r, 'ABDEFG', 2)}",

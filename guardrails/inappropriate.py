@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Words that an answer should not use. A list finds swearing, not ill will: for that there is the judge."""
 
 from __future__ import annotations
@@ -13,12 +14,65 @@ from guardrails.asking import Ask, Asks
 from guardrails.text_matching import Phrases, visible
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
 
-_WORDS = """
-    arsehole arseholes asshole assholes bastards bitch bitches bitchy bollocks bullshit cocksucker cocksuckers cockhead crap crappy
-    cunt cunts dickhead dickheads dumbass fag fags faggot faggots fuck fucker fuckers fucked fucking fucks motherfucker motherfuckers
-    motherfucking goddamn jackass kike kikes nigger niggers nigga niggas retarded shit shitty shithead shits slut sluts slutty
-    trannies tranny twat twats wanker wankers whore whores
-""".split()
+_WORDS = [
+    "arsehole",
+    "arseholes",
+    "asshole",
+    "assholes",
+    "bastards",
+    "bitch",
+    "bitches",
+    "bitchy",
+    "bollocks",
+    "bullshit",
+    "cocksucker",
+    "cocksuckers",
+    "cockhead",
+    "crap",
+    "crappy",
+    "cunt",
+    "cunts",
+    "dickhead",
+    "dickheads",
+    "dumbass",
+    "fag",
+    "fags",
+    "faggot",
+    "faggots",
+    "fuck",
+    "fucker",
+    "fuckers",
+    "fucked",
+    "fucking",
+    "fucks",
+    "motherfucker",
+    "motherfuckers",
+    "motherfucking",
+    "goddamn",
+    "jackass",
+    "kike",
+    "kikes",
+    "nigger",
+    "niggers",
+    "nigga",
+    "niggas",
+    "retarded",
+    "shit",
+    "shitty",
+    "shithead",
+    "shits",
+    "slut",
+    "sluts",
+    "slutty",
+    "trannies",
+    "tranny",
+    "twat",
+    "twats",
+    "wanker",
+    "wankers",
+    "whore",
+    "whores",
+]
 _PHRASES = ("piss off", "pissed off")
 _AMBIGUOUS = {
     "prick": r"\b(?:you|an?|such|what|that|this|little|stupid|fucking|arrogant|complete|total)[ ]{1,3}(?:\w{1,15}[ ]{1,3})?pricks?\b(?![ ]{1,3}(?:of|your|the|my|his|her|their|its|it|in|on|test|with|up|at))",

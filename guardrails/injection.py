@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - a pattern is easier to check unbroken
 """Prompt injection: texts that try to take over the model, by what they say and by how they are built.
 
 Each sign has a weight; a text is blocked when its signs reach the threshold. An order to forget the instructions is

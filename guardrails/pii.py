@@ -7,7 +7,6 @@ model made of it. Names have no form: give what you know of a person as ``known_
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """What is known of persons, found wherever it stands: names have no form that a pattern could find.
 
 Values and texts are compared as they read: in any case, with or without accents, whatever apostrophe or hyphen joins the
@@ -169,9 +170,9 @@ class KnownValues:
 
     def _behind_particle(self, text: str, words: list[re.Match[str]], folded: list[str], first: int) -> Entity | None:
         for prefix in _PREFIXES:
-            if folded[first].startswith(prefix) and len(folded[first]) > len(prefix) + 1:
-                if found := self._longest(text, words, folded, first, len(prefix)):
-                    return found
+            begins = folded[first].startswith(prefix) and len(folded[first]) > len(prefix) + 1
+            if begins and (found := self._longest(text, words, folded, first, len(prefix))):
+                return found
         return None
 
     def _find_unspaced(self, text: str) -> Iterator[Entity]:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Identifiers that states give to persons: by form and check digits of their country, or behind a label that names them.
 
 A number whose check digit one in ten random numbers satisfies is an identifier only with a label nearby; a form that

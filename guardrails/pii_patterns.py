@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Personal data with a form of its own: addresses of mail, web and network, cards, accounts, numbers of persons.
 
 Every pattern is anchored at something rare and bounded in every repeat, so that no text costs more than its length;
@@ -144,11 +145,8 @@ def urls(plain: Plain) -> Iterator[Entity]:
     if _TOP.search(text):
         words = Words(_SITE_WORDS, plain)
         for match in _BARE.finditer(text):
-            if match["path"] or match["top"] is None:
-                wanted = not _is_import(text, match)
-            else:
-                wanted = _is_host(match, words)
-            if wanted:
+            by_form = match["path"] or match["top"] is None
+            if not _is_import(text, match) if by_form else _is_host(match, words):
                 yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
 
 
@@ -239,6 +237,8 @@ _IP_WORDS = (
         "dst",
     ),
 )
+_RELEASES = 200
+"""Browsers and the like count their releases below it: ``Chrome 120.0.0.0``."""
 _EVERYBODYS = ("127.", "0.", "255.")
 
 
@@ -266,8 +266,11 @@ def _is_version(text: str, match: re.Match[str], words: Words) -> bool:
     small = parts[0] < 32 and max(parts[1:]) < 100 and parts[0] != 10  # noqa: PLR2004 - no address that a network is given
     if not small:
         return bool(
-            parts[0] < 140 and parts[1:3] == [0, 0] and _NAME_BEFORE.search(before) and not words.before(match.start())
-        )  # noqa: PLR2004
+            parts[0] < _RELEASES
+            and parts[1:3] == [0, 0]
+            and _NAME_BEFORE.search(before)
+            and not words.before(match.start())
+        )
     behind = text[match.end() : match.end() + 4]
     if words.before(match.start()) or re.match(r":\d{2}|/\d{1,2}(?!\d)|[ ]-[ ]", behind):
         return False

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Phone numbers, international and national, without taking years, orders and prices for some.
 
 A number is proposed by its shape and confirmed by the numbering plans of ``phonenumbers``, by a shape that nothing
@@ -218,7 +219,7 @@ def phones(plain: Plain) -> Iterator[Entity]:
     for pattern in (_NAMED, _SHORT):
         for match in plain.numbers(pattern, _LEAST):
             follows = (
-                0 <= match.start() - end and _FOLLOWS.fullmatch(plain.text, end, match.start()) if end >= 0 else None
+                match.start() - end >= 0 and _FOLLOWS.fullmatch(plain.text, end, match.start()) if end >= 0 else None
             )
             named = follows or words.before(match.start()) or nouns.behind(match.end())
             if named and not _excluded(plain, match, words):

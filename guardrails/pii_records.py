@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """What a label makes personal: dates of birth, postal addresses, licence plates.
 
 A date or a street tells of nobody by itself. Behind a label ("born on", ``"address":``, the head of a column) it does.
@@ -210,7 +211,7 @@ def births(plain: Plain) -> Iterator[Entity]:
         return
     for place in Words(_BIRTH_WORDS, plain).places():
         for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
-            if plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum() or plain.source[at].isdigit():
+            if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or plain.source[at].isdigit():
                 if match := _DATE.match(plain.source, at):
                     yield Entity(*match.span(), "birthdate")
                     break

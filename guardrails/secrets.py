@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """The guard of keys and passwords, in answers and in prompts.
 
 Rules after the manner of gitleaks: a fixed prefix that its issuer gives every key, then so many characters of its
@@ -44,19 +45,19 @@ _CURL_PLACEHOLDER = re.compile(
     r"(?i)change(?:it|me)?|pass(?:word|wd)?|pwd|pw|test|token|secret|user(?:name)?|[x*.y]+|\$\d|\$\w+|\[[^\]]*\]|<[^>]*>?|.*(?:\$\{|\$\(|\{\{|>).*"
 )
 _CURL_REACH = 2_000
-_PASSWORD_NAME = (
+_NAMES_OF_PASSWORDS = (
     r"pass(?:word|wd|phrase|code|wort|(?![a-z]))|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
     r"пароль|密码|口令|パスワード|비밀번호"
 )
 _PASSWORD = re.compile(
-    rf"""(?ix) (?<!://) (?: {_PASSWORD_NAME} ) (?P<rest>[\w.-]{{0,24}}) \\?["'\]]{{0,2}} [ \t]{{0,8}}
+    rf"""(?ix) (?<!://) (?: {_NAMES_OF_PASSWORDS} ) (?P<rest>[\w.-]{{0,24}}) \\?["'\]]{{0,2}} [ \t]{{0,8}}
       (?: => | :{{1,3}}= | [?.+|]?={{1,2}} | : | , (?=[ ]?["']) ) [ \t]{{0,8}}
       (?: \\?(?P<quote>"{{1,3}}|'{{1,3}}|`) (?P<quoted>[^\s"'`]{{6,256}}+) (?P=quote)
         | \\?"(?P<escaped>[^\s"'`\\]{{6,256}}+)\\"
         | (?P<bare>[^\s"'`,;<>(){{}}\[\]|&]{{8,256}}+) (?=[\s,;&"<\\]|$) )"""
 )
 _XML_PASSWORD = re.compile(
-    rf"(?i)<[\w.:-]{{0,30}}(?:{_PASSWORD_NAME})[\w.-]{{0,24}}>\s{{0,20}}(?P<value>[^<>\s]{{6,256}}+)\s{{0,20}}</"
+    rf"(?i)<[\w.:-]{{0,30}}(?:{_NAMES_OF_PASSWORDS})[\w.-]{{0,24}}>\s{{0,20}}(?P<value>[^<>\s]{{6,256}}+)\s{{0,20}}</"
 )
 _PASSWORD_HINTS = (
     "pass",

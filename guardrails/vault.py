@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """The vault of one request: tokens that go to the model, values that stay here, and the way back.
 
 A token reads ``[EMAIL_1_3fa9c0d2]``: kind, number, and a nonce that no other request has. Models bend tokens (they

@@ -117,7 +117,7 @@ FRAMES = (
     '{name}Token = "{key}"', "{name}_token={key}", '{{"{name}_token": "{key}"}}', r'\{{\"{name}_token\": \"{key}\"\}}', "<{name}Token>\n  {key}\n</{name}Token>",
     "{name}_token: |\n  {key}", 'var {name}Token string = "{key}"', '${name}Token .= "{key}"', 'setProperty("{name}_TOKEN", "{key}")', '"{name}Token" => "{key}"',
     '{name}_TOKEN ?= "{key}"', "https://api.example.com?{name}Token={key}&x=1", "{name}_client_secret={key}", "X-Api-Key: {key}", "-H 'Authorization: Token {key}'",
-    'export {name}_KEY={key}', '{name}.auth: "{key}"', "[{name}]\nsecret={key}",
+    "export {name}_KEY={key}", '{name}.auth: "{key}"', "[{name}]\nsecret={key}",
 )  # fmt: skip
 
 
