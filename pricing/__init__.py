@@ -17,6 +17,7 @@ __all__ = [
     "errors",
     "evidence",
     "facts",
+    "forks",
     "grants",
     "history",
     "holds",
