@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
-
 from farebox.credentials import find_key
 from farebox.keys import Missing
 from farebox.models import prices
@@ -25,6 +23,7 @@ from farebox.settings import Settings, load_settings
 from pricing import holds, ledger_file, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerError
+from pricing.observed import CODED, with_code
 from pricing.replica_comparison import Comparison
 from pricing.reports.words import plural
 from tasks.routing import warnings_of
@@ -41,8 +40,6 @@ _RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
-_NEWEST = 1_000
-"""Attempts of each target, as the index of attempts by target gives them."""
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
 """Of each table of the ledger, the newest."""
@@ -251,27 +248,19 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
 
 def check_usage(patient: Patient) -> Iterator[Finding]:
     """Whether a target reported token counts lately that its requests cannot have."""
-    store, table = patient.runtime.ledger.store, schema.attempts.c
-    if store.is_sqlite and not Path(store.place).exists():
+    ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
+    if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
         return
-    found = {}
     try:
-        with store.read() as connection:
-            for target in patient.runtime.router.targets:
-                newest = (
-                    sa.select(table.code).where(table.target == target.name).order_by(table.seq.desc()).limit(_NEWEST)
-                ).subquery()
-                refused = sa.select(sa.func.count()).select_from(newest).where(newest.c.code == NOT_PLAUSIBLE)
-                found[target.name] = int(connection.execute(refused).scalar_one())
+        refused = {target.name: with_code(ledger, target.name, NOT_PLAUSIBLE) for target in targets}
     except FareboxError:  # reported as the ledger's
         return
-    for name, count in found.items():
+    step = "Compare with the provider's bill; check the proxy or server behind its base_url."
+    for name, count in refused.items():
         if count:
             told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
-            told += f"newest {_NEWEST:,}, each charged at its worst case"
-            step = "Compare with the provider's bill; check the proxy or server behind its base_url."
-            yield Finding("usage", "warn", told, step)
-    if not any(found.values()):
+            yield Finding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
+    if not any(refused.values()):
         yield Finding("usage", "ok", "the token counts of all targets are plausible")
 
 

@@ -99,9 +99,8 @@ class Runtime:
         self.guards = guards = DeclaredGuards(settings.guards, parts)
         self.captures = Captures(store, settings.content.days)
         turns = settings.turns
-        telemetry = Telemetry()
+        telemetry, holds = Telemetry(), HoldsInUse()
         self.circuits = Circuits(store)
-        holds = HoldsInUse()
         attempts = Attempts(
             self.ledger,
             self.rates,

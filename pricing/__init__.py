@@ -19,6 +19,7 @@ __all__ = [
     "evidence",
     "executions",
     "facts",
+    "forks",
     "grants",
     "history",
     "holds",

@@ -22,6 +22,8 @@ HALF_LIFE_US = 24 * 3600 * 1_000_000
 """After so long an observation counts half: an automation that runs daily still knows yesterday."""
 FORGOTTEN_US = 30 * HALF_LIFE_US
 """After a month it counts for nothing."""
+CODED = 1_000
+"""The newest attempts of a target whose codes are counted."""
 RAN = 100
 """The newest runs of an automation whose turns tell how often complexity raises one."""
 
@@ -98,6 +100,18 @@ def observe(
     now = now_us() if now is None else now
     told = [row for row in same if _of_itself(row) and now - row.started_at < FORGOTTEN_US]
     return _summed(told, now) if told else None
+
+
+def with_code(ledger: Ledger, name: str, code: str) -> int:
+    """How many of a target's newest ``CODED`` attempts ended with a code.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    newest = sa.select(_A.code).where(_A.target == name).order_by(_A.seq.desc()).limit(CODED).subquery()
+    with ledger.store.read() as connection:
+        counted = sa.select(sa.func.count()).select_from(newest).where(newest.c.code == code)
+        return int(connection.execute(counted).scalar_one())
 
 
 def complexities(ledger: Ledger, automation: str, operation: str, *, stand_in: bool) -> list[float]:

@@ -26,7 +26,7 @@ from tasks.streaming import Sink
 from tasks.targets import Target
 from tasks.telemetry import AttemptSpan, Telemetry
 from tasks.transport import Transport
-from tasks.usage_check import NOT_PLAUSIBLE, UsageLimits
+from tasks.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
 from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -38,10 +38,6 @@ if TYPE_CHECKING:  # the database's library takes longer to load than all of thi
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
-_WORTH_COMPARING = 1_000
-"""Tokens of a prompt from which on an estimate is sure enough to hold a provider's count against it."""
-_SHARE_READ = 0.6
-"""Of the estimate: it is off by a quarter at most for languages other than English, never by this much."""
 _FIRST_WAIT = 0.25
 _LONGEST_BACKOFF = 8.0
 """Also the most that is waited while another failure domain could answer at once."""
@@ -278,9 +274,8 @@ class Attempts:
         self, slot: Slot, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
     ) -> ModelReply:
         """The reply, written down however it ends."""
-        ending = _Ending(slot, intent, span, time.perf_counter_ns())
+        ending, streams = _Ending(slot, intent, span, time.perf_counter_ns()), slot.sink is not None
         try:
-            streams = slot.sink is not None
             wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
             ending.limits = UsageLimits.of(
                 reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
@@ -289,7 +284,7 @@ class Attempts:
                 slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
             )
             reply = replace(reply, usage=self._plausible(ending, reply.usage))
-            if _was_cut(reached, slot, reply.usage):
+            if was_cut(reached, slot.estimated_input, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
             why, usage = error.failure, self._plausible(ending, error.usage or Usage())
@@ -305,10 +300,8 @@ class Attempts:
 
     def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
         """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
-        if ending.limits is None:
-            return usage
-        fault = ending.limits.fault(usage, reasons=ending.slot.target.reasoning)
-        if fault is None:
+        reasons = ending.slot.target.reasoning
+        if ending.limits is None or (fault := ending.limits.fault(usage, reasons=reasons)) is None:
             return usage
         ending.refused = fault
         self._implausible(ending.intent, fault)
@@ -382,13 +375,13 @@ class Attempts:
     def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
         """What prompt caching took off the cost: negative when a cache was written and not yet read."""
         cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
-        if not _counted(usage) or not any(cached):
+        if not was_counted(usage) or not any(cached):
             return 0
         return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - cost
 
     def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
         """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
-        if _counted(usage):
+        if was_counted(usage):
             return self._price(intent, usage), "usage"
         return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
 
@@ -404,20 +397,6 @@ def _worth_waiting(slot: Slot, state: RetryCallState) -> bool:
         return False  # it has had its time, and the others need theirs
     longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
     return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest
-
-
-def _counted(usage: Usage) -> bool:
-    """Whether the provider really counted. Every request has tokens: an input of 0 was not counted, and is not free."""
-    return usage.known and bool(usage.input_tokens)
-
-
-def _was_cut(target: Target, slot: Slot, usage: Usage) -> bool:
-    """Whether a server of one's own read only a part of the prompt: Ollama cuts what is past its window and says so
-    nowhere but in the count (ollama issues 4967, 17889).
-    """
-    if target.provider != "openai_compatible" or usage.input_tokens is None or slot.estimated_input is None:
-        return False
-    return slot.estimated_input >= _WORTH_COMPARING and usage.input_tokens < _SHARE_READ * slot.estimated_input
 
 
 def _failure(state: RetryCallState) -> Failure:

@@ -20,6 +20,24 @@ PROVIDER_TOKENS: Final = 32_768
 chat formats, safety preambles, and what a model with server-side search reads before it answers."""
 EXTRA_OUTPUT: Final = 16
 """Output tokens beyond the limit: stop tokens, and the last step of speculative decoding."""
+_WORTH_COMPARING = 1_000
+"""Tokens of a prompt from which on an estimate is sure enough to hold a provider's count against it."""
+_SHARE_READ = 0.6
+"""Of the estimate: it is off by a quarter at most for languages other than English, never by this much."""
+
+
+def was_counted(usage: Usage) -> bool:
+    """Whether the provider counted. Every request has tokens: an input of 0 was not counted, and is not free."""
+    return usage.known and bool(usage.input_tokens)
+
+
+def was_cut(target: Target, estimated: int | None, usage: Usage) -> bool:
+    """Whether a self-hosted server read only a part of the prompt: Ollama cuts what is past its window and says so
+    nowhere but in the count (ollama issues 4967, 17889).
+    """
+    if target.provider != "openai_compatible" or usage.input_tokens is None or estimated is None:
+        return False
+    return estimated >= _WORTH_COMPARING and usage.input_tokens < _SHARE_READ * estimated
 
 
 @dataclass(frozen=True, slots=True)

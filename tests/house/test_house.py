@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = ["pricing", "guardrails", "tasks", "farebox", "flows"]
-MOST_LINES, LONGEST_FUNCTION = 520, 60
+LONGEST_FUNCTION = 60
 
 
 def rooms() -> list[Path]:
@@ -75,9 +75,8 @@ def test_no_circles_between_files():
 
 
 @pytest.mark.parametrize("path", rooms(), ids=module_of)
-def test_rooms_and_functions_stay_small(path: Path):
+def test_functions_stay_small(path: Path):
     source = path.read_text("utf-8")
-    assert source.count("\n") <= MOST_LINES
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name

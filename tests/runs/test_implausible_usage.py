@@ -129,7 +129,7 @@ def test_two_overlapping_runs_and_all_later_ones_go_on(
     loop = runtime.engine.loop
 
     async def both(first: str, second: str) -> list[Any]:
-        return await asyncio.gather(ask_once(runtime, first, "Hi"), ask_once(runtime, second, "Hi"))
+        return list(await asyncio.gather(ask_once(runtime, first, "Hi"), ask_once(runtime, second, "Hi")))
 
     try:
         with caplog.at_level(logging.WARNING, "farebox.events"):
