@@ -55,7 +55,9 @@ class InjectionGuard:
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``safety``, else allow."""
-        spans = [span for part, text in enumerate(exchange.texts[1:], 1) for span in _found(part, text)][:_MOST_SPANS]
+        origins = exchange.origins or ("system", *("user",) * len(exchange.texts[1:]))
+        read = ((part, text) for part, (text, origin) in enumerate(zip(exchange.texts, origins, strict=True)) if origin != "system")
+        spans = [span for part, text in read for span in _found(part, text)][:_MOST_SPANS]
         if not spans:
             return allow()
         kinds = ", ".join(sorted({span.kind for span in spans}))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from guardrails.hints import has_any
+from guardrails.labels import beside
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact
 
 MASK = "[SECRET]"
@@ -134,6 +135,17 @@ def find_secrets(text: str) -> list[Finding]:
     return kept
 
 
+def find_labelled_secrets(text: str, label: str) -> list[Finding]:
+    """The secrets in a text that stands under a key: ``password`` tells of its value what ``password =`` would."""
+    found = find_secrets(text)
+    if found or not label or not has_any(label.casefold(), _ASSIGNED_HINTS):
+        return found
+    told = find_secrets(f"{label}: {text}")
+    spans = beside(label, ((finding.start, finding.end) for finding in told))
+    kinds = [finding.kind for finding in told if finding.end > len(label) + 2]
+    return [Finding(*span, kind) for span, kind in zip(spans, kinds, strict=True)]
+
+
 def _prefixed(text: str) -> Iterator[Finding]:
     if max(map(len, text.split()), default=0) < SHORTEST:
         return
@@ -237,7 +249,7 @@ class SecretsGuard:
         spans: list[Span] = []
         texts: list[str] = []
         for part, text in enumerate(exchange.texts):
-            found = find_secrets(text)
+            found = find_labelled_secrets(text, exchange.label(part))
             spans += (Span(part, finding.start, finding.end, finding.kind) for finding in found)
             texts.append(_masked(text, found))
         if not spans:
