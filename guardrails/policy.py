@@ -16,7 +16,9 @@ from pricing.content import leaves
 _LONGEST_RULE = 150
 _MOST_TRIES = 20_000
 """Openings of JSON that are tried in one text."""
-_OPENING = re.compile(r"[{\[]")
+_COST_OF_DEPTH = 1_000
+"""Tries that one of a text nested too deep counts as: it takes as long."""
+_OPENING, _NESTED = re.compile(r"[{\[]"), re.compile(r"[{\[\s,]+")
 _DECODER = json.JSONDecoder()
 
 
@@ -131,8 +133,11 @@ def json_values(text: str) -> list[Any]:
         try:
             value, at = _DECODER.raw_decode(text, opening.start())
             found.append(value)
-        except (ValueError, RecursionError):  # nested deeper than whoever parses the answer takes, too
+        except ValueError:
             at = opening.end()
+        except RecursionError:  # nested deeper than whoever parses the answer takes, too
+            tries += _COST_OF_DEPTH
+            at = _NESTED.match(text, opening.start()).end()  # type: ignore[union-attr]
     return found
 
 
