@@ -76,7 +76,10 @@ class Scrubber:
         if not decision.spans and exchange.direction == "output":
             text = self.scrub(exchange.as_text) if not exchange.sources else self._scrubbed_text(exchange)
             return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",)
-        replaced = {part: self._replaced(exchange.texts[part], exchange.label(part)) for part in {span.part for span in decision.spans}}
+        replaced = {
+            part: self._replaced(exchange.texts[part], exchange.label(part))
+            for part in {span.part for span in decision.spans}
+        }
         pieces = []
         for span in decision.spans[:_MOST_MARKS]:
             text, found = exchange.texts[span.part], replaced[span.part]

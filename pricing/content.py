@@ -230,6 +230,11 @@ class Leaf(NamedTuple):
     label: str = ""
 
 
+def is_nested(value: object) -> bool:
+    """Whether a value is made of others: a mapping, a sequence, a set, a dataclass or a pydantic model."""
+    return isinstance(value, Mapping | list | tuple | set | frozenset) or _is_record(value)
+
+
 def leaves(value: object, label: str = "") -> list[Leaf]:
     """Every string of a value, keys of mappings included; numbers, dates and the like by their text.
 
@@ -356,14 +361,21 @@ def _sequence(value: Any, changed: list[Any]) -> Any:
 
 def _field_names(value: object) -> list[str] | None:
     """The fields of a dataclass or of a pydantic model, extra ones included; None of anything else."""
-    if is_dataclass(value) and not isinstance(value, type):
-        if isinstance(value, _Media | ProviderStatePart):
-            _plain(value)
-        return [field.name for field in fields(value)]
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not isinstance(value, pydantic.BaseModel):
+    if isinstance(value, _Media | ProviderStatePart) or not _is_record(value):
         return None
-    return [*type(value).model_fields, *(value.model_extra or {})]
+    if is_dataclass(value):
+        return [field.name for field in fields(value)]
+    return [*type(value).model_fields, *(value.model_extra or {})]  # type: ignore[attr-defined]
+
+
+def _is_record(value: object) -> bool:
+    """A model of pydantic's, which is not loaded for that: before it is, nothing is one."""
+    if isinstance(value, type):
+        return False
+    if is_dataclass(value):
+        return True
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(value, pydantic.BaseModel)
 
 
 def _object(value: Any, changes: Mapping[str, Any]) -> Any:

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import TypeVar
 
+from pricing.content import (
+    LONGEST_RESULT,
+    DocumentPart,
+    ImagePart,
+    InvalidArguments,
+    Spelled,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    UnreadableValue,
+    json_text,
+    leaves,
+)
 from pricing.errors import PlanError
 from tasks.complexity import THRESHOLD
-from tasks.engine import Conversation, Engine
+from tasks.engine import Engine
 from tasks.prompts import Prompt
 from tasks.steps import Here, here
 from tasks.structured import answer_type
 from tasks.targets import StepTier
-from tasks.wire import Message, Tool, ToolCall
+from tasks.turn.request import TurnRequest
+from tasks.wire import Message, Tool
 
 if TYPE_CHECKING:  # takes longer to load than all of this floor
     from pydantic import BaseModel
 
 T = TypeVar("T", default=str)
 
-_LONGEST_RESULT = 20_000
-"""Characters of a tool's result that a model is given."""
+_LONGEST_READ = 2 * LONGEST_RESULT
+"""Characters of a text result that guards look at; what a model is given is cut after they have."""
 
 
 class Agent:
@@ -81,23 +94,26 @@ class Agent:
         messages = [Message("user", prompt.user)]
         for _ in range(self.max_turns):
             place.count_turn()
-            specs = [tool.spec for tool in self._tools.values()]
-            talk = Conversation(
+            asked = TurnRequest(
+                prompt,
                 tuple(messages),
+                answer_type(str),
                 self.operation,
                 self.tier,
                 self.max_tokens,
-                specs,
+                [tool.spec for tool in self._tools.values()],
                 threshold=self.threshold,
+                guards=place.step.guards,
+                unmasked_media=place.step.unmasked_media,
                 verify=place.step.verify if returns is str else None,
             )
-            reply = (await engine.turn(place, prompt, talk, answer_type(str))).reply
+            reply = (await engine.turn(place, asked)).reply
             if not reply.tool_calls:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.append(Message("assistant", reply.text, reply.tool_calls))
-            messages.extend([await self._call(call) for call in reply.tool_calls])
+            messages.append(reply.message)
+            messages.append(Message.of("tool", *[await self._call(call) for call in reply.tool_calls]))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: Here, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
@@ -106,28 +122,27 @@ class Agent:
         It is asked without tools: many providers do not take them together with a schema.
         """
         place.count_turn()
-        found = [f"<tool_result>{message.text}</tool_result>" for message in messages if message.role == "tool"]
-        asked = Message("user", "\n".join([prompt.user, *found]))
-        step = place.step
-        talk = Conversation.of(step, [asked])
-        answer = await self._engine().turn(place, prompt, talk, answer_type(returns))
+        results = [result for message in messages for result in message.results]
+        found = [part for result in results for part in _quoted(result)]
+        said = Message("user", (*prompt.user, *found))
+        answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
         return cast("T", answer.value)
 
-    async def _call(self, call: ToolCall) -> Message:
+    async def _call(self, call: ToolCallPart) -> ToolResultPart:
         """What a tool says to a call; a call that cannot be made is told so."""
         from pydantic import ValidationError
 
         tool = self._tools.get(call.name)
         if tool is None:
-            return Message("tool", f"There is no tool {call.name!r}.", tool_call_id=call.id, is_error=True)
+            return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
         try:
             result = await tool.call(call.arguments)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            return Message("tool", f"Invalid arguments: {faults}", tool_call_id=call.id, is_error=True)
+            return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
         except (ValueError, LookupError) as error:
-            return Message("tool", f"{type(error).__name__}: {error}", tool_call_id=call.id, is_error=True)
-        return Message("tool", result[:_LONGEST_RESULT], tool_call_id=call.id)
+            return ToolResultPart(call.id, f"{type(error).__name__}: {error}", is_error=True)
+        return ToolResultPart(call.id, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +173,53 @@ class _BoundTool:
         schema.pop("title", None)
         return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
 
-    async def call(self, arguments: str) -> str:
-        """The result as text: a string as it is, anything else as JSON. Plain functions run on a thread."""
-        given = self.parameters.model_validate_json(arguments or "{}")
+    async def call(self, arguments: Mapping[str, Any] | InvalidArguments) -> Any:
+        """The result as a JSON value, or as parts. Plain functions run on a thread.
+
+        Raises:
+            PlanError: it is something that a model cannot be given, such as bytes.
+        """
+        if isinstance(arguments, InvalidArguments):
+            given = self.parameters.model_validate_json(arguments.text)
+        else:
+            given = self.parameters.model_validate_json(json_text(arguments))
         named = {name: getattr(given, name) for name in self.parameters.model_fields}
         if inspect.iscoroutinefunction(self.function):
             result = await self.function(**named)
         else:
             result = await asyncio.to_thread(self.function, **named)
-        if isinstance(result, str):
-            return result
-        from pydantic import TypeAdapter
+        return _result(result, self.name)
 
-        return json.dumps(TypeAdapter(Any).dump_python(result, mode="json"))
+
+def _result(value: object, tool: str) -> Any:
+    """What a tool returned, as it can be given to a model."""
+    if isinstance(value, str):
+        return value[:_LONGEST_READ]
+    if isinstance(value, TextPart | ImagePart | DocumentPart):
+        return (value,)
+    if isinstance(value, tuple) and value and all(isinstance(v, TextPart | ImagePart | DocumentPart) for v in value):
+        return value
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        leaves(value)
+        plain = to_jsonable_python(value)
+        leaves(plain)
+    except (UnreadableValue, PydanticSerializationError) as error:
+        why = str(error) if isinstance(error, UnreadableValue) else f"{type(value).__name__} is no JSON"
+        raise PlanError(
+            f"The tool {tool!r} returned something that a model cannot be given: {why}.",
+            next_step="Return text, numbers, mappings, lists, dataclasses or models; decode bytes before.",
+        ) from None
+    return plain
+
+
+def _quoted(result: ToolResultPart) -> list[TextPart | ImagePart | DocumentPart]:
+    """A result inside a user's message."""
+    value = result.text if isinstance(result.value, tuple) else result.value
+    spelled = value if isinstance(value, str) else Spelled(value, _shortened)
+    return [TextPart.of(["\n<tool_result>", spelled, "</tool_result>"]), *result.media]
+
+
+def _shortened(value: object) -> str:
+    return json_text(value)[:LONGEST_RESULT]

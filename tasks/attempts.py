@@ -94,7 +94,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class AttemptContext:
     """Where in which turn a request is to be sent, and why there.
 
     ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
@@ -129,7 +129,7 @@ class Slot:
 class _Ending:
     """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward."""
 
-    slot: Slot
+    slot: AttemptContext
     intent: Intent
     span: AttemptSpan
     started: int
@@ -175,7 +175,7 @@ class Attempts:
         """
         return self._rates.worst(target.model, target.provider, input_tokens, min(max_tokens, target.max_output))
 
-    async def send(self, slot: Slot, request: ModelRequest) -> ModelReply:
+    async def send(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
         """The reply of one target, tried again while that may help.
 
         Raises:
@@ -197,7 +197,7 @@ class Attempts:
         if landing is not None:
             self._spent(run_id, await landing)
 
-    async def _again(self, slot: Slot, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
+    async def _again(self, slot: AttemptContext, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
         """The reply after a first failure. tenacity counts that one too, and is left alone until there is one: it takes
         longer to set up than most of what a turn does.
         """
@@ -232,7 +232,7 @@ class Attempts:
                 return await self._once(slot, request, reason)
         raise AssertionError("tenacity ends by an answer or by raising")
 
-    async def _once(self, slot: Slot, request: ModelRequest, reason: str) -> ModelReply:
+    async def _once(self, slot: AttemptContext, request: ModelRequest, reason: str) -> ModelReply:
         if slot.allowance.spent:  # the wait before took longer than it should have
             raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
@@ -265,7 +265,7 @@ class Attempts:
             return await self._exchange(slot, request, intent, reached, span)
 
     async def _exchange(
-        self, slot: Slot, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
+        self, slot: AttemptContext, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
     ) -> ModelReply:
         """The reply, written down however it ends."""
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
@@ -285,7 +285,7 @@ class Attempts:
         self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
         return reply
 
-    async def _reply(self, slot: Slot, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
+    async def _reply(self, slot: AttemptContext, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
         """The reply; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
@@ -365,7 +365,7 @@ class Attempts:
         return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at))
 
 
-def _worth_waiting(slot: Slot, state: RetryCallState) -> bool:
+def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
     if slot.alternatives and why.kind == "timeout" and why.phase == "read":
@@ -379,7 +379,7 @@ def _counted(usage: Usage) -> bool:
     return usage.known and bool(usage.input_tokens)
 
 
-def _was_cut(target: Target, slot: Slot, usage: Usage) -> bool:
+def _was_cut(target: Target, slot: AttemptContext, usage: Usage) -> bool:
     """Whether a server of one's own read only a part of the prompt: Ollama cuts what is past its window and says so
     nowhere but in the count (ollama issues 4967, 17889).
     """

@@ -27,7 +27,7 @@ from pricing.store import Store
 from pricing.usage import Usage
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
-from tasks.capturing import Called, Exchanged
+from tasks.capturing import StepCallRecord, TurnRecord
 from tasks.journey import Limits, Question
 from tasks.loop import LoopThread
 from tasks.routing import Router
@@ -50,10 +50,10 @@ class NothingKept:
     def keeps(self, automation: str, operation: str) -> bool:
         return False
 
-    def keep(self, turn: Exchanged) -> None:
+    def keep(self, turn: TurnRecord) -> None:
         raise AssertionError
 
-    def keep_call(self, call: Called) -> None:
+    def keep_call(self, call: StepCallRecord) -> None:
         raise AssertionError
 
 
