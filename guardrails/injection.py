@@ -55,13 +55,9 @@ class InjectionGuard:
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``safety``, else allow."""
-        origins = exchange.origins or ("system", *("user",) * len(exchange.texts[1:]))
-        read = (
-            (part, text)
-            for part, (text, origin) in enumerate(zip(exchange.texts, origins, strict=True))
-            if origin != "system"
-        )
-        spans = [span for part, text in read for span in _found(part, text)][:_MOST_SPANS]
+        origins = exchange.origins or ("system",)
+        read = [part for part in range(len(exchange.texts)) if part >= len(origins) or origins[part] != "system"]
+        spans = [span for part in read for span in _found(part, exchange.texts[part])][:_MOST_SPANS]
         if not spans:
             return allow()
         kinds = ", ".join(sorted({span.kind for span in spans}))

@@ -18,6 +18,6 @@ def label_words(label: str) -> str:
 
 
 def beside(label: str, spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Places in a text, from places in the text with its label and ``": "`` before it; those in the label are left out."""
+    """Places in a text, from places in ``label: text``; those in the label are left out."""
     offset = len(label) + 2
     return ((max(0, start - offset), end - offset) for start, end in spans if end > offset)

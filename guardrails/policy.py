@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from guardrails.patterns import bounded
 from guardrails.vault import Vault
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
-from pricing.content import leaves
+from pricing.values import leaves
 
 _LONGEST_RULE = 150
 _MOST_TRIES = 20_000

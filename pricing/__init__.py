@@ -53,6 +53,7 @@ __all__ = [
     "transaction_ids",
     "upsert",
     "usage",
+    "values",
     "wallets",
     "writer",
     "written",

@@ -1,21 +1,16 @@
-"""What messages are made of: typed, immutable parts, and the strings in the values that they hold.
+"""What messages are made of: typed, immutable parts.
 
 A message is a role and a sequence of parts. Text, tool arguments and tool results can be read by a guard, string by
-string; images and documents cannot, and provider state is opaque by design. :func:`leaves` and :func:`with_leaves`
-read and replace every string of a nested value, keys included, so that no spelling (JSON, percent-encoding) hides one.
+string (``pricing.values``); images and documents cannot, and provider state is opaque by design.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum
-from operator import is_
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
 
 MediaKind: TypeAlias = Literal["image", "document"]
 IMAGE_TYPES: Final[Mapping[str, tuple[bytes, ...]]] = {
@@ -31,10 +26,6 @@ LONGEST_RESULT: Final = 20_000
 """Characters of a tool's result that a model is given."""
 DEEPEST: Final = 100
 """Levels of nesting that a value may have."""
-
-
-class UnreadableValue(TypeError):
-    """A value that holds something no guard can read, such as bytes. The message names the kind, never the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ class TextPart:
 
 
 @dataclass(frozen=True, slots=True)
-class _Media:
+class MediaPart:
     """Bytes of a known type, or the address of some."""
 
     media_type: str
@@ -97,7 +88,7 @@ class _Media:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePart(_Media):
+class ImagePart(MediaPart):
     """A PNG, JPEG, WebP or GIF: its bytes, or an https URL.
 
     Raises:
@@ -109,7 +100,7 @@ class ImagePart(_Media):
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentPart(_Media):
+class DocumentPart(MediaPart):
     """A PDF: its bytes, or an https URL. The file's name is not kept: it would reach the model.
 
     Raises:
@@ -142,8 +133,9 @@ class ToolCallPart:
             value = json.loads(arguments) if arguments.strip() else {}
         except (ValueError, RecursionError):
             value = None
-        valid = isinstance(value, dict) and not _too_deep(value)
-        return cls(call_id, name, value if valid else InvalidArguments(arguments))
+        if isinstance(value, dict) and not _deeper(value, DEEPEST):
+            return cls(call_id, name, value)
+        return cls(call_id, name, InvalidArguments(arguments))
 
     @property
     def sent(self) -> Mapping[str, Any]:
@@ -223,176 +215,10 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-class Leaf(NamedTuple):
-    """One string of a value, and the key it stands under, where it stands under one."""
-
-    text: str
-    label: str = ""
-
-
-def is_nested(value: object) -> bool:
-    """Whether a value is made of others: a mapping, a sequence, a set, a dataclass or a pydantic model."""
-    return isinstance(value, Mapping | list | tuple | set | frozenset) or _is_record(value)
-
-
-def leaves(value: object, label: str = "") -> list[Leaf]:
-    """Every string of a value, keys of mappings included; numbers, dates and the like by their text.
-
-    Args:
-        value: strings, numbers, mappings, sequences, sets, dataclasses, pydantic models and enumerations, nested.
-        label: what the value itself stands under.
-
-    Raises:
-        UnreadableValue: it holds bytes or media, or is nested deeper than :data:`DEEPEST`.
-    """
-    found: list[Leaf] = []
-    _collect(value, label, found, DEEPEST)
-    return found
-
-
-def with_leaves(value: Any, texts: Iterator[str]) -> Any:
-    """The value with other strings, in the order of :func:`leaves`; the same object where none differs."""
-    if isinstance(value, str):
-        text = next(texts)
-        return value if text == value else text
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, Mapping):
-        return _mapping(value, texts)
-    if isinstance(value, list | tuple | set | frozenset):
-        changed = [with_leaves(inner, texts) for inner in value]
-        return value if all(map(is_, changed, value)) else _sequence(value, changed)
-    if isinstance(value, Spelled):
-        inner = with_leaves(value.value, texts)
-        return value if inner is value.value else Spelled(inner, value.spell)
-    if isinstance(value, TextPart):
-        pieces = tuple(with_leaves(piece, texts) for piece in value.values)
-        return value if all(map(is_, pieces, value.values)) else TextPart.of(pieces)
-    if isinstance(value, InvalidArguments):
-        text = next(texts)
-        return value if text == value.text else InvalidArguments(text)
-    if (names := _field_names(value)) is not None:
-        changes = {name: with_leaves(getattr(value, name), texts) for name in names}
-        return _object(value, {name: new for name, new in changes.items() if new is not getattr(value, name)})
-    new = next(texts)
-    return value if new == _plain(value) else new
-
-
-def _collect(value: object, label: str, found: list[Leaf], depth: int) -> None:
-    if isinstance(value, str):
-        found.append(Leaf(str.__str__(value), label))
-        return
-    if value is None or isinstance(value, bool):
-        return
-    if depth <= 0:
-        raise UnreadableValue(f"a value is nested deeper than {DEEPEST} levels")
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            text = _plain(key)
-            found.append(Leaf(text))
-            _collect(inner, text, found, depth - 1)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            _collect(inner, label, found, depth - 1)
-    elif isinstance(value, Spelled):
-        _collect(value.value, label, found, depth - 1)
-    elif isinstance(value, TextPart):
-        _collect_pieces(value.values, found, depth)
-    elif isinstance(value, InvalidArguments):
-        found.append(Leaf(value.text, label))
-    elif (names := _field_names(value)) is not None:
-        for name in names:
-            _collect(getattr(value, name), name, found, depth - 1)
-    else:
-        found.append(Leaf(_plain(value), label))
-
-
-def _collect_pieces(pieces: tuple[str | Spelled, ...], found: list[Leaf], depth: int) -> None:
-    """A spelled value stands under what its line says before it."""
-    before = ""
-    for piece in pieces:
-        if isinstance(piece, str):
-            found.append(Leaf(piece))
-            before = piece
-        else:
-            _collect(piece.value, before.rpartition("\n")[2][-_LONGEST_LABEL:].rstrip(" :=\"'{[("), found, depth - 1)
-
-
-_LONGEST_LABEL = 60
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        raise UnreadableValue("a value holds bytes")
-    if isinstance(value, _Media | ProviderStatePart):
-        raise UnreadableValue("a value holds an image, a document or provider state")
-    return str(value)
-
-
-def _mapping(value: Mapping[Any, Any], texts: Iterator[str]) -> Mapping[Any, Any]:
-    changed: dict[Any, Any] = {}
-    as_it_was = True
-    for key, inner in value.items():
-        text, plain = next(texts), _plain(key)
-        new = with_leaves(inner, texts)
-        name = key if text == plain else _unused(text, changed)
-        as_it_was = as_it_was and text == plain and new is inner
-        changed[name] = new
-    return value if as_it_was else changed
-
-
-def _unused(key: str, taken: Mapping[Any, Any]) -> str:
-    """A key that is not taken: two keys may be masked alike, and neither value is to be lost."""
-    number, name = 1, key
-    while name in taken:
-        number += 1
-        name = f"{key} ({number})"
-    return name
-
-
-def _sequence(value: Any, changed: list[Any]) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*changed)
-    kind = next(kind for kind in (list, tuple, set, frozenset) if isinstance(value, kind))
-    return kind(changed)
-
-
-def _field_names(value: object) -> list[str] | None:
-    """The fields of a dataclass or of a pydantic model, extra ones included; None of anything else."""
-    if isinstance(value, _Media | ProviderStatePart) or not _is_record(value):
-        return None
-    if is_dataclass(value):
-        return [field.name for field in fields(value)]
-    return [*type(value).model_fields, *(value.model_extra or {})]  # type: ignore[attr-defined]
-
-
-def _is_record(value: object) -> bool:
-    """A model of pydantic's, which is not loaded for that: before it is, nothing is one."""
-    if isinstance(value, type):
+def _deeper(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels."""
+    if not isinstance(value, dict | list):
         return False
-    if is_dataclass(value):
+    if levels <= 0:
         return True
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(value, pydantic.BaseModel)
-
-
-def _object(value: Any, changes: Mapping[str, Any]) -> Any:
-    """A copy of a dataclass or a model with other fields; not validated: a masked value is no valid address."""
-    if not changes:
-        return value
-    if hasattr(value, "model_copy"):
-        return value.model_copy(update=dict(changes))
-    new = copy.copy(value)
-    for name, changed in changes.items():
-        object.__setattr__(new, name, changed)
-    return new
-
-
-def _too_deep(value: object) -> bool:
-    try:
-        leaves(value)
-    except UnreadableValue:
-        return True
-    return False
+    return any(_deeper(inner, levels - 1) for inner in (value.values() if isinstance(value, dict) else value))

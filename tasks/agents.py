@@ -19,11 +19,10 @@ from pricing.content import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    UnreadableValue,
     json_text,
-    leaves,
 )
 from pricing.errors import PlanError
+from pricing.values import UnreadableValue, leaves
 from tasks.complexity import THRESHOLD
 from tasks.engine import Engine
 from tasks.prompts import Prompt

@@ -21,12 +21,10 @@ from pricing.content import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    UnreadableValue,
     json_text,
-    leaves,
     media_kind,
-    with_leaves,
 )
+from pricing.values import UnreadableValue, leaves, with_leaves
 from tasks.structured import bare_json
 from tasks.targets import Target
 from tasks.wire import ModelRequest, Role, media_of

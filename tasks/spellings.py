@@ -15,7 +15,8 @@ from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pricing.content import DocumentPart, ImagePart, Spelled, TextPart, UnreadableValue, is_nested
+from pricing.content import DocumentPart, ImagePart, Spelled, TextPart
+from pricing.values import UnreadableValue, is_nested
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -123,7 +124,7 @@ def environment_class() -> type[ImmutableSandboxedEnvironment]:
                 right = tuple(map(_put_out, right)) if several else _put_out(right)
             return super().call_binop(context, operator, left, right)
 
-        def call(__self, __context: Any, __obj: Any, *args: Any, **more: Any) -> Any:  # noqa: N805
+        def call(__self, __context: Any, __obj: Any, /, *args: Any, **more: Any) -> Any:  # noqa: N805
             owner = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
             if isinstance(owner, _SpelledText):
                 result = super().call(__context, __obj, *args, **more)

@@ -19,6 +19,9 @@ StopReason: TypeAlias = Literal["end", "tool_calls", "length", "refusal", "conte
 """Why a model stopped: done, wants tools, hit a token limit, declined, was filtered, or garbled its own output."""
 
 
+_NO_TEXT = TextPart("")
+
+
 def text_of(parts: Sequence[Part]) -> str:
     """The text parts among some, as one."""
     return "".join(part.text for part in parts if isinstance(part, TextPart))
@@ -97,7 +100,7 @@ class ModelRequest:
 
     messages: Sequence[Message]
     max_tokens: int
-    system: TextPart = TextPart("")
+    system: TextPart = _NO_TEXT
     tools: Sequence[Tool] = ()
     schema: Schema | None = None
     temperature: float | None = None

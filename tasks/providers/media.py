@@ -60,7 +60,7 @@ def b64(part: ImagePart | DocumentPart) -> str:
 
 
 def numbered(parts: Iterable[object]) -> dict[int, int]:
-    """A number for each document among some parts, by identity: names have to differ, and a file's own tells too much."""
+    """A number for each document among some parts, by identity: their names have to differ."""
     documents = [part for part in parts if isinstance(part, DocumentPart)]
     return {id(part): number for number, part in enumerate(documents, 1)}
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.content import InvalidArguments
 from tasks.providers import ReplyError, adapter_for, classify
 from tasks.providers.kinds import FailureKind
 from tasks.wire import ModelReply
@@ -89,7 +90,8 @@ def sound(reply: ModelReply) -> None:
         count = getattr(reply.usage, name)
         assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 0), (name, count)
     for call in reply.tool_calls:
-        assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
+        assert isinstance(call.id, str) and isinstance(call.name, str)
+        assert isinstance(call.arguments, dict | InvalidArguments)
     assert reply.model is None or isinstance(reply.model, str)
     assert reply.response_id is None or isinstance(reply.response_id, str)
 
