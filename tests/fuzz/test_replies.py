@@ -90,7 +90,8 @@ def sound(reply: ModelReply) -> None:
         count = getattr(reply.usage, name)
         assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 0), (name, count)
     for call in reply.tool_calls:
-        assert isinstance(call.id, str) and isinstance(call.name, str)
+        assert isinstance(call.id, str)
+        assert isinstance(call.name, str)
         assert isinstance(call.arguments, dict | InvalidArguments)
     assert reply.model is None or isinstance(reply.model, str)
     assert reply.response_id is None or isinstance(reply.response_id, str)

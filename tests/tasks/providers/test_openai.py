@@ -73,7 +73,7 @@ def test_a_conversation_with_tools():
     assert messages[2]["tool_calls"][1] == {
         "id": "c2",
         "type": "function",
-        "function": {"name": "weather", "arguments": "{broken"},
+        "function": {"name": "weather", "arguments": '{"invalid_arguments":"{broken"}'},
     }
     assert messages[3] == {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
 
