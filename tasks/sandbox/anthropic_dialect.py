@@ -321,7 +321,7 @@ def _segment(block: JSONObject) -> Segment:
         return Segment(block["text"], _lifetime(block))
     if block.get("type") == "tool_result":
         return Segment(text_of(block.get("content"), param="messages"), _lifetime(block))
-    bare = {key: value for key, value in block.items() if key != "cache_control"}
+    bare = {key: value for key, value in block.items() if key not in {"cache_control", "source"}}
     return Segment(orjson.dumps(bare).decode(), _lifetime(block))
 
 

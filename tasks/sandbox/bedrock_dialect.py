@@ -296,7 +296,7 @@ def _segments(
             segments[-1] = Segment(segments[-1].text, _lifetime(block["cachePoint"]))
         elif isinstance(block.get("text"), str):
             segments.append(Segment(block["text"]))
-        else:
+        elif "image" not in block and "document" not in block:
             segments.append(Segment(orjson.dumps(block).decode()))
     return segments
 

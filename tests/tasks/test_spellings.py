@@ -66,7 +66,10 @@ def test_spelled_text_is_what_jinja_makes_of_it(tmp_path: Path):
     assert isinstance(part, TextPart)
     shown, as_json, encoded = part.text.split("|")
     assert shown == str(RECORD)
-    assert as_json == '{"list": ["O\\"Brien\\n\\t\\u00df \\u0026 \\u00e9", 7], "who": "O\\"Brien\\n\\t\\u00df \\u0026 \\u00e9"}'
+    assert (
+        as_json
+        == '{"list": ["O\\"Brien\\n\\t\\u00df \\u0026 \\u00e9", 7], "who": "O\\"Brien\\n\\t\\u00df \\u0026 \\u00e9"}'
+    )
     assert encoded == "O%22Brien%0A%09%C3%9F%20%26%20%C3%A9"
 
 
