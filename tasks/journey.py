@@ -247,8 +247,14 @@ class Journey(Generic[T]):
     @cached_property
     def known(self) -> Known:
         """What is known of persons: what the run was told, and what tools told since."""
-        results = [part.value for message in self.question.messages for part in message.results]
-        return (*self.where.known, *(personal_values({"result": results}) if results else ()))
+        told: list[object] = []
+        for message in self.question.messages:
+            for part in message.parts:
+                if isinstance(part, ToolResultPart):
+                    told.append(part.value)
+                elif isinstance(part, TextPart):
+                    told += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
+        return (*self.where.known, *(personal_values({"value": told}) if told else ()))
 
     def note(self, decision: Decision, exchange: Exchange) -> None:
         """Remember what a guard decided."""
