@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from guardrails.pipeline import Pipeline
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason, Source, readable
 from pricing.clock import now_us
-from pricing.content import Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
+from pricing.content import Part, ProviderStatePart, Spelled, TextPart, ToolCallPart, ToolResultPart
 from pricing.errors import FareboxError, NoTarget, OverBudget, TurnFailed
 from pricing.facts import Turn, TurnOutcome
 from pricing.money import Nano
@@ -26,12 +26,12 @@ from tasks.known import Known, personal_values
 from tasks.privacy import is_external, json_value, unreadable_of, with_strings
 from tasks.providers import media
 from tasks.providers.json_shapes import dump
-from tasks.providers.kinds import Failure, FailureKind
+from tasks.providers.kinds import Failure
 from tasks.routing import Route, describe
 from tasks.streaming import Sink
 from tasks.targets import Target
 from tasks.turn.request import TurnContext, TurnRequest
-from tasks.wire import Message, ModelReply, ModelRequest, media_of
+from tasks.wire import ModelReply, ModelRequest, media_of
 
 T = TypeVar("T")
 
@@ -45,43 +45,6 @@ class Limits:
 
     deadline_seconds: float = 120.0
     max_attempts: int = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """How to ask again for what came back wrong: with more room, or with what was wrong about it."""
-
-    why: str
-    tell: str | None = None
-
-    @classmethod
-    def for_stop(cls, kind: FailureKind) -> Self | None:
-        """For a reply that stopped short: more room if it was cut, another try if it was empty or garbled."""
-        if kind == "truncated":
-            return cls("the answer was cut off")
-        if kind == "invalid_output":
-            return cls("the answer was empty or garbled", "Your answer was empty or malformed. Answer the question.")
-        return None
-
-    @classmethod
-    def for_schema(cls, faults: Sequence[str]) -> Self:
-        """For an answer that does not follow its schema."""
-        told = "Your answer does not follow its JSON schema: " + "; ".join(faults)
-        return cls("the answer did not follow its schema", f"{told}. Answer again, with valid JSON only.")
-
-    @classmethod
-    def for_guard(cls, guard: str, reason: Reason, facts: Mapping[str, Fact]) -> Self:
-        """For an answer that a guard sent back, which may tell why."""
-        why = "; ".join([str(reason), *(f"{name}: {fact}" for name, fact in facts.items())])
-        told = f"Your answer was not accepted ({why}). Answer again without that."
-        return cls(f"guard {guard} asked for it", told)
-
-    def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
-        """The request that asks again."""
-        if self.tell is None:
-            return replace(request, max_tokens=request.max_tokens * 2)
-        said = [Message.of("assistant", reply.text)] if reply.text else []
-        return replace(request, messages=[*request.messages, *said, Message.of("user", self.tell)])
 
 
 _UNCOUNTED = count_tokens("")

@@ -24,7 +24,7 @@ from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
 from tasks.capturing import Content, TurnRecord, cause
 from tasks.itinerary import Itinerary
-from tasks.journey import Factors, Journey, Limits, Repair
+from tasks.journey import Factors, Journey, Limits
 from tasks.noting import decision_row
 from tasks.privacy import sources_of, with_values
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
@@ -33,6 +33,7 @@ from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
 from tasks.telemetry import Telemetry, TurnSpan
+from tasks.turn.repair import Repair
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.verifiers import passes
 from tasks.wire import ModelReply, ModelRequest

@@ -1,3 +1,3 @@
 """One turn: what is asked, and where."""
 
-__all__ = ["request"]
+__all__ = ["repair", "request"]

@@ -1,7 +1,7 @@
 """Guards look at values: what tools return, what templates spell, what models answer, in whatever spelling."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +65,22 @@ agent = Agent(prompt="say.j2", tools=[look_up], max_turns=3)
 
 
 @llm_task(operation="chat", max_turns=50)
-def chat(**values: Any) -> str:
+def chat(**values: object) -> str:
     return ask("record.j2", **values)
 
 
 @llm_task(operation="seen", max_turns=50)
-def seen(**values: Any) -> str:
+def seen(**values: object) -> str:
     return ask("image.j2", **values)
 
 
 @llm_task(operation="shown", max_turns=50, unmasked_media=True)
-def shown(**values: Any) -> str:
+def shown(**values: object) -> str:
     return ask("image.j2", **values)
 
 
 @llm_task(operation="found", max_turns=50)
-def found(**values: Any) -> list[str]:
+def found(**values: object) -> list[str]:
     return ask("record.j2", returns=Found, **values).found
 
 
@@ -175,7 +175,7 @@ def spelled_out(value: object) -> str:
     return '"' + "".join(f"\\u{ord(c):04x}" for c in value) + '"' if isinstance(value, str) else json.dumps(value)
 
 
-SPELL = {
+SPELL: dict[str, Callable[[object], str]] = {
     "plain": json.dumps,
     "codes": spelled_out,
     "fenced": lambda value: f"```json\n{json.dumps(value, indent=2)}\n```",
