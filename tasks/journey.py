@@ -265,7 +265,7 @@ class Journey(Generic[T]):
         if self._unable:
             return TurnFailed(
                 f"The turn {operation!r} was not sent: {'; '.join(tried)}.",
-                next_step="Give the step a target that takes what its prompt holds; docs/targets.md lists them.",
+                next_step="Give the step a target that takes what its prompt holds; docs/providers.md lists them.",
                 kind="unsupported_media",
                 operation=operation,
                 tried=tried,

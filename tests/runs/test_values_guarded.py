@@ -66,17 +66,17 @@ agent = Agent(prompt="say.j2", tools=[look_up], max_turns=3)
 
 @llm_task(operation="chat", max_turns=50)
 def chat(**values: object) -> str:
-    return ask("record.j2", **values)
+    return ask("record.j2", returns=str, **values)
 
 
 @llm_task(operation="seen", max_turns=50)
 def seen(**values: object) -> str:
-    return ask("image.j2", **values)
+    return ask("image.j2", returns=str, **values)
 
 
 @llm_task(operation="shown", max_turns=50, unmasked_media=True)
 def shown(**values: object) -> str:
-    return ask("image.j2", **values)
+    return ask("image.j2", returns=str, **values)
 
 
 @llm_task(operation="found", max_turns=50)
