@@ -106,16 +106,19 @@ class Tally:
         tally.ages.extend(self.ages[i] for i in kept)
         return tally
 
-    def covered(self, name: str) -> Covered:
-        """The shares of runs that cost no more than they were quoted."""
-        shares = [
+    def shares(self) -> tuple[float, float]:
+        """Of runs that cost no more than their p95 and their p50."""
+        p95, p50 = (
             fmean(cost <= quote for cost, quote in zip(self.costs, quotes, strict=True))
             for quotes in (self.p95, self.p50)
-        ]
-        return Covered(name, *shares)
+        )
+        return p95, p50
+
+    def covered(self, name: str) -> Covered:
+        return Covered(name, *self.shares())
 
     def row(self, name: str, *, judged: bool = True) -> str:
-        _, p95, p50 = self.covered(name)
+        p95, p50 = self.shares()
         grown = [i for i, age in enumerate(self.ages) if age >= 20]
         ratio = fmean(self.p95[i] for i in grown) / fmean(self.true[i] for i in grown)
         passed = 0.93 <= p95 <= 0.97 and 0.45 <= p50 <= 0.55 and ratio <= 1.2

@@ -41,7 +41,7 @@ def main() -> None:
         evidence = {target.name: Observed(120.0, 0.98, 0.6, 1.4, 0.01) for target in targets}
         same = Router(targets, runtime.rates, lambda: evidence)
         changing = Router(targets, runtime.rates, lambda: dict(evidence))
-        request = ModelRequest([Message("user", f"Summarize this.\n{lab.DOCUMENT}")], 400)
+        request = ModelRequest([Message.of("user", f"Summarize this.\n{lab.DOCUMENT}")], 400)
         size = Size(900, 90)
 
         def scored() -> object:

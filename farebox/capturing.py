@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,8 +16,10 @@ from guardrails.verdicts import Decision, Reason
 from pricing.captured_calls import CapturedCall
 from pricing.captures import Captured, Captures, mark_key
 from pricing.clock import from_us, to_us
-from tasks.capturing import Called, Exchanged
-from tasks.wire import Message, ToolCall
+from pricing.content import InvalidArguments, TextPart, ToolCallPart, ToolResultPart, json_text, media_kind
+from tasks.capturing import StepCallRecord, TurnRecord
+from tasks.privacy import json_value, unescaped
+from tasks.wire import Message, media_of
 
 Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
 
@@ -54,7 +57,7 @@ class ContentCapture:
         """Whether turns of an operation are kept."""
         return bool(self._settings.keep) and self._settings.keeps(automation, operation)
 
-    def keep(self, turn: Exchanged) -> None:
+    def keep(self, turn: TurnRecord) -> None:
         """Keep one.
 
         Raises:
@@ -75,9 +78,11 @@ class ContentCapture:
                 stand_in=turn.answered_by is not None and turn.answered_by.stand_in,
                 flagged=any(_is_flag(decision) for decision, _ in turn.judged),
                 at=from_us(fact.started_at),
-                system=scrubber.scrub(turn.request.system),
+                system=scrubber.scrub_part(turn.request.system),
                 messages=tuple(_message(message, scrubber) for message in turn.request.messages),
-                answer=None if reply is None else scrubber.scrub(reply.text),
+                answer=None
+                if reply is None
+                else _answer(reply.text, scrubber, structured=turn.request.schema is not None),
                 tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
                 schema=turn.request.schema.definition if turn.request.schema else None,
                 marks={
@@ -87,7 +92,7 @@ class ContentCapture:
             )
         )
 
-    def keep_call(self, call: Called) -> None:
+    def keep_call(self, call: StepCallRecord) -> None:
         """Keep a call of a step. What its turns were found to hold of persons is masked in it too.
 
         Raises:
@@ -138,11 +143,38 @@ def _is_flag(decision: Decision) -> bool:
 
 
 def _message(message: Message, scrubber: Scrubber) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": message.role, "text": scrubber.scrub(message.text)}
+    """A message as it is kept: of images and documents what they are, of provider state nothing."""
+    said: dict[str, Any] = {"role": message.role, "text": _text(message, scrubber)}
     if message.tool_calls:
         said["tool_calls"] = [_call(call, scrubber) for call in message.tool_calls]
+    if media := media_of(message.parts):
+        said["media"] = [
+            {"kind": media_kind(part), "media_type": part.media_type, "sha256": part.digest} for part in media
+        ]
     return said
 
 
-def _call(call: ToolCall, scrubber: Scrubber) -> dict[str, str]:
-    return {"name": call.name, "arguments": scrubber.scrub(call.arguments)}
+def _text(message: Message, scrubber: Scrubber) -> str:
+    if message.role != "tool":
+        return "".join(scrubber.scrub_part(part) for part in message.parts if isinstance(part, TextPart))
+    return "\n".join(_result(result, scrubber) for result in message.results)
+
+
+def _result(result: ToolResultPart, scrubber: Scrubber) -> str:
+    if isinstance(result.value, tuple):
+        return "\n".join(scrubber.scrub_part(part) for part in result.parts if isinstance(part, TextPart))
+    return replace(result, value=scrubber.scrub_value(result.value)).text
+
+
+def _answer(text: str, scrubber: Scrubber, *, structured: bool) -> str:
+    """An answer as it is kept: of a structured one the strings of its value, not their spelling."""
+    if not structured:
+        return scrubber.scrub(text)
+    value = json_value(text)
+    return scrubber.scrub(unescaped(value)) if isinstance(value, str) else json_text(scrubber.scrub_value(value))
+
+
+def _call(call: ToolCallPart, scrubber: Scrubber) -> dict[str, str]:
+    if isinstance(call.arguments, InvalidArguments):
+        return {"name": call.name, "arguments": scrubber.scrub(unescaped(call.arguments.text))}
+    return {"name": call.name, "arguments": json_text(scrubber.scrub_value(call.arguments))}

@@ -124,7 +124,7 @@ class _Teller:
         size = _size(planned)
         complexity = None
         if self._prompt is not None:
-            complexity = score(ModelRequest([Message("user", self._prompt)], step.max_tokens))
+            complexity = score(ModelRequest([Message.of("user", self._prompt)], step.max_tokens))
         route = planned_route(
             self._runtime, self._automation.name, step, self._quality, size=size, economic=self._economic
         )

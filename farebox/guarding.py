@@ -14,6 +14,7 @@ from guardrails.content import Finder
 from guardrails.judge import JudgeGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.verdicts import BothWays, Guard
+from pricing.content import MediaKind
 
 Mode: TypeAlias = Literal["shadow", "enforce", "off"]
 
@@ -41,13 +42,15 @@ class GuardSettings(BaseModel):
 class GuardsSettings(BaseModel):
     """``[guards.NAME]`` everywhere; ``[guards.at."automation"]`` and ``[guards.at."automation/operation"]`` there.
 
-    ``messages`` is a folder of templates that replace the messages of blocks.
+    ``messages`` is a folder of templates that replace the messages of blocks; ``unmasked_media`` names the kinds of
+    parts (``image``, ``document``) that may be sent although no guard can read them.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, GuardSettings]
 
     messages: Path | None = None
+    unmasked_media: tuple[MediaKind, ...] = ()
     at: dict[str, dict[str, GuardSettings]] = {}
 
     def declared(self, automation: str, operation: str) -> dict[str, dict[str, Any]]:
@@ -92,7 +95,9 @@ class DeclaredGuards:
                 guards.append(Guarded(guard, mode))
                 if isinstance(guard, BothWays) and (other := guard.for_prompts()):
                     guards.append(Guarded(other, mode))
-        return Pipeline(guards, overrides=self._settings.messages)
+        return Pipeline(
+            guards, overrides=self._settings.messages, unmasked_media=frozenset(self._settings.unmasked_media)
+        )
 
     def judge(self, automation: str, operation: str) -> JudgeGuard | None:
         """The judge that is declared there, also where it is off; None where none is."""

@@ -11,9 +11,10 @@ import guardrails
 from farebox.guarding import JUDGE
 from guardrails.asking import Told
 from guardrails.verdicts import Exchange
-from tasks.engine import Conversation, Engine
+from tasks.engine import Engine
 from tasks.steps import Here, Step, around
 from tasks.structured import answer_type
+from tasks.turn.request import TurnRequest
 from tasks.wire import Message
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class GuardAsk:
         """The answer, and what it cost; raises whatever a turn raises."""
         engine = self._engine()
         prompt = engine.render(template, dict(values))
-        talk = Conversation.of(STEP, [Message("user", prompt.user)])
-        talk = replace(talk, temperature=0.0, judges=exchange.answered_by)
-        answer = await engine.turn(Here(exchange.run_id, STEP, around()), prompt, talk, answer_type(returns))
+        asked = TurnRequest.of(STEP, prompt, [Message("user", prompt.user)], answer_type(returns))
+        asked = replace(asked, temperature=0.0, judges=exchange.answered_by)
+        answer = await engine.turn(Here(exchange.run_id, STEP, around()), asked)
         return Told(cast("T", answer.value), answer.cost_nano)

@@ -11,6 +11,7 @@ __all__ = [
     "inappropriate",
     "injection",
     "judge",
+    "labels",
     "messages",
     "patterns",
     "pii",

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 from guardrails.pii import merged
 from guardrails.pii_known import KnownValues
 from guardrails.pii_patterns import Entity
-from guardrails.secrets import MASK, find_secrets
+from guardrails.secrets import MASK, find_labelled_secrets
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange
+from pricing.content import TextPart
+from pricing.values import leaves, with_leaves
 
 _SECRET = "secret"  # noqa: S105 - the kind of a find
 _AROUND, _LONGEST_MARK, _MOST_MARKS, _LONGEST_TEXT = 80, 200, 5, 600
@@ -26,8 +28,8 @@ _AROUND, _LONGEST_MARK, _MOST_MARKS, _LONGEST_TEXT = 80, 200, 5, 600
 class Finder(Protocol):
     """Finds personal data: the guard ``pii`` as it is declared."""
 
-    def entities(self, text: str, known: KnownValues) -> list[Entity]:
-        """Where it is, in order and apart from each other."""
+    def entities(self, text: str, known: KnownValues, label: str = "") -> list[Entity]:
+        """Where it is, in order and apart from each other; ``label`` is the key that the text stands under."""
 
 
 class Scrubber:
@@ -44,27 +46,28 @@ class Scrubber:
         self._known = KnownValues(known)
         self._vault = vault or Vault(())
 
-    def scrub(self, text: str) -> str:
+    def scrub(self, text: str, label: str = "") -> str:
         """The text as it may be kept."""
-        return _rendered(text, self._replaced(text), 0, len(text))
+        return _rendered(text, self._replaced(text, label), 0, len(text))
+
+    def scrub_part(self, part: TextPart) -> str:
+        """A text as it may be kept, also what it holds in a spelling of its own."""
+        return self.scrub(with_leaves(part, iter(self._scrubbed(part))).text) if part.pieces else self.scrub(part.text)
+
+    def scrub_value(self, value: Any) -> Any:
+        """A value as it may be kept: its strings and numbers, keys included, each under its key."""
+        return with_leaves(value, iter(self._scrubbed(value)))
+
+    def _scrubbed(self, value: Any) -> list[str]:
+        return [self.scrub(leaf.text, leaf.label) for leaf in leaves(value)]
 
     def scrub_json(self, value: Any) -> Any:
         """A JSON value as it may be kept by itself, its tokens without what tells two requests apart.
 
         A number that reads as personal data becomes a text. Of an object the keys are scrubbed too.
         """
-        match value:
-            case str():
-                return self._vault.bare(self.scrub(value))
-            case dict():
-                return {self.scrub_json(key): self.scrub_json(inner) for key, inner in value.items()}
-            case list():
-                return [self.scrub_json(inner) for inner in value]
-            case bool() | None:
-                return value
-            case _:
-                scrubbed = self.scrub_json(str(value))
-                return value if scrubbed == str(value) else scrubbed
+        texts = [self._vault.bare(text) for text in self._scrubbed(value)]
+        return with_leaves(value, iter(texts))
 
     def marks(self, decision: Decision, exchange: Exchange) -> tuple[str, ...]:
         """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧.
@@ -72,9 +75,12 @@ class Scrubber:
         Of an answer that was judged as a whole, how it begins; it may have been repaired since.
         """
         if not decision.spans and exchange.direction == "output":
-            text = self.scrub(exchange.texts[0])
+            text = self.scrub(exchange.as_text) if not exchange.sources else self._scrubbed_text(exchange)
             return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",)
-        replaced = {part: self._replaced(exchange.texts[part]) for part in {span.part for span in decision.spans}}
+        replaced = {
+            part: self._replaced(exchange.texts[part], exchange.label(part))
+            for part in {span.part for span in decision.spans}
+        }
         pieces = []
         for span in decision.spans[:_MOST_MARKS]:
             text, found = exchange.texts[span.part], replaced[span.part]
@@ -85,11 +91,15 @@ class Scrubber:
             pieces.append(f"{before}⟦{_rendered(text, found, start, end)}{cut}⟧{after}")
         return tuple(pieces)
 
-    def _replaced(self, text: str) -> list[tuple[int, int, str]]:
+    def _scrubbed_text(self, exchange: Exchange) -> str:
+        texts = tuple(self.scrub(text, exchange.label(part)) for part, text in enumerate(exchange.texts))
+        return exchange.with_texts(texts).as_text
+
+    def _replaced(self, text: str, label: str = "") -> list[tuple[int, int, str]]:
         """What stands in place of what, in order: start, end, and the token."""
         tokens = [match.span() for match in self._vault.own_tokens(text)]
-        keys = [Entity(finding.start, finding.end, _SECRET) for finding in find_secrets(text)]
-        personal = [entity for entity in self._finder.entities(text, self._known) if not _meets(entity, tokens)]
+        keys = [Entity(finding.start, finding.end, _SECRET) for finding in find_labelled_secrets(text, label)]
+        personal = [entity for entity in self._finder.entities(text, self._known, label) if not _meets(entity, tokens)]
         return [(found.start, found.end, self._token(text, found)) for found in merged([*keys, *personal])]
 
     def _token(self, text: str, found: Entity) -> str:

@@ -25,6 +25,11 @@ class ContextGuard:
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 0
 
+    def inspects(self, exchange: Exchange) -> bool:
+        """Never: it counts."""
+        del exchange
+        return False
+
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``context_limit``, or allow. An unknown window (0) limits nothing."""
         characters = sum(map(len, exchange.texts))

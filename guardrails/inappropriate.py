@@ -137,7 +137,7 @@ class InappropriateGuard:
             return answer(Reason.SAFETY, spans=spans, kinds=f"swearing: {words}"[:_LONGEST], count=len(spans))
         if not self.judge:
             return allow()
-        told = await self.ask(exchange, "guard_inappropriate.j2", {"answer": "\n".join(exchange.texts)}, Tone)
+        told = await self.ask(exchange, "guard_inappropriate.j2", {"answer": exchange.as_text}, Tone)
         if told.value.appropriate:
             return allow(cost_nano=told.cost_nano)
         return answer(Reason.SAFETY, cost_nano=told.cost_nano, kinds="tone")

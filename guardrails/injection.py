@@ -176,7 +176,9 @@ class InjectionGuard:
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``safety``, else allow."""
-        spans = [span for part, text in enumerate(exchange.texts[1:], 1) for span in _found(part, text)][:_MOST_SPANS]
+        origins = exchange.origins or ("system",)
+        read = [part for part in range(len(exchange.texts)) if part >= len(origins) or origins[part] != "system"]
+        spans = [span for part in read for span in _found(part, exchange.texts[part])][:_MOST_SPANS]
         if not spans:
             return allow()
         kinds = ", ".join(sorted({_TOLD[span.kind] for span in spans}))

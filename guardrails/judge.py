@@ -106,7 +106,7 @@ class JudgeGuard:
 
     async def judged(self, exchange: Exchange) -> Told[str]:
         """The names of the criteria that an answer fails, empty when it passes; raises whatever a turn raises."""
-        answer = "\n".join(exchange.texts)[:_LONGEST_ANSWER]
+        answer = exchange.as_text[:_LONGEST_ANSWER]
         values = {"criteria": self.criteria, "facts": self.facts, "answer": answer}
         told = await self.ask(exchange, "guard_judge.j2", values, Judgement)
         return Told(", ".join(told.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], told.cost_nano)

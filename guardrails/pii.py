@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, ClassVar, Literal
 
+from guardrails.labels import beside, label_words
 from guardrails.pii_known import Known, KnownValues
 from guardrails.pii_names import KIND as NAME
 from guardrails.pii_names import FindNames, find_no_names, names_by_presidio
@@ -91,6 +93,7 @@ def mask_all(
     *,
     leave: Iterable[str] = (),
     find_names: FindNames = find_no_names,
+    labels: Sequence[str] = (),
 ) -> MaskedTexts:
     """Mask texts of one request with one vault: the same value has the same token in all of them.
 
@@ -100,18 +103,35 @@ def mask_all(
             becomes the kind of the token) or plain values. They are found in any case and spacing.
         leave: kinds that stay as they are.
         find_names: finds names that nobody told us of.
+        labels: per text the key that it stands under, "" without one; a word there is as good as one in the text.
     """
     known = KnownValues(known_values)
     vault = Vault(texts)
     kinds, left = {*KINDS, *known.kinds, NAME}, frozenset(leave)
     masked: list[str] = []
     entities: list[tuple[Entity, ...]] = []
-    for text in texts:
-        patterned = [entity for entity in find(text) if entity.kind not in left]
-        found = merged([*known.find(text), *patterned, *find_names(text), *_literals(text, kinds)])
+    seen: dict[tuple[str, str], list[Entity]] = {}  # records repeat their keys, and often their values
+    for text, label in zip(texts, labels or repeat("", len(texts)), strict=True):
+        found = seen.get((text, label))
+        if found is None:
+            patterned = [entity for entity in find_labelled(text, label) if entity.kind not in left]
+            found = merged([*known.find(text), *patterned, *find_names(text), *_literals(text, kinds)])
+            seen[text, label] = found
         masked.append(_replaced(text, found, vault))
         entities.append(tuple(entity for entity in found if entity.kind != LITERAL))
     return MaskedTexts(tuple(masked), tuple(entities), vault)
+
+
+def find_labelled(text: str, label: str) -> list[Entity]:
+    """The personal data in a text that stands under a key: what either of them shows."""
+    found = find(text)
+    words = label_words(label) if label else ""
+    if not words or not text.strip():
+        return found
+    told = find(f"{words}: {text}")
+    spans = beside(words, ((entity.start, entity.end) for entity in told))
+    kinds = [entity.kind for entity in told if entity.end > len(words) + 2]
+    return merged([*found, *(Entity(*span, kind) for span, kind in zip(spans, kinds, strict=True))])
 
 
 def find(text: str) -> list[Entity]:
@@ -200,16 +220,22 @@ class PIIGuard:
         if self.names == "presidio":
             object.__setattr__(self, "find_names", names_by_presidio(self.model))
 
-    def entities(self, text: str, known: KnownValues) -> list[Entity]:
+    def inspects(self, exchange: Exchange) -> bool:
+        """Whether it masks this prompt."""
+        return exchange.external or self.everywhere
+
+    def entities(self, text: str, known: KnownValues, label: str = "") -> list[Entity]:
         """The personal data in a text that is not to be left in it, in order and apart from each other."""
-        patterned = (entity for entity in find(text) if entity.kind not in self.leave)
+        patterned = (entity for entity in find_labelled(text, label) if entity.kind not in self.leave)
         return merged([*known.find(text), *patterned, *self.find_names(text)])
 
     def check(self, exchange: Exchange) -> Verdict:
         """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""
-        if not (exchange.external or self.everywhere):
+        if not self.inspects(exchange):
             return allow()
-        masked = mask_all(exchange.texts, exchange.known, leave=self.leave, find_names=self.find_names)
+        masked = mask_all(
+            exchange.texts, exchange.known, leave=self.leave, find_names=self.find_names, labels=exchange.labels
+        )
         if masked.texts == exchange.texts:
             return allow()
         spans = tuple(

@@ -9,12 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from guardrails.asking import Asking, Asks
 from guardrails.messages import explain, over_budget
 from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Direction, Exchange, Fact, Guard, Mode, Reason, Verdict, block
+from guardrails.verdicts import (
+    Decision,
+    Direction,
+    Exchange,
+    Fact,
+    Guard,
+    Mode,
+    Reason,
+    Selective,
+    Verdict,
+    block,
+)
+from pricing.content import MediaKind
 from pricing.errors import Blocked, ConfigError, FieldValue, OverBudget
 
 _LONG = 20_000
@@ -42,13 +54,15 @@ class Retry:
 class Passed:
     """What came through: the texts as they may go on, and every guard's decision in the order they were made.
 
-    When ``retry`` is set nothing may go on: ``texts`` is empty, and the caller asks for one repair turn. ``vault``
-    holds what a guard took out of the texts, to be put back into the answer once its guards have passed it.
+    ``values`` are those of the exchange with the same strings. When ``retry`` is set nothing may go on: both are empty,
+    and the caller asks for one repair turn. ``vault`` holds what a guard took out of the texts, to be put back into the
+    answer once its guards have passed it.
     """
 
     texts: tuple[str, ...] = field(repr=False)
     decisions: tuple[Decision, ...]
     retry: Retry | None = None
+    values: tuple[Any, ...] = field(default=(), repr=False)
     vault: Vault | None = field(default=None, repr=False)
 
 
@@ -65,11 +79,20 @@ class Pipeline:
     Args:
         guards: in any order; they run by rank, those of equal rank as given.
         overrides: a folder whose templates replace the built-in messages (see ``guardrails.messages``).
+        unmasked_media: kinds of parts that may pass although no guard can read them. Any other part without a text is
+            blocked by the first enforced guard that would have to read it.
     """
 
-    def __init__(self, guards: Sequence[Guarded], *, overrides: Path | None = None) -> None:
+    def __init__(
+        self,
+        guards: Sequence[Guarded],
+        *,
+        overrides: Path | None = None,
+        unmasked_media: frozenset[MediaKind] = frozenset(),
+    ) -> None:
         self._guards = tuple(sorted(guards, key=lambda guarded: guarded.guard.rank))
         self._overrides = overrides
+        self._unmasked_media = unmasked_media
 
     def of(self, automation: str, operation: str) -> Pipeline:
         """Itself: the same guards for whatever is asked."""
@@ -78,7 +101,9 @@ class Pipeline:
 
     def plus(self, guards: Sequence[Guarded]) -> Pipeline:
         """These guards and more."""
-        return Pipeline([*self._guards, *guards], overrides=self._overrides) if guards else self
+        if not guards:
+            return self
+        return Pipeline([*self._guards, *guards], overrides=self._overrides, unmasked_media=self._unmasked_media)
 
     def asks(self) -> list[tuple[Direction, Asks]]:
         """What its guards are expected to ask of models, and about which texts."""
@@ -102,6 +127,8 @@ class Pipeline:
         """
         decisions: list[Decision] = []
         vault: Vault | None = None
+        if exchange.unreadable & self._unmasked_media:
+            exchange = replace(exchange, unreadable=exchange.unreadable - self._unmasked_media)
         for guarded in self._guards:
             if guarded.guard.direction != exchange.direction:
                 continue
@@ -115,9 +142,9 @@ class Pipeline:
             if verdict.action == "retry" and verdict.reason is not None:
                 return Passed((), tuple(decisions), Retry(guarded.guard.name, verdict.reason, verdict.facts))
             if verdict.texts is not None:
-                exchange = replace(exchange, texts=verdict.texts)
+                exchange = exchange.with_texts(verdict.texts)
                 vault = verdict.vault or vault
-        return Passed(exchange.texts, tuple(decisions), vault=vault)
+        return Passed(exchange.texts, tuple(decisions), values=exchange.values, vault=vault)
 
     def _blocked(self, verdict: Verdict, guard: str, exchange: Exchange) -> Blocked:
         reason = verdict.reason or Reason.GUARD_ERROR
@@ -173,6 +200,8 @@ async def _awaited(answer: object) -> object:
 
 
 async def _verdict(guard: Guard, exchange: Exchange) -> Verdict:
+    if exchange.unreadable and (not isinstance(guard, Selective) or guard.inspects(exchange)):
+        return block(Reason.UNREADABLE, kinds=", ".join(sorted(exchange.unreadable)))
     if sum(map(len, exchange.texts)) > _LONG:
         answer = await asyncio.to_thread(guard.check, exchange)
     else:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from guardrails.patterns import bounded
 from guardrails.text_matching import Phrases, visible
+from guardrails.vault import Vault
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
+from pricing.values import leaves
 
 _LONGEST_RULE = 150
+_MOST_TRIES = 20_000
+"""Openings of JSON that are tried in one text."""
+_COST_OF_DEPTH = 1_000
+"""Tries that one of a text nested too deep counts as: it takes as long."""
+_OPENING, _NESTED = re.compile(r"[{\[]"), re.compile(r"[{\[\s,]+")
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,13 @@ class PolicyGuard:
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``leak``; retry or block with ``policy``; else allow."""
-        leaks = tuple(self._leaks(exchange.texts))
+        leaks = tuple(self._leaks(exchange))
         if leaks:
             kinds = ", ".join(sorted({span.kind for span in leaks}))[:_LONGEST_RULE]
             return block(Reason.LEAK, spans=leaks, kinds=kinds, count=len(leaks))
         spans = tuple(self._broken(exchange.texts))
-        said = " ".join(exchange.texts[0].split()).casefold()
+        said = " ".join(leaf.text for leaf in leaves(exchange.values[0]))
+        said = " ".join(said.split()).casefold()
         missing = [name for name, text in self.required.items() if " ".join(text.split()).casefold() not in said]
         if not spans and not missing:
             return allow()
@@ -82,26 +91,54 @@ class PolicyGuard:
                     if match.end() > match.start():
                         yield Span(part, places[match.start()], places[match.end() - 1] + 1, name)
 
-    def _leaks(self, texts: tuple[str, ...]) -> Iterator[Span]:
-        """Canaries wherever they are; fields and records in what is JSON."""
-        for part, text in enumerate(texts):
+    def _leaks(self, exchange: Exchange) -> Iterator[Span]:
+        """Canaries wherever they are; fields and records in values, and in JSON that stands in a text."""
+        for part, text in enumerate(exchange.texts):
             yield from (Span(part, start, end, kind) for start, end, kind in self.planted.find(text))
-            if self.fields or self.records:
-                kinds = {kind for name, value in _named(_json(text)) if (kind := self._foreign(name, value))}
-                yield from (Span(part, 0, len(text), kind) for kind in sorted(kinds))
+        if not (self.fields or self.records):
+            return
+        part = 0
+        for value in exchange.values:
+            read = json_values(value) if isinstance(value, str) else [value]
+            named = [pair for inner in read for pair in _named(inner)]
+            kinds = {kind for name, inner in named if (kind := self._foreign(name, inner, exchange.vault))}
+            length = len(exchange.texts[part]) if part < len(exchange.texts) else 0
+            yield from (Span(part, 0, length, kind) for kind in sorted(kinds))
+            part += len(leaves(value))
 
-    def _foreign(self, name: str, value: Any) -> str:
+    def _foreign(self, name: str, value: Any, vault: Vault | None) -> str:
+        """Names and values are compared as the caller will get them: with what was masked put back."""
+        if vault is not None:
+            name, value = vault.restore(name), vault.restore_json(value)
         if self.fields and name not in self.fields:
             return "field"
         known = self.records.get(name)
-        return "record" if known is not None and not isinstance(value, dict | list) and str(value) not in known else ""
+        if known is None:
+            return ""
+        return "" if all(scalar in known for scalar in _scalars(value)) else "record"
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # nested deeper than whoever parses the answer takes, too
-        return None
+def json_values(text: str) -> list[Any]:
+    """The JSON objects and lists in a text: all of it, or wherever they stand in it, in a fence or in prose.
+
+    Raises:
+        ValueError: the text has too many openings to try them all.
+    """
+    found: list[Any] = []
+    at, tries = 0, 0
+    while opening := _OPENING.search(text, at):
+        tries += 1
+        if tries > _MOST_TRIES:
+            raise ValueError(f"more than {_MOST_TRIES:,} openings of JSON")
+        try:
+            value, at = _DECODER.raw_decode(text, opening.start())
+            found.append(value)
+        except ValueError:
+            at = opening.end()
+        except RecursionError:  # nested deeper than whoever parses the answer takes, too
+            tries += _COST_OF_DEPTH
+            at = _NESTED.match(text, opening.start()).end()  # type: ignore[union-attr]
+    return found
 
 
 def _named(value: Any) -> Iterator[tuple[str, Any]]:
@@ -109,8 +146,17 @@ def _named(value: Any) -> Iterator[tuple[str, Any]]:
     waiting = [value]
     while waiting:
         found = waiting.pop()
-        if isinstance(found, dict):
-            yield from found.items()
+        if isinstance(found, Mapping):
+            yield from ((str(name), inner) for name, inner in found.items())
             waiting += found.values()
         elif isinstance(found, list):
             waiting += found
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """What a field holds, of lists each of their elements; objects have fields of their own."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _scalars(inner)
+    elif not isinstance(value, Mapping):
+        yield str(value)

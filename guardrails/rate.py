@@ -57,6 +57,11 @@ class RateGuard:
         for rate in filter(None, (self.per_user, self.per_org)):
             _read(rate)
 
+    def inspects(self, exchange: Exchange) -> bool:
+        """Never: it counts requests."""
+        del exchange
+        return False
+
     async def check(self, exchange: Exchange) -> Verdict:
         """Block with ``rate``, else allow; from 80 % of a limit on the decision's facts tell of it."""
         whose = {"user": (exchange.user, self.per_user), "organisation": (exchange.org, self.per_org)}

@@ -122,8 +122,8 @@ class ScopeGuard:
         return Asks(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, _READ // 4, _YES_OR_NO)
 
     async def check(self, exchange: Exchange) -> Verdict:
-        """Block with ``scope``, or allow; the last text is judged: the first is our own system text."""
-        text = exchange.texts[-1]
+        """Block with ``scope``, or allow; judged is what the user asks last, not what tools gave back since."""
+        text = exchange.texts[exchange.request]
         likely = self.model.inside(text)
         if likely >= self.sure_above:
             return allow()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from guardrails.hints import has_any
+from guardrails.labels import beside
 from guardrails.secret_rules import RULES, SHORTEST
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact
 
@@ -100,6 +101,7 @@ _NAMED_BEFORE = re.compile(
 )
 _KEY_HINTS = ("secret", "token", "credential", "bearer", "key", "auth", "pass", "pwd")
 _SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
+_LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, *_SERVICE_HINTS)
 _OTHER_NAME = re.compile(
     r"(?i)(?:(?<![a-z])id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
     r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|domain|project|arn|region|role|policy|provider)s?$"
@@ -143,6 +145,17 @@ def find_secrets(text: str) -> list[Finding]:
         elif finding.end > kept[-1].end:
             kept[-1] = Finding(kept[-1].start, finding.end, kept[-1].kind)
     return kept
+
+
+def find_labelled_secrets(text: str, label: str) -> list[Finding]:
+    """The secrets in a text that stands under a key: ``password`` tells of its value what ``password =`` would."""
+    found = find_secrets(text)
+    if found or not label or not has_any(label.casefold(), _LABEL_HINTS):
+        return found
+    told = find_secrets(f"{label}: {text}")
+    spans = beside(label, ((finding.start, finding.end) for finding in told))
+    kinds = [finding.kind for finding in told if finding.end > len(label) + 2]
+    return [Finding(*span, kind) for span, kind in zip(spans, kinds, strict=True)]
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
@@ -422,7 +435,7 @@ class SecretsGuard:
         spans: list[Span] = []
         texts: list[str] = []
         for part, text in enumerate(exchange.texts):
-            found = find_secrets(text)
+            found = find_labelled_secrets(text, exchange.label(part))
             spans += (Span(part, finding.start, finding.end, finding.kind) for finding in found)
             texts.append(_masked(text, found))
         if not spans:

@@ -7,19 +7,23 @@ redacted texts themselves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.vault import Vault
+from pricing.content import MediaKind, TextPart, json_text
 from pricing.money import Nano
+from pricing.values import leaves, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]
 Mode: TypeAlias = Literal["shadow", "enforce"]
 Fact: TypeAlias = str | int | float
+Origin: TypeAlias = Literal["system", "user", "assistant", "tool_call", "tool_result", "answer"]
+"""Where a text of an exchange comes from: of a prompt its role, of an answer ``answer`` or ``tool_call``."""
 
 _OWN_NAMES = frozenset({"message", "next_step", "reason", "guard", "operation"})
 _LONGEST_FACT = 200
@@ -38,6 +42,7 @@ class Reason(StrEnum):
     BUDGET = "budget"
     CONTEXT_LIMIT = "context_limit"
     GUARD_ERROR = "guard_error"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,50 @@ def retry(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, 
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A value that an exchange is made of: a text, a tool's arguments or result, a structured answer.
+
+    ``label`` is what it is called where that says something of it, such as a tool's name.
+    """
+
+    origin: Origin
+    value: Any = field(repr=False)
+    label: str = ""
+
+
+class Readable(NamedTuple):
+    """The strings of sources, in order: each with the key it stands under ("" without one) and where it comes from."""
+
+    sources: tuple[Source, ...]
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    origins: tuple[Origin, ...]
+
+
+def readable(sources: Iterable[Source]) -> Readable:
+    """Every string in some values, keys of mappings included.
+
+    Raises:
+        UnreadableValue: one holds bytes, or is nested too deep.
+    """
+    kept = tuple(sources)
+    texts: list[str] = []
+    labels: list[str] = []
+    origins: list[Origin] = []
+    for source in kept:
+        if type(source.value) is str:
+            texts.append(source.value)
+            labels.append(source.label)
+            origins.append(source.origin)
+            continue
+        for leaf in leaves(source.value, source.label):
+            texts.append(leaf.text)
+            labels.append(leaf.label)
+            origins.append(source.origin)
+    return Readable(kept, tuple(texts), tuple(labels), tuple(origins))
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """What a guard looks at: a prompt on its way out, or an answer on its way in.
 
@@ -125,13 +174,19 @@ class Exchange:
         run_id: the Prefect flow-run id.
         user: who asks; empty when unknown.
         org: whom the user belongs to; empty when unknown.
-        texts: every content string of the prompt (system, messages, tool results), or of the answer.
+        texts: every string of the prompt (system, messages, arguments and results of tools) or of the answer, as a
+            value: nested ones apart, keys of mappings included, never their spelling as JSON.
         tokens: estimated input tokens of the prompt.
         window: largest context window among the route's candidates, in tokens; 0 when unknown.
         reserved: tokens kept free for the answer.
         known: kind and value of what is known of the persons concerned; empty in most runs.
         external: whether the prompt may go to a provider outside of the own network.
         answered_by: the model whose answer it is, as its provider calls it; empty for a prompt.
+        sources: the values that the texts are the strings of; empty where an exchange is of texts alone.
+        labels: per text the key that it stands under, "" without one; empty likewise.
+        origins: per text where it comes from; empty likewise.
+        unreadable: kinds of parts in the prompt that have no text.
+        vault: what was taken out of the prompt, for a guard that compares an answer with real values.
     """
 
     direction: Direction
@@ -147,6 +202,39 @@ class Exchange:
     known: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     external: bool = True
     answered_by: str = ""
+    sources: tuple[Source, ...] = field(default=(), repr=False)
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    origins: tuple[Origin, ...] = ()
+    unreadable: frozenset[MediaKind] = frozenset()
+    vault: Vault | None = field(default=None, repr=False)
+
+    def with_texts(self, texts: tuple[str, ...]) -> Exchange:
+        """The exchange with other texts, and its values with these strings."""
+        if not self.sources:
+            return replace(self, texts=texts)
+        given = iter(texts)
+        sources = tuple(replace(source, value=with_leaves(source.value, given)) for source in self.sources)
+        return replace(self, texts=texts, sources=sources)
+
+    def label(self, part: int) -> str:
+        """The key that a text stands under."""
+        return self.labels[part] if self.labels else ""
+
+    @property
+    def request(self) -> int:
+        """Which text holds what the user asks: the last one of a user, else the last."""
+        of_users = [part for part, origin in enumerate(self.origins) if origin == "user"]
+        return of_users[-1] if of_users else len(self.texts) - 1
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The values that it is made of; of an exchange of texts alone, the texts."""
+        return tuple(source.value for source in self.sources) if self.sources else self.texts
+
+    @property
+    def as_text(self) -> str:
+        """All of it as one text for people and models: texts as they are, values as JSON."""
+        return "\n".join(map(_shown, self.values))
 
 
 class Guard(Protocol):
@@ -178,6 +266,20 @@ class BothWays(Protocol):
 
     def for_prompts(self) -> Guard | None:
         """That other guard; None if its options leave prompts alone."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A guard that does not look into every prompt: one that is not inspected may hold parts without a text."""
+
+    def inspects(self, exchange: Exchange) -> bool:
+        """Whether it has to read all of this one."""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return value.text if isinstance(value, TextPart) else json_text(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
+
+from pricing.content import DocumentPart, ImagePart
+from pricing.media_tokens import MediaSize
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/]{24,}")
@@ -106,23 +110,26 @@ class TokenCount:
         encoded: tokens that encoded data may have on top.
         size: bytes of its text.
         framing: tokens that a chat format puts around it, at most.
+        media: its images and documents; what they count as depends on the model.
     """
 
     weight: float
     encoded: float
     size: int
     framing: int = 0
+    media: tuple[MediaSize, ...] = ()
 
     @property
     def estimate(self) -> int:
-        """What it is expected to count, before anything was learned."""
+        """What its text is expected to count, before anything was learned."""
         return ceil(self.weight) + self.framing
 
-    def expected(self, factor: Factor = NOT_LEARNED) -> int:
+    def expected(self, factor: Factor = NOT_LEARNED, model: str = "") -> int:
         """What it is expected to count."""
-        return ceil((ceil(self.weight) + self.framing) * factor.value)
+        media = sum(part.expected(model) for part in self.media)
+        return ceil((ceil(self.weight) + self.framing) * factor.value) + media
 
-    def most(self, factor: Factor = NOT_LEARNED) -> int:
+    def most(self, factor: Factor = NOT_LEARNED, model: str = "") -> int:
         """A count to price the worst case with: the estimate with a margin, at most one token per byte.
 
         The cap is exact where a tokenizer works on UTF-8 bytes, as those of OpenAI, Llama and Qwen do: no token is less
@@ -132,14 +139,15 @@ class TokenCount:
         """
         text = ceil(self.weight * factor.margin + self.encoded) + _SLACK
         framing = ceil(self.framing * max(1.0, factor.value))
-        return max(min(self.size, text) + framing, self.expected(factor) if factor.calls else 0)
+        media = sum(part.most(model) for part in self.media)
+        return max(min(self.size, text) + framing + media, self.expected(factor, model) if factor.calls else 0)
 
 
-def count_tokens(text: str, *, framing: int = 0) -> TokenCount:
-    """Read a text for its tokens. About 0.2 ms for 10 KB."""
+def count_tokens(text: str, *, framing: int = 0, media: Iterable[ImagePart | DocumentPart] = ()) -> TokenCount:
+    """Read a text for its tokens, and images and documents for their sizes. About 0.2 ms for 10 KB of text."""
     data = _utf8(text)
     encoded = _PER_ENCODED * sum(map(len, _ENCODED.findall(data)))
-    return TokenCount(_weigh(text, data), encoded, len(data), framing)
+    return TokenCount(_weigh(text, data), encoded, len(data), framing, tuple(map(MediaSize.of, media)))
 
 
 def estimate_tokens(text: str) -> int:

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from typing_extensions import TypeVar
 
+from pricing.content import (
+    LONGEST_RESULT,
+    DocumentPart,
+    ImagePart,
+    InvalidArguments,
+    Spelled,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    json_text,
+)
 from pricing.errors import PlanError
+from pricing.values import UnreadableValue, leaves
 from tasks.complexity import THRESHOLD
-from tasks.engine import Conversation, Engine
+from tasks.engine import Engine
 from tasks.loop import in_thread
 from tasks.prompts import Prompt
 from tasks.steps import Here, here
 from tasks.structured import answer_type
 from tasks.targets import StepTier
-from tasks.wire import Message, ModelReply, Tool, ToolCall
+from tasks.turn.request import TurnRequest
+from tasks.wire import Message, ModelReply, Tool
 
 if TYPE_CHECKING:  # takes longer to load than all of this floor
     from pydantic import BaseModel
@@ -30,8 +42,8 @@ T = TypeVar("T", default=str)
 
 MOST_CALLS: Final = 32
 """Tool calls of one reply and of one call of a step, unless the agent says otherwise."""
-_LONGEST_RESULT = 20_000
-"""Characters of a tool's result that a model is given."""
+_LONGEST_READ = 2 * LONGEST_RESULT
+"""Characters of a text result that guards look at; what a model is given is cut after they have."""
 
 
 class Agent:
@@ -109,17 +121,20 @@ class Agent:
         for _ in range(self.max_turns):
             place.count_turn()
             ends = time.monotonic() + engine.deadline_seconds
-            specs = [tool.spec for tool in self._tools.values()]
-            talk = Conversation(
+            asked = TurnRequest(
+                prompt,
                 tuple(messages),
+                answer_type(str),
                 self.operation,
                 self.tier,
                 self.max_tokens,
-                specs,
+                [tool.spec for tool in self._tools.values()],
                 threshold=self.threshold,
+                guards=place.step.guards,
+                unmasked_media=place.step.unmasked_media,
                 verify=place.step.verify if returns is str else None,
             )
-            reply = (await engine.turn(place, prompt, talk, answer_type(str))).reply
+            reply = (await engine.turn(place, asked)).reply
             if not reply.tool_calls:
                 if returns is str:
                     return cast("T", reply.text)
@@ -133,11 +148,10 @@ class Agent:
         It is asked without tools: many providers do not take them together with a schema.
         """
         place.count_turn()
-        found = [f"<tool_result>{message.text}</tool_result>" for message in messages if message.role == "tool"]
-        asked = Message("user", "\n".join([prompt.user, *found]))
-        step = place.step
-        talk = Conversation.of(step, [asked])
-        answer = await self._engine().turn(place, prompt, talk, answer_type(returns))
+        results = [result for message in messages for result in message.results]
+        found = [part for result in results for part in _quoted(result)]
+        said = Message("user", (*prompt.user, *found))
+        answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
         return cast("T", answer.value)
 
     async def _exchange(self, place: Here, reply: ModelReply, ends: float) -> list[Message]:
@@ -151,24 +165,26 @@ class Agent:
         made = asked[: min(self.calls_per_reply, in_step)]
         place.tool_calls += len(made)
         results = [await self._call_until(call, ends) for call in made]
-        beyond = asked[len(made) : len(made) + 1]
-        if beyond:
+        kept = reply.parts
+        if left_out := asked[len(made) :]:
             limit = (
                 f"at most {self.calls_per_reply} calls of one reply are made"
                 if self.calls_per_reply <= in_step
                 else f"at most {self.calls_per_step} calls are made for one task, and they are used up"
             )
-            told = f"Not called: {limit}. {len(asked) - len(made)} of {len(asked)} calls were left out. "
+            told = f"Not called: {limit}. {len(left_out)} of {len(asked)} calls were left out. "
             told += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
-            results.append(Message("tool", told, tool_call_id=beyond[0].id, is_error=True))
-        return [Message("assistant", reply.text, (*made, *beyond)), *results]
+            results.append(ToolResultPart(left_out[0].id, told, is_error=True))
+            dropped = {id(call) for call in left_out[1:]}
+            kept = tuple(part for part in reply.parts if id(part) not in dropped)
+        return [Message("assistant", kept), Message("tool", tuple(results))]
 
-    async def _call_until(self, call: ToolCall, ends: float) -> Message:
+    async def _call_until(self, call: ToolCallPart, ends: float) -> ToolResultPart:
         """What a tool says to a call, or that the turn's time was up before it was over."""
         left = ends - time.monotonic()
         if left <= 0:
             told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
-            return Message("tool", told, tool_call_id=call.id, is_error=True)
+            return ToolResultPart(call.id, told, is_error=True)
         limit = asyncio.timeout(left)
         try:
             async with limit:
@@ -177,23 +193,23 @@ class Agent:
             if not limit.expired():
                 raise  # the tool's own
         told = "The tool was not done when the time for this turn was up. Answer with what you have."
-        return Message("tool", told, tool_call_id=call.id, is_error=True)
+        return ToolResultPart(call.id, told, is_error=True)
 
-    async def _call(self, call: ToolCall) -> Message:
+    async def _call(self, call: ToolCallPart) -> ToolResultPart:
         """What a tool says to a call; a call that cannot be made is told so."""
         from pydantic import ValidationError
 
         tool = self._tools.get(call.name)
         if tool is None:
-            return Message("tool", f"There is no tool {call.name!r}.", tool_call_id=call.id, is_error=True)
+            return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
         try:
             result = await tool.call(call.arguments)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            return Message("tool", f"Invalid arguments: {faults}", tool_call_id=call.id, is_error=True)
+            return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
         except (ValueError, LookupError) as error:
-            return Message("tool", f"{type(error).__name__}: {error}", tool_call_id=call.id, is_error=True)
-        return Message("tool", result[:_LONGEST_RESULT], tool_call_id=call.id)
+            return ToolResultPart(call.id, f"{type(error).__name__}: {error}", is_error=True)
+        return ToolResultPart(call.id, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +240,53 @@ class _BoundTool:
         schema.pop("title", None)
         return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
 
-    async def call(self, arguments: str) -> str:
-        """The result as text: a string as it is, anything else as JSON. Plain functions run on threads."""
-        given = self.parameters.model_validate_json(arguments or "{}")
+    async def call(self, arguments: Mapping[str, Any] | InvalidArguments) -> Any:
+        """The result as a JSON value, or as parts. Plain functions run on threads.
+
+        Raises:
+            PlanError: it is something that a model cannot be given, such as bytes.
+        """
+        if isinstance(arguments, InvalidArguments):
+            given = self.parameters.model_validate_json(arguments.text)
+        else:
+            given = self.parameters.model_validate_json(json_text(arguments))
         named = {name: getattr(given, name) for name in self.parameters.model_fields}
         if inspect.iscoroutinefunction(self.function):
             result = await self.function(**named)
         else:
             result = await in_thread(partial(self.function, **named))
-        if isinstance(result, str):
-            return result
-        from pydantic import TypeAdapter
+        return _result(result, self.name)
 
-        return json.dumps(TypeAdapter(Any).dump_python(result, mode="json"))
+
+def _result(value: object, tool: str) -> Any:
+    """What a tool returned, as it can be given to a model."""
+    if isinstance(value, str):
+        return value[:_LONGEST_READ]
+    if isinstance(value, TextPart | ImagePart | DocumentPart):
+        return (value,)
+    if isinstance(value, tuple) and value and all(isinstance(v, TextPart | ImagePart | DocumentPart) for v in value):
+        return value
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        leaves(value)
+        plain = to_jsonable_python(value)
+        leaves(plain)
+    except (UnreadableValue, PydanticSerializationError) as error:
+        why = str(error) if isinstance(error, UnreadableValue) else f"{type(value).__name__} is no JSON"
+        raise PlanError(
+            f"The tool {tool!r} returned something that a model cannot be given: {why}.",
+            next_step="Return text, numbers, mappings, lists, dataclasses or models; decode bytes before.",
+        ) from None
+    return plain
+
+
+def _quoted(result: ToolResultPart) -> list[TextPart | ImagePart | DocumentPart]:
+    """A result inside a user's message."""
+    value = result.text if isinstance(result.value, tuple) else result.value
+    spelled = value if isinstance(value, str) else Spelled(value, _shortened)
+    return [TextPart.of(["\n<tool_result>", spelled, "</tool_result>"]), *result.media]
+
+
+def _shortened(value: object) -> str:
+    return json_text(value)[:LONGEST_RESULT]

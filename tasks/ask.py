@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, cast
 
 from typing_extensions import TypeVar
 
-from tasks.engine import Conversation, Engine
+from tasks.engine import Engine
 from tasks.steps import here
 from tasks.structured import answer_type
+from tasks.turn.request import TurnRequest
 from tasks.wire import Message
 
 T = TypeVar("T", default=str)
@@ -96,11 +98,9 @@ class Ask:
     ) -> T:
         engine, place = self._engine(), here()
         place.count_turn()
-        step = place.step
         prompt = engine.render(name, values)
-        messages = [Message("user", prompt.user)]
-        talk = Conversation.of(step, messages, emit=emit)
-        answer = await engine.turn(place, prompt, talk, answer_type(returns))
+        asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))
+        answer = await engine.turn(place, asked if emit is None else replace(asked, emit=emit))
         return cast("T", answer.value)
 
 

@@ -92,7 +92,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class AttemptContext:
     """Where in which turn a request is to be sent, and why there.
 
     ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
@@ -130,7 +130,7 @@ class _Ending:
     ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted.
     """
 
-    slot: Slot
+    slot: AttemptContext
     intent: Intent
     span: AttemptSpan
     started: int
@@ -181,7 +181,7 @@ class Attempts:
         """
         return self._rates.worst(target.model, target.provider, input_tokens, min(max_tokens, target.max_output))
 
-    async def send(self, slot: Slot, request: ModelRequest) -> ModelReply:
+    async def send(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
         """The reply of one target, tried again while that may help.
 
         Raises:
@@ -203,7 +203,7 @@ class Attempts:
         if landing is not None:
             self._spent(run_id, await landing)
 
-    async def _again(self, slot: Slot, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
+    async def _again(self, slot: AttemptContext, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
         """The reply after a first failure. tenacity counts that one too, and is left alone until there is one: it takes
         longer to set up than most of what a turn does.
         """
@@ -238,7 +238,7 @@ class Attempts:
                 return await self._once(slot, request, reason)
         raise AssertionError("tenacity ends by an answer or by raising")
 
-    async def _once(self, slot: Slot, request: ModelRequest, reason: str) -> ModelReply:
+    async def _once(self, slot: AttemptContext, request: ModelRequest, reason: str) -> ModelReply:
         if slot.allowance.spent:  # the wait before took longer than it should have
             raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
@@ -271,7 +271,7 @@ class Attempts:
             return await self._exchange(slot, request, intent, reached, span)
 
     async def _exchange(
-        self, slot: Slot, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
+        self, slot: AttemptContext, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
     ) -> ModelReply:
         """The reply, written down however it ends."""
         ending, streams = _Ending(slot, intent, span, time.perf_counter_ns()), slot.sink is not None
@@ -307,7 +307,7 @@ class Attempts:
         self._implausible(ending.intent, fault)
         return Usage()
 
-    async def _reply(self, slot: Slot, target: Target, wire: HttpRequest, most: int) -> ModelReply:
+    async def _reply(self, slot: AttemptContext, target: Target, wire: HttpRequest, most: int) -> ModelReply:
         """The reply, of so many bytes at most; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
@@ -390,7 +390,7 @@ class Attempts:
         return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at))
 
 
-def _worth_waiting(slot: Slot, state: RetryCallState) -> bool:
+def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
     if slot.alternatives and why.kind == "timeout" and why.phase == "read":

@@ -16,7 +16,7 @@ from tasks.wire import ModelReply, ModelRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
+class TurnRecord:
     """A turn that is over.
 
     Args:
@@ -41,7 +41,7 @@ class Exchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class StepCallRecord:
     """A call of a step that is over, and took turns.
 
     Args:
@@ -54,7 +54,7 @@ class Called:
 
     operation: str
     outcome: CallOutcome
-    turns: Sequence[Exchanged] = field(repr=False)
+    turns: Sequence[TurnRecord] = field(repr=False)
     arguments: Mapping[str, object] = field(repr=False)
     returned: object = field(repr=False)
 
@@ -65,10 +65,10 @@ class Content(Protocol):
     def keeps(self, automation: str, operation: str) -> bool:
         """Whether turns of an operation are kept."""
 
-    def keep(self, turn: Exchanged) -> None:
+    def keep(self, turn: TurnRecord) -> None:
         """Keep one, masked; called on a thread of its own. Whatever it raises, the turn goes on."""
 
-    def keep_call(self, call: Called) -> None:
+    def keep_call(self, call: StepCallRecord) -> None:
         """Keep a call of a step, likewise."""
 
 

@@ -137,10 +137,10 @@ def rate(features: Features) -> Complexity:
 
 def features_of(request: ModelRequest) -> Features:
     """What is counted of a request."""
-    texts = [request.system, *(message.text for message in request.messages)]
+    texts = [request.system.text, *(message.text for message in request.messages)]
     described = [f"{tool.name} {tool.description} {json.dumps(tool.parameters)}" for tool in request.tools]
     schema = request.schema.definition if request.schema else {}
-    asked = "\n".join([request.system, *(message.text for message in request.messages if message.role == "user")])
+    asked = "\n".join([request.system.text, *(message.text for message in request.messages if message.role == "user")])
     instructions = _outside_tags(asked).lower()
     words = Counter(_WORD.findall(instructions))
     return Features(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pricing.facts import Run
 from pricing.plans import ResolvedPlan
-from tasks.complexity import THRESHOLD, Complexity, score
+from tasks.complexity import Complexity, score
 from tasks.floors import Quality
-from tasks.journey import Question
 from tasks.known import known
 from tasks.loop import LoopThread
 from tasks.observing import HoldsInUse
@@ -20,49 +19,14 @@ from tasks.pins import Looked, Pin, pin_of
 from tasks.prompts import Prompt, Prompts
 from tasks.route_locks import RouteLocks
 from tasks.routing import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
-from tasks.steps import Here, Step, no_run
-from tasks.structured import AnswerType
-from tasks.targets import StepTier
+from tasks.steps import Here, no_run
+from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turns import Answer, Turns
-from tasks.verifiers import Verify
-from tasks.wire import Message, ModelRequest, Tool
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """What one turn of a step adds to its prompt: messages, tools, where its text is streamed to."""
-
-    messages: Sequence[Message]
-    operation: str
-    tier: StepTier
-    max_tokens: int
-    tools: Sequence[Tool] = ()
-    emit: Callable[[str], None] | None = None
-    threshold: float = THRESHOLD
-    latency: float | None = None
-    temperature: float | None = None
-    verify: Verify | None = None
-    judges: str = ""
-    """The model whose answer it judges: another family than its own is asked first."""
-
-    @classmethod
-    def of(cls, step: Step, messages: Sequence[Message], emit: Callable[[str], None] | None = None) -> Self:
-        """A turn of the step as it is declared."""
-        return cls(
-            messages,
-            step.operation,
-            step.tier,
-            step.max_tokens,
-            emit=emit,
-            threshold=step.threshold,
-            latency=step.latency,
-            verify=step.verify,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,49 +97,33 @@ class Engine:
         """
         return self._prompts.version(name)
 
-    async def turn(self, here: Here, prompt: Prompt, talk: Conversation, answer: AnswerType[T]) -> Answer[T]:
+    async def turn(self, here: Here, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""
         pin = pin_of(here.step.operation)
         if pin is not None and pin.target is None:
-            raise Looked(prompt)
+            raise Looked(asked.prompt)
         admitted = self._admitted(here.run_id, here.step.operation)
         content = self._turns.content
         if pin is None and content.keeps(admitted.run.automation, here.step.operation):
             here.keep = content.keep_call
-        request = ModelRequest(
-            messages=talk.messages,
-            max_tokens=talk.max_tokens,
-            system=prompt.system,
-            tools=talk.tools,
-            schema=answer.schema,
-            temperature=talk.temperature,
-            cache=bool(prompt.system),
-        )
-        decides = talk.tier == "auto" and admitted.run.quality == "fast" and pin is None
-        complexity = score(request) if decides else None
         if here.execution is None:  # a process of a task runner
             here.execution = self._ledger.execution(here.run_id)
-        question = Question(
+        if pin is not None and asked.stored_for is not None:
+            asked = replace(asked, stored_for=None)
+        decides = asked.tier == "auto" and admitted.run.quality == "fast" and pin is None
+        complexity = score(asked.request) if decides else None
+        where = TurnContext(
             run=admitted.run,
             execution=here.execution,
-            operation=talk.operation,
-            route=self._route(here, admitted, talk, complexity) if pin is None else _pinned(pin),
-            request=request,
-            answer=answer,
-            prompt=prompt.name,
-            prompt_version=prompt.version,
-            complexity=complexity.score if complexity else None,
-            known=(*known(), *prompt.known),
-            guards=here.step.guards,
-            emit=talk.emit,
-            stored_for=None if talk.tools or pin else here.step.stored_for,
-            noted=here.note if pin is None else pin.note,
-            verify=talk.verify,
+            route=self._route(here, admitted, asked, complexity) if pin is None else _pinned(pin),
             steps=here.steps,
+            complexity=complexity.score if complexity else None,
+            known=(*known(), *asked.prompt.known),
+            noted=here.note if pin is None else pin.note,
         )
-        return await self._turns.ask(question)
+        return await self._turns.ask(asked, where)
 
-    def _route(self, here: Here, admitted: _Admitted, talk: Conversation, complexity: Complexity | None) -> Route:
+    def _route(self, here: Here, admitted: _Admitted, asked: TurnRequest[Any], complexity: Complexity | None) -> Route:
         """Where the turn may go: by its lock, its tier or its complexity; from the cheapest up when money runs short.
 
         A lock is of a step, and of all its turns.
@@ -184,19 +132,19 @@ class Engine:
         share = self._holds.share(run.run_id)
         spent = f"{share:.0%} of the run's hold is spent" if share >= self._pressure else None
         if complexity is not None:
-            tier, why = complexity.tier(talk.threshold), complexity.explain(talk.threshold)
+            tier, why = complexity.tier(asked.threshold), complexity.explain(asked.threshold)
         else:
-            tier, why = "light" if talk.tier == "auto" else talk.tier, ""
+            tier, why = "light" if asked.tier == "auto" else asked.tier, ""
         route = self._router.route(
             tier,
             cast("Quality", run.quality),
-            seconds=talk.latency,
-            size=admitted.sizes.get(talk.operation, TYPICAL),
+            seconds=asked.latency,
+            size=admitted.sizes.get(asked.operation, TYPICAL),
             economic=admitted.economic or spent,
             lock=self._locks.of(run.automation, here.step.operation),
             why=why,
         )
-        return other_family_first(route, talk.judges) if talk.judges else route
+        return other_family_first(route, asked.judges) if asked.judges else route
 
     def _load_run(self, run_id: str, operation: str) -> _Admitted:
         run = self._ledger.run(run_id)

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from guardrails.pipeline import Guarded, Pipeline
+from guardrails.pipeline import Pipeline
 from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason
+from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason, Source, readable
 from pricing.clock import now_us
+from pricing.content import Part, ProviderStatePart, Spelled, TextPart, ToolCallPart, ToolResultPart
 from pricing.errors import FareboxError, NoTarget, OverBudget, TurnFailed
-from pricing.facts import NEWEST, Run, Turn, TurnOutcome
+from pricing.facts import Turn, TurnOutcome
 from pricing.money import Nano
 from pricing.tokens import NOT_LEARNED, Factor, count_tokens
-from tasks.attempts import Allowance, Refused, Slot
-from tasks.capturing import Exchanged
+from pricing.values import leaves, with_leaves
+from tasks.attempts import Allowance, AttemptContext, Refused
+from tasks.capturing import TurnRecord
 from tasks.itinerary import Itinerary
-from tasks.known import Known
-from tasks.privacy import is_external, restored_json, texts_of, with_texts
+from tasks.known import Known, personal_values
+from tasks.privacy import is_external, json_value, unreadable_of, with_strings
+from tasks.providers import media
 from tasks.providers.json_shapes import dump
-from tasks.providers.kinds import Failure, FailureKind
+from tasks.providers.kinds import Failure
 from tasks.routing import Route, describe
 from tasks.streaming import Sink
-from tasks.structured import AnswerType
 from tasks.targets import Target
-from tasks.verifiers import Verify
-from tasks.wire import Message, ModelReply, ModelRequest
+from tasks.turn.request import TurnContext, TurnRequest
+from tasks.wire import ModelReply, ModelRequest, media_of
 
 T = TypeVar("T")
 
@@ -44,74 +45,6 @@ class Limits:
 
     deadline_seconds: float = 120.0
     max_attempts: int = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Question(Generic[T]):
-    """What is asked in one turn, and of whom."""
-
-    run: Run
-    operation: str
-    route: Route
-    request: ModelRequest
-    answer: AnswerType[T]
-    prompt: str
-    prompt_version: str
-    complexity: float | None = None
-    """The score that chose the tier, where one did."""
-    emit: Callable[[str], None] | None = None
-    """Takes the answer piece by piece while it arrives."""
-    stored_for: timedelta | None = None
-    """How long its answer may be served to the same question again."""
-    known: Known = field(default=(), repr=False)
-    """What the run was told of persons."""
-    guards: Sequence[Guarded] = ()
-    """Those that the step brings along."""
-    noted: Callable[[Exchanged], None] | None = None
-    """Told of the turn when it is over."""
-    verify: Verify | None = None
-    """Says whether an answer of its type is right."""
-    steps: tuple[str, ...] = ()
-    """Operations of the steps that it is asked in, the innermost first."""
-    execution: int = NEWEST
-    """The execution of the run that asks: an older one may not spend any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """How to ask again for what came back wrong: with more room, or with what was wrong about it."""
-
-    why: str
-    tell: str | None = None
-
-    @classmethod
-    def for_stop(cls, kind: FailureKind) -> Self | None:
-        """For a reply that stopped short: more room if it was cut, another try if it was empty or garbled."""
-        if kind == "truncated":
-            return cls("the answer was cut off")
-        if kind == "invalid_output":
-            return cls("the answer was empty or garbled", "Your answer was empty or malformed. Answer the question.")
-        return None
-
-    @classmethod
-    def for_schema(cls, faults: Sequence[str]) -> Self:
-        """For an answer that does not follow its schema."""
-        told = "Your answer does not follow its JSON schema: " + "; ".join(faults)
-        return cls("the answer did not follow its schema", f"{told}. Answer again, with valid JSON only.")
-
-    @classmethod
-    def for_guard(cls, guard: str, reason: Reason, facts: Mapping[str, Fact]) -> Self:
-        """For an answer that a guard sent back, which may tell why."""
-        why = "; ".join([str(reason), *(f"{name}: {fact}" for name, fact in facts.items())])
-        told = f"Your answer was not accepted ({why}). Answer again without that."
-        return cls(f"guard {guard} asked for it", told)
-
-    def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
-        """The request that asks again."""
-        if self.tell is None:
-            return replace(request, max_tokens=request.max_tokens * 2)
-        said = [Message("assistant", reply.text)] if reply.text else []
-        return replace(request, messages=[*request.messages, *said, Message("user", self.tell)])
 
 
 _UNCOUNTED = count_tokens("")
@@ -129,14 +62,16 @@ class Journey(Generic[T]):
 
     def __init__(
         self,
-        question: Question[T],
+        asked: TurnRequest[T],
+        where: TurnContext,
         limits: Limits,
         pipeline: Pipeline,
         factors: Factors | None = None,
         *,
         kept: bool = False,
     ) -> None:
-        self.question = question
+        self.question = asked
+        self.where = where
         self._factors = factors
         self.pipeline = pipeline
         self.vault: Vault | None = None
@@ -145,7 +80,7 @@ class Journey(Generic[T]):
         """The answer as the guards passed it, nothing put back."""
         self.kept = kept
         """Whether its content is kept: then it remembers what it asked, what it heard and what guards saw of that."""
-        self.asked = question.request
+        self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
         self.judged: list[tuple[Decision, Exchange]] = []
         self.allowance = Allowance(limits.deadline_seconds, limits.max_attempts)
@@ -161,6 +96,7 @@ class Journey(Generic[T]):
         """Why the next candidate is asked, when it is not the first."""
         self._counted = _UNCOUNTED
         self._fits = False
+        self._unable = False
         self._hurried = False
         self.turn_id = secrets.token_hex(16)
         self._hop = 0
@@ -175,34 +111,38 @@ class Journey(Generic[T]):
         """Count the request's tokens: for its place in a window, for the most it can cost."""
         tools = dump([tool.parameters for tool in request.tools]) if request.tools else ""
         schema = dump(request.schema.definition) if request.schema else ""
-        calls = [call.arguments for message in request.messages for call in message.tool_calls]
         described = [f"{tool.name} {tool.description}" for tool in request.tools]
-        texts = [request.system, tools, schema, *calls, *described, *(message.text for message in request.messages)]
+        parts = [part for message in request.messages for part in message.parts]
+        texts = [request.system.text, tools, schema, *described, *map(_counted_text, parts)]
         text = "\n".join(text for text in texts if text)
         framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
-        self._counted = count_tokens(text, framing=framing)
+        self._counted = count_tokens(text, framing=framing, media=media_of(parts))
 
     def most_tokens(self, target: Target) -> int:
         """The most that the question may count as at a target."""
-        return self._counted.most(self._factor(target))
+        return self._counted.most(self._factor(target), target.model)
 
     def candidates(self, request: ModelRequest) -> Route:
-        """The route without the targets whose window is too small."""
+        """The route without the targets whose window is too small, and those that cannot take a part of the request."""
+        able: Route = self.where.route
+        if unreadable_of(request):
+            able = tuple(candidate for candidate in able if not self._cannot_take(candidate.target, request))
         fitting = tuple(
             candidate
-            for candidate in self.question.route
+            for candidate in able
             if self._expected(candidate.target) + min(request.max_tokens, candidate.target.max_output)
             <= candidate.target.window
         )
         self._fits = bool(fitting)
+        self._unable = not able
         return fitting
 
-    def slot(self, target: Target, reason: str, way: Itinerary) -> Slot:
+    def slot(self, target: Target, reason: str, way: Itinerary) -> AttemptContext:
         """The place of the next request."""
         question = self.question
-        slot = Slot(
+        slot = AttemptContext(
             turn_id=self.turn_id,
-            run_id=question.run.run_id,
+            run_id=self.where.run.run_id,
             operation=question.operation,
             hop=self._hop,
             target=target,
@@ -213,7 +153,7 @@ class Journey(Generic[T]):
             may_retry=way.may_retry,
             alternatives=way.alternatives,
             estimated_input=self._counted.estimate,
-            execution=question.execution,
+            execution=self.where.execution,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot
@@ -239,25 +179,46 @@ class Journey(Generic[T]):
         self._refused = why
         self._move_on(target, "over budget")
 
-    def exchange(self, direction: Direction, texts: tuple[str, ...], answered_by: str = "") -> Exchange:
-        """What the guards are shown."""
-        run, request = self.question.run, self.question.request
-        widest = self._widest
+    def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> Exchange:
+        """What the guards are shown.
+
+        Raises:
+            UnreadableValue: a value holds something that no guard can read.
+        """
+        run, widest, read = self.where.run, self._widest, readable(sources)
+        unread = direction == "input" and not self.question.unmasked_media
         return Exchange(
             direction=direction,
             operation=self.question.operation,
             automation=run.automation,
             run_id=run.run_id,
-            texts=texts,
+            texts=read.texts,
             user=run.user_id or "",
             org=run.org_id or "",
             tokens=self._expected(widest),
             window=widest.window,
-            reserved=request.max_tokens,
-            known=self.question.known,
-            external=any(is_external(candidate.target) for candidate in self.question.route),
+            reserved=self.question.max_tokens,
+            known=self.known,
+            external=any(is_external(candidate.target) for candidate in self.where.route),
             answered_by=answered_by,
+            sources=read.sources,
+            labels=read.labels,
+            origins=read.origins,
+            unreadable=unreadable_of(self.request) if unread else frozenset(),
+            vault=self.vault if direction == "output" else None,
         )
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known of persons: what the run was told, and what tools told since."""
+        told: list[object] = []
+        for message in self.question.messages:
+            for part in message.parts:
+                if isinstance(part, ToolResultPart):
+                    told.append(part.value)
+                elif isinstance(part, TextPart):
+                    told += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
+        return (*self.where.known, *(personal_values({"value": told}) if told else ()))
 
     def note(self, decision: Decision, exchange: Exchange) -> None:
         """Remember what a guard decided."""
@@ -265,15 +226,17 @@ class Journey(Generic[T]):
         if self.kept and decision.action != "allow":
             self.judged.append((decision, exchange))
 
-    def restored(self, text: str) -> str:
-        """An answer with the values back that were taken out of the question."""
-        if self.vault is None:
-            return text
-        return self.vault.restore(text) if self.question.answer.is_text else restored_json(self.vault, text)
+    def read(self, reply: ModelReply) -> list[Source]:
+        """What a reply says, as the values that guards look at: its answer, then the arguments of each call."""
+        text = reply.text
+        said = text if self.question.answer.is_text or not text else json_value(text)
+        return [Source("answer", said), *(Source("tool_call", call.arguments) for call in reply.tool_calls)]
 
-    def restored_arguments(self, arguments: str) -> str:
-        """A tool call's arguments, likewise."""
-        return arguments if self.vault is None else restored_json(self.vault, arguments)
+    def restored(self, value: Any) -> Any:
+        """A value of an answer with everything back that was taken out of the question."""
+        if self.vault is None:
+            return value
+        return with_leaves(value, iter([self.vault.restore(leaf.text) for leaf in leaves(value)]))
 
     def hidden(self, texts: Sequence[str]) -> list[str]:
         """Texts made of a restored answer, with the values taken out again."""
@@ -283,7 +246,7 @@ class Journey(Generic[T]):
         """The request as it would read for anybody else who asks the same with other values."""
         if self.vault is None:
             return request
-        return with_texts(request, tuple(map(self.vault.neutral, texts_of(request))))
+        return with_strings(request, self.vault.neutral)
 
     def error(self) -> FareboxError:
         """Why there is no answer."""
@@ -298,15 +261,23 @@ class Journey(Generic[T]):
                 budgets=[refusal.budget.name for refusal in refusals],
                 short_nano=worst.short,
             )
-            automation = self.question.run.automation
+            automation = self.where.run.automation
             return self.pipeline.over_budget(error, worst.facts() | {"automation": automation, "operation": operation})
+        if self._unable:
+            return TurnFailed(
+                f"The turn {operation!r} was not sent: {'; '.join(tried)}.",
+                next_step="Give the step a target that takes what its prompt holds; docs/providers.md lists them.",
+                kind="unsupported_media",
+                operation=operation,
+                tried=tried,
+            )
         kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
         if kind == "context_overflow":
             widest = self._widest
-            facts: dict[str, Fact] = {"operation": operation, "automation": self.question.run.automation}
+            facts: dict[str, Fact] = {"operation": operation, "automation": self.where.run.automation}
             facts["window"] = widest.window
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
-                facts |= {"tokens": self._expected(widest), "reserved": self.question.request.max_tokens}
+                facts |= {"tokens": self._expected(widest), "reserved": self.question.max_tokens}
             return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(
@@ -330,31 +301,31 @@ class Journey(Generic[T]):
         question = self.question
         return Turn(
             turn_id=self.turn_id,
-            run_id=question.run.run_id,
+            run_id=self.where.run.run_id,
             operation=question.operation,
-            prompt=question.prompt,
-            prompt_version=question.prompt_version,
-            route=dump([place | self._skip(place["target"]) for place in describe(question.route)]),
+            prompt=question.prompt.name,
+            prompt_version=question.prompt.version,
+            route=dump([place | self._skip(place["target"]) for place in describe(self.where.route)]),
             outcome=outcome,
             reason=reason or ("escalated" if self.escalated else None),
             target=self.answered_by.name if self.answered_by else None,
             attempts=self.allowance.sent,
             repaired=self.repaired,
-            complexity=question.complexity,
+            complexity=self.where.complexity,
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
             saved_nano=self.saved_nano or 0,
         )
 
-    def exchanged(self, fact: Turn) -> Exchanged:
+    def exchanged(self, fact: Turn) -> TurnRecord:
         """What is kept of the turn."""
-        return Exchanged(
-            run=self.question.run,
+        return TurnRecord(
+            run=self.where.run,
             turn=fact,
             request=self.asked,
             reply=self.heard,
             answered_by=self.answered_by,
-            known=self.question.known,
+            known=self.known,
             vault=self.vault or Vault(()),
             judged=self.judged,
         )
@@ -363,15 +334,22 @@ class Journey(Generic[T]):
         if self._factors is None:
             return NOT_LEARNED
         question = self.question
-        return self._factors.of(target.model, question.operation, question.prompt_version, stand_in=target.stand_in)
+        return self._factors.of(target.model, question.operation, question.prompt.version, stand_in=target.stand_in)
 
     def _expected(self, target: Target) -> int:
-        return self._counted.expected(self._factor(target))
+        return self._counted.expected(self._factor(target), target.model)
 
     @cached_property
     def _widest(self) -> Target:
         """The target of the route that has the largest window."""
-        return max((candidate.target for candidate in self.question.route), key=lambda target: target.window)
+        return max((candidate.target for candidate in self.where.route), key=lambda target: target.window)
+
+    def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
+        why = media.refusal(target, request)
+        if why is not None:
+            self._skipped[target.name] = why
+            self._tried.append(f"{target.name} ({why})")
+        return why is not None
 
     def _skip(self, target: str) -> dict[str, str]:
         return {"skipped": self._skipped[target]} if target in self._skipped else {}
@@ -380,6 +358,18 @@ class Journey(Generic[T]):
         self._tried.append(f"{target.name} ({why})")
         self.reason = f"{why} at {target.name}"
         self._hop += 1
+
+
+def _counted_text(part: Part) -> str:
+    """What of a part is counted as text; images and documents are counted by their size."""
+    match part:
+        case TextPart() | ToolResultPart():
+            return part.text
+        case ToolCallPart():
+            return dump(part.sent)
+        case ProviderStatePart():
+            return part.payload if isinstance(part.payload, str) else dump(part.payload)
+    return ""
 
 
 _TOLD: dict[str, str] = {

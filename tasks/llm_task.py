@@ -35,6 +35,7 @@ def llm_task(
     latency: float | None = None,
     guards: Sequence[Guarded] = (),
     verify: Verify | None = None,
+    unmasked_media: bool = False,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -52,9 +53,21 @@ def llm_task(
         verify: a plain function that says whether an answer is right, called with each that has the step's type. Where
             it says no, the next target is asked: the second of a locked cascade, else one of a higher tier. Both are
             paid. Where nobody is left the turn fails.
+        unmasked_media: send images and documents also where a guard that masks texts cannot read them.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
-    step = Step(operation, tier, max_tokens, max_turns, stored_for, threshold, latency, tuple(guards), verify)
+    step = Step(
+        operation,
+        tier,
+        max_tokens,
+        max_turns,
+        stored_for,
+        threshold,
+        latency,
+        tuple(guards),
+        verify,
+        unmasked_media=unmasked_media,
+    )
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         from prefect import Task

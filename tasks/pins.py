@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from tasks.capturing import Exchanged
+from tasks.capturing import TurnRecord
 from tasks.prompts import Prompt
 from tasks.targets import Target
 
@@ -34,7 +34,7 @@ class Pin:
     target: Target | None
     turns: list[str] = field(default_factory=list)
 
-    def note(self, turn: Exchanged) -> None:
+    def note(self, turn: TurnRecord) -> None:
         """Note one that is over."""
         self.turns.append(turn.turn.turn_id)
 

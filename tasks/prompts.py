@@ -14,8 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pricing.content import DocumentPart, ImagePart, TextPart
 from pricing.errors import PromptError
+from pricing.values import UnreadableValue, leaves
 from tasks.known import Known, personal_values
+from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -27,9 +30,14 @@ class Prompt:
 
     name: str
     version: str
-    system: str = field(repr=False)
-    user: str = field(repr=False)
+    system: TextPart = field(repr=False)
+    user: tuple[TextPart | ImagePart | DocumentPart, ...] = field(repr=False)
     known: Known = field(default=(), repr=False)
+
+    @property
+    def user_text(self) -> str:
+        """The text of the user's message."""
+        return "".join(part.text for part in self.user if isinstance(part, TextPart))
 
 
 class Prompts:
@@ -50,7 +58,9 @@ class Prompts:
         try:
             template = self._environment.get_template(name)
             version = self._version(name, template)
-            system, user = _parts(template, values)
+            with spelling() as marks:
+                system, user = (marks.pieces(text.strip()) for text in _parts(template, values))
+            prompt = _prompt(name, version, system, user, values)
         except jinja2.TemplateNotFound:
             places = ", ".join(str(folder) for folder in self._folders)
             raise PromptError(
@@ -65,12 +75,22 @@ class Prompts:
                 f"The prompt {name!r}{where} does not render: {error.message}.",
                 next_step="Give it every value it names, or mend the template.",
             ) from None
+        except BrokenMark:
+            raise PromptError(
+                f"The prompt {name!r} does not render: it cuts through a value that is written as JSON or the like.",
+                next_step="Shorten the value itself before it is given to the template.",
+            ) from None
+        except UnreadableValue as error:
+            raise PromptError(
+                f"The prompt {name!r} cannot be sent: {error}.",
+                next_step="Give the template text: decode bytes, or take out what is not to be sent.",
+            ) from None
         except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
             raise PromptError(
                 f"The prompt {name!r} does not render: {type(error).__name__} in one of its expressions.",
                 next_step="Check what it does with its values.",
             ) from None
-        return Prompt(name, version, system.strip(), user.strip(), personal_values(values))
+        return prompt
 
     def version(self, name: str) -> str:
         """Of a template as it is now.
@@ -100,15 +120,16 @@ class Prompts:
     @cached_property
     def _environment(self) -> Environment:
         from jinja2 import FileSystemLoader, StrictUndefined
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        return ImmutableSandboxedEnvironment(
+        environment = environment_class()(
             loader=FileSystemLoader(self._folders),
             undefined=StrictUndefined,
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        prepare(environment)
+        return environment
 
 
 def _parts(template: Template, values: Mapping[str, object]) -> tuple[str, str]:
@@ -118,3 +139,23 @@ def _parts(template: Template, values: Mapping[str, object]) -> tuple[str, str]:
     if "user" in parts:
         return parts.get("system", ""), parts["user"]
     return "", template.render(values)
+
+
+def _prompt(name: str, version: str, system: list[Piece], user: list[Piece], values: Mapping[str, object]) -> Prompt:
+    """The prompt that pieces make.
+
+    Raises:
+        PromptError: a system text holds an image or a document.
+        UnreadableValue: a value holds something that no guard can read.
+    """
+    first = text_parts(system)
+    if not isinstance(first[0], TextPart) or len(first) > 1:
+        raise PromptError(
+            f"The prompt {name!r} has an image or a document in its system block.",
+            next_step="Put it into the user block.",
+        )
+    parts = text_parts(user)
+    for part in (*first, *parts):
+        if isinstance(part, TextPart) and part.pieces:
+            leaves(part)
+    return Prompt(name, version, first[0], parts, personal_values(values))

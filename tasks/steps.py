@@ -13,7 +13,7 @@ from datetime import timedelta
 from guardrails.pipeline import Guarded
 from pricing.errors import NoRun, PlanError, TurnFailed
 from pricing.facts import NEWEST, CallOutcome
-from tasks.capturing import Called, Exchanged, cause
+from tasks.capturing import StepCallRecord, TurnRecord, cause
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier
 from tasks.verifiers import Verify
@@ -38,6 +38,7 @@ class Step:
     latency: float | None = None
     guards: tuple[Guarded, ...] = ()
     verify: Verify | None = None
+    unmasked_media: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -70,14 +71,14 @@ class Here:
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
-        self.keep: Callable[[Called], None] | None = None
+        self.keep: Callable[[StepCallRecord], None] | None = None
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
         self.tool_calls = 0
         """Calls of tools that its agents made."""
         self._turns = 0
-        self._noted: list[Exchanged] = []
+        self._noted: list[TurnRecord] = []
 
-    def note(self, turn: Exchanged) -> None:
+    def note(self, turn: TurnRecord) -> None:
         """Note a turn that is over, where the call is kept."""
         if self.keep is not None:
             self._noted.append(turn)
@@ -89,7 +90,7 @@ class Here:
         last = self._noted[-1].turn.outcome
         outcome: CallOutcome = "answered" if not failed else last if last in {"blocked", "stopped"} else "failed"
         try:
-            self.keep(Called(self.step.operation, outcome, tuple(self._noted), arguments, returned))
+            self.keep(StepCallRecord(self.step.operation, outcome, tuple(self._noted), arguments, returned))
         except Exception as error:  # noqa: BLE001  what was asked is paid and answered; that it is not kept is said
             _log.warning("the content of a call is not kept: %s", cause(error))
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from pricing.content import identity
 from tasks.targets import Target
 from tasks.wire import ModelRequest
 
@@ -28,14 +29,16 @@ class StoredAnswer:
 
 
 def answer_key(prompt_version: str, request: ModelRequest, first: Target) -> str:
-    """What makes two questions the same: prompt version, what is asked, the schema, and the model asked first.
+    """What makes two questions the same: prompt version, every part that is asked, the schema, the model asked first.
+
+    Images and documents count by their digest.
 
     Never a run, a time or a key: two runs share an answer, and that is the point.
     """
     asked = [
         prompt_version,
-        request.system,
-        [(message.role, message.text) for message in request.messages],
+        request.system.text,
+        [(message.role, [identity(part) for part in message.parts]) for message in request.messages],
         request.schema.definition if request.schema else None,
         request.max_tokens,
         first.provider,

@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails.pipeline import Guards, Pipeline
-from guardrails.verdicts import Decision, Exchange, Fact, Reason
+from guardrails.verdicts import Decision, Exchange, Fact, Reason, Source
+from pricing.content import Part, TextPart, ToolCallPart, json_text
 from pricing.errors import Blocked, FareboxError, OverBudget
 from pricing.facts import TurnOutcome
 from pricing.money import Nano
 from pricing.usage import Usage
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
-from tasks.capturing import Content, Exchanged, cause
+from tasks.capturing import Content, TurnRecord, cause
 from tasks.itinerary import Itinerary
-from tasks.journey import Factors, Journey, Limits, Question, Repair
+from tasks.journey import Factors, Journey, Limits
 from tasks.noting import decision_row
-from tasks.privacy import texts_of, with_texts
+from tasks.privacy import sources_of, with_values
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
 from tasks.routing import Candidate
 from tasks.stored import StoredAnswer, answer_key, find, keep
 from tasks.streaming import Sink
 from tasks.structured import InvalidAnswer
 from tasks.telemetry import Telemetry, TurnSpan
+from tasks.turn.repair import Repair
+from tasks.turn.request import TurnContext, TurnRequest
 from tasks.verifiers import passes
-from tasks.wire import ModelReply, ModelRequest, ToolCall
+from tasks.wire import ModelReply, ModelRequest
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
@@ -122,7 +125,7 @@ class Turns:
         """What one turn may take."""
         return self._limits.deadline_seconds
 
-    async def ask(self, question: Question[T]) -> Answer[T]:
+    async def ask(self, question: TurnRequest[T], where: TurnContext) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
 
         Raises:
@@ -132,13 +135,14 @@ class Turns:
             OverBudget: no candidate fits in what the budgets have left.
             RunExpired: the run's hold is gone.
         """
-        guards = self._guards.of(question.run.automation, question.operation).plus(question.guards)
-        kept = self.content.keeps(question.run.automation, question.operation)
-        journey = Journey(question, self._limits, guards, self._factors(), kept=kept)
+        run = where.run
+        guards = self._guards.of(run.automation, question.operation).plus(question.guards)
+        kept = self.content.keeps(run.automation, question.operation)
+        journey = Journey(question, where, self._limits, guards, self._factors(), kept=kept)
         if question.emit is not None:
-            too_late = partial(_too_late, guards, question)
+            too_late = partial(_too_late, guards, run.automation, question.operation)
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
-        with self._telemetry.turn(journey.turn_id, question.run.run_id, question.operation) as span:
+        with self._telemetry.turn(journey.turn_id, run.run_id, question.operation) as span:
             return await self._recorded(journey, span)
 
     async def _recorded(self, journey: Journey[T], span: TurnSpan) -> Answer[T]:
@@ -157,7 +161,7 @@ class Turns:
         request = await self._guard_input(journey)
         if question.stored_for is None:
             return await self._travel(journey, request)
-        key = answer_key(question.prompt_version, journey.neutral(request), question.route[0].target)
+        key = answer_key(question.prompt.version, journey.neutral(request), journey.where.route[0].target)
         if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
             return stored
         answer = await self._travel(journey, request)
@@ -168,11 +172,11 @@ class Turns:
 
     async def _stored(self, journey: Journey[T], kept: StoredAnswer) -> Answer[T] | None:
         """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
-        route = journey.question.route
+        route = journey.where.route
         giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
         text = kept.text if journey.vault is None else journey.vault.adopt(kept.text)
         try:
-            answer = await self._accept(journey, giver, ModelReply(text, "end", Usage()), final=True)
+            answer = await self._accept(journey, giver, ModelReply((TextPart(text),), "end", Usage()), final=True)
         except _Unacceptable:
             return None
         journey.saved_nano = kept.cost_nano
@@ -220,17 +224,14 @@ class Turns:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
         journey.heard = reply
-        texts = (reply.text, *(call.arguments for call in reply.tool_calls))
-        passed = await journey.pipeline.check(
-            journey.exchange("output", texts, candidate.target.model), journey.note, final=final
-        )
+        exchange = journey.exchange("output", journey.read(reply), candidate.target.model)
+        passed = await journey.pipeline.check(exchange, journey.note, final=final)
         if (again := passed.retry) is not None:
             raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
-        journey.accepted, *arguments = passed.texts
-        if passed.texts != texts:
-            journey.heard = replace(reply, text=journey.accepted, tool_calls=_with_arguments(reply, arguments))
-        text = journey.restored(journey.accepted)
-        calls = _with_arguments(reply, map(journey.restored_arguments, arguments))
+        journey.heard = _saying(reply, passed.values)
+        journey.accepted = journey.heard.text
+        reply = _saying(reply, [journey.restored(value) for value in passed.values])
+        text, calls = reply.text, reply.tool_calls
         try:
             value = None if calls else journey.question.answer.parse(text)
         except InvalidAnswer as error:
@@ -241,8 +242,6 @@ class Turns:
         if journey.sink is not None:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
-        if calls or text != reply.text:
-            reply = replace(reply, text=text, tool_calls=calls)
         cost = journey.allowance.cost_nano
         return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
 
@@ -260,27 +259,29 @@ class Turns:
                 journey.note(decision, exchange)
 
         async def guard(text: str) -> str:
-            passed = await journey.pipeline.check(journey.exchange("output", (text,)), record, final=True)
+            passed = await journey.pipeline.check(
+                journey.exchange("output", (Source("answer", text),)), record, final=True
+            )
             return passed.texts[0]
 
         return guard
 
     async def _guard_input(self, journey: Journey[T]) -> ModelRequest:
         """The request as the input guards let it pass."""
-        request = journey.question.request
+        request = journey.request
         journey.measure(request)
-        texts = texts_of(request)
-        passed = await journey.pipeline.check(journey.exchange("input", texts), journey.note)
+        exchange = journey.exchange("input", sources_of(request))
+        passed = await journey.pipeline.check(exchange, journey.note)
         journey.vault = passed.vault
         if journey.sink is not None:
             journey.sink.vault = passed.vault
-        if passed.texts == texts:
+        if passed.texts == exchange.texts:
             return request
-        journey.asked = request = with_texts(request, passed.texts)
+        journey.asked = request = with_values(request, passed.values)
         journey.measure(request)
         return request
 
-    async def _keep(self, exchanged: Exchanged) -> None:
+    async def _keep(self, exchanged: TurnRecord) -> None:
         try:
             await asyncio.to_thread(self.content.keep, exchanged)
         except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
@@ -292,16 +293,16 @@ class Turns:
         written = self._ledger.record_turn(fact, decisions)
         await self._attempts.landed(fact.run_id, journey.allowance)
         await written
-        exchanged, question = journey.exchanged(fact), journey.question
+        exchanged, question, where = journey.exchanged(fact), journey.question, journey.where
         if journey.kept:
             await self._keep(exchanged)
-        if question.noted is not None:
-            question.noted(exchanged)
+        if where.noted is not None:
+            where.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
         self._watch(
             TurnEvent(
-                run_id=question.run.run_id,
+                run_id=where.run.run_id,
                 operation=question.operation,
                 outcome=outcome,
                 target=target.name if target else None,
@@ -309,20 +310,32 @@ class Turns:
                 attempts=allowance.sent,
                 cost_nano=allowance.cost_nano,
                 reason=reason,
-                steps=question.steps,
+                steps=where.steps,
             )
         )
 
 
-def _too_late(guards: Pipeline, question: Question[Any]) -> Blocked:
+def _too_late(guards: Pipeline, automation: str, operation: str) -> Blocked:
     """The error of a streamed answer that a guard changes after part of it was handed on, in the team's words."""
-    facts: dict[str, Fact] = {"automation": question.run.automation, "operation": question.operation}
+    facts: dict[str, Fact] = {"automation": automation, "operation": operation}
     return guards.blocked(Reason.LEAK, facts | {"streamed": True})
 
 
-def _with_arguments(reply: ModelReply, arguments: Iterable[str]) -> tuple[ToolCall, ...]:
-    """The reply's calls of tools, with other arguments."""
-    return tuple(replace(call, arguments=new) for call, new in zip(reply.tool_calls, arguments, strict=True))
+def _saying(reply: ModelReply, values: Sequence[Any]) -> ModelReply:
+    """The reply with other values: its answer, then the arguments of its calls (see ``Journey.read``)."""
+    said, *arguments = values
+    text, given = said if isinstance(said, str) else json_text(said), iter(arguments)
+    parts: list[Part] = []
+    for part in reply.parts:
+        match part:
+            case TextPart():
+                parts += [TextPart(text)] if text else []
+                text = ""
+            case ToolCallPart():
+                parts.append(replace(part, arguments=next(given)))
+            case _:
+                parts.append(part)
+    return replace(reply, parts=tuple(parts))
 
 
 def _ended_by(error: BaseException) -> tuple[TurnOutcome, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
+from pricing.content import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 
 JSONObject: TypeAlias = dict[str, Any]
@@ -18,24 +19,58 @@ StopReason: TypeAlias = Literal["end", "tool_calls", "length", "refusal", "conte
 """Why a model stopped: done, wants tools, hit a token limit, declined, was filtered, or garbled its own output."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A model's wish to call a tool. ``arguments`` is the JSON text as it came: it may be invalid."""
+_NO_TEXT = TextPart("")
 
-    id: str
-    name: str
-    arguments: str
+
+def text_of(parts: Sequence[Part]) -> str:
+    """The text parts among some, as one."""
+    return "".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def calls_of(parts: Sequence[Part]) -> tuple[ToolCallPart, ...]:
+    """The tool calls among some parts."""
+    return tuple(part for part in parts if isinstance(part, ToolCallPart))
+
+
+def media_of(parts: Sequence[Part]) -> tuple[ImagePart | DocumentPart, ...]:
+    """The images and documents among some parts, those in results of tools included."""
+    found: list[ImagePart | DocumentPart] = []
+    for part in parts:
+        if isinstance(part, ImagePart | DocumentPart):
+            found.append(part)
+        elif isinstance(part, ToolResultPart):
+            found += part.media
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. ``tool_call_id`` names the call that a ``tool`` message answers."""
+    """One message of a conversation: a role and its parts. Results of tools have a ``tool`` message."""
 
     role: Role
-    text: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
-    is_error: bool = False
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, role: Role, *parts: Part | str) -> Self:
+        """A message; texts may be given as strings: ``Message.of("user", "What is on this page?", image)``."""
+        return cls(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+
+    @property
+    def text(self) -> str:
+        """Its text; of a ``tool`` message that of the results."""
+        if self.role == "tool":
+            return "\n".join(result.text for result in self.results)
+        return text_of(self.parts)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        """The calls in it."""
+        return calls_of(self.parts)
+
+    @property
+    def results(self) -> tuple[ToolResultPart, ...]:
+        """The results of tools in it."""
+        return tuple(part for part in self.parts if isinstance(part, ToolResultPart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +100,7 @@ class ModelRequest:
 
     messages: Sequence[Message]
     max_tokens: int
-    system: str = ""
+    system: TextPart = _NO_TEXT
     tools: Sequence[Tool] = ()
     schema: Schema | None = None
     temperature: float | None = None
@@ -74,19 +109,33 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """One answer.
+    """One answer, as the parts of an assistant's message in the order they came.
 
     ``model`` is the id the provider reported, ``request_id`` the one its support asks for, ``response_id`` the answer's
     own, where the dialect has one.
     """
 
-    text: str
+    parts: tuple[Part, ...] = field(repr=False)
     stop: StopReason
     usage: Usage
-    tool_calls: tuple[ToolCall, ...] = ()
     model: str | None = None
     request_id: str | None = None
     response_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        return text_of(self.parts)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        """The calls of tools that it asks for."""
+        return calls_of(self.parts)
+
+    @property
+    def message(self) -> Message:
+        """The assistant's message that it is."""
+        return Message("assistant", self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pricing.tokens import count_tokens
 from pricing.usage import Usage
 from tasks.prompts import Prompt
 from tasks.routing import TYPICAL
+from tasks.wire import media_of
 
 _READ = 30
 """Cases whose prompts are counted."""
@@ -157,7 +158,9 @@ def _usage(bench: Bench, known: Mapping[str, Mapping[str, Tried]]) -> Usage:
 
 
 def _read(prompt: Prompt) -> int:
-    return count_tokens(f"{prompt.system}\n{prompt.user}", framing=_FRAMING).expected()
+    return count_tokens(
+        f"{prompt.system.text}\n{prompt.user_text}", framing=_FRAMING, media=media_of(prompt.user)
+    ).expected()
 
 
 def _judged(bench: Bench, usage: Usage) -> Usage:

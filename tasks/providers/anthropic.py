@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from pricing.content import DocumentPart, ImagePart, Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
 from pricing.usage import NOT_A_COUNT, Usage
+from tasks.providers import media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sse import SseFrames
-from tasks.providers.turns import NO_OUTPUT, arguments, turns
+from tasks.providers.turns import NO_OUTPUT, own_state, turns
 from tasks.targets import Target
 from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 
@@ -51,15 +53,16 @@ class AnthropicAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
+        media.require(target, request)
         body: JSONObject = {
             "model": target.model,
             "max_tokens": request.max_tokens,
             "messages": [
-                {"role": side, "content": [block for message in joined for block in _blocks(message)]}
+                {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
                 for side, joined in turns(request.messages)
             ],
         }
-        system = request.system
+        system = request.system.text
         if request.schema is not None:
             if can_be_strict(request.schema.definition, recursion=False) and not NO_SCHEMAS.search(target.model):
                 schema = strict_schema(request.schema.definition)
@@ -145,19 +148,32 @@ def _marked(blocks: list[JSONObject], *, cache: bool) -> list[JSONObject]:
     return blocks
 
 
-def _blocks(message: Message) -> list[JSONObject]:
-    if message.role == "tool":
-        result: JSONObject = {
-            "type": "tool_result",
-            "tool_use_id": message.tool_call_id or "",
-            "content": message.text if message.text.strip() else NO_OUTPUT,
-        }
-        return [{**result, "is_error": True} if message.is_error else result]
-    said = [{"type": "text", "text": message.text}] if message.text.strip() else []
-    calls = [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments(call)} for call in message.tool_calls
-    ]
-    return [*said, *calls]
+def _blocks(message: Message, target: Target) -> list[JSONObject]:
+    return [block for part in message.parts for block in _part(part, target)]
+
+
+def _part(part: Part, target: Target) -> list[JSONObject]:
+    """A part as blocks: one, or none where there is nothing that this target may be sent."""
+    match part:
+        case TextPart(text=words):
+            return [{"type": "text", "text": words}] if words.strip() else []
+        case ToolCallPart():
+            return [{"type": "tool_use", "id": part.id, "name": part.name, "input": part.sent}]
+        case ToolResultPart():
+            return [_result(part)]
+        case ImagePart() | DocumentPart():
+            return [media.anthropic_block(part)]
+        case ProviderStatePart():
+            return [state] if isinstance(state := own_state(part, target), dict) else []
+
+
+def _result(part: ToolResultPart) -> JSONObject:
+    words = part.text if part.text.strip() else NO_OUTPUT
+    content: Any = words
+    if part.media:
+        content = [{"type": "text", "text": words}, *map(media.anthropic_block, part.media)]
+    result: JSONObject = {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
+    return {**result, "is_error": True} if part.is_error else result
 
 
 def _tool(tool: Tool) -> JSONObject:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from pricing.content import TextPart, ToolCallPart
 from pricing.usage import Usage
 from tasks.bodies import LARGEST_ANSWER
 from tasks.providers.failures import Failure, classify, failure, request_id
 from tasks.providers.json_shapes import obj, parse
 from tasks.targets import Target
-from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason, ToolCall
+from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
 
 OK = 200
 _CALL_CHARACTERS = 256
@@ -131,12 +132,15 @@ class Draft:
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
         stop = self._stop()
-        calls = tuple(ToolCall(call.id, call.name, call.arguments or "{}") for call in self.calls.values())
+        said = self.text or self.refusal
+        calls = self.calls.values() if stop == "tool_calls" else ()
         return ModelReply(
-            text=self.text or self.refusal,
+            parts=(
+                *([TextPart(said)] if said else []),
+                *(ToolCallPart.parse(call.id, call.name, call.arguments) for call in calls),
+            ),
             stop=stop,
             usage=self.usage,
-            tool_calls=calls if stop == "tool_calls" else (),
             model=self.model,
             request_id=request_id(lower(headers)),
             response_id=self.id,

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from pricing.content import DocumentPart, ImagePart, Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
 from pricing.usage import NOT_A_COUNT, Usage
-from tasks.providers import anthropic
+from tasks.providers import anthropic, media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.eventstream import AwsFrames
 from tasks.providers.json_shapes import count, dump, encode, items, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
-from tasks.providers.turns import NO_OUTPUT, arguments, turns
+from tasks.providers.turns import NO_OUTPUT, own_state, turns
 from tasks.targets import Target
-from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Schema, StopReason, Tool
+from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Schema, StopReason, Tool, media_of
 
 _STOPS: Final[Mapping[str, StopReason]] = {
     **anthropic.STOPS,
@@ -30,6 +31,8 @@ _CACHE_POINT: Final = {"cachePoint": {"type": "default"}}
 _CACHES_SYSTEM: Final = re.compile(r"anthropic\.claude|amazon\.nova")
 _CACHES_TOOLS: Final = re.compile(r"anthropic\.claude")
 _NO_SCHEMAS: Final = re.compile(rf"amazon\.|meta\.|cohere\.|ai21\.|{anthropic.NO_SCHEMAS.pattern}")
+_DOCUMENT: Final = "The document:"
+"""A document is refused without a text beside it."""
 _REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 
 
@@ -41,14 +44,16 @@ class BedrockAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
+        media.require(target, request)
+        names = media.numbered(part for message in request.messages for part in media_of(message.parts))
         body: JSONObject = {
             "messages": [
-                {"role": side, "content": [block for message in joined for block in _blocks(message)]}
+                {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
                 for side, joined in turns(request.messages)
             ],
             "inferenceConfig": {"maxTokens": request.max_tokens},
         }
-        system = request.system
+        system = request.system.text
         if request.schema is not None:
             if can_be_strict(request.schema.definition, recursion=False) and not _NO_SCHEMAS.search(target.model):
                 body["outputConfig"] = {"textFormat": _text_format(request.schema)}
@@ -110,19 +115,34 @@ def _text_format(schema: Schema) -> JSONObject:
     return {"type": "json_schema", "structure": {"jsonSchema": definition}}
 
 
-def _blocks(message: Message) -> list[JSONObject]:
-    if message.role == "tool":
-        result = {
-            "toolUseId": message.tool_call_id or "",
-            "content": [{"text": message.text if message.text.strip() else NO_OUTPUT}],
-            "status": "error" if message.is_error else "success",
-        }
-        return [{"toolResult": result}]
-    said = [{"text": message.text}] if message.text.strip() else []
-    calls = [
-        {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments(call)}} for call in message.tool_calls
-    ]
-    return [*said, *calls]
+def _blocks(message: Message, target: Target, names: Mapping[int, int]) -> list[JSONObject]:
+    blocks = [block for part in message.parts for block in _part(part, target, names)]
+    if any("document" in block for block in blocks) and not any("text" in block for block in blocks):
+        blocks.insert(0, {"text": _DOCUMENT})
+    return blocks
+
+
+def _part(part: Part, target: Target, names: Mapping[int, int]) -> list[JSONObject]:
+    """A part as blocks: one, or none where there is nothing that this target may be sent."""
+    match part:
+        case TextPart(text=words):
+            return [{"text": words}] if words.strip() else []
+        case ToolCallPart():
+            return [{"toolUse": {"toolUseId": part.id, "name": part.name, "input": part.sent}}]
+        case ToolResultPart():
+            result = {
+                "toolUseId": part.call_id,
+                "content": [
+                    {"text": part.text if part.text.strip() else NO_OUTPUT},
+                    *(media.bedrock_block(inner, names.get(id(inner), 1)) for inner in part.media),
+                ],
+                "status": "error" if part.is_error else "success",
+            }
+            return [{"toolResult": result}]
+        case ImagePart() | DocumentPart():
+            return [media.bedrock_block(part, names.get(id(part), 1))]
+        case ProviderStatePart():
+            return [state] if isinstance(state := own_state(part, target), dict) else []
 
 
 def _tool(tool: Tool) -> JSONObject:

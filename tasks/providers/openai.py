@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pricing.content import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart
 from pricing.usage import Usage
+from tasks.providers import media
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.failures import failure, request_id
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sse import SseFrames
+from tasks.providers.turns import own_state
 from tasks.targets import ProviderName, Target
 from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 
@@ -73,15 +76,16 @@ class OpenAIAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/chat/completions``."""
+        media.require(target, request)
         held = _enforcement(self.flavour, target, request, stream=stream)
-        system = request.system
+        system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
             system = f"{system}\n\n{told(request.schema)}".strip()
         body: JSONObject = {
             "model": target.model,
             "messages": [
                 *([{"role": "system", "content": system}] if system else []),
-                *(_message(message) for message in request.messages),
+                *_messages(request.messages, target),
             ],
             self.flavour.max_tokens: request.max_tokens,
         }
@@ -159,17 +163,49 @@ def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, str
     return "strict" if strict else "guided"
 
 
-def _message(message: Message) -> JSONObject:
-    if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": message.text}
-    encoded: JSONObject = {"role": message.role, "content": message.text}
-    if message.tool_calls:
+def _messages(messages: Sequence[Message], target: Target) -> Iterator[JSONObject]:
+    """Results of tools are texts here: an image or document in one follows them all, as the user's."""
+    shown: list[JSONObject] = []
+    for message in messages:
+        if message.role != "tool" and shown:
+            yield {"role": "user", "content": shown}
+            shown = []
+        if message.role == "tool":
+            for result in message.results:
+                yield {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+                shown += map(media.openai_block, result.media)
+        else:
+            yield _message(message, target)
+    if shown:
+        yield {"role": "user", "content": shown}
+
+
+def _message(message: Message, target: Target) -> JSONObject:
+    encoded: JSONObject = {"role": message.role, "content": _content(message)}
+    calls = message.tool_calls
+    if calls:
         encoded["content"] = message.text or None
-        encoded["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
+        encoded["tool_calls"] = [{"id": call.id, "type": "function", "function": _function(call)} for call in calls]
+    for part in message.parts:
+        if isinstance(part, ProviderStatePart) and isinstance(state := own_state(part, target), dict):
+            encoded = {**state, **encoded}
     return encoded
+
+
+def _content(message: Message) -> str | list[JSONObject]:
+    if not any(isinstance(part, ImagePart | DocumentPart) for part in message.parts):
+        return message.text
+    blocks: list[JSONObject] = []
+    for part in message.parts:
+        if isinstance(part, ImagePart | DocumentPart):
+            blocks.append(media.openai_block(part))
+        elif isinstance(part, TextPart) and part.text.strip():
+            blocks.append({"type": "text", "text": part.text})
+    return blocks
+
+
+def _function(call: ToolCallPart) -> JSONObject:
+    return {"name": call.name, "arguments": dump(call.sent)}
 
 
 def _tool(tool: Tool) -> JSONObject:
@@ -179,7 +215,7 @@ def _tool(tool: Tool) -> JSONObject:
 
 def _cache_key(request: ModelRequest) -> str:
     """The same for requests that begin alike; tells nothing of what they say."""
-    prefix = dump([request.system, [_tool(tool) for tool in request.tools]])
+    prefix = dump([request.system.text, [_tool(tool) for tool in request.tools]])
     return f"farebox-{hashlib.sha256(prefix.encode()).hexdigest()[:32]}"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from tasks.providers.json_shapes import parse
-from tasks.wire import JSONObject, Message, ToolCall
+from pricing.content import ProviderStatePart, TextPart
+from tasks.targets import Target
+from tasks.wire import Message
 
 Side: TypeAlias = Literal["user", "assistant"]
 NO_OUTPUT = "(no output)"
@@ -19,17 +20,25 @@ def turns(messages: Sequence[Message]) -> Iterator[tuple[Side, list[Message]]]:
 
     Within a turn tool results come first: they must directly follow the calls they answer.
     """
-    spoken = (message for message in messages if message.role == "tool" or message.tool_calls or message.text.strip())
-    for side, joined in groupby(spoken, _side):
+    for side, joined in groupby(filter(_speaks, messages), _side):
         yield side, sorted(joined, key=lambda message: message.role != "tool")
 
 
-def arguments(call: ToolCall) -> JSONObject:
-    """A call's arguments as an object; what the model garbled is shown to it as it was."""
-    parsed = parse(call.arguments.encode("utf-8", "replace"))
-    if isinstance(parsed, dict):
-        return parsed
-    return {"invalid_arguments": call.arguments} if call.arguments.strip() else {}
+def state_family(target: Target) -> str:
+    """Whose reasoning state a target can read: that of its model family, in its provider's own shape."""
+    return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.family}"
+
+
+def own_state(part: ProviderStatePart, target: Target) -> Any | None:
+    """The state as it was received, where the target is of the family that made it; None anywhere else."""
+    return part.payload if part.family == state_family(target) else None
+
+
+def _speaks(message: Message) -> bool:
+    return any(
+        part.text.strip() if isinstance(part, TextPart) else not isinstance(part, ProviderStatePart)
+        for part in message.parts
+    )
 
 
 def _side(message: Message) -> Side:

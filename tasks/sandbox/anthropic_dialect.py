@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import orjson
 
+from pricing.content import ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 from tasks.sandbox.question import (
     BadRequest,
@@ -30,7 +31,7 @@ from tasks.sandbox.question import (
     text_of,
 )
 from tasks.sandbox.tokens import chunks
-from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
+from tasks.wire import JSONObject, Message, Schema, StopReason, Tool
 
 _STOP: Final[Mapping[StopReason, str]] = {
     "end": "end_turn",
@@ -267,13 +268,13 @@ def _assistant(blocks: Sequence[JSONObject], where: str) -> list[Message]:
             if not isinstance(block.get("input"), dict):
                 raise BadRequest(f"{where}.content: tool_use.input: Input should be an object")
             calls.append(
-                ToolCall(
+                ToolCallPart(
                     require_text(block.get("id"), name=f"{where}.content: tool_use.id"),
                     require_text(block.get("name"), name=f"{where}.content: tool_use.name"),
-                    orjson.dumps(block["input"]).decode(),
+                    block["input"],
                 )
             )
-    return [Message("assistant", text_of(list(blocks), param=where), tool_calls=tuple(calls))]
+    return [Message.of("assistant", text_of(list(blocks), param=where), *calls)]
 
 
 def _user(blocks: Sequence[JSONObject], where: str) -> list[Message]:
@@ -281,17 +282,19 @@ def _user(blocks: Sequence[JSONObject], where: str) -> list[Message]:
     if kinds != sorted(kinds, reverse=True):
         raise BadRequest(f"{where}: `tool_result` blocks must come first in the content of a message")
     messages = [
-        Message(
+        Message.of(
             "tool",
-            text_of(block.get("content"), param=where),
-            tool_call_id=require_text(block.get("tool_use_id"), name=f"{where}.content: tool_result.tool_use_id"),
-            is_error=block.get("is_error") is True,
+            ToolResultPart(
+                require_text(block.get("tool_use_id"), name=f"{where}.content: tool_result.tool_use_id"),
+                text_of(block.get("content"), param=where),
+                is_error=block.get("is_error") is True,
+            ),
         )
         for block in blocks
         if block.get("type") == "tool_result"
     ]
     rest = [block for block in blocks if block.get("type") != "tool_result"]
-    return [*messages, Message("user", text_of(rest, param=where))] if rest else messages
+    return [*messages, Message.of("user", text_of(rest, param=where))] if rest else messages
 
 
 def _segments(body: JSONObject, schema: Schema | None, messages: Sequence[JSONObject]) -> list[Segment]:
@@ -318,7 +321,7 @@ def _segment(block: JSONObject) -> Segment:
         return Segment(block["text"], _lifetime(block))
     if block.get("type") == "tool_result":
         return Segment(text_of(block.get("content"), param="messages"), _lifetime(block))
-    bare = {key: value for key, value in block.items() if key != "cache_control"}
+    bare = {key: value for key, value in block.items() if key not in {"cache_control", "source"}}
     return Segment(orjson.dumps(bare).decode(), _lifetime(block))
 
 

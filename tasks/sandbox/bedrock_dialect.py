@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import orjson
 
+from pricing.content import ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 from tasks.sandbox.eventstream import broken_event, event
 from tasks.sandbox.question import (
@@ -31,7 +32,7 @@ from tasks.sandbox.question import (
     text_of,
 )
 from tasks.sandbox.tokens import chunks
-from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
+from tasks.wire import JSONObject, Message, Schema, StopReason, Tool
 
 _STOP: Final[Mapping[StopReason, str]] = {
     "end": "end_turn",
@@ -248,29 +249,31 @@ def _assistant(blocks: Sequence[JSONObject]) -> list[Message]:
     if not all(isinstance(use.get("input"), dict) for use in uses):
         raise BadRequest("toolUse.input: expected an object")
     calls = tuple(
-        ToolCall(
+        ToolCallPart(
             require_text(use.get("toolUseId"), name="toolUse.toolUseId"),
             require_text(use.get("name"), name="toolUse.name"),
-            orjson.dumps(use["input"]).decode(),
+            use["input"],
         )
         for use in uses
     )
-    return [Message("assistant", text_of(list(blocks), param="messages"), tool_calls=calls)]
+    return [Message.of("assistant", text_of(list(blocks), param="messages"), *calls)]
 
 
 def _user(blocks: Sequence[JSONObject]) -> list[Message]:
     results = [block["toolResult"] for block in blocks if isinstance(block.get("toolResult"), dict)]
     messages = [
-        Message(
+        Message.of(
             "tool",
-            _result_text(result.get("content")),
-            tool_call_id=require_text(result.get("toolUseId"), name="toolResult.toolUseId"),
-            is_error=result.get("status") == "error",
+            ToolResultPart(
+                require_text(result.get("toolUseId"), name="toolResult.toolUseId"),
+                _result_text(result.get("content")),
+                is_error=result.get("status") == "error",
+            ),
         )
         for result in results
     ]
     text = text_of(list(blocks), param="messages")
-    return [*messages, Message("user", text)] if text or not messages else messages
+    return [*messages, Message.of("user", text)] if text or not messages else messages
 
 
 def _result_text(content: Any) -> str:
@@ -293,7 +296,7 @@ def _segments(
             segments[-1] = Segment(segments[-1].text, _lifetime(block["cachePoint"]))
         elif isinstance(block.get("text"), str):
             segments.append(Segment(block["text"]))
-        else:
+        elif "image" not in block and "document" not in block:
             segments.append(Segment(orjson.dumps(block).decode()))
     return segments
 

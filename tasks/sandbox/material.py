@@ -48,7 +48,7 @@ def gather(messages: Sequence[Message]) -> Material:
     said = messages[last].text if last >= 0 else ""
     inside, outside, quoted = _delimited(said)
     results = [readable(text) for text in quoted]
-    results += [readable(message.text) for message in messages[last + 1 :] if message.role == "tool"]
+    results += [readable(result.text) for message in messages[last + 1 :] for result in message.results]
     return Material(inside or _without_order(said), outside if inside else "", results, said)
 
 

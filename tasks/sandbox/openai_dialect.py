@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import orjson
 
+from pricing.content import ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 from tasks.sandbox.openai_errors import groq_refusal, openai_refusal
 from tasks.sandbox.question import (
@@ -17,6 +18,7 @@ from tasks.sandbox.question import (
     Complaint,
     Exchange,
     Facts,
+    GeneratedCall,
     Part,
     Provider,
     Question,
@@ -29,7 +31,7 @@ from tasks.sandbox.question import (
     text_of,
 )
 from tasks.sandbox.tokens import chunks
-from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
+from tasks.wire import JSONObject, Message, Schema, StopReason, Tool
 
 _FINISH: Final[Mapping[StopReason, str]] = {
     "end": "stop",
@@ -195,7 +197,7 @@ def _event(body: JSONObject) -> bytes:
     return b"data: " + orjson.dumps(body) + b"\n\n"
 
 
-def _call(call: ToolCall) -> JSONObject:
+def _call(call: GeneratedCall) -> JSONObject:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
@@ -215,11 +217,11 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
         if role in ("system", "developer"):
             continue
         if role == "user":
-            messages.append(Message("user", text))
+            messages.append(Message.of("user", text))
         elif role == "assistant":
             calls = _calls(item.get("tool_calls"), param)
             asked.update(call.id for call in calls)
-            messages.append(Message("assistant", text, tool_calls=calls))
+            messages.append(Message.of("assistant", text, *calls))
         elif role == "tool":
             answered = require_text(item.get("tool_call_id"), name=f"{param}.tool_call_id")
             if answered not in asked:
@@ -228,7 +230,7 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
                     "'tool_calls'.",
                     param=f"{param}.role",
                 )
-            messages.append(Message("tool", text, tool_call_id=answered))
+            messages.append(Message.of("tool", ToolResultPart(answered, text)))
         else:
             raise BadRequest(
                 f"Invalid value: {role!r} is not a supported role.", param=f"{param}.role", code="invalid_value"
@@ -236,14 +238,15 @@ def _messages(wire: Sequence[JSONObject]) -> list[Message]:
     return messages
 
 
-def _calls(wire: Any, param: str) -> tuple[ToolCall, ...]:
+def _calls(wire: Any, param: str) -> tuple[ToolCallPart, ...]:
     calls = []
     for call in require_objects(wire or [], name=f"{param}.tool_calls"):
         function = call.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
             raise BadRequest(f"Missing required parameter: '{param}.tool_calls'.", param=f"{param}.tool_calls")
         name = require_text(function.get("name"), name=f"{param}.tool_calls.function.name")
-        calls.append(ToolCall(require_text(call.get("id"), name=f"{param}.tool_calls.id"), name, function["arguments"]))
+        call_id = require_text(call.get("id"), name=f"{param}.tool_calls.id")
+        calls.append(ToolCallPart.parse(call_id, name, function["arguments"]))
     return tuple(calls)
 
 

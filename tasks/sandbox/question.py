@@ -10,7 +10,7 @@ import orjson
 
 from pricing.usage import Usage
 from tasks.sandbox.schema import Unfillable, check_schema
-from tasks.wire import JSONObject, Message, Schema, StopReason, Tool, ToolCall
+from tasks.wire import JSONObject, Message, Schema, StopReason, Tool
 
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock"]
 Lifetime: TypeAlias = Literal["5m", "1h"]
@@ -56,12 +56,21 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratedCall:
+    """A tool call that the sandbox generated; ``arguments`` is JSON text, which a fault may have broken."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the sandbox generated; ``tokens`` is all of its output."""
 
     text: str
     tokens: int
-    calls: Sequence[ToolCall] = ()
+    calls: Sequence[GeneratedCall] = ()
     stop: StopReason = "end"
 
 
@@ -201,11 +210,13 @@ def require_pairs(messages: Sequence[Message]) -> None:
     """Every tool call is answered right after it, and every tool result answers one; else :class:`BadRequest`."""
     open_ids: set[str] = set()
     for message in messages:
+        for result in message.results:
+            if result.call_id not in open_ids:
+                raise BadRequest(f"unexpected tool result: no tool use with id {result.call_id} came before it")
+            open_ids.remove(result.call_id)
         if message.role == "tool":
-            if message.tool_call_id not in open_ids:
-                raise BadRequest(f"unexpected tool result: no tool use with id {message.tool_call_id} came before it")
-            open_ids.remove(message.tool_call_id)
-        elif open_ids:
+            continue
+        if open_ids:
             raise BadRequest(f"tool uses without results immediately after them: {', '.join(sorted(open_ids))}")
         open_ids.update(call.id for call in message.tool_calls)
     if open_ids:

@@ -10,9 +10,9 @@ from tasks.sandbox.evidence import find_text, is_fact
 from tasks.sandbox.filling import Effort, Filler
 from tasks.sandbox.language import name_words, stem, stems
 from tasks.sandbox.material import Material
-from tasks.sandbox.question import Question
+from tasks.sandbox.question import GeneratedCall, Question
 from tasks.sandbox.schema import Unfillable, resolve
-from tasks.wire import Tool, ToolCall
+from tasks.wire import Tool
 
 _NAME, _PARAMETER, _DESCRIPTION = 3, 2, 1
 _ENOUGH: Final = 3
@@ -22,7 +22,7 @@ _LOOKUPS: Final = frozenset(
 _BRIEF: Final = Effort(sentences=2, items=3, characters=200)
 
 
-def next_call(question: Question, material: Material, seed: str) -> ToolCall | None:
+def next_call(question: Question, material: Material, seed: str) -> GeneratedCall | None:
     """The call the conversation wants next, or ``None`` when it is time to answer.
 
     Tools compete by the words that their names, parameters and descriptions share with the user's message (and their
@@ -45,7 +45,7 @@ def next_call(question: Question, material: Material, seed: str) -> ToolCall | N
             arguments = orjson.dumps(filler.fill()).decode()
         except Unfillable:
             continue
-        return ToolCall(f"call_{seed.removeprefix('req_')}", tool.name, arguments)
+        return GeneratedCall(f"call_{seed.removeprefix('req_')}", tool.name, arguments)
     return None
 
 

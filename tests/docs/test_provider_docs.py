@@ -123,8 +123,8 @@ def test_the_cached_prompt_renders_in_two_parts(tmp_path: Path):
     [template] = blocks("jinja")
     (tmp_path / "triage.j2").write_text(template, "utf-8")
     prompt = Prompts([tmp_path]).render("triage.j2", {"ticket": "It is slow."})
-    assert prompt.system.startswith("You triage tickets.")
-    assert prompt.user == "It is slow."
+    assert prompt.system.text.startswith("You triage tickets.")
+    assert prompt.user_text == "It is slow."
 
 
 @pytest.fixture

@@ -122,8 +122,8 @@ def test_template_syntax_in_a_value_is_text(tmp_path_factory: pytest.TempPathFac
         "{% block system %}Be brief.{% endblock %}{% block user %}<{{ a }}|{{ b }}>{% endblock %}"
     )
     prompt = Prompts([folder]).render("p.j2", {"a": first, "b": second})
-    assert prompt.user == f"<{first}|{second}>"
-    assert prompt.system == "Be brief."
+    assert prompt.user_text == f"<{first}|{second}>"
+    assert prompt.system.text == "Be brief."
 
 
 class Leaky:

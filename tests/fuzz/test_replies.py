@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.content import InvalidArguments
 from pricing.usage import NOT_A_COUNT
 from tasks.providers import ReplyError, adapter_for, classify
 from tasks.providers.kinds import FailureKind
@@ -93,7 +94,9 @@ def sound(reply: ModelReply) -> None:
             count,
         )
     for call in reply.tool_calls:
-        assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
+        assert isinstance(call.id, str)
+        assert isinstance(call.name, str)
+        assert isinstance(call.arguments, dict | InvalidArguments)
     assert reply.model is None or isinstance(reply.model, str)
     assert reply.response_id is None or isinstance(reply.response_id, str)
 

@@ -15,6 +15,7 @@ FACTS: dict[Reason, dict[str, str | int | float]] = {
     Reason.RATE: {"limit": 10, "window": "minute", "subject": "user", "retry_after": 12},
     Reason.BUDGET: {"told": "Daily-chat is short by $0.02.", "do": "Wait until tomorrow."},
     Reason.CONTEXT_LIMIT: {"tokens": 250_000, "reserved": 1_000, "window": 200_000},
+    Reason.UNREADABLE: {"kinds": "image"},
     Reason.GUARD_ERROR: {"automation": "Tax helper", "error": "ValueError"},
 }
 

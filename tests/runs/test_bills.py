@@ -19,14 +19,16 @@ from pydantic import BaseModel
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.clock import now_us, to_us
+from pricing.content import TextPart
 from pricing.errors import FareboxError
-from pricing.facts import Run
-from tasks.journey import Question
+from pricing.facts import NEWEST, Run
+from tasks.prompts import Prompt
 from tasks.routing import Candidate
 from tasks.structured import answer_type
 from tasks.targets import Credential, Target
+from tasks.turn.request import TurnContext, TurnRequest
 from tasks.usage_check import PROVIDER_TOKENS
-from tasks.wire import Message, ModelRequest
+from tasks.wire import Message
 from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import make_project
@@ -109,18 +111,18 @@ def ask(till: Till, bill: dict[str, Any], tape: str) -> None:
     began = threading.Event()
 
     answer = answer_type(Note) if bill.get("structured") else answer_type(str)
-    question: Question[Any] = Question(
-        run=till.run,
+    prompt = Prompt("hi.j2", tape, TextPart(""), (TextPart("Hi" + " " * _room(attempts)),))
+    asked: TurnRequest[Any] = TurnRequest(
+        prompt,
+        [Message("user", prompt.user)],
+        answer,
         operation=tape,
-        route=route,
-        request=ModelRequest([Message("user", "Hi" + " " * _room(attempts))], max_tokens=500, schema=answer.schema),
-        answer=answer,
-        prompt="hi.j2",
-        prompt_version=tape,
+        tier="light",
+        max_tokens=500,
         emit=(lambda _: began.set()) if STREAMED.intersection(kinds) else None,
         stored_for=timedelta(days=1) if bill.get("stored") else None,
     )
-    turn = till.runtime.engine.loop.submit(till.runtime.engine._turns.ask(question))
+    turn = till.runtime.engine.loop.submit(till.runtime.engine._turns.ask(asked, TurnContext(till.run, NEWEST, route)))
     if "endless" in kinds:
         assert began.wait(10)
         turn.cancel()

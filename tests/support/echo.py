@@ -31,6 +31,8 @@ class Echo:
         self.fill: Callable[[dict[str, Any], str], object] = lambda schema, said: dict.fromkeys(
             schema["properties"], said
         )
+        self.spell: Callable[[object], str] = json.dumps
+        """How a structured answer and the arguments of a call are written down."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -85,11 +87,11 @@ class Echo:
         if body.get("tools") and body["messages"][-1]["role"] != "tool":
             function = body["tools"][0]["function"]
             [token, *_] = TOKEN.findall(asked)
-            arguments = json.dumps(dict.fromkeys(function["parameters"]["properties"], token))
+            arguments = self.spell(dict.fromkeys(function["parameters"]["properties"], token))
             call = {"id": "c1", "type": "function", "function": {"name": function["name"], "arguments": arguments}}
             return {"role": "assistant", "content": None, "tool_calls": [call]}
         said = self.say(asked)
         if body.get("response_format"):
             schema = body["response_format"]["json_schema"]["schema"]
-            said = json.dumps(self.fill(schema, said))
+            said = self.spell(self.fill(schema, said))
         return {"role": "assistant", "content": said}

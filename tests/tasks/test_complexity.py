@@ -26,7 +26,7 @@ class Branch(BaseModel):
 
 
 def asking(text: str, **more: Any) -> ModelRequest:
-    return ModelRequest([Message("user", text)], 100, **more)
+    return ModelRequest([Message.of("user", text)], 100, **more)
 
 
 @given(FEATURES, st.sampled_from(NAMES), st.integers(1, 10_000))
@@ -93,7 +93,7 @@ def test_depth_of_the_answer(kind, depth):
 
 def test_tools_and_history_count():
     tools = [Tool(f"tool_{n}", "Looks things up.", {"type": "object"}) for n in range(5)]
-    request = ModelRequest([Message("user", "Go.")] * 7, 100, tools=tools)
+    request = ModelRequest([Message.of("user", "Go.")] * 7, 100, tools=tools)
     found = features_of(request)
     assert (found.tools, found.history) == (5, 7)
     assert any("tools to choose from: 5" in reason for reason in score(request).reasons)

@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
 from pricing.circuits import Circuits
+from pricing.content import TextPart
 from pricing.errors import FareboxError
-from pricing.facts import Completion, Intent, Run
+from pricing.facts import NEWEST, Completion, Intent, Run
 from pricing.ledger import Ledger
 from pricing.money import USD
 from pricing.rates import RateCard
@@ -27,17 +28,19 @@ from pricing.store import Store
 from pricing.usage import Usage
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
-from tasks.capturing import Called, Exchanged
-from tasks.journey import Limits, Question
+from tasks.capturing import StepCallRecord, TurnRecord
+from tasks.journey import Limits
 from tasks.loop import LoopThread
+from tasks.prompts import Prompt
 from tasks.routing import Router
 from tasks.sandbox import Latency, Sandbox, read_journal
 from tasks.structured import answer_type
 from tasks.targets import Credential, Target
 from tasks.telemetry import Telemetry
 from tasks.transport import Transport
+from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turns import Turns
-from tasks.wire import Message, ModelReply, ModelRequest
+from tasks.wire import Message, ModelReply
 
 SECRET = "The zebra's pass phrase is unicorn-4711."
 
@@ -50,10 +53,10 @@ class NothingKept:
     def keeps(self, automation: str, operation: str) -> bool:
         return False
 
-    def keep(self, turn: Exchanged) -> None:
+    def keep(self, turn: TurnRecord) -> None:
         raise AssertionError
 
-    def keep_call(self, call: Called) -> None:
+    def keep_call(self, call: StepCallRecord) -> None:
         raise AssertionError
 
 
@@ -101,9 +104,9 @@ class Bench:
 
     def ask(self, text: str = SECRET, *, returns: Any = str, max_tokens: int = 200) -> Any:
         answer = answer_type(returns)
-        request = ModelRequest([Message("user", text)], max_tokens, schema=answer.schema)
-        question = Question(self.run, "summarize", self.router.route("light"), request, answer, "say.j2", "abc123")
-        return self.loop.run(self.turns.ask(question))
+        prompt = Prompt("say.j2", "abc123", TextPart(""), (TextPart(text),))
+        asked = TurnRequest(prompt, [Message("user", prompt.user)], answer, "summarize", "light", max_tokens)
+        return self.loop.run(self.turns.ask(asked, TurnContext(self.run, NEWEST, self.router.route("light"))))
 
     def close(self) -> None:
         self.loop.run(self.transport.close())
@@ -289,7 +292,7 @@ def test_cache_writes_of_both_kinds_are_one_count_and_ports_follow_the_scheme():
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     usage = Usage(100, 20, cache_read_tokens=30, cache_write_tokens=5, cache_write_1h_tokens=7, reasoning_tokens=9)
     with Telemetry(tracers).attempt(INTENT, TARGET, 50) as span:
-        span.ended(Completion("ok", usage, 5, "usage", 1), ModelReply("x", "tool_calls", usage))
+        span.ended(Completion("ok", usage, 5, "usage", 1), ModelReply((TextPart("x"),), "tool_calls", usage))
     [seen] = exporter.get_finished_spans()
     values = told(seen)
     assert values["gen_ai.usage.cache_write.input_tokens"] == 12

@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from pricing.content import TextPart, ToolCallPart, ToolResultPart
 from tasks.targets import Credential, ProviderName, Target
-from tasks.wire import Message, ModelRequest, Schema, Tool, ToolCall
+from tasks.wire import Message, ModelRequest, Schema, Tool
 
 BASES: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -58,15 +59,16 @@ def target(provider: ProviderName, **changes: Any) -> Target:
 
 
 CONVERSATION = (
-    Message("user", "Weather in Bern and Basel?"),
-    Message(
+    Message.of("user", "Weather in Bern and Basel?"),
+    Message.of(
         "assistant",
-        tool_calls=(ToolCall("c1", "weather", '{"city":"Bern"}'), ToolCall("c2", "weather", "{broken")),
+        ToolCallPart.parse("c1", "weather", '{"city":"Bern"}'),
+        ToolCallPart.parse("c2", "weather", "{broken"),
     ),
-    Message("tool", "sunny", tool_call_id="c1"),
-    Message("tool", "", tool_call_id="c2", is_error=True),
-    Message("user", "Go on."),
-    Message("assistant", "  "),
+    Message.of("tool", ToolResultPart("c1", "sunny")),
+    Message.of("tool", ToolResultPart("c2", "", is_error=True)),
+    Message.of("user", "Go on."),
+    Message.of("assistant", "  "),
 )
 
 
@@ -74,7 +76,7 @@ def request(**changes: Any) -> ModelRequest:
     settings: dict[str, Any] = {
         "messages": CONVERSATION,
         "max_tokens": 500,
-        "system": "Be brief.",
+        "system": TextPart("Be brief."),
         "tools": (WEATHER,),
         "schema": schema(Answer),
         "temperature": 0.2,

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.content import TextPart, ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 from tasks.providers import Adapter, ReplyError, adapter_for
 from tasks.providers.kinds import failure
 from tasks.targets import ProviderName
-from tasks.wire import Message, ModelReply, ToolCall
+from tasks.wire import Message, ModelReply
 from tests.tasks.providers.exchanges import request, target
 
 PROVIDERS: tuple[ProviderName, ...] = get_args(ProviderName)
@@ -66,11 +67,13 @@ def test_any_bytes_are_a_stream_or_a_failure(provider, events):
 @given(text=st.text(), arguments=st.text())
 def test_any_words_can_be_sent(provider, text, arguments):
     messages = (
-        Message("user", text),
-        Message("assistant", text, tool_calls=(ToolCall("c", "n", arguments),)),
-        Message("tool", text, tool_call_id="c"),
+        Message.of("user", text),
+        Message.of("assistant", text, ToolCallPart.parse("c", "n", arguments)),
+        Message.of("tool", ToolResultPart("c", text)),
     )
-    sent = adapter_for(provider).encode(target(provider), request(messages=messages, system=text), stream=True)
+    sent = adapter_for(provider).encode(
+        target(provider), request(messages=messages, system=TextPart(text)), stream=True
+    )
     assert isinstance(json.loads(sent.body), dict)
 
 

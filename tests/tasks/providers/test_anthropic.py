@@ -6,6 +6,7 @@ from anthropic.types import Message as SdkMessage
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
 
+from pricing.content import TextPart, ToolResultPart
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
 from tasks.providers.anthropic import usage as anthropic_usage
@@ -46,7 +47,7 @@ def test_the_sdk_accepts_our_bodies(stream):
     strict = with_config(ConfigDict(extra="forbid"))(params)
     for asked in (
         request(),
-        request(tools=(), system=""),
+        request(tools=(), system=TextPart("")),
         request(schema=None, cache=False),
         request(schema=schema(Free)),
     ):
@@ -79,7 +80,7 @@ def test_results_follow_their_calls_and_nothing_is_blank():
 
 
 def test_results_come_before_words_said_earlier():
-    messages = (Message("user", "a"), Message("tool", "r", tool_call_id="c1"))
+    messages = (Message.of("user", "a"), Message.of("tool", ToolResultPart("c1", "r")))
     assert [block["type"] for block in body_of(request(messages=messages))["messages"][0]["content"]] == [
         "tool_result",
         "text",
@@ -130,9 +131,9 @@ def test_temperature():
             "tool_use",
             "tool_calls",
             "a",
-            ['{"k":1}'],
+            [{"k": 1}],
         ),
-        ([{"type": "tool_use", "id": "t", "name": "n", "input": {}}], "tool_use", "tool_calls", "", ["{}"]),
+        ([{"type": "tool_use", "id": "t", "name": "n", "input": {}}], "tool_use", "tool_calls", "", [{}]),
         ([{"type": "tool_use", "id": "t", "name": "n", "input": {}}], "max_tokens", "length", "", []),
     ],
 )
@@ -208,8 +209,8 @@ def test_a_stream_may_be_split_anywhere():
         reply = reader.finish()
         assert said == reply.text == "Grüezi 👋"
         assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [
-            ("t", "n", '{"k":1}'),
-            ("u", "m", "{}"),
+            ("t", "n", {"k": 1}),
+            ("u", "m", {}),
         ]
         assert (reply.usage, reply.stop, reply.model, reply.request_id) == (COUNTED, "tool_calls", "claude-x", "req_9")
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pricing.content import ToolCallPart, ToolResultPart
 from tasks.sandbox.anthropic_dialect import AnthropicDialect
 from tasks.sandbox.bedrock_dialect import BedrockDialect
 from tasks.sandbox.brain import answer_question
@@ -20,7 +21,7 @@ from tasks.sandbox.digest import Digest
 from tasks.sandbox.openai_dialect import OpenAIDialect
 from tasks.sandbox.question import Answer, BadRequest, Dialect, Question, Segment
 from tasks.sandbox.tokens import chunks, count_tokens, first_tokens
-from tasks.wire import Message, Schema, Tool, ToolCall
+from tasks.wire import Message, Schema, Tool
 
 ARTICLE = """# Outage on Monday
 
@@ -49,7 +50,7 @@ def ask(
 ) -> Answer:
     question = Question(
         "m",
-        messages or [Message("user", text)],
+        messages or [Message.of("user", text)],
         [Segment(text)],
         tools=tools,
         schema=Schema("x", schema) if schema else None,
@@ -122,7 +123,7 @@ RESULTS = {
 
 
 def test_an_agent_looks_up_before_it_acts_and_then_ends() -> None:
-    messages = [Message("user", "Look up ticket T-1042, check the customer and send a reply about the refund.")]
+    messages = [Message.of("user", "Look up ticket T-1042, check the customer and send a reply about the refund.")]
     called = []
     for _ in range(9):
         answer = ask(messages=messages, tools=TOOLS)
@@ -131,8 +132,8 @@ def test_an_agent_looks_up_before_it_acts_and_then_ends() -> None:
         [call] = answer.calls
         called.append((call.name, json.loads(call.arguments).get("customer_id")))
         messages += [
-            Message("assistant", tool_calls=(call,)),
-            Message("tool", RESULTS[call.name], tool_call_id=call.id),
+            Message.of("assistant", ToolCallPart.parse(call.id, call.name, call.arguments)),
+            Message.of("tool", ToolResultPart(call.id, RESULTS[call.name])),
         ]
     assert called == [("get_ticket", None), ("get_customer", "C-77"), ("send_reply", None)]
     assert answer.stop == "end"
@@ -140,13 +141,13 @@ def test_an_agent_looks_up_before_it_acts_and_then_ends() -> None:
 
 
 def test_choices_are_made_by_the_ticket_and_not_by_what_was_looked_up() -> None:
-    call = ToolCall("c", "look_up_account", '{"customer":"Ann Lee"}')
+    call = ToolCallPart("c", "look_up_account", {"customer": "Ann Lee"})
     messages = [
-        Message(
+        Message.of(
             "user", "Look up the account of customer Ann Lee.\n<ticket>The API answers with 503 for everybody.</ticket>"
         ),
-        Message("assistant", tool_calls=(call,)),
-        Message("tool", '{"plan": "team", "last_invoice": "paid", "account_id": "A-7"}', tool_call_id="c"),
+        Message.of("assistant", call),
+        Message.of("tool", ToolResultPart("c", {"plan": "team", "last_invoice": "paid", "account_id": "A-7"})),
     ]
     tool = _tool("look_up_account", "The account of a customer", customer="string")
     assert json.loads(ask(messages=messages[:1], tools=[tool]).calls[0].arguments) == {"customer": "Ann Lee"}
@@ -166,11 +167,11 @@ def test_tools_are_called_only_when_wanted() -> None:
 
 
 def test_a_forced_tool_is_not_called_twice() -> None:
-    call = ToolCall("c", "get_weather", "{}")
+    call = ToolCallPart("c", "get_weather")
     messages = [
-        Message("user", "Hi"),
-        Message("assistant", tool_calls=(call,)),
-        Message("tool", "rain", tool_call_id="c"),
+        Message.of("user", "Hi"),
+        Message.of("assistant", call),
+        Message.of("tool", ToolResultPart("c", "rain")),
     ]
     assert not ask(messages=messages, tools=TOOLS, tool_choice="tool", forced_tool="get_weather").calls
 

@@ -1,0 +1,150 @@
+"""How many tokens an image or a document will be, before any provider has counted it.
+
+By the formulas that providers publish, per family of models; where a family has none, or the size of an image is not
+known (a URL), by the largest of them. The count of pages of a PDF is read from its text, or guessed from its bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+from pricing.content import DocumentPart, ImagePart
+
+_CLAUDE_FINE = re.compile(r"claude-(?:opus-4-[789]|[a-z]+-[5-9])")
+_TILES = (
+    (re.compile(r"gpt-4o-mini"), 2833, 5667),
+    (re.compile(r"gpt-(?:4o|4\.1(?!-mini|-nano))"), 85, 170),
+    (re.compile(r"gpt-5(?:\.1)?(?!\.)"), 70, 140),
+    (re.compile(r"(?:^|/)o[13]"), 75, 150),
+)
+"""OpenAI's models that cut an image into tiles: tokens of the image, and of each tile of 512 pixels."""
+_MOST_PATCHES, _PATCH_FACTOR = 10_000, 1.62
+_CLAUDE_CAPS = {True: (2576, 4_784), False: (1568, 1_568)}
+_GEMINI_MOST = 2_240
+_PAGE_TEXT, _PAGE_TEXT_MOST = 2_000, 3_000
+_PAGE_SIZE = (1_240, 1_754)
+"""Pixels of a page as it is shown to a model: A4 at 150 dots per inch."""
+_BYTES_PER_PAGE = 20_000
+"""Of a PDF whose page objects are compressed: fewer than pages of text alone usually have."""
+_UNKNOWN_PAGES = 100
+"""Of a document behind a URL: what models with small windows take at most."""
+_PAGES = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
+_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSize:
+    """What decides how many tokens a part is: the size of an image, ``None`` when unknown, or the pages of a PDF."""
+
+    size: Size | None = None
+    pages: int = 0
+
+    @classmethod
+    def of(cls, part: ImagePart | DocumentPart) -> MediaSize:
+        """The size of a part."""
+        if isinstance(part, ImagePart):
+            return cls(image_size(part.data))
+        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else page_count(part.data))
+
+    def expected(self, model: str) -> int:
+        """Tokens it is expected to count."""
+        image = _image_tokens(model, self.size)
+        return self.pages * (image + _PAGE_TEXT) if self.pages else image
+
+    def most(self, model: str) -> int:
+        """Tokens it counts at most."""
+        image = _image_tokens(model, self.size)
+        return self.pages * (image + _PAGE_TEXT_MOST) if self.pages else image
+
+
+def page_count(data: bytes) -> int:
+    """Pages of a PDF: those that it names, at least one for each 20 KB."""
+    return max(len(_PAGES.findall(data)), ceil(len(data) / _BYTES_PER_PAGE), 1)
+
+
+def image_size(data: bytes) -> Size | None:
+    """Width and height of a PNG, GIF, WebP or JPEG; None when its header does not say."""
+    if data.startswith(b"\x89PNG") and len(data) >= 24:  # noqa: PLR2004
+        return _sized(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+    if data.startswith(b"GIF8") and len(data) >= 10:  # noqa: PLR2004
+        return _sized(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"))
+    if data.startswith(b"RIFF") and len(data) >= 30:  # noqa: PLR2004
+        return _webp_size(data)
+    return _jpeg_size(data) if data.startswith(b"\xff\xd8") else None
+
+
+def _sized(width: int, height: int) -> Size | None:
+    return Size(width, height) if width and height else None
+
+
+def _webp_size(data: bytes) -> Size | None:
+    match data[12:16]:
+        case b"VP8X":
+            return Size(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
+        case b"VP8L":
+            bits = int.from_bytes(data[21:25], "little")
+            return Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+        case b"VP8 ":
+            width, height = int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
+            return _sized(width & 0x3FFF, height & 0x3FFF)
+    return None
+
+
+def _jpeg_size(data: bytes) -> Size | None:
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004
+        if data[at + 1] in _JPEG_FRAMES:
+            return _sized(int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7]))
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
+
+
+def _image_tokens(model: str, size: Size | None) -> int:
+    """Tokens of one image; for a model without a published formula the most that any of the usual formulas gives."""
+    lowered = model.lower()
+    if "claude" in lowered:
+        return _claude(size, fine=bool(_CLAUDE_FINE.search(lowered)))
+    for pattern, base, tile in _TILES:
+        if pattern.search(lowered):
+            return _tiles(size, base, tile)
+    if "gemini" in lowered:
+        return _GEMINI_MOST
+    return max(_claude(size, fine=True), _patches(size))
+
+
+def _claude(size: Size | None, *, fine: bool) -> int:
+    edge, most = _CLAUDE_CAPS[fine]
+    if size is None:
+        return most
+    width, height = _fitted(size, edge)
+    return min(most, ceil(width / 28) * ceil(height / 28))
+
+
+def _tiles(size: Size | None, base: int, tile: int) -> int:
+    if size is None:
+        return base + tile * 8
+    width, height = _fitted(size, 2048)
+    scale = min(1.0, 768 / min(width, height))
+    return base + tile * ceil(width * scale / 512) * ceil(height * scale / 512)
+
+
+def _patches(size: Size | None) -> int:
+    if size is None:
+        return ceil(_MOST_PATCHES * _PATCH_FACTOR)
+    patches = ceil(size.width / 32) * ceil(size.height / 32)
+    return ceil(min(patches, _MOST_PATCHES) * _PATCH_FACTOR)
+
+
+def _fitted(size: Size, edge: int) -> tuple[float, float]:
+    scale = min(1.0, edge / max(size))
+    return size.width * scale, size.height * scale

@@ -1,0 +1,100 @@
+"""Which images and documents a target can take, and how its dialect writes them.
+
+What is not here is left out of the route with its reason: a target never gets a part that it would refuse.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pricing.content import DocumentPart, ImagePart, media_kind
+from tasks.targets import ProviderName, Target
+from tasks.wire import JSONObject, ModelRequest, media_of
+
+_TAKES: Final[Mapping[ProviderName, frozenset[str]]] = {
+    "openai": frozenset({"image data", "image URL", "document data"}),
+    "openai_compatible": frozenset({"image data", "image URL"}),
+    "groq": frozenset({"image data", "image URL"}),
+    "anthropic": frozenset({"image data", "image URL", "document data", "document URL"}),
+    "bedrock": frozenset({"image data", "document data"}),
+}
+_LARGEST: Final[Mapping[tuple[ProviderName, str], int]] = {
+    ("anthropic", "image"): 7_500_000,  # 10 MB as base64
+    ("bedrock", "image"): 3_750_000,
+    ("bedrock", "document"): 4_500_000,
+    ("groq", "image"): 3_000_000,  # 4 MB as base64
+}
+"""Bytes of one part, where the provider states a limit."""
+
+
+class MediaRefused(ValueError):
+    """A target cannot take a part of the request; the message says which and why."""
+
+
+def refusal(target: Target, request: ModelRequest) -> str | None:
+    """Why a target cannot take a request's images and documents; None when it can."""
+    parts = (part for message in request.messages for part in media_of(message.parts))
+    return next((why for part in parts if (why := _refused(target, part))), None)
+
+
+def require(target: Target, request: ModelRequest) -> None:
+    """Check that a target can take a request.
+
+    Raises:
+        MediaRefused: it cannot.
+    """
+    if (why := refusal(target, request)) is not None:
+        raise MediaRefused(why)
+
+
+def data_url(part: ImagePart | DocumentPart) -> str:
+    """Its bytes as a data URL, or its URL."""
+    return part.url or f"data:{part.media_type};base64,{b64(part)}"
+
+
+def b64(part: ImagePart | DocumentPart) -> str:
+    """Its bytes in base64."""
+    return b64encode(part.data).decode()
+
+
+def numbered(parts: Iterable[object]) -> dict[int, int]:
+    """A number for each document among some parts, by identity: their names have to differ."""
+    documents = [part for part in parts if isinstance(part, DocumentPart)]
+    return {id(part): number for number, part in enumerate(documents, 1)}
+
+
+def openai_block(part: ImagePart | DocumentPart) -> JSONObject:
+    """As Chat Completions writes it; ``high`` bounds what an image costs, which ``auto`` does not."""
+    if isinstance(part, ImagePart):
+        return {"type": "image_url", "image_url": {"url": data_url(part), "detail": "high"}}
+    return {"type": "file", "file": {"filename": "document.pdf", "file_data": data_url(part)}}
+
+
+def anthropic_block(part: ImagePart | DocumentPart) -> JSONObject:
+    """As Messages writes it."""
+    if part.url:
+        source = {"type": "url", "url": part.url}
+    else:
+        source = {"type": "base64", "media_type": part.media_type, "data": b64(part)}
+    return {"type": media_kind(part), "source": source}
+
+
+def bedrock_block(part: ImagePart | DocumentPart, number: int) -> JSONObject:
+    """As Converse writes it; ``number`` makes a document's name its own."""
+    source = {"bytes": b64(part)}
+    if isinstance(part, ImagePart):
+        return {"image": {"format": part.media_type.removeprefix("image/"), "source": source}}
+    return {"document": {"format": "pdf", "name": f"document {number}", "source": source}}
+
+
+def _refused(target: Target, part: ImagePart | DocumentPart) -> str | None:
+    kind = media_kind(part)
+    given = f"{kind} {'URL' if part.url else 'data'}"
+    if given not in _TAKES[target.provider]:
+        return f"takes no {given}"
+    most = _LARGEST.get((target.provider, kind))
+    if most is not None and len(part.data) > most:
+        return f"takes at most {most:,} bytes of {kind} data"
+    return None

@@ -1,0 +1,236 @@
+"""Values that a template writes in a spelling of their own: ``{{ record }}``, ``| tojson``, ``| urlencode``.
+
+What such a value becomes is decided after the guards have seen the value itself, string by string. So it is rendered
+as a mark, and the prompt keeps the value and the way it is spelled in the mark's place; filters that follow become a
+part of that way. A string that goes into a template as it is needs none of this.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pricing.content import DocumentPart, ImagePart, Spelled, TextPart
+from pricing.values import UnreadableValue, is_nested
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from jinja2.compiler import CodeGenerator
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+_SPELLING = frozenset({"tojson", "urlencode", "escape", "e", "forceescape", "xmlattr", "pprint"})
+"""Filters that write a string otherwise than it is."""
+_CHOOSING = frozenset({"first", "last", "random", "min", "max", "default", "d", "attr", "safe"})
+"""Filters that give back a part of what they get, as it is."""
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+"""Code points that no text has: Unicode reserves them for use within a program."""
+
+Piece: TypeAlias = str | Spelled | ImagePart | DocumentPart
+
+
+class BrokenMark(ValueError):
+    """A template cut through a value that is written in a spelling of its own."""
+
+
+class _Marks:
+    """The values of one rendering, by number. The nonce is of digits: no filter that changes case harms it."""
+
+    def __init__(self) -> None:
+        self._nonce = str(secrets.randbelow(10**12))
+        self._values: list[Spelled | ImagePart | DocumentPart] = []
+
+    def mark(self, value: Spelled | ImagePart | DocumentPart) -> str:
+        self._values.append(value)
+        return f"{_OPEN}{self._nonce}.{len(self._values) - 1}{_CLOSE}"
+
+    def pieces(self, text: str) -> list[Piece]:
+        """A rendered text in its pieces.
+
+        Raises:
+            BrokenMark: a mark in it is not whole.
+        """
+        if not self._values:
+            return [text]
+        pieces: list[Piece] = []
+        done = 0
+        for found in re.finditer(rf"{_OPEN}{self._nonce}\.(\d+){_CLOSE}", text):
+            pieces += [text[done : found.start()], self._values[int(found[1])]]
+            done = found.end()
+        pieces.append(text[done:])
+        if any(isinstance(piece, str) and (_OPEN in piece or _CLOSE in piece) for piece in pieces):
+            raise BrokenMark
+        return pieces
+
+
+_MARKS: ContextVar[_Marks | None] = ContextVar("farebox_template_marks", default=None)
+
+
+@contextmanager
+def spelling() -> Iterator[_Marks]:
+    """One rendering."""
+    marks = _Marks()
+    token = _MARKS.set(marks)
+    try:
+        yield marks
+    finally:
+        _MARKS.reset(token)
+
+
+class _SpelledText(str):
+    """A text that a template made of a value. To the template it is that text; where it is put out, it is a mark."""
+
+    __slots__ = ("spelled",)
+    spelled: Spelled
+
+    @classmethod
+    def of(cls, spelled: Spelled) -> _SpelledText:
+        text = cls(spelled.spell(spelled.value))
+        text.spelled = spelled
+        return text
+
+    def __str__(self) -> str:
+        marks = _MARKS.get()
+        return str.__str__(self) if marks is None else marks.mark(self.spelled)
+
+    __html__ = __str__
+
+    def __getitem__(self, key: Any) -> str:
+        return self.then(lambda text: text[key])
+
+    def then(self, change: Callable[[str], str]) -> _SpelledText:
+        """What becomes of it where the template goes on with it."""
+        spelled = self.spelled
+        return _SpelledText.of(Spelled(spelled.value, lambda value: change(spelled.spell(value))))
+
+
+@cache
+def environment_class() -> type[ImmutableSandboxedEnvironment]:
+    """jinja2's sandbox, in which strings that are put together keep the values in them."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class PromptEnvironment(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"%", "+"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "+" and isinstance(left, _SpelledText) | isinstance(right, _SpelledText):
+                return f"{left}{right}"
+            if operator == "%" and isinstance(left, str):
+                several = isinstance(right, tuple)
+                right = tuple(map(_put_out, right)) if several else _put_out(right)
+            return super().call_binop(context, operator, left, right)
+
+        def call(__self, __context: Any, __obj: Any, /, *args: Any, **more: Any) -> Any:  # noqa: N805
+            owner = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
+            if isinstance(owner, _SpelledText):
+                result = super().call(__context, __obj, *args, **more)
+                name = __obj.__name__
+                return owner.then(lambda text: getattr(text, name)(*args, **more)) if type(result) is str else result
+            if isinstance(owner, str):
+                args = tuple(map(_put_out, args))
+                more = {name: _put_out(value) for name, value in more.items()}
+            return super().call(__context, __obj, *args, **more)
+
+    return PromptEnvironment
+
+
+def _put_out(value: Any) -> Any:
+    """A value as a part of a string: nested ones as they are put out, of a list of texts each of them."""
+    if isinstance(value, list | tuple) and all(isinstance(inner, str) for inner in value):
+        return [str(inner) for inner in value]
+    return str(shown(value)) if is_nested(value) or isinstance(value, _SpelledText | bytes) else value
+
+
+def prepare(environment: Environment) -> None:
+    """Have an environment keep the values that its templates spell."""
+    from jinja2.compiler import CodeGenerator
+
+    environment.filters = {name: _kept(name, filter_) for name, filter_ in environment.filters.items()}
+    environment.finalize = shown
+    environment.code_generator_class = _concatenating(CodeGenerator)
+    environment.globals["_farebox_joined"] = _joined
+
+
+def shown(value: object) -> object:
+    """What stands for a value where a template puts it out.
+
+    Raises:
+        UnreadableValue: it is bytes.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise UnreadableValue("a value holds bytes")
+    if isinstance(value, ImagePart | DocumentPart):
+        marks = _MARKS.get()
+        return "" if marks is None else marks.mark(value)
+    if isinstance(value, KeysView | ValuesView | ItemsView):
+        value = list(value)
+    return _SpelledText.of(Spelled(value, str)) if is_nested(value) and _MARKS.get() is not None else value
+
+
+def text_parts(pieces: list[Piece]) -> tuple[TextPart | ImagePart | DocumentPart, ...]:
+    """Pieces as the parts of a message: media apart, all between them one text."""
+    parts: list[TextPart | ImagePart | DocumentPart] = []
+    run: list[str | Spelled] = []
+    for piece in [*pieces, None]:
+        if isinstance(piece, str | Spelled):
+            run.append(piece)
+            continue
+        text = TextPart.of(run)
+        run = []
+        if text.text.strip() or (piece is None and not parts):
+            parts.append(text)
+        if piece is not None:
+            parts.append(piece)
+    return tuple(parts)
+
+
+def _kept(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that gives text, and of a value that it spells also the value."""
+    place = 1 if hasattr(filter_, "jinja_pass_arg") else 0
+
+    @wraps(filter_)
+    def filtered(*args: Any, **more: Any) -> Any:
+        if name == "format":
+            args, more = tuple(map(_put_out, args)), {key: _put_out(value) for key, value in more.items()}
+        result = filter_(*args, **more)
+        if type(result) is not str and not hasattr(result, "__html__"):
+            return result
+        given = args[place] if len(args) > place else None
+        before, after = args[:place], args[place + 1 :]
+        if isinstance(given, _SpelledText):
+            source, first = given.spelled.value, given.spelled.spell
+        elif name in _SPELLING or (is_nested(given) and name not in _CHOOSING):
+            source, first = given, _as_it_is
+        else:
+            return result
+        return _SpelledText.of(Spelled(source, lambda value: str(filter_(*before, first(value), *after, **more))))
+
+    return filtered
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return "".join(str(shown(value)) for value in values)
+
+
+def _concatenating(base: type[CodeGenerator]) -> type[CodeGenerator]:
+    """The compiler, with ``~`` putting values out as ``{{ }}`` does."""
+
+    class Concatenating(base):  # type: ignore[misc, valid-type]
+        def visit_Concat(self, node: Any, frame: Any) -> None:  # noqa: N802 - the name that jinja2 calls
+            self.write("environment.globals['_farebox_joined']((")
+            for argument in node.nodes:
+                self.visit(argument, frame)
+                self.write(", ")
+            self.write("))")
+
+    return Concatenating

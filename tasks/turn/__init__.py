@@ -1,0 +1,3 @@
+"""One turn: what is asked, and where."""
+
+__all__ = ["repair", "request"]

@@ -1,0 +1,48 @@
+"""How a question is asked again whose answer cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from guardrails.verdicts import Fact, Reason
+from tasks.providers.kinds import FailureKind
+from tasks.wire import Message, ModelReply, ModelRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """How to ask again for what came back wrong: with more room, or with what was wrong about it."""
+
+    why: str
+    tell: str | None = None
+
+    @classmethod
+    def for_stop(cls, kind: FailureKind) -> Self | None:
+        """For a reply that stopped short: more room if it was cut, another try if it was empty or garbled."""
+        if kind == "truncated":
+            return cls("the answer was cut off")
+        if kind == "invalid_output":
+            return cls("the answer was empty or garbled", "Your answer was empty or malformed. Answer the question.")
+        return None
+
+    @classmethod
+    def for_schema(cls, faults: Sequence[str]) -> Self:
+        """For an answer that does not follow its schema."""
+        told = "Your answer does not follow its JSON schema: " + "; ".join(faults)
+        return cls("the answer did not follow its schema", f"{told}. Answer again, with valid JSON only.")
+
+    @classmethod
+    def for_guard(cls, guard: str, reason: Reason, facts: Mapping[str, Fact]) -> Self:
+        """For an answer that a guard sent back, which may tell why."""
+        why = "; ".join([str(reason), *(f"{name}: {fact}" for name, fact in facts.items())])
+        told = f"Your answer was not accepted ({why}). Answer again without that."
+        return cls(f"guard {guard} asked for it", told)
+
+    def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
+        """The request that asks again."""
+        if self.tell is None:
+            return replace(request, max_tokens=request.max_tokens * 2)
+        said = [Message.of("assistant", reply.text)] if reply.text else []
+        return replace(request, messages=[*request.messages, *said, Message.of("user", self.tell)])

@@ -1,0 +1,118 @@
+"""What is asked in a turn, and where: the two values that go from ``ask()`` to the attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, Self, TypeVar
+
+from guardrails.pipeline import Guarded
+from pricing.facts import Run
+from tasks.capturing import TurnRecord
+from tasks.complexity import THRESHOLD
+from tasks.known import Known
+from tasks.prompts import Prompt
+from tasks.routing import Route
+from tasks.steps import Step
+from tasks.structured import AnswerType
+from tasks.targets import StepTier
+from tasks.verifiers import Verify
+from tasks.wire import Message, ModelRequest, Tool
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest(Generic[T]):
+    """What is asked in one turn.
+
+    Args:
+        prompt: the rendered template that it is asked with.
+        messages: the conversation.
+        answer: what the answer has to be.
+        operation: what its cost is attributed to.
+        tier: which targets may take it; ``auto`` lets its complexity decide.
+        max_tokens: of the answer.
+        tools: functions that the model may ask for.
+        threshold: the complexity from which on an ``auto`` turn is premium.
+        latency: seconds that most answers may take, where the step says so.
+        temperature: sent only to models that accept one.
+        emit: takes the answer piece by piece while it arrives.
+        stored_for: how long its answer may be served to the same question again.
+        guards: those that the step brings along.
+        unmasked_media: whether images and documents may be sent although no guard can read them.
+        verify: says whether an answer of its type is right.
+        judges: the model whose answer it judges; another family than its own is asked first.
+    """
+
+    prompt: Prompt
+    messages: Sequence[Message] = field(repr=False)
+    answer: AnswerType[T]
+    operation: str
+    tier: StepTier
+    max_tokens: int
+    tools: Sequence[Tool] = ()
+    threshold: float = THRESHOLD
+    latency: float | None = None
+    temperature: float | None = None
+    emit: Callable[[str], None] | None = None
+    stored_for: timedelta | None = None
+    guards: Sequence[Guarded] = ()
+    unmasked_media: bool = False
+    verify: Verify | None = None
+    judges: str = ""
+
+    @classmethod
+    def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:
+        """A turn of a step as it is declared."""
+        return cls(
+            prompt,
+            messages,
+            answer,
+            step.operation,
+            step.tier,
+            step.max_tokens,
+            threshold=step.threshold,
+            latency=step.latency,
+            stored_for=step.stored_for,
+            guards=step.guards,
+            unmasked_media=step.unmasked_media,
+            verify=step.verify,
+        )
+
+    @property
+    def request(self) -> ModelRequest:
+        """It as it is put to any model, before guards have seen it."""
+        return ModelRequest(
+            messages=self.messages,
+            max_tokens=self.max_tokens,
+            system=self.prompt.system,
+            tools=self.tools,
+            schema=self.answer.schema,
+            temperature=self.temperature,
+            cache=bool(self.prompt.system.text),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """Where a turn is asked: in which run and steps, of which targets.
+
+    Args:
+        run: whose turn it is.
+        execution: the execution of the run that asks; an older one may not spend any more.
+        route: the targets that may be asked, in order.
+        steps: operations of the steps that it is asked in, the innermost first.
+        complexity: the score that chose the tier, where one did.
+        known: what the run was told of persons.
+        noted: told of the turn when it is over.
+    """
+
+    run: Run
+    execution: int
+    route: Route
+    steps: tuple[str, ...] = ()
+    complexity: float | None = None
+    known: Known = field(default=(), repr=False)
+    noted: Callable[[TurnRecord], None] | None = None
