@@ -44,7 +44,9 @@ def examples(folder: Path) -> Iterator[tuple[str, str, list[tuple[int, int, str]
         )
         for row in rows if not isinstance(rows, dict) else ():
             text = next((row[key] for key in ("source_text", "text", "full_text", "unmasked_text") if row.get(key)), "")
-            labels = next((row[key] for key in ("privacy_mask", "spans", "entities", "labels") if row.get(key)), [])
+            labels: Any = next(
+                (row[key] for key in ("privacy_mask", "spans", "entities", "labels") if row.get(key)), []
+            )
             labels = json.loads(labels.replace("'", '"')) if isinstance(labels, str) else labels
             yield path.stem, text, [label for item in labels if (label := _label(item))]
 
