@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - lists of words
 """Whether a request is what an automation is for: naive Bayes over examples, and a cheap model where that is unsure.
 
 Similarity to examples inside the scope alone turns away a third of what belongs there; examples of what does *not*

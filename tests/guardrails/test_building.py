@@ -56,6 +56,7 @@ async def test_context_secrets_and_personal_data_are_guarded_without_being_asked
     passed = await passes({}, text="ada@example.com")
     assert [(d.guard, d.mode) for d in passed.decisions] == [
         ("context", "enforce"),
+        ("secrets", "enforce"),
         ("injection", "shadow"),
         ("pii", "enforce"),
     ]
