@@ -19,6 +19,7 @@ from benchmarks.guard_texts import (
     labelled_personal,
     labelled_secrets,
 )
+from benchmarks.held_out_intents import folds, strange
 from benchmarks.injections import ATTACKS, HARMLESS
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
@@ -141,6 +142,21 @@ def scope_shares(seed: int) -> tuple[float, float, float]:
     return sum(likely < low for likely in own) / len(own), sum(likely < low for likely in strange) / len(strange), grey
 
 
+def held_out_shares() -> tuple[float, float, float]:
+    """Likewise, of requests as people phrase them, in five folds; the strange ones are of intents that nobody learnt."""
+    own, other = list[float](), list[float]()
+    for learnt, judged in folds():
+        model = NaiveBayes(learnt, NEGATIVES)
+        own += map(model.inside, judged)
+        other += map(model.inside, strange())
+    grey = sum(UNSURE <= likely < SURE for likely in [*own, *other]) / (len(own) + len(other))
+    return (
+        sum(likely < UNSURE for likely in own) / len(own),
+        sum(likely < UNSURE for likely in other) / len(other),
+        grey,
+    )
+
+
 def output(text: str) -> Exchange:
     return Exchange("output", "reply", "assistant", "r", (text,))
 
@@ -227,9 +243,13 @@ def main() -> None:
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))
-    row("scope, wrongly blocked", f"{wrong:.3f}", "<= .02")
-    row("scope, rightly blocked", f"{blocked:.3f}", ">= .75")
-    row("scope, sent to a model", f"{grey:.3f}", "<= .30")
+    wrong_held, blocked_held, grey_held = held_out_shares()
+    row("scope, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
+    row("scope, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
+    row("scope, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
+    row("scope, made-up intents, wrongly blocked", f"{wrong:.3f}", "<= .02")
+    row("scope, made-up intents, rightly blocked", f"{blocked:.3f}", ">= .75")
+    row("scope, made-up intents, sent to a model", f"{grey:.3f}", "<= .30")
     added_ms()  # a process that has just begun builds numbering plans and patterns first
     row("guards that are always there, added p50 per call at 1 KB", f"{added_ms():.2f} ms", "<= 2 ms")
 

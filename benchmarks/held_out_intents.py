@@ -1,10 +1,12 @@
 """Requests as people phrase them: of a bank's support, to learn from and to judge by, and of intents that no example has.
 
-Written for this project without templates. The last words of each intent are judged by only; of ``STRANGE`` nothing is
-learnt, and its intents are not those of ``guardrails.scope_negatives``.
+Written for this project without templates. Of ``STRANGE`` nothing is learnt; few of its intents are near those of
+``guardrails.scope_negatives``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 INTENTS: dict[str, str] = {
     "balance": "how much money do i have|what's my balance|show me what is in my checking account|do i have enough in savings to cover rent|tell me the balance of both accounts|how much is left on my account|what does my current account look like|is there any money in my savings|balance please|check my account balance|can you tell me how much i have in the bank|whats the amount in my savings account|how much cash do i have available|i need to know my account balance|see my balance",
@@ -36,13 +38,17 @@ STRANGE = (
     "how do i get rid of ants|when do tulips bloom|paint a wall without streaks|unclog a sink|what wood is good for shelves|is my lease valid without a signature",
     "name for a kitten|does my cat need shots|how often do i feed a puppy|are lilies toxic to dogs|clean a fish tank|why does my parrot scream",
 )  # fmt: skip
-LEARNT = 11
-"""Requests of each intent that are learnt from; the others are judged by."""
+FOLDS = 5
 
 
-def held_out() -> tuple[list[str], list[str], list[str]]:
-    """What is learnt, what is in scope and judged, what is not and judged."""
-    split = [phrases.split("|") for phrases in INTENTS.values()]
-    learn = [phrase for phrases in split for phrase in phrases[:LEARNT]]
-    own = [phrase for phrases in split for phrase in phrases[LEARNT:]]
-    return learn, own, [phrase for group in STRANGE for phrase in group.split("|")]
+def folds() -> Iterator[tuple[list[str], list[str]]]:
+    """Five times: what is learnt (four in five requests of each intent), and what is in scope and judged."""
+    intents = [phrases.split("|") for phrases in INTENTS.values()]
+    for fold in range(FOLDS):
+        learnt = [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS != fold]
+        yield learnt, [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS == fold]
+
+
+def strange() -> list[str]:
+    """Requests of other intents, of which nothing is learnt."""
+    return [phrase for group in STRANGE for phrase in group.split("|")]

@@ -16,6 +16,7 @@ __all__ = [
     "patterns",
     "pii",
     "pii_known",
+    "pii_name_words",
     "pii_names",
     "pii_national_ids",
     "pii_patterns",

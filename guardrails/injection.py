@@ -161,6 +161,8 @@ _HINTS = {
 """Of each sign some text that it is never without: looking for it takes a fraction of looking for the sign."""
 _HINTS["forget"] = _HINTS["override"]
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
+_SECOND = frozenset({"claim", "topic"})
+"""Signs that count only beside another one, and come last."""
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
 _MOST_SPANS, _MOST_DECODED = 50, 20
 
@@ -198,13 +200,16 @@ def _found(part: int, text: str) -> list[Span]:
 
 def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
     """Kind, weight, start and end of each."""
-    lowered = text.casefold()
+    lowered, found = text.casefold(), set[str]()
     for kind, (weight, pattern) in _COMPILED.items():
+        if kind in _SECOND and not found:
+            return
         if not has_any(lowered, _HINTS.get(kind, ("",))):
             continue
         for count, match in enumerate(pattern.finditer(text)):
             if count >= _MOST_SPANS:
                 break
+            found.add(kind)
             yield kind, weight, match.start(), match.end()
 
 

@@ -282,7 +282,6 @@ _LETTERED = re.compile(
     r"(?P<nino>(?!BG|GB|NK|KN|TN|NT|ZZ)(?i:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?(?i:[A-D]))"
     r"|(?P<dni>\d{8}[ -]?[A-HJ-NP-TV-Z]|\d{2}\.\d{3}\.\d{3}[ -]?[A-HJ-NP-TV-Z])"
     r"|(?P<nie>[XYZ][ -]?\d{7}[ -]?[A-Z])"
-    r"|(?P<codice>(?i:[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]))"
     r"|(?P<pan>[A-Z]{3}[ABCFGHLJPTK][A-Z]\d{4}[A-Z])"
     r"|(?P<hetu>\d{6}[-+A-FU-Y]\d{3}[0-9A-Y])"
     r"|(?P<curp>[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d)"
@@ -295,6 +294,8 @@ _LETTERED = re.compile(
     r"|(?P<tw>[A-Z][12]\d{8})"
     r")(?![^\W_]|-\w)"
 )
+_CODICE = re.compile(r"(?i)(?<![^\W_])(?P<codice>[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])(?![^\W_])")
+_LEAST_IN_LETTERED = 4
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
@@ -311,7 +312,7 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
         return
     yield from _of_digits(plain)
     generic = Words(_GENERIC, plain)
-    for match in _LETTERED.finditer(plain.text):
+    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *_CODICE.finditer(plain.text)):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
 _DIGIT = re.compile(r"\d")
-_LEAD, _TRAIL = 4, 32
+_LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
 

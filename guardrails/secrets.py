@@ -159,10 +159,11 @@ def find_labelled_secrets(text: str, label: str) -> list[Finding]:
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
-    if max(map(len, text.split()), default=0) < SHORTEST:
+    long = " ".join(word for word in text.split() if len(word) >= SHORTEST)
+    if not long:
         return
     for kind, hints, pattern in RULES:
-        if not has_any(text, hints):
+        if not has_any(long, hints):
             continue
         for match in pattern.finditer(text):
             if _is_issued(kind, match[0]):

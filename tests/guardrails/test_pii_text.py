@@ -24,7 +24,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 PHONES = ("_PLUS", "_ZEROS", "_NANP", "_PARENTHESES", "_TRUNK", "_INDIAN", "_PAIRS", "_CHINESE", "_NAMED", "_SHORT")
 PATTERNS = [
     *((getattr(pii_phones, name), pii_phones._LEAST) for name in PHONES),
-    *((pii_patterns._CARD, 12), (pii_national_ids._RUN, 9), (pii_patterns._IPV4, 4)),
+    *((pii_patterns._CARD, 12), (pii_national_ids._RUN, 9), (pii_national_ids._LETTERED, 4), (pii_patterns._IPV4, 4)),
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from benchmarks.guard_texts import hostile
-from benchmarks.guards import slowest
+from benchmarks.guards import held_out_shares, slowest
 from benchmarks.intents import requests
 from guardrails.asking import Told
 from guardrails.inappropriate import InappropriateGuard
@@ -41,6 +41,13 @@ async def test_own_requests_pass_and_strange_ones_are_blocked():
     assert len(blocked) >= len(SETS["out"]) * 0.75
     told = await ask(guard, "what is the weather in paris")
     assert (told.reason, told.facts) == (Reason.SCOPE, {"topics": "invoices"})
+
+
+def test_intents_that_nobody_thought_of_are_blocked():
+    wrong, blocked, grey = held_out_shares()
+    assert wrong <= 0.04
+    assert blocked >= 0.7
+    assert grey <= 0.3
 
 
 async def test_the_grey_zone_asks_a_model_and_pays_for_it():
