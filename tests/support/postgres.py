@@ -34,10 +34,20 @@ def _as_user(base: Path, binaries: Path) -> tuple[list[str], Path]:
     nobody = pwd.getpwnam("nobody")
     prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     if subprocess.run([*prefix, "test", "-x", str(binaries / "postgres")], check=False).returncode != 0:
-        shutil.copytree(binaries.parent, base / "install", symlinks=True)
-        binaries = base / "install" / "bin"
+        binaries = _copied(binaries, base / "install")
     os.chown(base, nobody.pw_uid, nobody.pw_gid)
     return prefix, binaries
+
+
+def _copied(binaries: Path, into: Path) -> Path:
+    """A copy that everybody may read; a wheel's programs look for its libraries beside its package."""
+    install = binaries.parent
+    package = install.parent
+    shutil.copytree(install, into / package.name / install.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, into / libraries.name, symlinks=True)
+    return into / package.name / install.name / "bin"
 
 
 class Postgres:
@@ -83,9 +93,11 @@ class Postgres:
 @contextmanager
 def postgres_server(options: str = "", binaries: Path | None = None) -> Iterator[Postgres]:
     base = Path(tempfile.mkdtemp(prefix="farebox-pg-", dir="/tmp"))
-    server = Postgres(base, options, binaries)
     try:
-        yield server
+        server = Postgres(base, options, binaries)
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
         shutil.rmtree(base, ignore_errors=True)
