@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.project import REPOSITORY
+from tests.support.waiting import PATIENCE
 
 _RUN = """
 import sys
@@ -39,13 +40,13 @@ Call = Callable[..., Said]
 """The same in this process, with its runtime: ``call`` of ``tests.conftest``."""
 
 
-def farebox(folder: Path, *arguments: str, timeout: float = 120, typed: str = "", **environment: str) -> Said:
+def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
     usual = {
         "PYTHONPATH": str(REPOSITORY),
         "COLUMNS": "120",
         "PYTHONUTF8": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # the machine may be busy with other tests
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
     }
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())

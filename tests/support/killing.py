@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tests.support.project import Project
+from tests.support.waiting import until
 from tests.support.worker import Crew
 
 
@@ -25,10 +26,9 @@ def kill_one_by_one(project: Project, jobs: list[str], seed: int, within: float,
             time.sleep(moments.uniform(0.0, within))
             os.kill(pid, signal.SIGKILL)
         time.sleep(1.5 * latency)  # what the others had sent is in the journal by now
-        before, deadline = journal.stat().st_size, time.monotonic() + 30
-        while journal.stat().st_size == before and time.monotonic() < deadline:
-            time.sleep(0.002)
+        before = journal.stat().st_size
+        until("request of the last process", lambda: journal.stat().st_size > before, pause=0.002)
         os.kill(pids[-1], signal.SIGKILL)
-        completed += crew.finish(timeout=20).count("completed")
+        completed += crew.finish().count("completed")
     (project.root / "go").unlink()
     return completed

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[None]:
@@ -19,6 +21,6 @@ def prefect_server(home: Path) -> Iterator[None]:
     places = {PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
     with (
         temporary_settings({**places, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        prefect_test_harness(server_startup_timeout=60),
+        prefect_test_harness(server_startup_timeout=int(PATIENCE)),
     ):
         yield
