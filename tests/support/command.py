@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from tests.support.forks import Forks
 from tests.support.project import REPOSITORY
 from tests.support.waiting import PATIENCE
 
-_RUN = """
+_STAY = """
 import sys
 
 def stay(event, given):
@@ -18,9 +21,30 @@ def stay(event, given):
         raise PermissionError("tests may only reach loopback")
 
 sys.addaudithook(stay)
+"""
+_RUN = f"""{_STAY}
 from farebox.cli import main
 main()
 """
+_FORKED = f"""{_STAY}
+from tests.support.command import imported
+from tests.support.forks import serve
+
+imported()
+serve("{{path}}")
+import prefect.context
+prefect.context.refresh_global_settings_context()
+from farebox.cli import main
+main()
+"""
+_USUAL = {
+    "PYTHONPATH": str(REPOSITORY),
+    "COLUMNS": "120",
+    "PYTHONUTF8": "1",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
+}
+_READ_AT_IMPORT = "PREFECT_LOGGING"
+"""Variables that Prefect reads once, when it is imported: a command with others starts an interpreter of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +66,52 @@ Call = Callable[..., Said]
 
 def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
-    usual = {
-        "PYTHONPATH": str(REPOSITORY),
-        "COLUMNS": "120",
-        "PYTHONUTF8": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
-    }
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, *arguments],
-            cwd=folder,
-            env={**os.environ, **usual, **environment},
-            capture_output=True,
-            stdin=terminal if typed else subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        )
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
-    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        files = (terminal if typed else nothing.fileno(), out.fileno(), err.fileno())
+        try:
+            code = _run(arguments, folder, {**os.environ, **_USUAL, **environment}, files, timeout)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+        told = []
+        for file in (out, err):
+            file.seek(0)
+            told.append(file.read().decode("utf-8", "replace"))
+    return Said(code, *told)
+
+
+def _run(
+    arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], files: tuple[int, int, int], seconds: float
+) -> int:
+    if not any(name.startswith(_READ_AT_IMPORT) for name in environment):
+        return _forks().run(["-c", *arguments], folder, environment, files, seconds)
+    stdin, stdout, stderr = files
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        cwd=folder, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, timeout=seconds, check=False,
+    ).returncode  # fmt: skip
+
+
+@cache
+def _forks() -> Forks:
+    return Forks(_FORKED, {**os.environ, **_USUAL}, REPOSITORY)
+
+
+def imported() -> None:
+    """Import what most commands do, and nothing of a project: its flows are imported where the command runs.
+
+    DuckDB is left out: it starts threads, which would not survive the fork.
+    """
+    from farebox.cli.entry import _QUIET
+
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import prefect  # noqa: F401
+
+    import farebox  # noqa: F401
+    import farebox.runtime
+    from pricing.rates import RateCard
+
+    RateCard.load()
