@@ -261,7 +261,9 @@ def test_so_it_does_for_many_texts_and_known_values(texts, known):
 
 def test_costs_little():
     mask(MAIL + " +44 20 7946 0958")
-    assert_cheap(lambda texts: [mask(text) for text in texts.split("\0")], {"letters": "\0".join(letters(1000, 100))}, most=100)
+    assert_cheap(
+        lambda texts: [mask(text) for text in texts.split("\0")], {"letters": "\0".join(letters(1000, 100))}, most=100
+    )
     assert_cheap(mask, {"long": letters(100_000, 1)[0]}, most=100)
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support.forks import Forks
+from tests.support.prefect_runs import migrated_database
 from tests.support.project import REPOSITORY
 from tests.support.waiting import PATIENCE
 
@@ -66,6 +67,8 @@ Call = Callable[..., Said]
 
 def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
+    if home := environment.get("PREFECT_HOME"):
+        migrated_database(Path(home) / "prefect.db")
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
@@ -83,7 +86,11 @@ def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str
 
 
 def _run(
-    arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], files: tuple[int, int, int], seconds: float
+    arguments: tuple[str, ...],
+    folder: Path,
+    environment: Mapping[str, str],
+    files: tuple[int, int, int],
+    seconds: float,
 ) -> int:
     if not any(name.startswith(_READ_AT_IMPORT) for name in environment):
         return _forks().run(["-c", *arguments], folder, environment, files, seconds)
@@ -110,8 +117,6 @@ def imported() -> None:
         os.environ.setdefault(name, value)
     import prefect  # noqa: F401
 
-    import farebox  # noqa: F401
-    import farebox.runtime
     from pricing.rates import RateCard
 
     RateCard.load()

@@ -46,7 +46,9 @@ def assert_cheap(
         left = {name: text for name, text in left.items() if took[name] > most}
         if not left:
             return
-    raise AssertionError(f"more than {most:g} times the unit of work: { {name: round(took[name], 1) for name in left} }")
+    raise AssertionError(
+        f"more than {most:g} times the unit of work: { {name: round(took[name], 1) for name in left} }"
+    )
 
 
 def assert_grows_with_length(work: Callable[[str], object], whole: str, *, parts: int = 20, most: float = 4.0) -> None:

@@ -59,7 +59,12 @@ class Forks:
         self._path.parent.rmdir()
 
     def run(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[int], seconds: float
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        files: Sequence[int],
+        seconds: float,
     ) -> int:
         """Run the command; its exit code, negative for a signal.
 

@@ -21,6 +21,7 @@ from pricing.limits import Limit
 from pricing.money import parse_money
 from tests.support import waiting
 from tests.support.command import Said, farebox
+from tests.support.prefect_runs import migrated_database
 from tests.support.project import REPOSITORY
 from tests.support.waiting import PATIENCE
 
@@ -173,6 +174,7 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
             "PREFECT_CLI_PROMPT": "false",
         },
     )
+    migrated_database(folder / "prefect" / "prefect.db")
     try:
         made.start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), log="server")
         until("server", lambda: _answers(f"{made.url}/api/health"))

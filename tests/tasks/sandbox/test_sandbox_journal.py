@@ -141,7 +141,9 @@ def test_stopping_ends_what_hangs(tmp_path: Path) -> None:
     url = sandbox.start()
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     leave(
-        lambda seconds: httpx.post(f"{url}/v1/chat/completions", json=body, timeout=httpx.Timeout(PATIENCE, read=seconds)),
+        lambda seconds: httpx.post(
+            f"{url}/v1/chat/completions", json=body, timeout=httpx.Timeout(PATIENCE, read=seconds)
+        ),
         lambda: read_journal(sandbox.journal),
     )
     sandbox.stop()
