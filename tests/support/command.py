@@ -1,6 +1,8 @@
 """The ``farebox`` command as people run it: a process of its own, in a project, on a machine without keys."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,8 +46,8 @@ _USUAL = {
     "PYTHONUTF8": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
 }
-_READ_AT_IMPORT = "PREFECT_LOGGING"
-"""Variables that Prefect reads once, when it is imported: a command with others starts an interpreter of its own."""
+_READ_ONCE = ("PREFECT_LOGGING", "PYTHON")
+"""Variables that are read at the start or at an import: a command with others than usual starts an interpreter."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,15 @@ Call = Callable[..., Said]
 
 def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
-    if home := environment.get("PREFECT_HOME"):
-        migrated_database(Path(home) / "prefect.db")
+    variables = {**os.environ, **_USUAL, "PREFECT_HOME": str(_home()), **environment}
+    if "PREFECT_API_URL" not in variables:
+        migrated_database(Path(variables["PREFECT_HOME"]) / "prefect.db")
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
         files = (terminal if typed else nothing.fileno(), out.fileno(), err.fileno())
         try:
-            code = _run(arguments, folder, {**os.environ, **_USUAL, **environment}, files, timeout)
+            code = _run(arguments, folder, variables, files, timeout)
         finally:
             os.close(keyboard)
             os.close(terminal)
@@ -92,13 +95,22 @@ def _run(
     files: tuple[int, int, int],
     seconds: float,
 ) -> int:
-    if not any(name.startswith(_READ_AT_IMPORT) for name in environment):
+    usual = {**os.environ, **_USUAL}
+    if all(usual.get(name) == value for name, value in environment.items() if name.startswith(_READ_ONCE)):
         return _forks().run(["-c", *arguments], folder, environment, files, seconds)
     stdin, stdout, stderr = files
     return subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
         cwd=folder, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, timeout=seconds, check=False,
     ).returncode  # fmt: skip
+
+
+@cache
+def _home() -> Path:
+    """Where Prefect keeps its files when a test does not say: never where the user's are."""
+    folder = tempfile.mkdtemp(prefix="farebox-prefect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 @cache
