@@ -13,11 +13,11 @@ _PANEL = 270
 
 
 class Covered(NamedTuple):
-    """A scenario: which shares of its runs cost no more than their p95 and their p50."""
+    """A scenario: which shares of its runs cost no more than their p95 and, where it was asked, their p50."""
 
     name: str
     p95: float
-    p50: float
+    p50: float | None
 
 
 def svg(rows: Sequence[Covered]) -> str:
@@ -44,6 +44,8 @@ def svg(rows: Sequence[Covered]) -> str:
         y = HEAD + ROW * number + 6
         parts.append(f'<text x="10" y="{y + 4}">{escape(row.name)}</text>')
         for (left, low, high, band, _), share in zip(_PANELS, (row.p95, row.p50), strict=True):
+            if share is None:
+                continue
             x = _at(min(max(share, low), high), left, low, high)
             color = "#2a7d2a" if band[0] <= share <= band[1] else "#c0392b"
             parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{color}"><title>{share:.1%}</title></circle>')

@@ -152,6 +152,9 @@ def hostile(size: int = 100_000) -> dict[str, str]:
         "DE": "DE89370400440532013", "4111": "4111 1111 ", "[EMAIL_1_": "[EMAIL_1_", "unicode": "ö.", "passport": "passport ",
         "ssn": "123-45-", "://": "://a:", "jwt": "eyJaaaaaaaaaa.", "tabs": "token\t\t\t\t\t\t\t\t", "tel": "(020) 7946-", "中": "中@",
         "phone": "+49 30 1234567 ", "ip": "1.1.1.1 ", "mail": "a@b.co ", "b64": "QUJDREVGR0hJSktM", "1/": "01/01/2020 ", "_": "_",
+        "dob": "dob ", "born": "born 1", "address": "address ", "address 1": "address 1 a ", "plate": "plate A1 ", "ssn id": "ssn 1", "id card": "id card A1 ",
+        "csv": "phone,ssn\n1,2\n", "quoted": 'dob,"', "hangul": "전화1", "arabic": "هاتف١", "fullwidth": "１２３-", "curl": "curl -u a:", "kind": "kind: secret\ndata:\n a: b\n",
+        "key=": "api_key=a1b2c3d4e5f6g7h8i9 ", "<password>": "<password>", "ignore": "ignore all ", "your": "show me your ", "f u": "f u c k ", "1!": "1!|", "at dot": "a at b dot ",
     }  # fmt: skip
     rng = random.Random(7)
     texts = {name: (unit * (size // len(unit) + 1))[:size] for name, unit in units.items()}

@@ -19,13 +19,16 @@ from benchmarks.guard_texts import (
     labelled_personal,
     labelled_secrets,
 )
+from benchmarks.injections import ATTACKS, HARMLESS
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
+from benchmarks.personal_texts import nobodys, world
 from farebox.guarding import DeclaredGuards, GuardsSettings
 from guardrails.brand import BrandGuard
 from guardrails.inappropriate import InappropriateGuard
 from guardrails.injection import InjectionGuard
 from guardrails.pii import find, mask
+from guardrails.pii_known import KnownValues
 from guardrails.policy import PolicyGuard
 from guardrails.scope import SURE, UNSURE, NaiveBayes
 from guardrails.scope_negatives import NEGATIVES
@@ -60,6 +63,34 @@ def pii_recall(count: int, seed: int = 1) -> tuple[float, Counter[str], list[str
                 missed[kind] += 1
                 pieces.append(f"{kind}: {text[max(0, start - 15) : end + 5]!r}")
     return 1 - missed.total() / total, missed, pieces
+
+
+def world_rows(count: int, seed: int) -> list[tuple[str, str, str]]:
+    """Of each kind in many scripts and formats: the share that is masked to 90 %, and milliseconds per KB."""
+    total, hit, size, seconds = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for text, labels in world(count, seed):
+        started = time.thread_time()
+        found = [(entity.start, entity.end) for entity in find(text)]
+        for start, end, kind in labels:
+            total[kind] += 1
+            hit[kind] += covered(start, end, found)
+            size[kind] += len(text)
+            seconds[kind] += time.thread_time() - started  # type: ignore[assignment]
+    return [
+        (f"PII, {kind}: scripts and formats of the world, {total[kind]}", f"{hit[kind] / total[kind]:.3f}", ">= .95")
+        for kind in sorted(total)
+    ] + [("PII, per KB of such texts", f"{1e6 * sum(seconds.values()) / sum(size.values()):.2f} ms", "<= 3 ms")]
+
+
+def injection_shares() -> tuple[float, float]:
+    """Attacks found, harmless requests blocked; the patterns were written with these texts."""
+    guard = InjectionGuard()
+
+    def blocked(texts: tuple[str, ...]) -> float:
+        checks = (guard.check(Exchange("input", "c", "a", "r", ("", text))) for text in texts)
+        return sum(verdict.action == "block" for verdict in checks) / len(texts)
+
+    return blocked(ATTACKS), blocked(HARMLESS)
 
 
 def secrets_recall(count: int, seed: int = 1) -> tuple[float, Counter[str]]:
@@ -166,6 +197,12 @@ def main() -> None:
     row("", "measured", "aim")
     recall, missed, _ = pii_recall(2000, seed=random.Random(5).randint(2, 10**6))
     row(f"PII masked, 9 kinds, missed {dict(missed)}", f"{recall:.3f}", ">= .95")
+    for line in world_rows(2000, seed=4):
+        row(*line)
+    row("PII, false per 100 KB of what reads like it and is none", f"{len(find(nobodys(200_000))) / 2:.2f}", "<= 5")
+    values = KnownValues([("name", f"Maria Family{number}") for number in range(5_000)])
+    for name, text in (("first words", "Maria " * 16_667), ("whole names", "Maria Family4999 " * 5_883)):
+        row(f"known names, 5,000, 100 KB of {name}", f"{slowest(values.find, {'': text})[0]:.2f} s", "<= .5 s")
     for name, text in (("code, urls aside", clean_code(400_000)), ("logs", clean_logs(400_000))):
         false = sum(entity.kind not in {"url", "email"} for entity in find(text))
         row(f"PII, false per 100 KB of {name}", f"{false / 4:.2f}", "<= 5")
@@ -184,6 +221,9 @@ def main() -> None:
     for guard, work in every_guard().items():
         seconds, name = slowest(work, hostile())
         row(f"{guard}, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+    found_share, false_share = injection_shares()
+    row("injection found, of texts it was written with", f"{found_share:.2f}", ">= .60")
+    row("injection, harmless requests blocked, likewise", f"{false_share:.3f}", "<= .02")
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))

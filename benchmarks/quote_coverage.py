@@ -22,8 +22,10 @@ from pathlib import Path
 from statistics import fmean, median, pstdev
 
 from benchmarks.coverage_drawing import Covered, svg
+from benchmarks.quote_sizes import quarters, simulated
 from pricing.plans import Plan, PlanStep
-from pricing.quotes import OperationTargets, make_quote, reprice, score_of
+from pricing.prediction import PastCost, quote_amount
+from pricing.quotes import OperationTargets, make_quote, reprice
 from pricing.rates import RateCard
 from pricing.usage import Usage
 
@@ -125,19 +127,17 @@ def simulate(scenario: Callable[[int, int], World], runs: int, automations: int,
     rng, tally = random.Random(seed), Tally()
     true: dict[tuple[float, ...], float] = {}
     for _ in range(automations):
-        scores: list[float] = []
+        past: list[PastCost] = []
         for run in range(runs):
             world = scenario(run, runs)
-            quote = make_quote(RESOLVED, TARGETS, card, scores)
+            quote = make_quote(RESOLVED, TARGETS, card, past)
             cost = draw(rng, card, world)
             tally.costs.append(cost)
             tally.p50.append(quote.p50)
             tally.p95.append(quote.p95)
             tally.ages.append(run)
             tally.true.append(true_p95(scenario, run, runs, card, true))
-            score = score_of(cost, quote.point)
-            if score is not None:
-                scores.append(score)
+            past.append((quote.point, cost, len(STEPS)))
     return tally
 
 
@@ -177,6 +177,10 @@ def main() -> None:
         tally, name = simulate(scenario, options.runs, 1, options.seed, card), scenario.__name__.replace("_", " ")
         print(tally.row(name), flush=True)
         drawn.append(tally.covered(name))
+    sized = quarters(quote_amount, list(simulated().values()), 400, shared=0.3)
+    for name, quarter in zip(("smallest quarter", "second", "third", "largest quarter"), sized, strict=True):
+        print(f"{name:<18}{'':>6}{quarter.covered:>10.1%}{'':>10}{quarter.ratio:>13.2f}", flush=True)
+        drawn.append(Covered(name, quarter.covered, None))
     options.drawing.write_text(svg(drawn), "utf-8")
     print("\nat their worst:")
     print(simulate(plan_too_low, 58, many, options.seed, card).row("young, plan ½", judged=False), flush=True)

@@ -14,6 +14,7 @@ from typing import Protocol
 from pricing.approvals import CHOICES, Choice, Decision, Question
 from pricing.errors import MoneyError, OverBudget
 from pricing.money import Nano, dollars, format_money, parse_money
+from pricing.reports.escaped import escape_markdown
 from pricing.reports.words import moment
 
 WORDS: dict[Choice, str] = {
@@ -81,11 +82,14 @@ def suggested_raise(question: Question) -> str:
 
 
 def told(question: Question, refused: OverBudget) -> str:
-    """The question as Markdown."""
+    """The question as Markdown, in which every name and the refusal are text."""
     import jinja2
 
-    environment = jinja2.Environment(  # noqa: S701 - Markdown of our own values, not HTML
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), undefined=jinja2.StrictUndefined
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - finalize escapes every value, for Markdown
+        finalize=escape_markdown,
     )
     environment.filters["money"] = format_money
     less = question.hold - question.cheaper

@@ -24,7 +24,7 @@ from pricing.captures import Captured, Waiting
 from pricing.clock import now_us
 from pricing.errors import Blocked, ConfigError, NoTarget, TurnFailed, UsageError
 from pricing.money import format_money
-from pricing.reports.markdown import escape_markdown
+from pricing.reports.escaped import escape_markdown
 from pricing.reports.quote_audit import wilson
 from pricing.reports.words import percent, plural
 from pricing.reviews import Reviews
@@ -150,7 +150,10 @@ def _lines(told: Audit, judged: Sequence[Audited]) -> Iterator[str]:
         counts = Counter((one.automation, one.operation, one.rule) for one in failed).most_common()
         rows = [(*map(escape_markdown, names), str(number)) for names, number in counts]
         yield _table(("automation", "operation", "failed", "answers"), rows)
-        listed = [(one.run_id, escape_markdown(one.operation), escape_markdown(one.rule)) for one in failed[:_LISTED]]
+        listed = [
+            (escape_markdown(one.run_id), escape_markdown(one.operation), escape_markdown(one.rule))
+            for one in failed[:_LISTED]
+        ]
         yield _table(("run", "operation", "failed"), listed)
         yield "Read one: `farebox content show RUN`. Say whether the judge was right: `farebox review-blocks`."
 

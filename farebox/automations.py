@@ -13,20 +13,24 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
+from prefect.exceptions import Abort, Pause
+from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Failed
 from prefect.utilities.hashing import file_hash
 
 from farebox.approving import ASK_HERE, Approver, Present
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.gate import Automation, Ride, admit
+from farebox.outcomes import outcome_of_state
 from farebox.progress import follow, leave
 from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
-from farebox.suspending import Suspending
-from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget
+from farebox.suspending import Suspending, kept_until
+from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
+from pricing.reports.escaped import escape_advice, escape_markdown
 from tasks.known import knowing
 from tasks.llm_task import adopt_signature
-from tasks.steps import CURRENT_RUN
+from tasks.steps import CURRENT_EXECUTION, CURRENT_RUN
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,6 +103,7 @@ class _Gate:
 
         Raises:
             OverBudget: it is refused.
+            Abort: a newer execution of the run has begun.
         """
         spare_tracebacks()
         bound = self._signature.bind(*args, **kwargs)
@@ -107,6 +112,8 @@ class _Gate:
         run_id = str(flow_run.id)
         try:
             ride = admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
+        except RunTakenOver as taken:
+            raise _abort(taken) from None
         except OverBudget:
             publish(get_runtime(), run_id, self._spec.name)
             raise
@@ -125,10 +132,27 @@ class _Gate:
         """The run's parameters by name."""
         return self._signature.bind(*args, **kwargs).arguments
 
-    def close(self, ride: Ride, error: BaseException | None = None) -> State[Any] | None:
-        """Settle and report the run; the state it ends in when it was a decision that ended it."""
-        ride.finish(error)
-        leave(get_runtime(), ride.run.run_id, completed=error is None)
+    def close(self, ride: Ride, error: BaseException | None = None, result: object = None) -> State[Any] | None:
+        """Settle and report the run; the state it ends in when it was a decision that ended it.
+
+        A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet.
+
+        Raises:
+            Abort: a newer execution of the run has its hold, and this process must not say how the run ended.
+        """
+        try:
+            if isinstance(error, Pause):
+                ride.suspend(kept_until(error))
+            elif isinstance(result, State):
+                ride.finish(None, *outcome_of_state(result))
+            else:
+                ride.finish(error)
+        except RunTakenOver as taken:
+            raise _abort(taken) from None
+        finally:
+            leave(get_runtime(), ride.run.run_id, completed=error is None)
+        if isinstance(error, Pause):
+            return None
         publish(get_runtime(), ride.run.run_id, self._spec.name)
         return state_of(error) if isinstance(error, FareboxError) else None
 
@@ -150,7 +174,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
                 if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
                     return state
                 raise
-            await asyncio.to_thread(gate.close, ride)
+            await asyncio.to_thread(gate.close, ride, None, result)
             return result
 
         wrapped = cast("Callable[P, R]", run_async)
@@ -169,7 +193,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
                 if state := gate.close(ride, error):
                     return state
                 raise
-            gate.close(ride)
+            gate.close(ride, None, result)
             return result
 
         wrapped = run
@@ -181,23 +205,32 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
 @contextmanager
 def _aboard(ride: Ride) -> Iterator[None]:
     """Let the steps below find their run without asking Prefect."""
-    token = CURRENT_RUN.set(ride.run.run_id)
+    token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:
         yield
     finally:
         CURRENT_RUN.reset(token)
+        CURRENT_EXECUTION.reset(execution)
+
+
+def _abort(taken: RunTakenOver) -> Abort:
+    """End this process without a state: the run is that of a newer execution, and a failed one would be retried."""
+    get_run_logger().error("%s %s", taken.message, taken.next_step)
+    return Abort(taken.message)
 
 
 def state_of(error: FareboxError) -> State[Any]:
     """The state of a run that ended by one of our own errors, named like it: people read it without a traceback.
 
-    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in.
+    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in. Prefect shows
+    the message as Markdown, so that in it every name is escaped; the error itself is the state's data.
     """
     if isinstance(error, NoRun) and FlowRunContext.get() is None:
         raise error
-    message = f"{error.message}\n{error.next_step}".strip()
+    message = f"{escape_markdown(error.message)}\n{escape_advice(error.next_step)}".strip()
     if isinstance(error, OverBudget | Blocked):
-        return Cancelled(name="OverBudget" if isinstance(error, OverBudget) else "Blocked", message=message)
+        name = "OverBudget" if isinstance(error, OverBudget) else "Blocked"
+        return Cancelled(name=name, message=message, data=error)
     return Failed(name=type(error).__name__, message=message, data=error)
 
 

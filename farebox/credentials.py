@@ -16,6 +16,7 @@ from farebox.aws import find_aws_key
 from farebox.keys import Key, Missing, from_file, from_variable, usable
 from farebox.settings import TargetSettings
 from pricing.errors import ConfigError
+from pricing.forks import after_fork
 from tasks.targets import Credential, ProviderName
 
 
@@ -89,6 +90,11 @@ class _Block:
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: Credential | None = None
+        self._asking = threading.Lock()
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
         self._asking = threading.Lock()
 
     def load(self) -> Credential:

@@ -22,12 +22,13 @@ from farebox.project import FILE
 from farebox.reach import Reached, reach, reach_all
 from farebox.runtime import Runtime
 from farebox.settings import Settings, load_settings
-from pricing import holds, schema
+from pricing import holds, ledger_file, schema
 from pricing.clock import now_us
 from pricing.errors import ConfigError, FareboxError, LedgerError
-from pricing.replica import SHAPE
+from pricing.replica_comparison import Comparison
 from pricing.reports.words import plural
 from tasks.routing import warnings_of
+from tasks.usage_check import NOT_PLAUSIBLE
 
 State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 
@@ -40,7 +41,11 @@ _RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
+_NEWEST = 1_000
+"""Attempts of each target, as the index of attempts by target gives them."""
 _SERVER_ERROR = 500
+_ROWS_LOOKED_AT = 100_000
+"""Of each table of the ledger, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +229,9 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     try:
         with store.read() as connection:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
-            dead, _ = holds.out_of_time(connection, now := now_us(), now)
+            if store.is_sqlite and whole:
+                ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
+            leases, unsettled = holds.out_of_time(connection, now := now_us(), now), holds.unsettled(connection)
     except FareboxError as error:
         yield _failed("ledger", error)
         return
@@ -233,13 +240,43 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
     else:
         next_step = "Move it aside and restore it from a backup."
         yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
-    if dead:
+    if dead := [*leases.dead, *leases.not_resumed]:
         told = f"{len(dead)} held by processes that went away"
         yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+    for hold in unsettled:
+        told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
+        step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
+        yield Finding("holds", "fail", told, step)
+
+
+def check_usage(patient: Patient) -> Iterator[Finding]:
+    """Whether a target reported token counts lately that its requests cannot have."""
+    store, table = patient.runtime.ledger.store, schema.attempts.c
+    if store.is_sqlite and not Path(store.place).exists():
+        return
+    found = {}
+    try:
+        with store.read() as connection:
+            for target in patient.runtime.router.targets:
+                newest = (
+                    sa.select(table.code).where(table.target == target.name).order_by(table.seq.desc()).limit(_NEWEST)
+                ).subquery()
+                refused = sa.select(sa.func.count()).select_from(newest).where(newest.c.code == NOT_PLAUSIBLE)
+                found[target.name] = int(connection.execute(refused).scalar_one())
+    except FareboxError:  # reported as the ledger's
+        return
+    for name, count in found.items():
+        if count:
+            told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
+            told += f"newest {_NEWEST:,}, each charged at its worst case"
+            step = "Compare with the provider's bill; check the proxy or server behind its base_url."
+            yield Finding("usage", "warn", told, step)
+    if not any(found.values()):
+        yield Finding("usage", "ok", "the token counts of all targets are plausible")
 
 
 def check_replica(patient: Patient) -> Iterator[Finding]:
-    """Whether the replica can be read, and how far it is behind."""
+    """Whether the replica can be read, has what the ledger has, and how far it is behind."""
     import duckdb
 
     replica, store = patient.runtime.replica, patient.runtime.ledger.store
@@ -247,20 +284,13 @@ def check_replica(patient: Patient) -> Iterator[Finding]:
         yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
         return
     try:
-        with replica.read(wait=1.0) as copy, store.read() as ledger:
-            epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
-            same = copy.execute("SELECT epoch, shape FROM about").fetchall() == [(epoch, SHAPE)]
-            behind = sum(_rows(ledger, copy, table) for table in schema.FACTS) if same else 0
+        found = replica.compare(wait=1.0)
     except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
         yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
     except duckdb.Error:
         yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
     else:
-        told = f"{behind:,} rows behind the ledger" if behind else "in step with the ledger"
-        if not same:
-            told = "of another ledger or an older version"
-        step = "`farebox sync` brings it up to date; so does the next report."
-        yield Finding("replica", "warn" if behind or not same else "ok", told, step if behind or not same else "")
+        yield _about_replica(found)
 
 
 def check_archive(patient: Patient) -> Iterator[Finding]:
@@ -356,6 +386,7 @@ CHECKS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (
     check_lease_clock,
     check_folder,
     check_ledger,
+    check_usage,
     check_replica,
     check_archive,
     check_content,
@@ -374,11 +405,23 @@ def _about_settings(root: Path, settings: Settings) -> Finding:
     return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
 
 
-def _rows(ledger: sa.Connection, copy: Any, table: sa.Table) -> int:
-    """How many rows of a table are not copied yet."""
-    written = ledger.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-    [(copied,)] = copy.execute(f"SELECT count(*) FROM facts.{table.name}").fetchall()  # noqa: S608 - our own schema's names
-    return max(0, int(written) - int(copied))
+def _about_replica(found: Comparison) -> Finding:
+    if found.why:
+        step = "`farebox sync` rebuilds it; so does the next report."
+        return Finding("replica", "warn", f"must be rebuilt: {found.why}", step)
+    if not found.same:
+        counts = (
+            (found.missing, "missing"),
+            (found.extra, "that the ledger does not have"),
+            (found.changed, "changed"),
+        )
+        told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
+        told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
+        return Finding("replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`")
+    if found.behind:
+        step = "`farebox sync` brings it up to date; so does the next report."
+        return Finding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
+    return Finding("replica", "ok", "in step with the ledger")
 
 
 def _failed(check: str, error: FareboxError) -> Finding:

@@ -51,7 +51,7 @@ def _gone(runtime: Runtime, flow_run: FlowRun, deployments: Deployments) -> str 
     if runtime.ledger.has_hold(run_id):
         return None
     end = runtime.ledger.newest_end(run_id)
-    if end is not None and end[0] == "lost":
+    if end is not None and end[0] == "lost" and from_us(end[1]) >= datetime.now(UTC) - _since(flow_run):
         return "Its process went away. What it spent is settled; the rest of its hold is free again."
     unheld = _since(flow_run) if end is None else min(_since(flow_run), datetime.now(UTC) - from_us(end[1]))
     patience = timedelta(seconds=UNHELD_LEASES * runtime.settings.holds.lease_seconds)

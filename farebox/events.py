@@ -10,11 +10,16 @@ from typing import Any
 
 from pricing.budgets import BudgetState
 from pricing.clock import from_us
+from pricing.facts import Intent
+from pricing.holds import Unsettled
 from pricing.money import format_money
 from tasks.breaker import BreakerEvent
 from tasks.turns import TurnEvent
 
 _logger = logging.getLogger(__name__)
+_REMEMBERED = 1_024
+_told: dict[tuple[str, str], None] = {}
+_telling = threading.Lock()
 
 
 def tell_prefect(event: BreakerEvent) -> None:
@@ -49,6 +54,21 @@ def tell_soft_threshold(state: BudgetState) -> None:
     )
 
 
+def tell_unsettled(found: Unsettled) -> None:
+    """Emit ``farebox.hold.unsettled`` about ``farebox.run.{id}``, and log it."""
+    _logger.error(
+        "What run %s holds could not be settled (%s), and was put aside. Its budgets carry it until it is repaired; "
+        "other runs go on. See `farebox doctor`.",
+        found.run_id,
+        found.fault,
+    )
+    _start(
+        "farebox.hold.unsettled",
+        resource={"prefect.resource.id": f"farebox.run.{found.run_id}", "prefect.resource.name": found.run_id},
+        payload={"run_id": found.run_id, "fault": found.fault},
+    )
+
+
 def tell_blocked(event: TurnEvent) -> None:
     """Emit ``farebox.guard.blocked``, of a leak ``farebox.guard.leak``, about ``farebox.operation.{name}``."""
     _start(
@@ -59,6 +79,33 @@ def tell_blocked(event: TurnEvent) -> None:
         },
         payload={"reason": event.reason, "run_id": event.run_id},
     )
+
+
+def tell_implausible_usage(intent: Intent, fault: str) -> None:
+    """Emit ``farebox.usage.implausible`` about ``farebox.target.{name}``, and log it: once per run and target."""
+    if not _first_in_run(intent.run_id, intent.target):
+        return
+    _logger.warning(
+        "Target %r reported token counts that its request cannot have (%s): the attempt is charged at its worst case. "
+        "Check the provider, or the proxy in front of it; `farebox doctor` counts such attempts.",
+        intent.target,
+        fault,
+    )
+    _start(
+        "farebox.usage.implausible",
+        resource={"prefect.resource.id": f"farebox.target.{intent.target}", "prefect.resource.name": intent.target},
+        payload={"reason": fault, "run_id": intent.run_id, "operation": intent.operation, "model": intent.model},
+    )
+
+
+def _first_in_run(run_id: str, target: str) -> bool:
+    """Whether this is the first report of this kind about a target in a run; the last 1,024 are remembered."""
+    with _telling:
+        known = (run_id, target) in _told
+        _told[run_id, target] = None
+        while len(_told) > _REMEMBERED:
+            del _told[next(iter(_told))]
+    return not known
 
 
 def tell_rates_changed(before: str, now: str) -> None:

@@ -37,6 +37,8 @@ class Agent(agents.Agent):
         max_turns: int = 6,
         max_tokens: int = 512,
         threshold: float = THRESHOLD,
+        calls_per_reply: int = agents.MOST_CALLS,
+        calls_per_step: int = agents.MOST_CALLS,
     ) -> None:
         super().__init__(
             _engine,
@@ -47,4 +49,6 @@ class Agent(agents.Agent):
             max_turns=max_turns,
             max_tokens=max_tokens,
             threshold=threshold,
+            calls_per_reply=calls_per_reply,
+            calls_per_step=calls_per_step,
         )

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from farebox.approving import Approver, turned_down
 from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.guard_calls import asked_operations, with_guard_calls
+from farebox.outcomes import outcome_of
 from farebox.routes import planned_routes, pressure, spread, token_counter
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
 from guardrails import messages
 from pricing.approvals import Approved, Decision, Question, lacking
 from pricing.budgets import BudgetRule, Refusal, Scope
-from pricing.clock import now_us
-from pricing.errors import Blocked, LedgerError, OutOfCredits, OverBudget
+from pricing.clock import now_us, to_us
+from pricing.errors import LedgerError, OutOfCredits, OverBudget
+from pricing.executions import taken_over
 from pricing.facts import Run, RunOutcome
 from pricing.limits import EACH, Limit, applicable
 from pricing.money import Nano, format_money
@@ -31,6 +35,8 @@ from pricing.quotes import OperationTargets, Quote, make_quote
 from pricing.usage import Usage
 from tasks.floors import Quality
 from tasks.routing import Candidate, Route, describe
+
+_logger = logging.getLogger(__name__)
 
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
@@ -93,7 +99,7 @@ def price_run(
         for operation, route in routes.items()
     }
     stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
-    past = runtime.history.scores(automation.name, quality, stand_in=stand_in, mixes=percents)
+    past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
     quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
@@ -113,14 +119,19 @@ def admit(
     """Quote a run and hold the quote on every budget that applies.
 
     Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
-    that does not fit either, the ``approver`` is asked, if there is one.
+    that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
+    settled first. A run that was suspended goes on with the quote and the hold that it has.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
         OutOfCredits: whoever pays for the outcome has not enough credits; likewise.
         UnknownPrice: a model of its route has no rate.
+        RunTakenOver: a newer execution of the run has begun.
     """
-    counter = _Counter(runtime, automation, run_id, parameters)
+    execution = runtime.ledger.start(run_id)
+    if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
+        return Ride(runtime, run, execution.number)
+    counter = _Counter(runtime, automation, run_id, parameters, execution.number)
     asked = runtime.approvals.open(run_id) if approver is not None else None
     if approver is not None and asked is not None and (decision := approver.answered(asked)):
         tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
@@ -135,7 +146,7 @@ def admit(
     counter.show(tried)
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
-    return Ride(runtime, tried.run)
+    return Ride(runtime, tried.run, execution.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +162,18 @@ class _Tried:
 class _Counter:
     """Where one run asks to be admitted."""
 
-    def __init__(self, runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        automation: Automation,
+        run_id: str,
+        parameters: Mapping[str, object],
+        execution: int,
+    ) -> None:
         self._runtime = runtime
         self._automation = automation
         self._run_id = run_id
+        self._execution = execution
         self._parameters = parameters
         self._whose = whose_run(parameters)
         self._first: _Tried | None = None
@@ -210,7 +229,7 @@ class _Counter:
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:
             held = [*rules, *self._unplanned]
-            refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved)
+            refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise messages.over_budget(error, facts, self._runtime.settings.guards.messages) from None
@@ -261,8 +280,8 @@ def budget_rules(
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
         limits.append(extra)
-    # A run that Prefect retries starts over: its ceiling is above what the tries before have spent.
-    ceiling = runtime.ledger.spent(run_id) + priced.quote.ceiling
+    # A run that Prefect retries starts over: its ceiling is above what its executions before have spent or still hold.
+    ceiling = runtime.ledger.committed(run_id) + priced.quote.ceiling
     this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
     needs = {step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps}
     return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
@@ -330,41 +349,51 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
 
 
 class Ride:
-    """An admitted run while it lasts: its hold is renewed until it is settled, however it ends."""
+    """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended."""
 
-    def __init__(self, runtime: Runtime, run: Run) -> None:
+    def __init__(self, runtime: Runtime, run: Run, execution: int) -> None:
         self.run = run
+        self.execution = execution
         self._runtime = runtime
         self._renewing = runtime.engine.loop.submit(self._renew())
 
-    def finish(self, error: BaseException | None) -> None:
-        """Settle the run, which ended by ``error`` or well."""
+    def finish(self, error: BaseException | None, outcome: RunOutcome | None = None, reason: str | None = None) -> None:
+        """Settle the run, which ended by ``error``, or as ``outcome`` says.
+
+        Raises:
+            RunTakenOver: a newer execution of the run has its hold; nothing was settled.
+        """
         self._renewing.cancel()
-        outcome, reason = _outcome(error)
-        settled = self._runtime.ledger.settle(self.run.run_id, outcome, reason)
+        if outcome is None:
+            outcome, reason = outcome_of(error)
+        ledger = self._runtime.ledger
+        settled = ledger.settle(self.run.run_id, outcome, reason, execution=self.execution)
         if settled is not None:
-            for watcher in self._runtime.watchers:
-                watcher.settled(self.run, outcome, settled)
+            for watcher in tuple(self._runtime.watchers):
+                try:
+                    watcher.settled(self.run, outcome, settled)
+                except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
+                    _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
+        elif ledger.execution(self.run.run_id) > self.execution:
+            raise taken_over(self.run.run_id)
+
+    def suspend(self, until: datetime) -> None:
+        """Keep the hold for the execution that resumes the run, which may be in another process; ``until`` at most.
+
+        Raises:
+            RunTakenOver: a newer execution of the run has its hold.
+        """
+        self._renewing.cancel()
+        ledger = self._runtime.ledger
+        kept = ledger.suspend(self.run.run_id, self.execution, to_us(until))
+        if not kept and ledger.execution(self.run.run_id) > self.execution:
+            raise taken_over(self.run.run_id)
 
     async def _renew(self) -> None:
         """Three times per lease, so that one missed beat does not lose the hold; nor does a ledger that is busy."""
+        renew = partial(self._runtime.ledger.renew, self.run.run_id, execution=self.execution)
         while True:
             await asyncio.sleep(self._runtime.settings.holds.lease_seconds / 3)
             with suppress(LedgerError):
-                if not await asyncio.to_thread(self._runtime.ledger.renew, self.run.run_id):
+                if not await asyncio.to_thread(renew):
                     return
-
-
-def _outcome(error: BaseException | None) -> tuple[RunOutcome, str | None]:
-    """How a run ended; of an exception the type only: its text may hold content."""
-    match error:
-        case None:
-            return "completed", None
-        case OverBudget():
-            return "over_budget", error.message
-        case Blocked():
-            return "blocked", str(error.fields.get("reason"))
-        case KeyboardInterrupt():
-            return "cancelled", "interrupted"
-        case _:
-            return "failed", type(error).__name__

@@ -13,7 +13,7 @@ from guardrails.building import build_guard, find_guard
 from guardrails.content import Finder
 from guardrails.judge import JudgeGuard
 from guardrails.pipeline import Guarded, Pipeline
-from guardrails.verdicts import Guard
+from guardrails.verdicts import BothWays, Guard
 
 Mode: TypeAlias = Literal["shadow", "enforce", "off"]
 
@@ -88,7 +88,10 @@ class DeclaredGuards:
         guards = []
         for name, table in self._settings.declared(automation, operation).items():
             if (mode := table["mode"]) != "off" and not (operation == JUDGE and name in ASKING):
-                guards.append(Guarded(self._built(name, table), mode))
+                guard = self._built(name, table)
+                guards.append(Guarded(guard, mode))
+                if isinstance(guard, BothWays) and (other := guard.for_prompts()):
+                    guards.append(Guarded(other, mode))
         return Pipeline(guards, overrides=self._settings.messages)
 
     def judge(self, automation: str, operation: str) -> JudgeGuard | None:

@@ -24,6 +24,7 @@ from farebox.whose import Whose, whose_run
 from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
 from pricing.errors import FareboxError
 from pricing.money import Nano, format_money
+from pricing.reports.escaped import escape_markdown
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -92,14 +93,14 @@ class Outlook:
         return {chance: sum(run.chance == chance for run in self.runs) for chance in get_args(Chance)}
 
     def rows(self) -> list[dict[str, str]]:
-        """For a table that people read; times are in UTC."""
+        """For the table in Prefect; times are in UTC, names are escaped for Markdown."""
         return [
             {
                 "at": f"{run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-                "run": run.deployment,
+                "run": escape_markdown(run.deployment),
                 **{name: shown(getattr(run, f"{name}_nano")) for name in ("p50", "p95", "hold")},
                 "chance": run.chance,
-                "why": run.why,
+                "why": escape_markdown(run.why),
             }
             for run in self.runs
         ]
@@ -182,11 +183,13 @@ class _View:
             return Upcoming(str(flow_run.id), name, at, None, None, None, "unpriced", error.message)
         quote, hold = fit.priced.quote, fit.priced.hold
         chance, why = self._chance(automation, fit, at)
+        if chance == "refused" and self._runtime.ledger.has_hold(str(flow_run.id)):
+            chance, why = "fits", "it was started before, and what it held then is there for it"
         if chance == "refused" and refuse:
             over = over_budget(automation, fit.priced, fit.refusals, self._runtime.settings.guards.messages)
             run = asking(self._runtime, str(flow_run.id), automation, fit.priced, fit.whose)
-            self._runtime.ledger.refuse(run, fit.refusals)
-            client.set_flow_run_state(flow_run.id, state_of(over), force=True)
+            if self._runtime.ledger.refuse(run, fit.refusals):
+                client.set_flow_run_state(flow_run.id, state_of(over), force=True)
         if chance in {"fits", "tight"}:
             for rule in fit.rules:
                 if rule.scope != "run":

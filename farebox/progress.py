@@ -17,6 +17,7 @@ from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.plans import ResolvedPlan
 from pricing.quotes import Quote
+from pricing.reports.escaped import escape_markdown
 from tasks.turns import TurnEvent
 
 _logger = logging.getLogger(__name__)
@@ -111,5 +112,8 @@ class _Progress:
 
     def _told(self) -> str:
         """Turns made against turns planned: a run that retries or branches makes more or fewer."""
-        each = (f"{operation} {self._made[operation]} of {planned}" for operation, planned in self._planned.items())
+        each = (
+            f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
+            for operation, planned in self._planned.items()
+        )
         return f"Turns made of those planned: {', '.join(each)}"

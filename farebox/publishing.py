@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from farebox.runtime import Runtime
 from pricing.errors import FareboxError
+from pricing.reports.escaped import escape_markdown, markdown_code
 from pricing.run_copy import RunCopy
 
 if TYPE_CHECKING:
     from pricing.reports import RunReport
 
+_logger = logging.getLogger(__name__)
 _PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
 
 def publish(runtime: Runtime, run_id: str, automation: str) -> None:
     """Bring the replica up to date, write the run's cost report and publish it as an artifact of the flow run.
 
-    What cannot be published now is logged: the run itself is settled, and a report can be made at any time.
+    Each step's failure is logged and ends that step only: the run itself is settled, and a report can be made at any
+    time.
     """
-    from prefect.logging import get_run_logger
-
     from pricing.reports import render_html, render_markdown
 
-    try:
+    with _warning(run_id, "Content that is too old was not deleted"):
         runtime.captures.tidy()
+    with _warning(run_id, "The replica is not up to date"):
         if runtime.settings.replica.after_runs:
             runtime.replica.sync()
+    with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
         markdown = render_markdown(report)
         folder = runtime.home / "reports"
@@ -45,8 +50,27 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
             page.absolute(),
             {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality},
         )
-    except Exception as error:  # noqa: BLE001 - a report that fails must not fail the run it is about
-        get_run_logger().warning("The cost report of this run is not published yet: %s", error)
+
+
+@contextmanager
+def _warning(run_id: str, what: str) -> Iterator[None]:
+    """Log what goes wrong after a run: it must not change the run's result, for which somebody paid."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        told = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
+        _warn(run_id, f"{what}: {told}")
+
+
+def _warn(run_id: str, text: str) -> None:
+    """In the run's own log, where there is one; `farebox report` makes the report at any time."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    told = ("After the end of run %s: %s", run_id, text)
+    _logger.info(*told)  # for the command line, which shows no log of Prefect's
+    with suppress(MissingContextError):
+        get_run_logger().warning(*told)
 
 
 def report_of(runtime: Runtime, run_id: str) -> RunReport:
@@ -71,16 +95,23 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags:
     )
     create_link_artifact(
         page.as_uri(),
-        link_text=page.name,
+        link_text=escape_markdown(page.name),
         key=f"{automation}-report",
-        description=f"The report with charts is a file on the machine that ran this, {platform.node()}: `{page}`. "
-        "Browsers follow no link from a server to a file: open it there, or copy its address.",
+        description=_where(page),
         _sync=True,  # type: ignore[call-arg]
     )
     context = FlowRunContext.get()
     known = context.flow_run.tags if context is not None and context.flow_run is not None else []
     with get_client(sync_client=True) as client:
         client.update_flow_run(UUID(run_id), tags=sorted({*known, "farebox", *tags}))
+
+
+def _where(page: Path) -> str:
+    return (
+        "The report with charts is a file on the machine that ran this, "
+        f"{escape_markdown(platform.node())}: {markdown_code(page)}. "
+        "Browsers follow no link from a server to a file: open it there, or copy its address."
+    )
 
 
 def spare_tracebacks() -> None:

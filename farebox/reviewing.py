@@ -12,6 +12,7 @@ from farebox.settings import load_settings
 from pricing.errors import NothingUsed, UsageError
 from pricing.quotes import ModelAt
 from pricing.rates import RateCard
+from pricing.reports.escaped import escape_markdown
 from pricing.reports.review_page import review_markdown
 from pricing.review import Candidate, Rates, Review, review
 
@@ -48,6 +49,11 @@ class Question:
         card = [f"rates of {self.card}"] if self.card else []
         day = [f"rates of {self.on}"] if self.on else []
         return ", ".join([*card, *day, *moved, *factor]) or "today's rates"
+
+    @property
+    def markdown(self) -> str:
+        """The same for Prefect, which shows descriptions as Markdown."""
+        return escape_markdown(self.title)
 
 
 def make_review(runtime: Runtime, question: Question) -> Review:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.capturing import ContentCapture
 from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_prefect, tell_soft_threshold
+from farebox.events import tell_blocked, tell_implausible_usage, tell_prefect, tell_soft_threshold, tell_unsettled
 from farebox.guarding import DeclaredGuards
 from farebox.judging import PROMPTS, GuardAsk
 from farebox.keys import Key
@@ -25,6 +25,7 @@ from pricing.budgets import BudgetRule, Refusal
 from pricing.captures import Captures
 from pricing.circuits import Circuits
 from pricing.facts import Run
+from pricing.forks import abandon, after_fork
 from pricing.history import History
 from pricing.holds import Settled
 from pricing.ledger import Ledger
@@ -85,8 +86,7 @@ class Runtime:
         self.router = Router(answering(self.targets), self.rates, self.observations)
         self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        lease = settings.holds.lease_seconds
-        self.ledger = Ledger(store, zone=settings.zone, lease_seconds=lease, warn=tell_soft_threshold)
+        self.ledger = _ledger(settings, store)
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
@@ -110,6 +110,7 @@ class Runtime:
             retries=turns.retries,
             telemetry=telemetry,
             spent=holds.note,
+            implausible=tell_implausible_usage,
         )
         self.engine = Engine(
             self.ledger,
@@ -172,6 +173,16 @@ class Runtime:
             watcher.turn(event)
 
 
+def _ledger(settings: Settings, store: Store) -> Ledger:
+    return Ledger(
+        store,
+        zone=settings.zone,
+        lease_seconds=settings.holds.lease_seconds,
+        warn=tell_soft_threshold,
+        tell_unsettled=tell_unsettled,
+    )
+
+
 class _SandboxAddress:
     """Where stand-ins are reached: a sandbox of this process, started with the first request, or one that runs."""
 
@@ -181,6 +192,7 @@ class _SandboxAddress:
         self._starting = threading.Lock()
         self._url = settings.sandbox.url
         self._own: object | None = None
+        after_fork(self._forked)
 
     def reached(self, target: Target) -> Target:
         """The target as it is reached: itself, or its stand-in."""
@@ -190,6 +202,13 @@ class _SandboxAddress:
         return dataclasses.replace(
             target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
         )
+
+    def _forked(self) -> None:
+        """The sandbox is the parent's, and ends with it."""
+        self._starting = threading.Lock()
+        abandon(self._own)
+        if self._own is not None:
+            self._url, self._own = self._settings.url, None
 
     def stop(self) -> None:
         """Stop the sandbox of this process, if there is one."""
@@ -216,6 +235,7 @@ class _OncePerProcess:
     def __init__(self) -> None:
         self._building = threading.Lock()
         self._built: Runtime | None = None
+        after_fork(self._forked)
 
     def __call__(self) -> Runtime:
         """This process's runtime, for the project we are in.
@@ -228,6 +248,12 @@ class _OncePerProcess:
                 root = find_root()
                 self._built = Runtime(load_settings(root), root)
             return self._built
+
+    def _forked(self) -> None:
+        """A forked child builds its own; the parent's keeps the parent's runs."""
+        self._building = threading.Lock()
+        abandon(self._built)
+        self._built = None
 
     def cache_clear(self) -> None:
         """Forget it: the next one may be of another project."""

@@ -22,10 +22,13 @@ from pydantic import Field, create_model
 from farebox.approving import WORDS, choices, read_raise, suggested_raise, told
 from pricing.approvals import Decision, Question
 from pricing.errors import OverBudget
+from pricing.reports.escaped import escape_markdown
 
 NEEDS_APPROVAL = "NeedsApproval"
 GRACE = timedelta(minutes=15)
 """How long after its time a run stays suspended in Prefect, for the look-ahead to end it as what it is."""
+LONGEST = timedelta(days=7)
+"""How long the hold of a run is kept that was suspended without a timeout."""
 _CHOICES = {word: choice for choice, word in WORDS.items()}
 
 
@@ -73,11 +76,18 @@ class Suspending:
         named = State(
             type=state.type,
             name=NEEDS_APPROVAL,
-            message=f"{refused.message} Open the run and choose Resume to decide.",
+            message=f"{escape_markdown(refused.message)} Open the run and choose Resume to decide.",
             state_details=state.state_details,
         )
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(self._flow_run.id, named, force=True)
+
+
+def kept_until(pause: Pause) -> datetime:
+    """Until when the hold of a run is kept that suspended itself: a little longer than Prefect lets it be resumed."""
+    now = datetime.now(UTC)
+    timeout = pause.state.state_details.pause_timeout if pause.state is not None else None
+    return now + LONGEST if timeout is None else max(now, timeout) + GRACE
 
 
 def _form(question: Question) -> type[Approval]:

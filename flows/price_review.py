@@ -34,5 +34,5 @@ def price_review(
     path = reviewed(runtime, question)
     if path is None:
         return None
-    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.title)
+    create_markdown_artifact(path.read_text("utf-8"), key="price-review", description=question.markdown)
     return str(path)

@@ -12,15 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from guardrails.text_matching import canonical
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact, retry
 
 MASK = "[…]"
-_ALIKE = str.maketrans(
-    dict(zip("аеорсухкмнвтіјѕԁһԛԝɡӏ", "aeopcyxkmhbtijsdhqwgl", strict=True))  # Cyrillic
-    | dict(zip("αβεηικνορτυχωϲ", "abenikvoptuxwc", strict=True))  # Greek
-    | dict(zip("0134578@$", "oleastbas", strict=True))  # digits and signs
-    | dict.fromkeys("ıɩ", "i")
-)
 _LEAST_FUZZY = 6
 """Letters from which on a name may have one wrong, missing, added or swapped: shorter ones would become other words."""
 _LONGEST_GAP, _MOST_WORDS, _LONGEST_NAME = 3, 40, 80
@@ -105,18 +100,6 @@ class BrandGuard:
                 around = text[max(0, match.start() - _LEAST_NEAR) : match.end() + _LEAST_NEAR].lower()
                 if any(re.search(rf"(?<!\w){re.escape(word.lower())}", around) for word in context):
                     yield match.span()
-
-
-def canonical(text: str) -> list[tuple[str, int]]:
-    """The letters of a text as they read, each with its place."""
-    letters = []
-    for at, character in enumerate(text):
-        if character.isascii():
-            plain = character.lower()
-        else:
-            plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", character)).casefold()
-        letters += [(letter, at) for letter in plain.translate(_ALIKE) if letter.isalnum()]
-    return letters
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:

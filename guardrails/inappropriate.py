@@ -1,24 +1,91 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Words that an answer should not use. A list finds swearing, not ill will: for that there is the judge."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
 from guardrails.asking import Ask, Asks
+from guardrails.text_matching import Phrases, visible
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
 
-_WORDS = (
-    "arsehole|asshole|bastard|bitch(?:es|y)?|bollocks|bullshit|cock(?:sucker|head)|crap(?:py)?|cunt|dickhead|"
-    "dumbass|fag(?:got)?s?|(?:mother)?fuck(?:er|ers|ed|ing|s)?|goddamn|jackass|kike|nigg(?:er|a)s?|"
-    "piss(?:ed)?\\soff|prick|pussy|retard(?:ed)?|shit(?:ty|head|s)?|slut(?:ty)?|spic|tranny|twat|wanker|whore"
-)
+_WORDS = [
+    "arsehole",
+    "arseholes",
+    "asshole",
+    "assholes",
+    "bastards",
+    "bitch",
+    "bitches",
+    "bitchy",
+    "bollocks",
+    "bullshit",
+    "cocksucker",
+    "cocksuckers",
+    "cockhead",
+    "crap",
+    "crappy",
+    "cunt",
+    "cunts",
+    "dickhead",
+    "dickheads",
+    "dumbass",
+    "fag",
+    "fags",
+    "faggot",
+    "faggots",
+    "fuck",
+    "fucker",
+    "fuckers",
+    "fucked",
+    "fucking",
+    "fucks",
+    "motherfucker",
+    "motherfuckers",
+    "motherfucking",
+    "goddamn",
+    "jackass",
+    "kike",
+    "kikes",
+    "nigger",
+    "niggers",
+    "nigga",
+    "niggas",
+    "retarded",
+    "shit",
+    "shitty",
+    "shithead",
+    "shits",
+    "slut",
+    "sluts",
+    "slutty",
+    "trannies",
+    "tranny",
+    "twat",
+    "twats",
+    "wanker",
+    "wankers",
+    "whore",
+    "whores",
+]
+_PHRASES = ("piss off", "pissed off")
+_AMBIGUOUS = {
+    "prick": r"\b(?:you|an?|such|what|that|this|little|stupid|fucking|arrogant|complete|total)[ ]{1,3}(?:\w{1,15}[ ]{1,3})?pricks?\b(?![ ]{1,3}(?:of|your|the|my|his|her|their|its|it|in|on|test|with|up|at))",
+    "bastard": r"\bbastard\b(?![ ]{1,3}(?:sword|file|amber|title|wing|saffron|toadflax))",
+    "pussy": r"\bpuss(?:y|ies)\b(?![ -]{0,2}(?:cat|willow|foot))",
+    "retard": r"\b(?:you|an?|such|what|that|this|fucking|stupid|these|those)[ ]{1,3}retards?\b(?![ ]{1,3}(?:the|growth|effect|of))",
+    "spic": r"\bspics?\b(?![ ]{1,3}(?:and|&|n)[ ]{1,3}span)",
+}
+"""Words that mean something else as well: where they are meant so."""
 _INSTRUCTIONS, _YES_OR_NO, _ALL = 250, 10, 100_000
 """Tokens of its template and schema, of an answer to it, and the most that it reads."""
-_LISTED = re.compile(rf"(?<!\w)(?:{_WORDS})(?!\w)", re.IGNORECASE)
+_COMPILED = {word: re.compile(pattern, re.IGNORECASE) for word, pattern in _AMBIGUOUS.items()}
+_MOST_NAMED, _LONGEST = 5, 200
 
 
 class Tone(BaseModel):
@@ -44,11 +111,17 @@ class InappropriateGuard:
     allowed: tuple[str, ...] = ()
     judge: bool = False
     on_find: Literal["retry", "block"] = "retry"
+    listed: Phrases = field(init=False, repr=False)
 
     name: ClassVar[str] = "inappropriate"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 35
+
+    def __post_init__(self) -> None:
+        fine = {word.lower() for word in self.allowed}
+        words = (word for word in dict.fromkeys((*_WORDS, *_PHRASES, *self.more)) if word.lower() not in fine)
+        object.__setattr__(self, "listed", Phrases((word, word) for word in words))
 
     def asks(self) -> Asks:
         """One question for each answer, if a model is to look at them."""
@@ -56,14 +129,12 @@ class InappropriateGuard:
 
     async def check(self, exchange: Exchange) -> Verdict:
         """Retry or block with ``safety``, else allow."""
-        spans = tuple(
-            Span(part, match.start(), match.end(), "word")
-            for part, text in enumerate(exchange.texts)
-            for match in self._matches(text)
-        )
+        found = [(part, *place) for part, text in enumerate(exchange.texts) for place in self._found(text)]
         answer = retry if self.on_find == "retry" else block
-        if spans:
-            return answer(Reason.SAFETY, spans=spans, kinds="swearing", count=len(spans))
+        if found:
+            spans = tuple(Span(part, start, end, "word") for part, start, end, _ in found)
+            words = ", ".join(sorted({word for *_, word in found})[:_MOST_NAMED])
+            return answer(Reason.SAFETY, spans=spans, kinds=f"swearing: {words}"[:_LONGEST], count=len(spans))
         if not self.judge:
             return allow()
         told = await self.ask(exchange, "guard_inappropriate.j2", {"answer": "\n".join(exchange.texts)}, Tone)
@@ -71,10 +142,12 @@ class InappropriateGuard:
             return allow(cost_nano=told.cost_nano)
         return answer(Reason.SAFETY, cost_nano=told.cost_nano, kinds="tone")
 
-    def _matches(self, text: str) -> list[re.Match[str]]:
+    def _found(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where listed words stand, and which: the list's spelling, not the text's."""
+        yield from self.listed.find(text)
+        shown, places = visible(text)
         fine = {word.lower() for word in self.allowed}
-        found = [match for match in _LISTED.finditer(text) if match[0].lower() not in fine]
-        if self.more:
-            words = "|".join(map(re.escape, self.more))
-            found += re.finditer(rf"(?<!\w)(?:{words})(?!\w)", text, re.IGNORECASE)
-        return found
+        for word, pattern in _COMPILED.items():
+            if word not in fine:
+                for match in pattern.finditer(shown):
+                    yield places[match.start()], places[match.end() - 1] + 1, word

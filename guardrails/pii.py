@@ -7,7 +7,6 @@ model made of it. Names have no form: give what you know of a person as ``known_
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -15,33 +14,35 @@ from typing import Any, ClassVar, Literal
 from guardrails.pii_known import Known, KnownValues
 from guardrails.pii_names import KIND as NAME
 from guardrails.pii_names import FindNames, find_no_names, names_by_presidio
-from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, personal_numbers, urls
+from guardrails.pii_national_ids import national_ids
+from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, urls
 from guardrails.pii_phones import phones
+from guardrails.pii_records import births, plates, postal_addresses
 from guardrails.pii_text import Plain
 from guardrails.vault import LITERAL, Vault, lookalikes
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, redact
 
-KINDS = ("card", "email", "iban", "ip", "known", "mac", "nhs", "passport", "phone", "ssn", "url")
-
-_FINDERS = (emails, urls, ibans, cards, personal_numbers, addresses, macs, phones)
-"""Of two finds of the same length the one whose finder comes first names the kind."""
-
-_PLAIN = str.maketrans(
-    {
-        **dict.fromkeys(
-            "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
-        ),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
-        **dict.fromkeys("\uff20\ufe6b", "@"),
-        **dict.fromkeys("\uff0e\u3002\u2024", "."),
-        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
-        **{chr(0x0660 + digit): str(digit) for digit in range(10)},
-        "\uff0b": "+",
-        "\uff08": "(",
-        "\uff09": ")",
-    }
+KINDS = (
+    *(
+        "address",
+        "birthdate",
+        "card",
+        "email",
+        "iban",
+        "ip",
+        "known",
+        "mac",
+        "nationalid",
+        "nhs",
+        "passport",
+        "phone",
+        "plate",
+    ),
+    *("ssn", "url"),
 )
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+_FINDERS = (emails, urls, ibans, cards, national_ids, addresses, macs, births, postal_addresses, plates, phones)
+"""Of two finds of the same length the one whose finder comes first names the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +116,12 @@ def mask_all(
 
 def find(text: str) -> list[Entity]:
     """The personal data in ``text``, in order and apart from each other."""
-    shown, places = (text, None) if text.isascii() else _visible(text.translate(_PLAIN))
-    plain = Plain(shown)
+    plain = Plain(text)
     found = merged([entity for finder in _FINDERS for entity in finder(plain)])
+    places = plain.places
     if places is None:
         return found
     return [Entity(places[entity.start], places[entity.end - 1] + 1, entity.kind) for entity in found]
-
-
-def _visible(text: str) -> tuple[str, list[int] | None]:
-    """Without characters that nobody sees, and where each character left stood; None if all did."""
-    if not _INVISIBLE.search(text):
-        return text, None
-    places = [at for at, character in enumerate(text) if not _INVISIBLE.match(character)]
-    return "".join(text[at] for at in places), places
 
 
 def merged(found: Sequence[Entity]) -> list[Entity]:
@@ -160,7 +153,22 @@ def _replaced(text: str, found: Iterable[Entity], vault: Vault) -> str:
     return "".join((*parts, text[done:]))
 
 
-PatternKind = Literal["card", "email", "iban", "ip", "mac", "nhs", "passport", "phone", "ssn", "url"]
+PatternKind = Literal[
+    "address",
+    "birthdate",
+    "card",
+    "email",
+    "iban",
+    "ip",
+    "mac",
+    "nationalid",
+    "nhs",
+    "passport",
+    "phone",
+    "plate",
+    "ssn",
+    "url",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Personal data with a form of its own: addresses of mail, web and network, cards, accounts, numbers of persons.
 
 Every pattern is anchored at something rare and bounded in every repeat, so that no text costs more than its length;
@@ -26,19 +27,29 @@ class Entity:
 
 
 _FILE = re.compile(
-    r"(?i)png|jpe?g|gif|svg|webp|ico|bmp|pdf|[jt]sx?|css|html?|json|xml|ya?ml|toml|txt|csv|zip|gz|exe|dll"
+    r"(?i)png|jpe?g|gif|svg|webp|ico|bmp|pdf|[jt]sx?|css|html?|json|xml|ya?ml|toml|txt|csv|tsv|log|bak|zip|gz|exe|dll|docx?|"
+    r"xlsx?|pptx?|eml|vcf|md|mbox|pem|key|asc"
 )
 """Endings that make ``logo@2x.png`` a file."""
 
+_TOPS = (
+    "com|org|net|edu|gov|info|biz|io|co|app|dev|ai|me|tv|xyz|online|site|shop|store|blog|cloud|tech|club|top|pro|eu|uk|de|"
+    "fr|it|es|nl|be|ch|at|pl|pt|se|no|dk|fi|ie|cz|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|il|sg|hk|tw|ly|gg"
+)
 _LOCAL_REVERSED = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}|\"[^\"\r\n]{1,62}\"")
 _DOMAIN = re.compile(r"[^\W_][\w-]{0,62}+(?:\.[^\W_][\w-]{0,62}+){1,8}+|\[(?:IPv6:)?[0-9A-Fa-f.:]{3,45}\]|localhost\b")
+_HOST = r"[a-z0-9][a-z0-9-]{0,62}"
 _SPELLED = re.compile(
-    r"(?i)\b[\w.+-]{1,64}[ ]?[\[({<][ ]?at[ ]?[\])}>][ ]?[a-z0-9-]{1,63}"
-    r"(?:[ ]?(?:\.|[\[({<][ ]?dot[ ]?[\])}>])[ ]?[a-z0-9-]{1,63}){1,4}"
+    rf"(?i)(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:"
+    rf"[ ]?[\[({{<][ ]?(?:at|arroba|@)[ ]?[\])}}>][ ]?{_HOST}(?:[ ]?(?:\.|[\[({{<][ ]?(?:dot|punkt|punto|point)[ ]?[\])}}>]|[ ]dot[ ])[ ]?{_HOST}){{1,4}}"
+    rf"|[ ](?:at|arroba)[ ]{_HOST}(?:[ ](?:dot|punto)[ ]{_HOST}){{0,3}}[ ](?:dot|punto)[ ](?:{_TOPS})"
+    rf"|[ ]@[ ]{_HOST}(?:[ ]?\.[ ]?{_HOST}){{0,3}}[ ]?\.[ ]?(?:{_TOPS})"
+    rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}(?:\.{_HOST}){{1,4}})(?![\w-])"
 )
-
-
-_SPELLED_AT = tuple(f"{bracket}{blank}at" for bracket in "[({<" for blank in ("", " "))
+_SPELLED_AT = (
+    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba")),
+    *(" at ", " @ ", " arroba ", "%40", "&#", "&commat;", "\\u0040", "\\x40"),
+)
 
 
 def emails(plain: Plain) -> Iterator[Entity]:
@@ -48,9 +59,10 @@ def emails(plain: Plain) -> Iterator[Entity]:
     while at >= 0:
         domain = _DOMAIN.match(text, at + 1)
         local = _LOCAL_REVERSED.match(text[max(0, at - 64) : at][::-1]) if domain else None
-        if domain and local and _is_mail_domain(domain[0]):
+        length = _mail_domain(domain[0]) if domain else 0
+        if local and length:
             start = at - local.end() + _not_local(text[at - local.end() : at])
-            end = domain.end() - (len(domain[0]) - len(domain[0].rstrip("-_")))
+            end = at + 1 + length
             if start < at and text[start:end] != "git@github.com":
                 yield Entity(start, end, "email")
         at = text.find("@", at + 1)
@@ -58,43 +70,102 @@ def emails(plain: Plain) -> Iterator[Entity]:
         yield Entity(*match.span(), "email")
 
 
-def _is_mail_domain(domain: str) -> bool:
+def _mail_domain(domain: str) -> int:
+    """How many characters of it are a domain that takes mail: a file's ending or the next sentence may follow it."""
     if domain[0] == "[" or domain == "localhost":
-        return True
-    top = domain.rstrip("-_").rpartition(".")[2]
-    return len(top) > 1 and not top.isdigit() and not _FILE.fullmatch(top) and not re.match(r"\d+\.\d", domain)
+        return len(domain)
+    labels = domain.rstrip("-_").split(".")
+    while len(labels) > 2 and (_FILE.fullmatch(labels[-1]) or _is_sentence(labels)):  # noqa: PLR2004
+        labels.pop()
+    top = labels[-1]
+    named = len(top) > 1 and not top[0].isdigit() and not _FILE.fullmatch(top)
+    return len(".".join(labels)) if named and not re.match(r"\d+\.\d", domain) else 0
+
+
+_KNOWN_TOP = re.compile(rf"(?i)(?:{_TOPS})")
+
+
+def _is_sentence(labels: list[str]) -> bool:
+    """Whether the last label is the first word of what was written after the address, without a blank."""
+    return labels[-1][0].isupper() and labels[-2].islower() and bool(_KNOWN_TOP.fullmatch(labels[-2]))
 
 
 def _not_local(local: str) -> int:
     """How many characters before the local part are punctuation around the address, or the name of a field."""
     lead = 0 if local[0] == '"' else len(local) - len(local.lstrip(".!#$%&'*/=?^`{|}~-"))
-    field = re.match(r"[A-Za-z_-]{1,20}=(?=.)", local[lead:])
+    field = re.match(r"[A-Za-z_-]{1,20}=(?=.)|/?(?:[A-Za-z_-]{1,20}/){1,4}(?=.)", local[lead:])
     return lead + (field.end() if field else 0)
 
 
-_TOPS = (
-    "com|org|net|edu|gov|info|biz|io|co|app|dev|ai|me|tv|xyz|online|site|shop|store|blog|cloud|tech|club|top|pro|eu|uk|de|"
-    "fr|it|es|nl|be|ch|at|pl|pt|se|no|dk|fi|ie|cz|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|il|sg|hk|tw|ly|gg"
-)
 _SCHEME = re.compile(
     r"(?i)(?<![a-z0-9])(?:https?|ftps?|sftp|wss?|ssh|git|s3|ldap|hxxps?|file):/{2,3}[^\s<>\"`{}|\\^]{1,2048}+"
 )
 _WWW = re.compile(r"(?i)(?<![\w@./-])www\d?\.[a-z0-9-]{1,63}\.[^\s<>\"`{}|\\^]{2,2048}+")
 _BARE = re.compile(
-    rf"(?i)(?<![\w@./\\:-])(?:[a-z0-9][a-z0-9-]{{0,62}}+\.){{1,5}}"
-    rf"(?:(?:{_TOPS})(?::\d{{1,5}})?[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+|(?:com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w))"
+    rf"(?i)(?<![\w@./\\:$-])(?P<host>(?:[a-z0-9][a-z0-9-]{{0,62}}+\.){{1,5}}"
+    rf"(?:(?:{_TOPS})(?=[:/?])|(?P<top>com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w)))(?::\d{{1,5}})?"
+    rf"(?P<path>[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+)?"
 )
 _TOP = re.compile(rf"(?i)\.(?:{_TOPS})(?!\w)")
+_SITE_WORDS = (
+    *(
+        "website",
+        "web site",
+        "site",
+        "visit",
+        "domain",
+        "homepage",
+        "url",
+        "web",
+        "portal",
+        "blog",
+        "browse",
+        "link",
+        "host",
+    ),
+    *("webseite", "sitio", "página", "pagina", "seite", "sito", "сайт", "网址", "网站", "サイト", "웹사이트", "موقع"),
+)
+_MODULE_HOSTS = re.compile(
+    r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org|golang\.org|google\.golang\.org|cloud\.google\.com|gopkg\.in|k8s\.io|"
+    r"sigs\.k8s\.io|go\.uber\.org|go\.etcd\.io|go\.opentelemetry\.io|rsc\.io|honnef\.co|mvdan\.cc)/"
+)
+_IMPORT_BEFORE = re.compile(
+    r"(?:\b(?:import|require|module|replace|go get(?: -\w)?|go install|go mod \w+|use|package|from|=>)[ (]{1,4}(?:[\w.]{1,40}[ ])?[\"'`]?"
+    r"|^[ \t]{0,16}(?:[\w.]{1,40}[ ])?[\"`])$",
+    re.MULTILINE,
+)
 
 
 def urls(plain: Plain) -> Iterator[Entity]:
     """With a scheme, with ``www.``, or a host of a known top level; the whole address with path and query."""
     text = plain.text
-    patterns = ((_SCHEME, "://" in text), (_WWW, "www" in plain.folded), (_BARE, _TOP.search(text)))
-    for pattern, may_be in patterns:
-        if may_be:
-            for match in pattern.finditer(text):
+    for pattern, may_be in ((_SCHEME, "://" in text), (_WWW, "www" in plain.folded)):
+        for match in pattern.finditer(text) if may_be else ():
+            yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+    if _TOP.search(text):
+        words = Words(_SITE_WORDS, plain)
+        for match in _BARE.finditer(text):
+            by_form = match["path"] or match["top"] is None
+            if not _is_import(text, match) if by_form else _is_host(match, words):
                 yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+
+
+def _is_host(match: re.Match[str], words: Words) -> bool:
+    """Whether a name that ends like a host is one: ``System.Net`` and ``user.info`` are names in programs."""
+    host, top = match["host"], match["top"]
+    if not (host.islower() or host.isupper()):
+        return top.lower() in {"com", "org", "edu", "gov"} and top.islower()
+    return top in {"com", "org", "edu", "gov", "COM", "ORG"} or words.before(match.start())
+
+
+def _is_import(text: str, match: re.Match[str]) -> bool:
+    """Whether it is a path by which a program names another, such as Go's import paths."""
+    if not _MODULE_HOSTS.match(match[0]):
+        return False
+    before, behind = text[max(0, match.start() - 64) : match.start()], text[match.end() : match.end() + 12]
+    return bool(
+        _IMPORT_BEFORE.search(before) and (before.rstrip(" ")[-1:] not in "\"'`" or behind[:1] in "\"'`")
+    ) or bool(re.match(r"[ ]v\d+\.\d", behind))
 
 
 def _after_url(url: str) -> int:
@@ -109,30 +180,103 @@ def _unopened(url: str) -> bool:
     return url.count(url[-1]) > url.count("(" if url[-1] == ")" else "[")
 
 
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"(?<!\w)(?<!\d\.)(?<!\w\.\d\.){_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.\d)")
 _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
 _VERSION_BEFORE = re.compile(
-    r"(?i)(?:\bv|version|\bver|release|sections?|chapter|§|build|[=~<>!]=|[a-z]/|\brev)[ .:=\"']{0,3}$"
+    r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
+    r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema)[ .:=\"']{0,3}$"
 )
+_NAME_BEFORE = re.compile(r"[A-Za-z][\w.+-]{1,30}[ ]$")
+_HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]")
+_IP_WORDS = (
+    *(
+        "ip",
+        "ipv4",
+        "ips",
+        "host",
+        "address",
+        "server",
+        "client",
+        "ping",
+        "dns",
+        "gateway",
+        "subnet",
+        "login",
+        "logged in",
+    ),
+    *(
+        "from",
+        "addr",
+        "remote",
+        "peer",
+        "proxy",
+        "connect",
+        "network",
+        "router",
+        "firewall",
+        "ssh",
+        "nameserver",
+        "dirección",
+    ),
+    *(
+        "adresse",
+        "indirizzo",
+        "adres",
+        "адрес",
+        "地址",
+        "アドレス",
+        "주소",
+        "عنوان",
+        "source",
+        "dest",
+        "destination",
+        "src",
+        "dst",
+    ),
+)
+_RELEASES = 200
+"""Browsers and the like count their releases below it: ``Chrome 120.0.0.0``."""
 _EVERYBODYS = ("127.", "0.", "255.")
 
 
 def addresses(plain: Plain) -> Iterator[Entity]:
-    """IPv4 and IPv6; not versions, not the loopback, no slices like ``a[::2]``."""
+    """IPv4 and IPv6; not versions, not numbers of sections, not the loopback, no slices like ``a[::2]``."""
     text = plain.text
     if not plain.has_digit:
         return
+    words = Words(_IP_WORDS, plain, reach=20)
     for match in plain.numbers(_IPV4, 4):
-        parts = match[0].split(".")
-        if all(int(part) < 256 for part in parts) and not match[0].startswith(_EVERYBODYS):  # noqa: PLR2004
-            before = text[max(0, match.start() - 12) : match.start()]
-            if not _VERSION_BEFORE.search(before):
-                yield Entity(*match.span(), "ip")
+        if match[0].startswith(_EVERYBODYS) or _is_version(text, match, words):
+            continue
+        yield Entity(*match.span(), "ip")
     for match in _IPV6.finditer(text) if text.count(":") > 1 else ():
         if _is_ipv6(match[0]):
             yield Entity(*match.span(), "ip")
+
+
+def _is_version(text: str, match: re.Match[str], words: Words) -> bool:
+    """Whether four small numbers are those of a release or a section: a word says so, or nothing speaks for a host."""
+    before = text[max(0, match.start() - 32) : match.start()]
+    if _VERSION_BEFORE.search(before[-16:]):
+        return True
+    parts = [int(part) for part in match[0].split(".")]
+    small = parts[0] < 32 and max(parts[1:]) < 100 and parts[0] != 10  # noqa: PLR2004 - no address that a network is given
+    if not small:
+        return bool(
+            parts[0] < _RELEASES
+            and parts[1:3] == [0, 0]
+            and _NAME_BEFORE.search(before)
+            and not words.before(match.start())
+        )
+    behind = text[match.end() : match.end() + 4]
+    if words.before(match.start()) or re.match(r":\d{2}|/\d{1,2}(?!\d)|[ ]-[ ]", behind):
+        return False
+    if _HEADING_BEHIND.match(text, match.end()):
+        return True
+    return bool(_NAME_BEFORE.search(before)) or before[-1:] in "-_/="
 
 
 def _is_ipv6(text: str) -> bool:
@@ -164,40 +308,75 @@ def macs(plain: Plain) -> Iterator[Entity]:
         yield Entity(*match.span("value"), "mac")
 
 
-_CARD = re.compile(r"(?<![\w.+-])(?=(?P<run>\d(?:[ .-]{0,2}\d){11,18}(?![\w]|-\w|\.\d)))\d+")
+_CARD_GAP = r"(?:[ ._-]{0,2}|[ ]?\r?\n[ ]?)"
+_CARD = re.compile(
+    rf"(?<![^\W_])(?<!\d[.,_-])(?<!\+)(?=(?P<run>\d(?:{_CARD_GAP}\d){{11,18}}(?![^\W_]|[-_]\w|\.\d)))\d+"
+)
 _CARD_WORDS = (
     *("card", "cards", "credit", "debit", "visa", "mastercard", "master card", "maestro", "amex", "american express"),
-    *("diners", "discover", "jcb", "cc", "pan", "karte", "kreditkarte", "carte", "tarjeta"),
+    *(
+        "diners",
+        "discover",
+        "jcb",
+        "cc",
+        "pan",
+        "karte",
+        "kreditkarte",
+        "carte",
+        "tarjeta",
+        "cartão",
+        "carta di credito",
+    ),
+    *(
+        "kaart",
+        "kort",
+        "karta",
+        "карт",
+        "クレジットカード",
+        "カード",
+        "信用卡",
+        "卡号",
+        "银行卡",
+        "카드",
+        "بطاقة",
+        "कार्ड",
+    ),
 )
-_CARD_START = re.compile(r"[3456]|2(?:2[2-9]|[3-6]|7[0-2]|131)|1800")
+_ISSUERS = re.compile(
+    r"4\d{15}|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|"
+    r"(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}|220[0-4]\d{12}|(?:60|8[12])\d{14}"
+)
+_LESS_COMMON = re.compile(r"[3456]\d{11,18}|2131\d{11}|1800\d{11}")
 _GROUPED = re.compile(
-    r"\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ .-])\d{6}\2\d{4,5}|\d{13,19}|[56]\d{11}"
+    r"\d{4}([ ._-]|\r?\n)\d{4}(?:[ ._-]|\r?\n)\d{4}(?:[ ._-]|\r?\n)\d{1,4}(?:[ ._-]\d{1,3})?|\d{4}([ ._-])\d{6}\2\d{4,5}|\d{12,19}"
 )
-_ROUGHLY = re.compile(r"\d{3,}(?:[ .-]{1,2}\d{2,}){0,5}")
+_FIRST_GROUP = 3
+_ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
 
 def cards(plain: Plain) -> Iterator[Entity]:
-    """12 to 19 digits that start as a card's do and satisfy Luhn, or stand behind a word for cards."""
-    words = Words(_CARD_WORDS, plain.text)
+    """12 to 19 digits that an issuer's range has and that satisfy Luhn, or stand behind a word for cards."""
+    words = Words(_CARD_WORDS, plain)
     for match in plain.numbers(_CARD, 12):
-        end = _card_end(match["run"])
+        if not match["run"][:_FIRST_GROUP].isdigit():
+            continue
+        end = _card_end(match["run"], words, match.start())
         if not end and _ROUGHLY.fullmatch(match["run"]):
             end = len(match["run"]) if words.before(match.start()) else 0
         if end:
             yield Entity(match.start(), match.start() + end, "card")
 
 
-def _card_end(run: str) -> int:
+def _card_end(run: str, words: Words, start: int) -> int:
     """Where the card number at the start of ``run`` ends, which other digits may follow; 0 if there is none."""
     from stdnum import luhn
 
-    if not _CARD_START.match(run):
-        return 0
     for group in reversed(list(re.finditer(r"\d+", run))):
         number = run[: group.end()]
         if _GROUPED.fullmatch(number):
             digits = re.sub(r"\D", "", number)
-            if len(set(digits)) > 1 and luhn.is_valid(digits):
+            issued = _ISSUERS.fullmatch(digits) or (_LESS_COMMON.fullmatch(digits) and words.before(start))
+            if issued and len(set(digits)) > 1 and luhn.is_valid(digits):
                 return group.end()
     return 0
 
@@ -238,7 +417,7 @@ def ibans(plain: Plain) -> Iterator[Entity]:
         return
     from stdnum.iso7064 import mod_97_10
 
-    words = Words(("iban",), text)
+    words = Words(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
         places = [at for at in range(match.start(), match.end("run")) if text[at].isalnum()] if length else []
@@ -249,37 +428,3 @@ def ibans(plain: Plain) -> Iterator[Entity]:
         right = mod_97_10.is_valid(number[4:] + number[:4]) and not text[end : end + 1].isalnum()
         if right or words.before(match.start()):
             yield Entity(match.start(), end, "iban")
-
-
-_SSN = re.compile(r"(?<![\w.-])\d{3}(?P<sep>[-. ])\d{2}(?P=sep)\d{4}(?![\w]|[-.]\w)")
-_NINE = re.compile(r"(?<![\w.-])\d{3}[-. ]?\d{2}[-. ]?\d{4}(?![\w]|[-.]\w)")
-_SSN_WORDS = ("ssn", "social security", "social-security", "itin", "taxpayer", "tax id")
-_SSN_FORM = re.compile(r"(?!000|666)(?:[0-8]\d{2}(?!00)\d{2}|9\d{2}[5-9]\d)(?!0000)\d{4}")
-_NHS = re.compile(r"(?<![\w.-])\d{3}[ -]?\d{3}[ -]?\d{4}(?![\w]|[-.]\w)")
-_NHS_WORDS = ("nhs", "national health")
-_PASSPORT = re.compile(
-    r"(?:(?i:passports?|passeport|pasaporte|passaporto|paspoort|reisepass(?:nummer)?|paszport\w{0,3}))[^\n]{0,40}?"
-    r"(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
-    r"\d{2}[A-Za-z]{2}\d{5}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
-    r"(?![A-Za-z0-9-])"
-)
-_MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")
-
-
-def personal_numbers(plain: Plain) -> Iterator[Entity]:
-    """US social security numbers by their form; NHS and passport numbers only behind a word that says so."""
-    text = plain.text
-    words = Words(_SSN_WORDS, text)
-    for match in plain.numbers(_NINE, 9):
-        digits = re.sub(r"\D", "", match[0])
-        formed = _SSN.fullmatch(match[0]) and _SSN_FORM.fullmatch(digits) and "." not in match[0]
-        if formed or words.before(match.start()):
-            yield Entity(*match.span(), "ssn")
-    words = Words(_NHS_WORDS, text)
-    for match in plain.numbers(_NHS, 10):
-        if words.before(match.start()):
-            yield Entity(*match.span(), "nhs")
-    for match in _PASSPORT.finditer(text) if plain.has_digit and "pas" in plain.folded else ():
-        yield Entity(*match.span("value"), "passport")
-    for match in _MRZ.finditer(text) if "P" in text else ():
-        yield Entity(*match.span(), "passport")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """Phone numbers, international and national, without taking years, orders and prices for some.
 
 A number is proposed by its shape and confirmed by the numbering plans of ``phonenumbers``, by a shape that nothing
@@ -10,69 +11,162 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii_patterns import Entity
-from guardrails.pii_text import Plain, Words
+from guardrails.pii_text import OTHER, Plain, Words
 
-_EXTENSION = r"(?:[ ,;]{0,2}(?:\bx|\bext\.?|\bextension|#)[ .:]{0,2}\d{1,6}(?!\d))?"
+_EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
-_END = r"(?![\w]|[-:]\d|\.\d)"
+_BEGIN = r"(?<![\w+])(?<!\d[.,/:-])(?<!\w-)"
+_END = rf"(?:{_EXTENSION}(?![^\W_])|(?![\w]|[-:]\d|\.\d))"
 
-_PLUS = re.compile(rf"(?<![\w+])\(?\+(?:[ ](?=\d{{1,3}}[ (-]))?\(?[1-9](?:{_SEP}\d){{6,16}}(?!\d){_EXTENSION}")
-_ZEROS = re.compile(rf"(?<![\w.,/-])00[ ]?[1-9](?:{_SEP}\d){{6,14}}{_END}{_EXTENSION}")
+_PLUS = re.compile(rf"(?<![^\W_])(?<!\+)\(?\+(?:[ ](?=\d{{1,3}}[ (-]))?\(?[1-9](?:{_SEP}\d){{6,16}}(?!\d){_EXTENSION}?")
+_ZEROS = re.compile(rf"{_BEGIN}\(?00[ ]?[1-9](?:{_SEP}\d){{6,14}}{_END}")
 _NANP = re.compile(
-    rf"(?<![\w.+/-])(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))"
-    rf"\d{{3}}(?P<last>[ .-])\d{{4}}{_END}{_EXTENSION}"
+    rf"{_BEGIN}(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))\d{{3}}(?P<last>[ .-])\d{{4}}{_END}"
 )
-_PARENTHESES = re.compile(rf"(?<![\w.+-])\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ -]?\d{{2,5}}){{1,3}}{_END}{_EXTENSION}")
-_TRUNK = re.compile(rf"(?<![\w.,+/#:-])\(?0\d(?:{_SEP}\d){{6,10}}{_END}{_EXTENSION}")
-_INDIAN = re.compile(rf"(?<![\w.,+-])[6-9]\d{{4}}[ -]\d{{5}}{_END}")
-_PAIRS = re.compile(rf"(?<![\w.,+-])[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
-_NAMED = re.compile(rf"(?<![\w.+-])\(?\d(?:{_SEP}\d){{6,14}}{_END}{_EXTENSION}")
-_SHORT = re.compile(rf"(?<![\w.+-])\d{{3}}[ .-]\d{{4}}{_END}")
+_PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?\d{{2,5}}){{1,3}}{_END}")
+_TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
+_INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
+_PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
+_CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
+_NAMED = re.compile(rf"{_BEGIN}\(?\d(?:{_SEP}\d){{6,14}}{_END}")
+_SHORT = re.compile(rf"{_BEGIN}\d{{3}}[ .-]\d{{4}}{_END}")
 
-_WORDS = (
+_NOUNS = (
+    *("phone", "mobile", "mob", "cell", "tel", "fax", "whatsapp", "whats app", "sms", "hotline", "helpline", "telefon"),
     *(
-        "phone",
-        "mobile",
-        "mob",
-        "cell",
-        "tel",
-        "fax",
+        "telephone",
+        "téléphone",
+        "portable",
+        "handy",
+        "mobil",
+        "rufnummer",
+        "móvil",
+        "movil",
+        "celular",
+        "teléfono",
+        "telefono",
+    ),
+    *(
+        "cellulare",
+        "puhelin",
+        "landline",
+        "telefax",
+        "faks",
+        "pager",
+        "gsm",
+        "natel",
+        "mobiel",
+        "telefoon",
+        "tlf",
+        "telf",
+        "tél",
+    ),
+    *(
+        "fone",
+        "telemóvel",
+        "komórk",
+        "cep",
+        "sđt",
+        "điện thoại",
+        "viber",
+        "signal",
+        "telegram",
+        "my number",
+        "his number",
+    ),
+    *(
+        "her number",
+        "your number",
+        "their number",
+        "contact number",
+        "contact no",
+        "meine nummer",
+        "mon numéro",
+        "mi número",
+    ),
+    *(
+        "meu número",
+        "mio numero",
+        "mijn nummer",
+        "τηλέφωνο",
+        "κινητό",
+        "телефон",
+        "тел",
+        "моб",
+        "номер",
+        "факс",
+        "電話",
+        "电话",
+        "전화",
+    ),
+    *(
+        "手机",
+        "手機",
+        "携帯",
+        "ケータイ",
+        "휴대폰",
+        "핸드폰",
+        "연락처",
+        "联系方式",
+        "传真",
+        "هاتف",
+        "جوال",
+        "موبايل",
+        "تلفون",
+        "رقم الهاتف",
+        "للتواصل",
+    ),
+    *("טלפון", "נייד", "फोन", "मोबाइल", "दूरभाष", "โทร", "toll-free", "toll free", "voicemail", "msisdn"),
+)
+_WORDS = (
+    *_NOUNS,
+    *(
         "call",
         "calling",
         "called",
-        "whatsapp",
-        "whats app",
-        "sms",
         "text",
-    ),
-    *(
         "texted",
         "dial",
         "ring",
         "reach",
         "contact",
-        "hotline",
-        "helpline",
-        "telefon",
-        "telephone",
-        "téléphone",
-        "portable",
+        "anrufen",
+        "erreich",
+        "melden",
     ),
-    *("handy", "mobil", "rufnummer", "móvil", "movil", "celular", "teléfono", "telefono", "cellulare", "puhelin"),
-    *("電話", "电话", "전화"),
+    *(
+        "appel",
+        "joindre",
+        "joignable",
+        "contacter",
+        "llama",
+        "llame",
+        "llamar",
+        "contacta",
+        "ligue",
+        "ligar",
+        "chiama",
+        "contatt",
+        "bellen",
+    ),
+    *("bel", "zadzwo", "kontakt", "звон", "позвон", "ring me", "打给", "拨打", "联系", "連絡", "اتصل", "להתקשר"),
 )
 
-_OTHER = re.compile(
-    r"(?i)(?:order|invoice|ticket|ref|reference|account|serial|tracking|case|item|sku|isbn|part|version|build|commit|epoch|"
-    r"timestamp|bytes|size|batch|policy|customer|pid|\bid|zip|article|doi)"
-    r"(?:[ _-]?(?:number|num|no|nr|id|code)\b)?[ .:=#]{0,4}$|[#$€£¥§=]$"
+_UNIT_BEHIND = re.compile(
+    r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|rows?|records?|users?|items?|times|"
+    r"units|pcs|stück|tokens?|miles|k?m|kg|points?|downloads|views|people|inhabitants|einwohner|lines?|requests?|entries|元|円|원)(?![^\W_])"
 )
 _NOT_PHONE = re.compile(
-    r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}[./-]?\d{1,2}[./-]?\d{1,2})(?!\d)|"
+    r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}[./-]?\d{1,2}[./-]?\d{1,2})(?![\d]|[./-]\d)|"
     r"\(?(?:19|20)\d{2}\)?[ ]?[-/][ ]?(?:19|20)\d{2}(?!\d)|\d{3}-\d{2}-\d{4}(?!\d)"
 )
 _ISO_DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}-\d{2}-\d{2}(?!\d)")
+_THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:[ ]000){1,}|\d{1,3}(?:[ ]\d{3}){1,3}[ ]000")
+_ROUND = re.compile(r"[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
 _DECIMAL = re.compile(r"\+\d{1,3}\.\d{1,6}|\+\d{4,}\.\d+")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_AROUND = 24
+_FOLLOWS = re.compile(r"[ ,;/|&\"']{1,4}(?:(?:and|or|und|oder|y|o|et|ou|e|en|of)[ ])?")
 _TRUNK_PLANS = (
     44,
     49,
@@ -114,41 +208,58 @@ _LEAST = 7
 
 def phones(plain: Plain) -> Iterator[Entity]:
     """Phone numbers, with their extensions."""
-    text = plain.text
-    words = Words(_WORDS, text)
+    words = Words(_WORDS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
-    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _PAIRS):
+    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _PAIRS, _CHINESE):
         for match in plain.numbers(pattern, _LEAST):
-            if _excluded(text, match):
-                continue
-            if pattern is _TRUNK and not _is_national(_digits(match[0]), checked):
-                continue
-            if pattern is _PARENTHESES and not _plausible(match[0]):
-                continue
-            if pattern is _NANP and not _is_nanp(match):
-                continue
-            yield Entity(*match.span(), "phone")
+            if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
+                yield Entity(*match.span(), "phone")
+    nouns, end = Words(_NOUNS, plain), -1
     for pattern in (_NAMED, _SHORT):
         for match in plain.numbers(pattern, _LEAST):
-            if words.before(match.start()) and not _excluded(text, match):
+            follows = (
+                match.start() - end >= 0 and _FOLLOWS.fullmatch(plain.text, end, match.start()) if end >= 0 else None
+            )
+            named = follows or words.before(match.start()) or nouns.behind(match.end())
+            if named and not _excluded(plain, match, words):
+                end = match.end()
                 yield Entity(*match.span(), "phone")
+
+
+def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, checked: dict[str, bool]) -> bool:
+    """Whether a number without a label is one of a telephone by its form alone."""
+    if pattern is _TRUNK:
+        return _is_national(_digits(match[0]), checked)
+    if pattern is _PARENTHESES:
+        return _plausible(match[0])
+    if pattern is _NANP:
+        return _is_nanp(match)
+    if pattern is _CHINESE:  # eleven digits are a telephone where Chinese is written
+        around = plain.source[max(0, match.start() - _AROUND) : match.end() + _AROUND]
+        return bool(_HAN.search(around))
+    return True
 
 
 def _international(plain: Plain, words: Words) -> Iterator[Entity]:
     text = plain.text
     for match in plain.numbers(_PLUS, _LEAST) if "+" in text else ():
         end = 0 if _DECIMAL.fullmatch(match[0]) else _possible_end(match[0])
+        written = words.before(match.start()) or re.search(r"\d[ ()-]{1,3}\d", match[0])
+        if not end and written and 8 <= len(_digits(match[0])) <= 15 and not _ISO_DATE.search(match[0]):  # noqa: PLR2004
+            end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
     for match in plain.numbers(_ZEROS, _LEAST) if "00" in text else ():
-        if not _excluded(text, match) and (words.before(match.start()) or _is_valid("+" + _digits(match[0])[2:])):
+        if not _excluded(plain, match, words) and (
+            words.before(match.start()) or _is_valid("+" + _digits(match[0])[2:])
+        ):
             yield Entity(*match.span(), "phone")
 
 
 def _possible_end(found: str) -> int:
     """Where an international number ends: a number of its own may follow it, so whole groups are given up."""
-    if re.search(r"[A-Za-z#]", found):
+    if re.search(r"[^\W\d_]|#", found):
         return len(found)
     groups = list(re.finditer(r"\d+", found))
     for last in range(len(groups), 0, -1):
@@ -159,13 +270,20 @@ def _possible_end(found: str) -> int:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"\D", "", re.split(r"[A-Za-z#]", text, maxsplit=1)[0])
+    return re.sub(r"\D", "", re.split(r"[A-Za-zа-я#]", text, maxsplit=1)[0])
 
 
-def _excluded(text: str, match: re.Match[str]) -> bool:
-    """Whether it is a date, a range of years, of the form of an SSN, or named as something else."""
-    date = _NOT_PHONE.match(match[0]) or _ISO_DATE.search(match[0])
-    return bool(date or _OTHER.search(text[max(0, match.start() - 24) : match.start()]))
+def _excluded(plain: Plain, match: re.Match[str], words: Words) -> bool:
+    """Whether it is a date, a range of years, an amount, a round number, of the form of an SSN, or named otherwise."""
+    found = match[0]
+    if _NOT_PHONE.match(found) or _ISO_DATE.search(found) or _THOUSANDS.fullmatch(found) or _ROUND.fullmatch(found):
+        return True
+    if words.directly_before(match.start()):
+        return False
+    source = plain.source
+    return bool(
+        OTHER.search(source, max(0, match.start() - _AROUND), match.start()) or _UNIT_BEHIND.match(source, match.end())
+    )
 
 
 def _plausible(found: str) -> bool:

@@ -1,35 +1,95 @@
-"""A text as the finders of personal data read it: what of it they can do without is found once for all of them."""
+"""A text as the finders of personal data read it: one kind of digit, dash and blank, labels, and columns of tables."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+import sys
+import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-_STRETCH = re.compile(r"\d(?:[ ./()-]{0,3}\d)+")
+_STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
 _DIGIT = re.compile(r"\d")
 _LEAD, _TRAIL = 4, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
 
+_NUMBER = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))?"
+OTHER = re.compile(
+    r"(?i)(?:order|purchase|invoice|receipt|ticket|ref|reference|booking|reservation|account|acct|serial|tracking|parcel|shipment|"
+    r"case|item|product|sku|upc|ean|gtin|isbn|issn|asin|imei|part|version|build|commit|epoch|timestamp|bytes|size|batch|policy|"
+    r"contract|customer|member|transaction|txn|payment|request|session|process|pid|\bid|zip|article|doi|pmid|arxiv|vat|"
+    r"(?:bestell|auftrags?|rechnungs?|kunden|vorgangs?|sendungs?|artikel|vertrags?|buchungs?|akten|beleg|liefer|serien|mitglieds?|"
+    r"ticket|paket|teile|inventar|personal|matrikel)(?:nummer|nr|zeichen|-nr)|bestellung|auftrag|rechnung|vorgang|sendung|vertrag|"
+    r"commande|facture|dossier|colis|contrat|référence|pedido|factura|fatura|fattura|ordine|expediente|contrato|bestelling|factuur|"
+    r"zamówieni\w|faktur\w|ordre|заказ\w?|сч[её]т|注文番号|订单号?|訂單|주문번호)"
+    rf"{_NUMBER}[ .:=#\"']{{0,4}}$|[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$"
+)
+"""Names of numbers that are nobody's: what they stand directly before is an order, an article, an amount."""
+
+_UNIFORM = str.maketrans(
+    {
+        **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},
+        **{
+            chr(code): str(unicodedata.digit(chr(code)))
+            for code in range(0x80, min(0x10000, sys.maxunicode))
+            if unicodedata.category(chr(code)) == "Nd"
+        },
+        **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "),
+        **dict.fromkeys("\u3000\t", " "),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
+        "\ufe6b": "@",
+        "\u2024": ".",
+        "\u2019": "'",
+    }
+)
+_UNACCENTED = {
+    code: base
+    for code in range(0xC0, 0x250)
+    if (base := unicodedata.normalize("NFD", chr(code))[0]).isascii() and base.isalpha()
+} | {ord("_"): " "}
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSPACED = re.compile(
+    "[\u0590-\u08ff\u0900-\u109f\u0e00-\u0fff\u1100-\u11ff\u1780-\u17ff\u2e80-\u312f\u3131-\u318f\u31f0-\u9fff\ua000-\ua4cf"
+    "\uac00-\ud7ff\uf900-\ufaff\ufb1d-\ufdff\ufe70-\ufefc\U00020000-\U0003ffff\uff61-\uffdc]"
+)
+"""Letters and punctuation of scripts that no address, number or code is written in: they end one like a blank does."""
+_BOUNDARY = "\u3000"
+
 
 class Plain:
     """One text.
 
-    Args:
-        text: with one kind of dash, space, digit and at-sign.
+    Attributes:
+        source: the text with one kind of dash, blank, digit and at-sign, without characters that nobody sees.
+        text: the same, with a blank in place of each letter of Arabic, Hebrew, Chinese, Japanese, Korean and the like.
+        places: where each of its characters stood; None if nothing was left out.
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.places: list[int] | None = None
+        if text.isascii():
+            self.source = self.text = text.replace("\t", " ") if "\t" in text else text
+        else:
+            self.source, self.places = _visible(text.translate(_UNIFORM))
+            self.text = _UNSPACED.sub(_BOUNDARY, self.source)
+        self._original = text if self.places is None else self.source
         self._windows: dict[int, list[tuple[int, int]]] = {}
 
     @cached_property
     def folded(self) -> str:
         """In small letters, for a look whether a word may be there; its places are not those of the text."""
-        return self.text.casefold()
+        return self.source.casefold()
+
+    @cached_property
+    def labels(self) -> str:
+        """In small letters, underscores as blanks, each character in its place: where labels are looked for."""
+        lowered = self.source.lower()
+        if len(lowered) != len(self.source):  # a few letters grow when they get small
+            lowered = "".join(letter.lower()[0] for letter in self.source)
+        return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
 
     @cached_property
     def has_digit(self) -> bool:
@@ -66,38 +126,168 @@ class Plain:
         if window is not None:
             yield window
 
+    @cached_property
+    def cells(self) -> tuple[list[int], list[tuple[int, int, int, int]]]:
+        """Cells of tables below their headers: their starts, and of each its span and that of its header."""
+        found = list(_cells(self._original))
+        return [cell[0] for cell in found], found
+
+    def header(self, place: int) -> tuple[int, int] | None:
+        """Where the header of the column stands that ``place`` is in; None outside of tables."""
+        starts, cells = self.cells
+        index = bisect_right(starts, place)
+        if not index or cells[index - 1][1] < place:
+            return None
+        return cells[index - 1][2:]
+
+
+def _visible(text: str) -> tuple[str, list[int] | None]:
+    """Without characters that nobody sees, and where each character left stood; None if all did."""
+    if not _INVISIBLE.search(text):
+        return text, None
+    places = [at for at, character in enumerate(text) if not _INVISIBLE.match(character)]
+    return "".join(text[at] for at in places), places
+
+
+_DELIMITERS = ("\t", "|", ";", ",")
+_HEADER_CELL = re.compile(r"[ \t]*\"?[^\W\d][^\n\"=:.!?]{0,30}\"?[ \t]*|[ \t]*")
+_LONG_NUMBER = re.compile(r"\d{3}")
+_RULE = re.compile(r"[ \t|:+-]+")
+_MOST_COLUMNS = 200
+
+
+def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Start and end of each cell of a table, and of the header above it."""
+    header: list[tuple[int, int]] = []
+    delimiter, at = "", 0
+    for line in text.split("\n"):
+        if delimiter and _RULE.fullmatch(line) and "-" in line:
+            at += len(line) + 1
+            continue
+        spans = _split(line, delimiter, at) if delimiter else []
+        if delimiter and len(spans) == len(header):
+            yield from ((*cell, *above) for cell, above in zip(spans, header, strict=True))
+        else:
+            delimiter, header = _header(line, at)
+        at += len(line) + 1
+
+
+def _header(line: str, at: int) -> tuple[str, list[tuple[int, int]]]:
+    """The delimiter and the cells of a line that reads like the head of a table, else nothing."""
+    for delimiter in _DELIMITERS:
+        if not 0 < line.count(delimiter) <= _MOST_COLUMNS or _LONG_NUMBER.search(line):
+            continue
+        cells = line.split(delimiter)
+        prose = delimiter in ",;" and len(cells) == 2 and cells[1].startswith(" ")  # noqa: PLR2004 - "Hello, you"
+        if not prose and all(map(_HEADER_CELL.fullmatch, cells)):
+            return delimiter, _split(line, delimiter, at)
+    return "", []
+
+
+def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
+    """Where the cells of a line stand; a delimiter in quotes does not end one."""
+    spans, start, quoted = [], at, False
+    if '"' not in line:
+        for cell in line.split(delimiter):
+            spans.append((start, start + len(cell)))
+            start += len(cell) + 1
+        return spans
+    for offset, sign in enumerate(line):
+        if sign == '"':
+            quoted = not quoted
+        elif sign == delimiter and not quoted:
+            spans.append((start, at + offset))
+            start = at + offset + 1
+    return [*spans, (start, at + len(line))]
+
 
 class Words:
-    """Where words of a kind stand in a text: they tell what a number behind them is. Looked up when first asked.
+    """Where labels of a kind stand in a text: they tell what a value behind them is. Looked up when first asked.
 
     Args:
         words: in small letters; one of up to four letters must stand alone, a longer one may be part of a word.
-        text: in any case.
-        reach: characters that may lie between a word and the number.
+        plain: the text.
+        reach: characters that may lie between a label and the value.
     """
 
-    def __init__(self, words: Iterable[str], text: str, reach: int = 35) -> None:
-        self._words = words
-        self._text = text
+    def __init__(self, words: Iterable[str], plain: Plain, reach: int = 35) -> None:
+        self._words = _unaccented(tuple(words))
+        self._plain = plain
         self._reach = reach
 
     def before(self, place: int) -> bool:
-        """Whether one ends at most ``reach`` characters before ``place``."""
-        index = bisect_right(self._ends, place)
-        return index > 0 and place - self._ends[index - 1] <= self._reach
+        """Whether one ends at most ``reach`` characters before ``place``, or heads the column of a table it is in."""
+        index = bisect_right(self.ends, place)
+        if index > 0 and place - self.ends[index - 1] <= self._reach:
+            return True
+        return self._heads(place)
+
+    def directly_before(self, place: int) -> bool:
+        """Whether nothing but signs and blanks lies between a label and ``place``."""
+        index = bisect_right(self.ends, place)
+        if index > 0 and place - self.ends[index - 1] <= self._reach:
+            gap = self._plain.source[self.ends[index - 1] : place]
+            return not any(map(str.isalnum, gap))
+        return self._heads(place)
+
+    def behind(self, place: int, reach: int = 14) -> bool:
+        """Whether one begins at most ``reach`` characters behind ``place``, in the same sentence."""
+        index = bisect_left(self._starts, place)
+        if index == len(self._starts) or self._starts[index] - place > reach:
+            return False
+        gap = self._plain.source[place : self._starts[index]]
+        return not any(sign.isdigit() or sign in ".;!?\n|,:" for sign in gap)
+
+    def places(self) -> Iterator[int]:
+        """Where a labelled value may begin: behind each label, and in each cell of a column that one heads."""
+        yield from self.ends
+        if self.ends:
+            for start, _, *above in self._plain.cells[1]:
+                if self._within(above[0], above[1]):
+                    yield start
+
+    def _heads(self, place: int) -> bool:
+        if not self.ends:
+            return False
+        above = self._plain.header(place)
+        return above is not None and self._within(*above)
+
+    def _within(self, start: int, end: int) -> bool:
+        index = bisect_right(self.ends, end)
+        return index > 0 and self.ends[index - 1] > start
 
     @cached_property
-    def _ends(self) -> list[int]:
-        lowered = self._text.lower()
-        if len(lowered) != len(self._text):  # a few letters grow when they get small
-            lowered = "".join(letter.lower()[0] for letter in self._text)
-        return sorted(end for word in self._words for end in _ends(word, lowered))
+    def ends(self) -> list[int]:
+        """Where labels end, in order."""
+        return sorted(end for _, end in self._found)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return sorted(start for start, _ in self._found)
+
+    @cached_property
+    def _found(self) -> list[tuple[int, int]]:
+        labels, source = self._plain.labels, self._plain.source
+        return [span for word in self._words if word in labels for span in _spans(word, labels, source)]
 
 
-def _ends(word: str, text: str) -> Iterator[int]:
-    at = text.find(word)
+@lru_cache(maxsize=512)
+def _unaccented(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.translate(_UNACCENTED) for word in words))
+
+
+def _spans(word: str, labels: str, source: str) -> Iterator[tuple[int, int]]:
+    at = labels.find(word)
     while at >= 0:
         end = at + len(word)
-        if len(word) > _SHORT or not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
-            yield end
-        at = text.find(word, end)
+        if len(word) > _SHORT or not word.isascii() or _stands_alone(source, at, end):
+            yield at, end
+        at = labels.find(word, end)
+
+
+def _stands_alone(source: str, start: int, end: int) -> bool:
+    """Whether no letter touches it, or only by a change of case (``userSsn``, ``SSNValue``)."""
+    before, after = source[start - 1 : start], source[end : end + 1]
+    left = not before.isalnum() or (before.islower() and source[start].isupper()) or not before.isascii()
+    right = not after.isalnum() or (after.isupper() and source[start + 1 : end].islower()) or not after.isascii()
+    return left and right

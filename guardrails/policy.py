@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from guardrails.patterns import bounded
+from guardrails.text_matching import Phrases, visible
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
 
 _LONGEST_RULE = 150
@@ -19,7 +20,8 @@ class PolicyGuard:
     """Holds answers to rules.
 
     Args:
-        forbidden: a name for each rule and its phrases, found as whole words in any case and spacing.
+        forbidden: a name for each rule and its phrases, found as whole words, however they are
+            written: case, spacing, look-alike letters, signs that nobody sees, letters apart from each other.
         patterns: a name for each rule and its regular expression; every repeat has to be bounded.
         required: a name for each rule and the text that an answer must contain, such as a disclaimer.
         fields: the only fields that a structured answer may have, at any depth.
@@ -39,9 +41,11 @@ class PolicyGuard:
     canaries: tuple[str, ...] = field(default=(), repr=False)
     on_break: Literal["retry", "block"] = "retry"
     rules: dict[str, re.Pattern[str]] = field(init=False, repr=False)
+    phrases: Phrases = field(init=False, repr=False)
+    planted: Phrases = field(init=False, repr=False)
 
     name: ClassVar[str] = "policy"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 25
 
@@ -49,9 +53,10 @@ class PolicyGuard:
         declared = (self.forbidden, self.patterns, self.required, self.fields, self.records, self.canaries)
         if not any(declared):
             raise ValueError("it has no rule: give it forbidden, patterns, required, fields, records or canaries")
-        rules = {name: _phrases(phrases) for name, phrases in self.forbidden.items()}
-        rules |= {name: bounded(pattern) for name, pattern in self.patterns.items()}
-        object.__setattr__(self, "rules", rules)
+        forbidden = [(name, phrase) for name, phrases in self.forbidden.items() for phrase in phrases]
+        object.__setattr__(self, "rules", {name: bounded(pattern) for name, pattern in self.patterns.items()})
+        object.__setattr__(self, "phrases", Phrases(forbidden))
+        object.__setattr__(self, "planted", Phrases([("canary", text) for text in self.canaries], anywhere=True))
 
     def check(self, exchange: Exchange) -> Verdict:
         """Block with ``leak``; retry or block with ``policy``; else allow."""
@@ -70,17 +75,17 @@ class PolicyGuard:
 
     def _broken(self, texts: tuple[str, ...]) -> Iterator[Span]:
         for part, text in enumerate(texts):
+            yield from (Span(part, start, end, name) for start, end, name in self.phrases.find(text))
+            shown, places = visible(text) if self.rules else (text, [])
             for name, pattern in self.rules.items():
-                for match in pattern.finditer(text):
-                    yield Span(part, match.start(), match.end(), name)
+                for match in pattern.finditer(shown):
+                    if match.end() > match.start():
+                        yield Span(part, places[match.start()], places[match.end() - 1] + 1, name)
 
     def _leaks(self, texts: tuple[str, ...]) -> Iterator[Span]:
         """Canaries wherever they are; fields and records in what is JSON."""
         for part, text in enumerate(texts):
-            lowered = text.lower()
-            for canary in self.canaries:
-                if (at := lowered.find(canary.lower())) >= 0:
-                    yield Span(part, at, at + len(canary), "canary")
+            yield from (Span(part, start, end, kind) for start, end, kind in self.planted.find(text))
             if self.fields or self.records:
                 kinds = {kind for name, value in _named(_json(text)) if (kind := self._foreign(name, value))}
                 yield from (Span(part, 0, len(text), kind) for kind in sorted(kinds))
@@ -90,11 +95,6 @@ class PolicyGuard:
             return "field"
         known = self.records.get(name)
         return "record" if known is not None and not isinstance(value, dict | list) and str(value) not in known else ""
-
-
-def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    words = (r"\s{1,8}".join(map(re.escape, phrase.split())) for phrase in sorted(phrases, key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
 
 
 def _json(text: str) -> Any:

@@ -1,4 +1,5 @@
-"""The guard of keys and passwords in answers.
+# ruff: noqa: E501 - a pattern is easier to check unbroken
+"""The guard of keys and passwords, in answers and in prompts.
 
 Rules after the manner of gitleaks: a fixed prefix that its issuer gives every key, then so many characters of its
 alphabet. What has no prefix is found by its assignment (``api_key = "…"``) and by the shape of its value; entropy is
@@ -8,73 +9,20 @@ prose stay weak, here as everywhere.
 
 from __future__ import annotations
 
+import base64
+import math
 import re
+import zlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from guardrails.hints import has_any
+from guardrails.secret_rules import RULES, SHORTEST
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact
 
 MASK = "[SECRET]"
-
-_PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    (
-        "aws_key",
-        ("AKIA", "ASIA", "ABIA", "ACCA"),
-        r"A(?:KIA|SIA|BIA|CCA)(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}(?![A-Za-z0-9])",
-    ),
-    ("bedrock", ("ABSK",), r"ABSK[A-Za-z0-9+/]{100,300}={0,2}"),
-    ("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{36,255}"),
-    ("github", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{36,255}"),
-    ("gitlab", ("gl",), r"gl(?:pat|dt|rt|cbt|ptt|soat|ft|imt|agent|oas)-[A-Za-z0-9_.-]{20,300}"),
-    ("slack", ("xox", "xapp-"), r"(?:xox[abeoprs](?:[.-][a-z]{3,4})?-|xapp-)[A-Za-z0-9-]{10,250}"),
-    ("slack", ("hooks.slack.com/",), r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,120}"),
-    ("discord", ("discord",), r"discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w-]{60,80}"),
-    ("stripe", ("_live_", "_test_", "whsec_"), r"(?:[srp]k_(?:live|test|prod)_|whsec_)[A-Za-z0-9]{16,250}"),
-    ("anthropic", ("sk-ant-",), r"sk-ant-[A-Za-z0-9]{2,10}-[\w-]{20,200}"),
-    ("openai", ("sk-",), r"sk-(?:(?:proj|svcacct|admin|or-v1|lf|None)-[\w-]{20,250}|[A-Za-z0-9]{32,64}(?![\w-]))"),
-    ("groq", ("gsk_",), r"gsk_[A-Za-z0-9]{40,80}"),
-    ("xai", ("xai-",), r"xai-[A-Za-z0-9]{60,100}"),
-    ("perplexity", ("pplx-",), r"pplx-[A-Za-z0-9]{40,60}"),
-    ("replicate", ("r8_",), r"r8_[A-Za-z0-9]{37,40}"),
-    ("hugging_face", ("hf_", "api_org_"), r"(?:hf_|api_org_)[A-Za-z0-9]{34,40}(?![A-Za-z0-9_])"),
-    ("google", ("AIza",), r"AIza[\w-]{35}(?![\w-])"),
-    ("google", ("GOCSPX-",), r"GOCSPX-[\w-]{24,40}"),
-    ("google", ("ya29.",), r"ya29\.[\w-]{20,400}"),
-    ("azure", ("AccountKey=", "SharedAccessKey="), r"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,90}={0,2}"),
-    ("azure", ("8Q~", "7Q~"), r"[\w.~-]{3}[78]Q~[\w.~-]{31,34}"),
-    ("npm", ("npm_",), r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
-    ("pypi", ("pypi-",), r"pypi-[\w-]{50,300}"),
-    ("rubygems", ("rubygems_",), r"rubygems_[a-f0-9]{48}"),
-    ("docker", ("dckr_pat_",), r"dckr_pat_[\w-]{20,40}"),
-    ("sendgrid", ("SG.",), r"SG\.[\w-]{16,32}\.[\w-]{30,64}"),
-    ("mailgun", ("key-",), r"key-[a-f0-9]{32}(?![A-Za-z0-9])"),
-    ("mailchimp", ("-us",), r"[a-f0-9]{32}-us\d{1,2}(?!\w)"),
-    ("twilio", ("SK", "AC"), r"(?:SK|AC)[a-f0-9]{32}(?![A-Za-z0-9])"),
-    ("square", ("sq0", "EAAA"), r"(?:sq0(?:atp|csp|idp)-[\w-]{22,60}|EAAA[\w-]{60}(?![\w-]))"),
-    ("shopify", ("shp",), r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    ("digitalocean", ("_v1_",), r"do[opr]_v1_[a-f0-9]{64}"),
-    ("databricks", ("dapi",), r"dapi[a-f0-9]{32}(?:-\d)?"),
-    ("linear", ("lin_",), r"lin_(?:api|oauth)_[A-Za-z0-9]{32,64}"),
-    ("notion", ("ntn_", "secret_"), r"(?:ntn_|secret_)[A-Za-z0-9]{43,50}(?![A-Za-z0-9])"),
-    ("figma", ("figd_",), r"figd_[\w-]{40,60}"),
-    ("postman", ("PMAK-",), r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
-    ("newrelic", ("NRAK-",), r"NRAK-[A-Z0-9]{27}"),
-    ("grafana", ("gl",), r"gl(?:sa|c)_[A-Za-z0-9+/_]{32,300}={0,2}"),
-    ("vault", ("hv",), r"hv[bsr]\.[\w-]{24,300}"),
-    ("doppler", ("dp.",), r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
-    ("pulumi", ("pul-",), r"pul-[a-f0-9]{40}"),
-    ("terraform", (".atlasv1.",), r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}"),
-    ("age", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
-    ("telegram", (":AA",), r"\d{8,10}:AA[\w-]{32,33}(?![\w-])"),
-    ("jwt", ("eyJ",), r"(?<!-)eyJ[\w-]{10,2000}+\.eyJ[\w-]{10,8000}+\.[\w-]{10,1000}"),
-)
-"""Kind, the texts one of which must occur for the pattern to be tried, the pattern. Sources: the issuers' own pages."""
-
-SHORTEST = 15
-"""Characters without a blank, of the shortest key that any of the patterns finds."""
-RULES = tuple((kind, hints, re.compile(rf"(?<![A-Za-z0-9_]){pattern}")) for kind, hints, pattern in _PREFIXED)
 
 _PEM = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?)-----")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/]{20}")
@@ -82,35 +30,98 @@ _PEM_REST = re.compile(r"[A-Za-z0-9+/=\s\\]{0,20000}+")
 _PEM_LONGEST = 20_000
 
 _URL_PASSWORD = re.compile(r"(?<=://)[\w.+%-]{0,64}:(?P<value>[^\s:/@'\"<>{}$]{3,128}+)@(?=[\w\[])")
-_AUTHORIZATION = re.compile(r"(?i:\b(?:bearer|basic)[ \t]{1,3})(?P<value>[A-Za-z0-9+/_.~-]{20,4096}+={0,2})")
-_ASSIGNED = re.compile(
-    r"""(?ix) (?<!://) (?:
-          (?P<password> pass(?:word|wd|phrase|code|(?![a-z])) | pwd)
-        | secret | token | credentials?
-        | (?:api|access|auth|account|private|signing|encryption|master|client|service|deploy|shared|storage|webhook|
-             subscription|app|license)[\ _.-]?key )
-      (?P<rest>[\w.-]{0,24}) ["'\]]{0,2} [ \t]{0,8} (?:=>|:=|==?|:) [ \t]{0,8}
-      (?: (?P<quote>"{1,3}|'{1,3}|`) (?P<quoted>[^\s"'`]{6,256}+) (?P=quote)
-        | (?P<bare>[^\s"'`,;<>(){}\[\]|&]{8,256}+) (?=[\s,;&"]|$) )"""
+_HEADER = re.compile(
+    r"""(?ix) (?<![\w-]) (?: (?:proxy-)?authorization | (?:x-)?(?:[a-z]{1,20}-){0,3}(?:api-?)?(?:key|token) | api-?key ) ["']?
+      [ \t]{0,4} : [ \t]{0,5} ["']? (?: (?P<basic>basic)[ \t]{1,3} | (?:bearer|(?:api-)?token|apikey|key|digest)[ \t]{1,3} )?
+      (?P<value> [\w=~@.+/:%-]{8,4096}+ )"""
 )
-_ASSIGNED_HINTS = ("pass", "pwd", "secret", "token", "credential", "key")
-"""No name of a secret is without one of these."""
+_BEARER = re.compile(r"(?i:\b(?P<basic>basic|bearer)[ \t]{1,3})(?P<value>[A-Za-z0-9+/_.~-]{16,4096}+={0,2})")
+_CURL = re.compile(
+    r"""(?x) (?<![\w-]) (?: -[a-zA-Z]{0,5}u | --(?:proxy-)?user ) (?: = | [ \t]{0,5} )
+      (?: "(?P<double>[^"\n]{0,80}:[^"\n]{0,200})" | '(?P<single>[^'\n]{0,80}:[^'\n]{0,200})'
+        | (?P<bare> (?:"[^"\n]{3,80}"|'[^'\n]{3,80}'|[\w$@.+-]{1,80}) : (?:"[^"\n]{3,200}"|'[^'\n]{3,200}'|[^\s"'<>\[\]|;&]{3,200}) ) )"""
+)
+_CURL_PLACEHOLDER = re.compile(
+    r"(?i)change(?:it|me)?|pass(?:word|wd)?|pwd|pw|test|token|secret|user(?:name)?|[x*.y]+|\$\d|\$\w+|\[[^\]]*\]|<[^>]*>?|.*(?:\$\{|\$\(|\{\{|>).*"
+)
+_CURL_REACH = 2_000
+_NAMES_OF_PASSWORDS = (
+    r"pass(?:word|wd|phrase|code|wort|(?![a-z]))|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
+    r"пароль|密码|口令|パスワード|비밀번호"
+)
+_PASSWORD = re.compile(
+    rf"""(?ix) (?<!://) (?: {_NAMES_OF_PASSWORDS} ) (?P<rest>[\w.-]{{0,24}}) \\?["'\]]{{0,2}} [ \t]{{0,8}}
+      (?: => | :{{1,3}}= | [?.+|]?={{1,2}} | : | , (?=[ ]?["']) ) [ \t]{{0,8}}
+      (?: \\?(?P<quote>"{{1,3}}|'{{1,3}}|`) (?P<quoted>[^\s"'`]{{6,256}}+) (?P=quote)
+        | \\?"(?P<escaped>[^\s"'`\\]{{6,256}}+)\\"
+        | (?P<bare>[^\s"'`,;<>(){{}}\[\]|&]{{8,256}}+) (?=[\s,;&"<\\]|$) )"""
+)
+_XML_PASSWORD = re.compile(
+    rf"(?i)<[\w.:-]{{0,30}}(?:{_NAMES_OF_PASSWORDS})[\w.-]{{0,24}}>\s{{0,20}}(?P<value>[^<>\s]{{6,256}}+)\s{{0,20}}</"
+)
+_PASSWORD_HINTS = (
+    "pass",
+    "pwd",
+    "kennwort",
+    "contrase",
+    "senha",
+    "wachtwoord",
+    "hasło",
+    "пароль",
+    "密码",
+    "口令",
+    "パスワード",
+    "비밀번호",
+)
 _TOLD = re.compile(
-    r"(?i:\bpass(?:word|phrase|code)[ \t]{1,3}(?:is|was|to)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
+    r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
+
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_/+~@.-])[A-Za-z0-9_+/~-][A-Za-z0-9_+/.~!@%^*-]{9,512}+={0,3}")
+_SERVICES = (
+    "adafruit|adobe|adyen|airtable|algolia|aliyun|alibaba|asana|atlassian|auth0|azure|beamer|bitbucket|bittrex|braintree|bugsnag|"
+    "cloudflare|codecov|cohere|coinbase|confluence|confluent|contentful|datadog|deepgram|discord|django|droneci|drone|dropbox|"
+    "etsy|facebook|fastly|finicity|finnhub|flickr|freemius|freshbooks|gitter|gocardless|heroku|hubspot|infura|intercom|jfrog|"
+    "jira|kraken|kucoin|launchdarkly|linkedin|lob|looker|mailchimp|mailgun|mapbox|mattermost|messagebird|netlify|newrelic|"
+    "new[_-]relic|nytimes|okta|openweather|pagerduty|plaid|pubnub|rapidapi|sendbird|sendgrid|sentry|shodan|sidekiq|"
+    "snyk|sonar|squarespace|sumo|telegram|travis|trello|twilio|twitch|twitter|yandex|zendesk|artifactory"
+)
+_KEY_NAME = (
+    r"secret|token|credentials?|bearer|apikey|(?:api|access|auth|account|private|signing|encrypt(?:ion)?|master|client|service|deploy|"
+    r"shared|storage|webhook|subscription|app|application|license|consumer|session|ssh|rsa|hmac|jwt|admin|server|integration|write|"
+    r"ingest|project|instrumentation|connection)[ _.-]?(?:key|secret|auth)|"
+    r"(?<![a-z])auth(?![a-z])|pass(?:word|wd|phrase)|pwd|(?<![a-z])(?:_|-)?key(?![a-z])"
+)
+_NAMED_BEFORE = re.compile(
+    rf"""(?ix) (?: {_KEY_NAME} | (?P<service>{_SERVICES}) )
+      (?P<rest>[\w.-]{{0,30}}) [\\"'\]]{{0,3}} (?:[ ]string)? [ \t]{{0,8}}
+      (?: => | :{{1,3}}= | [?.+|]{{0,2}}={{1,3}} | : | , (?=[ ]?[\\"']) | >\s{{0,20}} | [ ]is )
+      [ \t]{{0,8}} (?:[|>][+-]?\s{{1,20}})? [\\]?["'`]{{0,3}} $"""
+)
+_KEY_HINTS = ("secret", "token", "credential", "bearer", "key", "auth", "pass", "pwd")
+_SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
 _OTHER_NAME = re.compile(
-    r"(?i)(?:id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at)s?$"
+    r"(?i)(?:(?<![a-z])id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
+    r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|domain|project|arn|region|role|policy|provider)s?$"
+)
+_OTHER_BEFORE = re.compile(
+    r"(?i)(?:public|primary|foreign|cache|partition|sort|row|idempotency|unique|object|index|lookup|map|dict|sha\d*|checksum|integrity|"
+    r"digest|hash|commit|etag|nonce|csrf|next|page|cursor|continuation|keyboard|monkey|hockey|turkey|bucket|registry|cell)[ _.-]?$"
 )
 _PLACEHOLDER = re.compile(
-    r"(?i)x{4}|\*{3}|\.{2}|…|^[$%@<]|[>$]$|[${%]\{|%\(|%s|example|sample|placeholder|change.?me|dummy|your|redacted|mask|"
-    r"fixme|insert|replace|none|null|env\b|\(|::|\\[nrt]"
+    r"(?i)x{4}|\*{3}|\.{2}|…|^[$%<]\w*$|^\$\{|^<|[>$]$|\$\{[\w.:-]+\}|#\{|\{\{[^{}]*\}\}|%\(|%s|example|sample|placeholder|change.?me|dummy|(?<![a-z])your|redacted|mask|"
+    r"fixme|insert|replace|(?<![a-z])none(?![a-z])|(?<![a-z])null(?![a-z])|env\b|\$\(|::|\\[nrt]|0{6}|1234567|abcdef(?!\d)"
 )
-_WORDS = re.compile(r"(?i)secret|passw|token|foo|bar|test|1234|abcd")
+_CALL = re.compile(r"\(|^\w+\[")
+_WORDS = re.compile(r"(?i)secret|passw|token|foo|(?<![a-z])test(?![a-z])")
 _PATH = re.compile(
     r"(?:[A-Za-z_]{1,80}\d{0,3}[./:\\-]){1,20}(?:[A-Za-z_]{1,80}\d{0,3})?|"
-    r"(?:[A-Za-z_]\w{0,24}\.){1,9}[A-Za-z_]\w{0,24}|[./~\\].{0,256}|\w{2,10}://.{0,256}"
+    r"(?:[A-Za-z_]\w{0,24}\.){1,9}[A-Za-z_]\w{0,24}|[.~\\].{0,256}|/(?:[\w.-]{1,40}/){1,9}[\w.-]{0,60}|\w{2,10}://.{0,256}"
 )
-_KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED = 16, 8, 8
+_SNAKE = re.compile(r"(?:[A-Za-z]{2,20}\d{0,2}[_-]){1,12}[A-Za-z]{2,20}\d{0,2}")
+_REACH = 90
+_KEY_LENGTH, _SERVICE_KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED, _SHORT_VARIED = 16, 20, 6, 8, 7
+_LEAST_ENTROPY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +152,52 @@ def _prefixed(text: str) -> Iterator[Finding]:
         if not has_any(text, hints):
             continue
         for match in pattern.finditer(text):
-            if len(set(match[0])) > _LEAST_VARIED:  # documentation shows keys of xxxxx, issuers never do
+            if _is_issued(kind, match[0]):
                 yield Finding(match.start(), match.end(), kind)
+
+
+def _is_issued(kind: str, value: str) -> bool:
+    """Whether an issuer may have given the key: its checksum holds, or it does not read like a placeholder."""
+    if kind in {"github", "npm"} and _has_checksum(value):
+        return True
+    if kind == "jwt":
+        return _is_jwt(value)
+    if kind == "aws_key" and value.endswith("EXAMPLE"):
+        return False
+    varied = len(set(value)) > _LEAST_VARIED  # documentation shows keys of xxxxx, issuers never do
+    return varied and not re.search(r"(?i)x{6}|\*{4}|example|your[_-]|placeholder", value)
+
+
+def _has_checksum(value: str) -> bool:
+    """Whether the last six signs are the CRC-32 of those before, as GitHub and npm write it (base 62)."""
+    body = value.rpartition("_")[2]
+    number = 0
+    for sign in body[-6:]:
+        place = _BASE62.find(sign)
+        if place < 0:
+            return False
+        number = number * 62 + place
+    return len(body) == 36 and zlib.crc32(body[:-6].encode()) == number  # noqa: PLR2004 - thirty random signs before them
+
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def _is_jwt(value: str) -> bool:
+    """Whether its head is the JSON object that every JSON Web Token begins with."""
+    head = value.partition(".")[0]
+    if value.startswith("ZXlK"):
+        head = _decoded(head).partition(b".")[0].decode("ascii", "replace")
+    return b'"alg"' in _decoded(head) or b'"typ"' in _decoded(head)
+
+
+def _decoded(text: str) -> bytes:
+    """What Base64 of either alphabet stands for; nothing if it is none."""
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:
+        return b""
 
 
 def _private_keys(text: str) -> Iterator[Finding]:
@@ -161,30 +216,116 @@ def _private_keys(text: str) -> Iterator[Finding]:
 
 
 def _assigned(text: str) -> Iterator[Finding]:
-    """Values of names that say secret, passwords of URLs and of authorization headers; the name stays readable."""
+    """Values of names that say secret, passwords of URLs and of commands, headers; the name stays readable."""
     folded = text.casefold()
-    for match in _ASSIGNED.finditer(text) if has_any(folded, _ASSIGNED_HINTS) else ():
-        if _OTHER_NAME.search(match["rest"]):
-            continue
-        group = "quoted" if match["quoted"] else "bare"
-        value = match[group]
-        if _is_password(value) if match["password"] else _is_key(value):
-            yield Finding(*match.span(group), "password" if match["password"] else "assigned")
-    for match in _TOLD.finditer(text) if "pass" in folded else ():
-        value = match["value"].rstrip(".,;:!?*)")
-        if _is_password(value):
-            yield Finding(match.start("value"), match.start("value") + len(value), "password")
+    yield from _passwords(text, folded)
+    yield from _keys(text, folded)
+    yield from _headers(text, folded)
+    yield from _commands(text)
+    if "kind" in folded and "secret" in folded:
+        yield from _manifests(text)
     for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
         value = match["value"]
         if not (value.isalpha() or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
             yield Finding(*match.span("value"), "password")
-    for match in _AUTHORIZATION.finditer(text) if "bearer" in folded or "basic" in folded else ():
-        if _is_key(match["value"]):
+
+
+def _passwords(text: str, folded: str) -> Iterator[Finding]:
+    for match in _PASSWORD.finditer(text) if has_any(folded, _PASSWORD_HINTS) else ():
+        group = "quoted" if match["quoted"] else "escaped" if match["escaped"] else "bare"
+        quoted = group != "bare"
+        if not _OTHER_NAME.search(match["rest"]) and _is_password(match[group], quoted=quoted):
+            yield Finding(*match.span(group), "password")
+    for match in _XML_PASSWORD.finditer(text) if "</" in text else ():
+        if _is_password(match["value"], quoted=True):
+            yield Finding(*match.span("value"), "password")
+    for match in _TOLD.finditer(text) if "pass" in folded else ():
+        value = match["value"].rstrip(".,;:!?*)")
+        if _is_password(value, quoted=False):
+            yield Finding(match.start("value"), match.start("value") + len(value), "password")
+
+
+def _keys(text: str, folded: str) -> Iterator[Finding]:
+    """Values of the shape of a key, behind a name that says it is one or names who issues such."""
+    if not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
+        return
+    for match in _TOKEN.finditer(text):
+        value = match[0].rstrip(".,!%^*")
+        if not _is_key(value):
+            continue
+        named = _NAMED_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
+        if (
+            named is None
+            or _OTHER_NAME.search(named["rest"])
+            or _OTHER_BEFORE.search(text[max(0, named.start() - 14) : named.start()])
+        ):
+            continue
+        if not named["service"] or (len(value) >= _SERVICE_KEY_LENGTH and not _SNAKE.fullmatch(value)):
+            yield Finding(match.start(), match.start() + len(value), "assigned")
+
+
+def _headers(text: str, folded: str) -> Iterator[Finding]:
+    for match in _HEADER.finditer(text) if has_any(folded, ("authorization", "key", "token")) else ():
+        value = match["value"].rstrip(".:,")
+        right = _is_basic(value) if match["basic"] else _is_short_key(value)
+        if right:
+            yield Finding(match.start("value"), match.start("value") + len(value), "authorization")
+    for match in _BEARER.finditer(text) if "bearer" in folded or "basic" in folded else ():
+        if _is_basic(match["value"]) if match["basic"].lower() == "basic" else _is_key(match["value"]):
             yield Finding(*match.span("value"), "authorization")
 
 
+def _commands(text: str) -> Iterator[Finding]:
+    """User and password of ``curl -u``."""
+    at = text.find("curl")
+    while at >= 0:
+        end = text.find("curl", at + 4)
+        stop = min(end if end >= 0 else len(text), at + _CURL_REACH)
+        for match in _CURL.finditer(text, at + 4, stop):
+            group = str(match.lastgroup)
+            value = match[group]
+            user, _, password = value.partition(":")
+            bare = re.sub(r"[\"']", "", value)
+            longest = max(len(user), len(password))
+            told = bare.partition(":")[2] or bare.partition(":")[0]
+            if longest > 3 and not _CURL_PLACEHOLDER.fullmatch(told) and not user.startswith(("-", "<")):  # noqa: PLR2004
+                yield Finding(*match.span(group), "password")
+        at = end
+
+
+_KIND_SECRET = re.compile(r"(?im)^[ \t]{0,8}kind:[ \t]{0,8}[\"']?secret[\"']?[ \t]{0,8}$")
+_DATA = re.compile(r"(?i)(?P<indent>[ \t]{0,8})(?:string)?data:[ \t]{0,8}\r?")
+_ENTRY = re.compile(r"(?P<indent>[ \t]{1,16})[\w.-]{1,80}:[ \t]{0,8}(?P<rest>.*)")
+_BASE64_LINE = re.compile(r"[ \t]{0,24}[\"']?(?P<value>[A-Za-z0-9+/]{10,20000}+={0,3})[\"']?[ \t\r]{0,8}")
+
+
+def _manifests(text: str) -> Iterator[Finding]:
+    """Values of Kubernetes secrets, which are Base64."""
+    start = 0
+    for document in text.split("\n---"):
+        if _KIND_SECRET.search(document):
+            for at, line in _data_lines(document):
+                if value := _BASE64_LINE.fullmatch(line):
+                    yield Finding(start + at + value.start("value"), start + at + value.end("value"), "manifest")
+        start += len(document) + 4
+
+
+def _data_lines(document: str) -> Iterator[tuple[int, str]]:
+    """Where the values of its data section begin, and each up to the end of its line."""
+    indent, at = -1, 0
+    for line in document.split("\n"):
+        if data := _DATA.fullmatch(line):
+            indent = len(data["indent"])
+        elif line.strip() and not line.lstrip().startswith("#") and len(line) - len(line.lstrip(" \t")) <= indent:
+            indent = -1
+        elif indent >= 0:
+            entry = _ENTRY.fullmatch(line)
+            yield (at + entry.start("rest"), entry["rest"]) if entry else (at, line)
+        at += len(line) + 1
+
+
 def _is_key(value: str) -> bool:
-    """Whether a value has the shape of an issued key: long, letters and digits mixed, no word, path or placeholder."""
+    """Whether a value has the shape of an issued key: letters and digits mixed at random, no word, path or placeholder."""
     digits = sum(map(str.isdigit, value))
     letters = sum(map(str.isalpha, value))
     return (
@@ -193,20 +334,49 @@ def _is_key(value: str) -> bool:
         and letters > 1
         and value.isascii()
         and len(set(value)) > _LEAST_VARIED
+        and _entropy(value) >= _LEAST_ENTROPY
         and not _PLACEHOLDER.search(value)
         and not _WORDS.search(value)
+        and not value.startswith("//")
         and not _PATH.fullmatch(value)
     )
 
 
-def _is_password(value: str) -> bool:
+def _is_short_key(value: str) -> bool:
+    """Whether what stands in a header for keys is one: shorter ones than elsewhere count."""
+    return _is_key(value) or (
+        len(value) > _SHORT_VARIED
+        and len(set(value)) > _SHORT_VARIED
+        and sum(map(str.isdigit, value)) > 1
+        and any(map(str.isalpha, value))
+        and not (
+            _PLACEHOLDER.search(value) or _WORDS.search(value) or _PATH.fullmatch(value) or _SNAKE.fullmatch(value)
+        )
+    )
+
+
+def _is_basic(value: str) -> bool:
+    """Whether it is Base64 of a user and a password."""
+    return b":" in _decoded(value) and not _PLACEHOLDER.search(value)
+
+
+def _entropy(value: str) -> float:
+    """Bits for each sign, by how often each occurs."""
+    total = len(value)
+    return -sum(count / total * math.log2(count / total) for count in Counter(value).values())
+
+
+def _is_password(value: str, *, quoted: bool) -> bool:
     """Whether a value looks like a password that somebody made up: letters, and digits or other signs among them."""
     mixed = any(map(str.islower, value)) and any(map(str.isupper, value)) and not value.replace("_", "").isalnum()
+    signs = quoted and not value.replace("_", "").replace("-", "").replace(".", "").isalnum()
     return (
-        len(value) >= _PASSWORD_LENGTH
+        len(value) >= (_PASSWORD_LENGTH if quoted else _PASSWORD_LENGTH + 2)
         and any(map(str.isalpha, value))
-        and (any(map(str.isdigit, value)) or mixed)
+        and (any(map(str.isdigit, value)) or mixed or signs)
+        and len(set(value)) > 3  # noqa: PLR2004 - no password is "aaaaaa1"
         and not _PLACEHOLDER.search(value)
+        and (quoted or not _CALL.search(value))
         and not _PATH.fullmatch(value)
     )
 
@@ -219,21 +389,36 @@ def _masked(text: str, found: list[Finding]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SecretsGuard:
-    """Keeps keys, tokens and passwords out of answers.
+    """Keeps keys, tokens and passwords out of answers, and out of prompts that leave the own network.
 
     Args:
-        on_find: ``redact`` puts ``[SECRET]`` in their place, ``block`` withholds the answer.
+        on_find: ``redact`` puts ``[SECRET]`` in their place, ``block`` withholds the answer or the prompt.
+        prompts: look at prompts too.
+        everywhere: also at prompts that only targets in the own network are asked.
+        direction: which of them this one looks at; ``for_prompts`` makes the other.
     """
 
     on_find: Literal["redact", "block"] = "redact"
+    prompts: bool = True
+    everywhere: bool = False
+    direction: Direction = field(default="output", init=False)
 
     name: ClassVar[str] = "secrets"
-    version: ClassVar[str] = "1"
-    direction: ClassVar[Direction] = "output"
+    version: ClassVar[str] = "2"
     rank: ClassVar[int] = 20
+
+    def for_prompts(self) -> SecretsGuard | None:
+        """The same guard for the other direction; None if prompts are not to be looked at."""
+        if not self.prompts:
+            return None
+        guard = SecretsGuard(self.on_find, self.prompts, self.everywhere)
+        object.__setattr__(guard, "direction", "input")
+        return guard
 
     def check(self, exchange: Exchange) -> Verdict:
         """Redact or block with ``leak``, else allow."""
+        if exchange.direction == "input" and not (exchange.external or self.everywhere):
+            return allow()
         spans: list[Span] = []
         texts: list[str] = []
         for part, text in enumerate(exchange.texts):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """The vault of one request: tokens that go to the model, values that stay here, and the way back.
 
 A token reads ``[EMAIL_1_3fa9c0d2]``: kind, number, and a nonce that no other request has. Models bend tokens (they
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 NEUTRAL = "\ue000vault\ue000"
 """Stands for the nonce where a masked text is compared with others or kept; private-use signs that nobody writes."""
@@ -31,7 +33,7 @@ def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
     if not _hints(frozenset(known)).search(text.casefold()):
         return []
     found = _pattern(known, before="", after="").finditer(text)
-    return [match.span() for match in found if match["nonce"] or _needs_no_nonce(match)]
+    return [match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match)]
 
 
 class Vault:
@@ -121,11 +123,22 @@ class Vault:
 
     def _value(self, match: re.Match[str]) -> str:
         value = self._values.get((match["kind"].upper(), int(match["number"])))
-        meant = match["nonce"].lower() == self._nonce if match["nonce"] else _needs_no_nonce(match)
-        if value is None or not meant:
+        if value is None or not self._is_meant(match):
             return match[0]
+        if match["open"] and match["open"][0] == "%":
+            return quote(value, safe="@:/")
+        value += match["plural"] or ""
+        if match["link"] is not None and match["open"] and match["close"]:
+            return f"[{value}]"  # the brackets are those of a link
         escaped_by_model = "\\" in (match["close"] or "")  # Markdown escapes both brackets; one alone is the user's
         return value if escaped_by_model else match["escape"] + value
+
+    def _is_meant(self, match: re.Match[str]) -> bool:
+        if match["nonce"]:
+            return match["nonce"].lower() == self._nonce
+        if match["short"]:
+            return self._nonce.startswith(match["short"].lower())
+        return _needs_no_nonce(match)
 
     def __repr__(self) -> str:
         return f"<Vault of {len(self._values)} values>"
@@ -141,35 +154,43 @@ def _needs_no_nonce(match: re.Match[str]) -> bool:
 
 
 _APART_BEFORE = r"(?<![a-z0-9]) (?<![a-z0-9]_)"
-_APART_AFTER = r"(?! \\{0,2} _? [a-z0-9] )"
+_APART_AFTER = r"(?! \\{0,2} _? (?! \'?s (?![a-z0-9_]) ) [a-z0-9] )"
+_OPEN, _CLOSE = r"(?: \[ | %5B | &\#91; )", r"(?: \] | %5D | &\#93; )"
+_MARKS = r"[\ *_`\\]{0,4}"
 
 
 def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_AFTER) -> re.Pattern[str]:
+    kind = "|".join(sorted(kinds, key=len, reverse=True))
     return re.compile(
-        rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> \[ [\ *_`\\]{{0,4}} )?
-        {before} (?P<kind>{"|".join(sorted(kinds, key=len, reverse=True))})
-        (?P<gap>[\\_\ -]{{1,4}}) (?P<number>\d{{1,6}})
-        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) )? {after}
-        (?P<close> [\ *_`\\]{{0,4}} \] )?"""
+        rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> {_OPEN} {_MARKS} )?
+        (?(open) | {before} ) (?P<kind>{kind})
+        (?P<gap>[\\_\ -]{{0,4}}) (?P<number>\d{{1,6}})
+        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) | \\{{0,2}} _ (?P<short>[0-9a-f]{{3,7}}) (?![0-9a-f]) )? {after}
+        (?P<plural> \'?s (?= {_MARKS} {_CLOSE} ) )?
+        (?P<close> (?: … | \.{{2,3}} )? {_MARKS} {_CLOSE} )?
+        (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?:{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
     )
 
 
 @lru_cache(maxsize=64)
 def _hints(kinds: frozenset[str]) -> re.Pattern[str]:
     """What every token has, in small letters; looking for it takes a fraction of looking for a token."""
-    return re.compile(rf"(?:{'|'.join(sorted(kinds)).lower()})[\\_ -]{{1,4}}\d")
+    return re.compile(rf"(?:{'|'.join(sorted(kinds)).lower()})[\\_ -]{{0,4}}\d")
 
 
-_LONGEST_OPEN = 80
+_LONGEST_OPEN = 120
 """Characters: more than any bent token has."""
 
 
 def _open_pattern(kinds: set[str]) -> re.Pattern[str]:
-    """A token that ends with the text, or may go on beyond it."""
+    """A token that ends with the text, or may go on beyond it; or one that may turn out to be the text of a link."""
     kind = "|".join(sorted(kinds, key=len, reverse=True))
     return re.compile(
         rf"""(?ix) \\{{0,2}} \[ [^\[\]]{{0,60}} \Z
-        | (?: \\{{0,2}} \[ [\ *_`\\]{{0,4}} )? {_APART_BEFORE} (?:{kind})
-        (?: [\\_\ -]{{1,4}} (?: \d{{1,6}} (?: [\\_\ -]{{1,4}} (?: [0-9a-f]{{1,8}} )? )? )? )?
-        [\ *_`\\]{{0,4}} \s* \Z"""
+        | (?: % (?: 5 (?: B [^%\s]{{0,60}} (?: % 5? )? )? )? | & (?: \# (?: 9 (?: 1 (?: ; [^&\s]{{0,60}} )? )? )? )? ) \Z
+        | (?: \\{{0,2}} {_OPEN} {_MARKS} )? (?<![a-z]) (?:{kind})
+        (?: [\\_\ -]{{0,4}} (?: \d{{1,6}} (?: [\\_\ -]{{1,4}} (?: [0-9a-f]{{1,8}} )? )? )? )?
+        (?: \'? s? ) (?: … | \.{{1,3}} )? {_MARKS} (?: [%&] [^\s;]{{0,4}} )? \s* \Z
+        | (?: \\{{0,2}} {_OPEN} {_MARKS} ) (?:{kind}) [\\_\ -]{{0,4}} \d{{1,6}} [^\[\]\s]{{0,20}} {_CLOSE}
+        (?: \( [^\s)]{{0,40}} )? \Z"""
     )

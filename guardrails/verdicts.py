@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.vault import Vault
 from pricing.money import Nano
@@ -170,6 +170,14 @@ class Guard(Protocol):
 
     def check(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
         """The verdict; a guard that waits for something returns an awaitable. Raising anything blocks."""
+
+
+@runtime_checkable
+class BothWays(Protocol):
+    """A guard of answers that has another for prompts, with the same options."""
+
+    def for_prompts(self) -> Guard | None:
+        """That other guard; None if its options leave prompts alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import orjson
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pricing import budgets, holds, schema
 from pricing.budgets import BudgetState, Refusal
-from pricing.facts import Completion, Intent, Turn, as_row
+from pricing.facts import NEWEST, Completion, Intent, Turn, as_row
 from pricing.holds import Charge
 from pricing.hot import Hot, one_trip
 from pricing.writer import Entry
@@ -32,6 +32,10 @@ _TURNS, _DECISIONS = _insert(schema.turns), _insert(schema.guard_decisions)
 _LANDED = Hot(sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt_id")))
 
 
+_Key: TypeAlias = tuple[str, int]
+"""A run, and the number of one of its executions."""
+
+
 class _WrittenOff(Exception):
     """One of several attempts had been taken for lost: each is written alone."""
 
@@ -39,9 +43,13 @@ class _WrittenOff(Exception):
 def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[Any]:
     """Write entries together; their results in the same order."""
     page = _Page(entries)
-    with one_trip(connection):
-        page.write(connection)
-    page.check(connection)
+    try:
+        with one_trip(connection):
+            page.write(connection)
+        page.check(connection)
+    except BaseException:
+        page.close()
+        raise
     return [page.results.get(id(entry)) for entry in entries]
 
 
@@ -49,12 +57,14 @@ def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[An
 class Begin(Entry[list[Refusal]]):
     """An attempt about to be sent; the refusals of budgets without room for its worst case.
 
-    ``soft`` gets the budgets that it brings to their thresholds, as they are at ``clock()``.
+    ``soft`` gets the budgets that it brings to their thresholds, as they are at ``clock()``. Only the newest
+    ``execution`` of the run may begin one.
     """
 
     intent: Intent
     soft: list[BudgetState]
     clock: Callable[[], int]
+    execution: int = NEWEST
     page = staticmethod(write_page)
 
     def row(self) -> dict[str, Any]:
@@ -109,21 +119,29 @@ class _Page:
     def __init__(self, entries: Sequence[Entry[Any]]) -> None:
         self.results = dict[int, Any]()
         self._ends = [entry for entry in entries if isinstance(entry, End)]
-        self._ended = _by_run(self._ends)
-        self._begun = _by_run([entry for entry in entries if isinstance(entry, Begin)])
+        self._ended: dict[str, list[End]] = defaultdict(list)
+        for end in self._ends:
+            self._ended[end.intent.run_id].append(end)
+        self._begun: dict[_Key, list[Begin]] = defaultdict(list)
+        for entry in entries:
+            if isinstance(entry, Begin):
+                self._begun[entry.intent.run_id, entry.execution].append(entry)
         self._told = [entry for entry in entries if isinstance(entry, Tell)]
         self._charges = dict[str, Any]()
-        self._asides = dict[str, Any]()
+        self._asides = dict[_Key, Any]()
         self._landed: Any = None
 
     def write(self, connection: Connection) -> None:
         """Move each run's hold, in the order in which everybody locks them; then what is in flight, and the facts."""
-        for run_id in sorted(self._ended.keys() | self._begun.keys()):
+        executions = defaultdict[str, list[_Key]](list)
+        for key in sorted(self._begun):
+            executions[key[0]].append(key)
+        for run_id in sorted(self._ended.keys() | executions.keys()):
             if ended := self._ended.get(run_id):
                 self._charges[run_id] = holds.charge(connection, run_id, [end.charge for end in ended])
-            if begun := self._begun.get(run_id):
-                worst = sum(begin.intent.worst_nano for begin in begun)
-                self._asides[run_id] = holds.set_aside(connection, run_id, worst)
+            for key in executions.get(run_id, ()):
+                worst = sum(begin.intent.worst_nano for begin in self._begun[key])
+                self._asides[key] = holds.set_aside(connection, *key, worst)
         if self._ends:
             self._landed = _LANDED.run_all(connection, [{"attempt_id": end.intent.attempt_id} for end in self._ends])
             _ATTEMPTS.run_all(connection, [end.row() for end in self._ends])
@@ -141,30 +159,25 @@ class _Page:
         for run_id, ended in self._ended.items():
             share = holds.charged(connection, run_id, [end.charge for end in ended], self._charges[run_id])
             self.results |= dict.fromkeys(map(id, ended), share)
-        for run_id, begun in self._begun.items():
-            if self._asides[run_id].rowcount == 1:
+        for key, begun in self._begun.items():
+            if self._asides[key].rowcount == 1:
                 self.results |= {id(begin): [] for begin in begun}
             else:
-                self._draw(connection, run_id, begun)
+                self._draw(connection, *key, begun)
 
-    def _draw(self, connection: Connection, run_id: str, begun: Sequence[Begin]) -> None:
+    def close(self) -> None:
+        """Let go of rows that nobody will fetch: SQLite commits nothing on a connection that still has some."""
+        for cursor in self._charges.values():
+            cursor.close()
+
+    def _draw(self, connection: Connection, run_id: str, execution: int, begun: Sequence[Begin]) -> None:
         """The hold has no room for all of them: each for itself, with the budgets behind it."""
         for begin in begun:
             intent = begin.intent
             begin.soft.clear()
-            drawn = holds.draw(connection, run_id, intent.operation, intent.worst_nano)
+            drawn = holds.draw(connection, run_id, execution, intent.operation, intent.worst_nano)
             if drawn.refusals:
                 _LANDED.run(connection, {"attempt_id": intent.attempt_id})
             if drawn.taken:
                 begin.soft.extend(budgets.newly_soft(connection, drawn.taken, begin.clock()))
             self.results[id(begin)] = drawn.refusals
-
-
-_Attempt = TypeVar("_Attempt", Begin, End)
-
-
-def _by_run(entries: Sequence[_Attempt]) -> dict[str, list[_Attempt]]:
-    found: dict[str, list[_Attempt]] = defaultdict(list)
-    for entry in entries:
-        found[entry.intent.run_id].append(entry)
-    return found

@@ -18,9 +18,11 @@
     ├── TurnFailed                    exit 1   a failure no other target can mend
     ├── NoRun                         exit 1   a model was asked outside an automation
     ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
+    │   └── RunTakenOver              exit 1   a newer execution of the same run has its hold
     └── LedgerError                   exit 1
         ├── LedgerBusy                         (Transient) locked by somebody else for too long
         │   └── LedgerAway                         its server does not answer
+        ├── HoldUnsettled                      (Terminal) the rows of one hold are damaged
         └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
             └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
 
@@ -150,6 +152,10 @@ class RunExpired(FareboxError, Terminal):
     """The lease on a run's hold ran out and somebody settled it; the run must not spend any more."""
 
 
+class RunTakenOver(RunExpired):
+    """The run was started again, or suspended, and this older execution of it must not spend or settle any more."""
+
+
 class LedgerError(FareboxError):
     """The operational ledger could not do its work."""
 
@@ -164,6 +170,10 @@ class LedgerAway(LedgerBusy):
 
 class LedgerUnusable(LedgerError, Terminal):
     """The ledger is corrupt, read-only, full, or was written by a newer version."""
+
+
+class HoldUnsettled(LedgerError, Terminal):
+    """The rows of one hold make it impossible to settle it; it was put aside, and its run cannot be started again."""
 
 
 class ReplicaDamaged(LedgerUnusable):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pricing.money import Nano
 from pricing.usage import Usage
+
+NEWEST: Final = 2**62
+"""Stands for whichever execution of a run is the newest: for callers outside any, such as an operator's command."""
 
 Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without

@@ -1,4 +1,4 @@
-"""The scores of past runs at the current rate card, whatever card they ran under.
+"""What past runs cost at the current rate card, whatever card they ran under.
 
 A process keeps what it has read: a run that ended does not change any more, so each quote reads only the runs that
 ended since the one before.
@@ -18,9 +18,11 @@ from typing import Any, TypeAlias
 
 from pricing.clock import from_us
 from pricing.errors import UnknownPrice
+from pricing.forks import after_fork
 from pricing.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.plans import ResolvedPlan, ResolvedStep
+from pricing.prediction import PastCost
 from pricing.quotes import Mix, ModelAt, expected_cost, score_of
 from pricing.rates import RateCard
 
@@ -32,16 +34,16 @@ _OVERLAP = 256
 
 
 @dataclass(frozen=True, slots=True)
-class PastScores:
-    """How past runs compared to their own points, oldest first, and when the oldest of them ended.
+class PastCosts:
+    """Past runs as ``(point, cost, calls)`` at the current rate card, oldest first, and when the oldest of them ended.
 
     Args:
         whole: as if nothing had been answered from storage: what storage spared a run may be paid by the next.
         paid: as it was.
     """
 
-    whole: tuple[float, ...] = ()
-    paid: tuple[float, ...] = ()
+    whole: tuple[PastCost, ...] = ()
+    paid: tuple[PastCost, ...] = ()
     since: datetime | None = None
 
 
@@ -78,11 +80,16 @@ class History:
         self._card = card
         self._kept: dict[tuple[str, str, bool], _Kept] = defaultdict(_Kept)
         self._reading = threading.Lock()
+        after_fork(self._forked)
 
-    def scores(
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
+        self._reading = threading.Lock()
+
+    def costs(
         self, automation: str, quality: str, *, stand_in: bool, mixes: Percents = MappingProxyType({})
-    ) -> PastScores:
-        """The scores that a quote leans on.
+    ) -> PastCosts:
+        """The past runs that a quote leans on.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
         out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
@@ -131,20 +138,23 @@ class History:
         except UnknownPrice:
             return None
 
-    def _scored(self, kept: _Kept, mixes: Percents) -> PastScores:
-        point = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
-        whole, paid, since = [], [], None
+    def _scored(self, kept: _Kept, mixes: Percents) -> PastCosts:
+        point_of = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
+        whole: list[PastCost] = []
+        paid: list[PastCost] = []
+        since = None
         for run in kept.runs:
             score: float | None = run.score
+            point: Nano | None = run.point_nano
             if run.run_id in kept.repriced and (mixes or run.rate_version != self._card.version):
                 repriced = kept.repriced[run.run_id]
-                at_card = None if repriced.cost is None else point(repriced.shape)
-                score = None if repriced.cost is None or at_card is None else score_of(repriced.cost, at_card)
-            if score is not None:
+                point = point_of(repriced.shape)
+                score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
+            if score is not None and point:
                 since = since or from_us(run.ended_at)
-                paid.append(score)
-                whole.append(score + run.spared)
-        return PastScores(tuple(whole), tuple(paid), since)
+                paid.append((point, score * point, run.calls))
+                whole.append((point, (score + run.spared) * point, run.calls))
+        return PastCosts(tuple(whole), tuple(paid), since)
 
     def _point(self, shape: _Shape, mixes: Percents) -> Nano | None:
         try:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import budgets, columns, grants, schema
+from pricing import budgets, columns, executions, grants, schema
 from pricing.budgets import BudgetRule, Refusal
 from pricing.errors import RunExpired
+from pricing.facts import NEWEST
 from pricing.hot import Hot
 from pricing.money import Nano
+
+HoldState: TypeAlias = Literal["running", "suspended", "unsettled"]
 
 _H = schema.holds.c
 _I = schema.inflight.c
@@ -30,6 +33,7 @@ _SET_ASIDE = Hot(
     sa.update(schema.holds)
     .where(
         _OF_RUN,
+        _H.execution <= sa.bindparam("execution", type_=columns.Number),
         _H.by_operation.is_(sa.false()),
         _H.amount_nano - _H.used_nano - _H.inflight_nano >= sa.bindparam("worst", type_=columns.Number),
     )
@@ -47,8 +51,7 @@ _CHARGE = Hot(
 _OPEN = Hot(
     sa.insert(schema.holds).values(
         run_id=sa.bindparam("run"),
-        ordinal=sa.select(sa.func.count())
-        .select_from(schema.settlements)
+        ordinal=sa.select(sa.func.coalesce(sa.func.max(schema.settlements.c.ordinal) + 1, 0))
         .where(schema.settlements.c.run_id == sa.bindparam("run"))
         .scalar_subquery(),
         amount_nano=sa.bindparam("amount"),
@@ -56,14 +59,16 @@ _OPEN = Hot(
         inflight_nano=0,
         lease_until=sa.bindparam("lease"),
         by_operation=sa.bindparam("operations"),
+        execution=sa.bindparam("execution"),
+        state="running",
     )
 )
 _HOLD_ON = Hot(sa.insert(schema.hold_budgets), ["run_id", "budget_id", "operation"])
 _LEASES = Hot(
-    sa.select(_H.run_id, _H.lease_until).where(
+    sa.select(_H.run_id, _H.lease_until, _H.state).where(
         sa.or_(
-            _H.lease_until < sa.bindparam("now", type_=columns.Number),
-            _H.lease_until > sa.bindparam("latest", type_=columns.Number),
+            sa.and_(_H.lease_until < sa.bindparam("now", type_=columns.Number), _H.state != "unsettled"),
+            sa.and_(_H.lease_until > sa.bindparam("latest", type_=columns.Number), _H.state == "running"),
         )
     )
 )
@@ -97,6 +102,22 @@ class Settled:
     """Of the whole run: earlier holds of the same run included."""
 
 
+class Leases(NamedTuple):
+    """Runs whose hold needs attention: whose lease ran out, who were not resumed in time, whose lease is too long."""
+
+    dead: list[str]
+    not_resumed: list[str]
+    too_long: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A hold that could not be settled, and the type of the error that prevented it."""
+
+    run_id: str
+    fault: str
+
+
 def open_hold(
     connection: Connection,
     run_id: str,
@@ -104,6 +125,7 @@ def open_hold(
     wanted: Mapping[str, BudgetRule],
     lease_until: int,
     *,
+    execution: int,
     beyond: Collection[str] = (),
 ) -> list[Refusal]:
     """Reserve ``amount`` on every budget, all or nothing: with a refusal the caller rolls back.
@@ -117,7 +139,8 @@ def open_hold(
     refusals = budgets.take(connection, whole, beyond)
     if refusals := refusals + budgets.lacking(connection, needs):
         return refusals
-    opening = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(single)}
+    opening: dict[str, Any] = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(single)}
+    opening["execution"] = execution
     _OPEN.run(connection, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
     if rows:
@@ -125,23 +148,26 @@ def open_hold(
     return []
 
 
-def set_aside(connection: Connection, run_id: str, worst: Nano) -> Any:
-    """Set ``worst`` aside for attempts of a run: the cursor of one row, of none where the hold has no room or where
-    budgets of operations count.
+def set_aside(connection: Connection, run_id: str, execution: int, worst: Nano) -> Any:
+    """Set ``worst`` aside for attempts of an execution of a run: the cursor of one row, of none where the hold has no
+    room, where budgets of operations count, or where the hold belongs to a newer execution.
     """
-    return _SET_ASIDE.run(connection, {"run": run_id, "worst": worst})
+    return _SET_ASIDE.run(connection, {"run": run_id, "execution": execution, "worst": worst})
 
 
-def draw(connection: Connection, run_id: str, operation: str, worst: Nano) -> Drawn:
+def draw(connection: Connection, run_id: str, execution: int, operation: str, worst: Nano) -> Drawn:
     """Set ``worst`` aside for one attempt of an operation, extending the hold when it has no room.
 
     Raises:
         RunExpired: the run has no hold any more.
+        RunTakenOver: a newer execution of the run began.
     """
-    if set_aside(connection, run_id, worst).rowcount == 1:
+    if set_aside(connection, run_id, execution, worst).rowcount == 1:
         return Drawn()
     hold = _hold(connection, run_id)
-    if hold is None:
+    if hold is None or hold.execution > execution:
+        if executions.current(connection, run_id) > execution:
+            raise executions.taken_over(run_id)
         raise RunExpired(
             "The hold of this run ran out while it was not responding, and was settled.",
             next_step="Run it again; raise holds.lease_seconds in farebox.toml if the machine sleeps.",
@@ -185,24 +211,62 @@ def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor
     return min(1.0, used / amount) if amount else 1.0
 
 
-def renew(connection: Connection, run_id: str, lease_until: int) -> bool:
-    """Keep the hold alive; false when it is gone."""
-    return (
-        connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(lease_until=lease_until)).rowcount
-        == 1
-    )
+def renew(connection: Connection, run_id: str, execution: int, lease_until: int) -> bool:
+    """Keep the hold alive; false when it is gone, or belongs to a newer execution."""
+    mine = sa.and_(_H.run_id == run_id, _H.execution <= execution)
+    return connection.execute(sa.update(schema.holds).where(mine).values(lease_until=lease_until)).rowcount == 1
 
 
-def out_of_time(connection: Connection, now: int, latest: int) -> tuple[list[str], list[str]]:
-    """The runs whose lease has run out, and those whose lease ends after ``latest``."""
-    rows = _LEASES.run(connection, {"now": now, "latest": latest}).fetchall()
-    dead = [run_id for run_id, lease_until in rows if lease_until < now]
-    return dead, [run_id for run_id, lease_until in rows if lease_until > latest]
+def suspend(connection: Connection, run_id: str, execution: int, lease_until: int) -> bool:
+    """Keep the hold for a resumption until ``lease_until``; false when it is gone, or belongs to a newer execution.
+
+    It belongs to no process meanwhile: the execution that was suspended cannot spend any more.
+    """
+    if executions.lock(connection, run_id) > execution:
+        return False
+    number = executions.begin(connection, run_id)
+    values = {"state": "suspended", "execution": number, "lease_until": lease_until}
+    return connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(values)).rowcount == 1
+
+
+def resume(connection: Connection, run_id: str, execution: int, lease_until: int) -> bool:
+    """Give the hold of a suspended run to a new execution; false when the run is not suspended."""
+    mine = sa.and_(_H.run_id == run_id, _H.state == "suspended")
+    values = {"state": "running", "execution": execution, "lease_until": lease_until}
+    return connection.execute(sa.update(schema.holds).where(mine).values(values)).rowcount == 1
+
+
+def out_of_time(connection: Connection, now: int, latest: int) -> Leases:
+    """The runs whose lease or suspension has run out, and the running ones whose lease ends after ``latest``."""
+    found = Leases([], [], [])
+    for run_id, lease_until, state in _LEASES.run(connection, {"now": now, "latest": latest}).fetchall():
+        if lease_until >= now:
+            found.too_long.append(run_id)
+        else:
+            (found.not_resumed if state == "suspended" else found.dead).append(run_id)
+    return found
+
+
+def unsettled(connection: Connection) -> list[Unsettled]:
+    """The holds that could not be settled."""
+    found = sa.select(_H.run_id, _H.fault).where(_H.state == "unsettled").order_by(_H.run_id)
+    return [Unsettled(row.run_id, row.fault or "") for row in connection.execute(found)]
+
+
+def put_aside(connection: Connection, run_id: str, fault: str) -> None:
+    """Leave a hold alone that cannot be settled, so that it does not stop other runs."""
+    values = {"state": "unsettled", "fault": fault}
+    connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(values))
+
+
+def exists(connection: Connection, run_id: str) -> bool:
+    """Whether a run is held."""
+    return connection.execute(sa.select(_H.run_id).where(_H.run_id == run_id)).first() is not None
 
 
 def shorten(connection: Connection, run_id: str, latest: int, lease_until: int) -> None:
     """Let a lease that ends after ``latest`` end at ``lease_until``."""
-    too_long = sa.and_(_H.run_id == run_id, _H.lease_until > latest)
+    too_long = sa.and_(_H.run_id == run_id, _H.lease_until > latest, _H.state == "running")
     connection.execute(sa.update(schema.holds).where(too_long).values(lease_until=lease_until))
 
 
@@ -213,24 +277,21 @@ def close_hold(
     outcome: str,
     reason: str | None,
     ended_at: int,
+    execution: int = NEWEST,
     only_before: int | None = None,
 ) -> Settled | None:
     """End the hold: attempts under way become facts at their worst case, what was used is spent, the rest released.
 
-    ``None`` when there is no hold (somebody else settled it), or when its lease is not over by ``only_before``.
+    ``None`` when there is no hold (somebody else settled it), when it belongs to a newer execution, or when its lease
+    is not over by ``only_before``.
     """
-    condition = [_H.run_id == run_id, *([_H.lease_until < only_before] if only_before is not None else [])]
+    condition = [_H.run_id == run_id, _H.execution <= execution]
+    if only_before is not None:
+        condition.append(_H.lease_until < only_before)
     # The update locks the row before it is read, so that two who settle at once do not both do it.
     if connection.execute(sa.update(schema.holds).where(*condition).values(lease_until=_H.lease_until)).rowcount == 0:
         return None
-    lost = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
-    for row in lost:
-        intent: dict[str, Any] = json.loads(row.intent)
-        fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
-        connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
-        charges = [Charge(intent["operation"], row.worst_nano, row.worst_nano)]
-        charged(connection, run_id, charges, charge(connection, run_id, charges))
-    connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
+    lost = _write_off(connection, run_id, ended_at)
     hold = _hold(connection, run_id)
     run = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one()
     if hold is None:  # pragma: no cover - it is locked by this transaction
@@ -238,21 +299,20 @@ def close_hold(
     budgets.move(connection, budget_ids(connection, run_id), held=-hold.amount_nano, spent=hold.used_nano)
     earned = outcome == "completed"
     wallet = grants.conclude(connection, run_id, earned=earned, now=ended_at)
-    held_on = connection.execute(
-        sa.delete(schema.hold_budgets).where(_ON.run_id == run_id).returning(_ON.budget_id)
-    ).scalars()
+    connection.execute(sa.delete(schema.hold_budgets).where(_ON.run_id == run_id))
     connection.execute(sa.delete(schema.holds).where(_H.run_id == run_id))
-    total = hold.used_nano + _spent_before(connection, run_id)
+    before, ordinal = _before(connection, run_id)
+    total = hold.used_nano + before
     connection.execute(
         schema.settlements.insert().values(
             run_id=run_id,
-            ordinal=hold.ordinal,
+            ordinal=max(hold.ordinal, ordinal),
             automation=run.automation,
             quality=run.quality,
             stand_in=run.stand_in,
             outcome=outcome,
             reason=reason,
-            budgets=json.dumps(sorted(held_on)),
+            budgets=json.dumps(lost.budgets),
             held_nano=hold.amount_nano,
             spent_nano=hold.used_nano,
             released_nano=hold.amount_nano - hold.used_nano,
@@ -264,7 +324,30 @@ def close_hold(
             charged_nano=None if run.price_nano is None else run.price_nano * earned,
         )
     )
-    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, len(lost), total)
+    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts, total)
+
+
+class _Lost(NamedTuple):
+    """How many attempts were written off, and all the budgets of their run's hold."""
+
+    attempts: int
+    budgets: list[str]
+
+
+def _write_off(connection: Connection, run_id: str, ended_at: int) -> _Lost:
+    """Turn the attempts that are in flight into facts at their worst case, and charge the hold for them."""
+    held_on = sorted(connection.execute(sa.select(_ON.budget_id).where(_ON.run_id == run_id)).scalars())
+    rows = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
+    for row in rows:
+        intent: dict[str, Any] = json.loads(row.intent)
+        fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
+        connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
+        charges = [Charge(intent["operation"], row.worst_nano, row.worst_nano)]
+        charged(connection, run_id, charges, charge(connection, run_id, charges))
+        carried = {"attempt_id": row.attempt_id, "run_id": run_id, "budgets": json.dumps(held_on)}
+        connection.execute(schema.written_off.insert().values(carried))
+    connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
+    return _Lost(len(rows), held_on)
 
 
 def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
@@ -284,17 +367,25 @@ def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
             recorded_at=now,
         )
     )
-    settled = connection.execute(
-        sa.select(schema.settlements.c.budgets)
-        .where(schema.settlements.c.run_id == fact["run_id"])
-        .order_by(schema.settlements.c.ordinal.desc())
-        .limit(1)
-    ).scalar_one()
+    carried = _carried_by(connection, fact["attempt_id"], fact["run_id"])
     table = schema.budgets.c
     concerned = sa.select(table.budget_id).where(
-        table.budget_id.in_(json.loads(settled)), (table.scope != "operation") | (table.key == fact["operation"])
+        table.budget_id.in_(carried), (table.scope != "operation") | (table.key == fact["operation"])
     )
     budgets.move(connection, list(connection.execute(concerned.order_by(table.budget_id)).scalars()), spent=delta)
+
+
+def _carried_by(connection: Connection, attempt_id: str, run_id: str) -> list[str]:
+    """The budgets that carry the worst case of an attempt that was written off."""
+    table = schema.written_off
+    written = sa.delete(table).where(table.c.attempt_id == attempt_id).returning(table.c.budgets)
+    carried = connection.execute(written).scalar_one_or_none()
+    if carried is None:  # written off before there was that table; a refusal, which held nothing, carries nothing
+        settled = schema.settlements.c
+        newest = sa.select(settled.budgets).where(settled.run_id == run_id, settled.held_nano > 0)
+        carried = connection.execute(newest.order_by(settled.ordinal.desc()).limit(1)).scalar_one_or_none() or "[]"
+    found: list[str] = json.loads(carried)
+    return found
 
 
 def under_way(connection: Connection, run_id: str, attempt_id: str) -> bool:
@@ -317,6 +408,11 @@ def _hold(connection: Connection, run_id: str) -> Row[Any] | None:
     return connection.execute(sa.select(schema.holds).where(_H.run_id == run_id).with_for_update()).one_or_none()
 
 
-def _spent_before(connection: Connection, run_id: str) -> Nano:
-    total = sa.func.coalesce(sa.func.sum(schema.settlements.c.spent_nano), 0)
-    return int(connection.execute(sa.select(total).where(schema.settlements.c.run_id == run_id)).scalar_one())
+def _before(connection: Connection, run_id: str) -> tuple[Nano, int]:
+    """What earlier holds of a run spent, and the ordinal of its next settlement."""
+    table = schema.settlements.c
+    sums = sa.select(
+        sa.func.coalesce(sa.func.sum(table.spent_nano), 0), sa.func.coalesce(sa.func.max(table.ordinal) + 1, 0)
+    )
+    spent, ordinal = connection.execute(sums.where(table.run_id == run_id)).one()
+    return int(spent), int(ordinal)

@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from pricing import approvals, budgets, grants, holds, schema
+from pricing import approvals, budgets, executions, grants, holds, schema, settlement
 from pricing.approvals import Approved, Decision, Question
 from pricing.budgets import BudgetRule, BudgetState, Refusal
 from pricing.clock import from_us, now_us
 from pricing.entries import Begin, End, Tell
-from pricing.facts import Completion, Intent, Run, RunOutcome, Turn, as_row
+from pricing.errors import HoldUnsettled
+from pricing.executions import Execution
+from pricing.facts import NEWEST, Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.grants import Shortage
-from pricing.holds import Settled
+from pricing.holds import Settled, Unsettled
 from pricing.hot import Hot
 from pricing.money import Nano
 from pricing.store import Store
 from pricing.upsert import insert_into
 from pricing.usage import Usage
 from pricing.written import Written
+
+T = TypeVar("T")
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
@@ -50,7 +55,7 @@ _SPARED = (
     .scalar_subquery()
 )
 _PAST = Hot(
-    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _S.rate_version, _S.ended_at)
+    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at)
     .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
     .where(
         _S.automation == sa.bindparam("automation"),
@@ -72,13 +77,15 @@ _SPENT = Hot(
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """What a quote needs of a run that ended: its cost as a multiple of its own point; ``spared`` is what answers from
-    storage did not cost again, likewise; ``seq`` numbers its settlement.
+    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement.
     """
 
     seq: int
     run_id: str
     score: float
     spared: float
+    point_nano: Nano
+    calls: int
     rate_version: str
     ended_at: int
 
@@ -104,6 +111,7 @@ class Ledger:
         lease_seconds: how long a hold outlives a run that stopped renewing it.
         clock: microseconds since 1970; tests pass their own.
         warn: is told of a budget that comes to its soft threshold, once per window.
+        tell_unsettled: is told of a hold that could not be settled, and was put aside.
     """
 
     def __init__(
@@ -114,17 +122,46 @@ class Ledger:
         lease_seconds: float = 60.0,
         clock: Callable[[], int] = now_us,
         warn: Callable[[BudgetState], None] = lambda _: None,
+        tell_unsettled: Callable[[Unsettled], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.lease_us = round(lease_seconds * 1_000_000)
         self._zone = zone or ZoneInfo("UTC")
         self._clock = clock
         self._warn = warn
+        self._tell_unsettled = tell_unsettled
 
     # A run's own life ------------------------------------------------------------------------------------------------
 
+    def start(self, run_id: str) -> Execution:
+        """Begin a new execution of a run: from here on, older ones can neither spend nor settle.
+
+        A hold that the run still has, because its process was killed or lives on unnoticed, is settled as ``lost``, and
+        its attempts in flight count at their worst case. The hold of a suspended run is kept: the execution goes on
+        with it, and needs neither a quote nor a hold of its own.
+
+        Raises:
+            HoldUnsettled: the run has a hold that cannot be settled.
+        """
+        now = self._clock()
+
+        def work(connection: Connection) -> Execution:
+            number = executions.begin(connection, run_id)
+            if holds.resume(connection, run_id, number, now + self.lease_us):
+                return Execution(number, resumed=True)
+            settlement.take_over(connection, run_id, now)
+            return Execution(number)
+
+        return self._isolated(run_id, lambda: self.store.transact(work))
+
     def admit(
-        self, run: Run, rules: Sequence[BudgetRule], *, final: bool = True, approved: Approved | None = None
+        self,
+        run: Run,
+        rules: Sequence[BudgetRule],
+        *,
+        final: bool = True,
+        approved: Approved | None = None,
+        execution: int | None = None,
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
@@ -132,16 +169,19 @@ class Ledger:
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
         is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
-        room, and is written down with it.
+        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
+            RunTakenOver: a newer execution of the run has begun; nothing is written.
+            HoldUnsettled: the run has a hold that cannot be settled.
         """
         self.reap()
         now = self._clock()
 
         def work(connection: Connection) -> tuple[list[Refusal], Shortage | None, list[BudgetState]]:
             short, soft = None, list[BudgetState]()
+            number = self._asking(connection, run.run_id, execution, now)
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None
             beyond: tuple[str, ...] = ()
@@ -149,13 +189,14 @@ class Ledger:
                 approvals.make_room(connection, approved, wanted, now)
                 beyond = approved.beyond
             with connection.begin_nested() as savepoint:
-                lease = now + self.lease_us
-                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, lease, beyond=beyond)
+                lease, held = now + self.lease_us, run.held_nano
+                refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
                 short = None if refusals else grants.reserve(connection, run, now)
                 if refusals or short:
                     savepoint.rollback()
                 else:
                     soft = budgets.newly_soft(connection, wanted, now)
+                    approvals.close(connection, run.run_id)
             if approved and asked_at is not None:
                 done = not refusals and not short
                 approvals.write_decision(connection, approved.question, approved.decision, asked_at, now, admitted=done)
@@ -167,25 +208,33 @@ class Ledger:
                 self._write_refusal(connection, run, [short], now)
             return refusals, short, soft
 
-        refusals, short, soft = self.store.transact(work, durable=True)
+        refusals, short, soft = self._isolated(run.run_id, lambda: self.store.transact(work, durable=True))
         for state in soft:
             self._warn(state)
         if short:
             raise short.error(run.automation)
         return refusals
 
-    def refuse(self, run: Run, refusals: Sequence[Refusal]) -> None:
-        """Write a run down as refused before it began: somebody looked ahead."""
+    def refuse(self, run: Run, refusals: Sequence[Refusal]) -> bool:
+        """Write a run down as refused before it began: somebody looked ahead. False, and nothing, if it is held."""
         with self.store.write(durable=True) as connection:
+            executions.lock(connection, run.run_id)
+            if holds.exists(connection, run.run_id):
+                return False
             self._write_run(connection, run)
             self._write_refusal(connection, run, refusals, self._clock())
+        return True
 
     def turn_down(self, question: Question, decision: Decision | None) -> bool:
-        """Write down that a person refused a run, or that nobody decided in time; false when it was decided before."""
+        """Write down that a person refused a run, or that nobody decided in time.
+
+        False when it was decided before, or when the run is held meanwhile: then the question is only closed.
+        """
         now, run = self._clock(), question.run
         with self.store.write(durable=True) as connection:
+            executions.lock(connection, run.run_id)
             asked_at = approvals.close(connection, run.run_id)
-            if asked_at is None:
+            if asked_at is None or holds.exists(connection, run.run_id):
                 return False
             approvals.write_decision(connection, question, decision, asked_at, now, admitted=False)
             self._write_run(connection, run)
@@ -193,48 +242,86 @@ class Ledger:
             self._write_end(connection, run, why, list(question.lacking), now)
         return True
 
-    def settle(self, run_id: str, outcome: RunOutcome, reason: str | None = None) -> Settled | None:
-        """Charge what was spent, release the rest. ``None`` when the hold was settled before (its lease ran out)."""
+    def settle(
+        self, run_id: str, outcome: RunOutcome, reason: str | None = None, *, execution: int = NEWEST
+    ) -> Settled | None:
+        """Charge what was spent, release the rest.
+
+        ``None`` when the hold was settled before (its lease ran out), belongs to a newer execution than this one, or
+        cannot be settled and was put aside.
+        """
 
         def work(connection: Connection) -> Settled | None:
-            return holds.close_hold(connection, run_id, outcome=outcome, reason=reason, ended_at=self._clock())
+            return settlement.close(connection, run_id, outcome, reason, self._clock(), execution=execution)
 
-        return self.store.transact(work, durable=True)
+        with suppress(HoldUnsettled):
+            return self._isolated(run_id, lambda: self.store.transact(work, durable=True))
+        return None
 
-    def renew(self, run_id: str) -> bool:
-        """Keep a run's hold for another lease; false when it is gone."""
+    def suspend(self, run_id: str, execution: int, until: int) -> bool:
+        """Keep the hold of a run that is suspended until it is resumed, or until a time in microseconds.
+
+        False when there is no hold any more, or a newer execution has it. A run that is not resumed in time is settled
+        by whoever reaps.
+        """
+        return self.store.transact(lambda connection: holds.suspend(connection, run_id, execution, until), durable=True)
+
+    def renew(self, run_id: str, *, execution: int = NEWEST) -> bool:
+        """Keep a run's hold for another lease; false when it is gone, or belongs to a newer execution."""
         with self.store.write() as connection:
-            return holds.renew(connection, run_id, self._clock() + self.lease_us)
+            return holds.renew(connection, run_id, execution, self._clock() + self.lease_us)
 
     def reap(self) -> int:
         """Settle every run whose lease ran out, as ``lost``; how many there were. Anyone may, at any time.
 
         A lease that ends later than any that is given now was given by a clock that has been set back since: it gets
-        one lease from now, which a run that lives renews.
+        one lease from now, which a run that lives renews. A suspended run that was not resumed in time is settled as
+        ``cancelled``. A hold that cannot be settled is put aside: it stops nobody else.
         """
         now = self._clock()
         latest = now + _LEASES * self.lease_us
         with self.store.read() as connection:
-            dead, too_long = holds.out_of_time(connection, now, latest)
-        for run_id in too_long:
+            leases = holds.out_of_time(connection, now, latest)
+        for run_id in leases.too_long:
             with self.store.write() as connection:
                 holds.shorten(connection, run_id, latest, now + self.lease_us)
-        reaped = 0
-        for run_id in dead:
-            with self.store.write(durable=True) as connection:
-                reason = "its process went away"
-                done = holds.close_hold(
-                    connection, run_id, outcome="lost", reason=reason, ended_at=now, only_before=now
-                )
-                reaped += done is not None
-        return reaped
+        ends: dict[str, tuple[RunOutcome, str]] = dict.fromkeys(leases.dead, ("lost", "its process went away"))
+        ends |= dict.fromkeys(leases.not_resumed, ("cancelled", "it was suspended and not resumed in time"))
+        return sum(self._reap_one(run_id, *end, now) for run_id, end in ends.items())
+
+    def _reap_one(self, run_id: str, outcome: RunOutcome, reason: str, now: int) -> bool:
+        """Whether the run's hold was there to be settled, and was."""
+
+        def work(connection: Connection) -> Settled | None:
+            return settlement.close(connection, run_id, outcome, reason, now, only_before=now)
+
+        with suppress(HoldUnsettled):
+            return self._isolated(run_id, lambda: self.store.transact(work, durable=True)) is not None
+        return False
+
+    def _isolated(self, run_id: str, transaction: Callable[[], T]) -> T:
+        """Run a transaction that settles a run's hold, which is put aside if that is impossible.
+
+        Raises:
+            HoldUnsettled: it was put aside.
+        """
+        return settlement.isolated(self.store, run_id, transaction, self._tell_unsettled)
+
+    def _asking(self, connection: Connection, run_id: str, execution: int | None, now: int) -> int:
+        """The execution that asks to be admitted; without one, a new one, which takes over what the run has held."""
+        if execution is not None:
+            executions.confirm(connection, run_id, execution)
+            return execution
+        number = executions.begin(connection, run_id)
+        settlement.take_over(connection, run_id, now)
+        return number
 
     # Turns and attempts ----------------------------------------------------------------------------------------------
 
-    def begin(self, intent: Intent) -> Written[list[Refusal]]:
+    def begin(self, intent: Intent, execution: int = NEWEST) -> Written[list[Refusal]]:
         """Set an attempt's worst case aside and write its intent; refusals when no budget has room for it.
 
-        It raises ``RunExpired`` when the run's hold is gone.
+        It raises ``RunExpired`` when the run's hold is gone, ``RunTakenOver`` when a newer execution has it.
         """
         soft: list[BudgetState] = []
         context = copy_context()  # so that who is told knows which run it is about
@@ -243,7 +330,7 @@ class Ledger:
             for state in soft:
                 context.run(self._warn, state)
 
-        written = self.store.submit(Begin(intent, soft, self._clock))
+        written = self.store.submit(Begin(intent, soft, self._clock, execution))
         written.add_done_callback(tell)
         return written
 
@@ -266,13 +353,24 @@ class Ledger:
     def has_hold(self, run_id: str) -> bool:
         """Whether the run is held right now."""
         with self.store.read() as connection:
-            found = sa.select(sa.func.count()).select_from(schema.holds).where(schema.holds.c.run_id == run_id)
-            return connection.execute(found).scalar_one() == 1
+            return holds.exists(connection, run_id)
+
+    def execution(self, run_id: str) -> int:
+        """The number of the run's newest execution; 0 before the first."""
+        with self.store.read() as connection:
+            return executions.current(connection, run_id)
+
+    def unsettled(self) -> list[Unsettled]:
+        """The holds that were put aside, since they could not be settled."""
+        with self.store.read() as connection:
+            return holds.unsettled(connection)
 
     def newest_end(self, run_id: str) -> tuple[str, int] | None:
-        """How and when the run's newest hold was settled, if one was; ``lost`` where its process went away."""
+        """How and when the run ended last, if it did; ``lost`` where its process went away and none took over."""
         table = schema.settlements.c
-        ends = sa.select(table.outcome, table.ended_at).where(table.run_id == run_id)
+        ends = sa.select(table.outcome, table.ended_at).where(
+            table.run_id == run_id, table.reason.is_distinct_from(settlement.TAKEN_OVER)
+        )
         with self.store.read() as connection:
             found = connection.execute(ends.order_by(table.ordinal.desc()).limit(1)).one_or_none()
         return None if found is None else (found.outcome, found.ended_at)
@@ -288,8 +386,8 @@ class Ledger:
         with self.store.read() as connection:
             rows = _PAST.run(connection, asked).fetchall()
         return [
-            PastRun(seq, run_id, score, int(spared) / point, rate_version, ended_at)
-            for seq, run_id, score, spared, point, rate_version, ended_at in reversed(rows)
+            PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
+            for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
         ]
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
@@ -327,6 +425,13 @@ class Ledger:
         with self.store.read() as connection:
             return int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
 
+    def committed(self, run_id: str) -> Nano:
+        """What a run may come to have cost with what it has begun: its attempts, and what it still holds for more."""
+        held = sa.select(schema.holds.c.amount_nano - schema.holds.c.used_nano).where(schema.holds.c.run_id == run_id)
+        with self.store.read() as connection:
+            spent = int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
+            return spent + int(connection.execute(held).scalar() or 0)
+
     def budgets(self) -> list[BudgetState]:
         """Every budget whose window is open."""
         with self.store.read() as connection:
@@ -347,9 +452,9 @@ class Ledger:
         self._write_end(connection, run, why, [r.budget.budget_id for r in refusals if isinstance(r, Refusal)], now)
 
     def _write_end(self, connection: Connection, run: Run, why: str, budget_ids: Sequence[str], now: int) -> None:
-        """The settlement of a run that never began."""
-        before = sa.select(sa.func.count()).select_from(schema.settlements)
-        ordinal = connection.execute(before.where(schema.settlements.c.run_id == run.run_id)).scalar_one()
+        """The settlement of a run that never began, and is not held."""
+        next_one = sa.select(sa.func.coalesce(sa.func.max(_S.ordinal) + 1, 0)).where(_S.run_id == run.run_id)
+        ordinal = connection.execute(next_one).scalar_one()
         connection.execute(
             schema.settlements.insert().values(
                 run_id=run.run_id,
@@ -376,6 +481,11 @@ class Ledger:
 def _new_run(dialect: str) -> Hot:
     statement = insert_into(dialect, schema.runs).on_conflict_do_nothing(index_elements=["run_id"])
     return Hot(statement, [*Run.__dataclass_fields__])
+
+
+@lru_cache(maxsize=HISTORY)
+def _planned_calls(plan: str) -> int:
+    return sum(step["calls"] for step in json.loads(plan))
 
 
 def _whole(value: Any) -> int | None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pricing import budgets, schema
 from pricing.budgets import BudgetRule, BudgetState, Scope, Window
+from pricing.characters import readable
 from pricing.clock import from_us, now_us
 from pricing.errors import MoneyError, UsageError
 from pricing.money import Nano, parse_money
@@ -24,7 +25,8 @@ EACH = "*"
 SHARED: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != "run")
 LASTING: tuple[Window, ...] = tuple(window for window in get_args(Window) if window != "run")
 
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
+"""Characters of a name."""
 _PERCENT = re.compile(r"(?P<number>[0-9]{1,3})\s*%")
 _FULL = 100
 _T = schema.budget_settings.c
@@ -183,12 +185,12 @@ def read_key(scope: str, text: str) -> str:
     Raises:
         UsageError: it could be taken for another, or for each (``*``).
     """
-    if text != EACH and len(text) <= _LONGEST_KEY and text.strip() == text and text.isprintable() and text:
+    if text != EACH and len(text) <= LONGEST_KEY and readable(text):
         return text
     shown = ascii(text[:40])
     raise UsageError(
-        f"{shown} is no name of {'an' if scope[0] in 'aeiou' else 'a'} {scope}.",
-        next_step=f"Use up to {_LONGEST_KEY} printable characters, without a space around them, and not {EACH!r}.",
+        f"{shown} is not a valid name of {'an' if scope[0] in 'aeiou' else 'a'} {scope}.",
+        next_step=f"Use up to {LONGEST_KEY} visible characters, single spaces only between them, and not {EACH!r}.",
     )
 
 

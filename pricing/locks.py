@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pricing.forks import after_fork
+
 
 @contextmanager
 def file_lock(path: Path, *, shared: bool = False, wait: float | None = None) -> Iterator[bool]:
@@ -24,13 +26,17 @@ def file_lock(path: Path, *, shared: bool = False, wait: float | None = None) ->
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    owner, held = os.getpid(), False
     try:
         if wait is None:
             fcntl.flock(descriptor, kind)
-            yield True
+            held = True
         else:
-            yield _queue(descriptor, kind, wait)
+            held = _queue(descriptor, kind, wait)
+        yield held
     finally:
+        if held and os.getpid() == owner:  # a forked child has the file too: closing ours alone would not let go
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
@@ -48,6 +54,7 @@ class Gate:
         self._path = path
         self._threads = threading.Lock()
         self._descriptor = -1
+        after_fork(self._forked)
 
     def enter(self, wait: float = 0) -> bool:
         """Queue for so many seconds; whether it is ours.
@@ -78,6 +85,11 @@ class Gate:
         """Close its file; it is opened again when it is entered again."""
         with self._threads:
             self._forget()
+
+    def _forked(self) -> None:
+        """The lock belongs to the open file, which the parent has too: this process opens its own."""
+        self._threads = threading.Lock()
+        self._forget()
 
     def _forget(self) -> None:
         if self._descriptor >= 0:

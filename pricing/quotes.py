@@ -2,7 +2,8 @@
 
 The point is the declared plan at the current rate card. How far runs really fall from it is learned from history: each
 past run scores *its tokens repriced at the current card ÷ its own point*, and a quote is the point times a quantile of
-those scores. Scores are of whole runs, never of steps: what makes one step long makes the others long too.
+those scores, at the size of this run (:mod:`pricing.prediction`). Scores are of whole runs, never of steps: what makes
+one step long makes the others long too.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.plans import ResolvedPlan, ResolvedStep
+from pricing.prediction import PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates import RateCard
-from pricing.scores import quote_multiplier, quote_scores, scoring_method
 from pricing.usage import Usage
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Quote",
     "expected_cost",
     "make_quote",
+    "quote_amount",
     "quote_scores",
     "reprice",
     "score_of",
@@ -90,9 +92,9 @@ def make_quote(
     plan: ResolvedPlan,
     targets: Mapping[str, OperationTargets],
     card: RateCard,
-    scores: Sequence[float] = (),
+    past: Sequence[PastCost] = (),
     *,
-    paid: Sequence[float] | None = None,
+    paid: Sequence[PastCost] | None = None,
     since: datetime | None = None,
     at: datetime | None = None,
 ) -> Quote:
@@ -102,29 +104,30 @@ def make_quote(
         plan: the plan, resolved for the run's parameters.
         targets: for every operation of the plan, where its turns may go.
         card: the current rate card.
-        scores: of past runs of this automation (``score_of``), oldest first, as if nothing had been answered from
-            storage. The p95, and so the hold, does not count on stored answers.
-        paid: of the same runs, as they were; the p50 is what most runs really cost. ``scores``, if left out.
+        past: runs of this automation as ``(point, cost, calls)`` in nano-dollars at this card, oldest first, as if
+            nothing had been answered from storage. The p95, and so the hold, does not count on stored answers.
+        paid: the same runs, as they were; the p50 is what most runs really cost. ``past``, if left out.
         since: when the oldest of these runs was.
         at: the time whose rates apply; now, if left out.
 
     Raises:
         UnknownPrice: a target of the plan has no rate. The run is refused, never quoted without it.
         KeyError: an operation has no targets (a programmer's error).
-        ValueError: a score that is negative or no number.
+        ValueError: a cost that is negative or not a finite number.
     """
     point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
-    p95 = min(ceiling, _times(point, quote_multiplier(scores, 0.95)))
+    calls = sum(step.calls for step in plan.steps)
+    p95 = min(ceiling, _ceil(quote_amount(past, point, calls)))
     return Quote(
         point=point,
-        p50=min(p95, _times(point, quote_multiplier(scores if paid is None else paid, 0.5))),
+        p50=min(p95, _ceil(quote_amount(past if paid is None else paid, point, calls, 0.5))),
         p95=p95,
         ceiling=ceiling,
-        n=len(scores),
+        n=len(past),
         since=since,
         rate_version=card.version,
-        method=scoring_method(len(scores)),
+        method=scoring_method(len(past)),
     )
 
 
@@ -170,5 +173,6 @@ def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: date
     return where.max_attempts * dearest
 
 
-def _times(amount: Nano, multiplier: float) -> Nano:
-    return ceil_nano(Decimal(multiplier) * amount)
+def _ceil(amount: float) -> Nano:
+    """Rounded up, but not for the last digits that logarithms leave uncertain."""
+    return ceil_nano(Decimal(amount * (1 - 1e-12)))

@@ -48,11 +48,13 @@ def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequen
     )
 
 
-def span_run(duck: DuckDBPyConnection, run_id: str, segments: Sequence[Segment]) -> None:
-    """Let the views of facts show, of these segments, only those that have facts of one run."""
+def span_run(duck: DuckDBPyConnection, run_id: str, segments: Sequence[Segment]) -> list[Segment]:
+    """Let the views of facts show, of these segments, only those that have facts of one run: which these are."""
     duck.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT ? AS run_id", [run_id])
-    span(duck, _known(duck, segments))
+    spanned = _known(duck, segments)
+    span(duck, spanned)
     execute(duck, "costs")
+    return spanned
 
 
 def roll_up_tables(duck: DuckDBPyConnection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,3 +51,6 @@ class RunCopy:
 
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
         """There is only one run."""
+
+    def verify(self, connection: DuckDBPyConnection, tables: Collection[str]) -> None:
+        """Nothing of it comes from the archive."""

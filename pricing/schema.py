@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Table, Text, false
 
 from pricing.columns import Number, fact, key, metadata, number, text, usage
 
-VERSION = "0007"
+VERSION = "0009"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -298,9 +298,29 @@ holds = Table(
     number("inflight_nano"),
     number("lease_until"),
     Column("by_operation", Boolean, nullable=False, server_default=false()),
+    Column("execution", Number, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="running"),
+    text("fault", optional=True),
     Index("ix_holds_lease_until", "lease_until"),
 )
-"""``by_operation``: some of its budgets are of single operations, and so held attempt by attempt."""
+"""What a run has reserved. ``by_operation``: some of its budgets are of single operations, and held attempt by attempt.
+
+``ordinal`` is that of the settlement it will end in. Only the execution with the number ``execution``, or a newer one,
+may spend and settle it. ``state`` is ``running``, ``suspended`` (until ``lease_until``, or a resumption) or
+``unsettled``: it could not be settled because of ``fault``, the type of an error, and is left alone.
+"""
+
+executions = Table("executions", metadata, Column("run_id", Text, primary_key=True), number("number"))
+"""How often a run was started: a crash, a retry and a resumption each give it a new number."""
+
+written_off = Table(
+    "written_off",
+    metadata,
+    Column("attempt_id", Text, primary_key=True),
+    text("run_id"),
+    text("budgets"),
+)
+"""Attempts that were in flight when their hold was settled, and the budgets (JSON) that carry their worst case."""
 
 hold_budgets = Table("hold_budgets", metadata, key("run_id"), key("budget_id"), text("operation", optional=True))
 """What a run is held on; with an ``operation``, only the attempts of that operation are."""
@@ -396,4 +416,5 @@ segments = Table(
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), text("value"))
 """``epoch``: the identity of this ledger, so that a replica notices that it belongs to another. On Postgres also
 ``writer:…``: the last transaction of each thread that writes, by which it knows whether an unanswered commit was made.
+``replica:…``: the token of each replica's last sync (``sync_points``).
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,30 @@ TABLES = (
 """The facts about single runs; those about circuits, budgets and wallets stay in the ledger."""
 
 
+class Checked:
+    """The archived files whose digests this process has compared; a file that was written since counts as unread."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str, int, int, int]] = set()
+
+    def knows(self, path: Path, digest: str) -> bool:
+        """Whether the file, as it is now, was compared.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        return _identity(path, digest) in self._known
+
+    def add(self, path: Path, digest: str) -> None:
+        """Remember that it was compared."""
+        self._known.add(_identity(path, digest))
+
+
+def _identity(path: Path, digest: str) -> tuple[str, str, int, int, int]:
+    found = path.stat()
+    return str(path), digest, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One folder of Parquet files; ``files`` are by table their rows and SHA-256, ``shape`` tells their columns, once
@@ -49,18 +73,32 @@ class Segment:
         """The file of one table."""
         return self.folder / f"{table}.parquet"
 
-    def check(self) -> None:
-        """Make sure that every file is there and is what was sealed.
+    def check(self, checked: Checked | None = None, tables: Collection[str] | None = None) -> None:
+        """Make sure that every file, or those of some tables, is there and is what was sealed.
+
+        Args:
+            checked: files that need not be read again; those read now are added.
+            tables: which tables' files; all, if left out.
 
         Raises:
             LedgerUnusable: one is missing or was changed.
         """
         for table, (_, digest) in self.files.items():
+            if tables is not None and table not in tables:
+                continue
             path = self.path(table)
-            if not path.exists():
-                raise missing(path)
-            if digest_of(path) != digest:
-                raise LedgerUnusable(f"The archived {path} was changed.", next_step="Restore it from a backup.")
+            try:
+                if checked is not None and checked.knows(path, digest):
+                    continue
+                found = digest_of(path)
+            except FileNotFoundError:
+                raise missing(path) from None
+            except OSError as error:
+                raise unreadable(path, error.strerror or "") from None
+            if found != digest:
+                raise changed(path)
+            if checked is not None:
+                checked.add(path, digest)
 
     def glance(self, duck: DuckDBPyConnection) -> None:
         """Make sure, by the ends of the files only, that every one is there and has as many rows as was sealed.
@@ -77,11 +115,9 @@ class Segment:
             try:
                 found = duck.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()
             except duckdb.Error:
-                raise LedgerUnusable(
-                    f"The archived {path} cannot be read.", next_step="Make it readable, or restore it from a backup."
-                ) from None
+                raise unreadable(path) from None
             if found != (rows,):
-                raise LedgerUnusable(f"The archived {path} was changed.", next_step="Restore it from a backup.")
+                raise changed(path)
 
 
 def folder_of(archive: Path, epoch: str, ordinal: int) -> Path:
@@ -97,11 +133,16 @@ def sealed(ledger: Connection, archive: Path) -> list[Segment]:
         Segment(
             row.ordinal,
             folder_of(archive, epoch, row.ordinal),
-            {table: (rows, digest) for table, (rows, digest) in json.loads(row.files).items()},
+            files_of(row.files),
             row.pruned_at is not None,
         )
         for row in rows
     ]
+
+
+def files_of(text: str) -> dict[str, tuple[int, str]]:
+    """By table the rows and the digest of a segment's files, from their JSON."""
+    return {table: (rows, digest) for table, (rows, digest) in json.loads(text).items()}
 
 
 def span(duck: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
@@ -135,6 +176,23 @@ def missing(path: Path) -> LedgerUnusable:
     return LedgerUnusable(
         f"The archived {path} is missing.",
         next_step="Set archive.folder in farebox.toml to where the archive is, or restore it from a backup.",
+    )
+
+
+def changed(path: Path) -> LedgerUnusable:
+    """The error of a file that is not what was sealed."""
+    return LedgerUnusable(
+        f"The archived {path} was changed: its digest is not the one that was sealed.",
+        next_step="Restore this file from a backup of the archive; the ledger no longer has its rows, "
+        "so `farebox sync --rebuild` cannot replace it.",
+    )
+
+
+def unreadable(path: Path, why: str = "") -> LedgerUnusable:
+    """The error of a file that is there and cannot be read."""
+    return LedgerUnusable(
+        f"The archived {path} cannot be read{f' ({why})' if why else ''}.",
+        next_step="Make it readable, or restore it from a backup of the archive.",
     )
 
 

@@ -18,9 +18,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pricing import schema, store_faults
+from pricing import ledger_file, schema, store_faults
 from pricing.at_once import AtOnce, WouldWait
 from pricing.errors import LedgerAway, LedgerError, LedgerUnusable
+from pricing.forks import abandon, after_fork
 from pricing.hot import Hot, one_trip
 from pricing.locks import Gate, file_lock
 from pricing.writer import Writer
@@ -83,6 +84,7 @@ class Store:
         self._gate = Gate(path.with_name(path.name + ".lock"))
         self._at_once: AtOnce | None = None
         self._own = threading.local()
+        after_fork(self._forked)
         self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
         self._reading = threading.local()
 
@@ -168,6 +170,13 @@ class Store:
             self._engine = None
         self._gate.close()
 
+    def _forked(self) -> None:
+        """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
+        abandon((self._engine, self._at_once, self._reading, self._own))
+        self._engine = self._at_once = None
+        self._opening = threading.Lock()
+        self._own, self._reading = threading.local(), threading.local()
+
     def _commit_at_once(self, work: Callable[[Connection], T]) -> T:
         """Without waiting for anybody: neither for another writer nor for the database to be opened."""
         if self._at_once is None:
@@ -245,8 +254,7 @@ class Store:
             path = self._path()
             with self._reachable():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if path.exists() and not os.access(path, os.W_OK):
-                    raise OSError(errno.EROFS, "it is read-only")
+                _check_file(path)
             engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
             sa.event.listen(engine, "connect", _prepare_sqlite)
         try:
@@ -260,6 +268,8 @@ class Store:
         """Bring the tables to this version's."""
         with engine.connect() as connection:
             found = _version(connection)
+            if self.is_sqlite and found == schema.VERSION:
+                ledger_file.check_whole(connection, self.place)
         if found != schema.VERSION:
             self._migrate(engine, found)
         if not self.is_sqlite:
@@ -274,6 +284,9 @@ class Store:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if found is not None and found not in known:
+            if self.is_sqlite:
+                with engine.connect() as connection:
+                    ledger_file.check_newer(connection, self.place, found)
             raise LedgerUnusable(
                 f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
                 next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
@@ -283,7 +296,9 @@ class Store:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            if _version(connection) != schema.VERSION:
+            if (now := _version(connection)) != schema.VERSION:
+                if self.is_sqlite and now is None:
+                    ledger_file.check_new(connection, self.place)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 if found is None:
@@ -306,6 +321,10 @@ class Store:
             yield
         except DBAPIError as error:
             raise store_faults.explain(error.orig or error, self.place, self._busy_seconds) from None
+        except UnicodeDecodeError:  # of SQLite's own message, which quotes a damaged file
+            raise ledger_file.corrupt(self.place, "it holds what is no text") from None
+        except OverflowError:
+            raise store_faults.beyond(self.place) from None
         except Exception as error:
             if self._engine is None or not isinstance(error, self._engine.dialect.loaded_dbapi.Error):
                 raise  # what follows is of a statement that was run on the driver's cursor
@@ -322,6 +341,19 @@ class Store:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {round(self._busy_seconds * 1000)}")
         connection.commit()
+
+
+def _check_file(path: Path) -> None:
+    """Whether SQLite could open the file, if there is one; what it says itself does not tell why it cannot."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OSError(errno.EROFS, "it is read-only")
+    log = path.with_name(path.name + "-wal")
+    if path.exists() and path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0:
+        raise ledger_file.corrupt(str(path), "it is empty, but its log is not")
 
 
 def _forget_marks(engine: Engine) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Final, Self
+
+NOT_A_COUNT: Final = -1
+"""In place of a count that a provider did report, but not as a whole number of tokens."""
 
 
 @dataclass(frozen=True, slots=True)

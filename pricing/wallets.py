@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +12,10 @@ from sqlalchemy.engine import Connection
 from pricing import grants, schema
 from pricing.clock import from_us, now_us, to_us
 from pricing.errors import UsageError
+from pricing.limits import read_key
 from pricing.store import Store
 
-_WALLET = re.compile(r"(user|org):\S{1,200}")
+_OWNERS = ("user", "org")
 _MOST = 10**12
 """Credits in one grant; more is a slip of the keyboard."""
 _KINDS = {
@@ -87,8 +87,7 @@ class Wallets:
             UsageError: the wallet's name, the amount or the expiry makes no sense.
         """
         now = self._clock()
-        if not _WALLET.fullmatch(wallet_id) or not wallet_id.isprintable():
-            raise UsageError(f"{wallet_id[:60]!r} is no wallet.", next_step="Write org:NAME or user:NAME.")
+        read_wallet(wallet_id)
         if not 0 < amount <= _MOST:
             raise UsageError(f"{amount} credits cannot be granted.", next_step="Grant a whole number above 0.")
         if rollover and expires is None:
@@ -165,8 +164,22 @@ class Wallets:
     def _find(self, wallet_id: str) -> None:
         known = self.ids()
         if wallet_id not in known:
+            read_wallet(wallet_id)
             from difflib import get_close_matches
 
             near = get_close_matches(wallet_id, known, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"`farebox credits grant {wallet_id} 100` opens it."
             raise UsageError(f"There is no wallet {wallet_id[:60]!r}.", next_step=hint)
+
+
+def read_wallet(wallet_id: str) -> str:
+    """The id of a wallet as it was given: ``org:acme``, ``user:ana``.
+
+    Raises:
+        UsageError: it does not begin with who owns it, or its name is none that a run could have.
+    """
+    owner, _, name = wallet_id.partition(":")
+    if owner not in _OWNERS or not name:
+        raise UsageError(f"{wallet_id[:60]!a} is not a valid wallet.", next_step="Write org:NAME or user:NAME.")
+    read_key(owner, name)
+    return wallet_id

@@ -20,6 +20,7 @@ from weakref import WeakSet
 from sqlalchemy.engine import Connection
 
 from pricing.errors import LedgerBusy
+from pricing.forks import after_fork
 from pricing.written import Written, wake
 
 T = TypeVar("T")
@@ -61,6 +62,11 @@ class Writer:
     def __init__(self, transact: Commit, at_once: Commit | None) -> None:
         self._transact = transact
         self._at_once = at_once
+        self._start_anew()
+        after_fork(self._start_anew)
+
+    def _start_anew(self) -> None:
+        """In a forked child: the thread, and what was submitted, are the parent's."""
         self._queue: queue.SimpleQueue[Batch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from typing_extensions import TypeVar
 
 from pricing.errors import PlanError
 from tasks.complexity import THRESHOLD
 from tasks.engine import Conversation, Engine
+from tasks.loop import in_thread
 from tasks.prompts import Prompt
 from tasks.steps import Here, here
 from tasks.structured import answer_type
 from tasks.targets import StepTier
-from tasks.wire import Message, Tool, ToolCall
+from tasks.wire import Message, ModelReply, Tool, ToolCall
 
 if TYPE_CHECKING:  # takes longer to load than all of this floor
     from pydantic import BaseModel
 
 T = TypeVar("T", default=str)
 
+MOST_CALLS: Final = 32
+"""Tool calls of one reply and of one call of a step, unless the agent says otherwise."""
 _LONGEST_RESULT = 20_000
 """Characters of a tool's result that a model is given."""
 
@@ -44,6 +49,18 @@ class Agent:
         max_turns: after so many it answers with what it has.
         max_tokens: of each of its turns.
         threshold: with ``tier="auto"``, the complexity from which on a turn is premium.
+        calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
+        calls_per_step: likewise, in one call of the step, over all of its agents' replies.
+
+    The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
+    over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
+    cannot be, so it goes on in its thread and its result is dropped.
+
+    Raises:
+        PlanError: a limit of calls below 1.
+
+    Example:
+        ``Agent(prompt="triage.j2", tools=[look_up_account], calls_per_reply=4, calls_per_step=8)``
     """
 
     def __init__(
@@ -57,7 +74,15 @@ class Agent:
         max_turns: int = 6,
         max_tokens: int = 512,
         threshold: float = THRESHOLD,
+        calls_per_reply: int = MOST_CALLS,
+        calls_per_step: int = MOST_CALLS,
     ) -> None:
+        for name, most in (("calls_per_reply", calls_per_reply), ("calls_per_step", calls_per_step)):
+            if most < 1:
+                raise PlanError(
+                    f"The agent with the prompt {prompt!r} has {name} = {most}.",
+                    next_step="Give at least 1, or ask without tools: ask(…).",
+                )
         self._engine = engine
         self._prompt = prompt
         self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
@@ -66,6 +91,8 @@ class Agent:
         self.max_turns = max_turns
         self.max_tokens = max_tokens
         self.threshold = threshold
+        self.calls_per_reply = calls_per_reply
+        self.calls_per_step = calls_per_step
 
     def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
         """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
@@ -81,6 +108,7 @@ class Agent:
         messages = [Message("user", prompt.user)]
         for _ in range(self.max_turns):
             place.count_turn()
+            ends = time.monotonic() + engine.deadline_seconds
             specs = [tool.spec for tool in self._tools.values()]
             talk = Conversation(
                 tuple(messages),
@@ -96,8 +124,7 @@ class Agent:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.append(Message("assistant", reply.text, reply.tool_calls))
-            messages.extend([await self._call(call) for call in reply.tool_calls])
+            messages.extend(await self._exchange(place, reply, ends))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: Here, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
@@ -112,6 +139,45 @@ class Agent:
         talk = Conversation.of(step, [asked])
         answer = await self._engine().turn(place, prompt, talk, answer_type(returns))
         return cast("T", answer.value)
+
+    async def _exchange(self, place: Here, reply: ModelReply, ends: float) -> list[Message]:
+        """The reply and the results of its calls, as the conversation goes on.
+
+        Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would
+        be paid as input of each later turn.
+        """
+        asked = reply.tool_calls
+        in_step = max(0, self.calls_per_step - place.tool_calls)
+        made = asked[: min(self.calls_per_reply, in_step)]
+        place.tool_calls += len(made)
+        results = [await self._call_until(call, ends) for call in made]
+        beyond = asked[len(made) : len(made) + 1]
+        if beyond:
+            limit = (
+                f"at most {self.calls_per_reply} calls of one reply are made"
+                if self.calls_per_reply <= in_step
+                else f"at most {self.calls_per_step} calls are made for one task, and they are used up"
+            )
+            told = f"Not called: {limit}. {len(asked) - len(made)} of {len(asked)} calls were left out. "
+            told += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
+            results.append(Message("tool", told, tool_call_id=beyond[0].id, is_error=True))
+        return [Message("assistant", reply.text, (*made, *beyond)), *results]
+
+    async def _call_until(self, call: ToolCall, ends: float) -> Message:
+        """What a tool says to a call, or that the turn's time was up before it was over."""
+        left = ends - time.monotonic()
+        if left <= 0:
+            told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
+            return Message("tool", told, tool_call_id=call.id, is_error=True)
+        limit = asyncio.timeout(left)
+        try:
+            async with limit:
+                return await self._call(call)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the tool's own
+        told = "The tool was not done when the time for this turn was up. Answer with what you have."
+        return Message("tool", told, tool_call_id=call.id, is_error=True)
 
     async def _call(self, call: ToolCall) -> Message:
         """What a tool says to a call; a call that cannot be made is told so."""
@@ -159,13 +225,13 @@ class _BoundTool:
         return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
 
     async def call(self, arguments: str) -> str:
-        """The result as text: a string as it is, anything else as JSON. Plain functions run on a thread."""
+        """The result as text: a string as it is, anything else as JSON. Plain functions run on threads."""
         given = self.parameters.model_validate_json(arguments or "{}")
         named = {name: getattr(given, name) for name in self.parameters.model_fields}
         if inspect.iscoroutinefunction(self.function):
             result = await self.function(**named)
         else:
-            result = await asyncio.to_thread(self.function, **named)
+            result = await in_thread(partial(self.function, **named))
         if isinstance(result, str):
             return result
         from pydantic import TypeAdapter

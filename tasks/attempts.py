@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pricing.clock import from_us, now_us
-from pricing.facts import Completion, Intent, Priced
+from pricing.facts import NEWEST, Completion, Intent, Priced
 from pricing.money import Nano
 from pricing.rates import RateCard
 from pricing.usage import Usage
+from tasks.bodies import largest_reply
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
 from tasks.providers.kinds import FAILED_STOPS, Failure, failure
@@ -25,6 +26,7 @@ from tasks.streaming import Sink
 from tasks.targets import Target
 from tasks.telemetry import AttemptSpan, Telemetry
 from tasks.transport import Transport
+from tasks.usage_check import NOT_PLAUSIBLE, UsageLimits
 from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -113,6 +115,7 @@ class Slot:
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
     estimated_input: int | None = None
+    execution: int = NEWEST
 
     def may_try_again(self, why: Failure) -> bool:
         """Whether the same target may be asked again; never once a part of its answer has been shown."""
@@ -125,14 +128,18 @@ class Slot:
         return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ending:
-    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward."""
+    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward;
+    ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted.
+    """
 
     slot: Slot
     intent: Intent
     span: AttemptSpan
     started: int
+    limits: UsageLimits | None = None
+    refused: str | None = None
 
 
 class Attempts:
@@ -146,6 +153,7 @@ class Attempts:
         retries: how often one target may be tried again within a turn.
         telemetry: tells of each attempt.
         spent: told after each attempt which share of its run's hold is spent.
+        implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
     """
 
     def __init__(
@@ -158,6 +166,7 @@ class Attempts:
         retries: int,
         telemetry: Telemetry,
         spent: Callable[[str, float], None] = lambda _run_id, _share: None,
+        implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
@@ -166,6 +175,7 @@ class Attempts:
         self._retries = retries
         self._telemetry = telemetry
         self._spent = spent
+        self._implausible = implausible
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -181,7 +191,7 @@ class Attempts:
         Raises:
             AttemptFailed: no reply, however often it was tried.
             Refused: no budget has room.
-            RunExpired: the run's hold is gone.
+            RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
         await self.landed(slot.run_id, slot.allowance)
         try:
@@ -258,7 +268,7 @@ class Attempts:
             estimated_input=slot.estimated_input,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
-        if refusals := await self._ledger.begin(intent):
+        if refusals := await self._ledger.begin(intent, slot.execution):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
         with self._telemetry.attempt(intent, reached, request.max_tokens) as span:
@@ -270,11 +280,19 @@ class Attempts:
         """The reply, written down however it ends."""
         ending = _Ending(slot, intent, span, time.perf_counter_ns())
         try:
-            reply = await self._reply(slot, request, reached, intent.attempt_id)
+            streams = slot.sink is not None
+            wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
+            ending.limits = UsageLimits.of(
+                reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
+            )
+            reply = await self._reply(
+                slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
+            )
+            reply = replace(reply, usage=self._plausible(ending, reply.usage))
             if _was_cut(reached, slot, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
-            why, usage = error.failure, error.usage or Usage()
+            why, usage = error.failure, self._plausible(ending, error.usage or Usage())
             self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
             await self.landed(slot.run_id, slot.allowance)
             raise AttemptFailed(why) from None
@@ -285,31 +303,45 @@ class Attempts:
         self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
         return reply
 
-    async def _reply(self, slot: Slot, request: ModelRequest, target: Target, attempt_id: str) -> ModelReply:
-        """The reply; whatever goes wrong on the wire is a ReplyError."""
+    def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
+        """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
+        if ending.limits is None:
+            return usage
+        fault = ending.limits.fault(usage, reasons=ending.slot.target.reasoning)
+        if fault is None:
+            return usage
+        ending.refused = fault
+        self._implausible(ending.intent, fault)
+        return Usage()
+
+    async def _reply(self, slot: Slot, target: Target, wire: HttpRequest, most: int) -> ModelReply:
+        """The reply, of so many bytes at most; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
-        wire = adapter.encode(target, request, stream=slot.sink is not None, attempt_id=attempt_id)
         seconds = slot.seconds
         try:
             async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
                 if slot.sink is not None:
-                    return await self._streamed(slot.sink, wire, target, seconds)
-                reply = await self._transport.send(wire, read_timeout=seconds)
+                    return await self._streamed(slot.sink, wire, target, seconds, most)
+                reply = await self._transport.send(wire, read_timeout=seconds, most=most)
         except TimeoutError:
             raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
         except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
-    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float) -> ModelReply:
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float, most: int) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
         adapter = adapter_for(target.provider)
         sink.restart()
-        async with self._transport.stream(wire, read_timeout=seconds) as (status, headers, chunks):
+        async with self._transport.stream(wire, read_timeout=seconds, most=most) as (status, headers, chunks):
             if status != OK:
-                return adapter.decode(target, status, headers, b"".join([chunk async for chunk in chunks]))
+                try:
+                    error = b"".join([chunk async for chunk in chunks])
+                except WireFailed:  # its status tells as much
+                    error = b""
+                return adapter.decode(target, status, headers, error)
             reader = adapter.stream(target, headers)
             try:
                 async for chunk in chunks:
@@ -339,7 +371,7 @@ class Attempts:
             priced=priced,
             duration_us=(time.perf_counter_ns() - ending.started) // 1000,
             status=why.status if why else 200,
-            code=why.code if why else None,
+            code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
             saved_nano=self._saved(ending.intent, usage, cost),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from pricing.clock import from_us
+from pricing.forks import abandon, after_fork
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.targets import Target
 
@@ -102,6 +103,12 @@ class Breaker:
         self._read_at = -_FRESH_US
         self._changes = 0
         self._reading: asyncio.Task[None] | None = None
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """What was being read is read by the parent."""
+        abandon(self._reading)
+        self._reading, self._read_at = None, -_FRESH_US
 
     async def look(self) -> None:
         """Read the circuits, unless that was done within the last half second."""

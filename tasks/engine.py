@@ -116,6 +116,11 @@ class Engine:
         self._locks = locks
         self._admitted = lru_cache(maxsize=256)(self._load_run)
 
+    @property
+    def deadline_seconds(self) -> float:
+        """What one turn may take, the tools that it asks for included."""
+        return self._turns.deadline_seconds
+
     def render(self, name: str, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name."""
         return self._prompts.render(name, values)
@@ -148,8 +153,11 @@ class Engine:
         )
         decides = talk.tier == "auto" and admitted.run.quality == "fast" and pin is None
         complexity = score(request) if decides else None
+        if here.execution is None:  # a process of a task runner
+            here.execution = self._ledger.execution(here.run_id)
         question = Question(
             run=admitted.run,
+            execution=here.execution,
             operation=talk.operation,
             route=self._route(here, admitted, talk, complexity) if pin is None else _pinned(pin),
             request=request,

@@ -15,7 +15,7 @@ from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason
 from pricing.clock import now_us
 from pricing.errors import FareboxError, NoTarget, OverBudget, TurnFailed
-from pricing.facts import Run, Turn, TurnOutcome
+from pricing.facts import NEWEST, Run, Turn, TurnOutcome
 from pricing.money import Nano
 from pricing.tokens import NOT_LEARNED, Factor, count_tokens
 from tasks.attempts import Allowance, Refused, Slot
@@ -73,6 +73,8 @@ class Question(Generic[T]):
     """Says whether an answer of its type is right."""
     steps: tuple[str, ...] = ()
     """Operations of the steps that it is asked in, the innermost first."""
+    execution: int = NEWEST
+    """The execution of the run that asks: an older one may not spend any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ class Journey(Generic[T]):
             may_retry=way.may_retry,
             alternatives=way.alternatives,
             estimated_input=self._counted.estimate,
+            execution=question.execution,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot

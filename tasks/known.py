@@ -18,13 +18,18 @@ Known: TypeAlias = tuple[tuple[str, str], ...]
 """Kind and value of each."""
 
 _PERSONAL = re.compile(
-    r"(?:(?:full|first|last|middle|given|family|user|contact|customer|client|patient|employee|account|company|legal)_?)?"
-    r"name|surname|nickname|customer|client|patient|contact|employee|recipient|sender|account_?holder|signatory|"
-    r"e_?mail(?:_?address)?|mail|phone(?:_?number)?|telephone|mobile|fax|(?:home_?|postal_?|street_?)?address|street|"
-    r"birth_?(?:day|date)|date_?of_?birth|dob|ssn|passport|iban|tax_?id|national_?id",
+    r"(?:(?:full|first|last|middle|given|family|maiden|user|display|contact|customer|client|patient|employee|account|company|"
+    r"legal|author|owner|sender|recipient|reporter|assignee|person|billing|shipping|card_?holder)_?)?"
+    r"name|surname|nickname|author|co_?author|customer|client|patient|contact|employee|recipient|sender|reporter|requester|"
+    r"assignee|applicant|tenant|account_?holder|card_?holder|policy_?holder|signatory|addressee|person|"
+    r"(?:(?:contact|customer|work|home|private|personal|billing|author|user|reply)_?)?(?:e_?mail(?:_?address)?|mail)|"
+    r"(?:(?:contact|customer|work|home|cell|mobile|office)_?)?(?:phone(?:_?number)?|telephone|mobile|fax)|"
+    r"(?:(?:home|postal|street|billing|shipping|delivery|mailing|residential|customer|work|invoice|legal)_?)?"
+    r"address(?:_?line)?(?:_?\d)?|street|birth_?(?:day|date|place)|date_?of_?birth|dob|ssn|social_?security(?:_?number)?|"
+    r"passport(?:_?(?:number|no))?|iban|tax_?id|(?:national|personal)_?id|licen[cs]e_?plate",
     re.IGNORECASE,
 )
-_LONGEST, _DEEPEST, _MOST = 120, 6, 2_000
+_LONGEST, _DEEPEST, _MOST = 300, 6, 2_000
 
 _KNOWN: ContextVar[Known] = ContextVar("farebox_known", default=())
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
+
+from pricing.forks import abandon, after_fork
 
 T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop that starts when it is first needed and ends with the process or with ``stop``."""
+    """An event loop that starts when it is first needed and ends with the process or with ``stop``.
+
+    A forked child inherits the loop without its thread; it starts a loop of its own when it first needs one. What the
+    parent had under way goes on in the parent only.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = threading.Lock()
+        after_fork(self._forked)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start ``work`` on the loop; cancelling the future cancels it."""
@@ -51,6 +59,45 @@ class LoopThread:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="farebox-loop", daemon=True).start()
             return self._loop
+
+    def _forked(self) -> None:
+        self._starting = threading.Lock()
+        loop, self._loop = self._loop, None
+        # Its selector is the parent's too: closing the loop here would take the parent's sockets out of it.
+        abandon(loop)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run ``work`` on a thread of its own, with the caller's context variables.
+
+    Unlike ``asyncio.to_thread`` it takes none of the loop's few workers: work that never ends keeps nothing else
+    waiting, neither the loop's other work nor the end of the process.
+    """
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if done.done():  # the caller has left
+            return
+        if error is None:
+            done.set_result(result)  # type: ignore[arg-type]
+        elif isinstance(error, StopIteration):  # a future does not take it
+            done.set_exception(RuntimeError("the work raised StopIteration"))
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result: T | None = None
+        error: BaseException | None = None
+        try:
+            result = context.run(work)
+        except BaseException as raised:  # noqa: BLE001 - handed to the caller
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="farebox-tool", daemon=True).start()
+    return await done
 
 
 async def _cancel_all() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pricing.errors import FareboxError
+from pricing.forks import after_fork
 
 T = TypeVar("T")
 
@@ -34,6 +35,11 @@ class Observations(Generic[T]):
         self._clock = clock
         self._snapshot = nothing
         self._due = -float("inf")
+        self._lock = threading.Lock()
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
         self._lock = threading.Lock()
 
     def __call__(self) -> T:

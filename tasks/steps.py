@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from guardrails.pipeline import Guarded
 from pricing.errors import NoRun, PlanError, TurnFailed
-from pricing.facts import CallOutcome
+from pricing.facts import NEWEST, CallOutcome
 from tasks.capturing import Called, Exchanged, cause
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier
@@ -63,13 +63,17 @@ class Step:
 class Here:
     """One call of a step, under way."""
 
-    def __init__(self, run_id: str, step: Step, outer: Here | None = None) -> None:
+    def __init__(self, run_id: str, step: Step, outer: Here | None = None, execution: int | None = NEWEST) -> None:
         self.run_id = run_id
+        self.execution: int | None = outer.execution if outer is not None and outer.run_id == run_id else execution
+        """The execution of the run that this is a part of; ``None`` where the ledger has yet to be asked."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
         self.keep: Callable[[Called], None] | None = None
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
+        self.tool_calls = 0
+        """Calls of tools that its agents made."""
         self._turns = 0
         self._noted: list[Exchanged] = []
 
@@ -107,6 +111,8 @@ class Here:
 
 CURRENT_RUN: ContextVar[str] = ContextVar("farebox_run")
 """The run whose flow function is under way, in this process."""
+CURRENT_EXECUTION: ContextVar[int] = ContextVar("farebox_execution", default=NEWEST)
+"""The number of its execution: an older one may not spend any more."""
 _CURRENT_STEP: ContextVar[Here] = ContextVar("farebox_step")
 
 
@@ -117,7 +123,9 @@ def inside(step: Step) -> Iterator[Here]:
     Raises:
         NoRun: outside a flow run there is nothing to quote, hold or record against.
     """
-    place = Here(_run_id(step.operation), step, around())
+    run_id = CURRENT_RUN.get(None)
+    execution = CURRENT_EXECUTION.get() if run_id is not None else None
+    place = Here(run_id or _prefect_run_id(step.operation), step, around(), execution)
     token = _CURRENT_STEP.set(place)
     try:
         yield place
@@ -145,10 +153,8 @@ def here() -> Here:
     return found
 
 
-def _run_id(operation: str) -> str:
-    """The run's id: of the flow function around us, or, in another process, by Prefect's own flow-run id."""
-    if (known := CURRENT_RUN.get(None)) is not None:
-        return known
+def _prefect_run_id(operation: str) -> str:
+    """The run's id in a process that is not the flow's: Prefect's own flow-run id."""
     from prefect.context import FlowRunContext, TaskRunContext
 
     task = TaskRunContext.get()

@@ -15,7 +15,9 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from pricing.errors import ConfigError, SourceError
+from pricing.errors import ConfigError
+from pricing.forks import abandon, after_fork
+from tasks.bodies import LARGEST_ANSWER, BodyRefused, beginning, decoded, whole_body
 from tasks.wire import HttpRequest, WireFailed
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ POOL_SECONDS = 10.0
 """To get a connection: one that is free, or a new one."""
 _MOST_CONNECTIONS = 200
 _PROXIED = frozenset({"http", "https", "all"})
-_LARGEST_FEED = 5_000_000
-_FEED_SECONDS = 20.0
+_OK = 200
+_LARGEST_ERROR = 256 * 1024
+"""Bytes of an error's body that are read: its code stands at its beginning, and its status tells the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,28 @@ class Transport:
         self._session: ClientSession | None = None
         self._way = lru_cache(maxsize=256)(self._find_way)
         self._by_proxy = lru_cache(maxsize=None)(self._open)
+        after_fork(self._forked)
 
-    async def send(self, request: HttpRequest, *, read_timeout: float) -> HttpReply:
-        """Post the request and read its whole reply.
+    async def send(self, request: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER) -> HttpReply:
+        """Post the request and read its whole reply, decoded; of an error's body the first 256 KB.
+
+        Args:
+            request: what is posted.
+            read_timeout: seconds without a byte.
+            most: bytes that the reply may have.
 
         Raises:
-            WireFailed: no reply, or not a whole one; ``tasks.providers.classify_exception`` tells why.
+            WireFailed: no reply, not a whole one, or one that is too large or in more than one content coding;
+                ``tasks.providers.classify_exception`` tells why.
         """
         try:
             reply = await self._post(request, read_timeout)
             try:
-                return HttpReply(reply.status_code, reply.headers, await reply.aread())
+                if reply.status_code == _OK:
+                    body = await whole_body(reply.headers, reply.aiter_raw(), most=most)
+                else:
+                    body = await beginning(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
+                return HttpReply(reply.status_code, reply.headers, body)
             finally:
                 await reply.aclose()
         except _faults() as error:
@@ -75,19 +89,19 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, request: HttpRequest, *, read_timeout: float
+        self, request: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER
     ) -> AsyncIterator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
-        """Post the request; status, headers, and the body as it arrives.
+        """Post the request; status, headers, and the body as it arrives, decoded; of an error's the first 256 KB.
 
         Raises:
-            WireFailed: no reply; also from the body, when it breaks off.
+            WireFailed: no reply; also from the body, when it breaks off or is refused as in ``send``.
         """
         try:
             reply = await self._post(request, read_timeout)
         except _faults() as error:
             raise WireFailed from error
         try:
-            yield reply.status_code, reply.headers, _pieces(reply)
+            yield reply.status_code, reply.headers, _pieces(reply, most)
         finally:
             await reply.aclose()
 
@@ -98,6 +112,13 @@ class Transport:
             self._session = None
             self._way.cache_clear()
             self._by_proxy.cache_clear()
+
+    def _forked(self) -> None:
+        """The connections are the parent's: what is sent here would be heard as the parent's."""
+        abandon((self._session, self._way, self._by_proxy))
+        self._session = None
+        self._way = lru_cache(maxsize=256)(self._find_way)
+        self._by_proxy = lru_cache(maxsize=None)(self._open)
 
     async def _post(self, request: HttpRequest, read_timeout: float) -> httpx.Response:
         import httpx
@@ -146,9 +167,12 @@ async def _keep_colons_encoded(request: Any, handler: Any) -> Any:
     return await handler(request)
 
 
-async def _pieces(reply: httpx.Response) -> AsyncIterator[bytes]:
+async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:
     try:
-        async for piece in reply.aiter_bytes():
+        if reply.status_code != _OK:
+            yield await beginning(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
+            return
+        async for piece in decoded(reply.headers, reply.aiter_raw(), most=most):
             yield piece
     except _faults() as error:
         raise WireFailed from error
@@ -159,7 +183,7 @@ def _faults() -> tuple[type[Exception], ...]:
     import httpx
     from aiohttp import ClientError
 
-    return httpx.RequestError, httpx.InvalidURL, ClientError, TimeoutError, OSError
+    return httpx.RequestError, httpx.InvalidURL, ClientError, TimeoutError, OSError, BodyRefused
 
 
 def _proxies() -> Mapping[str, str]:
@@ -185,27 +209,3 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def fetch(url: str) -> bytes:
-    """The body of a page, at most 5 MB of it, following redirects.
-
-    Raises:
-        SourceError: it cannot be had.
-    """
-    import httpx
-
-    try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=_FEED_SECONDS) as reply:
-            reply.raise_for_status()
-            body = b""
-            for chunk in reply.iter_bytes():
-                body += chunk
-                if len(body) > _LARGEST_FEED:
-                    raise SourceError(f"{url} is larger than 5 MB.", next_step="Point --source at a smaller feed.")
-            return body
-    except httpx.HTTPStatusError as error:
-        why = f"it answered {error.response.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = type(error).__name__
-    raise SourceError(f"{url} cannot be fetched ({why}).", next_step="Check the address and the network.")

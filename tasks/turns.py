@@ -117,6 +117,11 @@ class Turns:
         self._breaker = breaker
         self.content = content
 
+    @property
+    def deadline_seconds(self) -> float:
+        """What one turn may take."""
+        return self._limits.deadline_seconds
+
     async def ask(self, question: Question[T]) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from farebox.cli.app import app
+from farebox.cli.output import terminal
 from pricing.errors import UsageError
 
-_out = Console(highlight=False)
+_out = terminal()
 
 
 @app.command
@@ -30,6 +29,6 @@ def init(name: str, /) -> None:
         )
     begun = begin(runtime.root, name, runtime.settings.timezone)
     for path in begun.paths:
-        _out.print(f"✓ {path.relative_to(runtime.root)}", markup=False)
-    _out.print(f"\nNow run it: farebox run {begun.name}", markup=False)
-    _out.print("Then change its prompt, its step and its plan; `farebox deploy` puts it on its schedule.", markup=False)
+        _out.print(f"✓ {path.relative_to(runtime.root)}")
+    _out.print(f"\nNow run it: farebox run {begun.name}")
+    _out.print("Then change its prompt, its step and its plan; `farebox deploy` puts it on its schedule.")

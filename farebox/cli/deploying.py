@@ -6,18 +6,17 @@ from contextlib import chdir
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.output import print_json
+from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing.money import format_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-_out = Console(highlight=False)
+_out = terminal()
 _STYLES = {"fits": "green", "tight": "yellow", "asks": "yellow", "refused": "red", "unpriced": "red"}
 
 
@@ -42,7 +41,7 @@ def deploy(*, json: Json = False) -> None:
         _out.print(Text.assemble(("✓ ", "green"), (one.name, "bold"), f"  {', '.join(one.schedules)}"))
         if one.priced:
             _out.print(Text(f"    {one.priced}", style="dim"))
-    _out.print("\nNow start a worker here: prefect worker start --pool farebox", markup=False)
+    _out.print("\nNow start a worker here: prefect worker start --pool farebox")
 
 
 @app.command
@@ -99,4 +98,4 @@ def schedule(
     for spend in outlook.budgets:
         since = f"{spend.starts_at.astimezone(zone):%m-%d}"
         left, limit, expected = map(format_money, (spend.left_nano, spend.limit_nano, spend.expected_nano))
-        _out.print(f"  {spend.budget} from {since}: {expected} expected of {left} left ({limit})", markup=False)
+        _out.print(f"  {spend.budget} from {since}: {expected} expected of {left} left ({limit})")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import CycloptsError
 
 from farebox.cli import commands as _commands  # noqa: F401 - its functions are the commands
 from farebox.cli.app import app
-from farebox.cli.complaining import complain
-from pricing.errors import FareboxError, UsageError
+from farebox.cli.complaining import complain, warning_of
+from farebox.runtime import get_runtime
+from pricing import ledger_file
+from pricing.errors import FareboxError, LedgerError, UsageError
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -29,7 +32,8 @@ def main() -> NoReturn:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        app(exit_on_error=False, print_error=False)
+        with warning_of("pricing.replica"):
+            app(exit_on_error=False, print_error=False)
     except FareboxError as error:
         complain(error)
         sys.exit(error.exit_code)
@@ -41,4 +45,23 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception:
+        if (damage := _damage()) is None:
+            raise
+        complain(damage)
+        sys.exit(damage.exit_code)
     sys.exit(0)
+
+
+def _damage() -> FareboxError | None:
+    """What is wrong with the ledger's values, if anything is: then a fault that nobody foresaw comes of that."""
+    try:
+        store = get_runtime().ledger.store
+        if store.is_sqlite and Path(store.place).exists():
+            with store.read() as connection:
+                ledger_file.check_values(connection, store.place)
+    except LedgerError as error:
+        return error
+    except FareboxError:
+        return None
+    return None

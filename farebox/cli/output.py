@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,11 @@ class Terminal(Console):
         for segment in super().render(renderable, options):
             harmless = segment.control or segment.text.isprintable() or segment.text == "\n"
             yield segment if harmless else Segment(_by_line(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Print no more when nobody reads on, as in ``farebox run … | head``; what is under way goes on to its end."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def terminal(*, stderr: bool = False, **options: Any) -> Console:

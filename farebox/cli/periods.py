@@ -1,36 +1,58 @@
-"""Moments as people type them: ``2026-11-01``, ``2026-11-01T08:00``, ``30d``, ``today``, ``ever``."""
+"""Moments as people type them: ``2026-11-01``, ``2026-11-01T08:00``, ``30d``, ``12h``, ``today``, ``ever``."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from pricing.errors import UsageError
 
 _BACK = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_DAYS = {"d": 1, "w": 7}
+_FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
+"""No ledger has anything before or after."""
 
 
 def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> datetime | None:
-    """The moment; ``None`` for ``ever``. Dates are midnights of the project's time zone.
+    """The moment, in the project's time zone; ``None`` for ``ever``.
+
+    Hours are hours that pass: ``24h`` is as long on the day the clocks change as on any other. Days and weeks are those
+    of the calendar: ``1d`` is the same time of the day before, 23 to 25 hours ago. Dates are midnights of the time
+    zone. Of a time that comes twice the first is meant; one that the clocks skip counts as if they had not yet.
+
+    Args:
+        text: what was typed.
+        zone: the project's time zone.
+        now: an aware moment; the present, if left out.
 
     Raises:
         UsageError: it is none of these.
+
+    >>> f"{read_moment('2026-11-01T08:00', ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M %z}"
+    '2026-11-01 08:00 +0100'
     """
-    here = now or datetime.now(zone)
-    word = text.strip().lower()
+    present = (now or datetime.now(UTC)).astimezone(UTC)
+    here, word = present.astimezone(zone).replace(tzinfo=None, fold=0), text.strip().lower()
     if word == "ever":
         return None
-    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     if word in {"today", "yesterday"}:
-        return midnight - timedelta(days=word == "yesterday")
+        return _moment(datetime.combine(here.date() - timedelta(days=word == "yesterday"), time()), zone)
     if found := _BACK.fullmatch(word):
-        return here - timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
+        number, unit = int(found["number"]), found["unit"]
+        back = present - timedelta(hours=number) if unit == "h" else here - timedelta(days=number * _DAYS[unit])
+        return _moment(back, zone)
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return _moment(datetime.fromisoformat(text.strip()), zone)
     except ValueError:
         raise UsageError(
-            f"{text[:40]!r} is no moment.", next_step="Write it like 2026-11-01, 30d, 12h, today or ever."
+            f"{text[:40]!a} is not a valid date or period.",
+            next_step="Write it like 2026-11-01, 2026-11-01T08:00, 30d, 12h, today or ever.",
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _moment(given: datetime, zone: ZoneInfo) -> datetime:
+    """What was given in the zone, as there it is; by way of UTC, so that a time which no clock shows becomes one."""
+    if not _FIRST.year <= given.year <= _LAST.year:
+        return (_FIRST if given.year < _FIRST.year else _LAST).astimezone(zone)
+    return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC).astimezone(zone)

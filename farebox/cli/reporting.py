@@ -14,6 +14,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import read_moment
 from farebox.runtime import Runtime, get_runtime
 from pricing.errors import UsageError
+from pricing.limits import read_key
 
 if TYPE_CHECKING:
     from pricing.reports import Breakdown, Choice, Overview, RunReport
@@ -80,7 +81,7 @@ def report(
     from pricing.reports import render_html, render_terminal
 
     runtime = _synced()
-    several = bool(by or since or until or org or user)
+    several = bool(by) or any(said is not None for said in (since, until, org, user))
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
     answer = _answer(runtime, name, by, choice, several=several)
@@ -129,11 +130,11 @@ def _choice(
 
     zone = runtime.settings.zone
     return Choice(
-        since=read_moment(since or _SINCE, zone),
+        since=read_moment(_SINCE if since is None else since, zone),
         until=None if until is None else read_moment(until, zone),
         automation=None if name == _ALL else name,
-        org=org,
-        user=user,
+        org=None if org is None else read_key("org", org),
+        user=None if user is None else read_key("user", user),
         zone=zone,
     )
 

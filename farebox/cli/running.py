@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,13 +16,14 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of
+from farebox.cli.complaining import warn, warning_of
 from farebox.cli.output import near, print_json, terminal
 from farebox.finding import find_flow, read_parameters, with_defaults
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
 from pricing.budgets import BudgetRule, Refusal
-from pricing.errors import Blocked, FareboxError, OverBudget
+from pricing.errors import FareboxError
 from pricing.facts import Run
 from pricing.holds import Settled
 from pricing.money import Nano
@@ -76,13 +80,42 @@ def run_here(
     token = WHOSE_RUN.set(whose)
     console = terminal(stderr=as_json)
     try:
-        state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
-        if as_json:
-            tell(_told(record, state))
-        _show(runtime, record, state, console, as_json=as_json)
+        try:
+            # Nobody is shown the report, so trouble with it is told as it is logged.
+            with warning_of("farebox.publishing", logging.INFO) if as_json else nullcontext():
+                state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
+        except FareboxError as error:
+            if record.outcome != "completed":
+                raise
+            warn(f"The run completed and is settled, but not in Prefect: {error.message}", "See `farebox report last`.")
+            return
+        with _harmless():
+            if as_json:
+                tell(_told(record, state))
+            else:
+                _show(runtime, record, state, console)
     finally:
         WHOSE_RUN.reset(token)
         runtime.watchers.remove(record)
+    if not state.is_completed():
+        raise _why(state)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Warn of what goes wrong while a run is shown. Its exit code stays: a scheduler would run it, and pay, again."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on; without a place to go, what is left would fail again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except FareboxError as error:
+        warn(f"The run is settled, but its report cannot be shown: {error.message}", error.next_step)
+    except Exception as error:  # noqa: BLE001 - of a library: a damaged file, a value that is no JSON, a full disk
+        warn(
+            f"The run is settled, but its report cannot be shown: {type(error).__name__}: {error}",
+            "See `farebox report last`; the run need not be repeated.",
+        )
 
 
 def _follow(
@@ -124,9 +157,9 @@ def _follow(
             runtime.watchers.remove(display)
 
 
-def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console, *, as_json: bool) -> None:
-    """The result and the cost report, or why there are none."""
-    if not as_json and record.settled_as is not None:
+def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console) -> None:
+    """The result and the cost report, of a run that was settled."""
+    if record.settled_as is not None:
         from farebox.cli.display import result_lines
         from farebox.publishing import report_of
         from pricing.reports import render_terminal
@@ -139,17 +172,16 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
             console.print(render_terminal(report_of(runtime, record.run.run_id)))
             console.print()
             _tell_places(runtime, record.run.run_id, console)
-    if not state.is_completed():
-        raise _why(state)
 
 
 def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
     run, settled = record.run, record.settled_as
     result = state.result(raise_on_failure=False) if state.is_completed() else None
+    error = _ended_by(state)
     return {
         "run_id": run.run_id if run else None,
         "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
-        "message": state.message,
+        "message": f"{error.message}\n{error.next_step}".strip() if isinstance(error, FareboxError) else state.message,
         "sandbox": run.stand_in if run else None,
         "point_nano": run.point_nano if run else None,
         "p50_nano": run.p50_nano if run else None,
@@ -198,13 +230,14 @@ def what_next(console: Console) -> None:
         console.print(Text.assemble(("  " + command, "bold"), (f"   {why}", "dim")))
 
 
+def _ended_by(state: State[Any]) -> object:
+    """What a run ended with: its error, where one of ours ended it; the state's message is written for Markdown."""
+    return None if state.is_completed() else state.result(raise_on_failure=False)
+
+
 def _why(state: State[Any]) -> FareboxError:
     """The error that a run ended with."""
-    decisions: dict[str | None, type[FareboxError]] = {"OverBudget": OverBudget, "Blocked": Blocked}
-    if state.name in decisions:
-        message, _, next_step = (state.message or state.name or "").partition("\n")
-        return decisions[state.name](message, next_step=next_step)
-    error = state.result(raise_on_failure=False)
+    error = _ended_by(state)
     if isinstance(error, FareboxError):
         return error
     if not isinstance(error, BaseException):

@@ -23,6 +23,8 @@ SUFFIXES = frozenset({".xml", ".rss", ".atom", ".rdf"})
 _START = re.compile(rb"^(?:\xef\xbb\xbf)?\s*<(?:\?xml|rss|feed|rdf:RDF)[\s>-]", re.IGNORECASE)
 _WIDE_START = (b"\xff\xfe<\x00", b"\xfe\xff\x00<")
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+_ELEMENT_BYTES, _ATTRIBUTE_BYTES, _MOST_PARSED = 100, 330, 40_000_000
+"""What a tag and an attribute take once they are parsed, and all of a feed may (measured with CPython 3.11)."""
 _DUBLIN_DATE = "{http://purl.org/dc/elements/1.1/}date"
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 
@@ -75,6 +77,11 @@ def parse_feed(data: bytes, *, name: str, limit: int) -> Feed:
 
 
 def _parse(data: bytes, name: str) -> Element:
+    if data.count(b"<") * _ELEMENT_BYTES + data.count(b"=") * _ATTRIBUTE_BYTES > _MOST_PARSED:
+        raise SourceError(
+            f"{name} has too many elements or attributes to be a feed; it was not read.",
+            next_step="Give a feed of fewer entries.",
+        )
     try:
         root: Element = fromstring(data)
     except DefusedXmlException:

@@ -1,21 +1,29 @@
 """Reports as files for other programs: CSV and Parquet, one row per line of the report.
 
-Amounts are integer nano-dollars, times ISO 8601 in UTC; what is not known is empty.
+Amounts are integer nano-dollars, times ISO 8601 in UTC; what is not known is empty. In CSV, a text that a spreadsheet
+would take for a formula has an apostrophe before it; Parquet has the text as it is, and numbers are numbers in both.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from pricing.characters import invisible
 from pricing.errors import UsageError
 from pricing.reports.breakdown import Breakdown, Line
 from pricing.reports.run_shapes import RunReport
 
 Format: TypeAlias = Literal["csv", "parquet"]
+_BEGINS_FORMULA = frozenset("=+-@\N{MINUS SIGN}")
+_TEXT = "VARCHAR"
+_PASSED = re.compile(r'[\s\x00-\x1f"]')
+"""Spaces, control characters and quotes, which programs pass over on their way to a formula."""
 _TYPES = {"str": "VARCHAR", "int": "BIGINT", "Nano": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 _OF_COSTS = {"failed", "input_tokens", "output_tokens", "cache_read_tokens", "caching_nano", "unknown_nano"}
 _OF_RUNS = {
@@ -46,6 +54,9 @@ def export(report: RunReport | Breakdown, path: Path, kind: Format) -> int:
 
     columns, rows = _of_run(report) if isinstance(report, RunReport) else _of_breakdown(report)
     written = list(rows)
+    if kind == "csv":
+        texts = {name for name, of_type in columns.items() if of_type == _TEXT}
+        written = [{name: defused(value) if name in texts else value for name, value in row.items()} for row in written]
     kinds = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as file, duckdb.connect() as connection:
         file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in written)
@@ -62,6 +73,19 @@ def export(report: RunReport | Breakdown, path: Path, kind: Format) -> int:
                 f"{path} cannot be written.", next_step="Name a file in a folder that exists and can be written."
             ) from None
     return len(written)
+
+
+def defused(cell: Any) -> Any:
+    """A cell of text that no spreadsheet computes; what is no text, negative numbers included, stays as it is.
+
+    >>> defused("=1+1"), defused("daily-digest"), defused(-5)
+    ("'=1+1", 'daily-digest', -5)
+    """
+    if not isinstance(cell, str) or not cell:
+        return cell
+    first = next((sign for sign in cell if not (invisible(sign) or _PASSED.match(sign))), "")
+    steers = cell[0] in "\t\r\n" or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_FORMULA
+    return f"'{cell}" if steers else cell
 
 
 def _quoted(path: Path) -> str:

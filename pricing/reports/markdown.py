@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from pricing.money import format_money
 from pricing.reports import sentences
+from pricing.reports.escaped import escape_markdown
 from pricing.reports.run_shapes import RunReport
-from pricing.reports.words import clean, count, duration, moment, percent, plural
+from pricing.reports.words import count, duration, moment, percent, plural
 
 MOST = 100
 """Turns listed in the file: Prefect keeps artifacts in its database."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SPECIAL = re.compile(r"[\\`*|\[\]~#&<>]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def render_markdown(report: RunReport) -> str:
@@ -42,8 +40,3 @@ def render_markdown(report: RunReport) -> str:
     return environment.get_template("run.md.j2").render(
         report=report, turns=report.turns[:MOST], sentences=sentences, plural=plural
     )
-
-
-def escape_markdown(value: object) -> str:
-    """The value as text that Markdown shows as it is, in a paragraph or in a cell of a table."""
-    return _SPECIAL.sub(lambda found: _HTML.get(found[0], "\\" + found[0]), clean("" if value is None else value))

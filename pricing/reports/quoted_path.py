@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pricing.prediction import WINDOW
 from pricing.reports.reading import reading
 from pricing.reports.run_shapes import ratio
 from pricing.reports.words import percent, plural
-from pricing.scores import WINDOW
 
 if TYPE_CHECKING:
     from pricing.replica import Replica

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -13,6 +14,9 @@ if TYPE_CHECKING:  # the database's library takes longer to load than a command 
 Row: TypeAlias = dict[str, Any]
 
 _SQL = Path(__file__).parent / "sql"
+_SOURCES = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
+_COSTS = {"attempts", "adjustments"}
+"""What the view ``costs`` reads."""
 
 
 class Readable(Protocol):
@@ -24,6 +28,9 @@ class Readable(Protocol):
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
         """Let it see the facts of one run only."""
 
+    def verify(self, connection: DuckDBPyConnection, tables: Collection[str]) -> None:
+        """Make sure that what was archived of these tables is what was sealed."""
+
 
 class Reading:
     """One connection's worth of queries, all of them on the same state of the replica."""
@@ -31,14 +38,20 @@ class Reading:
     def __init__(self, replica: Readable, connection: DuckDBPyConnection) -> None:
         self._replica = replica
         self._connection = connection
+        self._narrowed = False
 
     def narrow(self, run_id: str) -> None:
         """Ask for the facts of one run only from here on."""
         self._replica.narrow(self._connection, run_id)
+        self._narrowed = True
 
     def run(self, name: str, **parameters: Any) -> None:
         """Execute ``sql/<name>.sql`` for its effect: a temporary view or table."""
-        self._connection.execute((_SQL / f"{name}.sql").read_text(), parameters)
+        query = (_SQL / f"{name}.sql").read_text()
+        if not self._narrowed:  # what is read of one run was verified when it was narrowed
+            tables = {*_SOURCES.findall(query)}
+            self._replica.verify(self._connection, tables | _COSTS if "costs" in tables else tables)
+        self._connection.execute(query, parameters)
 
     def set(self, **variables: str | int | None) -> None:
         """Give variables their values, for ``getvariable`` in queries and views."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pricing.money import format_money
-from pricing.reports.markdown import escape_markdown
+from pricing.reports.escaped import escape_markdown
 from pricing.reports.words import UNKNOWN, percent
 
 if TYPE_CHECKING:

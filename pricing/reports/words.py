@@ -5,17 +5,22 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
+from pricing.characters import invisible
+
 UNKNOWN = "–"
 SANDBOX = "answers by the sandbox, not by a model: prices are what the named models would have cost"
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Unicode categories of characters that steer a terminal, reorder text or are no text at all."""
+_PRESENTATION = "\ufe0e\ufe0f"
+"""Whether the sign before it is drawn as an emoji: left out, since texts of models have many."""
 _MILLISECOND, _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 _LEAST_PERCENT, _ROUND_FROM = 0.1, 10
 
 
 def clean(text: object) -> str:
-    """The text on one line, without escape sequences, control characters or changes of direction."""
-    return "".join(_harmless(character) for character in str(text))
+    """The text on one line, without escape sequences, control characters, changes of direction or invisible letters."""
+    told = str(text)
+    return told if told.isascii() and told.isprintable() else "".join(map(_harmless, told))
 
 
 def duration(microseconds: int | None) -> str:
@@ -66,4 +71,7 @@ def moment(when: datetime | None) -> str:
 def _harmless(character: str) -> str:
     if character in "\n\r\t":
         return " "
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _HARMFUL else character
+    if character in _PRESENTATION:
+        return ""
+    harmful = unicodedata.category(character) in _HARMFUL or invisible(character)
+    return "\N{REPLACEMENT CHARACTER}" if harmful else character

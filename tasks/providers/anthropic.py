@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
 from tasks.providers.schemas import can_be_strict, strict_schema, told
@@ -30,6 +30,17 @@ STOPS: Final[Mapping[str, StopReason]] = {
     "pause_turn": "length",
     "refusal": "refusal",
 }
+_COUNTS: Final = frozenset(
+    {
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation",
+        "output_tokens_details",
+    }
+)
+"""Of a usage object, what is read; events could add any other name for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,12 @@ def from_parts(
     output: int | None,
     reasoning: int | None = None,
 ) -> Usage:
-    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them."""
+    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them.
+
+    A part that is ``NOT_A_COUNT`` makes the input one too.
+    """
+    if NOT_A_COUNT in {fresh, read, written, written_1h}:
+        return Usage(NOT_A_COUNT, output, read, written, written_1h, reasoning)
     return Usage(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
         output_tokens=output,
@@ -169,12 +185,12 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             block = obj(event.get("content_block"))
             if block.get("type") == "tool_use":
                 call = draft.call(str(event.get("index")))
-                call.id, call.name = text(block.get("id")), text(block.get("name"))
+                call.id, call.name = draft.keep(text(block.get("id"))), draft.keep(text(block.get("name")))
             return _say(draft, text(block.get("text")))
         case "content_block_delta":
             delta = obj(event.get("delta"))
             if delta.get("type") == "input_json_delta":
-                draft.call(str(event.get("index"))).arguments += text(delta.get("partial_json"))
+                draft.call(str(event.get("index"))).arguments += draft.keep(text(delta.get("partial_json")))
             return _say(draft, text(delta.get("text")))
         case "message_delta":
             _count(draft, event.get("usage"))
@@ -185,11 +201,11 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
 
 
 def _say(draft: Draft, words: str) -> str:
-    draft.text += words
+    draft.text += draft.keep(words)
     return words
 
 
 def _count(draft: Draft, counts: object) -> None:
     """Counts of later events are totals so far; what they leave out stands."""
-    draft.counts |= {name: value for name, value in obj(counts).items() if value is not None}
+    draft.counts |= {name: value for name, value in obj(counts).items() if value is not None and name in _COUNTS}
     draft.usage = usage(draft.counts)

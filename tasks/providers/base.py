@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pricing.usage import Usage
+from tasks.bodies import LARGEST_ANSWER
 from tasks.providers.failures import Failure, classify, failure, request_id
 from tasks.providers.json_shapes import obj, parse
 from tasks.targets import Target
 from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason, ToolCall
 
 OK = 200
+_CALL_CHARACTERS = 256
+"""What keeping a call takes, beside its texts."""
 
 
 class ReplyError(Exception):
@@ -82,7 +85,10 @@ class CallDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """A reply while it arrives, whether in one body or in many events."""
+    """A reply while it arrives, whether in one body or in many events.
+
+    What it keeps is limited by ``LARGEST_ANSWER``: a ``ValueError`` is raised beyond it.
+    """
 
     text: str = ""
     refusal: str = ""
@@ -95,13 +101,30 @@ class Draft:
     id: str | None = None
     done: bool = False
     """Whether the dialect's last event was seen."""
+    kept: int = 0
+    """Characters that are kept, with a share for each call."""
+
+    def keep(self, words: str) -> str:
+        """The words, which are about to be kept.
+
+        Raises:
+            ValueError: they are more than an answer can have.
+        """
+        self.kept += len(words)
+        if self.kept > LARGEST_ANSWER:
+            raise ValueError("an answer without an end")
+        return words
 
     def call(self, index: object, call_id: str = "") -> CallDraft:
         """The tool call at ``index``, begun if need be; another id there is another call, as Ollama numbers all 0."""
         held = self.calls.get(index)
         if held is not None and call_id and held.id and held.id != call_id:
             self.calls[index, held.id] = self.calls.pop(index)
-        call = self.calls.setdefault(index, CallDraft())
+        call = self.calls.get(index)
+        if call is None:
+            call = self.calls[index] = CallDraft()
+            self.kept += _CALL_CHARACTERS + len(str(index))
+        self.keep(call_id)
         call.id = call_id or call.id
         return call
 
@@ -199,6 +222,8 @@ class EventReader:
         if event.data == b"[DONE]":
             self._draft.done = True
             return ""
+        if len(event.data) > LARGEST_ANSWER:
+            raise ValueError("an event without an end")
         payload = parse(event.data)
         if event.fault or obj(payload).get("error") or obj(payload).get("object") == "error":
             headers = {**self._headers, **({"x-amzn-errortype": event.fault} if event.fault else {})}

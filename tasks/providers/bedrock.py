@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import anthropic
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.eventstream import AwsFrames
@@ -95,11 +95,12 @@ def usage(counts: object) -> Usage:
         for detail in objects(items(given.get("cacheDetails")))
         if detail.get("ttl") == "1h"
     ]
+    hour = NOT_A_COUNT if NOT_A_COUNT in hours else sum(hours)
     return anthropic.from_parts(
         fresh=count(given.get("inputTokens")),
         read=count(given.get("cacheReadInputTokens")),
         written=count(given.get("cacheWriteInputTokens")),
-        written_1h=sum(hours) if hours else None,
+        written_1h=hour if hours else None,
         output=count(given.get("outputTokens")),
     )
 
@@ -151,13 +152,13 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
     match name:
         case "contentBlockStart" if use := obj(obj(event.get("start")).get("toolUse")):
             call = draft.call(index)
-            call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
+            call.id, call.name = draft.keep(text(use.get("toolUseId"))), draft.keep(text(use.get("name")))
         case "contentBlockDelta":
             delta = obj(event.get("delta"))
             if "toolUse" in delta:
-                draft.call(index).arguments += text(obj(delta["toolUse"]).get("input"))
+                draft.call(index).arguments += draft.keep(text(obj(delta["toolUse"]).get("input")))
             words = text(delta.get("text"))
-            draft.text += words
+            draft.text += draft.keep(words)
             return words
         case "messageStop":
             draft.stop = _STOPS.get(text(event.get("stopReason")), "end")

@@ -11,12 +11,13 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from tasks.bodies import LARGEST_ANSWER
 from tasks.providers.base import Event
 
 _PRELUDE: Final = struct.Struct(">III")
 _CRC_BYTES: Final = 4
-_LARGEST: Final = 16 * 1024 * 1024 + 128 * 1024
-"""Bytes; the format allows 16 MiB of payload and 128 KiB of headers."""
+_LARGEST: Final = LARGEST_ANSWER + 128 * 1024
+"""Bytes; the format allows 16 MiB of payload and 128 KiB of headers, and no answer needs so many."""
 _FIXED_BYTES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by its type: booleans, integers, timestamp, UUID."""
 _SIZED_TYPES: Final = frozenset({6, 7})

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from pricing.usage import NOT_A_COUNT
 from tasks.wire import JSONObject
+
+_MOST_BRACKETS: Final = 250_000
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are replaced."""
+    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are replaced.
+
+    A body of more than ``_MOST_BRACKETS`` opening brackets is not read: an empty list of three bytes takes 80.
+    """
+    if len(body) > _MOST_BRACKETS and body.count(b"[") + body.count(b"{") > _MOST_BRACKETS:
+        return None
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -60,5 +68,12 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int | None:
-    """``value`` if it is a count of tokens, else ``None``: what is not reported is unknown, not 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+    """``value`` if it is a count of tokens, ``None`` if nothing is reported: that is unknown, not 0.
+
+    Anything else (negative, a fraction, text, beyond what JSON's numbers hold exactly) is ``NOT_A_COUNT``.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    return NOT_A_COUNT

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from tasks.providers.kinds import Failure, FailureKind, Phase, failure
 
 _NAMED: tuple[tuple[str, FailureKind, Phase], ...] = (
-    # aiohttp's, below httpx's: the most telling first
+    # ours, of a body that is too large or cannot be decoded; then aiohttp's, below httpx's: the most telling first
+    ("BodyRefused", "server_error", "read"),
     ("InvalidURL", "not_found", "connect"),
     ("NonHttpUrlClientError", "not_found", "connect"),
     ("ClientHttpProxyError", "connection", "connect"),  # the proxy said no

@@ -2,15 +2,18 @@
 
 import http.server
 import json
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from farebox import doctor
@@ -20,7 +23,7 @@ from farebox.doctor import Finding, examine
 from farebox.reach import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from farebox.settings import load_settings
-from pricing import archive
+from pricing import archive, schema
 from pricing.facts import Run
 from pricing.ledger import Ledger
 from pricing.locks import file_lock
@@ -258,6 +261,18 @@ def test_holds_of_processes_that_went_away(root: Path):
     assert one(findings, "ledger").state == "ok"
 
 
+def test_a_hold_that_cannot_be_settled(root: Path):
+    runtime = Runtime(load_settings(root), root)
+    ledger = Ledger(runtime.ledger.store, lease_seconds=1, clock=lambda: 1_000_000)
+    ledger.admit(_run("r1"), [])
+    with ledger.store.write() as connection:
+        connection.execute(sa.delete(schema.runs))
+    assert runtime.ledger.reap() == 0
+    runtime.close()
+    finding = one(examine(root), "holds")
+    assert (finding.state, "run r1" in finding.told, "NoResultFound" in finding.told) == ("fail", True, True)
+
+
 def test_a_damaged_ledger(root: Path):
     (root / ".farebox").mkdir()
     (root / ".farebox" / "ledger.db").write_bytes(b"no database at all " * 100)
@@ -280,6 +295,34 @@ def test_a_replica_behind_held_foreign_and_damaged(root: Path):
     assert "another ledger" in one(examine(root), "replica").told
     (root / ".farebox" / "replica.duckdb").write_bytes(b"x" * 20_000)
     assert one(examine(root), "replica").state == "warn"
+
+
+def test_a_replica_of_a_ledger_that_was_restored(root: Path):
+    """It has two runs that the ledger never had: "in step" would be wrong however many rows there are."""
+    runtime = Runtime(load_settings(root), root)
+    runtime.ledger.admit(_run("r1"), [])
+    path, copy = root / ".farebox" / "ledger.db", root / "copy.db"
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    for run_id in ("r2", "r3"):
+        runtime.ledger.admit(_run(run_id), [])
+    runtime.replica.sync()
+    runtime.close()
+    for file in path.parent.glob("ledger.db*"):
+        file.unlink()
+    copy.rename(path)
+    runtime = Runtime(load_settings(root), root)
+    for run_id in ("r4", "r5"):
+        runtime.ledger.admit(_run(run_id), [])
+    found = one(examine(root), "replica")
+    assert (found.state, "a backup was restored" in found.told) == ("warn", True)
+    assert "farebox sync" in found.next_step
+    assert runtime.replica.sync().rebuilt
+    assert one(examine(root), "replica") == Finding("replica", "ok", "in step with the ledger")
+    with runtime.ledger.store.write() as ledger:
+        ledger.execute(sa.update(schema.runs).where(schema.runs.c.run_id == "r1").values(automation="other"))
+    assert one(examine(root), "replica").told == "differs from the ledger: 1 row changed"
+    runtime.close()
 
 
 def test_old_prices(root: Path, monkeypatch: pytest.MonkeyPatch):

@@ -77,7 +77,7 @@ def test_what_runs_shows_report_takes(company: Runtime, call: Call):
 @pytest.mark.parametrize(
     "asked, line",
     [
-        (("all", "--since", "2026-13-01"), "error: '2026-13-01' is no moment."),
+        (("all", "--since", "2026-13-01"), "error: '2026-13-01' is not a valid date or period."),
         (("weekly-digest", "--since", "30d"), "error: 'weekly-digest' is no automation that has run: "),
         (("weekly-digest",), "error: There is no run 'weekly-digest' in the reports."),
         (("all", "--by", "weather"), "error: "),

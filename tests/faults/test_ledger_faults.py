@@ -155,7 +155,8 @@ async def test_a_run_whose_ledger_was_locked_for_a_while_keeps_its_hold(tmp_path
     class Locked:
         beats = 0
 
-        def renew(self, _: str) -> bool:
+        def renew(self, _: str, *, execution: int) -> bool:
+            assert execution == 1
             self.beats += 1
             if self.beats < 3:
                 raise LedgerBusy("locked")
@@ -169,7 +170,7 @@ async def test_a_run_whose_ledger_was_locked_for_a_while_keeps_its_hold(tmp_path
         ledger, settings = Locked(), Settings()
 
     ride = Ride.__new__(Ride)
-    ride.run, ride._runtime = a_run(), Around()  # type: ignore[assignment]
+    ride.run, ride.execution, ride._runtime = a_run(), 1, Around()  # type: ignore[assignment]
     await asyncio.wait_for(ride._renew(), PATIENCE)
     assert Around.ledger.beats == 5
 

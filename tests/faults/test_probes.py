@@ -1,6 +1,7 @@
 """When a quarantine is over exactly one caller tries, of all turns and all processes; what it finds is everybody's."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ TARGETS = [
     target("primary", "bedrock", tier="premium", read_timeout=PATIENCE),
     target("other", "groq", tier="legacy", read_timeout=PATIENCE),
 ]
-PATIENT = {"deadline_seconds": PATIENCE, "breaker": "quarantine_seconds = 3600"}
+PATIENT: dict[str, Any] = {"deadline_seconds": PATIENCE, "breaker": "quarantine_seconds = 3600"}
 """No turn ends for want of time, and nothing but the quarantine that a test waits for ends while it runs."""
 
 

@@ -71,7 +71,7 @@ class Wire:
     script: dict[str, list[tuple[str, float]]]
     sent: list[tuple[str, float]] = field(default_factory=list)
 
-    async def send(self, request: HttpRequest, *, read_timeout: float) -> HttpReply:
+    async def send(self, request: HttpRequest, *, read_timeout: float, most: int = 0) -> HttpReply:
         name = request.url.split("/t/")[1].split("/")[0]
         self.sent.append((name, self.loop.time()))
         behaviours = self.script.get(name, [("ok", 0.0)])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.usage import NOT_A_COUNT
 from tasks.providers import ReplyError, adapter_for, classify
 from tasks.providers.kinds import FailureKind
 from tasks.wire import ModelReply
@@ -87,7 +88,10 @@ def sound(reply: ModelReply) -> None:
     assert isinstance(reply.text, str)
     for name in type(reply.usage).__dataclass_fields__:
         count = getattr(reply.usage, name)
-        assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 0), (name, count)
+        assert count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= NOT_A_COUNT), (
+            name,
+            count,
+        )
     for call in reply.tool_calls:
         assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
     assert reply.model is None or isinstance(reply.model, str)

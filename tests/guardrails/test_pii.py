@@ -147,12 +147,39 @@ MAIL = "ada@example.com"
         lambda t: f"[ {t[1:-1]} ]",
         lambda t: f"[**{t[1:-1]}**]",
         lambda t: t.replace("_", "\\\\_"),
+        lambda t: t[:-10].replace("_", "") + "]",
+        lambda t: t.replace("_", "", 1),
+        lambda t: t.replace("[", "%5B").replace("]", "%5D"),
+        lambda t: t.replace("[", "&#91;").replace("]", "&#93;"),
+        lambda t: t[:-3] + "]",
+        lambda t: t[:-4] + "…]",
+        lambda t: t[:-3],
+        lambda t: t[1:-3],
     ],
 )
 def test_a_bent_token_is_restored(bend):
     masked = mask(f"mail {MAIL} now")
     token = masked.text[5:-4]
     assert masked.restore(f"Write to {bend(token)}, she said.") == f"Write to {MAIL}, she said."
+
+
+@pytest.mark.parametrize(
+    ("bend", "told"),
+    [
+        (lambda t: t + "s", MAIL + "s"),
+        (lambda t: t[1:-1] + "s", MAIL + "s"),
+        (lambda t: t[:-1] + "s]", MAIL + "s"),
+        (lambda t: t + "'s", MAIL + "'s"),
+        (lambda t: f"{t}(mailto:{t[1:-1]})", f"[{MAIL}](mailto:{MAIL})"),
+        (lambda t: f"{t}(mailto:{t})", f"[{MAIL}](mailto:{MAIL})"),
+        (lambda t: f"{t}({t[1:-1]})", f"[{MAIL}]({MAIL})"),
+        (lambda t: f"{t} (see below)", f"{MAIL} (see below)"),
+        (lambda t: f"https://x.example/?q=%5B{t[1:-1]}%5D&a=1", f"https://x.example/?q={MAIL}&a=1"),
+    ],
+)
+def test_what_a_model_makes_of_a_token_is_kept(bend, told):
+    masked = mask(f"mail {MAIL} now")
+    assert masked.restore(f"So {bend(masked.text[5:-4])}.") == f"So {told}."
 
 
 @pytest.mark.parametrize(
@@ -174,6 +201,10 @@ def test_what_stands_around_a_token_stays(around):
         "EMAIL_1_00000000",
         "MY_EMAIL_1",
         "[EMAIL_10]",
+        "EMAIL1",
+        "email1",
+        "[EMAIL_1_zz]",
+        "[PHONE1]",
     ],
 )
 def test_what_is_no_token_of_this_request_stays(answer):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails import pii_patterns, pii_phones
+from guardrails import pii_national_ids, pii_patterns, pii_phones
 from guardrails.pii_text import Plain
 
 PIECES = [
@@ -21,10 +21,10 @@ PIECES = [
     *("१२३४५६७८९०", "a", "é", ":", "-", "(", ")", "+", " ", "\n", "0", "7", ".", "/", ",", "_"),
 ]
 texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
-PHONES = ("_PLUS", "_ZEROS", "_NANP", "_PARENTHESES", "_TRUNK", "_INDIAN", "_PAIRS", "_NAMED", "_SHORT")
+PHONES = ("_PLUS", "_ZEROS", "_NANP", "_PARENTHESES", "_TRUNK", "_INDIAN", "_PAIRS", "_CHINESE", "_NAMED", "_SHORT")
 PATTERNS = [
     *((getattr(pii_phones, name), pii_phones._LEAST) for name in PHONES),
-    *((pii_patterns._CARD, 12), (pii_patterns._NINE, 9), (pii_patterns._NHS, 10), (pii_patterns._IPV4, 4)),
+    *((pii_patterns._CARD, 12), (pii_national_ids._RUN, 9), (pii_patterns._IPV4, 4)),
 ]
 
 

@@ -67,5 +67,9 @@ async def test_swearing_is_sent_back_and_a_model_may_look_at_the_rest():
     assert (await ask(guard, "What a load of bullshit.")).action == "retry"
     assert (await ask(guard, "Scunthorpe, Essex, assets, a cockpit")).action == "allow"
     assert (await ask(InappropriateGuard(Model(), allowed=("bullshit",)), "bullshit")).action == "allow"
+    named = await ask(guard, "you pr1ck? no: you prick, b\u200bitch and f.u.c.k")
+    assert named.facts["kinds"] == "swearing: bitch, fuck, prick"
+    for fine in ("Do not prick your finger.", "a pussy cat", "spick and span, spic and span", "a bastard sword"):
+        assert (await ask(guard, fine)).action == "allow", fine
     judged = await ask(InappropriateGuard(Model(appropriate=False), judge=True, on_find="block"), "You are no good.")
     assert (judged.action, judged.reason, judged.cost_nano) == ("block", Reason.SAFETY, 7)

@@ -1,18 +1,25 @@
 import random
+import zlib
+from dataclasses import replace
 from re import _parser  # type: ignore[attr-defined]
 
 import pytest
 
 from benchmarks.guard_texts import (
+    ALNUM,
+    HEX,
     SECRETS,
     SENTENCES,
+    URLSAFE,
     clean_code,
     clean_logs,
     clean_prose,
     hostile,
+    pick,
 )
 from benchmarks.guards import secrets_recall
-from guardrails.secrets import MASK, RULES, SHORTEST, SecretsGuard, find_secrets
+from guardrails.secret_rules import RULES, SHORTEST
+from guardrails.secrets import MASK, SecretsGuard, find_secrets
 from guardrails.verdicts import Exchange, Reason
 from tests.support.effort import assert_cheap
 
@@ -104,3 +111,94 @@ def test_hostile_texts_cost_little():
 
 def test_no_pattern_finds_a_key_shorter_than_what_is_looked_for_at_all():
     assert min(_parser.parse(pattern.pattern).getwidth()[0] for _, _, pattern in RULES) == SHORTEST
+
+
+FRAMES = (
+    '{name}Token = "{key}"', "{name}_token={key}", '{{"{name}_token": "{key}"}}', r'\{{\"{name}_token\": \"{key}\"\}}', "<{name}Token>\n  {key}\n</{name}Token>",
+    "{name}_token: |\n  {key}", 'var {name}Token string = "{key}"', '${name}Token .= "{key}"', 'setProperty("{name}_TOKEN", "{key}")', '"{name}Token" => "{key}"',
+    '{name}_TOKEN ?= "{key}"', "https://api.example.com?{name}Token={key}&x=1", "{name}_client_secret={key}", "X-Api-Key: {key}", "-H 'Authorization: Token {key}'",
+    "export {name}_KEY={key}", '{name}.auth: "{key}"', "[{name}]\nsecret={key}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_keys_without_a_prefix_are_found_by_their_name(frame):
+    rng = random.Random(5)
+    for alphabet, length in ((HEX, 32), (HEX, 40), (ALNUM, 24), (ALNUM, 40), (URLSAFE, 43)):
+        key = pick(rng, alphabet, length)
+        assert hidden(frame.format(name="acme", key=key), key), (frame, key)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("curl -u ada:Tr0ub4dor https://db.example", "Tr0ub4dor"),
+        ("curl -sX POST --user 'ada:h0pk1ns~21s' https://x.example", "h0pk1ns~21s"),
+        ('curl --user=":d2LkV78zLx!t" https://x.example', "d2LkV78zLx!t"),
+        ("curl -k https://x.example \\\n  -u ada:yqDVtkqPECri", "yqDVtkqPECri"),
+        ("Authorization: Basic YWRhOnRyMHViNGRvcg==", "YWRhOnRyMHViNGRvcg=="),
+        ("authorization: bearer 4f0c81aa92be77d3e5", "4f0c81aa92be77d3e5"),
+        ("X-Octo-ApiKey: 3a16750d-d363-41a4-8ebd-035408f7730e", "3a16750d-d363-41a4-8ebd-035408f7730e"),
+        ("Server=db;User Id=sa;Password=Str0ng!pw;Encrypt=yes", "Str0ng!pw"),
+        ("mongodb+srv://app:9xKq2LmTz7@cluster.example/x", "9xKq2LmTz7"),
+        ("<password>hunter2!x</password>", "hunter2!x"),
+        ("Passwort: Sommer2026!", "Sommer2026!"),
+        ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n  pw: bXlwYXNzd29yZDE=\n", "bXlwYXNzd29yZDE="),
+        ("apiVersion: v1\ndata:\n  .cfg: |\n    eyJhdXRocyI6eyJ4Ijp7fX19\nkind: Secret", "eyJhdXRocyI6eyJ4Ijp7fX19"),
+    ],
+)
+def test_commands_headers_and_files(text, secret):
+    assert hidden(text, secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -u user:password https://x.example",
+        'curl --user "$USER:$PASS" https://x.example',
+        'curl -u "${{ env.ID }}:${{ env.PASS }}" https://x.example',
+        "curl --user name:[PASSWORD] https://x.example",
+        "curl -u ada https://x.example",
+        "Authorization: Bearer $TOKEN",
+        "Authorization: Bearer <your token here>",
+        "Authorization: Token **********",
+        "Authorization: Basic ...",
+        'primary_key = "a8f5f167f44f4964e6c998dee827110c"',
+        'cache_key: "user:4711:profile:v2:3fa9c0d2"',
+        "sha256_key_hash: 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "keyword = 'a8f5f167f44f4964e6c998dee827110c'",
+        'token_url = "https://login.example/abc123def456/oauth2"',
+        "ghp_000000000000000000000000000000000000",
+        "eyJub3RhdG9rZW4iOjF9.eyJub3RhdG9rZW4iOjF9.c2lnbmF0dXJlMTIz",
+        "kind: ConfigMap\ndata:\n  ca: bXlwYXNzd29yZDE=",
+        "kind: ExternalSecret\nspec:\n  data:\n    - secretKey: my-api-key-name",
+        "golang.org/x/oauth2 v0.15.0 h1:s8pnnxNVzjWyrvYdFUQq5llS1PX2zhPXmccZv99h7uQ=",
+    ],
+)
+def test_what_else_only_looks_like_a_secret_stays(text):
+    assert find_secrets(text) == []
+
+
+def test_a_checksum_proves_a_key_that_looks_made_up():
+    body = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
+    alphabet, number, check = (
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        zlib.crc32(body.encode()),
+        "",
+    )
+    while number:
+        number, digit = divmod(number, 62)
+        check = alphabet[digit] + check
+    assert find_secrets(f"ghp_{body}{check.rjust(6, '0')}")
+    assert not find_secrets(f"ghp_{body}aaaaaa")
+
+
+def test_prompts_that_leave_the_network_are_looked_at_too():
+    guard = SecretsGuard().for_prompts()
+    assert guard is not None
+    key = SECRETS["github"](random.Random(1))
+    prompt = Exchange("input", "chat", "assistant", "run", ("", f"why does {key} fail?"))
+    verdict = guard.check(prompt)
+    assert (guard.direction, verdict.action, verdict.texts) == ("input", "redact", ("", f"why does {MASK} fail?"))
+    assert guard.check(replace(prompt, external=False)).action == "allow"
+    assert SecretsGuard(prompts=False).for_prompts() is None

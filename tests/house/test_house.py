@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = ["pricing", "guardrails", "tasks", "farebox", "flows"]
-MOST_LINES, LONGEST_FUNCTION = 400, 60
+MOST_LINES, LONGEST_FUNCTION = 520, 60
 
 
 def rooms() -> list[Path]:

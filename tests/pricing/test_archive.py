@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pricing import archive, schema
+from pricing import archive, schema, segments
 from pricing.archive import Archive
 from pricing.budgets import BudgetRule
-from pricing.errors import LedgerBusy, LedgerUnusable
+from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.locks import file_lock
 from pricing.money import USD
 from pricing.replica import Replica
@@ -222,3 +222,42 @@ def test_what_is_wrong_with_it_is_told(
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(LedgerUnusable, match="changed"):
         moved.rebuild()
+
+
+def test_an_altered_or_missing_file_is_named_by_what_reads_it(
+    books: Books, store: Store, replica: Replica, kept_facts: Archive, monkeypatch: pytest.MonkeyPatch
+):
+    """Not as a damaged replica: building it anew would not help. What does not read it still answers."""
+    kept_facts.move(books.clock - 400 * DAY)
+    replica.sync()
+    [path] = kept_facts.folder.glob("*-000001/attempts.parquet")
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    altered = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for spoiled, told in ((None, "missing"), (altered, "changed"), (whole[:-9], "changed"), (b"", "changed")):
+        path.unlink(missing_ok=True)
+        if spoiled is not None:
+            path.write_bytes(spoiled)
+        with pytest.raises(LedgerUnusable, match=told) as caught:
+            run_report(Replica(replica.path, store), "0000-old")
+        assert str(path) in caught.value.message
+        assert "backup" in caught.value.next_step
+        assert not isinstance(caught.value, ReplicaDamaged)
+    path.write_bytes(whole)
+    again, digested = Replica(replica.path, store), list[Path]()
+    real = segments.digest_of
+
+    def counted(file: Path) -> str:
+        digested.append(file)
+        return real(file)
+
+    monkeypatch.setattr(segments, "digest_of", counted)
+    overview(again)
+    run_report(again, "9999-new")
+    assert path not in digested  # nothing of it was read
+    run_report(again, "0000-old")
+    run_report(again, "0000-old")
+    assert digested.count(path) == 1
+    path.write_bytes(altered)
+    with pytest.raises(LedgerUnusable, match="changed"):
+        run_report(again, "0000-old")

@@ -181,7 +181,7 @@ def test_a_wallet_is_never_overdrawn_by_many_at_once(ledger: Ledger, wallets: Wa
 @pytest.mark.parametrize(
     ("wallet", "amount", "more", "says"),
     [
-        ("acme", 3, {}, "no wallet"),
+        ("acme", 3, {}, "not a valid wallet"),
         ("org:acme", 0, {}, "cannot be granted"),
         ("org:acme", 5, {"rollover": 2}, "never expire"),
         ("org:acme", 5, {"rollover": 6, "expires": from_us(NOON + DAY)}, "carried over"),

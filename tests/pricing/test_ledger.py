@@ -89,7 +89,7 @@ def rows(ledger: Ledger, table: sa.Table) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in connection.execute(sa.select(table))]
 
 
-@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'", "ignore:Can't validate argument")
 def test_migrations_build_exactly_the_schema(store: Store):
     with store.write() as connection:
         postgres_only = (

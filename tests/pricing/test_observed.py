@@ -189,10 +189,11 @@ def test_past_runs_are_scored_at_todays_mix(ledger: Ledger, say: Say):
     ledger.settle(run.run_id, "completed")
     history = History(ledger, CARD)
     for _ in range(2):  # the second time from what it keeps
-        plain = history.scores("digest", "fast", stand_in=True)
-        mixed = history.scores("digest", "fast", stand_in=True, mixes={"think": [70, 30]})
-        assert list(plain.paid) == [pytest.approx((7 * light + 3 * premium) / (10 * light))]
-        assert list(mixed.paid) == [pytest.approx(1.0, rel=1e-6)]
+        plain = history.costs("digest", "fast", stand_in=True)
+        mixed = history.costs("digest", "fast", stand_in=True, mixes={"think": [70, 30]})
+        assert list(plain.paid) == [(10 * light, pytest.approx(7 * light + 3 * premium), 10)]
+        [(point, paid, _)] = mixed.paid
+        assert paid == pytest.approx(point, rel=1e-6)
 
 
 def test_a_refusal_that_is_not_final_leaves_no_trace(ledger: Ledger):

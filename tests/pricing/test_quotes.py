@@ -1,8 +1,9 @@
 import math
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
+from statistics import fmean
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 
 from pricing.errors import UnknownPrice
 from pricing.plans import Plan, PlanStep
+from pricing.prediction import CONFORMAL_FROM, MEMORY, PastCost, quote_amount
 from pricing.quotes import OperationTargets, Quote, make_quote, quote_scores, reprice, score_of
 from pricing.rates import OwnRate, RateCard
-from pricing.scores import CONFORMAL_FROM, WINDOW, quote_multiplier
 from pricing.student_t import t_cdf, t_quantile
 from pricing.usage import Usage
 
@@ -79,25 +80,87 @@ def test_a_little_history_by_the_formula():
     assert quote_scores([0.8, 1.1, 2.0]) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_first_conformal_quote_is_the_order_statistic():
-    scores = [float(i) for i in range(1, CONFORMAL_FROM + 1)]
-    random.Random(1).shuffle(scores)
-    assert quote_scores(scores) == math.ceil(0.95 * (CONFORMAL_FROM + 1))
-    assert quote_scores(scores, 0.5) == math.ceil(0.5 * (CONFORMAL_FROM + 1))
+def of_one_size(scores: Sequence[float]) -> list[PastCost]:
+    return [(1.0, score, 1) for score in scores]
+
+
+def test_mature_quotes_are_near_the_order_statistic():
+    rng = random.Random(1)
+    scores = [rng.lognormvariate(0, 0.5) for _ in range(MEMORY)]
+    assert quote_scores(scores) == pytest.approx(math.exp(1.645 * 0.5), rel=0.15)
+    assert quote_scores(scores, 0.5) == pytest.approx(1.0, rel=0.15)
 
 
 def test_only_recent_runs_count():
     rng = random.Random(2)
-    recent = [rng.lognormvariate(0, 0.5) for _ in range(2 * WINDOW)]
+    recent = [rng.lognormvariate(0, 0.5) for _ in range(MEMORY)]
     assert quote_scores([1000.0] * 200 + recent) == quote_scores([0.001] * 50 + recent)
 
 
-def test_a_streak_of_misses_raises_the_level():
-    rng = random.Random(3)
-    calm = [rng.uniform(0.5, 1.5) for _ in range(WINDOW)]
-    jumped = [*calm, *(rng.uniform(0.9, 2.7) for _ in range(15))]
-    window = sorted(jumped[-WINDOW:])
-    assert quote_scores(jumped) > window[math.ceil(0.95 * (WINDOW + 1)) - 1]
+@pytest.mark.parametrize("spread", [0.2, 0.4, 0.6])
+def test_quotes_follow_a_jump_within_fifty_runs(spread):
+    """Costs rise 1.36 times: with a window alone 87 to 92 % of the next 50 runs are covered."""
+    covered = []
+    for seed in range(8):
+        rng = random.Random(seed)
+        scores = [rng.lognormvariate(0, spread) * (1.36 if run >= 150 else 1) for run in range(200)]
+        covered += [scores[run] <= quote_scores(scores[:run]) for run in range(150, 200)]
+    assert fmean(covered) >= 0.9
+
+
+def test_the_level_never_reaches_the_maximum_of_the_window():
+    rng = random.Random(4)
+    scores = [rng.paretovariate(1.2) * (1 + run / 300) for run in range(400)]
+    assert quote_scores(scores) < 0.5 * max(scores[-300:])
+
+
+def runs_of_items(seed: int, runs: int, *, shared: float = 0.0) -> list[PastCost]:
+    """Runs of 1 to 100 items; what one item costs scatters, ``shared`` is the spread that all items of a run share."""
+    rng = random.Random(seed)
+    past = []
+    for _ in range(runs):
+        items = round(math.exp(rng.uniform(0, math.log(100))))
+        factor = rng.lognormvariate(0, shared) if shared else 1.0
+        past.append((float(items), factor * sum(rng.lognormvariate(-0.32, 0.8) for _ in range(items)), items))
+    return past
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_small_and_large_runs_are_both_covered(shared):
+    """One pooled quantile covers 87 % of the smallest quarter and all of the largest."""
+    asked = []
+    for seed in range(2):
+        runs = runs_of_items(seed, 300, shared=shared)
+        asked += [(runs[n][0], runs[n][1] <= quote_amount(runs[:n], runs[n][0], runs[n][2])) for n in range(59, 300)]
+    asked.sort()
+    quarter = len(asked) // 4
+    for first in range(0, 4 * quarter, quarter):
+        assert 0.9 <= fmean(within for _, within in asked[first : first + quarter]) <= 0.99
+
+
+def test_a_large_run_is_quoted_closer_to_its_estimate_than_a_small_one():
+    runs = runs_of_items(5, 300)
+    assert quote_amount(runs, 1.0, 1) > 1.5 * quote_amount(runs, 100.0, 100) / 100
+
+
+def test_calls_are_the_size_where_all_points_are_alike():
+    by_calls = [(10.0, cost / items * 10, items) for _, cost, items in runs_of_items(6, 300)]
+    assert quote_amount(by_calls, 10.0, 1) > 1.5 * quote_amount(by_calls, 10.0, 100)
+
+
+def test_runs_of_one_size_are_quoted_by_their_scores_alone():
+    rng = random.Random(7)
+    for runs in (0, 1, 20, 58, 59, 200):
+        scores = [rng.lognormvariate(0, 0.5) for _ in range(runs)]
+        past = [(7.0, 7.0 * score, 3) for score in scores]
+        assert quote_amount(past, 7.0, 3) == pytest.approx(7 * quote_scores(scores))
+
+
+@pytest.mark.parametrize("amount", [-1.0, math.inf, math.nan])
+def test_an_amount_that_is_none_is_refused(amount):
+    for past, point in (([(1.0, amount, 1)], 1.0), ([(amount, 1.0, 1)], 1.0), ([], amount)):
+        with pytest.raises(ValueError, match="finite numbers"):
+            quote_amount(past, point, 1)
 
 
 @pytest.mark.parametrize("score", [0.0, -1.0, math.inf, math.nan])
@@ -115,7 +178,8 @@ def test_a_level_is_a_probability(level):
 @given(long_histories, st.sampled_from([0.25, 0.5, 2.0, 8.0]), st.sampled_from([0.5, 0.9, 0.95]))
 @settings(max_examples=40, deadline=None)
 def test_scaled_scores_scale_the_quote(scores, factor, level):
-    assert quote_scores([score * factor for score in scores], level) == factor * quote_scores(scores, level)
+    scaled = quote_scores([score * factor for score in scores], level)
+    assert scaled == pytest.approx(factor * quote_scores(scores, level), rel=1e-9)
 
 
 @given(scores_of_runs)
@@ -167,6 +231,12 @@ def test_a_window_bounds_the_input_but_never_below_the_plan():
     assert ceiling(500) == CARD.worst(GROQ[1], GROQ[0], 1000, 10, NOW)
 
 
+def past_of(scores: Sequence[float]) -> list[PastCost]:
+    """Past runs of the plan above."""
+    point = make_quote(PLAN, TARGETS, CARD, at=NOW).point
+    return [(point, score * point, 11) for score in scores]
+
+
 def test_an_unknown_fallback_refuses_the_run():
     targets = TARGETS | {"report": OperationTargets(HAIKU, (HAIKU, ("openai_compatible", "mine")), max_output=100)}
     with pytest.raises(UnknownPrice):
@@ -174,10 +244,11 @@ def test_an_unknown_fallback_refuses_the_run():
 
 
 def test_runs_that_cost_less_than_planned_are_quoted_less():
-    quote = make_quote(PLAN, TARGETS, CARD, [0.4, 0.5, 0.45] * 30, since=NOW, at=NOW)
-    assert quote.p50 <= quote.p95 == math.ceil(Fraction(0.5) * quote.point) < quote.point
+    quote = make_quote(PLAN, TARGETS, CARD, past_of([0.4, 0.5, 0.45] * 30), since=NOW, at=NOW)
+    assert quote.p50 <= quote.p95 < quote.point
+    assert quote.p95 == pytest.approx(0.5 * quote.point, rel=0.02)
     assert (quote.n, quote.since, quote.method) == (90, NOW, "conformal")
-    assert make_quote(PLAN, TARGETS, CARD, [0.4] * 58).method == "student_t"
+    assert make_quote(PLAN, TARGETS, CARD, past_of([0.4] * 58)).method == "student_t"
 
 
 def test_a_plan_of_no_calls_and_a_free_model_cost_nothing():
@@ -201,7 +272,7 @@ plan_steps = st.builds(
 @given(st.lists(plan_steps, max_size=3), scores_of_runs, st.integers(0, 200))
 @settings(max_examples=80, deadline=None)
 def test_quotes_are_in_order(steps, scores, buffer):
-    quote = make_quote(Plan(tuple(steps)).resolve({}), TARGETS, CARD, scores, at=NOW)
+    quote = make_quote(Plan(tuple(steps)).resolve({}), TARGETS, CARD, past_of(scores), at=NOW)
     assert 0 <= quote.p50 <= quote.p95 <= quote.ceiling
     assert 0 <= quote.point <= quote.ceiling
     assert quote.p95 <= quote.hold(buffer) <= quote.ceiling
@@ -233,14 +304,16 @@ def test_history_is_repriced_at_another_card():
 
 def test_runs_that_cost_nothing_are_a_share_of_their_own():
     costly = [1.0 + i / 100 for i in range(80)]
-    assert quote_multiplier(costly) == quote_scores(costly)
-    assert quote_multiplier([0.0] * 20 + costly) == quote_scores(costly, (0.95 - 20 / 101) / (1 - 20 / 101))
-    assert quote_multiplier([0.0] * 80 + costly[:10], 0.5) == 0
-    assert 0 < quote_multiplier([0.0]) < quote_multiplier([])  # one free run does not make the next one free
-    with pytest.raises(ValueError, match="scores are positive"):
-        quote_multiplier([0.0, -1.0])
+    paid = of_one_size(costly)
+    share = 20 / 101
+    assert quote_amount(of_one_size([0.0] * 20 + costly), 1.0, 1) == pytest.approx(
+        quote_amount(paid, 1.0, 1, (0.95 - share) / (1 - share))
+    )
+    assert quote_amount(of_one_size([0.0] * 80 + costly[:10]), 1.0, 1, 0.5) == 0
+    # One free run does not make the next one free.
+    assert 0 < quote_amount(of_one_size([0.0]), 1.0, 1) < quote_amount([], 1.0, 1)
 
 
 def test_the_p95_does_not_count_on_storage_and_the_p50_does():
-    quote = make_quote(PLAN, TARGETS, CARD, [1.0] * 80, paid=[0.0] * 60 + [1.0] * 20, at=NOW)
+    quote = make_quote(PLAN, TARGETS, CARD, past_of([1.0] * 80), paid=past_of([0.0] * 60 + [1.0] * 20), at=NOW)
     assert (quote.p50, quote.p95) == (0, quote.point)

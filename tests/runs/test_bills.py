@@ -24,6 +24,7 @@ from tasks.journey import Question
 from tasks.routing import Candidate
 from tasks.structured import answer_type
 from tasks.targets import Credential, Target
+from tasks.usage_check import PROVIDER_TOKENS
 from tasks.wire import Message, ModelRequest
 from tests.support.books import rows
 from tests.support.playback import Playback
@@ -37,6 +38,9 @@ PATHS = {"openai": "/v1", "groq": "/openai/v1", "openai_compatible": "/v1", "ant
 OWN_RATES = "".join(
     "[[rates]]\n" + "".join(f"{name} = {value!r}\n" for name, value in rate.items()) for rate in TABLE["rates"]
 )
+
+
+_INPUT = re.compile("prompt_tokens|input|cache")
 
 
 class Note(BaseModel):
@@ -109,7 +113,7 @@ def ask(till: Till, bill: dict[str, Any], tape: str) -> None:
         run=till.run,
         operation=tape,
         route=route,
-        request=ModelRequest([Message("user", "Hi")], max_tokens=500, schema=answer.schema),
+        request=ModelRequest([Message("user", "Hi" + " " * _room(attempts))], max_tokens=500, schema=answer.schema),
         answer=answer,
         prompt="hi.j2",
         prompt_version=tape,
@@ -122,6 +126,15 @@ def ask(till: Till, bill: dict[str, Any], tape: str) -> None:
         turn.cancel()
     with suppress(FareboxError, CancelledError):
         turn.result(timeout=PATIENCE)
+
+
+def _room(attempts: list[dict[str, Any]]) -> int:
+    """Bytes that the question needs so that it can have the tokens of its bill, beyond what any question can."""
+    inputs = [
+        sum(count for name, count in one.get("usage", {}).items() if _INPUT.match(name) and isinstance(count, int))
+        for one in attempts
+    ]
+    return max(0, max(inputs) - PROVIDER_TOKENS)
 
 
 def target(till: Till, tape: str, number: int, at: str, *, refused: bool, seconds: float) -> Target:

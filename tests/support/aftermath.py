@@ -27,6 +27,7 @@ class Aftermath:
     served: int
     billed_and_lost: int
     rows: int
+    taken_over: int
 
 
 def examine(runtime: Runtime, journal: Path) -> Aftermath:
@@ -46,7 +47,8 @@ def examine(runtime: Runtime, journal: Path) -> Aftermath:
     assert copied_facts(runtime.replica) == copied
     lost = [attempt for attempt in attempts if attempt["outcome"] == "lost"]
     assert {attempt["priced"] for attempt in lost} <= {"worst_case"}
-    outcomes = Counter(row["outcome"] for row in rows(runtime.ledger, schema.settlements))
+    settlements = rows(runtime.ledger, schema.settlements)
+    outcomes = Counter(row["outcome"] for row in settlements)
     return Aftermath(
         runs=outcomes.total(),
         lost_runs=outcomes["lost"],
@@ -55,4 +57,5 @@ def examine(runtime: Runtime, journal: Path) -> Aftermath:
         served=len(read_journal(journal)),
         billed_and_lost=sum(bool(attempt["entry"] and attempt["entry"].billed) for attempt in lost),
         rows=sum(map(len, copied.values())),
+        taken_over=sum("started again" in (row["reason"] or "") for row in settlements),
     )

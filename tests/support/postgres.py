@@ -34,20 +34,13 @@ def _as_user(base: Path, binaries: Path) -> tuple[list[str], Path]:
     nobody = pwd.getpwnam("nobody")
     prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     if subprocess.run([*prefix, "test", "-x", str(binaries / "postgres")], check=False).returncode != 0:
-        binaries = _copied(binaries, base / "install")
+        package = binaries.parent.parent
+        libraries = package.with_name(f"{package.name}.libs")  # found relative to the programs
+        for folder in (binaries.parent, libraries) if libraries.is_dir() else (binaries.parent,):
+            shutil.copytree(folder, base / folder.relative_to(package.parent), symlinks=True)
+        binaries = base / package.name / binaries.parent.name / "bin"
     os.chown(base, nobody.pw_uid, nobody.pw_gid)
     return prefix, binaries
-
-
-def _copied(binaries: Path, into: Path) -> Path:
-    """A copy that everybody may read; a wheel's programs look for its libraries beside its package."""
-    install = binaries.parent
-    package = install.parent
-    shutil.copytree(install, into / package.name / install.name, symlinks=True)
-    libraries = package.with_name(f"{package.name}.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, into / libraries.name, symlinks=True)
-    return into / package.name / install.name / "bin"
 
 
 class Postgres:

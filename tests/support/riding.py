@@ -12,19 +12,19 @@ from farebox.automations import automation_of
 from farebox.gate import Ride, admit
 from farebox.runtime import Runtime
 from pricing.errors import OverBudget
-from tasks.steps import CURRENT_RUN
+from tasks.steps import CURRENT_EXECUTION, CURRENT_RUN
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @contextmanager
-def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object]) -> Iterator[Ride]:
+def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object], run_id: str = "") -> Iterator[Ride]:
     """An admitted run around a block; settled at its end, however that comes."""
     bound = inspect.signature(flow.fn).bind(**parameters)
     bound.apply_defaults()
-    ride = admit(runtime, automation_of(flow), str(uuid.uuid4()), bound.arguments)
-    token = CURRENT_RUN.set(ride.run.run_id)
+    ride = admit(runtime, automation_of(flow), run_id or str(uuid.uuid4()), bound.arguments)
+    token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:
         yield ride
     except BaseException as error:
@@ -32,6 +32,7 @@ def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object]) -> Ite
         raise
     finally:
         CURRENT_RUN.reset(token)
+        CURRENT_EXECUTION.reset(execution)
     ride.finish(None)
 
 
@@ -42,12 +43,12 @@ def at_once(function: Callable[[T], R], values: Iterable[T], threads: int = 4) -
         return [call.result() for call in calls]
 
 
-def digest_run(runtime: Runtime, source: str, limit: int, quality: str = "fast") -> str:
+def digest_run(runtime: Runtime, source: str, limit: int, quality: str = "fast", run_id: str = "") -> str:
     """One run of the daily digest; its opening."""
     from farebox.sources import collect
     from flows.daily_digest import Entry, classify, compose, daily_digest, summarize
 
-    with riding(runtime, daily_digest, {"source": source, "limit": limit, "quality": quality}):
+    with riding(runtime, daily_digest, {"source": source, "limit": limit, "quality": quality}, run_id):
         documents = collect(source, limit=limit).documents
         summaries = at_once(summarize.fn, documents)
         sortings = at_once(classify.fn, summaries)

@@ -1,6 +1,7 @@
 """Processes of their own that run automations: ``python -m tests.support.worker FOLDER JOB…``.
 
-A job is ``digest:60``, ``triage:40``, ``flow:30`` (digests as Prefect flows, on the server at ``PREFECT_API_URL``), or
+A job is ``digest:60``, ``again:5`` (digests under ids of their own; a process that is killed is started again at once,
+under the same ids), ``triage:40``, ``flow:30`` (digests as Prefect flows, on the server at ``PREFECT_API_URL``), or
 ``admit:5`` (five runs held at once); each gets a process, forked once everything is imported. A job says ``ready``, waits until the folder has a file ``go``, and says how each run came out;
 ``admit`` then says ``decided`` and keeps its holds until there is a file ``settle``.
 """
@@ -97,7 +98,7 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.005)
 
 
-def _run(project: Project, what: str, count: int) -> None:
+def _run(project: Project, what: str, count: int, place: int) -> None:
     from pricing.errors import FareboxError
     from tests.support.riding import digest_run, flow_run, triage_run
 
@@ -109,6 +110,8 @@ def _run(project: Project, what: str, count: int) -> None:
             try:
                 if what == "flow":
                     flow_run(str(project.documents), 2)
+                elif what == "again":
+                    digest_run(runtime, str(project.documents), 2, run_id=f"again-{project.root.name}-{place}-{number}")
                 elif what == "digest":
                     digest_run(runtime, str(project.documents), 2, "best" if number % 5 == 4 else "fast")
                 else:
@@ -151,13 +154,13 @@ def _admit(project: Project, count: int) -> None:
                 ride.finish(None)
 
 
-def _fork(project: Project, job: str) -> int:
+def _fork(project: Project, job: str, place: int) -> int:
     pid = os.fork()
     if pid:
         return pid
     what, count = job.split(":")
     try:
-        (_admit if what == "admit" else lambda p, n: _run(p, what, n))(project, int(count))
+        (_admit if what == "admit" else lambda p, n: _run(p, what, n, place))(project, int(count))
     except BaseException:  # noqa: BLE001 - whatever it is, a fork must not go on as its parent
         import traceback
 
@@ -174,9 +177,17 @@ def main() -> None:
     project = Project(Path(sys.argv[1]))
     RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list
     assert threading.active_count() == 1, "forking would lose a thread"
-    pids = [_fork(project, job) for job in sys.argv[2:]]
-    _say(" ".join(["pids", *map(str, pids)]))
-    codes = {os.waitpid(pid, 0)[1] for pid in pids}
+    jobs = dict(enumerate(sys.argv[2:]))
+    running = {_fork(project, job, place): place for place, job in jobs.items()}
+    _say(" ".join(["pids", *map(str, running)]))
+    codes = set()
+    while running:
+        pid, code = os.wait()
+        place = running.pop(pid)
+        if os.WIFSIGNALED(code) and os.WTERMSIG(code) == signal.SIGKILL and jobs[place].startswith("again"):
+            running[_fork(project, jobs[place], place)] = place
+        else:
+            codes.add(code)
     sys.exit(0 if codes == {0} else 1)
 
 

@@ -6,8 +6,9 @@ from anthropic.types import Message as SdkMessage
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
+from tasks.providers.anthropic import usage as anthropic_usage
 from tasks.wire import Message, ModelReply, ModelRequest
 from tests.tasks.providers.exchanges import Free, request, schema, target
 
@@ -233,3 +234,11 @@ def test_an_error_within_a_stream():
         read(START + TEXT + error)
     assert (raised.value.failure.kind, raised.value.partial) == ("overloaded", True)
     assert raised.value.usage == Usage(2310, None, 2000, 100, 200)
+
+
+@pytest.mark.parametrize("part", ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"])
+@pytest.mark.parametrize("count", [-1, 0.5, 2**60, "7", True])
+def test_a_part_of_the_input_that_is_no_count_makes_the_input_none(part, count):
+    counts = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 1, "cache_creation_input_tokens": 2}
+    assert anthropic_usage(counts).input_tokens == 13
+    assert anthropic_usage(counts | {part: count}).input_tokens == NOT_A_COUNT

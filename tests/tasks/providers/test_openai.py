@@ -8,7 +8,7 @@ from openai.types.chat.completion_create_params import (
 )
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-from pricing.usage import Usage
+from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
 from tasks.targets import ProviderName
 from tasks.wire import Message, ModelReply, ModelRequest
@@ -164,7 +164,14 @@ def test_stops(message, finish, stop, calls):
 
 def test_missing_counts_are_unknown():
     assert decode(completion({"content": "x"}, usage=None)).usage == Usage()
-    assert decode(completion({"content": "x"}, usage={"prompt_tokens": True, "completion_tokens": -1})).usage == Usage()
+    assert decode(completion({"content": "x"}, usage={"prompt_tokens": None})).usage == Usage()
+
+
+@pytest.mark.parametrize("count", [True, -1, 1.5, 300.0, 1e300, 2**53, 10**30, "300", [300], {}])
+def test_what_is_no_count_is_told_from_a_missing_one(count):
+    counts = {"prompt_tokens": count, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": count}}
+    usage = decode(completion({"content": "x"}, usage=counts)).usage
+    assert usage == Usage(NOT_A_COUNT, 3, cache_read_tokens=NOT_A_COUNT)
 
 
 def test_a_prompt_cut_by_the_server_is_an_overflow():

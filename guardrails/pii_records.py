@@ -1,0 +1,264 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
+"""What a label makes personal: dates of birth, postal addresses, licence plates.
+
+A date or a street tells of nobody by itself. Behind a label ("born on", ``"address":``, the head of a column) it does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from guardrails.pii_patterns import Entity
+from guardrails.pii_text import Plain, Words
+
+_BIRTH_WORDS = (
+    *(
+        "date of birth",
+        "dateofbirth",
+        "birth date",
+        "birthdate",
+        "birthday",
+        "birth day",
+        "dob",
+        "d.o.b",
+        "born",
+        "bday",
+    ),
+    *(
+        "geburtsdatum",
+        "geburtstag",
+        "geboren",
+        "geb.",
+        "né le",
+        "née le",
+        "date de naissance",
+        "naissance",
+        "fecha de nacimiento",
+    ),
+    *(
+        "nacimiento",
+        "nacido",
+        "nacida",
+        "nació",
+        "data di nascita",
+        "nato il",
+        "nata il",
+        "data de nascimento",
+        "nascimento",
+    ),
+    *(
+        "nascido",
+        "nascida",
+        "geboortedatum",
+        "geboren op",
+        "data urodzenia",
+        "urodzon",
+        "födelsedatum",
+        "född",
+        "fødselsdato",
+    ),
+    *(
+        "født",
+        "syntymäaika",
+        "syntynyt",
+        "datum narození",
+        "narozen",
+        "doğum tarihi",
+        "дата рождения",
+        "родил",
+        "生年月日",
+    ),
+    *("出生日期", "出生", "生日", "생년월일", "تاريخ الميلاد", "תאריך לידה", "जन्म", "ngày sinh", "tanggal lahir"),
+)
+_MONTH = (
+    r"(?:jan|feb|fév|fev|m[aä]r|abr|apr|avr|ma[iyjg]|jui?n|giu|jul|jui|lug|aug|ag[oo]|aoû|sep|set|o[ck]t|ott|out|nov|de[czs]|dic|déc|"
+    r"ene|gen|sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru)[a-zäéûçźń]{0,8}\.?"
+)
+_DATE = re.compile(
+    rf"(?i)(?:\d{{4}}[ ]?[./-][ ]?\d{{1,2}}[ ]?[./-][ ]?\d{{1,2}}(?:T\d\d:\d\d(?::\d\d)?Z?)?|\d{{1,2}}[ ]?[./-][ ]?\d{{1,2}}[ ]?[./-][ ]?(?:\d{{4}}|\d{{2}})|"
+    rf"\d{{1,2}}(?:st|nd|rd|th|er|º|\.)?[ -]?(?:of |de |di )?{_MONTH}[ ,-]{{0,2}}(?:de |del |of )?\d{{2,4}}|"
+    rf"{_MONTH}[ -]?\d{{1,2}}(?:st|nd|rd|th)?,?[ /-]{{0,2}}\d{{2,4}}|(?:19|20)\d{{6}}|"
+    rf"\d{{4}}[ ]?[年년][ ]?\d{{1,2}}[ ]?[月월][ ]?\d{{1,2}}[ ]?[日일])(?!\d)"
+)
+_TO_DATE = re.compile(r"[^\d\n]{0,4}\n?[^\d\n]{0,24}?(?=\d)|[^\d\n]{0,24}?(?=[A-Za-zÀ-ž])")
+_MOST_TO_DATE = 28
+
+_ADDRESS_WORDS = (
+    *(
+        "address",
+        "addr",
+        "lives at",
+        "live at",
+        "living at",
+        "resides at",
+        "residing at",
+        "ship to",
+        "deliver to",
+        "delivered to",
+    ),
+    *(
+        "residence",
+        "residente en",
+        "domicilio",
+        "dirección",
+        "direccion",
+        "adresse",
+        "anschrift",
+        "wohnhaft",
+        "wohnt in",
+    ),
+    *(
+        "indirizzo",
+        "residente in",
+        "endereço",
+        "endereco",
+        "morada",
+        "adres",
+        "adress",
+        "osoite",
+        "lakcím",
+        "demeurant",
+    ),
+    *(
+        "habite au",
+        "vive en",
+        "адрес",
+        "проживает",
+        "住所",
+        "地址",
+        "住址",
+        "주소",
+        "العنوان",
+        "כתובת",
+        "पता",
+        "alamat",
+        "địa chỉ",
+    ),
+    *("street", "straße", "strasse", "postcode"),
+)
+_NO_POSTAL = re.compile(
+    r"(?i)(?:ip|mac|e-?mail|mail|web|url|memory|wallet|bitcoin|btc|eth|contract|network|hardware|http|base|bus|hex|return)[ _-]?$"
+)
+_TO_ADDRESS = re.compile(
+    r"(?i)(?:[ _](?:line[ ]?\d?|\d|is|was|of \w{1,20}|full|name|ist|est|es|è)\b)*[\s:=>\"'*|-]{1,8}|[：はは是:]{1,2}[ ]?|(?=\S)"
+)
+_ADDRESS = re.compile(r"[^\n\"<>|{}\t]{6,140}")
+_SENTENCE_END = re.compile(
+    r"(?<=[\w)]{4})[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|(?<=\d)[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|[;；。!?]|\.\s*$|\s+(?:and|but|because|since|which|who|where|when|please|so|und|et|y)\s+(?=[a-z])|,\s+(?=[a-z]{2,}\s+[a-z]{2,}\s)"
+)
+_POSTAL = re.compile(r"(?=.*\d)(?=.*[^\W\d_]{2})")
+_NOT_POSTAL = re.compile(
+    r"@|://|\b0x[0-9a-f]|^[\d.:/]+$|^[0-9a-fA-F:.]+$|[{}();=]|^\W*(?:is|are|was|the|a|an|to|not|of|and|or|in|for|this|that)\b"
+)
+_DIGITS_SOON, _DIGITS_SOON_UNSPACED = 60, 40
+
+_PLATE_WORDS = (
+    *(
+        "license plate",
+        "licence plate",
+        "number plate",
+        "numberplate",
+        "licenseplate",
+        "licenceplate",
+        "plate number",
+        "plate no",
+    ),
+    *(
+        "vehicle registration",
+        "registration number",
+        "registration plate",
+        "vehicle plate",
+        "car plate",
+        "reg. no",
+        "vrm",
+        "plate",
+    ),
+    *(
+        "kennzeichen",
+        "nummernschild",
+        "immatriculation",
+        "plaque",
+        "matrícula",
+        "matricula",
+        "placa",
+        "targa",
+        "kenteken",
+    ),
+    *(
+        "rejestracyjn",
+        "registreringsnummer",
+        "rekisteri",
+        "plaka",
+        "номерной знак",
+        "госномер",
+        "车牌",
+        "車牌",
+        "ナンバープレート",
+    ),
+    *("차량번호", "번호판", "لوحة", "nopol"),
+)
+_PLATE = re.compile(
+    r"(?:[\s:=#\"'>.,()|*_-]|\b(?:number|no|nr|is|was|ist|est|es|è|of|the|my|her|his|car|vehicle|plate)\b|[：は是]){0,10}"
+    r"(?P<value>(?<![^\W_])(?:[A-ZÄÖÜ]{1,4}|\d{1,4})(?:[ ·-]{0,2}(?:[A-ZÄÖÜ]{1,4}|\d{1,4})){1,4}(?![^\W_]))"
+)
+_PLATE_SIGNS = range(4, 11)
+
+
+def births(plain: Plain) -> Iterator[Entity]:
+    """Dates of birth behind a label."""
+    if not plain.has_digit:
+        return
+    for place in Words(_BIRTH_WORDS, plain).places():
+        for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
+            if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or plain.source[at].isdigit():
+                if match := _DATE.match(plain.source, at):
+                    yield Entity(*match.span(), "birthdate")
+                    break
+                if plain.source[at].isdigit():
+                    break
+
+
+def postal_addresses(plain: Plain) -> Iterator[Entity]:
+    """Addresses behind a label, up to the end of the line, the field or the sentence."""
+    if not plain.has_digit:
+        return
+    for place in Words(_ADDRESS_WORDS, plain).places():
+        if _NO_POSTAL.search(_before_label(plain.source, place)):
+            continue
+        lead = _TO_ADDRESS.match(plain.source, place)
+        match = _ADDRESS.match(plain.source, lead.end() if lead else place)
+        if match is None:
+            continue
+        written = match[0]
+        if cut := _SENTENCE_END.search(written):
+            written = written[: cut.start()]
+        written = written.rstrip(" ,.)]'*")
+        if _is_postal(written):
+            yield Entity(match.start(), match.start() + len(written), "address")
+
+
+def _before_label(source: str, place: int) -> str:
+    """What stands before the label that ends at ``place``."""
+    label = re.search(r"[^\W_]+$", source[max(0, place - 24) : place])
+    start = place - len(label[0]) if label else place
+    return source[max(0, start - 12) : start]
+
+
+def _is_postal(written: str) -> bool:
+    unspaced = not written.isascii() and " " not in written
+    soon = written[: _DIGITS_SOON_UNSPACED if unspaced else _DIGITS_SOON]
+    capital = any(letter.isupper() or letter.lower() == letter.upper() for letter in written if letter.isalpha())
+    return bool(capital and _POSTAL.match(soon) and not _NOT_POSTAL.search(written))
+
+
+def plates(plain: Plain) -> Iterator[Entity]:
+    """Licence plates behind a label."""
+    if not plain.has_digit:
+        return
+    for place in Words(_PLATE_WORDS, plain).places():
+        if match := _PLATE.match(plain.source, place):
+            signs = re.sub(r"[^^\w]", "", match["value"])
+            mixed = any(map(str.isalpha, signs)) and any(map(str.isdigit, signs))
+            if mixed and len(signs) in _PLATE_SIGNS:
+                yield Entity(*match.span("value"), "plate")

@@ -1,0 +1,145 @@
+"""Phrases found in a text as it reads, not as it is stored.
+
+Compatibility forms and look-alike letters become plain ones, signs that nobody sees and marks of Markdown go, digits
+that stand for letters are read as such, and letters apart from each other ("f u c k", "f-u-c-k") are read as a word.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+_LETTERS = dict(zip("аеорсухкмнвтіјѕԁһԛԝɡӏ", "aeopcyxkmhbtijsdhqwgl", strict=True)) | dict(  # Cyrillic and Greek
+    zip("αβεηικνορτυχωϲ", "abenikvoptuxwc", strict=True)
+)
+LOOKALIKES = str.maketrans(
+    _LETTERS
+    | {
+        letter.upper(): latin.upper()
+        for letter, latin in _LETTERS.items()
+        if letter.upper() != letter and len(letter.upper()) == 1
+    }
+)
+"""Letters that look like Latin ones, in both cases."""
+_ALIKE = str.maketrans(
+    _LETTERS | dict(zip("0134578@$", "oleastbas", strict=True)) | dict.fromkeys("ıɩ", "i")  # digits and signs
+)
+_EITHER = "1!|"
+"""Signs that stand for an i as well as for an l."""
+_LONGEST_GAP, _LEAST_APART, _MOST_FOUND = 8, 4, 200
+_UNSPACED_FROM = "\u2e80"
+_APOSTROPHES = "'’ʼ`´"
+
+
+def canonical(text: str) -> list[tuple[str, int]]:
+    """The letters of a text as they read, each with its place."""
+    letters = []
+    for at, character in enumerate(text):
+        if character.isascii():
+            plain = character.lower()
+        else:
+            plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", character)).casefold()
+        letters += [(letter, at) for letter in plain.translate(_ALIKE) if letter.isalnum()]
+    return letters
+
+
+def visible(text: str) -> tuple[str, list[int]]:
+    """A text in compatibility form without signs that nobody sees, and where each of its characters stood."""
+    if text.isascii():
+        return text, list(range(len(text)))
+    shown: list[str] = []
+    places: list[int] = []
+    for at, character in enumerate(text):
+        plain = character if character.isascii() else unicodedata.normalize("NFKC", character)
+        if unicodedata.category(character) != "Cf":
+            shown.append(plain if len(plain) == 1 else character)
+            places.append(at)
+    return "".join(shown), places
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    name: str
+    letters: str
+    words: tuple[int, ...]
+    """Letters of each of its words."""
+
+
+class Phrases:
+    """Finds phrases as whole words, however they are written.
+
+    Args:
+        phrases: each with the name that it is found under.
+        anywhere: also within words and with gaps of any kind: for texts that nothing else contains.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[str, str]], *, anywhere: bool = False) -> None:
+        self._anywhere = anywhere
+        self._phrases: list[_Phrase] = []
+        self._literal: list[tuple[str, str]] = []
+        for name, phrase in phrases:
+            words = tuple(len(letters) for word in phrase.split() if (letters := canonical(word)))
+            if words:
+                self._phrases.append(_Phrase(name, "".join(letter for letter, _ in canonical(phrase)), words))
+            elif phrase.strip():  # of signs alone
+                self._literal.append((name, phrase.strip()))
+
+    def find(self, text: str) -> list[tuple[int, int, str]]:
+        """Start, end and name of each find, in order."""
+        if not (self._phrases or self._literal):
+            return []
+        letters = canonical(text)
+        found = [(at, at + len(sign), name) for name, sign in self._literal if (at := text.find(sign)) >= 0] + list(
+            self._found(text, letters)
+        )
+        if any(sign in text for sign in _EITHER):
+            found += self._found(text, _other_reading(text, letters))
+        return sorted(set(found))[:_MOST_FOUND]
+
+    def _found(self, text: str, letters: list[tuple[str, int]]) -> Iterator[tuple[int, int, str]]:
+        read = "".join(letter for letter, _ in letters)
+        for phrase in self._phrases:
+            at, count = read.find(phrase.letters), 0
+            while at >= 0 and count < _MOST_FOUND:
+                places = [place for _, place in letters[at : at + len(phrase.letters)]]
+                if self._is_phrase(text, phrase, places):
+                    yield places[0], places[-1] + 1, phrase.name
+                    count += 1
+                at = read.find(phrase.letters, at + 1)
+
+    def _is_phrase(self, text: str, phrase: _Phrase, places: list[int]) -> bool:
+        """Whether it stands by itself, and its letters are as close together as those of words are."""
+        if any(after - before > _LONGEST_GAP + 1 for before, after in pairwise(places)):
+            return False
+        if self._anywhere:
+            return True
+        start, end = places[0], places[-1] + 1
+        if _touches(text[start - 1 : start], text[start]) or _touches(text[end : end + 1], text[end - 1]):
+            return False
+        if len(places) >= _LEAST_APART and all(after > before + 1 for before, after in pairwise(places)):
+            return True
+        first = 0
+        for length in phrase.words:
+            if not _is_word(text, places[first : first + length]):
+                return False
+            first += length
+        return True
+
+
+def _touches(beside: str, edge: str) -> bool:
+    return beside.isalnum() and beside < _UNSPACED_FROM and edge < _UNSPACED_FROM
+
+
+def _is_word(text: str, places: list[int]) -> bool:
+    """Whether letters read as one word: together, or joined by other signs than blanks."""
+    gaps = [text[before + 1 : after] for before, after in pairwise(places) if after > before]
+    return not any(sign.isspace() or sign in _APOSTROPHES or sign in ",;:!?()/" for gap in gaps for sign in gap)
+
+
+def _other_reading(text: str, letters: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The letters with an i where a sign stands for an i or an l."""
+    places = dict.fromkeys(at for at, sign in enumerate(text) if sign in _EITHER)
+    merged = [(letter, at) for letter, at in letters if at not in places]
+    return sorted([*merged, *(("i", at) for at in places)], key=lambda letter: letter[1])
