@@ -57,7 +57,7 @@ def wave(folder: Path, ledger_url: str, kills: int, seed: int) -> Aftermath:
         jobs[1:4] = [f"again:{AGAIN}"] * len(jobs[1:4])
         if "PREFECT_API_URL" in os.environ:
             jobs[0] = "flow:500"
-        kill_one_by_one(project, jobs, seed, WITHIN, LATENCY, sandbox.journal, timeout=300)
+        kill_one_by_one(project, jobs, seed, WITHIN, LATENCY, sandbox.journal)
         with project.runtime_here() as runtime:
             time.sleep(LEASE)
             return examine(runtime, sandbox.journal)

@@ -14,6 +14,7 @@ from pricing.errors import ConfigError
 from tests.farebox.test_doctor import _run
 from tests.support.command import _RUN, farebox
 from tests.support.project import REPOSITORY, Project, make_project
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_syncer_follows_the_ledger_until_it_is_interrupted(project: Project):
         runtime.ledger.admit(_run(run_id), [])
         assert "1 rows copied" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    assert watching.wait(120) == 130
+    assert watching.wait(PATIENCE) == 130
     runtime.close()
 
 

@@ -14,6 +14,7 @@ from cyclopts import CycloptsError
 
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_test_that_is_written_passes(root: Path):
         env={**os.environ, "PYTHONPATH": f"{root}:{REPOSITORY}"},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=PATIENCE,
         check=False,
     )
     assert tested.returncode == 0, tested.stdout + tested.stderr

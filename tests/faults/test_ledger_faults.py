@@ -32,6 +32,7 @@ from tests.support.command import farebox
 from tests.support.disks import Disk, small_disk
 from tests.support.postgres import MISSING, Postgres, postgres_server
 from tests.support.project import make_project
+from tests.support.waiting import PATIENCE
 
 RULES = [BudgetRule("org", "acme", "day", 1000 * USD)]
 DONE = Completion("ok", Usage(10, 5), USD // 100, "usage", 1)
@@ -124,7 +125,7 @@ def test_a_ledger_that_another_process_keeps_locked_is_waited_for_and_then_said(
     waiting = [ledger.begin(an_intent(run, worst=1)) for _ in range(20)]
     for future in waiting:
         with pytest.raises(LedgerBusy, match=r"locked by another process for 0\.3 s"):
-            future.result(timeout=20)
+            future.result(timeout=PATIENCE)
     assert rows(ledger, schema.runs), "who reads does not wait"
     browser.execute("ROLLBACK")
     intent = an_intent(run, worst=1)
@@ -170,7 +171,7 @@ async def test_a_run_whose_ledger_was_locked_for_a_while_keeps_its_hold(tmp_path
 
     ride = Ride.__new__(Ride)
     ride.run, ride.execution, ride._runtime = a_run(), 1, Around()  # type: ignore[assignment]
-    await asyncio.wait_for(ride._renew(), 20)
+    await asyncio.wait_for(ride._renew(), PATIENCE)
     assert Around.ledger.beats == 5
 
 

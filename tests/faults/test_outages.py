@@ -171,7 +171,7 @@ def test_every_target_is_down_and_every_turn_still_tries_one_of_each_failure_dom
 
 
 def test_a_brown_out_costs_one_read_timeout_and_no_retry(place: Place):
-    place.inject({"kind": "slow", "seconds": 5, "target": "primary"})
+    place.inject(FAULTS["brown-out"] | {"target": "primary"})
     slow = target("primary", "bedrock", read_timeout=READ_TIMEOUT)
     with place.runtime([slow, target("other", "groq")], retries=3) as runtime:
         with admitted(runtime) as run:

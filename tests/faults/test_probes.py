@@ -1,13 +1,14 @@
 """When a quarantine is over exactly one caller tries, of all turns and all processes; what it finds is everybody's."""
 
-import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from farebox.runtime import Runtime
 from pricing import schema
 from pricing.circuits import Circuit
+from pricing.clock import now_us
 from pricing.errors import TurnFailed
 from tasks.ask import Ask
 from tasks.sandbox import read_journal
@@ -16,12 +17,16 @@ from tests.faults import askers
 from tests.faults.conftest import Place, target
 from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE, until
 
 LONG = "The export failed because a volume was full. It was moved to another one, and an alert was added. " * 5
 TARGETS = [
-    target("primary", "bedrock", tier="premium"),
-    target("other", "groq", tier="legacy"),
+    target("primary", "bedrock", tier="premium", read_timeout=PATIENCE),
+    target("other", "groq", tier="legacy", read_timeout=PATIENCE),
 ]
+PATIENT: dict[str, Any] = {"deadline_seconds": PATIENCE, "breaker": "quarantine_seconds = 3600"}
+"""No turn ends for want of time, and nothing but the quarantine that a test waits for ends while it runs."""
 
 
 def stream_into(pieces: list[str], runtime: Runtime, run_id: str, text: str) -> None:
@@ -31,14 +36,27 @@ def stream_into(pieces: list[str], runtime: Runtime, run_id: str, text: str) -> 
 
 
 def until_it_is_over(runtime: Runtime) -> None:
+    """In real time, for processes that have no other."""
     [circuit] = rows(runtime.ledger, schema.circuits)
-    time.sleep(max(0.0, circuit["open_until"] / 1e6 - time.time()) + 0.01)
+    until("end of the quarantine", lambda: now_us() > circuit["open_until"])
+
+
+def virtual(runtime: Runtime) -> Clock:
+    """The clock of a runtime's circuits, from now on set by the test."""
+    clock = Clock(now_us())
+    runtime.circuits.clock = clock
+    return clock
+
+
+def quarantine_over(runtime: Runtime, clock: Clock) -> None:
+    [circuit] = rows(runtime.ledger, schema.circuits)
+    clock.now = circuit["open_until"] + 10_000
 
 
 @pytest.mark.parametrize("kind", ["503", "slow"])
 def test_two_hundred_turns_in_four_processes_send_one_probe(place: Place, kind: str):
     """It fails, and all go on without the target; or it is answered after a while, and all come back."""
-    project = place.project(TARGETS, breaker="quarantine_seconds = 10")
+    project = place.project(TARGETS, **PATIENT)
     with project.runtime_here() as runtime:
         process = askers.start(project, processes=4, turns=50)
         runtime.circuits.trip("primary", "overloaded", lambda _: 0.2).result()
@@ -60,14 +78,15 @@ def test_two_hundred_turns_in_four_processes_send_one_probe(place: Place, kind: 
 
 def test_fifty_turns_of_one_process_send_one_probe(place: Place):
     place.inject({"kind": "503", "target": "primary"})
-    with place.runtime(TARGETS, breaker="quarantine_seconds = 1") as runtime:
+    with place.runtime(TARGETS, **PATIENT) as runtime:
+        clock = virtual(runtime)
         with admitted(runtime) as run:
             assert unanswered(ask(runtime, run, 1)) == []
-            until_it_is_over(runtime)
+            quarantine_over(runtime, clock)
             before = place.requests()["primary"]
             assert unanswered(ask(runtime, run, 50, at_once=50)) == []
             assert place.requests()["primary"] - before == 1
-            until_it_is_over(runtime)
+            quarantine_over(runtime, clock)
             place.inject()
             assert unanswered(ask(runtime, run, 3)) == []
         assert rows(runtime.ledger, schema.circuits) == []
@@ -81,13 +100,13 @@ def test_fifty_turns_of_one_process_send_one_probe(place: Place):
 
 def test_another_process_sees_it_within_a_second_and_does_not_query_for_each_turn(place: Place):
     """The other one has looked a moment before, and goes on asking."""
-    with place.runtime(TARGETS) as runtime, admitted(runtime) as run:
-        other = place.project(TARGETS).runtime()  # a runtime of its own, as another process has
-        reads: list[float] = []
+    with place.runtime(TARGETS, **PATIENT) as runtime, admitted(runtime) as run:
+        other = place.project(TARGETS, **PATIENT).runtime()  # a runtime of its own, as another process has
+        clock, reads = virtual(other), list[int]()
         snapshot = other.circuits.snapshot
 
         def read() -> Mapping[str, Circuit]:
-            reads.append(time.monotonic())
+            reads.append(clock.now)
             return snapshot()
 
         other.circuits.snapshot = read  # type: ignore[method-assign]
@@ -95,11 +114,10 @@ def test_another_process_sees_it_within_a_second_and_does_not_query_for_each_tur
             assert unanswered(ask(other, run, 3)) == []
             assert place.requests() == {"primary": 3}
             runtime.circuits.trip("primary", "overloaded", lambda _: 600).result()
-            ends = time.monotonic() + 1.0
-            turns = 0
-            while time.monotonic() < ends:
+            turns = 20
+            for _ in range(turns):
                 assert unanswered(ask(other, run, 1)) == []
-                turns += 1
+                clock.now += 1_000_000 // turns
             before = place.requests()["primary"]
             assert unanswered(ask(other, run, 20)) == []
             assert place.requests()["primary"] == before

@@ -3,10 +3,10 @@ import random
 import pytest
 
 from benchmarks.guard_texts import clean_prose, hostile
-from benchmarks.guards import slowest
 from benchmarks.names import NAMES, mutations
 from guardrails.brand import BrandGuard
 from guardrails.verdicts import Exchange, Reason, Verdict
+from tests.support.effort import assert_cheap
 
 GUARD = BrandGuard(NAMES)
 
@@ -55,5 +55,4 @@ def test_a_guard_without_names_is_refused(names):
 
 def test_hostile_texts_cost_little():
     texts = hostile() | {"runs": "g " * 50_000, "near": "globex" * 16_000, "dots": "g.l.o.b" * 14_000}
-    seconds, name = slowest(check, texts)
-    assert seconds <= 0.5, name
+    assert_cheap(check, texts, most=125)

@@ -1,10 +1,10 @@
 import pytest
 
 from benchmarks.guard_texts import clean_code, clean_prose, hostile
-from benchmarks.guards import slowest
 from benchmarks.injections import ATTACKS, HARMLESS
 from guardrails.injection import InjectionGuard
 from guardrails.verdicts import Exchange, Reason, Verdict
+from tests.support.effort import assert_cheap
 
 
 def check(text: str, system: str = "") -> Verdict:
@@ -50,7 +50,7 @@ def test_clean_texts_are_left_alone():
 
 def test_hostile_texts_cost_little():
     texts = hostile() | {"blanks": "ignore " + " " * 99_000, "words": "show all the your of " * 5_000}
-    assert slowest(check, texts)[0] <= 0.5
+    assert_cheap(check, texts, most=125)
 
 
 def test_attacks_are_found_and_requests_that_sound_like_them_are_not():

@@ -108,12 +108,15 @@ async def test_a_redaction_that_loses_a_text_blocks():
 
 
 async def test_cancellation_is_not_a_failure_of_the_guard():
+    began = asyncio.Event()
+
     async def forever(_):
+        began.set()
         await asyncio.Event().wait()
 
     rows: list[Decision] = []
     task = asyncio.create_task(Pipeline([Guarded(Scripted(forever))]).check(exchange(), noting(rows)))
-    await asyncio.sleep(0.01)
+    await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

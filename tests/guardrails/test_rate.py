@@ -10,6 +10,7 @@ from guardrails.verdicts import Exchange, Reason, Verdict
 from pricing.moving_windows import Limit, MovingWindows
 from pricing.store import Store
 from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 MINUTE = 60_000_000
@@ -96,5 +97,5 @@ def test_four_processes_are_admitted_exactly_n(database_url: str, store: Store):
         assert worker.stdin is not None
         worker.stdin.write("\n")
         worker.stdin.flush()
-    admitted = [int(worker.communicate(timeout=60)[0]) for worker in workers]
+    admitted = [int(worker.communicate(timeout=PATIENCE)[0]) for worker in workers]
     assert sum(admitted) == 60

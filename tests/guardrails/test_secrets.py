@@ -17,10 +17,11 @@ from benchmarks.guard_texts import (
     hostile,
     pick,
 )
-from benchmarks.guards import secrets_recall, slowest
+from benchmarks.guards import secrets_recall
 from guardrails.secret_rules import RULES, SHORTEST
 from guardrails.secrets import MASK, SecretsGuard, find_secrets
 from guardrails.verdicts import Exchange, Reason
+from tests.support.effort import assert_cheap
 
 
 def answer(*texts: str) -> Exchange:
@@ -104,9 +105,8 @@ def test_an_answer_without_secrets_is_allowed():
     assert SecretsGuard().check(answer("Nothing to see.", "")).action == "allow"
 
 
-def test_hostile_texts_are_read_in_half_a_second():
-    seconds, name = slowest(find_secrets, hostile())
-    assert seconds <= 0.5, name
+def test_hostile_texts_cost_little():
+    assert_cheap(find_secrets, hostile(), most=125)
 
 
 def test_no_pattern_finds_a_key_shorter_than_what_is_looked_for_at_all():

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -13,7 +15,12 @@ def test_processes_at_once_use_a_budget_up_and_no_more(database_url: str):
         "print(verdict(out), out.admitted, out)"
     )
     said = subprocess.run(
-        [sys.executable, "-c", code, database_url], capture_output=True, text=True, check=True, cwd=ROOT, timeout=120
+        [sys.executable, "-c", code, database_url],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=PATIENCE,
     ).stdout.split()
     assert said[0] == "yes", said
     assert int(said[1]) > 20

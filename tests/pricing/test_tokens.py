@@ -1,12 +1,12 @@
 import json
 import random
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.tokens import Factor, count_tokens, estimate_tokens
+from tests.support.effort import assert_cheap, assert_grows_with_length
 
 
 def upper_tokens(text: str) -> int:
@@ -92,12 +92,7 @@ def test_encoded_data_is_allowed_for_in_full():
     assert upper_tokens(digest) >= 0.9 * len(digest)
 
 
-def test_ten_kilobytes_take_about_a_millisecond_and_time_grows_with_length():
-    def seconds(text: str) -> float:
-        began = time.perf_counter()
-        estimate_tokens(text)
-        return time.perf_counter() - began
-
+def test_ten_kilobytes_cost_little_and_work_grows_with_length():
     ten_kilobytes = (PROSE + CODE + RECORDS)[:10_000].ljust(10_000, "x")
-    assert min(seconds(ten_kilobytes) for _ in range(20)) < 0.002
-    assert min(seconds(ten_kilobytes * 50) for _ in range(5)) < 0.1
+    assert_cheap(estimate_tokens, {"ten kilobytes": ten_kilobytes}, most=1)
+    assert_grows_with_length(estimate_tokens, ten_kilobytes * 50, parts=50)

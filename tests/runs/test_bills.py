@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -33,6 +32,7 @@ from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import make_project
 from tests.support.replies import STREAMED, recorded
+from tests.support.waiting import PATIENCE, until
 
 TABLE = tomllib.loads((Path(__file__).parents[1] / "data" / "bills.toml").read_text("utf-8"))
 BILLS: list[dict[str, Any]] = TABLE["bills"]
@@ -104,7 +104,7 @@ def ask(till: Till, bill: dict[str, Any], tape: str) -> None:
     places = dict.fromkeys((one["at"], one.get("refused", False)) for one in attempts)
     slow = {one["at"]: 1.0 for one in attempts if one.get("reply") == "silence"}
     route = tuple(
-        Candidate(target(till, tape, number, at, refused=refused, seconds=slow.get(at, 20.0)), "as the bill says")
+        Candidate(target(till, tape, number, at, refused=refused, seconds=slow.get(at, PATIENCE)), "as the bill says")
         for number, (at, refused) in enumerate(places)
     )
     kinds = [one.get("reply", "whole") for one in attempts]
@@ -124,10 +124,10 @@ def ask(till: Till, bill: dict[str, Any], tape: str) -> None:
     )
     turn = till.runtime.engine.loop.submit(till.runtime.engine._turns.ask(asked, TurnContext(till.run, NEWEST, route)))
     if "endless" in kinds:
-        assert began.wait(10)
+        assert began.wait(PATIENCE)
         turn.cancel()
     with suppress(FareboxError, CancelledError):
-        turn.result(timeout=30)
+        turn.result(timeout=PATIENCE)
 
 
 def _room(attempts: list[dict[str, Any]]) -> int:
@@ -151,11 +151,12 @@ def target(till: Till, tape: str, number: int, at: str, *, refused: bool, second
 
 def written(till: Till, table: Any, tape: str, count: int) -> list[dict[str, Any]]:
     """The rows of one bill; a cancelled turn is written down a moment after its caller is gone."""
-    deadline = time.monotonic() + 10
-    while len(found := [row for row in rows(till.runtime.ledger, table) if row["operation"] == tape]) < count:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.01)
-    return found
+
+    def found() -> list[dict[str, Any]] | None:
+        written = [row for row in rows(till.runtime.ledger, table) if row["operation"] == tape]
+        return written if len(written) >= count else None
+
+    return until(f"{count} rows of {tape}", found) or []
 
 
 @pytest.mark.usefixtures("result_storage")

@@ -21,6 +21,7 @@ from tests.support.books import (
 )
 from tests.support.project import REPOSITORY, Project, make_project
 from tests.support.riding import at_once, digest_run, riding, triage_run
+from tests.support.waiting import PATIENCE, until
 from tests.support.worker import Crew
 
 TROUBLE: tuple[dict[str, Any], ...] = (
@@ -73,13 +74,13 @@ def test_twenty_runs_without_a_fault(project: Project, sandbox: Sandbox):
 def test_a_hundred_runs_among_faults_by_two_automations_in_two_processes(
     tmp_path: Path, sandbox: Sandbox, inject: Inject
 ):
-    project = make_project(tmp_path / "project", sandbox.url, read_timeout=1.0, documents=2)
+    project = make_project(tmp_path / "project", sandbox.url, read_timeout=5.0, documents=2)
     few_tickets(project)
     inject(*TROUBLE)
     with Crew(project, "digest:60", "triage:40") as crew:
         crew.pids()
         crew.tell("go")
-        said = crew.finish(timeout=170)
+        said = crew.finish()
     outcomes = Counter(word for word in said if word != "ready")
     assert outcomes.total() == 100
     assert outcomes["completed"] >= 60
@@ -133,8 +134,9 @@ def test_each_fault_is_priced_by_what_may_have_been_billed(
     targets = "".join([first, *(table for table in tables if table is not first)])
     targets = targets.replace('tier = "legacy"', 'tier = "light"').replace('tier = "last_resort"', 'tier = "light"')
     targets = targets.replace('tier = "premium"', 'tier = "light"')
-    patience = 0.4 if kind.startswith("hang") else 20
-    project = make_project(tmp_path / "project", sandbox.url, read_timeout=patience, targets=targets, documents=1)
+    if kind.startswith("hang"):  # who is asked after it may be as slow as the machine
+        targets = targets.replace("{read_timeout}", "0.4", 1)
+    project = make_project(tmp_path / "project", sandbox.url, read_timeout=PATIENCE, targets=targets, documents=1)
     inject({"kind": kind, "nth": 1})
     with project.runtime_here() as runtime:
         declined = pytest.raises(TurnFailed) if kind == "refusal" and name != "gpt-oss" else nullcontext()
@@ -156,18 +158,15 @@ def test_each_fault_is_priced_by_what_may_have_been_billed(
 def test_an_interrupted_question_is_written_down(project: Project, sandbox: Sandbox, inject: Inject):
     """What was sent when somebody pressed Ctrl-C may be billed, and is priced as if it were."""
     import threading
-    import time
 
     from flows.daily_digest import Summary, classify
 
-    inject({"kind": "slow", "seconds": 30})
+    inject({"kind": "hang_after"})
     with project.runtime_here() as runtime:
         asked = Summary(headline="The disk was full", summary="On Monday the ledger stopped.")
 
         def interrupt() -> None:
-            deadline = time.monotonic() + 20
-            while not sandbox.journal.read_bytes() and time.monotonic() < deadline:
-                time.sleep(0.01)
+            until("request", sandbox.journal.read_bytes)
             runtime.engine.loop.stop()
 
         threading.Thread(target=interrupt).start()

@@ -42,6 +42,7 @@ from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_jour
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, SUBJECTS, TARGETS, Project, make_project
 from tests.support.riding import calibrate_run, riding
+from tests.support.waiting import PATIENCE, until
 
 TWO = "[[targets]]" + "[[targets]]".join(TARGETS.split("[[targets]]")[i] for i in (2, 4))
 """Sonnet and gpt-oss."""
@@ -239,10 +240,11 @@ def test_two_calibrations_at_once_pay_each_case_once(tmp_path: Path, database_ur
             assert other.stdin is not None
             other.stdin.write("\n")
             other.stdin.flush()
+            until("first question of the other", slow.journal.read_bytes)
 
         with project.runtime_here() as runtime:
             _, told = calibrate_run(runtime, "classify", "cases.jsonl", before=let_it_begin)
-            said, _ = other.communicate(timeout=120)
+            said, _ = other.communicate(timeout=PATIENCE)
             assert other.returncode == 0
             scored = rows(runtime.ledger, schema.calibration_scores)
             assert all(row["score"] is not None for row in scored)

@@ -20,6 +20,7 @@ from tasks.sandbox import Latency, Sandbox, read_journal
 from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.command import Call, Said
 from tests.support.project import REPOSITORY, TARGETS, Project, make_project
+from tests.support.waiting import until
 
 COUNT = 40
 THREE = "[[targets]]" + "[[targets]]".join(TARGETS.split("[[targets]]")[i] for i in (1, 2, 4))
@@ -69,9 +70,7 @@ def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(
         process = subprocess.Popen(
             [sys.executable, "-c", script, *COMMAND], cwd=project.root, env=environment, stdout=said, stderr=said
         )
-        deadline = time.monotonic() + 120
-        while (not slow.journal.exists() or len(read_journal(slow.journal)) < 10) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until("ten answers", lambda: slow.journal.exists() and len(read_journal(slow.journal)) >= 10)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not (project.root / LOCK_FILE).exists(), "it was to be killed before its end"

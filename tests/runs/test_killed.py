@@ -14,9 +14,24 @@ from tests.support.killing import kill_one_by_one
 from tests.support.postgres import Postgres
 from tests.support.project import make_project
 from tests.support.riding import digest_run, riding
+from tests.support.waiting import PATIENCE, until
 
 LEASE = 1.0
 LATENCY = 0.3
+
+
+class Until(Latency):
+    """Answers come once something has happened, and not before."""
+
+    def __init__(self, happened: threading.Event) -> None:
+        super().__init__(0, 0)
+        object.__setattr__(self, "happened", happened)
+
+    happened: threading.Event
+
+    def of(self, tokens: int) -> float:
+        assert self.happened.wait(PATIENCE)
+        return 0
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -43,10 +58,17 @@ def test_a_run_that_only_slept_is_corrected_when_it_comes_back(tmp_path: Path):
     """Its hold was reaped under it: what it had sent is counted at its worst, and at its cost once that is known."""
     from flows.daily_digest import Summary, classify, daily_digest
 
-    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(3 * LEASE, 0)) as slow:
+    reaped = threading.Event()
+    with Sandbox(tmp_path / "journal.jsonl", latency=Until(reaped)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=1)
         with project.runtime_here() as runtime:
-            reaper = threading.Timer(1.5 * LEASE, runtime.ledger.reap)
+
+            def reap() -> None:
+                until("attempt under way", lambda: rows(runtime.ledger, schema.inflight))
+                until("end of the lease", lambda: runtime.ledger.reap() or not rows(runtime.ledger, schema.holds))
+                reaped.set()
+
+            reaper = threading.Thread(target=reap)
             with riding(runtime, daily_digest, {"source": str(project.documents), "limit": 1}) as ride:
                 ride._renewing.cancel()  # as if the machine had slept
                 reaper.start()

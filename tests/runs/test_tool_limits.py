@@ -167,7 +167,7 @@ def test_tools_run_within_the_deadline_of_their_turn(runtime: Runtime, model: Mo
         assert run(runtime, [tool]) == "Done."
     finally:
         ended.set()
-    assert time.monotonic() - started < 100  # of 5 x 120: a hang, not a measurement
+    assert time.monotonic() - started < 500  # of 5 x 120: a hang, not a measurement
     assert len(begun) == 1
     told = model.told(1)
     assert "was not done when the time for this turn was up" in told[0]

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import aiohttp
 
+from tests.support.waiting import PATIENCE
+
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
@@ -21,8 +23,6 @@ _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--mute-audio"),
 )
-_PATIENCE = 60.0
-"""Seconds: the machine may be busy with other tests."""
 
 
 class Page:
@@ -45,7 +45,7 @@ class Page:
         self._call("Emulation.setDeviceMetricsOverride", **size)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._call("Page.navigate", url=path.absolute().as_uri())
-        self._loop.run_until_complete(asyncio.wait_for(self._until_loaded(), _PATIENCE))
+        self._loop.run_until_complete(asyncio.wait_for(self._until_loaded(), PATIENCE))
 
     def evaluate(self, script: str) -> Any:
         """What a script comes to."""
@@ -57,7 +57,7 @@ class Page:
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def _call(self, method: str, **parameters: Any) -> Any:
-        return self._loop.run_until_complete(asyncio.wait_for(self._answer(method, parameters), _PATIENCE))
+        return self._loop.run_until_complete(asyncio.wait_for(self._answer(method, parameters), PATIENCE))
 
     async def _answer(self, method: str, parameters: dict[str, Any]) -> Any:
         number = next(self._numbers)
@@ -104,6 +104,6 @@ def browser() -> Iterator[Page]:
         loop.run_until_complete(session.close())
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
         loop.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,15 +1,22 @@
 """The ``farebox`` command as people run it: a process of its own, in a project, on a machine without keys."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from tests.support.forks import Forks
+from tests.support.prefect_runs import migrated_database
 from tests.support.project import REPOSITORY
+from tests.support.waiting import PATIENCE
 
-_RUN = """
+_STAY = """
 import sys
 
 def stay(event, given):
@@ -17,9 +24,30 @@ def stay(event, given):
         raise PermissionError("tests may only reach loopback")
 
 sys.addaudithook(stay)
+"""
+_RUN = f"""{_STAY}
 from farebox.cli import main
 main()
 """
+_FORKED = f"""{_STAY}
+from tests.support.command import imported
+from tests.support.forks import serve
+
+imported()
+serve("{{path}}")
+import prefect.context
+prefect.context.refresh_global_settings_context()
+from farebox.cli import main
+main()
+"""
+_USUAL = {
+    "PYTHONPATH": str(REPOSITORY),
+    "COLUMNS": "120",
+    "PYTHONUTF8": "1",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
+}
+_READ_ONCE = ("PREFECT_LOGGING", "PYTHON")
+"""Variables that are read at the start or at an import: a command with others than usual starts an interpreter."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +67,68 @@ Call = Callable[..., Said]
 """The same in this process, with its runtime: ``call`` of ``tests.conftest``."""
 
 
-def farebox(folder: Path, *arguments: str, timeout: float = 120, typed: str = "", **environment: str) -> Said:
+def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
-    usual = {
-        "PYTHONPATH": str(REPOSITORY),
-        "COLUMNS": "120",
-        "PYTHONUTF8": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # the machine may be busy with other tests
-    }
+    variables = {**os.environ, **_USUAL, "PREFECT_HOME": str(_home()), **environment}
+    if "PREFECT_API_URL" not in variables:
+        migrated_database(Path(variables["PREFECT_HOME"]) / "prefect.db")
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, *arguments],
-            cwd=folder,
-            env={**os.environ, **usual, **environment},
-            capture_output=True,
-            stdin=terminal if typed else subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        )
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
-    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        files = (terminal if typed else nothing.fileno(), out.fileno(), err.fileno())
+        try:
+            code = _run(arguments, folder, variables, files, timeout)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+        told = []
+        for file in (out, err):
+            file.seek(0)
+            told.append(file.read().decode("utf-8", "replace"))
+    return Said(code, *told)
+
+
+def _run(
+    arguments: tuple[str, ...],
+    folder: Path,
+    environment: Mapping[str, str],
+    files: tuple[int, int, int],
+    seconds: float,
+) -> int:
+    usual = {**os.environ, **_USUAL}
+    if all(usual.get(name) == value for name, value in environment.items() if name.startswith(_READ_ONCE)):
+        return _forks().run(["-c", *arguments], folder, environment, files, seconds)
+    stdin, stdout, stderr = files
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        cwd=folder, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, timeout=seconds, check=False,
+    ).returncode  # fmt: skip
+
+
+@cache
+def _home() -> Path:
+    """Where Prefect keeps its files when a test does not say: never where the user's are."""
+    folder = tempfile.mkdtemp(prefix="farebox-prefect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@cache
+def _forks() -> Forks:
+    return Forks(_FORKED, {**os.environ, **_USUAL}, REPOSITORY)
+
+
+def imported() -> None:
+    """Import what most commands do, and nothing of a project: its flows are imported where the command runs.
+
+    DuckDB is left out: it starts threads, which would not survive the fork.
+    """
+    from farebox.cli.entry import _QUIET
+
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import prefect  # noqa: F401
+
+    from pricing.rates import RateCard
+
+    RateCard.load()

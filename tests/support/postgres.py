@@ -86,9 +86,11 @@ class Postgres:
 @contextmanager
 def postgres_server(options: str = "", binaries: Path | None = None) -> Iterator[Postgres]:
     base = Path(tempfile.mkdtemp(prefix="farebox-pg-", dir="/tmp"))
-    server = Postgres(base, options, binaries)
     try:
-        yield server
+        server = Postgres(base, options, binaries)
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
         shutil.rmtree(base, ignore_errors=True)

@@ -1,8 +1,48 @@
 """Prefect for tests: one server of its own for all of them, and a flow's end without waiting for a heartbeat."""
 
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import patch
+
+from tests.support.waiting import PATIENCE
+
+_KEPT = Path(__file__).absolute().parents[2] / ".pytest_cache" / "prefect"
+_MIGRATE = """
+import asyncio
+from prefect.server.database import provide_database_interface
+asyncio.run(provide_database_interface().create_db())
+"""
+
+
+def migrated_database(path: Path) -> None:
+    """Put a database with Prefect's newest schema there, unless there is one: a copy of what was migrated once."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    kept = _KEPT / f"{version('prefect')}.db"
+    with (_KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one run begin at once
+        if not kept.exists():
+            _migrate(kept)
+    shutil.copyfile(kept, path)
+
+
+def _migrate(kept: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=_KEPT) as folder:
+        made = Path(folder) / "prefect.db"
+        places = {"PREFECT_HOME": folder, "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{made}"}
+        subprocess.run([sys.executable, "-c", _MIGRATE], env={**os.environ, **places}, check=True)
+        assert [*made.parent.glob("prefect.db-*")] == [], "the database is not in one file"
+        made.rename(kept)
 
 
 @contextmanager
@@ -17,8 +57,11 @@ def prefect_server(home: Path) -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     places = {PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
+    folder = Path(tempfile.mkdtemp(dir=home))
+    migrated_database(folder / "prefect-test.db")
     with (
         temporary_settings({**places, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        prefect_test_harness(server_startup_timeout=300),
+        patch("prefect.testing.utilities.mkdtemp", lambda: str(folder)),
+        prefect_test_harness(server_startup_timeout=int(PATIENCE)),
     ):
         yield

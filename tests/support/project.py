@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farebox.runtime import Runtime, get_runtime
 from farebox.settings import load_settings
+from tests.support.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).absolute().parents[2]
 
@@ -102,10 +103,10 @@ def make_project(
     *,
     ledger_url: str = "",
     lease_seconds: float = 60,
-    deadline_seconds: float = 30,
+    deadline_seconds: float = PATIENCE,
     max_attempts: int = 8,
     retries: int = 1,
-    read_timeout: float = 5.0,
+    read_timeout: float = PATIENCE,
     targets: str = TARGETS,
     more: str = "",
     documents: int = 3,

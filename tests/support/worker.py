@@ -19,6 +19,7 @@ from typing import Self
 
 import tests.conftest  # noqa: F401 - no way out of the machine for these processes either
 from tests.support.project import REPOSITORY, Project
+from tests.support.waiting import PATIENCE
 
 
 class Crew:
@@ -49,7 +50,7 @@ class Crew:
                 os.kill(pid, signal.SIGTERM)
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=PATIENCE)
 
     def wait_for_all(self, word: str) -> list[str]:
         """Read until every job has said that word; what they said meanwhile."""
@@ -72,9 +73,9 @@ class Crew:
         """Let all of them go on."""
         (self._project.root / word).touch()
 
-    def finish(self, timeout: float = 150) -> list[str]:
+    def finish(self) -> list[str]:
         """What they said until they ended."""
-        out, _ = self._process.communicate(timeout=timeout)
+        out, _ = self._process.communicate(timeout=PATIENCE)
         self._pids = []
         return [*self._unread, *out.splitlines()]
 

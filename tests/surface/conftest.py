@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,13 +19,14 @@ from farebox.runtime import Runtime
 from farebox.settings import load_settings
 from pricing.limits import Limit
 from pricing.money import parse_money
+from tests.support import waiting
 from tests.support.command import Said, farebox
+from tests.support.prefect_runs import migrated_database
 from tests.support.project import REPOSITORY
+from tests.support.waiting import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DIGEST, TRIAGE = "daily-digest/daily", "support-triage/daily"
-PATIENCE = 120.0
-"""Seconds that anything may take on a busy machine."""
 _BUSY = 503
 _CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -40,13 +40,8 @@ _CHROMIUM_OPTIONS = [
 
 
 def until(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """What ``look`` finds, as soon as it finds something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"no {what} after {seconds:.0f} s")
+    """What ``look`` finds, as soon as it finds something; each look asks a server."""
+    return waiting.until(what, look, seconds=seconds, pause=0.3)
 
 
 @dataclass
@@ -94,7 +89,7 @@ class Surface:
     def api(self, method: str, path: str, **given: Any) -> Any:
         def answer() -> httpx.Response | None:
             """Prefect's server on SQLite answers 503 while its database is busy."""
-            found = httpx.request(method, f"{self.url}/api{path}", timeout=30, **given)
+            found = httpx.request(method, f"{self.url}/api{path}", timeout=PATIENCE, **given)
             return None if found.status_code == _BUSY else found
 
         reply: httpx.Response = until("answer", answer)
@@ -145,7 +140,7 @@ class Surface:
         seen: list[str] = []
         try:
             until(f"run in state {name}", lambda: self._saw(run_id, seen) == name)
-        except pytest.fail.Exception:
+        except AssertionError:
             pytest.fail(f"the run was {' → '.join(seen)}, never {name}")
         return str(self.api("GET", f"/flow_runs/{run_id}")["state"]["message"] or "")
 
@@ -179,6 +174,7 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
             "PREFECT_CLI_PROMPT": "false",
         },
     )
+    migrated_database(folder / "prefect" / "prefect.db")
     try:
         made.start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), log="server")
         until("server", lambda: _answers(f"{made.url}/api/health"))
@@ -190,7 +186,7 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return httpx.get(url, timeout=30).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -218,6 +214,6 @@ def page() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
         opened = browser.new_page(viewport={"width": 1200, "height": 900})
-        opened.set_default_timeout(40_000)  # a step is taken again after it
+        opened.set_default_timeout(120_000)  # a step is taken again after it
         yield opened
         browser.close()

@@ -42,7 +42,7 @@ async def proxy(monkeypatch) -> AsyncIterator[Proxy]:
 async def post(url: str) -> int:
     transport = Transport()
     try:
-        return (await transport.send(HttpRequest(url, {}, b"{}"), read_timeout=5)).status
+        return (await transport.send(HttpRequest(url, {}, b"{}"), read_timeout=600)).status
     finally:
         await transport.close()
 

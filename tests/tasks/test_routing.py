@@ -1,7 +1,6 @@
 """Who is asked first: the declared order, moved by evidence alone; and the economic route."""
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from tasks.floors import ENOUGH, Floors
 from tasks.observing import FRESH_SECONDS, HoldsInUse, Observations
 from tasks.routing import Router, Size, describe, economic_reason, warnings_of
 from tasks.targets import Target
+from tests.support.waiting import until
 
 
 def target(name: str, tier: str, provider: str, model: str, domain: str = "") -> Target:
@@ -202,9 +202,7 @@ def test_observations_are_read_once_per_period_and_never_by_who_asks():
     assert len(reads) == 1
     now[0] = FRESH_SECONDS
     before = seen()
-    deadline = time.monotonic() + 5
-    while len(reads) < 2 and time.monotonic() < deadline:
-        time.sleep(0.001)
+    until("second read", lambda: len(reads) >= 2)
     assert reads[1:] != [threading.current_thread()]
     assert before == {"haiku": GOOD}
     assert len(reads) == 2
@@ -222,9 +220,7 @@ def test_observations_that_cannot_be_read_leave_the_older_ones(caplog):
     seen.fresh()
     now[0], broken[0] = FRESH_SECONDS, True
     seen()
-    deadline = time.monotonic() + 5
-    while not caplog.records and time.monotonic() < deadline:
-        time.sleep(0.001)
+    until("warning", lambda: caplog.records)
     assert "The ledger is busy." in caplog.text
     assert seen() == {"haiku": GOOD}
 

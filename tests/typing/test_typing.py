@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).absolute().parents[2]
 
 
@@ -15,6 +17,6 @@ def test_types_survive():
         capture_output=True,
         text=True,
         check=False,
-        timeout=170,
+        timeout=PATIENCE,
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -119,7 +119,6 @@ def test_a_refusal_does_not_repeat_the_feed():
     assert "hunter2" not in refused("<!DOCTYPE r [<!ENTITY x 'hunter2'>]><rss>&x;</rss>")
 
 
-@pytest.mark.timeout(30)
 def test_deep_xml_is_survived():
     deep = "<b>" * 50_000 + "deep" + "</b>" * 50_000
     assert (

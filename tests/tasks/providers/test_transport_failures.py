@@ -13,15 +13,19 @@ REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
 @asynccontextmanager
-async def server(*, reply: bytes | None, hang: bool = False, reset: bool = False) -> AsyncIterator[str]:
+async def server(
+    *, reply: bytes | None, hang: bool = False, reset: bool = False, read: asyncio.Event | None = None
+) -> AsyncIterator[str]:
     """A socket that reads a request, answers ``reply`` as it is, and hangs, hangs up or resets."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        if read is not None:
+            read.set()
         writer.write(reply or b"")
         await writer.drain()
         if hang:
-            await asyncio.sleep(5)
+            await asyncio.Event().wait()
         if reset:
             writer.transport.abort()
         writer.close()
@@ -46,7 +50,7 @@ async def read_stream(transport: Transport, request: HttpRequest, seconds: float
             pass
 
 
-async def failure_of(transport: Transport, url: str, *, read: float = 5.0) -> Failure:
+async def failure_of(transport: Transport, url: str, *, read: float = 600.0) -> Failure:
     """How a request fails; a stream fails alike."""
     request = HttpRequest(url, {}, b"{}")
     with pytest.raises(WireFailed) as raised:
@@ -98,9 +102,10 @@ async def test_an_unknown_host_sent_nothing(transport):
 async def test_a_full_pool_sent_nothing(transport, monkeypatch):
     monkeypatch.setattr("tasks.transport._MOST_CONNECTIONS", 1)
     monkeypatch.setattr("tasks.transport.POOL_SECONDS", 0.2)
-    async with server(reply=None, hang=True) as url:
-        first = asyncio.create_task(transport.send(HttpRequest(url, {}, b"{}"), read_timeout=5))
-        await asyncio.sleep(0.05)
+    read = asyncio.Event()
+    async with server(reply=None, hang=True, read=read) as url:
+        first = asyncio.create_task(transport.send(HttpRequest(url, {}, b"{}"), read_timeout=600))
+        await read.wait()
         failure = await failure_of(transport, url)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

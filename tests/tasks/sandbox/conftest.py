@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tasks.sandbox import Entry, Latency, Sandbox, read_journal
+from tests.support.waiting import PATIENCE
 
 TEXT = (
     "The ledger was locked for two hours on Monday. Payments were not lost, because every attempt is written first. "
@@ -25,7 +26,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, timeout=5, headers={"anthropic-version": "2026-10-21"}) as http:
+    with httpx.Client(base_url=sandbox.url, timeout=PATIENCE, headers={"anthropic-version": "2026-10-21"}) as http:
         yield http
 
 
@@ -59,7 +60,7 @@ def ask(client: httpx.Client) -> Callable[..., httpx.Response]:
         limit: int = 200,
         target: str = "t1",
         stream: bool = False,
-        timeout: float = 5,
+        timeout: float = PATIENCE,
         schema: dict[str, Any] | None = None,
     ) -> httpx.Response:
         body: dict[str, Any]
@@ -83,6 +84,6 @@ def ask(client: httpx.Client) -> Callable[..., httpx.Response]:
             body |= {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
             if schema:
                 body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-        return client.post(f"/t/{target}/{path}", json=body, timeout=timeout)
+        return client.post(f"/t/{target}/{path}", json=body, timeout=httpx.Timeout(PATIENCE, read=timeout))
 
     return ask
