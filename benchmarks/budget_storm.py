@@ -21,11 +21,11 @@ from statistics import median, quantiles
 import sqlalchemy as sa
 
 from benchmarks import lab
-from pricing import schema
-from pricing.budgets import BudgetRule
-from pricing.facts import Completion, Intent, Run
-from pricing.ledger import Ledger
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Completion, Intent, Run
+from pricing.ledger.ledger import Ledger
 from pricing.usage import Usage
 
 PROCESSES = 32

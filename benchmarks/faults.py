@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from benchmarks import lab
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import Sandbox
 from tests.faults.conftest import FAULTS, KEY, NO_SERVER, Place, broken_target, target
 from tests.support.asking import admitted, ask, unanswered

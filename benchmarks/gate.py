@@ -22,9 +22,9 @@ from farebox.declaring import Budget, DeclaredPlan, Price
 from farebox.gate import Automation, admit, price_run
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing import schema
-from pricing.plans import Plan, PlanStep
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.quotes.plan import Plan, PlanStep
 from tasks.steps import Step
 
 RUNS = 100_000

@@ -24,7 +24,7 @@ from farebox.guarding import GuardsSettings
 from farebox.runtime import Runtime
 from farebox.settings import HoldSettings, SandboxSettings, Settings, TargetSettings
 from pricing.clock import now_us
-from pricing.facts import Run
+from pricing.ledger.facts import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 STEP = "summarize"

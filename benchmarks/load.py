@@ -26,12 +26,12 @@ import sqlalchemy as sa
 
 from benchmarks import lab
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.budgets import BudgetRule
 from pricing.clock import now_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import FareboxError
-from pricing.facts import Run
-from pricing.store import Store
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Run
 from tasks.ask import Ask
 from tasks.sandbox import read_journal
 from tasks.steps import CURRENT_RUN, Step, inside

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pricing import duck, schema
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.replica import duckdb_tables
+from pricing.replica.replica import Replica
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -108,7 +109,8 @@ def fill(replica: Replica, store: Store, turns: int) -> None:
     """A replica with such a history in its tables, rolled up; its ledger stays empty."""
     import duckdb
 
-    from pricing import cells, rollups
+    from pricing.replica import rollups
+    from pricing.replica import rollups as cells
 
     replica.sync()
     runs = turns // TURNS
@@ -131,8 +133,8 @@ def archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
     import duckdb
     import sqlalchemy as sa
 
-    from pricing.archive import RUNS
-    from pricing.segments import TABLES, digest_of, folder_of
+    from pricing.replica.archive import RUNS
+    from pricing.replica.segments import TABLES, digest_of, folder_of
 
     runs = turns // TURNS
     segments = -(-runs // RUNS)
@@ -140,7 +142,7 @@ def archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
         epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
     with duckdb.connect(":memory:") as memory:
         modestly(memory, folder)
-        duck.create_facts(memory)
+        duckdb_tables.create_facts(memory)
         for number in range(segments):
             low, high = (runs * part // segments for part in (number, number + 1))
             place = folder_of(folder, epoch, number + 1)
@@ -151,7 +153,9 @@ def archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
                 rows = 0
                 made = f"FROM facts.{table.name}"
                 if table.name in _FACTS:
-                    names = ", ".join(f"{name}::{kind} AS {name}" for name, kind in duck.columns(table).items())
+                    names = ", ".join(
+                        f"{name}::{kind} AS {name}" for name, kind in duckdb_tables.columns(table).items()
+                    )
                     made = f"SELECT {names} FROM ({select(table.name, low, high, runs)})"
                 [(rows,)] = memory.execute(
                     f"COPY ({made}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"

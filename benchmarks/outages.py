@@ -21,8 +21,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks import lab
+from pricing.db.database import BUSY_SECONDS
 from pricing.errors import FareboxError
-from pricing.store import BUSY_SECONDS
 from tasks.sandbox import Latency, Sandbox
 from tests.support.aftermath import examine
 from tests.support.postgres import MISSING, postgres_server

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from pricing import schema
 from pricing.clock import now_us
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
 
 ATTEMPTS = 3
 """Per run: one of each step of the digest."""

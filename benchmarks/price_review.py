@@ -13,10 +13,11 @@ from statistics import median
 
 from benchmarks import lab, past
 from farebox.settings import load_settings
-from pricing.rates import OwnRate, RateCard
-from pricing.replica import Replica
-from pricing.review import Candidate, Rates, Review, review
-from pricing.store import Store
+from pricing.analysis.price_review import Candidate, Rates, Review, review
+from pricing.db.database import Store
+from pricing.rates.card import RateCard
+from pricing.rates.sources import OwnRate
+from pricing.replica.replica import Replica
 
 ATTEMPTS = 1_000_000
 SAMPLES = 3

@@ -23,10 +23,10 @@ from statistics import fmean, median, pstdev
 
 from benchmarks.coverage_drawing import Covered, svg
 from benchmarks.quote_sizes import quarters, simulated
-from pricing.plans import Plan, PlanStep
-from pricing.prediction import PastCost, quote_amount
-from pricing.quotes import OperationTargets, make_quote, reprice
-from pricing.rates import RateCard
+from pricing.quotes.plan import Plan, PlanStep
+from pricing.quotes.prediction import PastCost, quote_amount
+from pricing.quotes.quote import OperationTargets, make_quote, reprice
+from pricing.rates.card import RateCard
 from pricing.usage import Usage
 
 CHEAP = ("groq", "openai/gpt-oss-120b")

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
-from pricing.prediction import CONFORMAL_FROM, PastCost, quote_amount
+from pricing.quotes.prediction import CONFORMAL_FROM, PastCost, quote_amount
 
 Rule = Callable[[Sequence[PastCost], float, int], float]
 MOST_ITEMS = 100

@@ -11,9 +11,9 @@ from statistics import median
 import sqlalchemy as sa
 
 from benchmarks import lab, past
-from pricing import schema
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.replica.replica import Replica
 
 ROWS = 200_000
 FRESH = 10_000

@@ -21,16 +21,16 @@ import sqlalchemy as sa
 
 from benchmarks import lab, much
 from pricing import reports as face
-from pricing.replica import Replica
-from pricing.reports.breakdown import BY, OF_COSTS
-from pricing.reports.choosing import Choice, choose
-from pricing.reports.guard_report import guard_report
+from pricing.db.database import Store
+from pricing.replica.replica import Replica
+from pricing.reports.breakdowns import BY, OF_COSTS
+from pricing.reports.economics import signs
+from pricing.reports.guards import guard_report
+from pricing.reports.past_sales import sales
+from pricing.reports.query import Reading
 from pricing.reports.quote_audit import quote_audits
-from pricing.reports.reading import Reading
-from pricing.reports.sales import sales
-from pricing.reports.symptoms import signs
-from pricing.reports.target_health import target_health
-from pricing.store import Store
+from pricing.reports.selection import Choice, choose
+from pricing.reports.targets import target_health
 
 SAMPLES = 5
 DAY_US = 86_400_000_000

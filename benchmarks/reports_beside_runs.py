@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from benchmarks import lab, much
 from benchmarks.load import a_run
 from farebox.runtime import Runtime
+from pricing.db.database import Store
 from pricing.errors import FareboxError
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.replica.replica import Replica
 from tasks.ask import Ask
 from tasks.steps import CURRENT_RUN, Step, inside
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from benchmarks import lab
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing.observed import Observed
+from pricing.ledger.target_stats import TargetStats
 from tasks.complexity import score
 from tasks.routing import Router, Size
 from tasks.wire import Message, ModelRequest
@@ -38,7 +38,7 @@ def main() -> None:
     with lab.workplace() as folder:
         runtime = Runtime(load_settings(lab.ROOT).model_copy(update={"home": folder}), folder)
         targets = runtime.router.targets
-        evidence = {target.name: Observed(120.0, 0.98, 0.6, 1.4, 0.01) for target in targets}
+        evidence = {target.name: TargetStats(120.0, 0.98, 0.6, 1.4, 0.01) for target in targets}
         same = Router(targets, runtime.rates, lambda: evidence)
         changing = Router(targets, runtime.rates, lambda: dict(evidence))
         request = ModelRequest([Message.of("user", f"Summarize this.\n{lab.DOCUMENT}")], 400)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from farebox.automations import automation
     from farebox.declaring import Budget, plan
-    from farebox.front import Agent, ask, llm_task
-    from pricing.errors import FareboxError
-    from tasks.routing import Quality
+    from farebox.front import Agent, ask
+    from pricing import FareboxError
+    from tasks.floors import Quality
+    from tasks.llm_task import llm_task
 
 __all__ = ["Agent", "Budget", "FareboxError", "Quality", "ask", "automation", "llm_task", "plan"]
 

@@ -11,11 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from pricing.approvals import CHOICES, Choice, Decision, Question
-from pricing.errors import MoneyError, OverBudget
-from pricing.money import Nano, dollars, format_money, parse_money
-from pricing.reports.escaped import escape_markdown
-from pricing.reports.words import moment
+from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money
+from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice
+from pricing.reports import escape_markdown, moment
 
 WORDS: dict[Choice, str] = {
     "once": "approve once",
@@ -33,14 +31,14 @@ class Approver(Protocol):
     def patience(self) -> timedelta:
         """How long they may take."""
 
-    def answered(self, question: Question) -> Decision | None:
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
         """What they decided about a question asked earlier; ``None`` where they never were."""
 
-    def ask(self, question: Question, refused: OverBudget) -> Decision | None:
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
         """What they decide, ``None`` where they do not; or the run ends here, to go on in a process of its own."""
 
 
-Asker = Callable[[Question, OverBudget], Decision | None]
+Asker = Callable[[ApprovalRequest, OverBudget], ApprovalDecision | None]
 ASK_HERE: ContextVar[Asker | None] = ContextVar("farebox_ask_here", default=None)
 """How to ask whoever started the run in this process: ``farebox run`` in a terminal."""
 
@@ -52,17 +50,17 @@ class Present:
         self._asker = asker
         self.patience = patience
 
-    def answered(self, question: Question) -> Decision | None:
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
         """They answer at once: a question that is still open was asked by somebody else."""
         del question
         return None
 
-    def ask(self, question: Question, refused: OverBudget) -> Decision | None:
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
         """Ask, and wait."""
         return self._asker(question, refused)
 
 
-def choices(question: Question) -> tuple[Choice, ...]:
+def choices(question: ApprovalRequest) -> tuple[Choice, ...]:
     """What there is to choose: the cheapest route is a choice only where it is cheaper."""
     return tuple(choice for choice in CHOICES if choice != "cheaper" or question.cheaper < question.hold)
 
@@ -75,13 +73,13 @@ def read_raise(text: str) -> Nano | None:
         return None
 
 
-def suggested_raise(question: Question) -> str:
+def suggested_raise(question: ApprovalRequest) -> str:
     """What would just do: the most that any of the budgets lacks, up to the next cent."""
     cent = 10_000_000
     return f"{dollars(-(-max(question.lacking.values()) // cent) * cent)} USD"
 
 
-def told(question: Question, refused: OverBudget) -> str:
+def told(question: ApprovalRequest, refused: OverBudget) -> str:
     """The question as Markdown, in which every name and the refusal are text."""
     import jinja2
 
@@ -104,7 +102,7 @@ def told(question: Question, refused: OverBudget) -> str:
     )
 
 
-def turned_down(question: Question, decision: Decision | None) -> OverBudget:
+def turned_down(question: ApprovalRequest, decision: ApprovalDecision | None) -> OverBudget:
     """The end of a run that somebody refused, or about which nobody decided in time."""
     names = ", ".join(_called(budget_id) for budget_id in question.lacking)
     why = "nobody decided in time" if decision is None else f"{decision.by} refused it"

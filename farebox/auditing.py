@@ -20,14 +20,10 @@ from farebox.guarding import JUDGE
 from farebox.runtime import Runtime, get_runtime
 from guardrails.judge import JudgeGuard
 from guardrails.verdicts import Exchange, Reason
-from pricing.captures import Captured, Waiting
-from pricing.clock import now_us
-from pricing.errors import Blocked, ConfigError, NoTarget, TurnFailed, UsageError
-from pricing.money import format_money
-from pricing.reports.escaped import escape_markdown
-from pricing.reports.quote_audit import wilson
-from pricing.reports.words import percent, plural
-from pricing.reviews import Reviews
+from pricing import Blocked, Captured, ConfigError, NoTarget, TurnFailed, UsageError, Waiting, format_money, now_us
+from pricing.analysis import wilson
+from pricing.ledger import Reviews
+from pricing.reports import escape_markdown, percent, plural
 from tasks.steps import here
 
 _LISTED = 50

@@ -26,8 +26,8 @@ from farebox.progress import follow, leave
 from farebox.publishing import publish, spare_tracebacks
 from farebox.runtime import get_runtime
 from farebox.suspending import Suspending, kept_until
-from pricing.errors import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
-from pricing.reports.escaped import escape_advice, escape_markdown
+from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
+from pricing.reports import escape_advice, escape_markdown
 from tasks.known import knowing
 from tasks.llm_task import adopt_signature
 from tasks.steps import CURRENT_EXECUTION, CURRENT_RUN

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from farebox.keys import Key, usable
-from pricing.errors import ConfigError
+from pricing import ConfigError
 from tasks.targets import Credential
 
 _CHAIN_SETTINGS = frozenset(

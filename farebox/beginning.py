@@ -10,7 +10,7 @@ from pathlib import Path
 
 from farebox.deployments import FILE
 from farebox.finding import automation_names
-from pricing.errors import ConfigError, UsageError
+from pricing import ConfigError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LONGEST = 40

@@ -13,10 +13,20 @@ from pydantic_core import to_jsonable_python
 from farebox.guarding import JUDGE
 from guardrails.content import Finder, Scrubber
 from guardrails.verdicts import Decision, Reason
-from pricing.captured_calls import CapturedCall
-from pricing.captures import Captured, Captures, mark_key
-from pricing.clock import from_us, to_us
-from pricing.content import InvalidArguments, TextPart, ToolCallPart, ToolResultPart, json_text, media_kind
+from pricing import (
+    Captured,
+    CapturedCall,
+    Captures,
+    InvalidArguments,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    from_us,
+    json_text,
+    mark_key,
+    media_kind,
+    to_us,
+)
 from tasks.capturing import StepCallRecord, TurnRecord
 from tasks.privacy import json_value, unescaped
 from tasks.wire import Message, media_of

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from farebox.aws import find_aws_key
 from farebox.keys import Key, Missing, from_file, from_variable, usable
 from farebox.settings import TargetSettings
-from pricing.errors import ConfigError
-from pricing.forks import after_fork
+from pricing import ConfigError
+from pricing.db import after_fork
 from tasks.targets import Credential, ProviderName
 
 

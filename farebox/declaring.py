@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pricing.budgets import BudgetRule, Window
-from pricing.errors import MoneyError, PlanError
-from pricing.limits import SOFT, soft_threshold
-from pricing.money import Nano, format_money, parse_money
-from pricing.plans import Begins, Calls, Plan, PlanStep, Tokens
+from pricing import MoneyError, Nano, PlanError, format_money, parse_money
+from pricing.ledger import SOFT, BudgetRule, Window, soft_threshold
+from pricing.quotes import Begins, Calls, Plan, PlanStep, Tokens
 from tasks.agents import Agent
 from tasks.llm_task import step_of
 from tasks.steps import Step

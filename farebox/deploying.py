@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from farebox.deployments import Declared, declared, pools
 from farebox.form import priced_form
 from farebox.runtime import Runtime
-from pricing.errors import ConfigError, FareboxError
+from pricing import ConfigError, FareboxError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pricing.errors import ConfigError, FareboxError
+from pricing import ConfigError, FareboxError
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -20,12 +20,11 @@ from farebox.project import FILE
 from farebox.reach import Reached, reach, reach_all
 from farebox.runtime import Runtime
 from farebox.settings import Settings, load_settings
-from pricing import holds, ledger_file, schema
-from pricing.clock import now_us
-from pricing.errors import ConfigError, FareboxError, LedgerError
-from pricing.observed import CODED, with_code
-from pricing.replica_comparison import Comparison
-from pricing.reports.words import plural
+from pricing import ConfigError, FareboxError, LedgerError, now_us
+from pricing.db import ledger_file, schema
+from pricing.ledger import CODED, holds, with_code
+from pricing.replica import Comparison
+from pricing.reports import plural
 from tasks.routing import warnings_of
 from tasks.usage_check import NOT_PLAUSIBLE
 
@@ -228,7 +227,7 @@ def check_ledger(patient: Patient) -> Iterator[Finding]:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
             if store.is_sqlite and whole:
                 ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
-            leases, unsettled = holds.out_of_time(connection, now := now_us(), now), holds.unsettled(connection)
+            leases, unsettled = holds.expired_holds(connection, now := now_us(), now), holds.unsettled(connection)
     except FareboxError as error:
         yield _failed("ledger", error)
         return

@@ -14,14 +14,8 @@ from typing import Any
 from farebox.overviews import first_of_tier
 from farebox.reviewing import last_review, reviewed_version
 from farebox.runtime import Runtime
-from pricing.clock import from_us
-from pricing.margins import gross_margin
-from pricing.money import Nano, format_money
-from pricing.reports import Choice
-from pricing.reports.reading import Row
-from pricing.reports.repricing import at_rates
-from pricing.reports.symptoms import Signs, signs
-from pricing.reports.words import percent, plural
+from pricing import Nano, format_money, from_us, gross_margin
+from pricing.reports import Choice, EconomicSigns, Row, at_rates, percent, plural, signs
 
 QUARTER = timedelta(days=90)
 _ALL, _SEVERAL = 0.95, 3
@@ -58,7 +52,7 @@ class Case:
     """What is looked at."""
 
     runtime: Runtime
-    signs: Signs
+    signs: EconomicSigns
     margin: float
     now: datetime
 

@@ -11,7 +11,7 @@ from farebox.approving import turned_down
 from farebox.automations import state_of
 from farebox.flow_runs import Deployments, flow_runs
 from farebox.runtime import Runtime
-from pricing.clock import from_us
+from pricing import from_us
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -26,7 +26,7 @@ PENDING = timedelta(minutes=30)
 def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
     """End the runs that wait for a decision nobody made in time; their ids."""
     for question in runtime.approvals.waiting():
-        if question.due_at <= datetime.now(UTC) and runtime.ledger.turn_down(question, None):
+        if question.due_at <= datetime.now(UTC) and runtime.ledger.reject(question, None):
             client.set_flow_run_state(UUID(question.run.run_id), state_of(turned_down(question, None)), force=True)
             yield question.run.run_id
 

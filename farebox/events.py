@@ -8,11 +8,8 @@ import sys
 import threading
 from typing import Any
 
-from pricing.budgets import BudgetState
-from pricing.clock import from_us
-from pricing.facts import Intent
-from pricing.holds import Unsettled
-from pricing.money import format_money
+from pricing import format_money, from_us
+from pricing.ledger import BudgetState, Intent, Unsettled
 from tasks.breaker import BreakerEvent
 from tasks.turns import TurnEvent
 

@@ -9,10 +9,9 @@ from typing import Any
 from farebox.gate import Automation, standing_rules, stated_limits
 from farebox.routes import planned_route, pressure
 from farebox.runtime import Runtime
-from pricing.errors import UsageError
-from pricing.money import Nano
-from pricing.observed import Observed
-from pricing.plans import INPUT_HEADROOM, PlanStep
+from pricing import Nano, UsageError
+from pricing.ledger import TargetStats
+from pricing.quotes import INPUT_HEADROOM, PlanStep
 from tasks.complexity import Complexity, score
 from tasks.floors import ENOUGH, Floors, Quality
 from tasks.routing import TYPICAL, Route, Size, warnings_of
@@ -35,7 +34,7 @@ class ExplainedTarget:
     reason: str
     cost_nano: Nano
     worst_nano: Nano
-    observed: Observed | None
+    observed: TargetStats | None
     evidence: bool
     missed: str | None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from farebox.project import find_root
 from farebox.whose import Whose
-from pricing.errors import ConfigError, FareboxError, UsageError
+from pricing import ConfigError, FareboxError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from farebox.automations import automation_of
-from pricing.errors import ConfigError
+from pricing import ConfigError
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -12,10 +12,9 @@ from farebox.automations import automation_of
 from farebox.finding import with_defaults
 from farebox.gate import Automation, price_run
 from farebox.runtime import Runtime
-from pricing.errors import ConfigError, FareboxError
-from pricing.money import Nano, format_money
+from pricing import ConfigError, FareboxError, Nano, format_money
 from pricing.quotes import Quote
-from pricing.reports.escaped import escape_markdown
+from pricing.reports import escape_markdown
 
 if TYPE_CHECKING:
     from prefect import Flow

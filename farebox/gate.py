@@ -22,17 +22,23 @@ from farebox.routes import planned_routes, pressure, spread, token_counter
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, Whose, whose_run
 from guardrails import messages
-from pricing.approvals import Approved, Decision, Question, lacking
-from pricing.budgets import BudgetRule, Refusal, Scope
-from pricing.clock import now_us, to_us
-from pricing.errors import LedgerError, OutOfCredits, OverBudget
-from pricing.executions import taken_over
-from pricing.facts import Run, RunOutcome
-from pricing.limits import EACH, Limit, applicable
-from pricing.money import Nano, format_money
-from pricing.plans import ResolvedPlan, ResolvedStep
-from pricing.quotes import OperationTargets, Quote, make_quote
-from pricing.usage import Usage
+from pricing import LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
+from pricing.ledger import (
+    WILDCARD,
+    ApprovalDecision,
+    ApprovalRequest,
+    Approved,
+    BudgetRule,
+    Limit,
+    Refusal,
+    Run,
+    RunOutcome,
+    Scope,
+    applicable,
+    shortfalls,
+    taken_over,
+)
+from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
 from tasks.floors import Quality
 from tasks.routing import Candidate, Route, describe
 
@@ -189,12 +195,12 @@ class _Counter:
                 tried = self._try(_too_dear(tried.refusals), final=final)
         return tried
 
-    def question(self, tried: _Tried, patience: timedelta) -> Question:
+    def question(self, tried: _Tried, patience: timedelta) -> ApprovalRequest:
         """What a person is asked once no route fits: about the first one tried, and the one tried last beside it."""
         first = self._first or tried
-        return Question(first.run, tried.run.held_nano, lacking(first.refusals), datetime.now(UTC) + patience)
+        return ApprovalRequest(first.run, tried.run.held_nano, shortfalls(first.refusals), datetime.now(UTC) + patience)
 
-    def carry_out(self, question: Question, decision: Decision | None) -> _Tried:
+    def carry_out(self, question: ApprovalRequest, decision: ApprovalDecision | None) -> _Tried:
         """Admit the run as somebody decided; ``None`` is that nobody did in time.
 
         Raises:
@@ -202,7 +208,7 @@ class _Counter:
         """
         approved = Approved(question, decision) if decision is not None else None
         if approved is None or approved.decision.choice == "refuse":
-            self._runtime.ledger.turn_down(question, decision)
+            self._runtime.ledger.reject(question, decision)
             raise turned_down(question, decision)
         why = self._pressure()
         if approved.decision.choice == "cheaper":
@@ -309,7 +315,7 @@ def standing_rules(
 
 def unplanned_rules(runtime: Runtime, automation: Automation, stated: Sequence[Limit]) -> list[BudgetRule]:
     """The budgets of operations that its plan does not name: a tool may ask for one, a calibration always does."""
-    named = {limit.key for limit in stated if limit.scope == "operation" and limit.key != EACH}
+    named = {limit.key for limit in stated if limit.scope == "operation" and limit.key != WILDCARD}
     if named:
         named.difference_update(asked_operations(runtime.guards, automation.name, automation.plan.steps))
     return [replace(rule, needs=None) for rule in applicable(stated, {"operation": named})]

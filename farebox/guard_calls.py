@@ -8,7 +8,7 @@ from math import ceil
 from farebox.guarding import JUDGE
 from farebox.judging import STEP
 from guardrails.pipeline import Guards
-from pricing.plans import ResolvedPlan, ResolvedStep
+from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks.steps import Step
 
 _ANSWERS = 2

@@ -14,7 +14,7 @@ from guardrails.content import Finder
 from guardrails.judge import JudgeGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.verdicts import BothWays, Guard
-from pricing.content import MediaKind
+from pricing import MediaKind
 
 Mode: TypeAlias = Literal["shadow", "enforce", "off"]
 

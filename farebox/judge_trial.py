@@ -15,8 +15,8 @@ from farebox.runtime import Runtime
 from guardrails.calibration import Labelled
 from guardrails.judge import JudgeGuard
 from guardrails.verdicts import Exchange
-from pricing.errors import ConfigError, NoTarget, TurnFailed
-from pricing.plans import Plan, PlanStep
+from pricing import ConfigError, NoTarget, TurnFailed
+from pricing.quotes import Plan, PlanStep
 from pricing.tokens import estimate_tokens
 
 NAME = "judge-trial"

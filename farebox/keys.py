@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pricing.errors import ConfigError
+from pricing import ConfigError
 from tasks.targets import Credential
 
 _LONGEST = 16_384

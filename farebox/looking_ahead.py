@@ -21,10 +21,9 @@ from farebox.flow_runs import Deployments, flow_runs
 from farebox.gate import Automation, Priced, asking, budget_rules, over_budget, price_run, standing_rules, stated_limits
 from farebox.runtime import Runtime
 from farebox.whose import Whose, whose_run
-from pricing.budgets import BudgetRule, BudgetState, Refusal, window_bounds
-from pricing.errors import FareboxError
-from pricing.money import Nano, format_money
-from pricing.reports.escaped import escape_markdown
+from pricing import FareboxError, Nano, format_money
+from pricing.ledger import BudgetRule, BudgetState, Refusal, window_bounds
+from pricing.reports import escape_markdown
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -7,11 +7,9 @@ from typing import Any
 
 from farebox.keys import Missing
 from farebox.runtime import Runtime
-from pricing.errors import UnknownPrice
-from pricing.money import Nano
+from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import RateCard
-from pricing.reports.target_health import TargetHealth, target_health
-from pricing.usage import Usage
+from pricing.reports import TargetHealth, target_health
 from tasks.targets import Target
 
 EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)

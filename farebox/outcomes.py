@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pricing.errors import Blocked, OverBudget
-from pricing.facts import RunOutcome
+from pricing import Blocked, OverBudget
+from pricing.ledger import RunOutcome
 
 if TYPE_CHECKING:  # Prefect takes a second to import, and a quote needs none of it
     from prefect.client.schemas.objects import State

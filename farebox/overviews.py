@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from farebox.runtime import Runtime
-from pricing.errors import UnknownPrice
-from pricing.reports import Choice, Overview, overview
-from pricing.reports.repricing import TargetRates
+from pricing import UnknownPrice
+from pricing.reports import Choice, Overview, TargetRates, overview
 from tasks.targets import Tier
 
 

@@ -12,12 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from farebox.runtime import Runtime
-from pricing.budgets import BudgetRule, Refusal
-from pricing.facts import Run
-from pricing.holds import Settled
-from pricing.plans import ResolvedPlan
-from pricing.quotes import Quote
-from pricing.reports.escaped import escape_markdown
+from pricing.ledger import BudgetRule, Refusal, Run, Settled
+from pricing.quotes import Quote, ResolvedPlan
+from pricing.reports import escape_markdown
 from tasks.turns import TurnEvent
 
 _logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from farebox.project import FILE
 from guardrails.building import find_guard
-from pricing.errors import ConfigError, UsageError
-from pricing.reports.guard_report import GuardLine
+from pricing import ConfigError, UsageError
+from pricing.reports import GuardLine
 
 ENOUGH, MOST_WRONG = 200, 0.02
 """Reviewed decisions of the guard's present version, and the share of them that may be wrong."""

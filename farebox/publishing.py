@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from farebox.runtime import Runtime
-from pricing.errors import FareboxError
-from pricing.reports.escaped import escape_markdown, markdown_code
-from pricing.run_copy import RunCopy
+from pricing import FareboxError
+from pricing.replica import RunCopy
+from pricing.reports import escape_markdown, markdown_code
 
 if TYPE_CHECKING:
     from pricing.reports import RunReport

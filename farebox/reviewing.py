@@ -9,12 +9,11 @@ from pathlib import Path
 
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing.errors import NothingUsed, UsageError
+from pricing import NothingUsed, UsageError
+from pricing.analysis import Candidate, Rates, Review, review
 from pricing.quotes import ModelAt
 from pricing.rates import RateCard
-from pricing.reports.escaped import escape_markdown
-from pricing.reports.review_page import review_markdown
-from pricing.review import Candidate, Rates, Review, review
+from pricing.reports import escape_markdown, review_markdown
 
 _VERSION = "rate-card.txt"
 _STAMP = "%Y-%m-%d-%H%M%S"

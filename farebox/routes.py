@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from farebox.runtime import Runtime
-from pricing.budgets import BudgetRule
-from pricing.observed import complexities
-from pricing.plans import Counter, ResolvedPlan
+from pricing.ledger import BudgetRule, complexities
+from pricing.quotes import Counter, ResolvedPlan
 from pricing.tokens import count_tokens
 from tasks.floors import ENOUGH, Quality
 from tasks.routing import TYPICAL, Route, Size

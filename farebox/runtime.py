@@ -19,25 +19,26 @@ from farebox.keys import Key
 from farebox.project import find_root
 from farebox.settings import Settings, load_settings
 from farebox.targets import answering, build_target
-from pricing.approvals import Approvals
-from pricing.archive import Archive
-from pricing.budgets import BudgetRule, Refusal
-from pricing.captures import Captures
-from pricing.circuits import Circuits
-from pricing.facts import Run
-from pricing.forks import abandon, after_fork
-from pricing.history import History
-from pricing.holds import Settled
-from pricing.ledger import Ledger
-from pricing.limits import StatedLimits
-from pricing.moving_windows import MovingWindows
-from pricing.observed import Observed, observe
-from pricing.quotes import Quote
+from pricing import Captures
+from pricing.db import Store, abandon, after_fork
+from pricing.ledger import (
+    Approvals,
+    BudgetRule,
+    Circuits,
+    Ledger,
+    MovingWindows,
+    Refusal,
+    Run,
+    Settled,
+    StatedLimits,
+    TargetStats,
+    Wallets,
+    observe,
+)
+from pricing.quotes import History, Quote
 from pricing.rates import RateCard
-from pricing.replica import Replica
-from pricing.store import Store
-from pricing.token_factors import TokenFactors, learn_factors
-from pricing.wallets import Wallets
+from pricing.replica import Archive, Replica
+from pricing.tokens import TokenFactors, learn_factors
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine
 from tasks.engine import Engine
@@ -79,7 +80,7 @@ class Runtime:
         self.watchers: list[Watcher] = []
         self.rates = RateCard.load(rate.rate() for rate in settings.rates)
         self.keys = {target.name: find_key(target) for target in settings.targets}
-        self.observations = Observations(self._observe, dict[str, Observed]())
+        self.observations = Observations(self._observe, dict[str, TargetStats]())
         self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())
         may_stand_in = settings.sandbox.stand_in
         self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
@@ -145,7 +146,7 @@ class Runtime:
         quarantine = Quarantine(settings.quarantine_seconds, settings.cap_seconds, settings.long_seconds)
         return Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
 
-    def _observe(self) -> dict[str, Observed]:
+    def _observe(self) -> dict[str, TargetStats]:
         found = {
             target.name: observe(
                 self.ledger, target.name, provider=target.provider, model=target.model, stand_in=target.stand_in

@@ -29,11 +29,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from farebox.capturing import ContentSettings
 from farebox.guarding import GuardsSettings
 from farebox.project import FILE
-from pricing.archive import LEAST_DAYS
-from pricing.errors import ConfigError, FareboxError, MoneyError, UsageError
-from pricing.limits import EACH, SOFT, Limit, read_key
-from pricing.money import Nano, parse_money
+from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
+from pricing.ledger import SOFT, WILDCARD, Limit, read_key
 from pricing.rates import OwnRate
+from pricing.replica import LEAST_DAYS
 from tasks.targets import ProviderName, Tier
 
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
@@ -133,7 +132,7 @@ class BudgetSettings(_Table):
     def _soft_within_limit(self) -> Self:
         try:
             self.stated()
-            if self.key != EACH:
+            if self.key != WILDCARD:
                 read_key(self.scope, self.key)
         except UsageError as error:
             raise ValueError(str(error)) from None

@@ -20,9 +20,9 @@ from prefect.input import RunInput
 from pydantic import Field, create_model
 
 from farebox.approving import WORDS, choices, read_raise, suggested_raise, told
-from pricing.approvals import Decision, Question
-from pricing.errors import OverBudget
-from pricing.reports.escaped import escape_markdown
+from pricing import OverBudget
+from pricing.ledger import ApprovalDecision, ApprovalRequest
+from pricing.reports import escape_markdown
 
 NEEDS_APPROVAL = "NeedsApproval"
 GRACE = timedelta(minutes=15)
@@ -52,15 +52,15 @@ class Suspending:
         """Whether Prefect would suspend it."""
         return flow_run.deployment_id is not None and flow_run.parent_task_run_id is None
 
-    def answered(self, question: Question) -> Decision | None:
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
         """What the form said, if the run was suspended for this question and resumed."""
         key = _key(question)
         if key not in (self._flow_run.empirical_policy.pause_keys or ()):
             return None
         said = cast("Approval", _apart(asuspend_flow_run(wait_for_input=Approval, key=key)))
-        return Decision(_CHOICES[said.decision], said.decided_by, read_raise(said.raise_by) or 0)
+        return ApprovalDecision(_CHOICES[said.decision], said.decided_by, read_raise(said.raise_by) or 0)
 
-    def ask(self, question: Question, refused: OverBudget) -> Decision | None:
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
         """Suspend the run with the form: this process ends here."""
         seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
         form = _form(question).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
@@ -90,7 +90,7 @@ def kept_until(pause: Pause) -> datetime:
     return now + LONGEST if timeout is None else max(now, timeout) + GRACE
 
 
-def _form(question: Question) -> type[Approval]:
+def _form(question: ApprovalRequest) -> type[Approval]:
     offered: Any = Literal[tuple(WORDS[choice] for choice in choices(question))]
     by = Field(title="Your name", description="Kept in the ledger with the decision.", min_length=1, max_length=80)
     more = Field(title="Raise by", description="Only for “raise the budget”: how much more, like 0.50 USD.")
@@ -102,7 +102,7 @@ def _form(question: Question) -> type[Approval]:
     return create_model("Approval", __base__=Approval, **fields)
 
 
-def _key(question: Question) -> str:
+def _key(question: ApprovalRequest) -> str:
     """Prefect's name of this suspension; another question about the same run has another time."""
     return f"farebox-{question.due_at:%Y%m%d%H%M%S%f}"
 

@@ -8,7 +8,7 @@ from farebox.aws import find_region
 from farebox.credentials import PROVIDERS
 from farebox.keys import Key, Missing
 from farebox.settings import TargetSettings
-from pricing.errors import ConfigError
+from pricing import ConfigError
 from pricing.rates import RateCard
 from tasks.targets import Credential, Target
 

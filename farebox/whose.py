@@ -11,8 +11,8 @@ from enum import Enum
 from numbers import Integral
 from uuid import UUID
 
-from pricing.errors import UsageError
-from pricing.limits import LONGEST_KEY, read_key
+from pricing import UsageError
+from pricing.ledger import LONGEST_KEY, read_key
 
 
 @dataclass(frozen=True, slots=True)

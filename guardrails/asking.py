@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from guardrails.verdicts import Exchange
-from pricing.money import Nano
+from pricing import Nano
 
 T = TypeVar("T")
 

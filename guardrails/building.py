@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from guardrails.verdicts import Guard
-from pricing.errors import ConfigError
+from pricing import ConfigError
 
 
 def find_guard(name: str, module: str = "") -> type[Guard]:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from math import sqrt
 from pathlib import Path
 
-from pricing.errors import UsageError
-from pricing.reports.quote_audit import wilson
+from pricing import UsageError
+from pricing.analysis import wilson
 
 ENOUGH = 100
 _OUTCOMES = ("pass", "fail")

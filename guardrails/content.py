@@ -17,8 +17,7 @@ from guardrails.pii_patterns import Entity
 from guardrails.secrets import MASK, find_labelled_secrets
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange
-from pricing.content import TextPart
-from pricing.values import leaves, with_leaves
+from pricing import TextPart, leaves, with_leaves
 
 _SECRET = "secret"  # noqa: S105 - the kind of a find
 _AROUND, _LONGEST_MARK, _MOST_MARKS, _LONGEST_TEXT = 80, 200, 5, 600

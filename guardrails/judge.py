@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from guardrails.asking import Ask, Asks, Told
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, retry
-from pricing.errors import FareboxError
+from pricing import FareboxError
 from pricing.tokens import estimate_tokens
 
 Outcome: TypeAlias = Literal["pass", "fail", "unknown"]

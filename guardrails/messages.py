@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails.verdicts import Fact, Reason
-from pricing.errors import ConfigError, OverBudget
+from pricing import ConfigError, OverBudget
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -26,8 +26,7 @@ from guardrails.verdicts import (
     Verdict,
     block,
 )
-from pricing.content import MediaKind
-from pricing.errors import Blocked, ConfigError, FieldValue, OverBudget
+from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
 
 _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""

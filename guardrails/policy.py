@@ -12,7 +12,7 @@ from guardrails.patterns import bounded
 from guardrails.text_matching import Phrases, visible
 from guardrails.vault import Vault
 from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
-from pricing.values import leaves
+from pricing import leaves
 
 _LONGEST_RULE = 150
 _MOST_TRIES = 20_000

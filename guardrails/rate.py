@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
-from pricing.moving_windows import Limit, Use
+from pricing.ledger import RateLimit, Use
 
 _RATE = re.compile(r"\s*(?P<most>\d{1,7})\s*(?:per|/)\s*(?P<window>second|minute|hour|day)\s*")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
@@ -19,9 +19,9 @@ _NEAR = 0.8
 
 
 class Windows(Protocol):
-    """What counts: :class:`pricing.moving_windows.MovingWindows`."""
+    """What counts: :class:`pricing.ledger.rate_limits.MovingWindows`."""
 
-    def use(self, limits: Sequence[Limit]) -> list[Use]:
+    def use(self, limits: Sequence[RateLimit]) -> list[Use]:
         """Use every limit once, or none if one is full."""
 
 
@@ -66,7 +66,7 @@ class RateGuard:
         """Block with ``rate``, else allow; from 80 % of a limit on the decision's facts tell of it."""
         whose = {"user": (exchange.user, self.per_user), "organisation": (exchange.org, self.per_org)}
         limits = {
-            Limit(f"{self.place}\n{kind}\n{rate}\n{who}", *_read(rate)[:2]): (kind, rate)
+            RateLimit(f"{self.place}\n{kind}\n{rate}\n{who}", *_read(rate)[:2]): (kind, rate)
             for kind, (who, rate) in whose.items()
             if who and rate
         }

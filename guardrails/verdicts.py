@@ -14,9 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.vault import Vault
-from pricing.content import MediaKind, TextPart, json_text
-from pricing.money import Nano
-from pricing.values import leaves, with_leaves
+from pricing import MediaKind, Nano, TextPart, json_text, leaves, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from typing_extensions import TypeVar
 
-from pricing.content import (
+from pricing import (
     LONGEST_RESULT,
     DocumentPart,
     ImagePart,
     InvalidArguments,
+    PlanError,
     Spelled,
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    UnreadableValue,
     json_text,
+    leaves,
 )
-from pricing.errors import PlanError
-from pricing.values import UnreadableValue, leaves
 from tasks.complexity import THRESHOLD
 from tasks.engine import Engine
 from tasks.loop import in_thread

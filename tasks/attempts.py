@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pricing.clock import from_us, now_us
-from pricing.facts import NEWEST, Completion, Intent, Priced
-from pricing.money import Nano
+from pricing import Nano, Usage, from_us, now_us
+from pricing.ledger import NEWEST, Completion, Intent, Priced
 from pricing.rates import RateCard
-from pricing.usage import Usage
 from tasks.bodies import largest_reply
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
@@ -32,9 +30,8 @@ from tasks.wire import HttpRequest, ModelReply, ModelRequest, WireFailed
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from tenacity import RetryCallState
 
-    from pricing.budgets import Refusal
-    from pricing.ledger import Ledger
-    from pricing.written import Written
+    from pricing.db import PendingWrite
+    from pricing.ledger import Ledger, Refusal
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
@@ -72,7 +69,7 @@ class Allowance:
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
-        self.landing: Written[float] | None = None
+        self.landing: PendingWrite[float] | None = None
         """The last attempt's completion: submitted, and committed with whatever comes next."""
 
     @property

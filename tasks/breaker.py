@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from pricing.clock import from_us
-from pricing.forks import abandon, after_fork
+from pricing import from_us
+from pricing.db import abandon, after_fork
 from tasks.providers.kinds import Failure, FailureKind
 from tasks.targets import Target
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
-    from pricing.circuits import Circuit, Circuits
+    from pricing.ledger import Circuit, Circuits
 
 LOSS_OF_SERVICE: Final[frozenset[FailureKind]] = frozenset(
     {"rate_limit", "overloaded", "server_error", "timeout", "connection"}

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Exchange
-from pricing.errors import FareboxError
-from pricing.facts import CallOutcome, Run, Turn
+from pricing import FareboxError
+from pricing.ledger import CallOutcome, Run, Turn
 from tasks.known import Known
 from tasks.targets import Target
 from tasks.wire import ModelReply, ModelRequest

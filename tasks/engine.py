@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from pricing.facts import Run
-from pricing.plans import ResolvedPlan
+from pricing.ledger import Run
+from pricing.quotes import ResolvedPlan
 from tasks.complexity import Complexity, score
 from tasks.floors import Quality
 from tasks.known import known

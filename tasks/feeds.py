@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from pricing.errors import SourceError
+from pricing import SourceError
 from tasks.bodies import BodyRefused, whole_body
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from tasks.targets import Tier
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
-    from pricing.observed import Observed
+    from pricing.ledger import TargetStats
 
 Quality: TypeAlias = Literal["fast", "best"]
 
@@ -40,7 +40,7 @@ class Floors:
         usual = LIGHT_SECONDS if tier == "light" else OTHER_SECONDS
         return cls(usual if seconds is None else seconds, _SUCCESS[quality])
 
-    def missed_by(self, observed: Observed | None) -> str | None:
+    def missed_by(self, observed: TargetStats | None) -> str | None:
         """Which floor a target is known to miss, in words; ``None`` when it meets both, or too little is known."""
         if observed is None or observed.n < ENOUGH:
             return None
@@ -50,6 +50,6 @@ class Floors:
             return f"p95 {observed.p95:.1f} s, over {self.seconds:g} s"
         return None
 
-    def met_by(self, observed: Observed | None) -> bool:
+    def met_by(self, observed: TargetStats | None) -> bool:
         """Whether a target is known to meet both."""
         return observed is not None and observed.n >= ENOUGH and self.missed_by(observed) is None

@@ -12,13 +12,24 @@ from typing import Any, Generic, Protocol, TypeVar
 from guardrails.pipeline import Pipeline
 from guardrails.vault import Vault
 from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason, Source, readable
-from pricing.clock import now_us
-from pricing.content import Part, ProviderStatePart, Spelled, TextPart, ToolCallPart, ToolResultPart
-from pricing.errors import FareboxError, NoTarget, OverBudget, TurnFailed
-from pricing.facts import Turn, TurnOutcome
-from pricing.money import Nano
+from pricing import (
+    FareboxError,
+    Nano,
+    NoTarget,
+    OverBudget,
+    Part,
+    ProviderStatePart,
+    Spelled,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    TurnFailed,
+    leaves,
+    now_us,
+    with_leaves,
+)
+from pricing.ledger import Turn, TurnOutcome
 from pricing.tokens import NOT_LEARNED, Factor, count_tokens
-from pricing.values import leaves, with_leaves
 from tasks.attempts import Allowance, AttemptContext, Refused
 from tasks.capturing import TurnRecord
 from tasks.itinerary import Itinerary

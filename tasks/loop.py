@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-from pricing.forks import abandon, after_fork
+from pricing.db import abandon, after_fork
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from guardrails.verdicts import Decision
-from pricing.clock import to_us
+from pricing import to_us
 from tasks.providers.json_shapes import dump
 
 

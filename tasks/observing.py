@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from pricing.errors import FareboxError
-from pricing.forks import after_fork
+from pricing import FareboxError
+from pricing.db import after_fork
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from guardrails.vault import Vault
 from guardrails.verdicts import Origin, Source, readable
-from pricing.content import (
+from pricing import (
     DocumentPart,
     ImagePart,
     MediaKind,
@@ -21,10 +21,12 @@ from pricing.content import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    UnreadableValue,
     json_text,
+    leaves,
     media_kind,
+    with_leaves,
 )
-from pricing.values import UnreadableValue, leaves, with_leaves
 from tasks.structured import bare_json
 from tasks.targets import Target
 from tasks.wire import ModelRequest, Role, media_of

@@ -14,9 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pricing.content import DocumentPart, ImagePart, TextPart
-from pricing.errors import PromptError
-from pricing.values import UnreadableValue, leaves
+from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves
 from tasks.known import Known, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
 

@@ -14,17 +14,15 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from pricing.errors import ConfigError
-from pricing.money import Nano, ceil_nano, format_money
+from pricing import ConfigError, Nano, Usage, ceil_nano, format_money
 from pricing.rates import RateCard
-from pricing.usage import Usage
 from tasks.floors import Floors, Quality
 from tasks.providers.kinds import Failure
 from tasks.route_locks import RouteLock
 from tasks.targets import Target, Tier, family_of
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
-    from pricing.observed import Observed
+    from pricing.ledger import TargetStats
 
 __all__ = [
     "Candidate",
@@ -41,7 +39,7 @@ __all__ = [
 
 _RANK: dict[Tier, int] = {"last_resort": 0, "legacy": 1, "light": 2, "premium": 3}
 _MOST_ROUTES = 512
-_NOTHING: Mapping[str, Observed] = MappingProxyType({})
+_NOTHING: Mapping[str, TargetStats] = MappingProxyType({})
 
 
 class Size(NamedTuple):
@@ -80,7 +78,7 @@ class Standing:
 
     target: Target
     cost: Nano
-    observed: Observed | None
+    observed: TargetStats | None
     missed: str | None
     met: bool
 
@@ -123,7 +121,7 @@ class Router:
         self,
         targets: Sequence[Target],
         rates: RateCard | None = None,
-        evidence: Callable[[], Mapping[str, Observed]] = lambda: _NOTHING,
+        evidence: Callable[[], Mapping[str, TargetStats]] = lambda: _NOTHING,
     ) -> None:
         if not targets:
             raise ConfigError("There are no targets.", next_step="Declare at least one [[targets]] in farebox.toml.")
@@ -135,7 +133,7 @@ class Router:
         self.targets = tuple(targets)
         self._rates = rates or RateCard.load()
         self._evidence = evidence
-        self._made: tuple[Mapping[str, Observed], dict[_Asked, Route]] = (_NOTHING, {})
+        self._made: tuple[Mapping[str, TargetStats], dict[_Asked, Route]] = (_NOTHING, {})
 
     def route(
         self,
@@ -199,7 +197,7 @@ class Router:
             return (replace(usual[0], reason=reason), *usual[1:])
         return _locked(standings, asked.lock)
 
-    def _standings(self, asked: _Asked, evidence: Mapping[str, Observed]) -> list[Standing]:
+    def _standings(self, asked: _Asked, evidence: Mapping[str, TargetStats]) -> list[Standing]:
         floors = asked.floors
         found = []
         for target in self.targets:
@@ -208,7 +206,7 @@ class Router:
             found.append(Standing(target, self._cost(target, asked.size, observed), observed, missed, met))
         return found
 
-    def _cost(self, target: Target, size: Size, observed: Observed | None) -> Nano:
+    def _cost(self, target: Target, size: Size, observed: TargetStats | None) -> Nano:
         """Of one accepted answer: its price, and what failures have cost beside such answers."""
         price = self._rates.price(target.model, target.provider, Usage(*size))
         waste = observed.waste if observed is not None else None

@@ -15,8 +15,7 @@ from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pricing.content import DocumentPart, ImagePart, Spelled, TextPart
-from pricing.values import UnreadableValue, is_nested
+from pricing import DocumentPart, ImagePart, Spelled, TextPart, UnreadableValue, is_nested
 
 if TYPE_CHECKING:
     from jinja2 import Environment

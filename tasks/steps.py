@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from guardrails.pipeline import Guarded
-from pricing.errors import NoRun, PlanError, TurnFailed
-from pricing.facts import NEWEST, CallOutcome
+from pricing import NoRun, PlanError, TurnFailed
+from pricing.ledger import NEWEST, CallOutcome
 from tasks.capturing import StepCallRecord, TurnRecord, cause
 from tasks.complexity import THRESHOLD
 from tasks.targets import StepTier

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from pricing.content import identity
+from pricing import identity
 from tasks.targets import Target
 from tasks.wire import ModelRequest
 
 if TYPE_CHECKING:
     from prefect.results import ResultStore
 
-    from pricing.money import Nano
+    from pricing import Nano
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from guardrails.vault import Vault
-from pricing.errors import Blocked, TurnFailed
+from pricing import Blocked, TurnFailed
 
 _WORD_ENDS = re.compile(r"\s(?=\S*\Z)")
 _OPEN_BLOCK = re.compile(r"-----BEGIN (?:(?!-----END ).)*\Z", re.DOTALL)

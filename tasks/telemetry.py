@@ -17,9 +17,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from pricing.facts import Completion, Intent, Turn
-from pricing.money import Nano
-from pricing.usage import Usage
+from pricing import Nano, Usage
+from pricing.ledger import Completion, Intent, Turn
 from tasks import otel_names as names
 from tasks.targets import Target
 from tasks.wire import ModelReply

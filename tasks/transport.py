@@ -15,8 +15,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from pricing.errors import ConfigError
-from pricing.forks import abandon, after_fork
+from pricing import ConfigError
+from pricing.db import abandon, after_fork
 from tasks.bodies import LARGEST_ANSWER, BodyRefused, beginning, decoded, whole_body
 from tasks.wire import HttpRequest, WireFailed
 

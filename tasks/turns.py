@@ -15,11 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails.pipeline import Guards, Pipeline
 from guardrails.verdicts import Decision, Exchange, Fact, Reason, Source
-from pricing.content import Part, TextPart, ToolCallPart, json_text
-from pricing.errors import Blocked, FareboxError, OverBudget
-from pricing.facts import TurnOutcome
-from pricing.money import Nano
-from pricing.usage import Usage
+from pricing import Blocked, FareboxError, Nano, OverBudget, Part, TextPart, ToolCallPart, Usage, json_text
+from pricing.ledger import TurnOutcome
 from tasks.attempts import AttemptFailed, Attempts, Refused
 from tasks.breaker import Breaker
 from tasks.capturing import Content, TurnRecord, cause

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final, Self
 
-from pricing.usage import Usage
+from pricing import Usage
 from tasks.targets import Target
 
 NOT_PLAUSIBLE: Final = "implausible_usage"

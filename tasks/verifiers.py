@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from pricing.errors import TurnFailed
+from pricing import TurnFailed
 
 Verify: TypeAlias = Callable[[Any], bool]
 """Of an answer, as the step gets it."""

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pricing.content import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
-from pricing.usage import Usage
+from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
 
 JSONObject: TypeAlias = dict[str, Any]
 Role: TypeAlias = Literal["user", "assistant", "tool"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pricing.store import Store
+from pricing.db.database import Store
 from tests.support.command import Call, Said
 from tests.support.postgres import MISSING, Postgres, postgres_server
 

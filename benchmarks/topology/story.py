@@ -23,9 +23,9 @@ from benchmarks.topology.runs import Ran, all_ended, look, trigger
 from benchmarks.topology.servers import Centre
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing import schema
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.money import USD, format_money
-from pricing.store import Store
 from tests.support.aftermath import examine
 from tests.support.books import assert_replica_equals_ledger
 

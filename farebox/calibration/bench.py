@@ -13,8 +13,8 @@ from farebox.calibration.cases import Case, distinct, read_cases
 from farebox.calibration.scoring import Scorer, scorer_of
 from farebox.calibration.subjects import Subject, find_subject, try_once
 from farebox.runtime import Runtime
-from pricing.errors import UsageError
-from pricing.evidence import Results, Tried, paid_for
+from pricing import UsageError
+from pricing.ledger import CaseScore, Results, paid_for
 from tasks.pins import Pin
 from tasks.prompts import Prompt
 from tasks.route_locks import model_of
@@ -85,7 +85,7 @@ class Bench:
         digest = case.digest(f"{self.scorer.version} {self.subject.verifier}")
         return f"{digest}:{self.prompt.name}@{self.prompt.version}:{target} {model_of(self.targets[target])}"
 
-    def known(self) -> dict[str, dict[str, Tried]]:
+    def known(self) -> dict[str, dict[str, CaseScore]]:
         """What was found so far, by target and case."""
         found = self.results.read()
         return {
@@ -93,14 +93,14 @@ class Bench:
             for target in self.targets
         }
 
-    def ask(self, number: int, target: str) -> Tried:
+    def ask(self, number: int, target: str) -> CaseScore:
         """Ask one target about one case, once and never again, in the step that is under way."""
         case = self.cases[number]
-        claimed = Tried(key=self.key(case, target), run_id=here().run_id)
+        claimed = CaseScore(key=self.key(case, target), run_id=here().run_id)
         with self._room:
             return self._known(claimed) or self._ask(case, target, claimed)
 
-    def _known(self, claimed: Tried) -> Tried | None:
+    def _known(self, claimed: CaseScore) -> CaseScore | None:
         """What is known of a case that somebody has asked about before; who asks about it right now is waited for."""
         until = time.monotonic() + self.runtime.settings.turns.deadline_seconds * self.subject.step.max_turns
         while (known := self.results.claim(claimed)) is not None:
@@ -110,7 +110,7 @@ class Bench:
             time.sleep(_LOOK_SECONDS)
         return None
 
-    def _ask(self, case: Case, target: str, claimed: Tried) -> Tried:
+    def _ask(self, case: Case, target: str, claimed: CaseScore) -> CaseScore:
         pin = Pin(self.subject.operation, self.targets[target])
         try:
             tried = try_once(self.runtime, self.subject, case, pin, self.scorer)
@@ -119,7 +119,7 @@ class Bench:
             raise
         return self._put_down(claimed, tried)
 
-    def _put_down(self, claimed: Tried, tried: Tried) -> Tried:
+    def _put_down(self, claimed: CaseScore, tried: CaseScore) -> CaseScore:
         """What nothing was paid or learned for may be asked again."""
         ended = replace(tried, key=claimed.key, run_id=claimed.run_id, ended=True)
         if ended.score is None and not ended.cost_nano:

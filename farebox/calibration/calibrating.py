@@ -16,8 +16,8 @@ from farebox.calibration.deciding import Decision, Outcome, Outcomes, Standing, 
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
 from farebox.calibration.rounds import next_size
 from farebox.calibration.subjects import mean_tokens
-from pricing.clock import from_us
-from pricing.evidence import FRESH_DAYS, Tried
+from pricing import from_us
+from pricing.ledger import FRESH_DAYS, CaseScore
 from tasks.route_locks import model_of
 
 Asked = Sequence[tuple[int, str]]
@@ -75,7 +75,7 @@ def decide(bench: Bench, terms: Terms, ask: Ask, outcomes: Callable[[], Mapping[
     return decision
 
 
-def outcomes_of(known: Mapping[str, Mapping[str, Tried]]) -> dict[str, dict[str, Outcome]]:
+def outcomes_of(known: Mapping[str, Mapping[str, CaseScore]]) -> dict[str, dict[str, Outcome]]:
     """As decisions take them."""
     return {
         target: {
@@ -87,7 +87,7 @@ def outcomes_of(known: Mapping[str, Mapping[str, Tried]]) -> dict[str, dict[str,
     }
 
 
-def _evidence(bench: Bench, known: Mapping[str, Mapping[str, Tried]], source: str) -> Evidence:
+def _evidence(bench: Bench, known: Mapping[str, Mapping[str, CaseScore]], source: str) -> Evidence:
     scored = {name: [one for one in tried.values() if one.score is not None] for name, tried in known.items()}
     used = [one for tried in scored.values() for one in tried]
     return Evidence(

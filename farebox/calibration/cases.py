@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pricing.errors import SourceError
+from pricing import SourceError
 
 _NEXT = "Give a file of JSON lines as docs/calibration.md shows; `farebox cases collect` makes one of recorded runs."
 

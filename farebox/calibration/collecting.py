@@ -20,10 +20,8 @@ from farebox.calibration.comparable import Comparable
 from farebox.calibration.subjects import Subject
 from farebox.guarding import JUDGE
 from farebox.runtime import Runtime
-from pricing.captured_calls import CallNote, CapturedCall
-from pricing.clock import to_us
-from pricing.errors import SourceError, UsageError
-from pricing.reports.guard_report import JudgedAnswer, judged_answers
+from pricing import CallNote, CapturedCall, SourceError, UsageError, to_us
+from pricing.reports import JudgedAnswer, judged_answers
 
 PERSON = "review"
 """Where ``expected`` comes from when a person found the judge's objection to the answer wrong."""

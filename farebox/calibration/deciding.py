@@ -2,8 +2,8 @@
 
 Each candidate is compared with the best model on the same cases. It is *enough* once the lower bound of the mean paired
 difference is above −margin, *worse* once the upper bound is below it. The bounds hold at every time one looks
-(``pricing.betting``), so cases are added only where the decision is open. Several candidates share the error (Holm):
-the chance that any of them is wrongly found enough is at most 1 − confidence.
+(``pricing.analysis.confidence_sequences``), so cases are added only where the decision is open. Several candidates
+share the error (Holm): the chance that any of them is wrongly found enough is at most 1 − confidence.
 
 Every cheaper candidate is looked at. A failed one says nothing about the next: price order is not quality order.
 """
@@ -18,8 +18,8 @@ from math import inf, log
 from statistics import fmean
 from typing import Literal, TypeAlias
 
-from pricing.betting import log_wealth, lower_bound, upper_bound, values_needed
-from pricing.money import Nano
+from pricing import Nano
+from pricing.analysis import log_wealth, lower_bound, upper_bound, values_needed
 
 Verdict: TypeAlias = Literal["best", "enough", "worse", "dearer", "slower", "spared", "beyond", "open"]
 """``dearer``: than the best, as measured. ``slower``: than the operation's floor and than the best. ``spared``: dearer

@@ -21,10 +21,10 @@ from farebox.calibration.subjects import used
 from farebox.declaring import DeclaredPlan
 from farebox.guarding import JUDGE
 from farebox.runtime import get_runtime
-from pricing.evidence import Tried
-from pricing.plans import Plan, PlanStep
+from pricing import Usage
+from pricing.ledger import CaseScore
+from pricing.quotes import Plan, PlanStep
 from pricing.tokens import count_tokens
-from pricing.usage import Usage
 from tasks.prompts import Prompt
 from tasks.routing import TYPICAL
 from tasks.wire import media_of
@@ -124,7 +124,9 @@ JUDGING = DeclaredPlan(
 """Of the plan: what the judge is asked, where it scores."""
 
 
-def _rehearsed(bench: Bench, terms: Terms, known: Mapping[str, Mapping[str, Tried]], usage: Usage) -> dict[str, int]:
+def _rehearsed(
+    bench: Bench, terms: Terms, known: Mapping[str, Mapping[str, CaseScore]], usage: Usage
+) -> dict[str, int]:
     outcomes, verified = outcomes_of(known), True if bench.subject.verifier else None
     rates, asked = bench.runtime.rates, Counter[str]()
     cost = {name: rates.price(target.model, target.provider, usage) for name, target in bench.targets.items()}
@@ -142,7 +144,7 @@ def _rehearsed(bench: Bench, terms: Terms, known: Mapping[str, Mapping[str, Trie
     return dict(asked)
 
 
-def _usage(bench: Bench, known: Mapping[str, Mapping[str, Tried]]) -> Usage:
+def _usage(bench: Bench, known: Mapping[str, Mapping[str, CaseScore]]) -> Usage:
     """Tokens of an answer: as those that are known took, else by its prompts and the plan of its automation.
 
     A step of several turns is taken to need all of them, until some answers are known.

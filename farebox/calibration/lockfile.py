@@ -15,8 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
-from pricing.errors import ConfigError, MoneyError
-from pricing.money import Nano, dollars, format_money, parse_money
+from pricing import ConfigError, MoneyError, Nano, dollars, format_money, parse_money
 from tasks.route_locks import RouteLock
 
 LOCK_FILE = "routes.lock.toml"

@@ -8,7 +8,7 @@ from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file,
 from farebox.calibration.telling import kept, sentence
 from farebox.calibration.verifying import stale
 from farebox.runtime import Runtime
-from pricing.locks import file_lock
+from pricing.db import acquire_file_lock
 
 
 def put_lock(runtime: Runtime, key: str, lock: LockedRoute, *, replace: bool) -> str:
@@ -25,7 +25,7 @@ def put_lock(runtime: Runtime, key: str, lock: LockedRoute, *, replace: bool) ->
     """
     path, today = runtime.root / LOCK_FILE, datetime.now(UTC).date()
     runtime.home.mkdir(parents=True, exist_ok=True)
-    with file_lock(runtime.home / f"{LOCK_FILE}.lock"):
+    with acquire_file_lock(runtime.home / f"{LOCK_FILE}.lock"):
         there = None if replace else read_lock_file(path).get(key)
         if there is not None and there.weight > lock.weight and not any(stale(runtime, key, there, today)):
             return kept(key, there, lock)

@@ -9,13 +9,9 @@ from pathlib import Path
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
 from farebox.calibration.telling import COLUMNS, VERDICTS, row, sentence
 from farebox.runtime import Runtime
-from pricing.money import format_money
-from pricing.reports.charts.axes import linear, logarithmic
-from pricing.reports.charts.points import Point, scatter
-from pricing.reports.charts.shapes import Chart, Grid, Tone
-from pricing.reports.page import Figure, Page, Section, render_page
-from pricing.reports.volume import asked_turns
-from pricing.reports.words import plural
+from pricing import format_money
+from pricing.reports import Figure, Page, Section, asked_turns, plural, render_page
+from pricing.reports.charts import Chart, Grid, Point, Tone, linear, logarithmic, scatter
 
 DAYS = 30
 """What counts as a month."""

@@ -12,9 +12,8 @@ from farebox.calibration.locking import put_lock
 from farebox.calibration.subjects import Subject, find_subject
 from farebox.calibration.telling import sentence
 from farebox.runtime import Runtime
-from pricing.errors import PromptError, SourceError, UsageError
-from pricing.evidence import last_prompt
-from pricing.money import USD
+from pricing import USD, PromptError, SourceError, UsageError
+from pricing.ledger import last_prompt
 from tasks.route_locks import model_of
 
 _NEXT = "It needs the columns case, model, score (0 to 1), cost (USD) and latency (seconds), none of them empty."

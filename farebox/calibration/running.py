@@ -12,8 +12,8 @@ from farebox.calibration.deciding import Terms
 from farebox.calibration.locking import put_lock
 from farebox.calibration.telling import cut_short
 from farebox.runtime import Runtime, get_runtime
-from pricing.errors import FareboxError, OverBudget
-from pricing.evidence import Tried
+from pricing import FareboxError, OverBudget
+from pricing.ledger import CaseScore
 
 
 @lru_cache(maxsize=2)
@@ -22,7 +22,7 @@ def bench_of(runtime: Runtime, what: Chosen) -> Bench:
     return Bench.of(runtime, what)
 
 
-def try_case(number: int, target: str, what: Chosen) -> Tried:
+def try_case(number: int, target: str, what: Chosen) -> CaseScore:
     """One case asked of one target, in the step that is under way; what is known is not asked again."""
     return bench_of(get_runtime(), what).ask(number, target)
 

@@ -13,7 +13,7 @@ from farebox.guarding import JUDGE
 from farebox.judging import STEP
 from farebox.runtime import Runtime
 from guardrails.verdicts import Exchange
-from pricing.errors import ConfigError, FareboxError, UsageError
+from pricing import ConfigError, FareboxError, UsageError
 from tasks.llm_task import fingerprint
 from tasks.steps import inside
 

@@ -21,9 +21,9 @@ from farebox.calibration.scoring import Scorer
 from farebox.finding import automation_names, find_flow
 from farebox.project import find_root
 from farebox.runtime import Runtime
-from pricing.errors import Blocked, NoTarget, SourceError, TurnFailed, UsageError
-from pricing.evidence import CALIBRATION, Ended, Tried, ends_of, paid_for
-from pricing.plans import PlanStep
+from pricing import Blocked, NoTarget, SourceError, TurnFailed, UsageError
+from pricing.ledger import CALIBRATION, CaseScore, Ended, ends_of, paid_for
+from pricing.quotes import PlanStep
 from tasks.llm_task import fingerprint, step_of
 from tasks.pins import Looked, Pin, pinned
 from tasks.prompts import Prompt
@@ -169,7 +169,7 @@ def find_subject(name: str) -> Subject:
     return found[0]
 
 
-def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer) -> Tried:
+def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer) -> CaseScore:
     """Ask the pinned target about one case, in the step that is under way, and score the answer.
 
     Raises:
@@ -201,7 +201,7 @@ def _wrong(ended: Sequence[Ended]) -> bool:
     return any(one.reason in _OF_QUALITY or (one.outcome == "blocked" and one.attempts) for one in ended)
 
 
-def mean_tokens(tried: Iterable[Tried]) -> dict[str, float]:
+def mean_tokens(tried: Iterable[CaseScore]) -> dict[str, float]:
     """Tokens of a case, on average over those whose usage is known."""
     counted = used(tried)
     if not counted:
@@ -210,7 +210,7 @@ def mean_tokens(tried: Iterable[Tried]) -> dict[str, float]:
     return {"input": read, "output": written}
 
 
-def used(tried: Iterable[Tried]) -> list[tuple[int, int]]:
+def used(tried: Iterable[CaseScore]) -> list[tuple[int, int]]:
     """Tokens in and out of each case whose usage is known."""
     counted = ((one.input_tokens, one.output_tokens) for one in tried)
     return [(read, written) for read, written in counted if read is not None and written is not None]

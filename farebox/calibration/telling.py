@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
-from pricing.money import format_money
+from pricing import format_money
 
 VERDICTS = {
     "best": "the best",

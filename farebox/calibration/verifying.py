@@ -9,13 +9,10 @@ from farebox.calibration.lockfile import LockedCandidate, LockedRoute
 from farebox.calibration.subjects import find_subject
 from farebox.guarding import JUDGE
 from farebox.runtime import Runtime
-from pricing.clock import to_us
-from pricing.errors import PromptError, UnknownPrice, UsageError
-from pricing.evidence import passed_since
-from pricing.money import Nano
-from pricing.reports.quote_audit import wilson
-from pricing.reports.words import percent
-from pricing.usage import Usage
+from pricing import Nano, PromptError, UnknownPrice, Usage, UsageError, to_us
+from pricing.analysis import wilson
+from pricing.ledger import passed_since
+from pricing.reports import percent
 from tasks.route_locks import RouteLock
 
 _ENOUGH = 20

@@ -15,9 +15,8 @@ from farebox.cli.app import app
 from farebox.cli.complaining import complain
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
-from pricing.archive import LEAST_DAYS
-from pricing.clock import now_us
-from pricing.errors import LedgerBusy
+from pricing import LedgerBusy, now_us
+from pricing.replica import LEAST_DAYS
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=LEAST_DAYS, lte=36_500))]

@@ -11,7 +11,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 
 if TYPE_CHECKING:
-    from pricing.reports.quote_audit import QuoteAudit, Share
+    from pricing.reports import QuoteAudit, Share
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -29,7 +29,7 @@ def audit(automation: str | None = None, /, *, json: Json = False) -> None:
         automation: only this one's quotes.
         json: print JSON.
     """
-    from pricing.reports.quote_audit import ENOUGH, quote_audits
+    from pricing.reports import ENOUGH, quote_audits
 
     runtime = get_runtime()
     runtime.replica.sync()

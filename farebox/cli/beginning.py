@@ -6,7 +6,7 @@ from pathlib import Path
 
 from farebox.cli.app import app
 from farebox.cli.output import terminal
-from pricing.errors import UsageError
+from pricing import UsageError
 
 _out = terminal()
 

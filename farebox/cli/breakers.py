@@ -15,9 +15,8 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
-from pricing.circuits import Circuit
-from pricing.clock import from_us
-from pricing.errors import UsageError
+from pricing import UsageError, from_us
+from pricing.ledger import Circuit
 from tasks.breaker import BY_HAND, open_domains
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]

@@ -10,9 +10,8 @@ from cyclopts import App, Parameter
 from farebox.cli.app import app
 from farebox.cli.output import moment, print_json, terminal
 from farebox.runtime import get_runtime
-from pricing.budgets import BudgetState
-from pricing.limits import SOFT, Limit, read_scope, read_window
-from pricing.money import format_money, parse_money
+from pricing import format_money, parse_money
+from pricing.ledger import SOFT, BudgetState, Limit, read_scope, read_window
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -64,7 +63,7 @@ def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = 
     """
     runtime, where = get_runtime(), (read_scope(scope), key, read_window(window))
     if limit.strip().lower() == "none":
-        runtime.limits.take_back(*where)
+        runtime.limits.unset(*where)
         _out.print(f"Taken back: {scope} {key} per {window}.", markup=False)
         return
     stated = Limit(*where, parse_money(limit), soft)

@@ -16,8 +16,7 @@ from farebox.cli.output import near, print_json, terminal
 from farebox.cli.routing import Json, routes
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS
-from pricing.errors import FareboxError, UsageError
-from pricing.money import Nano, format_money, parse_money
+from pricing import FareboxError, Nano, UsageError, format_money, parse_money
 
 Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))]
 

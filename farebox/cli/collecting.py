@@ -10,7 +10,7 @@ from cyclopts import App, Parameter, validators
 from farebox.cli.app import app
 from farebox.cli.output import near, terminal
 from farebox.runtime import get_runtime
-from pricing.reports.words import plural
+from pricing.reports import plural
 
 Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))]

@@ -30,7 +30,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.finding import find_flow, read_parameters
 from farebox.runtime import get_runtime
 from farebox.whose import Whose
-from pricing.money import parse_money
+from pricing import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Given = Annotated[str, Parameter(show=False)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from farebox.cli.output import terminal
-from pricing.errors import FareboxError
+from pricing import FareboxError
 
 
 def warn(message: str, next_step: str = "") -> None:

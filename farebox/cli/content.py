@@ -12,9 +12,8 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
-from pricing.captures import EVERY_END, Captured
-from pricing.errors import UsageError
-from pricing.reports.words import clean, moment, plural
+from pricing import EVERY_END, Captured, UsageError
+from pricing.reports import clean, moment, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=3_650))]

@@ -12,7 +12,7 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
-from pricing.money import format_money
+from pricing import format_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 

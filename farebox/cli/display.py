@@ -17,10 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.sources.text import clean_text
-from pricing.budgets import BudgetRule, Refusal
-from pricing.facts import Run
-from pricing.holds import Settled
-from pricing.money import Nano, format_money
+from pricing import Nano, format_money
+from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks.routing import economic_reason
 from tasks.turns import TurnEvent

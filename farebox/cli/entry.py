@@ -13,8 +13,8 @@ from farebox.cli import commands as _commands  # noqa: F401 - its functions are 
 from farebox.cli.app import app
 from farebox.cli.complaining import complain, warning_of
 from farebox.runtime import get_runtime
-from pricing import ledger_file
-from pricing.errors import FareboxError, LedgerError, UsageError
+from pricing import FareboxError, LedgerError, UsageError
+from pricing.db import ledger_file
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -32,7 +32,7 @@ def main() -> NoReturn:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        with warning_of("pricing.replica"):
+        with warning_of("pricing.replica.replica"):
             app(exit_on_error=False, print_error=False)
     except FareboxError as error:
         complain(error)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from farebox.doctor import Finding, State
 from farebox.economics import Symptom
-from pricing.money import format_money
-from pricing.reports.words import clean
+from pricing import format_money
+from pricing.reports import clean
 
 _SIGNS: dict[State, tuple[str, str]] = {
     "ok": ("✓", "green"),

@@ -17,10 +17,8 @@ from farebox.cli.output import print_json, terminal
 from farebox.cli.review_blocks import entry_lines
 from farebox.runtime import Runtime, get_runtime
 from guardrails.calibration import Labelled
-from pricing.errors import UsageError
-from pricing.money import format_money
-from pricing.reports.guard_report import GuardLine, GuardReport, guard_report
-from pricing.reports.words import clean, duration, percent, plural
+from pricing import UsageError, format_money
+from pricing.reports import GuardLine, GuardReport, clean, duration, guard_report, percent, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]

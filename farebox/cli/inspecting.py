@@ -71,7 +71,7 @@ def doctor(
 def _economics(days: int, margin: float, *, as_json: bool) -> None:
     from farebox.cli.finding_lines import symptom_lines
     from farebox.economics import diagnose
-    from pricing.reports.words import plural
+    from pricing.reports import plural
 
     runtime = get_runtime()
     runtime.replica.sync()

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from farebox.models import EXAMPLE, Prices, TargetLine
-from pricing.money import format_money
-from pricing.reports.words import clean, duration
+from pricing import format_money
+from pricing.reports import clean, duration
 
 _INDENT = "   "
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from pricing.reports import words
+from pricing.reports import format as formats
 
 
 class Terminal(Console):
@@ -38,7 +38,7 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, which it names; nothing for none."""
-    return words.moment(when.astimezone(zone)) if when else ""
+    return formats.moment(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:
@@ -53,4 +53,4 @@ def print_json(value: Any) -> None:
 
 
 def _by_line(text: str) -> str:
-    return "\n".join(map(words.clean, text.split("\n")))
+    return "\n".join(map(formats.clean, text.split("\n")))

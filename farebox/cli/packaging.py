@@ -10,11 +10,10 @@ from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.finding import find_flow
 from farebox.runtime import get_runtime
-from pricing.errors import UsageError
-from pricing.money import format_money
+from pricing import UsageError, format_money
 
 if TYPE_CHECKING:
-    from pricing.packaging import Packaging
+    from pricing.analysis import Packaging
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -41,8 +40,8 @@ def packaging(
         json: print JSON.
     """
     from farebox.automations import automation_of
-    from pricing.packaging import packaging as advise
-    from pricing.reports.sales import sales
+    from pricing.analysis import advise_packaging as advise
+    from pricing.reports import sales
 
     runtime, spec = get_runtime(), automation_of(find_flow(name))
     runtime.replica.sync()
@@ -68,7 +67,7 @@ def packaging(
 def _show(advice: Packaging, price: str, *, sandbox: bool) -> None:
     from rich.table import Table
 
-    from pricing.reports.words import plural
+    from pricing.reports import plural
 
     unit = advice.economics
     where = " (answers by the sandbox)" if sandbox else ""

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from pricing.errors import UsageError
+from pricing import UsageError
 
 _BACK = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[hdw])")
 _DAYS = {"d": 1, "w": 7}

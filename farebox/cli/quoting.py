@@ -17,14 +17,13 @@ from farebox.gate import Priced, price_run, standing_rules, stated_limits
 from farebox.routes import pressure
 from farebox.runtime import Runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose, whose_run
-from pricing.budgets import BudgetRule
-from pricing.money import Nano, format_money
+from pricing import Nano, format_money
+from pricing.ledger import BudgetRule
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from pricing.reports.quote_audit import QuoteAudit
-    from pricing.reports.quoted_path import QuotedPath
+    from pricing.reports import QuoteAudit, QuotedPath
 
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
 
@@ -168,9 +167,8 @@ def _touched(runtime: Runtime, rules: Sequence[BudgetRule]) -> Iterator[Touched]
 
 def _past(runtime: Runtime, automation: str, *, stand_in: bool) -> tuple[list[QuoteAudit], list[QuotedPath]]:
     """How its past quotes held, and what the turns of its past runs went through."""
-    from pricing.errors import UsageError
-    from pricing.reports.quote_audit import quote_audits
-    from pricing.reports.quoted_path import quoted_paths
+    from pricing import UsageError
+    from pricing.reports import quote_audits, quoted_paths
 
     runtime.replica.sync(wait=1.0)
     try:

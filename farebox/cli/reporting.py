@@ -13,8 +13,8 @@ from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import read_moment
 from farebox.runtime import Runtime, get_runtime
-from pricing.errors import UsageError
-from pricing.limits import read_key
+from pricing import UsageError
+from pricing.ledger import read_key
 
 if TYPE_CHECKING:
     from pricing.reports import Breakdown, Choice, Overview, RunReport
@@ -148,7 +148,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parquet"]) -> None:
-    from pricing.reports.exporting import export
+    from pricing.reports import export
 
     rows = export(table, path, kind)
     _told.print(f"{rows} rows written to {path}", style="dim", markup=False)

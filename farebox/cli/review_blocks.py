@@ -16,11 +16,9 @@ from farebox.cli.app import app
 from farebox.cli.content import captured_lines, clean_lines
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
-from pricing.captures import Captured, mark_key
-from pricing.clock import to_us
-from pricing.reports.guard_report import Reviewable, review_queue
-from pricing.reports.words import clean, moment
-from pricing.reviews import Finding, Reviews
+from pricing import Captured, mark_key, to_us
+from pricing.ledger import Finding, Reviews
+from pricing.reports import Reviewable, clean, moment, review_queue
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000))]

@@ -14,8 +14,7 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
-from pricing.errors import UsageError
-from pricing.money import Nano, format_money
+from pricing import Nano, UsageError, format_money
 from pricing.rates import RateCard
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]

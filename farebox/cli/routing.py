@@ -17,8 +17,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.finding import automation_names, find_flow
 from farebox.project import find_root
 from farebox.runtime import get_runtime
-from pricing.errors import UsageError
-from pricing.money import format_money
+from pricing import UsageError, format_money
 from tasks.floors import Quality
 
 if TYPE_CHECKING:  # it loads Prefect

@@ -22,11 +22,8 @@ from farebox.finding import find_flow, read_parameters, with_defaults
 from farebox.gate import BUDGET_OF_THIS_RUN, price_run
 from farebox.runtime import Runtime, get_runtime
 from farebox.whose import NOBODYS, WHOSE_RUN, Whose
-from pricing.budgets import BudgetRule, Refusal
-from pricing.errors import FareboxError
-from pricing.facts import Run
-from pricing.holds import Settled
-from pricing.money import Nano
+from pricing import FareboxError, Nano
+from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks.turns import TurnEvent
 

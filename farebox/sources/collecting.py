@@ -16,7 +16,7 @@ from farebox.sources.folder import Reading, moment, read_folder, readable, title
 from farebox.sources.git import NoGit, Repository, history, listed_files, open_repository
 from farebox.sources.kinds import HTML
 from farebox.sources.text import MAX_CHARACTERS, clean_line, clean_text, counted, cut
-from pricing.errors import FareboxError, SourceError
+from pricing import FareboxError, SourceError
 
 _ADDRESS = re.compile(r"https?:/+(?=[^/])", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)

@@ -16,7 +16,7 @@ from defusedxml.ElementTree import fromstring
 from farebox.sources.documents import Document
 from farebox.sources.markup import MAX_MARKUP, break_at, plain_text
 from farebox.sources.text import clean_line, clean_text
-from pricing.errors import SourceError
+from pricing import SourceError
 
 SUFFIXES = frozenset({".xml", ".rss", ".atom", ".rdf"})
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from farebox.sources.files import MAX_BYTES, read_at_most
 from farebox.sources.text import HALVES, clean_line, clean_text
-from pricing.errors import SourceError
+from pricing import SourceError
 
 MAX_ROW = 100_000
 """Characters in one row; more is a quotation mark that was never closed."""

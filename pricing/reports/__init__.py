@@ -1,30 +1,148 @@
 """Reports: what runs cost, where it went and how that compares to their quotes; read from the replica alone."""
 
-from pricing.reports.breakdown import BY, Breakdown, breakdown
-from pricing.reports.choosing import Choice
-from pricing.reports.html import render_html
-from pricing.reports.markdown import render_markdown
-from pricing.reports.overview import overview
-from pricing.reports.overview_shapes import Overview
-from pricing.reports.rendering import render_terminal
-from pricing.reports.run_list import RunLine, runs
-from pricing.reports.run_lookup import automations
-from pricing.reports.run_report import run_report
-from pricing.reports.run_shapes import RunReport
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+from pricing.reports.overview.report import overview
+
+if TYPE_CHECKING:
+    from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.economics import EconomicSigns, signs
+    from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
+    from pricing.reports.exports import export
+    from pricing.reports.format import clean, duration, moment, percent, plural
+    from pricing.reports.guards import (
+        GuardLine,
+        GuardReport,
+        JudgedAnswer,
+        Reviewable,
+        guard_report,
+        judged_answers,
+        review_queue,
+    )
+    from pricing.reports.overview.data import Overview
+    from pricing.reports.page import Figure, Page, Section, render_page
+    from pricing.reports.past_sales import sales
+    from pricing.reports.price_review import review_markdown
+    from pricing.reports.query import Row
+    from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
+    from pricing.reports.quoted_path import QuotedPath, quoted_paths
+    from pricing.reports.render import render_html, render_terminal
+    from pricing.reports.repricing import TargetRates, at_rates
+    from pricing.reports.run.data import RunReport
+    from pricing.reports.run.markdown import render_markdown
+    from pricing.reports.run.report import run_report
+    from pricing.reports.run_list import RunLine, runs
+    from pricing.reports.run_lookup import automations
+    from pricing.reports.selection import Choice
+    from pricing.reports.targets import TargetHealth, target_health
+    from pricing.reports.volume import asked_turns
 
 __all__ = [
     "BY",
+    "ENOUGH",
     "Breakdown",
     "Choice",
+    "EconomicSigns",
+    "Figure",
+    "GuardLine",
+    "GuardReport",
+    "JudgedAnswer",
     "Overview",
+    "Page",
+    "QuoteAudit",
+    "QuotedPath",
+    "Reviewable",
+    "Row",
     "RunLine",
     "RunReport",
+    "Section",
+    "Share",
+    "TargetHealth",
+    "TargetRates",
+    "asked_turns",
+    "at_rates",
     "automations",
     "breakdown",
+    "clean",
+    "duration",
+    "escape_advice",
+    "escape_markdown",
+    "export",
+    "guard_report",
+    "judged_answers",
+    "markdown_code",
+    "moment",
     "overview",
+    "percent",
+    "plural",
+    "quote_audits",
+    "quoted_paths",
     "render_html",
     "render_markdown",
+    "render_page",
     "render_terminal",
+    "review_markdown",
+    "review_queue",
     "run_report",
     "runs",
+    "sales",
+    "signs",
+    "target_health",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "BY": "pricing.reports.breakdowns",
+            "Breakdown": "pricing.reports.breakdowns",
+            "Choice": "pricing.reports.selection",
+            "ENOUGH": "pricing.reports.quote_audit",
+            "EconomicSigns": "pricing.reports.economics",
+            "Figure": "pricing.reports.page",
+            "GuardLine": "pricing.reports.guards",
+            "GuardReport": "pricing.reports.guards",
+            "JudgedAnswer": "pricing.reports.guards",
+            "Overview": "pricing.reports.overview.data",
+            "Page": "pricing.reports.page",
+            "QuoteAudit": "pricing.reports.quote_audit",
+            "QuotedPath": "pricing.reports.quoted_path",
+            "Reviewable": "pricing.reports.guards",
+            "Row": "pricing.reports.query",
+            "RunLine": "pricing.reports.run_list",
+            "RunReport": "pricing.reports.run.data",
+            "Section": "pricing.reports.page",
+            "Share": "pricing.reports.quote_audit",
+            "TargetHealth": "pricing.reports.targets",
+            "TargetRates": "pricing.reports.repricing",
+            "asked_turns": "pricing.reports.volume",
+            "at_rates": "pricing.reports.repricing",
+            "automations": "pricing.reports.run_lookup",
+            "breakdown": "pricing.reports.breakdowns",
+            "clean": "pricing.reports.format",
+            "duration": "pricing.reports.format",
+            "escape_advice": "pricing.reports.escaping",
+            "escape_markdown": "pricing.reports.escaping",
+            "export": "pricing.reports.exports",
+            "guard_report": "pricing.reports.guards",
+            "judged_answers": "pricing.reports.guards",
+            "markdown_code": "pricing.reports.escaping",
+            "moment": "pricing.reports.format",
+            "percent": "pricing.reports.format",
+            "plural": "pricing.reports.format",
+            "quote_audits": "pricing.reports.quote_audit",
+            "quoted_paths": "pricing.reports.quoted_path",
+            "render_html": "pricing.reports.render",
+            "render_markdown": "pricing.reports.run.markdown",
+            "render_page": "pricing.reports.page",
+            "render_terminal": "pricing.reports.render",
+            "review_markdown": "pricing.reports.price_review",
+            "review_queue": "pricing.reports.guards",
+            "run_report": "pricing.reports.run.report",
+            "runs": "pricing.reports.run_list",
+            "sales": "pricing.reports.past_sales",
+            "signs": "pricing.reports.economics",
+            "target_health": "pricing.reports.targets",
+        },
+    )

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pricing.reports.charts.shapes import Bars, Chart, Grid, Tone
-from pricing.reports.words import clean
+from pricing.reports.charts.data import Bars, Chart, Grid, Tone
+from pricing.reports.format import clean
 
 if TYPE_CHECKING:  # templates are compiled where a page is made, not where a command line starts
     from jinja2 import Environment

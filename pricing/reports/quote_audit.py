@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import sqrt
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from pricing.reports.plain import Plain
-from pricing.reports.reading import Row, reading
+from pricing.reports.format import Plain
+from pricing.reports.query import Row, reading
+from pricing.reports.run.data import ratio
 from pricing.reports.run_lookup import check_automation
-from pricing.reports.run_shapes import ratio
 
 if TYPE_CHECKING:
-    from pricing.replica import Replica
+    from pricing.replica.replica import Replica
+from pricing.analysis.intervals import wilson
 
 NEWEST = 2_000
 """Runs that are looked at, of each automation and quality."""
@@ -25,7 +25,6 @@ ENOUGH = 500
 """Runs from which on a coverage says something: fewer cannot tell an honest p95 from a p90 (simulated)."""
 HONEST = (0.93, 0.97)
 """Where the coverage of an honest p95 lies over ``ENOUGH`` runs."""
-_Z95 = 1.959964
 _MOVED = 1.25
 """Costs that moved by more than the buffer usually is."""
 
@@ -76,16 +75,6 @@ def quote_audits(replica: Replica, automation: str | None = None) -> list[QuoteA
     keys = ("automation", "quality", "stand_in")
     groups = groupby(rows, key=lambda row: tuple(row[name] for name in keys))
     return [_audit(list(group)) for _, group in groups]
-
-
-def wilson(within: int, runs: int) -> tuple[float, float]:
-    """The interval that holds a share with 95 % confidence (Wilson, *JASA* 22, 1927); all of 0…1 without runs."""
-    if runs == 0:
-        return 0.0, 1.0
-    share, z2 = within / runs, _Z95**2
-    middle = (share + z2 / (2 * runs)) / (1 + z2 / runs)
-    half = _Z95 / (1 + z2 / runs) * sqrt(share * (1 - share) / runs + z2 / (4 * runs**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _audit(rows: Sequence[Row]) -> QuoteAudit:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pricing.prediction import WINDOW
-from pricing.reports.reading import reading
-from pricing.reports.run_shapes import ratio
-from pricing.reports.words import percent, plural
+from pricing.quotes.prediction import WINDOW
+from pricing.reports.format import percent, plural
+from pricing.reports.query import reading
+from pricing.reports.run.data import ratio
 
 if TYPE_CHECKING:
-    from pricing.replica import Replica
+    from pricing.replica.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.clock import from_us
 from pricing.money import Nano
-from pricing.reports.plain import Plain
-from pricing.reports.reading import reading
+from pricing.reports.format import Plain
+from pricing.reports.query import reading
+from pricing.reports.run.data import ratio
 from pricing.reports.run_lookup import check_automation
-from pricing.reports.run_shapes import ratio
 
 if TYPE_CHECKING:
-    from pricing.replica import Replica
+    from pricing.replica.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pricing.errors import UsageError
-from pricing.reports.reading import Reading, reading
+from pricing.reports.query import Reading, reading
 
 if TYPE_CHECKING:
-    from pricing.replica import Replica
+    from pricing.replica.replica import Replica
 
 SHORTEST_PREFIX = 4
 _SHOWN = 3

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pricing.money import format_money
-from pricing.reports.run_shapes import Savings
-from pricing.reports.words import UNKNOWN, clean, count
+from pricing.reports.format import UNKNOWN, clean, count
+from pricing.reports.run.data import Savings
 
 FAILURE = "red"
 WARNING = "yellow"

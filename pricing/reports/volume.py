@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pricing.clock import to_us
-from pricing.reports.reading import reading
+from pricing.reports.query import reading
 
 if TYPE_CHECKING:
-    from pricing.replica import Replica
+    from pricing.replica.replica import Replica
 
 
 def asked_turns(

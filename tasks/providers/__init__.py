@@ -2,8 +2,10 @@
 
 from tasks.providers.adapters import adapter_for
 from tasks.providers.base import Adapter, ReplyError, Stream
-from tasks.providers.failures import ALLOWED, FAILED_STOPS, Failure, FailureKind, classify, classify_exception
+from tasks.providers.failures import classify
+from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
 from tasks.providers.schemas import strict_schema
+from tasks.providers.transport_failures import classify_exception
 
 __all__ = [
     "ALLOWED",

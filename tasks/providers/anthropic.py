@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pricing.content import DocumentPart, ImagePart, Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
-from pricing.usage import NOT_A_COUNT, Usage
+from pricing import (
+    NOT_A_COUNT,
+    DocumentPart,
+    ImagePart,
+    Part,
+    ProviderStatePart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
 from tasks.providers import media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pricing.content import TextPart, ToolCallPart
-from pricing.usage import Usage
+from pricing import TextPart, ToolCallPart, Usage
 from tasks.bodies import LARGEST_ANSWER
-from tasks.providers.failures import Failure, classify, failure, request_id
+from tasks.providers.failures import classify, request_id
 from tasks.providers.json_shapes import obj, parse
+from tasks.providers.kinds import Failure, failure
 from tasks.targets import Target
 from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
 

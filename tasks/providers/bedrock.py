@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from pricing.content import DocumentPart, ImagePart, Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
-from pricing.usage import NOT_A_COUNT, Usage
+from pricing import (
+    NOT_A_COUNT,
+    DocumentPart,
+    ImagePart,
+    Part,
+    ProviderStatePart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
 from tasks.providers import anthropic, media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.eventstream import AwsFrames

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from pricing.usage import NOT_A_COUNT
+from pricing import NOT_A_COUNT
 from tasks.wire import JSONObject
 
 _MOST_BRACKETS: Final = 250_000

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from pricing.content import DocumentPart, ImagePart, media_kind
+from pricing import DocumentPart, ImagePart, media_kind
 from tasks.targets import ProviderName, Target
 from tasks.wire import JSONObject, ModelRequest, media_of
 

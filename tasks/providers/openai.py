@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pricing.content import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart
-from pricing.usage import Usage
+from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import media
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
-from tasks.providers.failures import failure, request_id
+from tasks.providers.failures import request_id
 from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
+from tasks.providers.kinds import failure
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sse import SseFrames
 from tasks.providers.turns import own_state

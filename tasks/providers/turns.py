@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
-from pricing.content import ProviderStatePart, TextPart
+from pricing import ProviderStatePart, TextPart
 from tasks.targets import Target
 from tasks.wire import Message
 

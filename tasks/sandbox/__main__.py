@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pricing.errors import FareboxError
+from pricing import FareboxError
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.server import HOST, Sandbox
 

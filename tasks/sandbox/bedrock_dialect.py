@@ -9,8 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from pricing.content import ToolCallPart, ToolResultPart
-from pricing.usage import Usage
+from pricing import ToolCallPart, ToolResultPart, Usage
 from tasks.sandbox.eventstream import broken_event, event
 from tasks.sandbox.question import (
     BadRequest,

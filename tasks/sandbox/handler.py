@@ -19,7 +19,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from pydantic import ValidationError
 
-from pricing.usage import Usage
+from pricing import Usage
 from tasks.sandbox.anthropic_dialect import AnthropicDialect
 from tasks.sandbox.bedrock_dialect import BedrockDialect
 from tasks.sandbox.brain import answer_question

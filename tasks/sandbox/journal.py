@@ -13,8 +13,7 @@ from typing import Self
 
 import orjson
 
-from pricing.errors import SourceError
-from pricing.usage import Usage
+from pricing import SourceError, Usage
 from tasks.sandbox.question import Provider
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import orjson
 
-from pricing.usage import Usage
+from pricing import Usage
 from tasks.sandbox.schema import Unfillable, check_schema
 from tasks.wire import JSONObject, Message, Schema, StopReason, Tool
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, Self
 
-from pricing.errors import ConfigError
+from pricing import ConfigError
 from tasks.sandbox.faults import Fault
 from tasks.sandbox.journal import Journal
 from tasks.sandbox.latency import Latency

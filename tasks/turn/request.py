@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
 from guardrails.pipeline import Guarded
-from pricing.facts import Run
+from pricing.ledger import Run
 from tasks.capturing import TurnRecord
 from tasks.complexity import THRESHOLD
 from tasks.known import Known

@@ -16,8 +16,8 @@ from farebox.keys import Key, Missing
 from farebox.runtime import Runtime
 from farebox.settings import Settings, load_settings
 from farebox.targets import build_target
-from pricing import schema
-from pricing.rates import RateCard
+from pricing.db import schema
+from pricing.rates.card import RateCard
 from pricing.usage import Usage
 from tasks import otel_names
 from tasks.prompts import Prompts

@@ -23,11 +23,12 @@ from farebox.doctor import Finding, examine
 from farebox.reach import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from farebox.settings import load_settings
-from pricing import archive, schema
-from pricing.facts import Run
-from pricing.ledger import Ledger
-from pricing.locks import file_lock
+from pricing.db import schema
+from pricing.db.file_lock import acquire_file_lock
+from pricing.ledger.facts import Run
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
+from pricing.replica import archive
 from tests.pricing.reports.books import DAY, Books
 from tests.support.postgres import Postgres
 
@@ -287,7 +288,7 @@ def test_a_replica_behind_held_foreign_and_damaged(root: Path):
     assert one(examine(root), "replica").state == "ok"
     runtime.ledger.admit(_run("r1"), [])
     assert one(examine(root), "replica").told == "1 rows behind the ledger"
-    with file_lock(runtime.replica.path.with_name("replica.duckdb.lock")):
+    with acquire_file_lock(runtime.replica.path.with_name("replica.duckdb.lock")):
         assert "held by another process" in one(examine(root), "replica").told
     runtime.close()
     (root / ".farebox" / "ledger.db").unlink()

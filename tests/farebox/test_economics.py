@@ -8,9 +8,9 @@ import pytest
 
 from farebox.economics import CHECKS, Symptom, diagnose
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.budgets import BudgetRule
 from pricing.clock import from_us
+from pricing.db import schema
+from pricing.ledger.budgets import BudgetRule
 from pricing.money import USD
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, DAY, SECOND, Books

@@ -4,7 +4,7 @@ from farebox.guard_calls import with_guard_calls
 from guardrails.judge import JudgeGuard
 from guardrails.pipeline import Guarded, Pipeline
 from guardrails.scope import ScopeGuard
-from pricing.plans import Plan, PlanStep
+from pricing.quotes.plan import Plan, PlanStep
 from tasks.steps import Step
 
 PLAN = Plan((PlanStep("summarize", 20, 900, 90), PlanStep("compose", 1, 1200, 160))).resolve({})

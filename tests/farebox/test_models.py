@@ -12,7 +12,7 @@ from farebox.cli.model_lines import model_lines
 from farebox.models import list_targets
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing.facts import Completion, Intent, Run
+from pricing.ledger.facts import Completion, Intent, Run
 from pricing.money import USD
 from pricing.usage import Usage
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from farebox.whose import WHOSE_RUN, Whose, name_of, whose_run
-from pricing import schema
 from pricing.characters import invisible, readable
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import UsageError
-from pricing.ledger import Ledger
-from pricing.limits import Limit, StatedLimits, applicable
+from pricing.ledger.credits import Wallets
+from pricing.ledger.ledger import Ledger
+from pricing.ledger.limits import Limit, StatedLimits, applicable
 from pricing.money import USD
-from pricing.reports.words import clean
-from pricing.store import Store
-from pricing.wallets import Wallets
+from pricing.reports.format import clean
 from tests.farebox.test_tenants import a_run_for
 from tests.support.books import rows
 from tests.support.command import Call

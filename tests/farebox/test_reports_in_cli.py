@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
 from tests.support.books import rows
 from tests.support.business import write_business
 from tests.support.command import Call

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from farebox.whose import WHOSE_RUN, Whose, whose_run
 from guardrails.rate import RateGuard
 from guardrails.verdicts import Exchange
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import OutOfCredits, UsageError
-from pricing.facts import Run
-from pricing.ledger import Ledger
-from pricing.limits import EACH, Limit, StatedLimits, applicable
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.credits import Wallets
+from pricing.ledger.facts import Run
+from pricing.ledger.ledger import Ledger
+from pricing.ledger.limits import WILDCARD, Limit, StatedLimits, applicable
+from pricing.ledger.rate_limits import MovingWindows
 from pricing.money import USD
-from pricing.moving_windows import MovingWindows
-from pricing.store import Store
-from pricing.wallets import Wallets
 from tests.pricing.test_ledger import a_run
 from tests.support.books import rows
 
@@ -62,10 +62,10 @@ def test_no_two_names_share_a_budget(store: Store):
 )
 def test_a_limit_is_for_whom_it_names_and_for_each_on_its_own(pairs):
     """Whatever others are called, one's own limit counts for one alone, and that of each makes a budget for each."""
-    limits = [Limit("org", EACH, "day", 5 * USD), Limit("user", EACH, "day", 5 * USD)]
-    limits += [Limit(scope, name, "day", USD) for scope, name in pairs if name != EACH]
+    limits = [Limit("org", WILDCARD, "day", 5 * USD), Limit("user", WILDCARD, "day", 5 * USD)]
+    limits += [Limit(scope, name, "day", USD) for scope, name in pairs if name != WILDCARD]
     for scope, name in pairs:
-        if name == EACH:
+        if name == WILDCARD:
             continue
         found = applicable(limits, {scope: [name]})
         assert [(rule.scope, rule.key) for rule in found if rule.limit == USD] == [(scope, name)]
@@ -113,7 +113,8 @@ async def test_no_two_names_share_a_rate(store: Store):
 
 
 @pytest.mark.parametrize(
-    "name", [EACH, " acme", "acme ", "ac\nme", "ac\x00me", "\u202eemca", "a\u200bcme", "\ud800", "x" * 201, "\x1b[31m"]
+    "name",
+    [WILDCARD, " acme", "acme ", "ac\nme", "ac\x00me", "\u202eemca", "a\u200bcme", "\ud800", "x" * 201, "\x1b[31m"],
 )
 def test_a_name_that_could_be_taken_for_another_is_refused(name: str, store: Store):
     for given_by in ({"org": name}, {"user": name}, {"tags": [name]}):
@@ -127,7 +128,7 @@ def test_a_name_that_could_be_taken_for_another_is_refused(name: str, store: Sto
             whose_run({})
     finally:
         WHOSE_RUN.reset(token)
-    if name != EACH:
+    if name != WILDCARD:
         with pytest.raises(UsageError):
             StatedLimits(store).set(Limit("org", name, "day", USD))
         with pytest.raises(UsageError):
@@ -136,7 +137,7 @@ def test_a_name_that_could_be_taken_for_another_is_refused(name: str, store: Sto
 
 def test_an_exhausted_org_stops_nobody_else(store: Store):
     ledger = Ledger(store)
-    limits = [Limit("org", EACH, "day", USD)]
+    limits = [Limit("org", WILDCARD, "day", USD)]
     for first, second in list(permutations(("acme", "acme:day", "zeta"), 2))[:2]:
         while not ledger.admit(a_run_for(org=first), applicable(limits, {"org": [first]})):
             pass
@@ -149,7 +150,7 @@ def test_an_exhausted_org_stops_nobody_else(store: Store):
 def test_what_a_refused_org_is_told_is_its_own(store: Store, tmp_path: Path):
     """The message of a refusal names the budget that refused, and nobody else's."""
     ledger = Ledger(store)
-    rules = {org: applicable([Limit("org", EACH, "day", USD)], {"org": [org]}) for org in ("acme", "rival")}
+    rules = {org: applicable([Limit("org", WILDCARD, "day", USD)], {"org": [org]}) for org in ("acme", "rival")}
     for org in ("rival", "acme"):
         assert ledger.admit(a_run_for(org=org), rules[org]) == []
     [refusal] = ledger.admit(a_run_for(org="acme"), rules["acme"])

@@ -50,7 +50,7 @@ def _ask(project: Project, turns: int) -> None:
 
 def main() -> None:
     import tests.support.asking  # noqa: F401 - before the fork, once for all
-    from pricing.rates import RateCard
+    from pricing.rates.card import RateCard
 
     project, processes, turns = Project(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list

@@ -15,15 +15,15 @@ import pytest
 import sqlalchemy as sa
 
 from farebox.gate import Ride
-from pricing import schema
-from pricing.budgets import BudgetRule
-from pricing.circuits import Circuits
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import LedgerAway, LedgerBusy, LedgerUnusable
-from pricing.facts import Completion, Run
-from pricing.ledger import Ledger
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.circuits import Circuits
+from pricing.ledger.facts import Completion, Run
+from pricing.ledger.ledger import Ledger
+from pricing.ledger.rate_limits import MovingWindows, RateLimit
 from pricing.money import USD
-from pricing.moving_windows import Limit, MovingWindows
-from pricing.store import Store
 from pricing.usage import Usage
 from tests.pricing.test_ledger import NOON, a_run, an_intent
 from tests.support.books import rows
@@ -272,7 +272,7 @@ def test_a_lease_given_before_the_clock_was_set_back_an_hour_still_ends(store: S
 
 def test_what_a_window_counted_before_the_clock_was_set_back_lapses_in_its_time(store: Store):
     clock = Clock(NOON)
-    windows, limit = MovingWindows(store, clock), [Limit("user:ana", 2, 60)]
+    windows, limit = MovingWindows(store, clock), [RateLimit("user:ana", 2, 60)]
     assert not any(use.refused for _ in range(2) for use in windows.use(limit))
     clock.now -= HOUR
     [use] = windows.use(limit)

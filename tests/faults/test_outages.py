@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import NoTarget
 from tests.faults.conftest import FAULTS, NO_SERVER, READ_TIMEOUT, Place, broken_target, target
 from tests.support.asking import admitted, ask, unanswered

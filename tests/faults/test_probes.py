@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.circuits import Circuit
 from pricing.clock import now_us
+from pricing.db import schema
 from pricing.errors import TurnFailed
+from pricing.ledger.circuits import Circuit
 from tasks.ask import Ask
 from tasks.sandbox import read_journal
 from tasks.steps import CURRENT_RUN, Step, inside

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pricing.db.database import Store
 from pricing.errors import LedgerUnusable, ReplicaDamaged
-from pricing.ledger import Ledger
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.ledger.ledger import Ledger
+from pricing.replica.replica import Replica
 from tests.pricing.test_replica import add
 from tests.support.books import copied_facts, facts
 from tests.support.disks import small_disk

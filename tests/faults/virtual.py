@@ -17,9 +17,9 @@ from unittest import mock
 import sqlalchemy as sa
 
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
+from pricing.db.write_queue import PendingWrite
 from pricing.errors import FareboxError
-from pricing.written import Written
 from tasks.journey import Limits
 from tasks.transport import HttpReply
 from tasks.wire import HttpRequest, WireFailed
@@ -134,8 +134,8 @@ class Stage:
         self._store = runtime.ledger.store
         self._store.submit = self._now  # type: ignore[method-assign]
 
-    def _now(self, work: Callable[[Any], T]) -> Written[T]:
-        written = Written(work)
+    def _now(self, work: Callable[[Any], T]) -> PendingWrite[T]:
+        written = PendingWrite(work)
         try:
             with self._store.write() as connection:
                 written.end(work(connection))

@@ -21,14 +21,14 @@ from farebox.automations import state_of
 from farebox.looking_ahead import Outlook, Upcoming
 from farebox.progress import _Progress
 from farebox.suspending import Suspending
-from pricing.approvals import Decision, Question
-from pricing.budgets import BudgetState, Refusal
+from pricing.analysis.price_review import Retirement, Review, ReviewLine, Route
 from pricing.errors import FareboxError, OverBudget, UsageError
+from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
+from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.money import USD
-from pricing.reports.escaped import escape_advice, escape_markdown, markdown_code
-from pricing.reports.review_page import review_markdown
-from pricing.reports.words import clean
-from pricing.review import Retirement, Review, ReviewLine, Route
+from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
+from pricing.reports.format import clean
+from pricing.reports.price_review import review_markdown
 from tests.fuzz.hostile import FUZZ, PAYLOADS
 from tests.pricing.test_ledger import a_run
 
@@ -106,10 +106,10 @@ def test_advice_keeps_commands_and_code_ends_where_it_should(name: str):
     harmless(f"It is at {markdown_code(name or 'x')}.")
 
 
-def question(name: str) -> Question:
+def question(name: str) -> ApprovalRequest:
     run = dataclasses.replace(a_run(USD), automation=name, quality=name, org_id=name, user_id=name)
     lacking = {f"org:{name}:day:2026-11-28": USD // 2, f"user:{name}:week:2026-11-23": USD // 3}
-    return Question(run, USD // 2, lacking, datetime(2026, 11, 28, 12, tzinfo=UTC))
+    return ApprovalRequest(run, USD // 2, lacking, datetime(2026, 11, 28, 12, tzinfo=UTC))
 
 
 def refused(name: str) -> OverBudget:
@@ -157,7 +157,7 @@ def failed_state(name: str) -> str:
 
 
 def turned_down_state(name: str) -> str:
-    return str(state_of(turned_down(question(name), Decision("refuse", name, 0))).message)
+    return str(state_of(turned_down(question(name), ApprovalDecision("refuse", name, 0))).message)
 
 
 def progress(name: str) -> str:

@@ -13,13 +13,13 @@ from farebox.cli import budgeting, crediting
 from farebox.cli.complaining import complain
 from farebox.cli.output import Terminal
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
 from pricing.errors import FareboxError
-from pricing.facts import Turn
-from pricing.ledger import Ledger
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Turn
+from pricing.ledger.ledger import Ledger
 from pricing.reports import render_html, render_markdown, render_terminal, run_report, runs
-from pricing.reports.words import clean
+from pricing.reports.format import clean
 from tests.faults.test_ledger_faults import DONE
 from tests.fuzz.hostile import FUZZ, PAYLOADS, texts
 from tests.pricing.test_ledger import a_run, an_intent
@@ -137,7 +137,7 @@ def test_commands_of_hostile_names(hostile: Runtime, monkeypatch: pytest.MonkeyP
 def test_a_log_line_is_one_line(caplog: pytest.LogCaptureFixture, tmp_path: Path):
     """What is logged of a name goes through the same sieve."""
     from farebox.events import tell_soft_threshold
-    from pricing.store import Store
+    from pricing.db.database import Store
 
     ledger = Ledger(Store(f"sqlite:///{tmp_path / 'ledger.db'}"))
     name = PAYLOADS[2] + PAYLOADS[0]

@@ -7,8 +7,8 @@ import pytest
 from guardrails.messages import explain
 from guardrails.rate import RateGuard
 from guardrails.verdicts import Exchange, Reason, Verdict
-from pricing.moving_windows import Limit, MovingWindows
-from pricing.store import Store
+from pricing.db.database import Store
+from pricing.ledger.rate_limits import MovingWindows, RateLimit
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE
 
@@ -80,11 +80,11 @@ def test_a_rate_that_cannot_be_read_is_refused(windows: MovingWindows, options: 
 
 
 def test_four_processes_are_admitted_exactly_n(database_url: str, store: Store):
-    MovingWindows(store).use([Limit("somebody else", 1, 60)])  # the database is there
+    MovingWindows(store).use([RateLimit("somebody else", 1, 60)])  # the database is there
     code = (
-        "import sys\nfrom pricing.moving_windows import *\nfrom pricing.store import Store\n"
+        "import sys\nfrom pricing.ledger.rate_limits import *\nfrom pricing.db.database import Store\n"
         "windows = MovingWindows(Store(sys.argv[1]))\nprint('ready', flush=True)\ninput()\n"
-        "print(sum(not windows.use([Limit('ada', 60, 600)])[0].refused for _ in range(40)))"
+        "print(sum(not windows.use([RateLimit('ada', 60, 600)])[0].refused for _ in range(40)))"
     )
     workers = [
         subprocess.Popen([sys.executable, "-c", code, database_url], cwd=ROOT, text=True, stdin=-1, stdout=-1)

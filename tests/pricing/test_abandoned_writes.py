@@ -4,12 +4,12 @@ import asyncio
 
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.store import Store
-from pricing.written import Written
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.write_queue import PendingWrite
 
 
-async def waited(written: Written[int]) -> int:
+async def waited(written: PendingWrite[int]) -> int:
     return await written
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from pricing import schema
-from pricing.approvals import Approvals, Approved, Decision, Question, lacking
-from pricing.budgets import BudgetRule, BudgetState
 from pricing.clock import from_us
-from pricing.facts import Run
-from pricing.ledger import Ledger
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approvals, Approved, shortfalls
+from pricing.ledger.budgets import BudgetRule, BudgetState
+from pricing.ledger.facts import Run
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, rows
 from tests.support.clock import Clock
 
@@ -40,11 +40,11 @@ def named(run_id: str, hold: int) -> Run:
     return dataclasses.replace(a_run(hold), run_id=run_id)
 
 
-def asked(ledger: Ledger, approvals: Approvals, run_id: str, hold: int, *rules: BudgetRule) -> Question:
+def asked(ledger: Ledger, approvals: Approvals, run_id: str, hold: int, *rules: BudgetRule) -> ApprovalRequest:
     run = named(run_id, hold)
     refusals = ledger.admit(run, rules, final=False)
     assert refusals
-    question = Question(run, hold // 2, lacking(refusals), from_us(NOON) + timedelta(hours=1))
+    question = ApprovalRequest(run, hold // 2, shortfalls(refusals), from_us(NOON) + timedelta(hours=1))
     approvals.ask(question)
     return question
 
@@ -61,7 +61,7 @@ def test_to_approve_once_overdraws_the_budget_that_was_named_by_what_is_written_
     question = asked(ledger, approvals, "dear", USD // 2, DAY, ORG)
     assert dict(question.lacking) == {day(ledger).budget_id: USD * 4 // 10}
     assert approvals.open("dear") == question
-    approved = Approved(question, Decision("once", "ana"))
+    approved = Approved(question, ApprovalDecision("once", "ana"))
     assert not ledger.admit(question.run, [DAY, ORG], approved=approved)
     assert (day(ledger).held, day(ledger).left) == (USD * 14 // 10, -USD * 4 // 10)
     assert approvals.open("dear") is None
@@ -77,7 +77,7 @@ def test_a_budget_that_was_not_named_refuses_still(ledger: Ledger, approvals: Ap
     question = asked(ledger, approvals, "dear", 2 * USD, DAY)
     tight = dataclasses.replace(ORG, limit=USD)
     refusals = ledger.admit(
-        question.run, [DAY, tight], final=False, approved=Approved(question, Decision("once", "ana"))
+        question.run, [DAY, tight], final=False, approved=Approved(question, ApprovalDecision("once", "ana"))
     )
     assert [refusal.budget.scope for refusal in refusals] == ["org"]
     assert day(ledger).held == 0
@@ -87,7 +87,7 @@ def test_a_budget_that_was_not_named_refuses_still(ledger: Ledger, approvals: Ap
 
 def test_to_raise_a_budget_gives_it_room_until_it_resets(ledger: Ledger, approvals: Approvals, clock: Clock):
     question = asked(ledger, approvals, "dear", 2 * USD, DAY)
-    assert not ledger.admit(question.run, [DAY], approved=Approved(question, Decision("raise", "ana", 3 * USD)))
+    assert not ledger.admit(question.run, [DAY], approved=Approved(question, ApprovalDecision("raise", "ana", 3 * USD)))
     assert (day(ledger).limit, day(ledger).left, day(ledger).raised) == (4 * USD, 2 * USD, True)
     assert not ledger.admit(named("next", 2 * USD), [DAY])
     assert rows(ledger, schema.budget_changes)[-1]["limit_nano"] == 4 * USD
@@ -98,17 +98,19 @@ def test_to_raise_a_budget_gives_it_room_until_it_resets(ledger: Ledger, approva
 
 def test_the_budget_of_one_operation_is_raised_by_what_it_lacks(ledger: Ledger, approvals: Approvals):
     question = asked(ledger, approvals, "dear", USD, OWN)
-    assert not ledger.admit(question.run, [OWN], approved=Approved(question, Decision("once", "ana")))
+    assert not ledger.admit(question.run, [OWN], approved=Approved(question, ApprovalDecision("once", "ana")))
     [state] = ledger.budgets()
     assert (state.limit, state.held) == (USD // 2, 0)
 
 
-@pytest.mark.parametrize("decision", [Decision("refuse", "ana"), None])
-def test_a_refusal_and_silence_end_the_run_once(ledger: Ledger, approvals: Approvals, decision: Decision | None):
+@pytest.mark.parametrize("decision", [ApprovalDecision("refuse", "ana"), None])
+def test_a_refusal_and_silence_end_the_run_once(
+    ledger: Ledger, approvals: Approvals, decision: ApprovalDecision | None
+):
     question = asked(ledger, approvals, "dear", 2 * USD, DAY)
     assert approvals.waiting() == [question]
-    assert ledger.turn_down(question, decision)
-    assert not ledger.turn_down(question, decision)
+    assert ledger.reject(question, decision)
+    assert not ledger.reject(question, decision)
     [settlement] = rows(ledger, schema.settlements)
     assert settlement["outcome"] == "over_budget"
     assert ("ana" in settlement["reason"]) == (decision is not None)

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pricing import archive, schema, segments
-from pricing.archive import Archive
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.file_lock import acquire_file_lock
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
-from pricing.locks import file_lock
+from pricing.ledger.block_reviews import Reviews
+from pricing.ledger.budgets import BudgetRule
 from pricing.money import USD
-from pricing.replica import Replica
+from pricing.replica import archive, segments
+from pricing.replica.archive import Archive
+from pricing.replica.replica import Replica
+from pricing.replica.segments import TABLES
 from pricing.reports import overview, run_report
-from pricing.reviews import Reviews
-from pricing.segments import TABLES
-from pricing.store import Store
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, DAY, Books
 
@@ -207,7 +208,7 @@ def test_what_is_wrong_with_it_is_told(
     books: Books, store: Store, replica: Replica, kept_facts: Archive, tmp_path: Path
 ):
     kept_facts.folder.mkdir(parents=True)
-    with file_lock(kept_facts.folder / ".lock"), pytest.raises(LedgerBusy, match="archiving"):
+    with acquire_file_lock(kept_facts.folder / ".lock"), pytest.raises(LedgerBusy, match="archiving"):
         kept_facts.move(books.clock)
     kept_facts.move(books.clock - 400 * DAY)
     replica.sync()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.betting import FRACTIONS, log_wealth, lower_bound, upper_bound, values_needed
+from pricing.analysis.confidence_sequences import FRACTIONS, log_wealth, lower_bound, upper_bound, values_needed
 
 counts = st.dictionaries(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), st.integers(1, 400), min_size=1)
 

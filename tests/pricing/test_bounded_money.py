@@ -5,14 +5,14 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.migrations.money import MOST, MOST_OF_ONE, money_columns
 from pricing.errors import LedgerError
-from pricing.facts import as_row
-from pricing.ledger import Ledger
-from pricing.migrations.money import MOST, MOST_OF_ONE, money_columns
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import as_row
+from pricing.ledger.ledger import Ledger
 from pricing.money import LARGEST, USD
-from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
 from tests.pricing.test_upgrade import lay
 

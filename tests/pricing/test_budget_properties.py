@@ -17,12 +17,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import RunExpired
-from pricing.facts import Intent
-from pricing.ledger import Ledger
-from pricing.store import Store
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Intent
+from pricing.ledger.ledger import Ledger
 from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
 from tests.support.clock import Clock
 from tests.support.postgres import Postgres

@@ -3,11 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.budgets import BudgetRule, BudgetState
-from pricing.ledger import Ledger
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.budgets import BudgetRule, BudgetState
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
 from tests.support.clock import Clock
 

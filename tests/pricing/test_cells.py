@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pricing import archive
-from pricing.archive import Archive
-from pricing.cells import DAY_US
 from pricing.clock import from_us, to_us
-from pricing.replica import Replica
+from pricing.db.database import Store
+from pricing.replica import archive
+from pricing.replica.archive import Archive
+from pricing.replica.replica import Replica
+from pricing.replica.rollups import DAY_US
 from pricing.reports import breakdown, overview
-from pricing.reports.choosing import Choice
-from pricing.reports.guard_report import guard_report
-from pricing.reports.overview_shapes import Section
-from pricing.store import Store
+from pricing.reports.guards import guard_report
+from pricing.reports.overview.data import Section
+from pricing.reports.selection import Choice
 from tests.pricing.test_rollups import Fact, filled, write
 
 FIRST, DAYS, QUARTER = to_us(datetime(2026, 3, 7, tzinfo=UTC)), 4, 900_000_000

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.circuits import Circuit, Circuits
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.circuits import Circuit, Circuits
 from tests.support.clock import Clock
 
 SECOND = 1_000_000

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing import schema
-from pricing.budgets import BudgetRule
 from pricing.clock import from_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import OutOfCredits, UsageError
-from pricing.facts import Run
-from pricing.ledger import Ledger
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.credits import Wallets
+from pricing.ledger.facts import Run
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
-from pricing.wallets import Wallets
 from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, rows
 from tests.support.clock import Clock
 

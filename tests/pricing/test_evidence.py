@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 
-from pricing.evidence import Results, Tried, paid_for
-from pricing.facts import Completion, Intent, Priced, Run
-from pricing.ledger import Ledger
-from pricing.store import Store
+from pricing.db.database import Store
+from pricing.ledger.calibration_scores import CaseScore, Results, paid_for
+from pricing.ledger.facts import Completion, Intent, Priced, Run
+from pricing.ledger.ledger import Ledger
 from pricing.usage import Usage
 
 USED, UNKNOWN, REFUSED = (Usage(100, 20), 300, "usage"), (Usage(), 900, "worst_case"), (Usage(), 0, "unbilled")
@@ -47,7 +47,7 @@ def test_tokens_are_known_only_where_all_that_was_billed_told_its_usage(
     found = paid_for(store, ["t"], "classify")
     assert (found.cost_nano, (found.input_tokens, found.output_tokens)) == (cost, tokens)
     results = Results(store, "digest/classify")
-    case = Tried(key="k", run_id="r", cost_nano=cost, input_tokens=tokens[0], output_tokens=tokens[1])
+    case = CaseScore(key="k", run_id="r", cost_nano=cost, input_tokens=tokens[0], output_tokens=tokens[1])
     assert results.claim(case) is None
     results.note(case)
     kept = results.read()["k"]

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.approvals import Approvals, Decision, Question
-from pricing.budgets import BudgetRule
 from pricing.clock import from_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import HoldUnsettled, RunExpired, RunTakenOver
-from pricing.holds import Unsettled
-from pricing.ledger import Ledger
+from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approvals
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.holds import Unsettled
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, an_intent, ok, per_day, rows
 from tests.pricing.test_upgrade import lay
 from tests.support.clock import Clock
@@ -157,9 +157,9 @@ def test_a_refusal_ahead_of_a_run_that_is_held_is_not_written(ledger: Ledger, cl
     run = a_run(held=USD)
     ledger.admit(run, [per_day(5 * USD)])
     assert not ledger.refuse(run, [])
-    question = Question(run, CENT, {"automation:digest:day:2026-09-21": 1}, from_us(NOON))
+    question = ApprovalRequest(run, CENT, {"automation:digest:day:2026-09-21": 1}, from_us(NOON))
     Approvals(ledger.store, clock).ask(question)
-    assert not ledger.turn_down(question, Decision("refuse", "ana"))
+    assert not ledger.reject(question, ApprovalDecision("refuse", "ana"))
     assert rows(ledger, schema.questions) == rows(ledger, schema.settlements) == rows(ledger, schema.approvals) == []
     clock.now += LEASE + 1
     assert ledger.reap() == 1
@@ -169,7 +169,7 @@ def test_a_refusal_ahead_of_a_run_that_is_held_is_not_written(ledger: Ledger, cl
 def test_a_run_that_is_admitted_leaves_no_question_open(ledger: Ledger, clock: Clock):
     run = a_run(held=USD)
     approvals = Approvals(ledger.store, clock)
-    approvals.ask(Question(run, CENT, {"automation:digest:day:2026-09-21": 1}, from_us(NOON)))
+    approvals.ask(ApprovalRequest(run, CENT, {"automation:digest:day:2026-09-21": 1}, from_us(NOON)))
     assert ledger.admit(run, [per_day(5 * USD)]) == []
     assert approvals.waiting() == []
 

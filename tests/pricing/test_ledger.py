@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import LedgerUnusable, RunExpired
-from pricing.facts import Completion, Intent, Run, Turn
-from pricing.ledger import Ledger
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Completion, Intent, Run, Turn
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from pricing.usage import Usage
 from tests.support.clock import Clock
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from farebox.runtime import get_runtime
-from pricing import schema
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.ledger_file import check_values
 from pricing.errors import LedgerUnusable
-from pricing.ledger_file import check_values
-from pricing.limits import Limit
+from pricing.ledger.limits import Limit
 from pricing.money import USD
-from pricing.store import Store
 from tests.faults.test_ledger_faults import DONE, RULES
 from tests.pricing.test_ledger import a_run, an_intent
 from tests.support.command import Call

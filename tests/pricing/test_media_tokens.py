@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 from pricing.content import LARGEST_MEDIA, DocumentPart, ImagePart, ProviderStatePart, identity
-from pricing.media_tokens import MediaSize, image_size, page_count
-from pricing.tokens import count_tokens
+from pricing.tokens.estimate import count_tokens
+from pricing.tokens.media import MediaSize, image_size, page_count
 
 
 def png(width: int, height: int) -> bytes:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pricing.facts import Completion, Intent, Run, Turn, TurnOutcome
-from pricing.history import History
-from pricing.ledger import Ledger
-from pricing.observed import HALF_LIFE_US, WINDOW, complexities, observe
-from pricing.plans import Plan, PlanStep
-from pricing.rates import RateCard
-from pricing.store import Store
+from pricing.db.database import Store
+from pricing.ledger.facts import Completion, Intent, Run, Turn, TurnOutcome
+from pricing.ledger.ledger import Ledger
+from pricing.ledger.target_stats import HALF_LIFE_US, WINDOW, complexities, observe
+from pricing.quotes.history import History
+from pricing.quotes.plan import Plan, PlanStep
+from pricing.rates.card import RateCard
 from pricing.usage import Usage
 
 NOW = 1_790_000_000_000_000
@@ -199,7 +199,7 @@ def test_past_runs_are_scored_at_todays_mix(ledger: Ledger, say: Say):
 
 
 def test_a_refusal_that_is_not_final_leaves_no_trace(ledger: Ledger):
-    from pricing.budgets import BudgetRule
+    from pricing.ledger.budgets import BudgetRule
 
     rule = BudgetRule("automation", "digest", "day", 100)
     usual = {"run_id": "r", "automation": "digest", "quality": "fast", "plan": "[]", "routes": "{}"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pricing.analysis.packaging import Sale, advise_packaging, economics
 from pricing.money import USD
-from pricing.packaging import Sale, economics, packaging
 
 CENT = USD // 100
 
@@ -21,7 +21,7 @@ def skewed(runs: int = 3000) -> list[Sale]:
 def advise(
     sales: list[Sale], price: int | None = None, per_day: float = 1.0, buffer: int = 25, margin: float = 0.5
 ) -> Any:
-    return packaging(sales, price, runs_per_day=per_day, buffer_percent=buffer, target_margin=margin)
+    return advise_packaging(sales, price, runs_per_day=per_day, buffer_percent=buffer, target_margin=margin)
 
 
 def test_margin_and_markup_are_named_right():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import PlanError
-from pricing.plans import INPUT_HEADROOM, Plan, PlanStep, ResolvedPlan, ResolvedStep
-from pricing.tokens import estimate_tokens
+from pricing.quotes.plan import INPUT_HEADROOM, Plan, PlanStep, ResolvedPlan, ResolvedStep
+from pricing.tokens.estimate import estimate_tokens
 
 counts = st.integers(0, 10**6)
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.errors import UnknownPrice
-from pricing.plans import Plan, PlanStep
-from pricing.prediction import CONFORMAL_FROM, MEMORY, PastCost, quote_amount
-from pricing.quotes import OperationTargets, Quote, make_quote, quote_scores, reprice, score_of
-from pricing.rates import OwnRate, RateCard
-from pricing.student_t import t_cdf, t_quantile
+from pricing.quotes.plan import Plan, PlanStep
+from pricing.quotes.prediction import CONFORMAL_FROM, MEMORY, PastCost, quote_amount, quote_scores, t_cdf, t_quantile
+from pricing.quotes.quote import OperationTargets, Quote, make_quote, reprice, score_of
+from pricing.rates.card import RateCard
+from pricing.rates.sources import OwnRate
 from pricing.usage import Usage
 
 CARD = RateCard.load()

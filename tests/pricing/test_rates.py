@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pricing.errors import ConfigError, UnknownPrice
 from pricing.money import parse_money
-from pricing.rate_sources import Band, Rate
-from pricing.rates import OwnRate, RateCard
+from pricing.rates.card import RateCard
+from pricing.rates.sources import Band, OwnRate, Rate
 from pricing.usage import Usage
 
 HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"

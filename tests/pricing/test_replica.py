@@ -11,13 +11,13 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.file_lock import acquire_file_lock
 from pricing.errors import LedgerBusy
-from pricing.facts import Turn
-from pricing.ledger import Ledger
-from pricing.locks import file_lock
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.ledger.facts import Turn
+from pricing.ledger.ledger import Ledger
+from pricing.replica.replica import Replica
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_held_lock_delays_a_sync_and_a_report_but_loses_nothing(store: Store, 
     add(store, 0, 4)
     replica.sync()
     add(store, 4, 4)
-    with file_lock(replica.path.with_name(replica.path.name + ".lock")):
+    with acquire_file_lock(replica.path.with_name(replica.path.name + ".lock")):
         assert not replica.sync(wait=0.05).done
         with pytest.raises(LedgerBusy), replica.read(wait=0.05):
             pass
@@ -169,7 +169,7 @@ def test_every_open_goes_through_the_lock(store: Store, replica: Replica, monkey
     real = duckdb.connect
 
     def watched(path: str, **options: Any) -> Any:
-        with file_lock(replica.path.with_name(replica.path.name + ".lock"), wait=0) as free:
+        with acquire_file_lock(replica.path.with_name(replica.path.name + ".lock"), wait=0) as free:
             opened.append((path, options.get("read_only", False), free))
         return real(path, **options)
 

@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pricing import schema, sync_points
-from pricing.archive import Archive
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import LedgerUnusable
-from pricing.ledger import Ledger
-from pricing.replica import RESTORED, Replica
-from pricing.store import Store
+from pricing.ledger.ledger import Ledger
+from pricing.replica import sync_points
+from pricing.replica.archive import Archive
+from pricing.replica.replica import RESTORED, Replica
 from tests.pricing.reports.books import Books
 from tests.pricing.test_archive import a_run, books  # noqa: F401 - a fixture
 from tests.pricing.test_replica import a_turn
@@ -201,7 +202,7 @@ def test_it_says_once_that_it_was_rebuilt(machine: Machine, tmp_path: Path, capl
     assert replica.compare().why == RESTORED
     synced = replica.sync()
     assert (synced.rebuilt, synced.why) == (True, RESTORED)
-    [record] = [record for record in caplog.records if record.name == "pricing.replica"]
+    [record] = [record for record in caplog.records if record.name == "pricing.replica.replica"]
     assert RESTORED in record.getMessage()
     assert "\n" not in record.getMessage()
     assert not replica.sync().rebuilt
@@ -261,7 +262,7 @@ def test_rows_that_are_taken_away_or_changed_are_found(store: Store, tmp_path: P
 
 
 def test_older_rows_are_compared_by_number_and_sums(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("pricing.replica_comparison.NEWEST", 2)
+    monkeypatch.setattr("pricing.replica.comparison.NEWEST", 2)
     replica = Replica(tmp_path / "replica.duckdb", store)
     write(store, 1, 6)
     replica.sync()

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pricing.analysis.price_review import Candidate, Rates, Review, review
 from pricing.clock import from_us
+from pricing.db.database import Store
 from pricing.errors import UnknownPrice, UsageError
-from pricing.facts import Intent
+from pricing.ledger.facts import Intent
 from pricing.money import USD
-from pricing.rates import OwnRate, RateCard
-from pricing.replica import Replica
-from pricing.review import Candidate, Rates, Review, review
-from pricing.store import Store
+from pricing.rates.card import RateCard
+from pricing.rates.sources import OwnRate
+from pricing.replica.replica import Replica
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, NOON, Books
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing.columns import metadata
-from pricing.replica import Replica
+from pricing.db.database import Store
+from pricing.db.schema import metadata
+from pricing.replica.replica import Replica
 from pricing.reports import overview
-from pricing.reports.target_health import target_health
-from pricing.store import Store
+from pricing.reports.targets import target_health
 
 ROLLUPS = ("run_totals", "run_costs", "run_turns", "last_attempts")
 NUMBERS = itertools.count()

@@ -7,11 +7,11 @@ from statistics import fmean
 
 import pytest
 
-from pricing.facts import Completion, Turn
-from pricing.ledger import Ledger
-from pricing.store import Store
-from pricing.token_factors import Call, TokenFactors, learn_factors
-from pricing.tokens import NOT_LEARNED, count_tokens, estimate_tokens
+from pricing.db.database import Store
+from pricing.ledger.facts import Completion, Turn
+from pricing.ledger.ledger import Ledger
+from pricing.tokens.estimate import NOT_LEARNED, count_tokens, estimate_tokens
+from pricing.tokens.factors import Call, TokenFactors, learn_factors
 from pricing.usage import Usage
 from tasks.sandbox.tokens import count_tokens as finer
 from tests.pricing.test_ledger import a_run, an_intent

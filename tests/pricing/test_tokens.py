@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.tokens import Factor, count_tokens, estimate_tokens
+from pricing.tokens.estimate import Factor, count_tokens, estimate_tokens
 from tests.support.effort import assert_cheap, assert_grows_with_length
 
 

@@ -6,13 +6,13 @@ import pytest
 import sqlalchemy as sa
 
 import pricing
-from pricing import schema
-from pricing.budgets import BudgetRule
 from pricing.clock import now_us
-from pricing.evidence import Results
-from pricing.ledger import Ledger
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.calibration_scores import Results
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from tests.pricing.test_ledger import NOON, a_run, rows
 
 VERSIONS = Path(pricing.__file__).parent / "migrations" / "versions"

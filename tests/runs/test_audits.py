@@ -13,9 +13,9 @@ from farebox.auditing import Audit, due
 from farebox.finding import automation_names
 from farebox.runtime import Runtime
 from flows.audit_answers import audit_answers
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import ConfigError, UsageError
-from pricing.reports.guard_report import guard_report, review_queue
+from pricing.reports.guards import guard_report, review_queue
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, Project, make_project

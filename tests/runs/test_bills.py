@@ -16,11 +16,11 @@ import pytest
 from pydantic import BaseModel
 
 from farebox.runtime import Runtime
-from pricing import schema
 from pricing.clock import now_us, to_us
 from pricing.content import TextPart
+from pricing.db import schema
 from pricing.errors import FareboxError
-from pricing.facts import NEWEST, Run
+from pricing.ledger.facts import NEWEST, Run
 from tasks.prompts import Prompt
 from tasks.routing import Candidate
 from tasks.structured import answer_type

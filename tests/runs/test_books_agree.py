@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.daily_digest import daily_digest
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import TurnFailed
 from tasks.sandbox import Sandbox
 from tests.runs.conftest import Inject

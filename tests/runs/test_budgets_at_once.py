@@ -11,7 +11,7 @@ import pytest
 from farebox.automations import automation_of
 from farebox.gate import price_run
 from flows.daily_digest import daily_digest
-from pricing import schema
+from pricing.db import schema
 from pricing.money import dollars
 from tasks.sandbox import Sandbox
 from tests.support.books import rows

@@ -31,7 +31,7 @@ from farebox.sources import load_tickets
 from flows.audit_answers import audit_answers, judge
 from flows.calibrate import calibrate
 from flows.support_triage import support_triage
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import TurnFailed, UsageError
 from pricing.money import Nano, parse_money
 from tasks.pins import pin_of

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL
 
 from farebox.calibration.bench import AT_ONCE
 from farebox.calibration.lockfile import LOCK_FILE, read_lock_file
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import Latency, Sandbox, read_journal
 from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.command import Call, Said

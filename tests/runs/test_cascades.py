@@ -9,9 +9,9 @@ from farebox.automations import automation_of
 from farebox.calibration.lockfile import LOCK_FILE, write_lock
 from farebox.gate import price_run
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import TurnFailed
-from pricing.observed import observe
+from pricing.ledger.target_stats import observe
 from pricing.usage import Usage
 from tasks.sandbox import Sandbox
 from tests.farebox.calibration.test_lockfile import candidate, locked

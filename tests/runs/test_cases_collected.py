@@ -23,11 +23,11 @@ from farebox.calibration.replaying import replay
 from farebox.calibration.subjects import Subject
 from farebox.runtime import Runtime
 from flows import daily_digest
-from pricing import schema
-from pricing.captured_calls import CapturedCall, captured_calls
 from pricing.clock import now_us
+from pricing.content_store import CapturedCall, captured_calls
+from pricing.db import schema
 from pricing.errors import Blocked, UsageError
-from pricing.reviews import Reviews
+from pricing.ledger.block_reviews import Reviews
 from tasks.sandbox import Latency, Sandbox
 from tests.support.books import rows
 from tests.support.command import Call

@@ -14,11 +14,12 @@ from farebox import Agent, ask, automation, llm_task, plan
 from farebox.capturing import ContentSettings
 from farebox.doctor import Patient, check_content
 from farebox.runtime import Runtime
-from pricing import columns, schema
-from pricing.captures import Captures
 from pricing.clock import now_us
+from pricing.content_store import Captures
+from pricing.db import schema
+from pricing.db import schema as columns
+from pricing.db.database import Store
 from pricing.errors import Blocked
-from pricing.store import Store
 from tests.support.books import rows
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo

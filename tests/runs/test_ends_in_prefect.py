@@ -18,7 +18,7 @@ from prefect.states import Cancelled, Pending
 
 from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 from tests.support.riding import riding

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from farebox.runtime import Runtime, get_runtime
-from pricing import schema
-from pricing.locks import Gate, file_lock
-from pricing.store import Store
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from tasks.loop import LoopThread
 from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import rows
@@ -129,7 +129,7 @@ def test_connections_stay_the_parents(store: Store):
 
 
 def test_a_lock_that_the_parent_holds_is_not_the_childs(tmp_path: Path):
-    gate = Gate(tmp_path / "gate")
+    gate = InterprocessLock(tmp_path / "gate")
     assert gate.enter()
     assert forked(lambda: gate.enter(0.05)) == "False"
     gate.leave()
@@ -139,13 +139,13 @@ def test_a_lock_that_the_parent_holds_is_not_the_childs(tmp_path: Path):
 
 
 def test_a_lock_is_let_go_although_a_child_has_inherited_its_file(tmp_path: Path):
-    with file_lock(tmp_path / "lock"):
+    with acquire_file_lock(tmp_path / "lock"):
         child = os.fork()
         if child == 0:
             time.sleep(GENEROUS)
             os._exit(0)
     try:
-        with file_lock(tmp_path / "lock", wait=GENEROUS / 2) as held:
+        with acquire_file_lock(tmp_path / "lock", wait=GENEROUS / 2) as held:
             assert held
     finally:
         os.kill(child, signal.SIGKILL)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from farebox import Budget, Quality, ask, automation, llm_task, plan
 from farebox.automations import automation_of
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import NoRun, NoTarget, TurnFailed
 from tasks.sandbox import Sandbox, read_journal
 from tests.runs.conftest import Inject

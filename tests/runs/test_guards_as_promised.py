@@ -13,9 +13,9 @@ from farebox import Agent, ask, automation, llm_task, plan
 from guardrails import pii
 from guardrails.pipeline import Guarded
 from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, redact
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import Blocked, FareboxError, OutOfCredits, OverBudget
-from pricing.reports.guard_report import guard_report
+from pricing.reports.guards import guard_report
 from tests.support.books import rows
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo

@@ -10,8 +10,8 @@ from farebox import ask, automation, llm_task, plan
 from farebox.promoting import enforce, missing_evidence
 from farebox.settings import load_settings
 from pricing.errors import Blocked, ConfigError, UsageError
-from pricing.reports.guard_report import guard_report, review_queue
-from pricing.reviews import Reviews
+from pricing.ledger.block_reviews import Reviews
+from pricing.reports.guards import guard_report, review_queue
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo
 from tests.support.project import Project, make_project

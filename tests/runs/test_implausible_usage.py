@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farebox.doctor import Patient, check_usage
-from pricing import schema
+from pricing.db import schema
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.targets import Target
 from tasks.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, PROVIDER_TOKENS, UsageLimits

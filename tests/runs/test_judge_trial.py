@@ -9,7 +9,7 @@ from benchmarks import judge_labels
 from farebox.judge_trial import NAME, try_judge
 from farebox.runtime import Runtime
 from guardrails.calibration import Labelled, calibrate, pairs_of
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import ConfigError, OverBudget
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_equals_journal, rows

@@ -9,7 +9,7 @@ import pytest
 
 from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import Blocked, OverBudget
 from tasks.sandbox import Sandbox
 from tasks.targets import family_of

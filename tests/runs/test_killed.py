@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import Latency, Sandbox
 from tests.support.aftermath import examine
 from tests.support.books import assert_ledger_equals_journal, assert_replica_equals_ledger, rows

@@ -19,8 +19,8 @@ from farebox.runtime import Runtime
 from farebox.whose import NOBODYS
 from flows.daily_digest import daily_digest
 from flows.support_triage import DATA, support_triage
-from pricing.approvals import Question
-from pricing.limits import Limit
+from pricing.ledger.approvals import ApprovalRequest
+from pricing.ledger.limits import Limit
 from tasks.sandbox import Sandbox, read_journal
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -107,7 +107,9 @@ def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, sche
         priced = price_run(runtime, spec, parameters)
         run = replace(asking(runtime, run_id, spec, priced, NOBODYS), held_nano=priced.hold)
         lacking = {"automation:daily-digest:day:2026-01-01": 5}
-        runtime.approvals.ask(Question(run, run.held_nano, lacking, datetime.now(UTC) + timedelta(minutes=minutes)))
+        runtime.approvals.ask(
+            ApprovalRequest(run, run.held_nano, lacking, datetime.now(UTC) + timedelta(minutes=minutes))
+        )
         due[minutes] = run_id
     assert look_ahead(runtime, 1, refuse=False).undecided == (), "it only looks"
     assert look_ahead(runtime, 1, refuse=True).undecided == (due[-1],)

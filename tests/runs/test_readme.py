@@ -10,7 +10,7 @@ import pytest
 
 from farebox.automations import automation_of
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, Project
 

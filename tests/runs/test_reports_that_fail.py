@@ -14,10 +14,10 @@ import pytest
 from farebox import publishing
 from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
-from pricing import schema
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import LedgerUnusable
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.replica.replica import Replica
 from tests.support.books import assert_replica_equals_ledger, rows
 from tests.support.command import _RUN, Call
 from tests.support.project import REPOSITORY, Project

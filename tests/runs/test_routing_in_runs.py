@@ -14,10 +14,10 @@ from farebox.gate import admit, price_run
 from farebox.routes import planned_routes
 from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import OverBudget, PlanError, UsageError
 from pricing.money import Nano, dollars
-from pricing.tokens import count_tokens
+from pricing.tokens.estimate import count_tokens
 from tasks.routing import TYPICAL, Size
 from tasks.sandbox import Sandbox
 from tasks.steps import Step

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from farebox import Budget, ask, automation, llm_task, plan
 from farebox.cli.display import _Progress
-from pricing import schema
+from pricing.db import schema
 from pricing.reports import overview, render_markdown, run_report
 from tasks.sandbox import Sandbox, read_journal
 from tasks.stored import StoredAnswer

@@ -14,7 +14,7 @@ from farebox.reviewing import Question, make_review, reviewed_version, write_rev
 from farebox.runtime import Runtime
 from farebox.whose import WHOSE_RUN, Whose
 from flows.daily_digest import daily_digest
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import OutOfCredits, OverBudget, UsageError
 from tasks.sandbox import Sandbox
 from tests.support.books import rows

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from farebox import ask, automation, llm_task, plan
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import Blocked
 from tests.support.books import rows
 from tests.support.playback import Playback

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from farebox import Budget, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from pricing.errors import Blocked, TurnFailed
 from tasks.sandbox import Sandbox, read_journal
 from tests.runs.conftest import Inject

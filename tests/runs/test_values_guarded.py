@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from farebox import Agent, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
-from pricing import schema
 from pricing.content import ImagePart
+from pricing.db import schema
 from pricing.errors import Blocked, FareboxError, PlanError, TurnFailed
 from tasks.sandbox import Sandbox
 from tests.pricing.test_media_tokens import png

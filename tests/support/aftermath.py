@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import read_journal
 from tests.support.books import (
     assert_ledger_adds_up,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from farebox.runtime import Runtime
 from pricing.clock import now_us
 from pricing.errors import FareboxError
-from pricing.facts import Run
+from pricing.ledger.facts import Run
 from tasks.ask import Ask
 from tasks.steps import CURRENT_RUN, Step, inside
 

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from farebox.runtime import Runtime
-from pricing import schema
-from pricing.ledger import Ledger
-from pricing.replica import Replica
+from pricing.db import schema
+from pricing.ledger.ledger import Ledger
+from pricing.replica.replica import Replica
 from pricing.usage import Usage
 from tasks.sandbox import Entry, read_journal
 

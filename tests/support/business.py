@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pricing import schema
 from pricing.clock import to_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.money import USD
-from pricing.store import Store
 
 BEGIN = datetime(2026, 10, 26, tzinfo=UTC)
 DAYS = 31

@@ -129,6 +129,6 @@ def imported() -> None:
         os.environ.setdefault(name, value)
     import prefect  # noqa: F401
 
-    from pricing.rates import RateCard
+    from pricing.rates.card import RateCard
 
     RateCard.load()

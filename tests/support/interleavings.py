@@ -14,14 +14,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pricing import grants, schema
-from pricing.approvals import Approvals, Approved, Decision, Question, lacking
-from pricing.budgets import BudgetRule
 from pricing.clock import from_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import OutOfCredits, RunExpired, RunTakenOver
-from pricing.facts import Completion, Intent, Run
-from pricing.ledger import Ledger
-from pricing.store import Store
+from pricing.ledger import credits as credit_ledger
+from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approvals, Approved, shortfalls
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Completion, Intent, Run
+from pricing.ledger.ledger import Ledger
 from pricing.usage import Usage
 from tests.pricing.test_ledger import NOON, a_run, an_intent
 from tests.support.clock import Clock
@@ -86,7 +87,7 @@ class _Interleaving:
         self.with_wallet = dice.random() < 0.5
         if self.with_wallet:
             with world.store.write() as connection:
-                grants.add(connection, f"org:{key}", CREDITS, now=self.clock.now)
+                credit_ledger.add(connection, f"org:{key}", CREDITS, now=self.clock.now)
         self.runs = [self._a_run(f"{key}-{name}") for name in ("a", "b")]
         self.newest: Counter[str] = Counter()
         self.admitted: Counter[str] = Counter()
@@ -254,7 +255,7 @@ class _Interleaving:
     def question(self) -> None:
         """Somebody is asked about a run."""
         run = replace(self.dice.choice(self.runs), held_nano=self.dice.randint(50, 2_000))
-        asked = Question(
+        asked = ApprovalRequest(
             run, run.held_nano // 2, {f"org:{self.key}:week:none": 1}, from_us(self.clock.now) + timedelta(hours=1)
         )
         process = self._any(held=False)
@@ -267,7 +268,7 @@ class _Interleaving:
                 process.held = True
                 self.admitted[run.run_id] += 1
                 return
-            asked = replace(asked, lacking=lacking(found))
+            asked = replace(asked, lacking=shortfalls(found))
         self.world.approvals.ask(asked)
 
     def decide(self) -> None:
@@ -279,9 +280,9 @@ class _Interleaving:
             choice = self.dice.choice(["once", "cheaper", "raise", "refuse", "nobody"])
             process = self._any(held=False)
             if choice in {"refuse", "nobody"} or process is None or process.run.run_id != run.run_id:
-                self.ledger.turn_down(asked, Decision("refuse", "ana") if choice == "refuse" else None)
+                self.ledger.reject(asked, ApprovalDecision("refuse", "ana") if choice == "refuse" else None)
             else:
-                approved = Approved(asked, Decision(choice, "ana", more=500 if choice == "raise" else 0))  # type: ignore[arg-type]
+                approved = Approved(asked, ApprovalDecision(choice, "ana", more=500 if choice == "raise" else 0))  # type: ignore[arg-type]
                 self._admit(process, replace(asked.run, held_nano=approved.hold), approved=approved, final=False)
 
     def finish(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from pricing import schema
+from pricing.db import schema
 from pricing.reports import render_html, run_report, runs
 from tasks.sandbox import Latency, Sandbox
 from tests.support.books import rows

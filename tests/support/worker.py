@@ -172,7 +172,7 @@ def _fork(project: Project, job: str, place: int) -> int:
 def main() -> None:
     import flows.daily_digest
     import flows.support_triage  # noqa: F401 - before the fork, once for all
-    from pricing.rates import RateCard
+    from pricing.rates.card import RateCard
 
     project = Project(Path(sys.argv[1]))
     RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list

@@ -17,7 +17,7 @@ import pytest
 
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from pricing.limits import Limit
+from pricing.ledger.limits import Limit
 from pricing.money import parse_money
 from tests.support import waiting
 from tests.support.command import Said, farebox
@@ -115,7 +115,7 @@ class Surface:
         """What it may spend a day; ``none`` is as much as it declares itself."""
         with closing(self.runtime()) as runtime:
             if amount == "none":
-                runtime.limits.take_back("automation", automation, "day")
+                runtime.limits.unset("automation", automation, "day")
             else:
                 runtime.limits.set(Limit("automation", automation, "day", parse_money(amount)))
 

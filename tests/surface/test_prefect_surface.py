@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from farebox.runtime import Runtime
-from pricing import schema
+from pricing.db import schema
 from tasks.sandbox import read_journal
 from tests.support.books import rows
 from tests.surface.conftest import DIGEST, TRIAGE, Surface, until

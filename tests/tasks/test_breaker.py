@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pricing.circuits import Circuits
-from pricing.store import Store
+from pricing.db.database import Store
+from pricing.ledger.circuits import Circuits
 from tasks.breaker import BY_HAND, Breaker, BreakerEvent, Pass, Quarantine, Shut
 from tasks.itinerary import Itinerary
 from tasks.providers.kinds import ALLOWED, FailureKind, failure

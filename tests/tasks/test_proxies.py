@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pricing.errors import ConfigError
-from tasks.providers.failures import classify_exception
+from tasks.providers.transport_failures import classify_exception
 from tasks.transport import Transport
 from tasks.wire import HttpRequest, WireFailed
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import ConfigError, LedgerBusy
-from pricing.observed import Observed
+from pricing.ledger.target_stats import TargetStats
 from tasks.floors import ENOUGH, Floors
 from tasks.observing import FRESH_SECONDS, HoldsInUse, Observations
 from tasks.routing import Router, Size, describe, economic_reason, warnings_of
@@ -25,13 +25,13 @@ OSS = target("gpt-oss", "light", "groq", "openai/gpt-oss-120b")
 LEGACY = target("old", "legacy", "anthropic", "claude-3-5-haiku-20241022")
 LAST = target("mini", "last_resort", "openai", "gpt-4.1-mini")
 TARGETS = [HAIKU, SONNET, LEGACY, OSS, LAST]
-GOOD = Observed(n=100, success=0.99, p50=0.5, p95=1.0, waste=0.0)
-SLOW = Observed(n=100, success=0.99, p50=1.5, p95=3.1, waste=0.0)
-FAILING = Observed(n=100, success=0.62, p50=0.5, p95=1.0, waste=0.2)
-FEW = Observed(n=ENOUGH - 1, success=0.0, p50=None, p95=None, waste=None)
+GOOD = TargetStats(n=100, success=0.99, p50=0.5, p95=1.0, waste=0.0)
+SLOW = TargetStats(n=100, success=0.99, p50=1.5, p95=3.1, waste=0.0)
+FAILING = TargetStats(n=100, success=0.62, p50=0.5, p95=1.0, waste=0.2)
+FEW = TargetStats(n=ENOUGH - 1, success=0.0, p50=None, p95=None, waste=None)
 
 observed = st.none() | st.builds(
-    Observed,
+    TargetStats,
     n=st.floats(0.1, 200),
     success=st.floats(0, 1),
     p50=st.none() | st.floats(0, 60),
@@ -46,7 +46,7 @@ qualities = st.sampled_from(["fast", "best"])
 orders = st.permutations(TARGETS)
 
 
-def router(**evidence: Observed) -> Router:
+def router(**evidence: TargetStats) -> Router:
     named = {name.replace("_", "-"): seen for name, seen in evidence.items()}
     return Router(TARGETS, evidence=lambda: named)
 
@@ -80,7 +80,7 @@ def test_the_rest_keeps_the_declared_order(targets, evidence, tier, quality):
 @given(orders, evidences, tiers, qualities)
 def test_with_too_few_observations_the_declared_order_stands(targets, evidence, tier, quality):
     few = {
-        name: Observed(min(seen.n, ENOUGH - 1), seen.success, seen.p50, seen.p95, None)
+        name: TargetStats(min(seen.n, ENOUGH - 1), seen.success, seen.p50, seen.p95, None)
         for name, seen in evidence.items()
     }
     assert names(Router(targets, evidence=lambda: few).route(tier, quality)) == names(
@@ -115,7 +115,7 @@ def test_the_cheapest_of_the_tier_that_meets_the_floors_is_asked_first():
 
 
 def test_failures_count_in_the_cost():
-    dear = Observed(n=100, success=0.95, p50=0.5, p95=1.0, waste=9.0)
+    dear = TargetStats(n=100, success=0.95, p50=0.5, p95=1.0, waste=9.0)
     assert names(router(haiku=GOOD, gpt_oss=dear).route("light"))[0] == "haiku"
 
 
@@ -166,7 +166,7 @@ def test_why_is_told_with_the_first_candidate_only():
 
 
 def test_new_evidence_is_seen_at_the_next_turn():
-    evidence: dict[str, Observed] = {}
+    evidence: dict[str, TargetStats] = {}
     made = Router(TARGETS, evidence=lambda: evidence)
     assert names(made.route("light"))[0] == "haiku"
     evidence = {"haiku": GOOD, "gpt-oss": GOOD}
@@ -190,11 +190,11 @@ def test_no_targets_and_doubled_names():
 def test_observations_are_read_once_per_period_and_never_by_who_asks():
     now, reads = [0.0], []
 
-    def load() -> dict[str, Observed]:
+    def load() -> dict[str, TargetStats]:
         reads.append(threading.current_thread())
         return {"haiku": GOOD}
 
-    seen = Observations(load, dict[str, Observed](), clock=lambda: now[0])
+    seen = Observations(load, dict[str, TargetStats](), clock=lambda: now[0])
     assert seen.fresh() == {"haiku": GOOD}
     assert reads == [threading.current_thread()]
     for _ in range(100):
@@ -211,12 +211,12 @@ def test_observations_are_read_once_per_period_and_never_by_who_asks():
 def test_observations_that_cannot_be_read_leave_the_older_ones(caplog):
     now, broken = [0.0], [False]
 
-    def load() -> dict[str, Observed]:
+    def load() -> dict[str, TargetStats]:
         if broken[0]:
             raise LedgerBusy("The ledger is busy.")
         return {"haiku": GOOD}
 
-    seen = Observations(load, dict[str, Observed](), clock=lambda: now[0])
+    seen = Observations(load, dict[str, TargetStats](), clock=lambda: now[0])
     seen.fresh()
     now[0], broken[0] = FRESH_SECONDS, True
     seen()

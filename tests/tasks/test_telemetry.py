@@ -17,14 +17,14 @@ from pydantic import BaseModel
 
 from guardrails.context import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
-from pricing.circuits import Circuits
 from pricing.content import TextPart
+from pricing.db.database import Store
 from pricing.errors import FareboxError
-from pricing.facts import NEWEST, Completion, Intent, Run
-from pricing.ledger import Ledger
+from pricing.ledger.circuits import Circuits
+from pricing.ledger.facts import NEWEST, Completion, Intent, Run
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.rates import RateCard
-from pricing.store import Store
+from pricing.rates.card import RateCard
 from pricing.usage import Usage
 from tasks.attempts import Attempts
 from tasks.breaker import Breaker, Quarantine

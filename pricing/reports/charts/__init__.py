@@ -1,11 +1,17 @@
 """Charts as plain shapes: drawn as SVG that keeps its text at one size on every screen, with a table beside each."""
 
-from pricing.reports.charts.axes import Axis, linear, logarithmic, ordinal
-from pricing.reports.charts.bars import Share, shares
-from pricing.reports.charts.columns import columns, histogram
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+from pricing.reports.charts.columns import columns
 from pricing.reports.charts.flow import flow
-from pricing.reports.charts.points import Band, Point, lines, scatter
-from pricing.reports.charts.shapes import Bars, Chart, Grid, Tone
+
+if TYPE_CHECKING:
+    from pricing.reports.charts.axes import Axis, linear, logarithmic, ordinal
+    from pricing.reports.charts.bars import Share, shares
+    from pricing.reports.charts.columns import histogram
+    from pricing.reports.charts.data import Bars, Chart, Grid, Tone
+    from pricing.reports.charts.points import Band, Point, lines, scatter
 
 __all__ = [
     "Axis",
@@ -26,3 +32,25 @@ __all__ = [
     "scatter",
     "shares",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Axis": "pricing.reports.charts.axes",
+            "Band": "pricing.reports.charts.points",
+            "Bars": "pricing.reports.charts.data",
+            "Chart": "pricing.reports.charts.data",
+            "Grid": "pricing.reports.charts.data",
+            "Point": "pricing.reports.charts.points",
+            "Share": "pricing.reports.charts.bars",
+            "Tone": "pricing.reports.charts.data",
+            "histogram": "pricing.reports.charts.columns",
+            "linear": "pricing.reports.charts.axes",
+            "lines": "pricing.reports.charts.points",
+            "logarithmic": "pricing.reports.charts.axes",
+            "ordinal": "pricing.reports.charts.axes",
+            "scatter": "pricing.reports.charts.points",
+            "shares": "pricing.reports.charts.bars",
+        },
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from pricing.reports.charts.shapes import Tick
+from pricing.reports.charts.data import Tick
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _WHOLE = 100.0

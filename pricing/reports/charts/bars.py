@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pricing.reports.charts.shapes import Bar, Bars, Key, Tone
+from pricing.reports.charts.data import Bar, Bars, Key, Tone
 
 _WHOLE = 100.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pricing.reports.charts.axes import linear
-from pricing.reports.charts.shapes import HEIGHT, Chart, Grid, Key, Rect, Rule, Tick, Tone, tone
+from pricing.reports.charts.data import HEIGHT, Chart, Grid, Key, Rect, Rule, Tick, Tone, tone
 
 _WHOLE = 100.0
 _MOST_LABELS = 8

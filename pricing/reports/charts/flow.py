@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
-from pricing.reports.charts.shapes import Chart, Grid, Label, Path, Rect, Tone, tone
+from pricing.reports.charts.data import Chart, Grid, Label, Path, Rect, Tone, tone
 
 _GAP = 30
 """Pixels between two ends: room for the name of the lower one."""

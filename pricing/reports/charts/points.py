@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pricing.reports.charts.axes import Axis
-from pricing.reports.charts.shapes import HEIGHT, Chart, Dot, Grid, Key, Path, Rule, Tick, Tone, tone
+from pricing.reports.charts.data import HEIGHT, Chart, Dot, Grid, Key, Path, Rule, Tick, Tone, tone
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farebox.routes import spread
-from pricing.plans import Plan, PlanStep
+from pricing.quotes.plan import Plan, PlanStep
 from tasks.routing import Candidate, Router
 from tests.tasks.test_routing import TARGETS
 

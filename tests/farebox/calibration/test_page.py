@@ -7,7 +7,7 @@ import pytest
 from farebox.calibration.lockfile import LockedRoute
 from farebox.calibration.page import calibration_page, turns_of_late, write_page
 from pricing.money import format_money
-from pricing.reports.charts.shapes import Chart
+from pricing.reports.charts.data import Chart
 from tasks.sandbox import Sandbox
 from tests.farebox.calibration.test_lockfile import candidate, locked
 from tests.support.project import make_project

@@ -4,12 +4,12 @@ import itertools
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pricing import schema
-from pricing.budgets import BudgetRule
-from pricing.facts import Completion, Intent, Run, Turn
-from pricing.ledger import Ledger
+from pricing.db import schema
+from pricing.db.database import Store
+from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.facts import Completion, Intent, Run, Turn
+from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.store import Store
 from pricing.usage import Usage
 
 NOON = 1_790_000_000_000_000

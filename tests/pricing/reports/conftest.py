@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pricing.facts import Run
-from pricing.replica import Replica
-from pricing.store import Store
+from pricing.db.database import Store
+from pricing.ledger.facts import Run
+from pricing.replica.replica import Replica
 from tests.pricing.reports.books import CENT, SECOND, Books
 
 

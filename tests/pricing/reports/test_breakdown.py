@@ -7,14 +7,14 @@ import duckdb
 import pytest
 
 from pricing.clock import from_us
+from pricing.db.database import Store
 from pricing.errors import UsageError
 from pricing.money import USD
-from pricing.rate_sources import Band
-from pricing.replica import Replica
+from pricing.rates.sources import Band
+from pricing.replica.replica import Replica
 from pricing.reports import BY, Choice, breakdown, overview, run_report
-from pricing.reports.exporting import export
+from pricing.reports.exports import export
 from pricing.reports.repricing import TargetRates
-from pricing.store import Store
 from tests.pricing.reports.books import CENT, NOON, SECOND, Books
 from tests.pricing.reports.conftest import eventful
 from tests.support.business import write_business

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pricing.reports.breakdown import Breakdown, Line
-from pricing.reports.exporting import defused, export
+from pricing.reports.breakdowns import Breakdown, Line
+from pricing.reports.exports import defused, export
 
 FORMULAS = (
     '=HYPERLINK("https://example.com")', "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "\u3000@x",

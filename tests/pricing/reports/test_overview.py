@@ -8,15 +8,15 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from pricing import schema
-from pricing.budgets import BudgetRule
 from pricing.clock import from_us
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import UsageError
-from pricing.replica import Replica
+from pricing.ledger.budgets import BudgetRule
+from pricing.replica.replica import Replica
 from pricing.reports import Choice, overview, runs
-from pricing.reports.overview_shapes import Section
-from pricing.reports.run_shapes import Tokens
-from pricing.store import Store
+from pricing.reports.overview.data import Section
+from pricing.reports.run.data import Tokens
 from tests.pricing.reports.books import CENT, DAY, NOON, SECOND, Books
 from tests.pricing.reports.conftest import eventful
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import reports
+from pricing.db.database import Store
 from pricing.money import USD
-from pricing.rate_sources import Band
-from pricing.replica import Replica
+from pricing.rates.sources import Band
+from pricing.replica.replica import Replica
 from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
 from pricing.reports.repricing import TargetRates
-from pricing.store import Store
 from tests.pricing.reports.books import CENT, Books
 from tests.pricing.reports.conftest import eventful
 from tests.support.browser import MISSING, Page, browser

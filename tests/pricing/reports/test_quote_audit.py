@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.analysis.intervals import wilson
 from pricing.errors import UsageError
-from pricing.replica import Replica
+from pricing.replica.replica import Replica
 from pricing.reports import quote_audit
-from pricing.reports.quote_audit import quote_audits, wilson
+from pricing.reports.quote_audit import quote_audits
 from pricing.reports.quoted_path import quoted_paths
 from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful

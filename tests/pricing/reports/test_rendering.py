@@ -8,10 +8,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from pricing.facts import Run
-from pricing.replica import Replica
+from pricing.ledger.facts import Run
+from pricing.replica.replica import Replica
 from pricing.reports import overview, render_markdown, render_terminal, run_report, runs
-from pricing.reports.words import clean, duration, percent
+from pricing.reports.format import clean, duration, percent
 from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful
 

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing import schema
-from pricing.budgets import BudgetRule
+from pricing.db import schema
+from pricing.db.database import Store
 from pricing.errors import UsageError
-from pricing.replica import Replica
+from pricing.ledger.budgets import BudgetRule
+from pricing.replica.replica import Replica
+from pricing.replica.run_copy import RunCopy
 from pricing.reports import RunReport, run_report
-from pricing.reports.run_shapes import Tokens
-from pricing.run_copy import RunCopy
-from pricing.store import Store
+from pricing.reports.run.data import Tokens
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful

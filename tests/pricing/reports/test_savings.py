@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from pricing.facts import Run
-from pricing.replica import Replica
+from pricing.ledger.facts import Run
+from pricing.replica.replica import Replica
 from pricing.reports import overview, render_markdown, render_terminal, run_report
-from pricing.reports.run_shapes import Savings
+from pricing.reports.run.data import Savings
 from pricing.usage import Usage
 from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.test_rendering import plain_run, shown

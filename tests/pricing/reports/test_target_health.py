@@ -1,7 +1,7 @@
 from typing import Any
 
-from pricing.replica import Replica
-from pricing.reports.target_health import LAST, target_health
+from pricing.replica.replica import Replica
+from pricing.reports.targets import LAST, target_health
 from tests.pricing.reports.books import SECOND, Books
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.providers.failure_rules import DIALECTS
-from tasks.providers.failures import ALLOWED, FAILED_STOPS, Failure, FailureKind, classify
+from tasks.providers.failures import classify
+from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
 
 OVERFLOW_VLLM = (
     "This model's maximum context length is 4096 tokens. However, you requested 5012 tokens "

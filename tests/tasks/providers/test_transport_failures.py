@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tasks.providers.failures import Failure, classify_exception
+from tasks.providers.kinds import Failure
+from tasks.providers.transport_failures import classify_exception
 from tasks.transport import Transport
 from tasks.wire import HttpRequest, WireFailed
 

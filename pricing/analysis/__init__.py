@@ -1,0 +1,43 @@
+"""Analyses of what was recorded: price reviews, packaging, confidence sequences."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from pricing.analysis.confidence_sequences import log_wealth, lower_bound, upper_bound, values_needed
+    from pricing.analysis.intervals import wilson
+    from pricing.analysis.packaging import Packaging, advise_packaging
+    from pricing.analysis.price_review import Candidate, Rates, Review, review
+
+__all__ = [
+    "Candidate",
+    "Packaging",
+    "Rates",
+    "Review",
+    "advise_packaging",
+    "log_wealth",
+    "lower_bound",
+    "review",
+    "upper_bound",
+    "values_needed",
+    "wilson",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Candidate": "pricing.analysis.price_review",
+            "Packaging": "pricing.analysis.packaging",
+            "Rates": "pricing.analysis.price_review",
+            "Review": "pricing.analysis.price_review",
+            "advise_packaging": "pricing.analysis.packaging",
+            "log_wealth": "pricing.analysis.confidence_sequences",
+            "lower_bound": "pricing.analysis.confidence_sequences",
+            "review": "pricing.analysis.price_review",
+            "upper_bound": "pricing.analysis.confidence_sequences",
+            "values_needed": "pricing.analysis.confidence_sequences",
+            "wilson": "pricing.analysis.intervals",
+        },
+    )

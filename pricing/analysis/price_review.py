@@ -1,0 +1,216 @@
+"""Price reviews: the usage that was recorded, at other rates, another date or another model.
+
+Every attempt is repriced on its own, since rates have cliffs; the replica does it in integers, exactly as a bill would
+(a test holds it to ``RateCard.price``). Nothing that was recorded changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pricing.clock import to_us
+from pricing.errors import NothingUsed
+from pricing.margins import gross_margin
+from pricing.money import USD, Nano
+from pricing.quotes.quote import ModelAt
+from pricing.rates.card import RateCard
+from pricing.rates.sources import Band
+from pricing.reports.format import Plain
+from pricing.reports.query import Reading, reading
+
+if TYPE_CHECKING:
+    from pricing.replica.replica import Replica
+
+_NARROW = 1000 * USD
+"""The dearest rate per million tokens that 64 bits are enough for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The rates to reprice at: a card at a moment, with models moved to others, whose tokenizers make ``factor`` tokens
+    out of one.
+    """
+
+    card: RateCard
+    at: datetime
+    moved: Mapping[ModelAt, ModelAt] | None = None
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A target that an automation could run on as a whole, and what that would have cost."""
+
+    target: str
+    cost_nano: Nano
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLine:
+    """One automation: what its period cost as it was billed, at today's rates (``before``) and at the others
+    (``after``). ``revenue_nano`` is ``None`` where some outcomes had no known price. ``restored_by`` is the cheapest
+    target that brings the margin back to the one aimed at, where it falls below; ``None`` if none does.
+    """
+
+    automation: str
+    attempts: int
+    runs: int
+    outcomes: int
+    billed_nano: Nano
+    before_nano: Nano
+    after_nano: Nano
+    revenue_nano: Nano | None
+    margin_before: float | None
+    margin_after: float | None
+    below_target: bool
+    restored_by: Route | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A model in use that its provider will switch off."""
+
+    target: str
+    model: str
+    on: date
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review(Plain):
+    """What a change of prices does to every automation of a period."""
+
+    since: datetime
+    until: datetime
+    stand_in: bool
+    version_before: str
+    version_after: str
+    target_margin: float
+    lines: tuple[ReviewLine, ...]
+    retirements: tuple[Retirement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A target that there is: where automations could go, and when it ends, if that is known."""
+
+    name: str
+    provider: str
+    model: str
+    retires: date | None = None
+
+
+def review(
+    replica: Replica,
+    before: Rates,
+    after: Rates,
+    *,
+    period: tuple[datetime, datetime],
+    targets: Sequence[Candidate] = (),
+    target_margin: float = 0.6,
+    stand_in: bool = False,
+) -> Review:
+    """Replay what was used in a period at two kinds of rates.
+
+    Raises:
+        NothingUsed: nothing was used.
+        UnknownPrice: one of the cards has no rate for a model.
+        LedgerBusy: somebody holds the replica's file.
+    """
+    since, until = period
+    asked = {"since": to_us(since), "until": to_us(until), "stand_in": stand_in}
+    with reading(replica) as source:
+        source.run("review_usage", **asked)
+        used = source.rows("review_models")
+        if not used:
+            raise NothingUsed(
+                "Nothing was used in that time that could be repriced.", next_step="Look further back: --days 365."
+            )
+        models = {(row["provider"], row["model"]) for row in used}
+        costs = [_repriced(source, models, rates) for rates in (before, after)]
+        outcomes = {row["automation"]: row for row in source.rows("review_outcomes", **asked)}
+        lines = []
+        for name in sorted({row["automation"] for row in used}):
+            mine = [row for row in used if row["automation"] == name]
+            lines.append(_line(name, mine, outcomes.get(name, {}), (costs[0][name], costs[1][name]), target_margin))
+        wanted = targets if any(line.below_target for line in lines) else ()
+        there = {target.name: _repriced(source, models, _all_at(after, models, target)) for target in wanted}
+        lines = [_restored(line, there, target_margin) for line in lines]
+    ending = [
+        Retirement(target.name, target.model, target.retires, attempts)
+        for target in targets
+        if target.retires is not None
+        and (attempts := sum(row["attempts"] for row in used if row["model"] == target.model))
+    ]
+    versions = (before.card.version, after.card.version)
+    return Review(since, until, stand_in, *versions, target_margin, tuple(lines), tuple(ending))
+
+
+def _line(
+    name: str,
+    used: Sequence[Mapping[str, int]],
+    outcomes: Mapping[str, int],
+    costs: tuple[Nano, Nano],
+    target_margin: float,
+) -> ReviewLine:
+    revenue = outcomes.get("revenue_nano") if not outcomes.get("unpriced") else None
+    margins = [gross_margin(revenue, cost) for cost in costs]
+    return ReviewLine(
+        automation=name,
+        attempts=sum(row["attempts"] for row in used),
+        runs=outcomes.get("runs", 0),
+        outcomes=outcomes.get("outcomes", 0),
+        billed_nano=sum(row["cost_nano"] for row in used),
+        before_nano=costs[0],
+        after_nano=costs[1],
+        revenue_nano=revenue,
+        margin_before=margins[0],
+        margin_after=margins[1],
+        below_target=margins[1] is not None and margins[1] < target_margin,
+        restored_by=None,
+    )
+
+
+def _restored(line: ReviewLine, there: Mapping[str, Mapping[str, Nano]], target_margin: float) -> ReviewLine:
+    """The line with the cheapest target that would restore its margin; ``there`` are costs by target and automation."""
+    if not line.below_target:
+        return line
+    routes = [
+        Route(name, costs[line.automation], gross_margin(line.revenue_nano, costs[line.automation]))
+        for name, costs in there.items()
+    ]
+    fitting = [route for route in routes if route.margin is not None and route.margin >= target_margin]
+    return replace(line, restored_by=min(fitting, key=lambda route: route.cost_nano, default=None))
+
+
+def _all_at(rates: Rates, models: set[ModelAt], target: Candidate) -> Rates:
+    """Everything moved to one target, token for token."""
+    return Rates(rates.card, rates.at, dict.fromkeys(models, (target.provider, target.model)))
+
+
+def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[str, Nano]:
+    """By automation, what its usage would cost at these rates."""
+    bands: list[dict[str, Any]] = [
+        {
+            "provider": provider,
+            "model": model,
+            "provider_now": now[0],
+            "model_now": now[1],
+            "factor": rates.factor if now != (provider, model) else 1.0,
+            "above": above,
+            "upto": upto,
+            **band._asdict(),
+        }
+        for provider, model in sorted(models)
+        for now in [(rates.moved or {}).get((provider, model), (provider, model))]
+        for above, upto, band in rates.card.bands(now[1], now[0], rates.at)
+    ]
+    dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
+    source.run("review_wide" if dearest > _NARROW else "review_narrow")
+    source.run("review_card", bands=json.dumps(bands))
+    return {row["automation"]: int(row["cost_nano"]) for row in source.rows("review_repriced")}

@@ -1,0 +1,340 @@
+"""Budgets: limits on a scope over a window, and holds that can never push one past its limit.
+
+A hold is one conditional update per budget inside one transaction (``… SET held = held + :x WHERE spent + held + :x <=
+limit``): measured fastest, and never overspent, on SQLite and on Postgres. Everything here works on a connection of
+the caller's, so that it commits with the facts it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pricing.clock import from_us, to_us
+from pricing.db import schema
+from pricing.db import schema as columns
+from pricing.db.prepared import PreparedStatement
+from pricing.db.upsert import insert_into
+from pricing.money import Nano, format_money
+
+Scope: TypeAlias = Literal["run", "automation", "operation", "user", "org", "tag"]
+Window: TypeAlias = Literal["run", "day", "week", "month"]
+
+_B = schema.budgets.c
+
+# What every run and attempt executes is built once: building a statement costs several times as much as executing it.
+_AMOUNT = sa.bindparam("amount", type_=columns.Number)
+_THIS = _B.budget_id == sa.bindparam("id")
+_THESE = _B.budget_id.in_(sa.bindparam("ids", expanding=True))
+_LIMITS = sa.select(_B.budget_id, _B.limit_nano, _B.soft_nano, _B.raised_nano).where(_THESE)
+_HELD = {"held_nano": _B.held_nano + _AMOUNT}
+_TAKE = PreparedStatement(
+    sa.update(schema.budgets).where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano).values(_HELD)
+)
+_LOCK = PreparedStatement(sa.select(_B.budget_id).where(_THIS).with_for_update())
+_TAKE_BEYOND = PreparedStatement(sa.update(schema.budgets).where(_THIS).values(_HELD))
+_MOVE = PreparedStatement(
+    sa.update(schema.budgets)
+    .where(_THIS)
+    .values(
+        held_nano=_B.held_nano + sa.bindparam("held", type_=columns.Number),
+        spent_nano=_B.spent_nano + sa.bindparam("spent", type_=columns.Number),
+    )
+)
+_REACHED_SOFT_LIMIT = (
+    sa.update(schema.budgets)
+    .where(_THESE, _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
+    .values(soft_at=sa.bindparam("now", type_=columns.Number))
+    .returning(_B.budget_id)
+)
+_OPENED = [column.name for column in _B if column.name not in {"soft_at", "raised_nano"}]
+"""What is written of a budget whose window opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRule:
+    """A limit: ``key`` says which automation, user, … of the scope; a ``run`` rule's key is the run's id.
+
+    From ``soft`` on, spent and held together, the budget is told of once per window. The budget of an operation is
+    held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run to begin:
+    ``None`` where the run does not plan to ask for it, and may begin whatever is left.
+    """
+
+    scope: Scope
+    key: str
+    window: Window
+    limit: Nano
+    soft: Nano | None = None
+    needs: Nano | None = 0
+
+    @property
+    def operation(self) -> str | None:
+        """Whose attempts alone it is held by; those of all operations where it is ``None``."""
+        return self.key if self.scope == "operation" else None
+
+    @property
+    def name(self) -> str:
+        """How people call it: ``daily-digest per day``."""
+        return f"{'this run' if self.scope == 'run' else self.key}" + (
+            "" if self.window == "run" else f" per {self.window}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """One budget in one window, in nano-dollars."""
+
+    budget_id: str
+    name: str
+    scope: str
+    key: str
+    window: str
+    starts_at: datetime
+    resets_at: datetime | None
+    limit: Nano
+    spent: Nano
+    held: Nano
+    soft: Nano | None = None
+    soft_at: datetime | None = None
+    raised: bool = False
+    """By a person, for this window."""
+
+    @property
+    def left(self) -> Nano:
+        """What may still be held; negative when the limit was lowered below what is spent."""
+        return self.limit - self.spent - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A budget that has no room for what was asked of it."""
+
+    budget: BudgetState
+    asked: Nano
+
+    @property
+    def short(self) -> Nano:
+        """By how much it does not fit."""
+        return self.asked - max(self.budget.left, 0)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """The same for a message of a team's own: ``budget``, ``limit``, ``short`` and ``resets`` as texts."""
+        state = self.budget
+        resets = f"{state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else ""
+        amounts = {"limit": format_money(state.limit), "short": format_money(self.short)}
+        return {"budget": state.name, **amounts, "resets": resets}
+
+    def explain(self) -> str:
+        """One sentence for people: which budget, by how much, when it resets."""
+        state = self.budget
+        taken = (
+            f", {format_money(state.spent)} spent and {format_money(state.held)} held"
+            if state.spent or state.held
+            else ""
+        )
+        reset = f"; it resets {state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else ""
+        return (
+            f"budget {state.name!r} ({format_money(state.limit)}{taken}) is short by {format_money(self.short)} "
+            f"of the {format_money(self.asked)} to hold{reset}"
+        )
+
+
+def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime | None]:
+    """Start and end of the window that ``moment`` lies in, at local midnights of ``zone`` (so days may have 23 or 25
+    hours); weeks begin on Monday. A ``run`` window starts with the moment and never ends.
+    """
+    if window == "run":
+        return moment.astimezone(UTC), None
+    midnight = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if window == "day":
+        start, end = midnight, midnight + timedelta(days=1)
+    elif window == "week":
+        start = midnight - timedelta(days=midnight.weekday())
+        end = start + timedelta(days=7)
+    else:
+        start = midnight.replace(day=1)
+        end = (start + timedelta(days=32)).replace(day=1)
+    return start, end
+
+
+def open_windows(
+    connection: Connection, rules: Sequence[BudgetRule], moment: datetime, zone: ZoneInfo
+) -> dict[str, BudgetRule]:
+    """The rules by the ids of their budgets in their current windows, sorted; made when missing, limits brought up to
+    date, and each new limit written down.
+
+    Of two rules for the same scope, key and window the lower limit counts. Rows are locked in the order of their ids,
+    also those that another transaction is just making: whoever takes from them goes in the same order.
+    """
+    wanted: dict[str, BudgetRule] = {}
+    for rule in rules:
+        start, _ = window_bounds(rule.window, moment, zone)
+        since = "" if rule.window == "run" else f":{start:%Y-%m-%d}"
+        budget_id = f"{rule.scope}:{rule.key}:{rule.window}{since}"
+        if budget_id not in wanted or rule.limit < wanted[budget_id].limit:
+            wanted[budget_id] = rule
+    for budget_id in _outdated(connection, wanted):
+        rule = wanted[budget_id]
+        start, end = window_bounds(rule.window, moment, zone)
+        row = {
+            "budget_id": budget_id,
+            "name": rule.name,
+            "scope": rule.scope,
+            "key": rule.key,
+            "span": rule.window,
+            "starts_at": to_us(start),
+            "ends_at": to_us(end) if end else None,
+            "limit_nano": rule.limit,
+            "spent_nano": 0,
+            "held_nano": 0,
+            "soft_nano": rule.soft,
+        }
+        opened = _upsert(connection.dialect.name).run(connection, row).fetchall()
+        if opened and rule.window != "run":
+            write_change(connection, rule, "window", to_us(moment))
+    return dict(sorted(wanted.items()))
+
+
+def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[str]:
+    """The budgets to make or to bring up to date, sorted.
+
+    Where one that is shared is, all that are shared are: their rows are then locked in the order of their ids, as by
+    whoever takes from them. Those of a run are its own.
+    """
+    known = {row.budget_id: row for row in connection.execute(_LIMITS, {"ids": [*wanted]})}
+    current = {
+        budget_id
+        for budget_id, row in known.items()
+        if (row.limit_nano, row.soft_nano)
+        == (max(wanted[budget_id].limit, row.raised_nano or 0), wanted[budget_id].soft)
+    }
+    old = wanted.keys() - current
+    if any(wanted[budget_id].window != "run" for budget_id in old):
+        return sorted(wanted)
+    return sorted(old)
+
+
+def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set", "window"], now: int) -> None:
+    """Write down that a limit came to be."""
+    connection.execute(
+        schema.budget_changes.insert().values(
+            scope=rule.scope,
+            key=rule.key,
+            span=rule.window,
+            limit_nano=rule.limit,
+            soft_nano=rule.soft,
+            origin=origin,
+            changed_at=now,
+        )
+    )
+
+
+def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection[str] = ()) -> list[Refusal]:
+    """Hold each amount on the budget of that id, in the order of the ids; the refusals of those without room.
+
+    Those in ``beyond`` need none: a person lets this run overdraw them. When there is any refusal the caller must roll
+    its transaction (or savepoint) back: all or nothing.
+    """
+    refusals = []
+    for budget_id, amount in sorted(amounts.items()):
+        statement = _TAKE_BEYOND if budget_id in beyond else _TAKE
+        if _took(connection, statement, budget_id, amount):
+            continue
+        # On Postgres others may give back meanwhile: only a row that is locked says whether it has room.
+        _LOCK.run(connection, {"id": budget_id})
+        if not _took(connection, statement, budget_id, amount):
+            refusals += [Refusal(state, amount) for state in _states(connection, _B.budget_id == budget_id)]
+    return refusals
+
+
+def _took(connection: Connection, statement: PreparedStatement, budget_id: str, amount: Nano) -> bool:
+    return bool(statement.run(connection, {"id": budget_id, "amount": amount}).rowcount == 1)
+
+
+def shortfalls(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
+    """The budgets that have less left than is needed of them, without holding anything."""
+    states = _states(connection, _B.budget_id.in_(list(needs))) if needs else []
+    return [Refusal(state, needs[state.budget_id]) for state in states if state.left < needs[state.budget_id]]
+
+
+def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: Mapping[str, Nano], now: int) -> None:
+    """Raise the limits of the budgets with these ids, of those in ``rules``, in their current windows only."""
+    for state in states(connection, more):
+        limit = state.limit + more[state.budget_id]
+        values = {"limit_nano": limit, "raised_nano": limit}
+        connection.execute(sa.update(schema.budgets).where(_B.budget_id == state.budget_id).values(values))
+        if state.window != "run":
+            write_change(connection, replace(rules[state.budget_id], limit=limit), "window", now)
+
+
+def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetState]:
+    """The budgets of these ids."""
+    return _states(connection, _B.budget_id.in_(list(budget_ids)))
+
+
+def reached_soft_limit(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
+    """Those of the budgets that have just come to their soft threshold: each once per window, whoever asks."""
+    asked = {"ids": sorted(budget_ids), "now": now}
+    reached = list(connection.execute(_REACHED_SOFT_LIMIT, asked).scalars())
+    return _states(connection, _B.budget_id.in_(reached)) if reached else []
+
+
+def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, spent: Nano = 0) -> None:
+    """Change what is held and spent without asking: to settle, to release, to record what could not be prevented."""
+    for budget_id in budget_ids:
+        _MOVE.run(connection, {"id": budget_id, "held": held, "spent": spent})
+
+
+def past_windows(connection: Connection, scope: str, key: str, limit: int) -> list[BudgetState]:
+    """The newest windows of a budget, whatever their length, the current ones included."""
+    newest = sa.select(_B.budget_id).where(_B.scope == scope, _B.key == key).order_by(_B.starts_at.desc()).limit(limit)
+    return _states(connection, _B.budget_id.in_(newest))
+
+
+def open_at(connection: Connection, now: int) -> list[BudgetState]:
+    """The budgets of every window that has not ended; those of single runs left out."""
+    return _states(connection, sa.and_(_B.span != "run", _B.ends_at > now))
+
+
+def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[BudgetState]:
+    query = sa.select(schema.budgets).where(condition).order_by(_B.name, _B.starts_at)
+    return [
+        BudgetState(
+            budget_id=row.budget_id,
+            name=row.name,
+            scope=row.scope,
+            key=row.key,
+            window=row.span,
+            starts_at=from_us(row.starts_at),
+            resets_at=from_us(row.ends_at) if row.ends_at else None,
+            limit=row.limit_nano,
+            spent=row.spent_nano,
+            held=row.held_nano,
+            soft=row.soft_nano,
+            soft_at=from_us(row.soft_at) if row.soft_at else None,
+            raised=row.raised_nano is not None,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+@cache
+def _upsert(dialect: str) -> PreparedStatement:
+    """Answers with the row's id when it is new or its limits changed."""
+    added = insert_into(dialect, schema.budgets)
+    new = added.excluded
+    limit = sa.case((_B.raised_nano > new.limit_nano, _B.raised_nano), else_=new.limit_nano)
+    # A row without a change is locked all the same.
+    statement = added.on_conflict_do_update(
+        index_elements=["budget_id"],
+        set_={"limit_nano": limit, "soft_nano": new.soft_nano},
+        where=(_B.limit_nano != limit) | _B.soft_nano.is_distinct_from(new.soft_nano),
+    ).returning(_B.budget_id)
+    return PreparedStatement(statement, _OPENED)

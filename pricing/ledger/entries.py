@@ -1,0 +1,186 @@
+"""What turns write: intents, completions and the turns themselves, a page of them with one statement per table.
+
+An intent is there before its request is sent, a completion before its turn returns. On one page the completions come
+first, so that what they set free is there for the intents.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pricing.db import schema
+from pricing.db.prepared import PreparedStatement, one_trip
+from pricing.db.write_queue import Entry
+from pricing.ledger import budgets, holds
+from pricing.ledger.budgets import BudgetState, Refusal
+from pricing.ledger.facts import NEWEST, Completion, Intent, Turn, as_row
+from pricing.ledger.holds import Charge
+
+
+def _insert(table: sa.Table) -> PreparedStatement:
+    return PreparedStatement(table.insert(), [column.name for column in table.c if column.name not in {"seq", "xid"}])
+
+
+_INFLIGHT, _ATTEMPTS = _insert(schema.inflight), _insert(schema.attempts)
+_TURNS, _DECISIONS = _insert(schema.turns), _insert(schema.guard_decisions)
+_COMMITTED = PreparedStatement(
+    sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt_id"))
+)
+
+
+_Key: TypeAlias = tuple[str, int]
+"""A run, and the number of one of its executions."""
+
+
+class _WrittenOff(Exception):
+    """One of several attempts had been taken for lost: each is written alone."""
+
+
+def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[Any]:
+    """Write entries together; their results in the same order."""
+    page = _Page(entries)
+    try:
+        with one_trip(connection):
+            page.write(connection)
+        page.check(connection)
+    except BaseException:
+        page.close()
+        raise
+    return [page.results.get(id(entry)) for entry in entries]
+
+
+@dataclass(slots=True, eq=False)
+class InsertIntent(Entry[list[Refusal]]):
+    """An attempt about to be sent; the refusals of budgets without room for its worst case.
+
+    ``soft`` gets the budgets that it brings to their thresholds, as they are at ``clock()``. Only the newest
+    ``execution`` of the run may begin one.
+    """
+
+    intent: Intent
+    soft: list[BudgetState]
+    clock: Callable[[], int]
+    execution: int = NEWEST
+    page = staticmethod(write_page)
+
+    def row(self) -> dict[str, Any]:
+        """Of what is in flight."""
+        intent = self.intent
+        return {
+            "attempt_id": intent.attempt_id,
+            "run_id": intent.run_id,
+            "worst_nano": intent.worst_nano,
+            "intent": orjson.dumps(as_row(intent)).decode(),
+        }
+
+
+@dataclass(slots=True, eq=False)
+class CompleteAttempt(Entry[float]):
+    """How an attempt ended; the share of its run's hold that is spent now, 1 where the hold is gone."""
+
+    intent: Intent
+    completion: Completion
+    clock: Callable[[], int]
+    page = staticmethod(write_page)
+
+    def __call__(self, connection: Connection) -> float:
+        """Write it alone: one that was taken for lost corrects what was written then."""
+        if holds.under_way(connection, self.intent.run_id, self.intent.attempt_id):
+            return Entry.__call__(self, connection)
+        holds.adjust(connection, self.row(), self.clock())
+        return 1.0
+
+    def row(self) -> dict[str, Any]:
+        """Of the attempt."""
+        return as_row(self.intent) | as_row(self.completion)
+
+    @property
+    def charge(self) -> Charge:
+        """What it does to its run's hold."""
+        return Charge(self.intent.operation, self.intent.worst_nano, self.completion.cost_nano)
+
+
+@dataclass(slots=True, eq=False)
+class InsertTurn(Entry[None]):
+    """A turn that is over, and what its guards decided: rows of ``guard_decisions``."""
+
+    turn: Turn
+    decisions: list[dict[str, Any]]
+    page = staticmethod(write_page)
+
+
+class _Page:
+    """Entries that are written in one transaction: as if all went well, and then it is looked whether it did."""
+
+    def __init__(self, entries: Sequence[Entry[Any]]) -> None:
+        self.results = dict[int, Any]()
+        self._ends = [entry for entry in entries if isinstance(entry, CompleteAttempt)]
+        self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
+        for end in self._ends:
+            self._ended[end.intent.run_id].append(end)
+        self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
+        for entry in entries:
+            if isinstance(entry, InsertIntent):
+                self._begun[entry.intent.run_id, entry.execution].append(entry)
+        self._told = [entry for entry in entries if isinstance(entry, InsertTurn)]
+        self._charges = dict[str, Any]()
+        self._asides = dict[_Key, Any]()
+        self._landed: Any = None
+
+    def write(self, connection: Connection) -> None:
+        """Move each run's hold, in the order in which everybody locks them; then what is in flight, and the facts."""
+        executions = defaultdict[str, list[_Key]](list)
+        for key in sorted(self._begun):
+            executions[key[0]].append(key)
+        for run_id in sorted(self._ended.keys() | executions.keys()):
+            if ended := self._ended.get(run_id):
+                self._charges[run_id] = holds.charge(connection, run_id, [end.charge for end in ended])
+            for key in executions.get(run_id, ()):
+                worst = sum(begin.intent.worst_nano for begin in self._begun[key])
+                self._asides[key] = holds.set_aside(connection, *key, worst)
+        if self._ends:
+            self._landed = _COMMITTED.run_all(connection, [{"attempt_id": end.intent.attempt_id} for end in self._ends])
+            _ATTEMPTS.run_all(connection, [end.row() for end in self._ends])
+        if rows := [begin.row() for begun in self._begun.values() for begin in begun]:
+            _INFLIGHT.run_all(connection, rows)
+        if self._told:
+            _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
+        if decisions := [decision for told in self._told for decision in told.decisions]:
+            _DECISIONS.run_all(connection, decisions)
+
+    def check(self, connection: Connection) -> None:
+        """Give the results, and deal with what did not go well."""
+        if self._ends and self._landed.rowcount != len(self._ends):
+            raise _WrittenOff
+        for run_id, ended in self._ended.items():
+            share = holds.charged(connection, run_id, [end.charge for end in ended], self._charges[run_id])
+            self.results |= dict.fromkeys(map(id, ended), share)
+        for key, begun in self._begun.items():
+            if self._asides[key].rowcount == 1:
+                self.results |= {id(begin): [] for begin in begun}
+            else:
+                self._draw(connection, *key, begun)
+
+    def close(self) -> None:
+        """Let go of rows that nobody will fetch: SQLite commits nothing on a connection that still has some."""
+        for cursor in self._charges.values():
+            cursor.close()
+
+    def _draw(self, connection: Connection, run_id: str, execution: int, begun: Sequence[InsertIntent]) -> None:
+        """The hold has no room for all of them: each for itself, with the budgets behind it."""
+        for begin in begun:
+            intent = begin.intent
+            begin.soft.clear()
+            drawn = holds.draw(connection, run_id, execution, intent.operation, intent.worst_nano)
+            if drawn.refusals:
+                _COMMITTED.run(connection, {"attempt_id": intent.attempt_id})
+            if drawn.taken:
+                begin.soft.extend(budgets.reached_soft_limit(connection, drawn.taken, begin.clock()))
+            self.results[id(begin)] = drawn.refusals

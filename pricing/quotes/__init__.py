@@ -1,0 +1,61 @@
+"""Plans and quotes: what a run will cost, before it runs."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from pricing.quotes.history import History
+    from pricing.quotes.plan import (
+        INPUT_HEADROOM,
+        Begins,
+        Calls,
+        Counter,
+        Plan,
+        PlanStep,
+        ResolvedPlan,
+        ResolvedStep,
+        Tokens,
+    )
+    from pricing.quotes.prediction import quote_scores
+    from pricing.quotes.quote import ModelAt, OperationTargets, Quote, make_quote
+
+__all__ = [
+    "INPUT_HEADROOM",
+    "Begins",
+    "Calls",
+    "Counter",
+    "History",
+    "ModelAt",
+    "OperationTargets",
+    "Plan",
+    "PlanStep",
+    "Quote",
+    "ResolvedPlan",
+    "ResolvedStep",
+    "Tokens",
+    "make_quote",
+    "quote_scores",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Begins": "pricing.quotes.plan",
+            "Calls": "pricing.quotes.plan",
+            "Counter": "pricing.quotes.plan",
+            "History": "pricing.quotes.history",
+            "INPUT_HEADROOM": "pricing.quotes.plan",
+            "ModelAt": "pricing.quotes.quote",
+            "OperationTargets": "pricing.quotes.quote",
+            "Plan": "pricing.quotes.plan",
+            "PlanStep": "pricing.quotes.plan",
+            "Quote": "pricing.quotes.quote",
+            "ResolvedPlan": "pricing.quotes.plan",
+            "ResolvedStep": "pricing.quotes.plan",
+            "Tokens": "pricing.quotes.plan",
+            "make_quote": "pricing.quotes.quote",
+            "quote_scores": "pricing.quotes.prediction",
+        },
+    )

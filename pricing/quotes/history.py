@@ -1,0 +1,184 @@
+"""What past runs cost at the current rate card, whatever card they ran under.
+
+A process keeps what it has read: a run that ended does not change any more, so each quote reads only the runs that
+ended since the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from pricing.clock import from_us
+from pricing.db.forks import after_fork
+from pricing.errors import UnknownPrice
+from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
+from pricing.money import Nano
+from pricing.quotes.plan import ResolvedPlan, ResolvedStep
+from pricing.quotes.prediction import PastCost
+from pricing.quotes.quote import Mix, ModelAt, expected_cost, score_of
+from pricing.rates.card import RateCard
+
+Percents: TypeAlias = Mapping[str, Sequence[int]]
+"""Of operations whose turns begin at several targets: how many of a hundred do at each."""
+
+_OVERLAP = 256
+"""Settlements that are read once more: on Postgres one may become visible after those that were numbered later."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCosts:
+    """Past runs as ``(point, cost, calls)`` at the current rate card, oldest first, and when the oldest of them ended.
+
+    Args:
+        whole: as if nothing had been answered from storage: what storage spared a run may be paid by the next.
+        paid: as it was.
+    """
+
+    whole: tuple[PastCost, ...] = ()
+    paid: tuple[PastCost, ...] = ()
+    since: datetime | None = None
+
+
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...]]
+_Shape: TypeAlias = tuple[tuple[ResolvedStep, _Begins], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Repriced:
+    """A run as it would be scored at a card: its cost there, and what its point is made of."""
+
+    cost: Nano | None
+    shape: _Shape
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read of one automation at one quality."""
+
+    runs: list[PastRun] = field(default_factory=list)
+    repriced: dict[str, _Repriced] = field(default_factory=dict)
+
+
+class History:
+    """The past runs of a ledger, as quotes lean on them.
+
+    Args:
+        ledger: knows them.
+        card: the current rate card.
+    """
+
+    def __init__(self, ledger: Ledger, card: RateCard) -> None:
+        self._ledger = ledger
+        self._card = card
+        self._kept: dict[tuple[str, str, bool], _Kept] = defaultdict(_Kept)
+        self._reading = threading.Lock()
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
+        self._reading = threading.Lock()
+
+    def costs(
+        self, automation: str, quality: str, *, stand_in: bool, mixes: Percents = MappingProxyType({})
+    ) -> PastCosts:
+        """The past runs that a quote leans on.
+
+        A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
+        out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
+        compared is comparable.
+        """
+        with self._reading:
+            kept = self._kept[automation, quality, stand_in]
+            self._read_new(kept, automation, quality, stand_in=stand_in)
+            self._reprice(kept, everything=bool(mixes))
+            return self._scored(kept, mixes)
+
+    def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
+        after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
+        new = self._ledger.history(automation, quality, stand_in=stand_in, after=after)
+        kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
+        known = {run.run_id for run in kept.runs}
+        kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
+
+    def _reprice(self, kept: _Kept, *, everything: bool) -> None:
+        """Make ready what a stored score does not say: of runs under another card, or of all."""
+        missing = {
+            run.run_id: run
+            for run in kept.runs
+            if run.run_id not in kept.repriced and (everything or run.rate_version != self._card.version)
+        }
+        if not missing:
+            return
+        used: dict[str, list[RunUsage]] = defaultdict(list)
+        foreign = sorted(run_id for run_id, run in missing.items() if run.rate_version != self._card.version)
+        for usage in self._ledger.usage_of(foreign) if foreign else ():
+            used[usage.run_id].append(usage)
+        for run in self._ledger.runs(list(missing)):
+            past = missing[run.run_id]
+            if past.rate_version == self._card.version:
+                cost: Nano | None = round(past.score * run.point_nano)
+            else:
+                cost = self._cost(used[run.run_id])
+            kept.repriced[run.run_id] = _Repriced(cost, _shape(run.plan, run.routes))
+
+    def _cost(self, used: Sequence[RunUsage]) -> Nano | None:
+        """At the card, where it has the rates; what was priced at its worst case has no tokens, and stays."""
+        try:
+            return sum(
+                self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
+            )
+        except UnknownPrice:
+            return None
+
+    def _scored(self, kept: _Kept, mixes: Percents) -> PastCosts:
+        point_of = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
+        whole: list[PastCost] = []
+        paid: list[PastCost] = []
+        since = None
+        for run in kept.runs:
+            score: float | None = run.score
+            point: Nano | None = run.point_nano
+            if run.run_id in kept.repriced and (mixes or run.rate_version != self._card.version):
+                repriced = kept.repriced[run.run_id]
+                point = point_of(repriced.shape)
+                score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
+            if score is not None and point:
+                since = since or from_us(run.ended_at)
+                paid.append((point, score * point, run.calls))
+                whole.append((point, (score + run.spared) * point, run.calls))
+        return PastCosts(tuple(whole), tuple(paid), since)
+
+    def _point(self, shape: _Shape, mixes: Percents) -> Nano | None:
+        try:
+            return sum(
+                expected_cost(step, _mix(begins, mixes.get(step.operation)), self._card) for step, begins in shape
+            )
+        except UnknownPrice:
+            return None
+
+
+@lru_cache(maxsize=HISTORY)
+def _shape(plan: str, routes: str) -> _Shape:
+    """What a past run's point was made of, from the JSON of its plan and of its routes."""
+    steps, by_operation = ResolvedPlan.from_json(json.loads(plan)).steps, json.loads(routes)
+    return tuple((step, _begins(by_operation[step.operation])) for step in steps)
+
+
+def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
+    begins = [one for one in route if "percent" in one]
+    models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
+    return models, tuple(one["percent"] for one in begins) or (100,)
+
+
+def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:
+    """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
+    models, shares = begins
+    return tuple(zip(models, percents if percents and len(percents) == len(shares) else shares, strict=True))

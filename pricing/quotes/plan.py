@@ -1,0 +1,234 @@
+"""The declared plan of an automation: which operations it calls, how often, with how many tokens.
+
+A plan is data plus small functions of the automation's parameters; resolved for one run it is plain data, fit for the
+ledger. It rests on declarations only: no model is ever asked to estimate itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self, TypeAlias
+
+from pricing.errors import PlanError
+from pricing.tokens.estimate import estimate_tokens
+
+Calls: TypeAlias = int | Callable[..., int]
+"""A number of calls, or a function that takes the automation's parameters it needs, by their names."""
+
+Tokens: TypeAlias = int | str | Callable[..., int | str]
+"""A number of tokens, a text of as many, or a function of the automation's parameters that returns either."""
+Begins: TypeAlias = Callable[..., Mapping[str, int]]
+"""A function of the automation's parameters: how many turns begin at which target, by its name."""
+Counter: TypeAlias = Callable[[str, str], int]
+"""Counts the tokens that an operation will be billed for a text."""
+
+INPUT_HEADROOM = 4
+"""How many times its declared input a call may read before it counts as off the plan, where no limit is declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One operation of a plan.
+
+    ``calls``, ``input_tokens`` and ``output_tokens`` are what to expect, the last two per call; input may be said by a
+    text, which is counted. The ``max_`` values are limits, for the ceiling: ``max_calls`` is ``calls`` if left out,
+    ``max_input_tokens`` is ``INPUT_HEADROOM`` times the input, and an answer is limited by what its target is asked for
+    at most. ``begins`` is for turns that are sent where no routing sends them: a calibration's.
+
+    Raises:
+        PlanError: a count that is negative or no whole number, or a limit below what is expected.
+    """
+
+    operation: str
+    calls: Calls
+    input_tokens: Tokens
+    output_tokens: Calls
+    max_calls: Calls | None = None
+    max_input_tokens: int | None = None
+    begins: Begins | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("calls", "input_tokens", "output_tokens", "max_calls", "max_input_tokens"):
+            value = getattr(self, name)
+            text = name == "input_tokens" and isinstance(value, str) and not value.strip().isdecimal()
+            if value is not None and not callable(value) and not text:
+                _count(value, self.operation, name)
+        expected = self.declared_input() or 0
+        if self.max_input_tokens is not None and self.max_input_tokens < expected:
+            raise PlanError(
+                f"The plan of {self.operation!r} expects {expected} input tokens per call and allows only "
+                f"{self.max_input_tokens}.",
+                next_step="Raise max_input_tokens or lower input_tokens.",
+                operation=self.operation,
+            )
+
+    def functions(self) -> list[Callable[..., object]]:
+        """What of it depends on the automation's parameters."""
+        values = (self.calls, self.max_calls, self.input_tokens, self.output_tokens, self.begins)
+        return [value for value in values if callable(value)]
+
+    def declared_input(self) -> int | None:
+        """Its input tokens as far as they are known without parameters."""
+        if callable(self.input_tokens):
+            return None
+        return estimate_tokens(self.input_tokens) if isinstance(self.input_tokens, str) else self.input_tokens
+
+    def declared_output(self) -> int | None:
+        """Its output tokens, likewise."""
+        return None if callable(self.output_tokens) else self.output_tokens
+
+    def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedStep:
+        """The step for one run's parameters; texts are counted by ``count``, or as for any model."""
+        calls = _count(_evaluate(self.calls, parameters, self.operation), self.operation, "calls")
+        limit = calls if self.max_calls is None else _evaluate(self.max_calls, parameters, self.operation)
+        read = _evaluate(self.input_tokens, parameters, self.operation)
+        if isinstance(read, str):
+            read = count(self.operation, read) if count is not None else estimate_tokens(read)
+        input_tokens = _count(read, self.operation, "input_tokens")
+        written = _evaluate(self.output_tokens, parameters, self.operation)
+        most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
+        return ResolvedStep(
+            operation=self.operation,
+            calls=calls,
+            input_tokens=input_tokens,
+            output_tokens=_count(written, self.operation, "output_tokens"),
+            max_calls=max(calls, _count(limit, self.operation, "max_calls")),
+            max_input_tokens=max(most, input_tokens),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStep:
+    """One operation for one run: calls, and tokens per call; ``max_`` values are limits."""
+
+    operation: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    max_calls: int
+    max_input_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlan:
+    """A plan for one run: plain data."""
+
+    steps: tuple[ResolvedStep, ...]
+
+    @property
+    def max_calls(self) -> int:
+        """The most turns that the run may take."""
+        return sum(step.max_calls for step in self.steps)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The plan as JSON-able data."""
+        return [asdict(step) for step in self.steps]
+
+    @classmethod
+    def from_json(cls, steps: Iterable[Mapping[str, Any]]) -> Self:
+        """The plan again, from ``to_json``."""
+        return cls(tuple(ResolvedStep(**step) for step in steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of an automation. Plans add up: ``plan(plan_step) + plan(tool_step)``."""
+
+    steps: tuple[PlanStep, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.steps + other.steps)
+
+    def __iter__(self) -> Iterator[PlanStep]:
+        return iter(self.steps)
+
+    def drivers(self) -> set[str]:
+        """Names of the parameters that say how many calls there are."""
+        counted = [function for step in self.steps for function in (step.calls, step.max_calls) if callable(function)]
+        return {
+            name
+            for function in counted
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+        }
+
+    def check(self, parameters: Iterable[str]) -> None:
+        """See, when an automation is defined, that its plan asks only for parameters that it has.
+
+        Raises:
+            PlanError: a function names something that the automation does not take.
+        """
+        names = tuple(parameters)
+        for step in self.steps:
+            for function in step.functions():
+                _wanted(function, names, step.operation)
+
+    def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedPlan:
+        """The plan for one run. Each function gets exactly the parameters that it names; texts go to ``count``.
+
+        Raises:
+            PlanError: a function names a parameter that is not there, or its result is no count.
+        """
+        return ResolvedPlan(tuple(step.resolve(parameters, count) for step in self.steps))
+
+    def begins(self, parameters: Mapping[str, object]) -> dict[str, Mapping[str, int]]:
+        """By operation, at which targets so many turns begin, where a plan says so.
+
+        Raises:
+            PlanError: likewise.
+        """
+        found = {}
+        for step in self.steps:
+            if step.begins is not None:
+                wanted = _wanted(step.begins, parameters, step.operation)
+                found[step.operation] = step.begins(**{name: parameters[name] for name in wanted})
+        return found
+
+
+def _evaluate(value: object, parameters: Mapping[str, object], operation: str) -> object:
+    if not callable(value):
+        return value
+    wanted = _wanted(value, parameters, operation)
+    return value(**{key: parameters[key] for key in wanted})
+
+
+def _wanted(function: Callable[..., object], parameters: Iterable[str], operation: str) -> list[str]:
+    """Names of the parameters to call the function with."""
+    names = list(parameters)
+    wanted = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        match parameter.kind:
+            case parameter.VAR_KEYWORD:
+                return names
+            case parameter.VAR_POSITIONAL:
+                continue
+            case parameter.POSITIONAL_ONLY:
+                fault = f"takes {name!r} by position only"
+            case _ if name in names:
+                wanted.append(name)
+                continue
+            case _ if parameter.default is not parameter.empty:
+                continue
+            case _:
+                fault = f"asks for {name!r}, which is not a parameter of the automation"
+        raise PlanError(
+            f"The plan of {operation!r} {fault}.",
+            next_step=f"Name one of its parameters: {', '.join(names) or 'it has none'}.",
+            operation=operation,
+            parameter=name,
+        )
+    return wanted
+
+
+def _count(value: object, operation: str, name: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    text = " or a text to count" if name == "input_tokens" else ""
+    shown = str(value) if isinstance(value, int | float) else type(value).__name__
+    raise PlanError(
+        f"The plan of {operation!r} needs a whole number from 0 on as {name}, not {shown}.",
+        next_step=f"Give {name} as a number{text}, or as a function of the automation's parameters that returns one.",
+        operation=operation,
+    )

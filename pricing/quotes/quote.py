@@ -1,0 +1,178 @@
+"""Quotes: point, p50, p95 and ceiling of a run's cost, before it runs.
+
+The point is the declared plan at the current rate card. How far runs really fall from it is learned from history: each
+past run scores *its tokens repriced at the current card ÷ its own point*, and a quote is the point times a quantile of
+those scores, at the size of this run (:mod:`pricing.quotes.prediction`). Scores are of whole runs, never of steps:
+what makes one step long makes the others long too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from pricing.money import Nano, ceil_nano
+from pricing.quotes.plan import ResolvedPlan, ResolvedStep
+from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
+from pricing.rates.card import RateCard
+from pricing.usage import Usage
+
+__all__ = [
+    "Mix",
+    "ModelAt",
+    "OperationTargets",
+    "Quote",
+    "expected_cost",
+    "make_quote",
+    "quote_amount",
+    "quote_scores",
+    "reprice",
+    "score_of",
+]
+
+ModelAt: TypeAlias = tuple[str, str]
+"""A provider's name and a model id, in this order."""
+Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
+"""Models, and how many of a hundred turns begin at each."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTargets:
+    """Where the turns of one operation may go.
+
+    Args:
+        primary: where the first attempt goes; the point is its price.
+        all: every candidate of the route; the dearest of them makes the ceiling.
+        max_output: the most tokens that an answer is asked for.
+        max_input: the largest context window among the targets, where known.
+        max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
+        begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
+    """
+
+    primary: ModelAt
+    all: tuple[ModelAt, ...]
+    max_output: int
+    max_input: int | None = None
+    max_attempts: int = 1
+    begins: Mix = ()
+
+    @property
+    def mix(self) -> Mix:
+        """Where first attempts go, and how many of a hundred."""
+        return self.begins or ((self.primary, 100),)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a run will cost, in nano-dollars. ``p50 ≤ p95 ≤ ceiling`` and ``point ≤ ceiling``.
+
+    ``n`` runs since ``since`` stand behind it (none: the prior alone), under the rate card ``rate_version``.
+    """
+
+    point: Nano
+    p50: Nano
+    p95: Nano
+    ceiling: Nano
+    n: int
+    since: datetime | None
+    rate_version: str
+    method: Literal["prior", "student_t", "conformal"]
+
+    def hold(self, buffer: int) -> Nano:
+        """What to reserve: the p95 and ``buffer`` percent more (25 is a quarter), never more than the ceiling."""
+        if buffer < 0:
+            raise ValueError("a buffer cannot be negative")
+        return min(self.ceiling, -(-self.p95 * (100 + buffer) // 100))
+
+
+def make_quote(
+    plan: ResolvedPlan,
+    targets: Mapping[str, OperationTargets],
+    card: RateCard,
+    past: Sequence[PastCost] = (),
+    *,
+    paid: Sequence[PastCost] | None = None,
+    since: datetime | None = None,
+    at: datetime | None = None,
+) -> Quote:
+    """The quote of one run.
+
+    Args:
+        plan: the plan, resolved for the run's parameters.
+        targets: for every operation of the plan, where its turns may go.
+        card: the current rate card.
+        past: runs of this automation as ``(point, cost, calls)`` in nano-dollars at this card, oldest first, as if
+            nothing had been answered from storage. The p95, and so the hold, does not count on stored answers.
+        paid: the same runs, as they were; the p50 is what most runs really cost. ``past``, if left out.
+        since: when the oldest of these runs was.
+        at: the time whose rates apply; now, if left out.
+
+    Raises:
+        UnknownPrice: a target of the plan has no rate. The run is refused, never quoted without it.
+        KeyError: an operation has no targets (a programmer's error).
+        ValueError: a cost that is negative or not a finite number.
+    """
+    point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
+    ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
+    calls = sum(step.calls for step in plan.steps)
+    p95 = min(ceiling, _ceil(quote_amount(past, point, calls)))
+    return Quote(
+        point=point,
+        p50=min(p95, _ceil(quote_amount(past if paid is None else paid, point, calls, 0.5))),
+        p95=p95,
+        ceiling=ceiling,
+        n=len(past),
+        since=since,
+        rate_version=card.version,
+        method=scoring_method(len(past)),
+    )
+
+
+def score_of(actual_cost_at_card: Nano, point: Nano) -> float | None:
+    """How a run's cost, its tokens repriced at the current card, compares to the point of its own quote.
+
+    ``None`` where the comparison says nothing: for a run that was quoted at nothing.
+    """
+    if actual_cost_at_card < 0 or point < 0:
+        raise ValueError("a cost cannot be negative")
+    return actual_cost_at_card / point if point else None
+
+
+def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetime | None = None) -> Nano:
+    """What the attempts of a past run would cost at this card, so that runs under different rates can be compared.
+
+    Only for scores: what was charged is in the ledger and stays as it is.
+
+    Raises:
+        UnknownPrice: the card has no rate for one of the models.
+    """
+    return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
+
+
+def expected_cost(step: ResolvedStep, mix: Mix, card: RateCard, at: datetime | None = None) -> Nano:
+    """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
+
+    Raises:
+        UnknownPrice: the card has no rate for one of the models.
+    """
+    usage = Usage(step.input_tokens, step.output_tokens)
+    hundred = sum(percent * card.price(model, provider, usage, at) for (provider, model), percent in mix)
+    return -(-step.calls * hundred // 100)
+
+
+def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
+    """The dearest one turn can be: every attempt at full length, at the dearest target."""
+    fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
+    input_tokens, output_tokens = max(fits, step.input_tokens), max(where.max_output, step.output_tokens)
+    dearest = max(
+        card.worst(model, provider, input_tokens, output_tokens, at) for provider, model in {where.primary, *where.all}
+    )
+    return where.max_attempts * dearest
+
+
+def _ceil(amount: float) -> Nano:
+    """Rounded up, but not for the last digits that logarithms leave uncertain."""
+    return ceil_nano(Decimal(amount * (1 - 1e-12)))

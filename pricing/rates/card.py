@@ -1,0 +1,155 @@
+"""The rate card: what tokens cost, by provider, model and date. Unknown is an error, never $0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Self
+
+from pricing.errors import UnknownPrice
+from pricing.money import Nano
+from pricing.rates.sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
+from pricing.usage import Usage
+
+__all__ = ["OwnRate", "RateCard"]
+
+LARGEST_INPUT = 2**62
+"""More tokens than any request has."""
+
+
+class RateCard:
+    """List prices and own rates under one version.
+
+    Rates are compiled once per model and UTC day, so pricing again costs microseconds. Make one with ``load``.
+    """
+
+    def __init__(self, own: Iterable[OwnRate] = ()) -> None:
+        rates = sorted(own, key=lambda rate: rate.valid_from or date.min, reverse=True)
+        self._own_models = {(rate.provider, rate.model) for rate in rates}
+        self._own: dict[tuple[str, str], list[tuple[date, Rate]]] = {}
+        for rate in rates:
+            key = (rate.provider, rate.model.strip().lower())
+            self._own.setdefault(key, []).append((rate.valid_from or date.min, rate.compiled()))
+        self._list = ListPrices()
+        self._compiled: dict[tuple[str, str, date], Rate] = {}
+        self.version = _version(rates)
+        """What the prices rest on, such as ``genai-prices 0.2.3+own.1a2b3c4d``: stored with every attempt."""
+
+    @classmethod
+    def load(cls, overrides: Iterable[OwnRate] = ()) -> Self:
+        """The card of the pinned price list, with own rates before it. Quick: the list is read on first use."""
+        return cls(overrides)
+
+    def price(self, model: str, provider: str, usage: Usage, at: datetime | None = None) -> Nano:
+        """Nano-dollars of one attempt, rounded up once, on the total.
+
+        Args:
+            model: the id as it is sent to the provider.
+            provider: ``openai``, ``groq``, ``anthropic``, ``bedrock``, ``gemini``, ``openai_compatible``.
+            usage: input includes cached, output includes reasoning.
+            at: when the request was made (a time without zone is UTC); now, if left out.
+
+        Raises:
+            UnknownPrice: no rate for this model, or counts that a price needs are missing or negative.
+        """
+        if not usage.known or min(_counts(usage)) < 0:
+            raise UnknownPrice(
+                f"The tokens of an answer by {model!r} on {provider} are not known, so neither is its price.",
+                next_step="Price such an attempt at its worst case (RateCard.worst).",
+                model=model,
+                provider=provider,
+                nearest=[],
+            )
+        price = self._rate(model, provider, at).price(usage)
+        if price is None:
+            raise self._unknown(model, provider)
+        return price
+
+    def worst(
+        self, model: str, provider: str, input_tokens: int, output_tokens: int, at: datetime | None = None
+    ) -> Nano:
+        """The dearest that an attempt of so many tokens can be.
+
+        No cache hit, all input written to a five-minute cache where that costs more, the dearest band that its input
+        can reach. One-hour caches, which nothing here asks for, are left out.
+
+        Raises:
+            UnknownPrice: no rate for this model.
+        """
+        if input_tokens < 0 or output_tokens < 0:
+            raise ValueError("token counts cannot be negative")
+        worst = self._rate(model, provider, at).worst(input_tokens, output_tokens)
+        if worst is None:
+            raise self._unknown(model, provider)
+        return worst
+
+    def bands(self, model: str, provider: str, at: datetime | None = None) -> list[tuple[int, int, Band]]:
+        """The rates by input: each holds above the first count of tokens and up to the second.
+
+        Raises:
+            UnknownPrice: no rate for this model, or none for what it writes.
+        """
+        rate = self._rate(model, provider, at)
+        if any(band.output is None for band in rate.bands):
+            raise self._unknown(model, provider)
+        return list(zip((-1, *rate.starts), (*rate.starts, LARGEST_INPUT), rate.bands, strict=True))
+
+    def window(self, model: str, provider: str) -> int | None:
+        """The model's context window in tokens, or ``None`` where the list does not know it."""
+        return self._list.window(model, provider)
+
+    def known_models(self, provider: str) -> list[str]:
+        """Ids with a rate per token, own ones included, sorted."""
+        own = {model for name, model in self._own_models if name == provider}
+        return sorted(own.union(self._list.models(provider)))
+
+    def _rate(self, model: str, provider: str, at: datetime | None) -> Rate:
+        moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        key = (model, provider, moment.astimezone(UTC).date())
+        if (known := self._compiled.get(key)) is not None:
+            return known
+        for valid_from, rate in self._own.get((provider, model.strip().lower()), ()):
+            if valid_from <= key[2]:
+                self._compiled[key] = rate
+                return rate
+        listed = self._list.rate(model, provider, moment)
+        if listed is None:
+            raise self._unknown(model, provider)
+        rate, holds_all_day = listed
+        if holds_all_day:
+            self._compiled[key] = rate
+        return rate
+
+    def _unknown(self, model: str, provider: str) -> UnknownPrice:
+        from difflib import get_close_matches
+
+        nearest = get_close_matches(model.lower(), self.known_models(provider), n=3, cutoff=0.5)
+        hint = f"Did you mean {nearest[0]!r}? Else give" if nearest else "Give"
+        return UnknownPrice(
+            f"No price is known for {model!r} on {provider}.",
+            next_step=(
+                f"{hint} it a rate of your own in farebox.toml: a [[rates]] table with "
+                f'provider = "{provider}", model = "{model}", input_per_mtok and output_per_mtok in US dollars.'
+            ),
+            model=model,
+            provider=provider,
+            nearest=nearest,
+        )
+
+
+def _counts(usage: Usage) -> list[int]:
+    counts = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+    )
+    return [count or 0 for count in counts]
+
+
+def _version(own: list[OwnRate]) -> str:
+    from importlib.metadata import version
+
+    listed = f"{LIST_NAME} {version(LIST_NAME)}"
+    return f"{listed}+own.{fingerprint(own)}" if own else listed

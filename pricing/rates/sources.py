@@ -1,0 +1,278 @@
+"""Where rates come from: the list prices of genai-prices, and the owner's own; both compiled to integers.
+
+A rate is whole nano-dollars per million tokens, so that a price is a few integer multiplications and one division.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from pricing.errors import ConfigError
+from pricing.money import Nano, ceil_nano
+from pricing.rates.model_ids import bare_id, is_same_model
+from pricing.usage import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import MatchLogic, ModelInfo, ModelPrice
+
+LIST_NAME = "genai-prices"
+_PROVIDERS = {"openai": "openai", "groq": "groq", "anthropic": "anthropic", "bedrock": "aws", "gemini": "google"}
+"""Our provider names and the list's. ``openai_compatible`` is absent: what one's own server costs is in no list."""
+
+_MILLION = 1_000_000
+_NANO_PER_USD = 10**9
+_DEAREST_RATE = Decimal(1_000_000)
+"""USD per million tokens; a dollar a token is a slip of the keyboard."""
+
+
+class Band(NamedTuple):
+    """Nano-dollars per million tokens, by kind of token. ``output`` is ``None`` where the list has none."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    output: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a model costs at one time.
+
+    Past a threshold *all* tokens of the request cost the next band's rates (a cliff, as the providers bill it); the
+    input, cached tokens included, decides. ``starts[i]`` input tokens are the last that ``bands[i]`` prices.
+    """
+
+    bands: tuple[Band, ...]
+    starts: tuple[int, ...] = ()
+
+    def price(self, usage: Usage) -> Nano | None:
+        """Nano-dollars of known usage, rounded up once; ``None`` where no rate covers its output.
+
+        Cached tokens are part of the input and counted once. Should a provider report more cached than input, each
+        kind is charged as reported.
+        """
+        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        write_1h, output = usage.cache_write_1h_tokens or 0, usage.output_tokens or 0
+        cached = read + write + write_1h
+        total = max(usage.input_tokens or 0, cached)
+        band = self.bands[bisect_left(self.starts, total)]
+        if band.output is None and output:
+            return None
+        exact = (
+            (total - cached) * band.input
+            + read * band.cache_read
+            + write * band.cache_write
+            + write_1h * band.cache_write_1h
+            + output * (band.output or 0)
+        )
+        return -(-exact // _MILLION)
+
+    def worst(self, input_tokens: int, output_tokens: int) -> Nano | None:
+        """The dearest that so many tokens can be, in any band they can reach."""
+        reachable = self.bands[: bisect_left(self.starts, input_tokens) + 1]
+        dearest_input = max(max(band.input, band.cache_read, band.cache_write) for band in reachable)
+        outputs = [band.output for band in reachable if band.output is not None]
+        if len(outputs) < len(reachable) and output_tokens:
+            return None
+        return -(-(input_tokens * dearest_input + output_tokens * max(outputs, default=0)) // _MILLION)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRate:
+    """A rate of the owner's: negotiated, of a server of their own, or of a model that no list knows. It beats the list.
+
+    USD per million tokens. A cache rate left out is the input rate (a one-hour write without a rate costs at least
+    the five-minute one). From ``valid_from`` (UTC) on, until a later own rate of the same model takes over.
+
+    Raises:
+        ConfigError: a rate that is negative, not a number, absurdly high, or finer than a nano-dollar.
+    """
+
+    provider: str
+    model: str
+    input_per_mtok: Decimal
+    output_per_mtok: Decimal
+    cache_read_per_mtok: Decimal | None = None
+    cache_write_per_mtok: Decimal | None = None
+    cache_write_1h_per_mtok: Decimal | None = None
+    valid_from: date | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not field.name.endswith("_mtok") or value is None:
+                continue
+            if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _DEAREST_RATE:
+                fault = "is not an amount of US dollars per million tokens"
+            elif value * _NANO_PER_USD % 1:
+                fault = "is finer than a nano-dollar per million tokens"
+            else:
+                continue
+            raise ConfigError(
+                f"The own rate of {self.model!r} on {self.provider}: {field.name} = {str(value)[:40]} {fault}.",
+                next_step='Write it like input_per_mtok = "0.15" under [[rates]] in farebox.toml.',
+                provider=self.provider,
+                model=self.model,
+            )
+
+    def compiled(self) -> Rate:
+        """The rate in integers."""
+        return Rate(
+            (
+                _band(
+                    self.input_per_mtok,
+                    self.output_per_mtok,
+                    self.cache_read_per_mtok,
+                    self.cache_write_per_mtok,
+                    self.cache_write_1h_per_mtok,
+                ),
+            )
+        )
+
+
+class ListPrices:
+    """The list prices that genai-prices ships, looked up strictly. Loaded on first use (about 0.3 s).
+
+    Reads the shipped data only: nothing is fetched, and no other user of that library can change what is read here.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: DataSnapshot | None = None
+
+    def rate(self, model: str, provider: str, at: datetime) -> tuple[Rate, bool] | None:
+        """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if it is not in the list."""
+        from genai_prices.types import StartDateConstraint
+
+        found = self._find(model, provider)
+        if found is None:
+            return None
+        rate = _compile(found.get_prices(at))
+        if rate is None:
+            return None
+        conditions = () if not isinstance(found.prices, list) else found.prices
+        by_day = all(c.constraint is None or isinstance(c.constraint, StartDateConstraint) for c in conditions)
+        return rate, by_day
+
+    def window(self, model: str, provider: str) -> int | None:
+        """The context window in tokens, if the list has one."""
+        found = self._find(model, provider)
+        return found.context_window if found else None
+
+    def models(self, provider: str) -> list[str]:
+        """Ids of the provider's models that have rates per token, sorted; ``us.`` stands for any Bedrock region."""
+        now = datetime.now(UTC)
+        ids = [
+            model.id.replace("regional.", "us.", 1)
+            for model in self._models(provider)
+            if (rate := _compile(model.get_prices(now))) and rate.bands[0].output is not None
+        ]
+        return sorted(name for name in ids if self._find(name, provider))
+
+    def _find(self, model: str, provider: str) -> ModelInfo | None:
+        listed = _PROVIDERS.get(provider)
+        if listed is None:
+            return None
+        bedrock = provider == "bedrock"
+        asked = bare_id(model, bedrock=bedrock)
+        try:
+            _, found = self._snapshot().find_provider_model(asked, None, listed, None)
+        except LookupError:
+            return None
+        return found if is_same_model(asked, found.id, _aliases(found.match), bedrock=bedrock) else None
+
+    def _models(self, provider: str) -> list[ModelInfo]:
+        return [m for p in self._snapshot().providers if p.id == _PROVIDERS.get(provider) for m in p.models]
+
+    def _snapshot(self) -> DataSnapshot:
+        if self._loaded is None:
+            from genai_prices.data import providers
+            from genai_prices.data_snapshot import DataSnapshot
+
+            self._loaded = DataSnapshot(providers=providers, from_auto_update=False)
+        return self._loaded
+
+
+def _aliases(match: MatchLogic) -> Iterator[str]:
+    """The texts that a list's matching rule is made of. Patterns are left out: what they add are dates."""
+    from genai_prices.types import ClauseContains, ClauseEndsWith, ClauseEquals, ClauseOr, ClauseStartsWith
+
+    match match:
+        case ClauseOr():
+            for clause in match.or_:
+                yield from _aliases(clause)
+        case ClauseEquals():
+            yield match.equals
+        case ClauseStartsWith():
+            yield match.starts_with
+        case ClauseContains():
+            yield match.contains
+        case ClauseEndsWith():
+            yield match.ends_with
+        case _:
+            return
+
+
+def _compile(price: ModelPrice) -> Rate | None:
+    """The list's price in integers; ``None`` if it has no rate for input tokens."""
+    from genai_prices.types import TieredPrices
+
+    keys = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+    listed: list[Decimal | TieredPrices | None] = [getattr(price, key) for key in keys]
+    starts = sorted({tier.start for one in listed if isinstance(one, TieredPrices) for tier in one.tiers})
+
+    def beyond(one: Decimal | TieredPrices | None, start: int | None) -> Decimal | None:
+        if not isinstance(one, TieredPrices) or start is None:
+            return one.base if isinstance(one, TieredPrices) else one
+        return next((tier.price for tier in reversed(one.tiers) if tier.start <= start), one.base)
+
+    bands = []
+    for start in (None, *starts):
+        input_rate, *others = (beyond(one, start) for one in listed)
+        if input_rate is None:
+            return None
+        bands.append(_band(input_rate, *others))
+    return Rate(tuple(bands), tuple(starts))
+
+
+def _band(
+    input_rate: Decimal,
+    output: Decimal | None,
+    cache_read: Decimal | None = None,
+    cache_write: Decimal | None = None,
+    cache_write_1h: Decimal | None = None,
+) -> Band:
+    """A cache rate that nobody states is the input rate; a longer cache never costs less than a shorter one."""
+    write = input_rate if cache_write is None else cache_write
+    return Band(
+        input=_nano(input_rate),
+        cache_read=_nano(input_rate if cache_read is None else cache_read),
+        cache_write=_nano(write),
+        cache_write_1h=_nano(max(write, input_rate) if cache_write_1h is None else cache_write_1h),
+        output=None if output is None else _nano(output),
+    )
+
+
+def _nano(usd_per_mtok: Decimal) -> int:
+    return ceil_nano(usd_per_mtok * _NANO_PER_USD)
+
+
+def fingerprint(rates: Iterable[OwnRate]) -> str:
+    """Eight hex digits that change with any own rate and not with their order."""
+    from hashlib import sha256
+
+    lines = sorted(
+        "|".join("" if (value := getattr(rate, f.name)) is None else _stable(value) for f in fields(rate))
+        for rate in rates
+    )
+    return sha256("\n".join(lines).encode()).hexdigest()[:8]
+
+
+def _stable(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,191 @@
+"""The overview as a page for a product owner: what outcomes cost and sell for, what is left, what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pricing.money import format_money
+from pricing.reports.charts import Grid, Tone
+from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.overview import drawings as draw
+from pricing.reports.overview.data import AutomationLine, Overview, Section
+from pricing.reports.overview.sentences import about, buffer_sentence, outcome_sentences, period, routing_sentence
+from pricing.reports.page import Figure, Page
+from pricing.reports.page import Section as Part
+from pricing.reports.sentences import saved_sentence
+
+_DRAWN = 4
+"""Automations whose distribution is drawn: those that cost most."""
+_HONEST = 0.93
+"""A p95 that covers less than this share of runs is too low."""
+_TELLING = 20
+
+
+def overview_page(overview: Overview) -> Page:
+    """The page of many runs; of the sandbox's, where no model has answered."""
+    shown = overview.real or overview.sandbox
+    title = "What outcomes cost"
+    under = f"{about(overview)}, {period(overview)}"
+    if shown is None:
+        return Page(title, under, lead=("There were no runs in this time.",))
+    return Page(
+        title=title,
+        under=under,
+        warning=_warning(overview, shown),
+        lead=tuple(outcome_sentences(shown)),
+        figures=tuple(_figures(shown)),
+        sections=tuple(_parts(overview, shown)),
+        foot=f"Days are those of {overview.zone}; amounts are US dollars. Gross margin is a share of the price, markup "
+        "of the cost. Nothing here is an estimate unless it says so.",
+    )
+
+
+def _warning(overview: Overview, shown: Section) -> str:
+    if shown.stand_in:
+        return f"Sandbox: {SANDBOX}."
+    apart = overview.sandbox
+    told = [f"{format_money(shown.stand_in_nano)} of the cost: {SANDBOX}."] if shown.stand_in_nano else []
+    if apart is not None:
+        told.append(f"{plural(apart.runs, 'run')} of the sandbox ({format_money(apart.spent_nano)}) are left out here.")
+    return " ".join(told)
+
+
+def _figures(section: Section) -> Iterator[Figure]:
+    sold, refused = section.sold, section.refused
+    if sold.outcomes:
+        each = -(-section.spent_nano // sold.outcomes)
+        yield Figure(
+            "An outcome costs", format_money(each), f"{plural(sold.outcomes, 'outcome')}, failed runs included"
+        )
+        if sold.charged_nano is not None:
+            yield Figure("It sells for", format_money(sold.charged_nano // sold.outcomes), "on the mean")
+    if sold.gross_margin is not None:
+        tone: Tone = "good" if sold.gross_margin > 0 else "bad"
+        yield Figure("Gross margin", percent(sold.gross_margin), f"markup {percent(sold.markup)}", tone)
+    note = "by a budget, before any call" if refused else "nothing was refused before it began"
+    yield Figure("Runs refused", count(refused), note, "warn" if refused else None)
+    coverage = section.coverage
+    if coverage.runs and coverage.share is not None:
+        good = coverage.share >= _HONEST
+        note = f"of {plural(coverage.runs, 'completed run')} cost no more than their p95"
+        yield Figure("Quotes held", percent(coverage.share), note, "good" if good else "warn")
+
+
+def _parts(overview: Overview, section: Section) -> Iterator[Part]:
+    yield _economics(section, overview.buffer_percent)
+    yield Part("Where the money went", (), (draw.cost_per_day(section), draw.by_model(section)), _operations(section))
+    yield _quotes(section)
+    if section.saved.any or section.routing is not None:
+        yield _savings(section)
+    yield _fallback(overview, section)
+    if section.blocks or section.guards:
+        yield _refusals(section)
+    if overview.budgets:
+        told = "What was left of each budget after every run that took from it, in its newest window."
+        yield Part("Budgets", (told,), tuple(draw.burn_down(one) for one in overview.budgets[:_DRAWN]))
+
+
+def _economics(section: Section, buffer_percent: int) -> Part:
+    heads = (
+        *("automation", "runs", "reached", "refused", "run p50", "run p95", "cost of an outcome", "price"),
+        *("gross margin", "markup", "margin at p95", "spent"),
+    )
+    rows = tuple(
+        (
+            one.automation,
+            *(count(n) for n in (one.runs, one.outcomes, one.refused)),
+            *(UNKNOWN if n is None else format_money(n) for n in (one.p50_nano, one.p95_nano, one.cost_nano)),
+            UNKNOWN if one.price_nano is None else format_money(one.price_nano),
+            *(percent(share) for share in (one.gross_margin, one.markup, one.at_p95)),
+            format_money(one.spent_nano),
+        )
+        for one in section.automations
+    )
+    drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
+    told = [
+        sentence
+        for one in drawn
+        if one.runs >= _TELLING and (sentence := buffer_sentence(one, buffer_percent)) is not None
+    ]
+    lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
+    return Part(
+        "What each automation earns",
+        (*(_risk(one) for one in lost), *told),
+        tuple(draw.distribution(one) for one in drawn),
+        Grid(heads, rows),
+    )
+
+
+def _risk(line: AutomationLine) -> str:
+    return f"{line.automation} loses money on its dearest runs: a run at the p95 costs more than it sells for."
+
+
+def _operations(section: Section) -> Grid:
+    heads = ("operation", "model", "attempts", "failed", "in", "cached", "out", "cost", "share")
+    rows = tuple(
+        (
+            one.operation,
+            one.model,
+            count(one.attempts),
+            count(one.failed),
+            *(count(n) for n in (one.tokens.input, one.tokens.cached, one.tokens.output)),
+            format_money(one.cost_nano),
+            percent(one.share),
+        )
+        for one in section.operations
+    )
+    return Grid(heads, rows, names=2)
+
+
+def _quotes(section: Section) -> Part:
+    coverage = section.coverage
+    told = []
+    if coverage.runs:
+        told.append(
+            f"{coverage.within:,} of {plural(coverage.runs, 'completed run')} cost no more than the p95 they were "
+            f"quoted: {percent(coverage.share)}; 95 % is what is promised."
+        )
+    if coverage.stopped:
+        told.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
+    drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
+    return Part("Were the quotes right?", tuple(told) or ("No run has ended yet.",), drawn)
+
+
+def _savings(section: Section) -> Part:
+    told = []
+    if section.routing is not None and section.routing.spent_nano:
+        told.append(f"{routing_sentence(section.routing)}.")
+    if sentence := saved_sentence(section.saved):
+        told.append(f"{sentence}.")
+    return Part("What was saved", tuple(told), (draw.savings(section),))
+
+
+def _fallback(overview: Overview, section: Section) -> Part:
+    fell = section.fallbacks
+    told = [
+        f"{fell.fell_back:,} of {plural(fell.turns, 'turn')} that asked a model went on to another target: "
+        f"{percent(fell.share)}."
+        if fell.fell_back
+        else f"None of {plural(fell.turns, 'turn')} had to go on to another target."
+    ]
+    rows = tuple(
+        (one.target, one.reason or UNKNOWN, moment(one.last_at), count(one.opened), duration(one.away_us))
+        for one in overview.circuits
+    )
+    if rows:
+        told.append("Targets that lost service were left alone by the circuit breaker, and tried again afterwards.")
+    grid = Grid(("target", "last reason", "last time", "times", "left alone for"), rows, 3) if rows else None
+    return Part("When models failed", tuple(told), (draw.fallback(section),) if section.moves else (), grid)
+
+
+def _refusals(section: Section) -> Part:
+    heads = ("guard", "mode", "did", "reason", "times", "reviewed", "of these wrong")
+    rows = tuple(
+        (
+            *(one.guard, one.mode, one.action, one.reason or UNKNOWN),
+            *(count(one.times), count(one.reviewed), percent(one.wrong / one.reviewed) if one.reviewed else UNKNOWN),
+        )
+        for one in section.guards
+    )
+    drawn = (draw.blocks(section),) if section.blocks else ()
+    return Part("What was refused", (), drawn, Grid(heads, rows, 4) if rows else None)

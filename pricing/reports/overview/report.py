@@ -1,0 +1,104 @@
+"""The overview of many runs: what outcomes cost and earned, where the money went, how well runs were quoted."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pricing.clock import from_us
+from pricing.reports.overview.data import BurnDown, CircuitLine, Overview
+from pricing.reports.overview.section import Tables, section
+from pricing.reports.query import Reading, Row, reading
+from pricing.reports.repricing import TargetRates
+from pricing.reports.selection import Choice, choose
+
+if TYPE_CHECKING:
+    from pricing.replica.replica import Replica
+
+_OF_RUNS = ("totals", "outcomes", "automations", "bins", "days")
+_OF_ALL = ("operations", "routed", "day_operations", "turns", "moves", "guards")
+_NEWEST = 300
+"""Runs that are drawn beside their quotes."""
+_WINDOWS = {"day": 1, "week": 7}
+
+
+def overview(
+    replica: Replica, choice: Choice | None = None, *, premium: TargetRates | None = None, buffer_percent: int = 25
+) -> Overview:
+    """What the chosen runs came to.
+
+    Args:
+        replica: the copy of the ledger to read.
+        choice: which runs; all, if left out.
+        premium: the model that all turns could have been answered by, to tell what routing saved.
+        buffer_percent: what is added to a quote's p95 and to prices, against changes.
+
+    Raises:
+        UsageError: no run of that automation is known.
+        LedgerBusy: somebody holds the replica's file.
+    """
+    choice = choice or Choice()
+    with reading(replica) as source:
+        tables = _tables(source) if choose(source, choice) else {}
+        circuits = source.rows("overview_circuits") if choice.about is None else []
+        budgets = source.rows("overview_budgets") if tables and choice.about is None else []
+    real, sandbox = (
+        section(tables, choice.zone, premium, buffer_percent, stand_in=which) if tables else None
+        for which in (False, True)
+    )
+    return Overview(
+        since=choice.since,
+        until=choice.until,
+        automation=choice.automation,
+        org=choice.org,
+        user=choice.user,
+        zone=choice.zone.key,
+        real=real,
+        sandbox=sandbox,
+        circuits=tuple(_circuit(**row) for row in circuits),
+        budgets=_burn_downs(budgets),
+        buffer_percent=buffer_percent,
+    )
+
+
+def _tables(source: Reading) -> Tables:
+    source.run("overview_spreads")
+    tables = {name: source.rows(f"overview_{name}") for name in (*_OF_RUNS, *_OF_ALL)}
+    tables["newest"] = source.rows("overview_newest", newest=_NEWEST)
+    return tables
+
+
+def _circuit(last_at: int, target: str, opened: int, reason: str | None, away_us: int) -> CircuitLine:
+    return CircuitLine(target, opened, reason, from_us(last_at), away_us)
+
+
+def _burn_downs(rows: list[Row]) -> tuple[BurnDown, ...]:
+    found = []
+    for key, group in groupby(rows, key=lambda row: (row["scope"], row["key"], row["span"], row["begins"])):
+        steps = list(group)
+        left, steps_left = steps[-1]["limit_nano"], []
+        for step in steps:
+            left -= step["spent_nano"]
+            steps_left.append((from_us(step["ended_at"]), left))
+        begins = date.fromisoformat(key[3])
+        found.append(
+            BurnDown(
+                scope=key[0],
+                key=key[1],
+                span=key[2],
+                begins=begins,
+                ends=_end(begins, key[2]),
+                limit_nano=steps[-1]["limit_nano"],
+                soft_nano=steps[-1]["soft_nano"],
+                left=tuple(steps_left),
+            )
+        )
+    return tuple(found)
+
+
+def _end(begins: date, span: str) -> date:
+    """The first day after the window."""
+    if span in _WINDOWS:
+        return begins + timedelta(days=_WINDOWS[span])
+    return (begins.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,86 @@
+"""Sentences about many runs, for a product owner: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pricing.money import format_money
+from pricing.reports.format import moment, percent, plural
+from pricing.reports.overview.data import AutomationLine, Overview, RoutingSavings, Section
+from pricing.reports.sentences import margin_words
+
+_NOTABLE = 0.05
+"""A share of what was spent that is worth a sentence."""
+
+
+def period(overview: Overview) -> str:
+    """From when to when."""
+    since = moment(overview.since) if overview.since else "the first run"
+    return f"from {since} to {moment(overview.until) if overview.until else 'now'}"
+
+
+def about(overview: Overview) -> str:
+    """Whose runs."""
+    named = [
+        overview.automation,
+        None if overview.org is None else f"organisation {overview.org}",
+        None if overview.user is None else f"user {overview.user}",
+    ]
+    return ", ".join(name for name in named if name is not None) or "All automations"
+
+
+def outcome_sentences(section: Section) -> Iterator[str]:
+    """What outcomes cost and sold for, what was spent for nothing, and what was refused."""
+    sold = section.sold
+    each = f", {format_money(-(-section.spent_nano // sold.outcomes))} each on the mean" if sold.outcomes else ""
+    yield (
+        f"{plural(section.runs, 'run')} reached {plural(sold.outcomes, 'outcome')} for "
+        f"{format_money(section.spent_nano)}{each}."
+    )
+    if sold.charged_nano:
+        left = sold.charged_nano - section.spent_nano
+        told = margin_words(sold.gross_margin, sold.markup)
+        sale = "It was" if sold.outcomes == 1 else "They were"
+        yield f"{sale} sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
+    elif sold.outcomes and sold.unpriced:
+        yield (
+            f"{plural(sold.unpriced, 'outcome')} of these have no price, so there is no margin to tell: give the "
+            "automation a price, and credits a worth."
+        )
+    unearned = sum(one.spent_nano for one in section.outcomes if one.outcome not in {"completed", "running"})
+    if unearned > _NOTABLE * section.spent_nano:
+        ended = sum(one.runs for one in section.outcomes if one.outcome not in {"completed", "running"})
+        yield (
+            f"{format_money(unearned)} of it, {percent(unearned / section.spent_nano)}, went into "
+            f"{plural(ended - section.refused, 'run')} that did not reach an outcome."
+        )
+    if section.refused:
+        yield (
+            f"{plural(section.refused, 'run')} {'was' if section.refused == 1 else 'were'} refused by a budget before "
+            "any call, and cost nothing."
+        )
+
+
+def routing_sentence(routing: RoutingSavings) -> str:
+    """What routing saved against one premium model for everything."""
+    if routing.saved_nano <= 0:
+        return f"Routing saved nothing against {routing.target} for everything."
+    share = percent(routing.saved_nano / routing.premium_nano)
+    return (
+        f"{format_money(routing.saved_nano)} by routing, {share} of what the same tokens would have cost at "
+        f"{routing.target} alone ({format_money(routing.premium_nano)})"
+    )
+
+
+def buffer_sentence(line: AutomationLine, percent_added: int) -> str | None:
+    """Whether the buffer that is added covers what the distribution needs; None where nothing was drawn."""
+    if not line.buffers:
+        return None
+    needs = ", ".join(f"{percent(one.needed)} for {plural(one.runs, 'run')}" for one in line.buffers)
+    fitting = [one.runs for one in line.buffers if one.needed * 100 <= percent_added]
+    fits = (
+        f"{percent_added} % is enough from {plural(fitting[0], 'run')} per invoice on"
+        if fitting
+        else f"{percent_added} % is not enough for any of these"
+    )
+    return f"{line.automation} needs a buffer of {needs} per invoice; {fits}."

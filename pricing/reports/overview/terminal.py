@@ -1,0 +1,240 @@
+"""Lists of runs and overviews in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pricing.money import Nano, format_money
+from pricing.reports.breakdowns import Breakdown, Line
+from pricing.reports.format import SANDBOX, UNKNOWN, clean, count, duration, moment, percent, plural
+from pricing.reports.overview.data import Overview, Section
+from pricing.reports.overview.sentences import about, buffer_sentence, outcome_sentences, period, routing_sentence
+from pricing.reports.run_list import RunLine
+from pricing.reports.run_lookup import START
+from pricing.reports.sentences import saved_sentence
+from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, savings_table, table
+
+_WHOLE_ID, _SHORT_ID = 18, 8
+"""Characters up to which an id is shown whole; of a longer one, its end: Prefect's begin with the time, all alike."""
+_MOST_DAYS = 31
+_MOST_ROWS = 20
+_BAR = 24
+_TELLING = 20
+"""Runs from which on their distribution tells what buffer they need."""
+
+
+def runs_in_terminal(lines: Sequence[RunLine]) -> Group:
+    """One table for runs that models answered, one for those of the sandbox."""
+    if not lines:
+        return _nothing("No runs yet.")
+    real, sandbox = ([one for one in lines if one.stand_in == which] for which in (False, True))
+    parts: list[RenderableType] = [_runs("Runs", real)] if real else []
+    if sandbox:
+        parts += [_runs("Runs of the sandbox", sandbox), line((SANDBOX, WARNING))]
+    return Group(*parts)
+
+
+def overview_in_terminal(overview: Overview) -> Group:
+    """What was spent and where, for models and for the sandbox apart."""
+    sections = [section for section in (overview.real, overview.sandbox) if section is not None]
+    if not sections:
+        return _nothing("No runs in this period." if overview.since or overview.until else "No runs yet.")
+    parts: list[RenderableType] = [_period(overview)]
+    for section in sections:
+        parts += _section(section, overview.buffer_percent)
+    if overview.circuits:
+        rows = [
+            [one.target, one.reason or UNKNOWN, moment(one.last_at), count(one.opened), duration(one.away_us)]
+            for one in overview.circuits
+        ]
+        parts.append(
+            table("Left alone by the breaker", ["target", "last reason", "last time", "times", "in all"], rows, names=3)
+        )
+    return Group(*parts)
+
+
+def breakdown_in_terminal(found: Breakdown) -> Group:
+    """One table for what models answered, one for the sandbox."""
+    if not found.lines:
+        return _nothing("No runs in this period.")
+    parts: list[RenderableType] = []
+    for stand_in in (False, True):
+        mine = [one for one in found.lines if one.stand_in == stand_in]
+        if mine:
+            title = f"{'Sandbox, by' if stand_in else 'By'} {', '.join(found.by)}"
+            heads, cells = (_RUN_HEADS, _run_cells) if found.of_runs else (_COST_HEADS, _cost_cells)
+            rows = [[*one.names, *cells(one)] for one in mine]
+            parts.append(table(title, [*found.by, *heads], rows, names=len(found.by)))
+            if stand_in:
+                parts.append(line((SANDBOX, WARNING)))
+    return Group(*parts)
+
+
+_RUN_HEADS = ("runs", "reached", "run p50", "run p95", "spent", "share", "charged", "margin")
+_COST_HEADS = ("tries", "failed", "in", "cached", "out", "cost", "share")
+
+
+def _run_cells(one: Line) -> list[str]:
+    return [
+        count(one.runs),
+        count(one.outcomes),
+        _money(one.p50_nano),
+        _money(one.p95_nano),
+        format_money(one.cost_nano),
+        percent(one.share),
+        _money(one.charged_nano),
+        percent(one.gross_margin),
+    ]
+
+
+def _cost_cells(one: Line) -> list[str]:
+    tokens = (one.input_tokens, one.cache_read_tokens, one.output_tokens)
+    numbers = map(count, (one.attempts, one.failed, *tokens))
+    return [*numbers, format_money(one.cost_nano), percent(one.share)]
+
+
+def _nothing(what: str) -> Group:
+    return Group(line((what, "bold")), line((START, QUIET)))
+
+
+def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
+    length = _telling_length([one.run_id for one in lines])
+    rows: list[list[str | Text]] = [
+        [
+            _short(one.run_id, length),
+            one.automation,
+            outcome(one.outcome),
+            f"{one.started_at:%m-%d %H:%M}",
+            count(one.turns),
+            format_money(one.p95_nano),
+            line((format_money(one.spent_nano), WARNING if one.spent_nano > one.p95_nano else "")),
+        ]
+        for one in lines
+    ]
+    columns = ["run", "automation", "outcome", "began (UTC)", "turns", "p95", "spent"]
+    return table(title, columns, rows, names=3, whole=1)
+
+
+def _telling_length(ids: Sequence[str]) -> int:
+    """How much of the ends of ids to show so that no two look alike."""
+    longest = max(map(len, ids))
+    return next((n for n in range(_SHORT_ID, longest) if len({one[-n:] for one in ids}) == len(ids)), longest)
+
+
+def _short(run_id: str, length: int) -> Text:
+    """An id as ``farebox report`` takes it, on one line."""
+    whole = len(run_id) <= max(_WHOLE_ID, length)
+    return Text(clean(run_id if whole else f"…{run_id[-length:]}"))
+
+
+def _period(overview: Overview) -> Text:
+    return line((about(overview), "bold"), (f"  {period(overview)}", QUIET))
+
+
+def _section(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
+    yield Text()
+    if section.stand_in:
+        yield line(("Sandbox  ", "bold"), _totals(section))
+        yield line((SANDBOX, WARNING))
+    else:
+        yield line(("Spent  ", "bold"), _totals(section))
+        if section.stand_in_nano:
+            yield line((f"{format_money(section.stand_in_nano)} of it: {SANDBOX}", WARNING))
+    yield line((", ".join(f"{count(one.runs)} {one.outcome.replace('_', ' ')}" for one in section.outcomes), QUIET))
+    for sentence in outcome_sentences(section):
+        yield line(sentence)
+    yield from _quality(section)
+    if told := saved_sentence(section.saved):
+        yield line(("Saved   ", QUIET), told)
+    if section.routing is not None and section.routing.spent_nano:
+        yield line(("Saved   ", QUIET), routing_sentence(section.routing))
+    yield from _automations(section, buffer_percent)
+    yield _days(section)
+    if section.operations:
+        yield _operations(section)
+    if section.savings:
+        yield savings_table((one.operation, one.saved) for one in section.savings[:_MOST_ROWS])
+    if section.blocks:
+        rows = [[one.reason, one.what, count(one.count)] for one in section.blocks]
+        yield table("Refused", ["reason", "what", "times"], rows, names=2)
+
+
+def _totals(section: Section) -> str:
+    told = (plural(section.runs, "run"), plural(section.turns, "turn"), plural(section.attempts, "attempt"))
+    return f"{format_money(section.spent_nano)} in {', '.join(told)}"
+
+
+def _quality(section: Section) -> Iterator[Text]:
+    """How well runs were quoted, and how often turns had to fall back."""
+    coverage, fell = section.coverage, section.fallbacks
+    if coverage.runs:
+        style = GOOD if coverage.within * 100 >= 95 * coverage.runs else WARNING
+        stopped = f" ({count(coverage.stopped)} more stopped by a budget)" if coverage.stopped else ""
+        of_these = f" of {plural(coverage.runs, 'completed run')} within the p95"
+        yield line(("Quotes  ", QUIET), (percent(coverage.share), style), of_these, (stopped, QUIET))
+    if fell.turns:
+        yield line(("Fell back  ", QUIET), f"{percent(fell.share)} of {plural(fell.turns, 'turn')}")
+
+
+def _automations(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
+    """What each automation's outcomes cost and earn, and what the buffer does for them."""
+    shown = section.automations[:_MOST_ROWS]
+    rows = [
+        [
+            one.automation,
+            count(one.runs),
+            _money(one.p50_nano),
+            _money(one.p95_nano),
+            _money(one.cost_nano),
+            percent(one.gross_margin),
+            percent(one.at_p95),
+            format_money(one.spent_nano),
+        ]
+        for one in shown
+    ]
+    heads = ["automation", "runs", "run p50", "run p95", "outcome", "margin", "at p95", "spent"]
+    yield table("Automations", heads, rows)
+    for one in shown:
+        if one.runs >= _TELLING and (told := buffer_sentence(one, buffer_percent)):
+            yield line((told, QUIET))
+
+
+def _days(section: Section) -> RenderableType:
+    shown = section.days[-_MOST_DAYS:]
+    most = max((day.spent_nano for day in shown), default=0)
+    rows: list[list[str | Text]] = [
+        [
+            f"{day.day:%a %Y-%m-%d}",
+            Text("━" * (-(-day.spent_nano * _BAR // most) if most else 0), GOOD),
+            count(day.runs),
+            format_money(day.spent_nano),
+        ]
+        for day in shown
+    ]
+    title = "Days" if len(shown) == len(section.days) else f"Days, the last {_MOST_DAYS} with runs"
+    return table(title, ["day", "", "runs", "spent"], rows, names=2)
+
+
+def _operations(section: Section) -> RenderableType:
+    rows = [
+        [
+            one.operation,
+            one.model,
+            count(one.attempts),
+            count(one.failed),
+            count(one.tokens.input),
+            count(one.tokens.output),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in section.operations[:_MOST_ROWS]
+    ]
+    columns = ["operation", "model", "tries", "failed", "in", "out", "cost", "share"]
+    return table("Operations by model", columns, rows, names=2)
+
+
+def _money(amount: Nano | None) -> str:
+    return UNKNOWN if amount is None else format_money(amount)

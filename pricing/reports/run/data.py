@@ -1,0 +1,264 @@
+"""What a run report says, as plain values. Amounts are nano-dollars, durations microseconds, times UTC.
+
+A cost is an attempt's own and what adjustments changed about it later. Token counts are None where no attempt reported
+any, and ratios where there is nothing to compare with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pricing.money import Nano
+from pricing.reports.format import Plain
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Which run, and how its last settlement ended it.
+
+    ``outcome`` is ``running`` before the first settlement that the replica knows of. ``stand_in``: the sandbox
+    answered, not a model.
+    """
+
+    run_id: str
+    automation: str
+    quality: str
+    outcome: str
+    reason: str | None
+    stand_in: bool
+    started_at: datetime
+    ended_at: datetime | None
+    duration_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteFacts:
+    """What the run was quoted before it ran; ``history`` runs stood behind it."""
+
+    point_nano: Nano
+    p50_nano: Nano
+    p95_nano: Nano
+    ceiling_nano: Nano
+    method: str
+    history: int
+    rate_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one hold: ``held = spent + released``."""
+
+    outcome: str
+    reason: str | None
+    held_nano: Nano
+    spent_nano: Nano
+    released_nano: Nano
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyFacts:
+    """``spent`` is all attempts with their adjustments, and the sum of every breakdown in the report.
+
+    ``held`` and ``released`` are of all holds of the run together; before the first settlement, ``held`` is what the
+    quote asked for and ``released`` nothing. ``unsettled`` is what attempts cost since the last settlement.
+    ``stand_in`` is the part of ``spent`` that the sandbox answered for.
+    """
+
+    held_nano: Nano
+    spent_nano: Nano
+    released_nano: Nano
+    adjusted_nano: Nano
+    unsettled_nano: Nano
+    stand_in_nano: Nano
+    of_point: float | None
+    of_p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaleFacts:
+    """What the outcome is sold for, and what it earned: nothing where it was not reached.
+
+    ``price_credits`` where the price is in credits; ``price_nano`` is None where nobody said what it is worth,
+    ``charged_nano`` also while the run is under way. Margin and markup are of what was charged.
+    """
+
+    price_credits: int | None
+    price_nano: Nano | None
+    charged_nano: Nano | None
+    gross_margin: float | None
+    markup: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Sums of what was reported; ``input`` includes ``cached`` (read from a prompt cache)."""
+
+    input: int | None
+    output: int | None
+    cached: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """What was not spent.
+
+    ``caching`` is what prompt caching took off what attempts cost: less than nothing where caches were written and
+    hardly read. ``stand_in`` is the part of it that the sandbox answered for. ``stored`` is what ``stored_turns``
+    answers from storage did not cost again.
+    """
+
+    caching_nano: Nano
+    stand_in_nano: Nano
+    stored_nano: Nano
+    stored_turns: int
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.caching_nano or self.stored_turns)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationLine:
+    """One operation of the run. ``answered`` turns include those from storage, ``open`` ones were stopped or never
+    finished. ``share`` is of the run's cost.
+    """
+
+    operation: str
+    turns: int
+    answered: int
+    failed: int
+    blocked: int
+    open: int
+    attempts: int
+    tokens: Tokens
+    cost_nano: Nano
+    share: float | None
+    saved: Savings
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """One target as it was used by the run."""
+
+    target: str
+    provider: str
+    model: str
+    tier: str
+    stand_in: bool
+    attempts: int
+    ok: int
+    failed: int
+    tokens: Tokens
+    cost_nano: Nano
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case or unbilled; ``saved`` is
+    what prompt caching took off it.
+    """
+
+    attempt_id: str
+    hop: int
+    ordinal: int
+    target: str
+    provider: str
+    model: str
+    tier: str
+    stand_in: bool
+    reason: str
+    outcome: str
+    status: int | None
+    tokens: Tokens
+    cost_nano: Nano
+    saved_nano: Nano
+    priced: str
+    started_at: datetime
+    duration_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLine:
+    """One turn with its attempts in order.
+
+    ``outcome`` is ``unfinished`` where attempts are known and their turn is not: its process went away, or it is still
+    under way. A ``stored`` turn was answered without an attempt; ``saved`` is what it did not cost again.
+    """
+
+    turn_id: str
+    operation: str
+    outcome: str
+    reason: str | None
+    target: str | None
+    repaired: bool
+    attempts: tuple[AttemptLine, ...]
+    cost_nano: Nano
+    saved_nano: Nano
+    started_at: datetime
+    duration_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackLine:
+    """How a turn that took more than one attempt came to its end, in one line."""
+
+    turn_id: str
+    operation: str
+    story: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLine:
+    """What guards did other than allow. In ``shadow`` mode it is what they would have done."""
+
+    guard: str
+    action: str
+    reason: str | None
+    mode: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentLine:
+    """What a later finding changed about an attempt."""
+
+    attempt_id: str
+    reason: str
+    delta_nano: Nano
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Attempts that may have been billed without telling; they are counted at their worst case."""
+
+    attempts: int
+    worst_nano: Nano
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport(Plain):
+    """Everything the ledger knows of one run."""
+
+    run: RunFacts
+    quote: QuoteFacts
+    money: MoneyFacts
+    sold: SaleFacts
+    saved: Savings
+    settlements: tuple[Settlement, ...]
+    operations: tuple[OperationLine, ...]
+    models: tuple[ModelLine, ...]
+    turns: tuple[TurnLine, ...]
+    fallbacks: tuple[FallbackLine, ...]
+    guards: tuple[GuardLine, ...]
+    adjustments: tuple[AdjustmentLine, ...]
+    unknown: Unknown
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """How much ``part`` is of ``whole``; None where that is nothing."""
+    return part / whole if whole else None

@@ -1,0 +1,253 @@
+"""A run's report as a page: what the outcome cost and sells for, where the money went, what was out of the ordinary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pricing.money import format_money
+from pricing.reports.charts import Bars, Chart, Grid, Share, Tone, linear, shares
+from pricing.reports.charts.data import Key, Rect, tone
+from pricing.reports.format import UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.page import Figure, Page, Section
+from pricing.reports.run.data import RunReport, TurnLine
+from pricing.reports.sentences import (
+    Place,
+    against_quote,
+    basis,
+    money_sentence,
+    place,
+    price_words,
+    sale_sentence,
+    sandbox_sentence,
+    saved_sentence,
+    unknown_sentence,
+)
+
+MOST = 500
+"""Turns drawn and listed; ``farebox report --json`` has all."""
+_PLACES: dict[Place, Tone] = {"within the quote": "good", "above the p95": "warn", "above the ceiling": "bad"}
+_ENDS: dict[str, tuple[str, Tone]] = {
+    "completed": ("reached its outcome", "good"),
+    "failed": ("failed", "bad"),
+    "over_budget": ("was stopped by a budget", "warn"),
+    "blocked": ("was blocked by a guard", "warn"),
+    "cancelled": ("was cancelled", "warn"),
+    "lost": ("was lost: its process went away", "bad"),
+    "running": ("is under way", "quiet"),
+}
+_TALLEST, _ROWS = 14, 420
+"""Pixels: of one turn's row, and of all together."""
+
+
+def run_page(report: RunReport) -> Page:
+    """The page of one run."""
+    run = report.run
+    return Page(
+        title=f"{run.automation} {_ENDS[run.outcome][0]}",
+        under=f"Run {run.run_id} · quality {run.quality} · began {moment(run.started_at)} · "
+        f"took {duration(run.duration_us)}",
+        warning=f"Sandbox: {told}." if (told := sandbox_sentence(report)) else "",
+        lead=tuple(_lead(report)),
+        figures=tuple(_figures(report)),
+        sections=tuple(_sections(report)),
+        foot=f"Quoted with {basis(report)}. Amounts are US dollars, times UTC. No prompt and no answer is stored.",
+    )
+
+
+def _lead(report: RunReport) -> Iterator[str]:
+    run, money = report.run, report.money
+    refused = run.outcome == "over_budget" and not money.spent_nano and not money.held_nano
+    if refused:
+        yield "It was refused before any call: nothing was asked of a model and nothing is charged."
+    else:
+        yield f"It cost {format_money(money.spent_nano)}: {against_quote(report)}."
+    if told := sale_sentence(report):
+        yield told
+    if run.reason:
+        yield f"It ended so because of this: {run.reason}."
+    if report.unknown.attempts:
+        yield unknown_sentence(report)
+
+
+def _figures(report: RunReport) -> Iterator[Figure]:
+    money, sold = report.money, report.sold
+    yield Figure("Cost", format_money(money.spent_nano), against_quote(report), _PLACES[place(report)])
+    if (price := price_words(sold)) is not None:
+        margin = sold.gross_margin
+        note = f"gross margin {percent(margin)}, markup {percent(sold.markup)}" if margin is not None else "not charged"
+        yield Figure("Sold for", price, note, None if margin is None else "good" if margin > 0 else "bad")
+    quote = report.quote
+    yield Figure("Quoted p95", format_money(quote.p95_nano), f"p50 {format_money(quote.p50_nano)}")
+    turns, answered = len(report.turns), sum(one.answered for one in report.operations)
+    fell = len(report.fallbacks)
+    again = f", {fell:,} took more than one attempt" if fell else ""
+    yield Figure("Turns answered", f"{answered:,} of {turns:,}", f"{_attempts(report)}{again}")
+    if told := saved_sentence(report.saved):
+        yield Figure("Saved", format_money(report.saved.caching_nano + report.saved.stored_nano), told)
+
+
+def _attempts(report: RunReport) -> str:
+    return plural(sum(len(turn.attempts) for turn in report.turns), "attempt")
+
+
+def _sections(report: RunReport) -> Iterator[Section]:
+    yield Section("Quoted and spent", (f"{money_sentence(report)}.",), (_quote(report),))
+    if report.operations:
+        yield Section("Where the money went", (), (_by_operation(report), _by_model(report)), _operations(report))
+    if report.turns:
+        drawn = (_timeline(report),) if any(turn.attempts for turn in report.turns) else ()
+        yield Section("Turn by turn", (), drawn, _turns(report), folded=True)
+    if report.fallbacks:
+        told = tuple(one.story for one in report.fallbacks[:MOST])
+        yield Section("Turns that took more than one attempt", told)
+    if report.guards:
+        rows = tuple((g.guard, g.action, g.reason or UNKNOWN, g.mode, count(g.count)) for g in report.guards)
+        yield Section("What guards did", grid=Grid(("guard", "action", "reason", "mode", "times"), rows, 4))
+    if report.adjustments:
+        changes = tuple(
+            (one.attempt_id, one.reason, moment(one.recorded_at), format_money(one.delta_nano))
+            for one in report.adjustments
+        )
+        yield Section("Adjusted after it was settled", grid=Grid(("attempt", "why", "when", "change"), changes, 3))
+
+
+def _quote(report: RunReport) -> Bars:
+    quote, money = report.quote, report.money
+    rows: list[tuple[str, int, Tone]] = [
+        ("spent", money.spent_nano, _PLACES[place(report)]),
+        ("point", quote.point_nano, "quiet"),
+        ("p50", quote.p50_nano, "quiet"),
+        ("p95", quote.p95_nano, "quiet"),
+        ("held", money.held_nano, "quiet"),
+    ]
+    told = f"The ceiling, every turn at its limit at the dearest target, was {format_money(quote.ceiling_nano)}."
+    return shares(
+        "The quote, and what it came to",
+        told,
+        [Share(name, ((amount, shade),), format_money(amount)) for name, amount, shade in rows],
+    )
+
+
+def _by_operation(report: RunReport) -> Bars:
+    rows = [
+        Share(
+            one.operation,
+            ((one.cost_nano, tone(place)),),
+            format_money(one.cost_nano),
+            f"{plural(one.turns, 'turn')}, {percent(one.share)}",
+        )
+        for place, one in enumerate(report.operations)
+    ]
+    return shares("Cost by operation", "What each product action cost in this run.", rows)
+
+
+def _by_model(report: RunReport) -> Bars:
+    rows = [
+        Share(
+            one.target,
+            ((one.cost_nano, "s1"),),
+            format_money(one.cost_nano),
+            f"{one.model} · {plural(one.attempts, 'attempt')}" + (f", {one.failed:,} failed" if one.failed else ""),
+        )
+        for one in report.models
+    ]
+    return shares("Cost by target", "Who answered, and what that cost.", rows)
+
+
+def _operations(report: RunReport) -> Grid:
+    heads = ("operation", "turns", "answered", "failed", "blocked", "attempts", "in", "cached", "out", "cost", "share")
+    rows = tuple(
+        (
+            one.operation,
+            *(count(n) for n in (one.turns, one.answered, one.failed, one.blocked, one.attempts)),
+            *(count(n) for n in (one.tokens.input, one.tokens.cached, one.tokens.output)),
+            format_money(one.cost_nano),
+            percent(one.share),
+        )
+        for one in report.operations
+    )
+    return Grid(heads, rows)
+
+
+def _timeline(report: RunReport) -> Chart:
+    """One row per turn, a bar per attempt, from the run's beginning on."""
+    turns = [turn for turn in report.turns if turn.attempts][:MOST]
+    row = max(2.0, min(_TALLEST, _ROWS / len(turns)))
+    moments = [
+        (attempt.started_at, attempt.started_at + timedelta(microseconds=attempt.duration_us))
+        for turn in turns
+        for attempt in turn.attempts
+    ]
+    begin, end = min(start for start, _ in moments), max(end for _, end in moments)
+    axis = linear(0, max((end - begin).total_seconds(), 0.001), lambda s: duration(round(s * 1_000_000)) if s else "0")
+    shades: dict[str, Tone] = defaultdict(lambda: tone(len(shades)))
+    for one in report.operations:
+        shades[one.operation]
+    rects = tuple(
+        Rect(
+            left,
+            round(number * row, 1),
+            max(round(axis.x((attempt.started_at - begin).total_seconds() + attempt.duration_us / 1e6) - left, 2), 0.3),
+            round(row * 0.8, 1),
+            shades[turn.operation] if attempt.outcome == "ok" else "bad",
+            f"{turn.operation}: {attempt.target} {attempt.outcome}, {duration(attempt.duration_us)}, "
+            f"{format_money(attempt.cost_nano)}",
+        )
+        for number, turn in enumerate(turns)
+        for attempt in turn.attempts
+        for left in [axis.x((attempt.started_at - begin).total_seconds())]
+    )
+    failed = any(rect.tone == "bad" for rect in rects)
+    keys = [Key(name, shade) for name, shade in shades.items()] + ([Key("failed attempt", "bad")] if failed else [])
+    return Chart(
+        "When each turn was asked",
+        "A row per turn, a bar per attempt; bars side by side are asked at the same time.",
+        _attempt_grid(turns),
+        height=round(row * len(turns)) + 4,
+        across=axis.across(),
+        rects=rects,
+        legend=tuple(keys),
+        across_label="since the first request",
+    )
+
+
+def _attempt_grid(turns: list[TurnLine]) -> Grid:
+    heads = ("turn", "operation", "target", "model", "why", "outcome", "in", "out", "cost", "by", "took")
+    rows = tuple(
+        (
+            f"{number}.{attempt.ordinal + 1}",
+            turn.operation,
+            attempt.target,
+            attempt.model,
+            attempt.reason,
+            f"{attempt.status or ''} {attempt.outcome}".strip()
+            + ("" if attempt.priced == "usage" else f" ({attempt.priced})"),
+            count(attempt.tokens.input),
+            count(attempt.tokens.output),
+            format_money(attempt.cost_nano),
+            attempt.priced.replace("_", " "),
+            duration(attempt.duration_us),
+        )
+        for number, turn in enumerate(turns, 1)
+        for attempt in turn.attempts
+    )
+    return Grid(heads, rows, names=6)
+
+
+def _turns(report: RunReport) -> Grid:
+    heads = ("turn", "operation", "outcome", "target", "attempts", "cost", "took")
+    rows = tuple(
+        (
+            f"{number}",
+            turn.operation,
+            turn.outcome + (f" ({turn.reason})" if turn.reason else "") + (", repaired" if turn.repaired else ""),
+            turn.target or UNKNOWN,
+            f"{len(turn.attempts)}",
+            format_money(turn.cost_nano),
+            duration(turn.duration_us),
+        )
+        for number, turn in enumerate(report.turns[:MOST], 1)
+    )
+    return Grid(heads, rows, names=4)

@@ -1,0 +1,259 @@
+"""The report of one run: what it was quoted, what it cost and where that went, attempt by attempt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
+from typing import TypeVar
+
+from pricing.clock import from_us
+from pricing.margins import gross_margin, markup
+from pricing.reports.query import Readable, Row, reading
+from pricing.reports.run.data import (
+    AdjustmentLine,
+    AttemptLine,
+    GuardLine,
+    ModelLine,
+    MoneyFacts,
+    OperationLine,
+    QuoteFacts,
+    RunFacts,
+    RunReport,
+    SaleFacts,
+    Savings,
+    Settlement,
+    Tokens,
+    TurnLine,
+    Unknown,
+    ratio,
+)
+from pricing.reports.run.fallbacks import fallbacks
+from pricing.reports.run_lookup import find_run
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+_QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "history", "rate_version")
+_ATTEMPT = (
+    *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
+    *("status", "cost_nano", "saved_nano", "priced", "duration_us"),
+)
+
+
+def run_report(replica: Readable, run_id: str) -> RunReport:
+    """The report of one run, as far as the replica knows it.
+
+    Args:
+        replica: the copy of the ledger to read, or of this run alone.
+        run_id: the run's id, at least four characters that it alone begins with, or ``last``.
+
+    Raises:
+        UsageError: no such run, or several; the next step names some ids.
+        LedgerBusy: somebody holds the replica's file.
+    """
+    with reading(replica) as source:
+        found = find_run(source, run_id)
+        source.narrow(found)
+        [run] = source.rows("run", run_id=found)
+        settled = source.rows("run_settlements", run_id=found)
+        turns = _turns(source.rows("run_turns", run_id=found), source.rows("run_attempts", run_id=found))
+        guards = source.rows("run_guards", run_id=found)
+        adjusted = source.rows("run_adjustments", run_id=found)
+    settlements = tuple(_settlement(row) for row in settled)
+    adjustments = tuple(
+        AdjustmentLine(row["attempt_id"], row["reason"], row["cost_delta_nano"], from_us(row["recorded_at"]))
+        for row in adjusted
+    )
+    quote = QuoteFacts(**{name: run[name] for name in _QUOTE})
+    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    spent = _cost(attempts)
+    unknown = [attempt for attempt in attempts if attempt.priced == "worst_case"]
+    return RunReport(
+        run=_run(run, settlements),
+        quote=quote,
+        money=_money(run["held_nano"], quote, attempts, settlements, sum(line.delta_nano for line in adjustments)),
+        sold=_sold(run, [row["charged_nano"] for row in settled], spent),
+        saved=_savings(turns),
+        settlements=settlements,
+        operations=_operations(turns, spent),
+        models=_models(attempts, spent),
+        turns=turns,
+        fallbacks=fallbacks(turns),
+        guards=tuple(GuardLine(r["guard"], r["action"], r["reason"], r["mode"], r["events"]) for r in guards),
+        adjustments=adjustments,
+        unknown=Unknown(len(unknown), _cost(unknown)),
+    )
+
+
+def _run(run: Row, settlements: Sequence[Settlement]) -> RunFacts:
+    last = settlements[-1] if settlements else None
+    started, ended = from_us(run["started_at"]), last.ended_at if last else None
+    return RunFacts(
+        run_id=run["run_id"],
+        automation=run["automation"],
+        quality=run["quality"],
+        outcome=last.outcome if last else "running",
+        reason=last.reason if last else None,
+        stand_in=run["stand_in"],
+        started_at=started,
+        ended_at=ended,
+        duration_us=round((ended - started).total_seconds() * 1_000_000) if ended else None,
+    )
+
+
+def _settlement(row: Row) -> Settlement:
+    amounts = row["held_nano"], row["spent_nano"], row["released_nano"]
+    return Settlement(row["outcome"], row["reason"], *amounts, from_us(row["ended_at"]))
+
+
+def _money(
+    asked: int,
+    quote: QuoteFacts,
+    attempts: Sequence[AttemptLine],
+    settlements: Sequence[Settlement],
+    adjusted: int,
+) -> MoneyFacts:
+    spent = _cost(attempts)
+    return MoneyFacts(
+        held_nano=sum(one.held_nano for one in settlements) if settlements else asked,
+        spent_nano=spent,
+        released_nano=sum(one.released_nano for one in settlements),
+        adjusted_nano=adjusted,
+        unsettled_nano=spent - adjusted - sum(one.spent_nano for one in settlements),
+        stand_in_nano=_cost(attempt for attempt in attempts if attempt.stand_in),
+        of_point=ratio(spent, quote.point_nano),
+        of_p95=ratio(spent, quote.p95_nano),
+    )
+
+
+def _sold(run: Row, charged: Sequence[int | None], spent: int) -> SaleFacts:
+    earned = None if not charged or None in charged else sum(one or 0 for one in charged)
+    return SaleFacts(
+        run["price_credits"], run["price_nano"], earned, gross_margin(earned, spent), markup(earned, spent)
+    )
+
+
+def _turns(turns: Iterable[Row], attempts: Iterable[Row]) -> tuple[TurnLine, ...]:
+    """Turns with their attempts, in the order they began; those whose end is not written down included."""
+    of_turn: dict[str, list[Row]] = defaultdict(list)
+    for row in attempts:
+        of_turn[row["turn_id"]].append(row)
+    lines = [_turn(row, of_turn.pop(row["turn_id"], [])) for row in turns]
+    lines += [_turn(_unfinished(rows), rows) for rows in of_turn.values()]
+    return tuple(sorted(lines, key=lambda line: (line.started_at, line.turn_id)))
+
+
+def _unfinished(attempts: Sequence[Row]) -> Row:
+    first = attempts[0]
+    known = {name: first[name] for name in ("turn_id", "operation", "started_at")}
+    repaired = any(row["reason"].startswith("repair: ") for row in attempts)
+    end = {"outcome": "unfinished", "reason": None, "target": None, "saved_nano": 0, "duration_us": None}
+    return known | end | {"repaired": repaired}
+
+
+def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
+    lines = tuple(
+        AttemptLine(
+            **{name: attempt[name] for name in _ATTEMPT},
+            tokens=Tokens(attempt["input_tokens"], attempt["output_tokens"], attempt["cache_read_tokens"]),
+            started_at=from_us(attempt["started_at"]),
+        )
+        for attempt in attempts
+    )
+    return TurnLine(
+        turn_id=row["turn_id"],
+        operation=row["operation"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        target=row["target"],
+        repaired=row["repaired"],
+        attempts=lines,
+        cost_nano=_cost(lines),
+        saved_nano=row["saved_nano"],
+        started_at=from_us(row["started_at"]),
+        duration_us=row["duration_us"],
+    )
+
+
+def _operations(turns: Iterable[TurnLine], spent: int) -> tuple[OperationLine, ...]:
+    lines = []
+    for operation, group in _grouped(turns, attrgetter("operation")).items():
+        attempts = [attempt for turn in group for attempt in turn.attempts]
+        ends = [turn.outcome for turn in group]
+        answered = sum(end in {"answered", "stored"} for end in ends)
+        failed, blocked = (ends.count(outcome) for outcome in ("failed", "blocked"))
+        lines.append(
+            OperationLine(
+                operation=operation,
+                turns=len(group),
+                answered=answered,
+                failed=failed,
+                blocked=blocked,
+                open=len(group) - answered - failed - blocked,
+                attempts=len(attempts),
+                tokens=_tokens(attempts),
+                cost_nano=_cost(attempts),
+                share=ratio(_cost(attempts), spent),
+                saved=_savings(group),
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.operation)))
+
+
+def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...]:
+    lines = []
+    for group in _grouped(attempts, attrgetter("target", "provider", "model", "tier", "stand_in")).values():
+        one, cost = group[0], _cost(group)
+        ok = sum(attempt.outcome == "ok" for attempt in group)
+        lines.append(
+            ModelLine(
+                target=one.target,
+                provider=one.provider,
+                model=one.model,
+                tier=one.tier,
+                stand_in=one.stand_in,
+                attempts=len(group),
+                ok=ok,
+                failed=len(group) - ok,
+                tokens=_tokens(group),
+                cost_nano=cost,
+                share=ratio(cost, spent),
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model)))
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
+
+
+def _cost(attempts: Iterable[AttemptLine]) -> int:
+    return sum(attempt.cost_nano for attempt in attempts)
+
+
+def _savings(turns: Sequence[TurnLine]) -> Savings:
+    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    return Savings(
+        caching_nano=sum(attempt.saved_nano for attempt in attempts),
+        stand_in_nano=sum(attempt.saved_nano for attempt in attempts if attempt.stand_in),
+        stored_nano=sum(turn.saved_nano for turn in turns),
+        stored_turns=sum(turn.outcome == "stored" for turn in turns),
+    )
+
+
+def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
+    counts = [attempt.tokens for attempt in attempts]
+    return Tokens(
+        _shared_value(tokens.input for tokens in counts),
+        _shared_value(tokens.output for tokens in counts),
+        _shared_value(tokens.cached for tokens in counts),
+    )
+
+
+def _shared_value(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

@@ -1,0 +1,180 @@
+"""A run's report in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pricing.money import format_money
+from pricing.reports.format import UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.run.data import RunReport, TurnLine
+from pricing.reports.sentences import (
+    Place,
+    against_quote,
+    basis,
+    money_sentence,
+    place,
+    sandbox_sentence,
+    saved_sentence,
+    unknown_sentence,
+)
+from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, savings_table, table
+
+MOST = 20
+"""Turns and stories shown; the file and ``--json`` have all."""
+_BAR = 32
+_PLACES: Mapping[Place, str] = {"within the quote": GOOD, "above the p95": WARNING, "above the ceiling": FAILURE}
+
+
+def run_in_terminal(report: RunReport) -> Group:
+    """Heading, quote against actual, where the money went, and what was out of the ordinary, if anything was."""
+    return Group(*_parts(report))
+
+
+def _parts(report: RunReport) -> Iterator[RenderableType]:
+    yield from _heading(report)
+    yield Text()
+    yield from _quote(report)
+    if report.operations:
+        yield _operations(report)
+    if report.saved.any:
+        yield savings_table((one.operation, one.saved) for one in report.operations if one.saved.any)
+    if report.models:
+        yield _models(report)
+    if report.turns:
+        yield _turns(report)
+    yield from _stories(report)
+    if report.guards:
+        events: list[list[str | Text]] = [
+            [event.guard, outcome(event.action), event.reason or UNKNOWN, event.mode, count(event.count)]
+            for event in report.guards
+        ]
+        yield table("Guards", ["guard", "action", "reason", "mode", "times"], events, names=4)
+    if report.adjustments:
+        changes = [
+            [one.attempt_id[:8], one.reason, moment(one.recorded_at), format_money(one.delta_nano)]
+            for one in report.adjustments
+        ]
+        yield table("Adjustments after the run was settled", ["attempt", "why", "when", "change"], changes, names=2)
+    if report.unknown.attempts:
+        yield Text()
+        yield line((unknown_sentence(report), WARNING))
+
+
+def _heading(report: RunReport) -> Iterator[Text]:
+    run = report.run
+    yield line((run.automation, "bold"), ("  quality ", QUIET), run.quality, ("  run ", QUIET), run.run_id)
+    end = outcome(run.outcome)
+    took = f" in {duration(run.duration_us)}" if run.duration_us is not None else ""
+    yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
+    if run.reason:
+        yield line((run.reason, QUIET))
+    if told := sandbox_sentence(report):
+        yield line((told, WARNING))
+
+
+def _quote(report: RunReport) -> Iterator[Text]:
+    quote, money = report.quote, report.money
+    yield line(
+        ("Quote   ", QUIET),
+        (format_money(quote.point_nano), "bold"),
+        (" point · ", QUIET),
+        format_money(quote.p95_nano),
+        (" p95 · ", QUIET),
+        format_money(quote.ceiling_nano),
+        (f" ceiling   {basis(report)}", QUIET),
+    )
+    yield line(("Actual  ", QUIET), (format_money(money.spent_nano), "bold"), f"  {against_quote(report)}")
+    if money.spent_nano:
+        yield line("        ") + _bar(report)
+    yield line(("Money   ", QUIET), money_sentence(report))
+    if told := saved_sentence(report.saved):
+        yield line(("Saved   ", QUIET), told)
+
+
+def _bar(report: RunReport) -> Text:
+    """Spent against the p95, which the mark is at."""
+    spent, p95 = report.money.spent_nano, report.quote.p95_nano
+    scale = max(spent, p95, 1)
+    filled, mark = -(-spent * _BAR // scale), min(p95 * _BAR // scale, _BAR - 1)
+    style = _PLACES[place(report)]
+    cells = [("━", style) if cell < filled else ("─", QUIET) for cell in range(_BAR)]
+    cells[mark] = ("┃", "bold")
+    return line(*cells, (f" p95 {format_money(p95)}", QUIET))
+
+
+def _operations(report: RunReport) -> RenderableType:
+    rows = [
+        [
+            one.operation,
+            count(one.turns),
+            count(one.answered),
+            count(one.turns - one.answered),
+            count(one.attempts),
+            count(one.tokens.input),
+            count(one.tokens.cached),
+            count(one.tokens.output),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in report.operations
+    ]
+    columns = ["operation", "turns", "ok", "not", "tries", "in", "cached", "out", "cost", "share"]
+    return table("Operations", columns, rows)
+
+
+def _models(report: RunReport) -> RenderableType:
+    rows = [
+        [
+            one.target + (" (sandbox)" if one.stand_in and not report.run.stand_in else ""),
+            one.model,
+            count(one.ok),
+            count(one.failed),
+            count(one.tokens.input),
+            count(one.tokens.output),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in report.models
+    ]
+    columns = ["target", "model", "ok", "failed", "in", "out", "cost", "share"]
+    return table("Models", columns, rows, names=2)
+
+
+def _turns(report: RunReport) -> Group:
+    rows = [_turn(number, turn) for number, turn in enumerate(report.turns[:MOST], 1)]
+    columns = ["turn", "outcome", "target", "tries", "cost", "took"]
+    shown = table("Turns", columns, rows, names=3)
+    return Group(shown, *_more(len(report.turns), "turn"))
+
+
+def _turn(number: int, turn: TurnLine) -> list[str | Text]:
+    end = outcome(turn.outcome) + line((f" {turn.reason}" if turn.reason else "", QUIET))
+    return [
+        f"{number} {turn.operation}",
+        end + line((" repaired" if turn.repaired else "", QUIET)),
+        turn.target or UNKNOWN,
+        count(len(turn.attempts)),
+        format_money(turn.cost_nano),
+        duration(turn.duration_us),
+    ]
+
+
+def _stories(report: RunReport) -> Iterator[RenderableType]:
+    """Only when there was one; the same story of many turns is told once."""
+    told = Counter(one.story for one in report.fallbacks)
+    if not told:
+        return
+    yield Text()
+    yield line(("Turns that took more than one attempt", "bold"))
+    for story, times in told.most_common(MOST):
+        yield line(f"  {story}", (f"  × {times}" if times > 1 else "", QUIET))
+    yield from _more(len(told), "story", "stories")
+
+
+def _more(number: int, one: str, many: str | None = None) -> Iterator[Text]:
+    if number > MOST:
+        yield line((f"… and {plural(number - MOST, one, many)} more: `--json` has them all.", QUIET))

@@ -1,0 +1,24 @@
+"""Token counts of texts before a provider has counted them, and what bills teach about them."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from pricing.tokens.estimate import NOT_LEARNED, Factor, count_tokens, estimate_tokens
+    from pricing.tokens.factors import TokenFactors, learn_factors
+
+__all__ = ["NOT_LEARNED", "Factor", "TokenFactors", "count_tokens", "estimate_tokens", "learn_factors"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Factor": "pricing.tokens.estimate",
+            "NOT_LEARNED": "pricing.tokens.estimate",
+            "TokenFactors": "pricing.tokens.factors",
+            "count_tokens": "pricing.tokens.estimate",
+            "estimate_tokens": "pricing.tokens.estimate",
+            "learn_factors": "pricing.tokens.factors",
+        },
+    )
