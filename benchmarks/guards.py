@@ -25,16 +25,15 @@ from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
 from benchmarks.personal_texts import nobodys, world
 from farebox.guarding import DeclaredGuards, GuardsSettings
-from guardrails.brand import BrandGuard
-from guardrails.inappropriate import InappropriateGuard
-from guardrails.injection import InjectionGuard
-from guardrails.pii import find, mask
-from guardrails.pii_known import KnownValues
-from guardrails.policy import PolicyGuard
-from guardrails.scope import SURE, UNSURE, NaiveBayes
-from guardrails.scope_negatives import NEGATIVES
-from guardrails.secrets import find_secrets
-from guardrails.verdicts import Exchange
+from guardrails.base import GuardInput
+from guardrails.guards.brand import BrandGuard
+from guardrails.guards.policy import PolicyGuard
+from guardrails.guards.prompt_injection import InjectionGuard
+from guardrails.guards.secrets import find_secrets
+from guardrails.guards.topic_scope import NEGATIVES, SURE, UNSURE, NaiveBayes
+from guardrails.guards.toxicity import InappropriateGuard
+from guardrails.pii.guard import find, mask
+from guardrails.pii.values import KnownValues
 
 
 def covered(start: int, end: int, found: Iterable[tuple[int, int]]) -> bool:
@@ -88,7 +87,7 @@ def injection_shares() -> tuple[float, float]:
     guard = InjectionGuard()
 
     def blocked(texts: tuple[str, ...]) -> float:
-        checks = (guard.check(Exchange("input", "c", "a", "r", ("", text))) for text in texts)
+        checks = (guard.check(GuardInput("input", "c", "a", "r", ("", text))) for text in texts)
         return sum(verdict.action == "block" for verdict in checks) / len(texts)
 
     return blocked(ATTACKS), blocked(HARMLESS)
@@ -157,8 +156,8 @@ def held_out_shares() -> tuple[float, float, float]:
     )
 
 
-def output(text: str) -> Exchange:
-    return Exchange("output", "reply", "assistant", "r", (text,))
+def output(text: str) -> GuardInput:
+    return GuardInput("output", "reply", "assistant", "r", (text,))
 
 
 async def nobody(*_: object) -> None:
@@ -177,7 +176,7 @@ def every_guard() -> dict[str, Callable[[str], object]]:
     sets = requests(1)
     scope, words = NaiveBayes(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
     return {
-        "injection": lambda text: InjectionGuard().check(Exchange("input", "c", "a", "r", ("", text))),
+        "injection": lambda text: InjectionGuard().check(GuardInput("input", "c", "a", "r", ("", text))),
         "scope": scope.inside,
         "policy": lambda text: policy.check(output(text)),
         "brand": lambda text: BrandGuard(NAMES).check(output(text)),
@@ -195,7 +194,7 @@ def added_ms(count: int = 300) -> float:
         for number in range(count):
             text = f"{prose[900 * number : 900 * (number + 1)]}\n{next(mails)[0]}\n{next(mails)[0]}"
             started = time.thread_time()
-            passed = await pipeline.check(Exchange("input", "c", "a", "r", ("You are kind.", text)), lambda *_: None)
+            passed = await pipeline.check(GuardInput("input", "c", "a", "r", ("You are kind.", text)), lambda *_: None)
             back = await pipeline.check(output(passed.texts[1]), lambda *_: None)
             if passed.vault is not None:
                 passed.vault.restore(back.texts[0])
@@ -227,7 +226,7 @@ def main() -> None:
     row("PII, 100 KB of code", f"{slowest(mask, {'': clean_code(100_000)})[0] * 1000:.0f} ms", "<= 200 ms")
     seconds, name = slowest(mask, hostile())
     row(f"PII, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
-    row("PII, import", f"{import_seconds('guardrails.pii'):.2f} s", "<= .3 s")
+    row("PII, import", f"{import_seconds('guardrails.pii.guard'):.2f} s", "<= .3 s")
     recall, missed = secrets_recall(3000)
     row(f"secrets found, missed {dict(missed)}", f"{recall:.3f}", ">= .75")
     for name, text in (("code", clean_code(150_000)), ("prose", clean_prose(150_000)), ("logs", clean_logs(150_000))):

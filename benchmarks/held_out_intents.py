@@ -1,7 +1,7 @@
 """Requests as people phrase them: of a bank's support, to learn from and to judge by, and of intents that no example has.
 
 Written for this project without templates. Of ``STRANGE`` nothing is learnt; few of its intents are near those of
-``guardrails.scope_negatives``.
+``guardrails.guards.scope_negatives``.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 from benchmarks.guard_texts import hostile
 from benchmarks.guards import every_guard
-from guardrails.content import Scrubber
-from guardrails.pii import PIIGuard, mask
-from guardrails.secrets import find_secrets
-from guardrails.vault import Vault
+from guardrails.content_masking import Scrubber
+from guardrails.guards.secrets import find_secrets
+from guardrails.pii.guard import PIIGuard, mask
+from guardrails.pii.vault import Vault
 
 SIZE, SMALL, MOST_SECONDS = 100_000, 12_500, 0.5
 PIECES = (

@@ -12,7 +12,7 @@ from benchmarks import judge_labels, lab
 from farebox.judge_trial import try_judge
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
-from guardrails.calibration import Labelled, Rate, calibrate, pairs_of
+from guardrails.agreement import Labelled, Rate, measure_agreement, pairs_of
 from pricing.money import format_money
 
 GUARD = {"mode": "off", "criteria": {"grounded": "States nothing that the facts do not say."}}
@@ -37,7 +37,7 @@ def main() -> None:
                 [(cost, took)] = replica.execute("SELECT sum(cost_nano), median(duration_us) FROM attempts").fetchall()
         finally:
             runtime.close()
-    found = calibrate(pairs_of(judged))
+    found = measure_agreement(pairs_of(judged))
     who = "the sandbox, by a rule" if any(target.stand_in for target in runtime.router.targets) else "a model"
     print(f"{len(judged)} labels, half of them fails, judged by {who}; aim: TPR and TNR >= .90")
     print(f"TPR    {shown(found.tpr)}")

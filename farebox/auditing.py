@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from farebox.guarding import JUDGE
 from farebox.runtime import Runtime, get_runtime
-from guardrails.judge import JudgeGuard
-from guardrails.verdicts import Exchange, Reason
+from guardrails import GuardInput, Reason
+from guardrails.guards import JudgeGuard
 from pricing import Blocked, Captured, ConfigError, NoTarget, TurnFailed, UsageError, Waiting, format_money, now_us
 from pricing.analysis import wilson
 from pricing.ledger import Reviews
@@ -102,7 +102,7 @@ def audit(turn_id: str) -> Audited:
     texts = (turn.answer or "", *(call["arguments"] for call in turn.tool_calls))
     models = {target.name: target.model for target in runtime.targets}
     by = models.get(turn.target or "", "")
-    exchange = Exchange("output", turn.operation, turn.automation, here().run_id, texts, answered_by=by)
+    exchange = GuardInput("output", turn.operation, turn.automation, here().run_id, texts, answered_by=by)
     started = time.perf_counter_ns()
     try:
         told = runtime.engine.loop.run(judge.judged(exchange))

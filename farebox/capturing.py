@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from farebox.guarding import JUDGE
-from guardrails.content import Finder, Scrubber
-from guardrails.verdicts import Decision, Reason
+from guardrails import Finder, GuardDecision, Reason, Scrubber
 from pricing import (
     Captured,
     CapturedCall,
@@ -148,7 +147,7 @@ def _plain(value: object) -> Any:
     return plain
 
 
-def _is_flag(decision: Decision) -> bool:
+def _is_flag(decision: GuardDecision) -> bool:
     return decision.action in {"block", "retry"} or decision.reason is not Reason.PII
 
 

@@ -7,7 +7,7 @@ from math import ceil
 
 from farebox.guarding import JUDGE
 from farebox.judging import STEP
-from guardrails.pipeline import Guards
+from guardrails import Guards
 from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks.steps import Step
 

@@ -9,11 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from guardrails.building import build_guard, find_guard
-from guardrails.content import Finder
-from guardrails.judge import JudgeGuard
-from guardrails.pipeline import Guarded, Pipeline
-from guardrails.verdicts import BothWays, Guard
+from guardrails import BothWays, Finder, Guard, Guarded, Pipeline, build_guard, find_guard
+from guardrails.guards import JudgeGuard
 from pricing import MediaKind
 
 Mode: TypeAlias = Literal["shadow", "enforce", "off"]

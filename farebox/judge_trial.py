@@ -12,9 +12,8 @@ from farebox.gate import Automation, admit
 from farebox.guarding import JUDGE
 from farebox.judging import STEP
 from farebox.runtime import Runtime
-from guardrails.calibration import Labelled
-from guardrails.judge import JudgeGuard
-from guardrails.verdicts import Exchange
+from guardrails import GuardInput, Labelled
+from guardrails.guards import JudgeGuard
 from pricing import ConfigError, NoTarget, TurnFailed
 from pricing.quotes import Plan, PlanStep
 from pricing.tokens import estimate_tokens
@@ -62,7 +61,7 @@ async def _judged(judge: JudgeGuard, labelled: Sequence[Labelled], run_id: str) 
 
     async def one(row: Labelled) -> Labelled:
         async with room:
-            exchange = Exchange("output", JUDGE, NAME, run_id, (row.answer or "",))
+            exchange = GuardInput("output", JUDGE, NAME, run_id, (row.answer or "",))
             try:
                 told = await replace(judge, facts=_facts(judge, row)).judged(exchange)
             except (NoTarget, TurnFailed):

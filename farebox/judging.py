@@ -9,8 +9,7 @@ from typing import TypeVar, cast
 
 import guardrails
 from farebox.guarding import JUDGE
-from guardrails.asking import Told
-from guardrails.verdicts import Exchange
+from guardrails import GuardInput, ModelJudgement
 from tasks.engine import Engine
 from tasks.steps import Here, Step, around
 from tasks.structured import answer_type
@@ -35,12 +34,12 @@ class GuardAsk:
         self._engine = engine
 
     async def __call__(
-        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: type[T]
-    ) -> Told[T]:
+        self, exchange: GuardInput, template: str, values: Mapping[str, object], returns: type[T]
+    ) -> ModelJudgement[T]:
         """The answer, and what it cost; raises whatever a turn raises."""
         engine = self._engine()
         prompt = engine.render(template, dict(values))
         asked = TurnRequest.of(STEP, prompt, [Message("user", prompt.user)], answer_type(returns))
         asked = replace(asked, temperature=0.0, judges=exchange.answered_by)
         answer = await engine.turn(Here(exchange.run_id, STEP, around()), asked)
-        return Told(cast("T", answer.value), answer.cost_nano)
+        return ModelJudgement(cast("T", answer.value), answer.cost_nano)

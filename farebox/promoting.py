@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farebox.project import FILE
-from guardrails.building import find_guard
+from guardrails import find_guard
 from pricing import ConfigError, UsageError
 from pricing.reports import GuardLine
 

@@ -1,36 +1,82 @@
 """Guards in both directions, their verdicts, messages and telemetry."""
 
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from guardrails.agreement import ENOUGH, Labelled, as_lines, measure_agreement, pairs_of, read_labels
+    from guardrails.base import (
+        BothWays,
+        Direction,
+        Fact,
+        Guard,
+        GuardDecision,
+        GuardInput,
+        Origin,
+        Reason,
+        Source,
+        readable,
+    )
+    from guardrails.content_masking import Finder, Scrubber
+    from guardrails.model_calls import ModelJudgement
+    from guardrails.pipeline import Guarded, Guards, Pipeline
+    from guardrails.registry import build_guard, find_guard
+
 __all__ = [
-    "asking",
-    "brand",
-    "building",
-    "calibration",
-    "content",
-    "context",
-    "hints",
-    "inappropriate",
-    "injection",
-    "judge",
-    "labels",
-    "messages",
-    "patterns",
-    "pii",
-    "pii_known",
-    "pii_name_words",
-    "pii_names",
-    "pii_national_ids",
-    "pii_patterns",
-    "pii_phones",
-    "pii_records",
-    "pii_text",
-    "pipeline",
-    "policy",
-    "rate",
-    "scope",
-    "scope_negatives",
-    "secret_rules",
-    "secrets",
-    "text_matching",
-    "vault",
-    "verdicts",
+    "ENOUGH",
+    "BothWays",
+    "Direction",
+    "Fact",
+    "Finder",
+    "Guard",
+    "GuardDecision",
+    "GuardInput",
+    "Guarded",
+    "Guards",
+    "Labelled",
+    "ModelJudgement",
+    "Origin",
+    "Pipeline",
+    "Reason",
+    "Scrubber",
+    "Source",
+    "as_lines",
+    "build_guard",
+    "find_guard",
+    "measure_agreement",
+    "pairs_of",
+    "read_labels",
+    "readable",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "BothWays": "guardrails.base",
+            "Direction": "guardrails.base",
+            "ENOUGH": "guardrails.agreement",
+            "Fact": "guardrails.base",
+            "Finder": "guardrails.content_masking",
+            "Guard": "guardrails.base",
+            "GuardDecision": "guardrails.base",
+            "GuardInput": "guardrails.base",
+            "Guarded": "guardrails.pipeline",
+            "Guards": "guardrails.pipeline",
+            "Labelled": "guardrails.agreement",
+            "ModelJudgement": "guardrails.model_calls",
+            "Origin": "guardrails.base",
+            "Pipeline": "guardrails.pipeline",
+            "Reason": "guardrails.base",
+            "Scrubber": "guardrails.content_masking",
+            "Source": "guardrails.base",
+            "as_lines": "guardrails.agreement",
+            "build_guard": "guardrails.registry",
+            "find_guard": "guardrails.registry",
+            "measure_agreement": "guardrails.agreement",
+            "pairs_of": "guardrails.agreement",
+            "read_labels": "guardrails.agreement",
+            "readable": "guardrails.base",
+        },
+    )

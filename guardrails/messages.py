@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardrails.verdicts import Fact, Reason
+from guardrails.base import Fact, Reason
 from pricing import ConfigError, OverBudget
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
 
 def over_budget(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
     """A refusal of a budget in the team's words: their template sees the facts, and ours as ``told`` and ``do``."""
-    facts = {**facts, "told": error.message, "do": error.next_step}
+    facts = {**facts, "message": error.message, "next_step": error.next_step}
     try:
         explanation = explain(Reason.BUDGET, facts, overrides)
     except ConfigError as broken:  # it must not hide why the run was refused

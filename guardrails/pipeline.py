@@ -11,21 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from guardrails.asking import Asking, Asks
+from guardrails.base import Direction, Fact, Guard, GuardDecision, GuardInput, Mode, Reason, Selective, Verdict, block
 from guardrails.messages import explain, over_budget
-from guardrails.vault import Vault
-from guardrails.verdicts import (
-    Decision,
-    Direction,
-    Exchange,
-    Fact,
-    Guard,
-    Mode,
-    Reason,
-    Selective,
-    Verdict,
-    block,
-)
+from guardrails.model_calls import Asking, ExpectedModelCalls
+from guardrails.pii.vault import Vault
 from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
 
 _LONG = 20_000
@@ -50,7 +39,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class GuardedResult:
     """What came through: the texts as they may go on, and every guard's decision in the order they were made.
 
     ``values`` are those of the exchange with the same strings. When ``retry`` is set nothing may go on: both are empty,
@@ -59,7 +48,7 @@ class Passed:
     """
 
     texts: tuple[str, ...] = field(repr=False)
-    decisions: tuple[Decision, ...]
+    decisions: tuple[GuardDecision, ...]
     retry: Retry | None = None
     values: tuple[Any, ...] = field(default=(), repr=False)
     vault: Vault | None = field(default=None, repr=False)
@@ -104,15 +93,15 @@ class Pipeline:
             return self
         return Pipeline([*self._guards, *guards], overrides=self._overrides, unmasked_media=self._unmasked_media)
 
-    def asks(self) -> list[tuple[Direction, Asks]]:
+    def asks(self) -> list[tuple[Direction, ExpectedModelCalls]]:
         """What its guards are expected to ask of models, and about which texts."""
         guards = (guarded.guard for guarded in self._guards)
         asking = [(guard.direction, guard.asks()) for guard in guards if isinstance(guard, Asking)]
         return [(direction, asks) for direction, asks in asking if asks.share]
 
     async def check(
-        self, exchange: Exchange, record: Callable[[Decision, Exchange], None], *, final: bool = False
-    ) -> Passed:
+        self, exchange: GuardInput, record: Callable[[GuardDecision, GuardInput], None], *, final: bool = False
+    ) -> GuardedResult:
         """Ask every guard of the exchange's direction, each seeing what the ones before it left of the texts.
 
         Args:
@@ -124,7 +113,7 @@ class Pipeline:
         Raises:
             Blocked: an enforced guard blocked or failed; ``fields`` hold reason, guard, operation and the facts.
         """
-        decisions: list[Decision] = []
+        decisions: list[GuardDecision] = []
         vault: Vault | None = None
         if exchange.unreadable & self._unmasked_media:
             exchange = replace(exchange, unreadable=exchange.unreadable - self._unmasked_media)
@@ -139,13 +128,13 @@ class Pipeline:
             if verdict.action == "block":
                 raise self._blocked(verdict, guarded.guard.name, exchange)
             if verdict.action == "retry" and verdict.reason is not None:
-                return Passed((), tuple(decisions), Retry(guarded.guard.name, verdict.reason, verdict.facts))
+                return GuardedResult((), tuple(decisions), Retry(guarded.guard.name, verdict.reason, verdict.facts))
             if verdict.texts is not None:
                 exchange = exchange.with_texts(verdict.texts)
                 vault = verdict.vault or vault
-        return Passed(exchange.texts, tuple(decisions), values=exchange.values, vault=vault)
+        return GuardedResult(exchange.texts, tuple(decisions), values=exchange.values, vault=vault)
 
-    def _blocked(self, verdict: Verdict, guard: str, exchange: Exchange) -> Blocked:
+    def _blocked(self, verdict: Verdict, guard: str, exchange: GuardInput) -> Blocked:
         reason = verdict.reason or Reason.GUARD_ERROR
         facts = {"operation": exchange.operation, "automation": exchange.automation, **verdict.facts}
         return self.blocked(reason, facts, guard=guard)
@@ -165,7 +154,7 @@ class Pipeline:
         return over_budget(error, facts, self._overrides)
 
 
-async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Verdict, Decision]:
+async def _ask(guarded: Guarded, exchange: GuardInput, *, final: bool) -> tuple[Verdict, GuardDecision]:
     """The verdict that counts (a failed guard blocks; so does a retry too many) and the row that tells of it."""
     guard, error = guarded.guard, ""
     started = time.perf_counter_ns()
@@ -176,7 +165,7 @@ async def _ask(guarded: Guarded, exchange: Exchange, *, final: bool) -> tuple[Ve
         verdict = block(Reason.GUARD_ERROR, error=error)
     if verdict.action == "retry" and final:
         verdict = replace(verdict, action="block")
-    return verdict, Decision(
+    return verdict, GuardDecision(
         run_id=exchange.run_id,
         operation=exchange.operation,
         guard=guard.name,
@@ -198,7 +187,7 @@ async def _awaited(answer: object) -> object:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _verdict(guard: Guard, exchange: Exchange) -> Verdict:
+async def _verdict(guard: Guard, exchange: GuardInput) -> Verdict:
     if exchange.unreadable and (not isinstance(guard, Selective) or guard.inspects(exchange)):
         return block(Reason.UNREADABLE, kinds=", ".join(sorted(exchange.unreadable)))
     if sum(map(len, exchange.texts)) > _LONG:

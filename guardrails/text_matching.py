@@ -1,15 +1,66 @@
-"""Phrases found in a text as it reads, not as it is stored.
-
-Compatibility forms and look-alike letters become plain ones, signs that nobody sees and marks of Markdown go, digits
-that stand for letters are read as such, and letters apart from each other ("f u c k", "f-u-c-k") are read as a word.
-"""
+"""Text matching at bounded cost: literal hints before patterns, and checked regular expressions of users."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+
+def has_any(text: str, hints: Iterable[str]) -> bool:
+    """Whether one of the hints stands in the text. A plain loop: a generator costs more than most looks."""
+    for hint in hints:  # noqa: SIM110
+        if hint in text:
+            return True
+    return False
+
+
+_MOST_REPEATS = 200
+_REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
+
+
+def bounded(pattern: str) -> re.Pattern[str]:
+    """The compiled pattern, any case.
+
+    Raises:
+        ValueError: it is no regular expression; a repeat has no bound, or one above 200; or repeats are nested, so that
+            some text would take exponentially long.
+    """
+    try:
+        _check(parser.parse(pattern), inside=False)
+        return re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+
+
+def _check(parsed: Any, *, inside: bool) -> None:
+    for code, argument in parsed:
+        repeats = code in _REPEATS
+        if repeats:
+            least, most, _ = argument
+            if most > _MOST_REPEATS:
+                raise ValueError(
+                    f"a repeat has no bound or one above {_MOST_REPEATS}; write {{0,60}} for *, {{1,60}} for +"
+                )
+            if inside and most > max(least, 1):
+                raise ValueError("a repeat stands in another one; say the inner one without a range")
+        for part in _inner(argument):
+            _check(part, inside=inside or (repeats and argument[1] > 1))
+
+
+def _inner(argument: Any) -> list[Any]:
+    """The patterns in an argument of a parsed pattern."""
+    if isinstance(argument, parser.SubPattern):
+        return [argument]
+    if isinstance(argument, list | tuple):
+        return [inner for part in argument for inner in _inner(part)]
+    return []
+
 
 _LETTERS = dict(zip("аеорсухкмнвтіјѕԁһԛԝɡӏ", "aeopcyxkmhbtijsdhqwgl", strict=True)) | dict(  # Cyrillic and Greek
     zip("αβεηικνορτυχωϲ", "abenikvoptuxwc", strict=True)

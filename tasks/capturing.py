@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Exchange
+from guardrails import GuardDecision, GuardInput
+from guardrails.pii import Vault
 from pricing import FareboxError
 from pricing.ledger import CallOutcome, Run, Turn
 from tasks.known import Known
@@ -37,7 +37,7 @@ class TurnRecord:
     answered_by: Target | None
     known: Known = field(repr=False)
     vault: Vault = field(repr=False)
-    judged: Sequence[tuple[Decision, Exchange]] = field(repr=False)
+    judged: Sequence[tuple[GuardDecision, GuardInput]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

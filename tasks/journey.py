@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from guardrails.pipeline import Pipeline
-from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Direction, Exchange, Fact, Reason, Source, readable
+from guardrails import Direction, Fact, GuardDecision, GuardInput, Pipeline, Reason, Source, readable
+from guardrails.pii import Vault
 from pricing import (
     FareboxError,
     Nano,
@@ -93,9 +92,9 @@ class Journey(Generic[T]):
         """Whether its content is kept: then it remembers what it asked, what it heard and what guards saw of that."""
         self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
-        self.judged: list[tuple[Decision, Exchange]] = []
+        self.judged: list[tuple[GuardDecision, GuardInput]] = []
         self.allowance = Allowance(limits.deadline_seconds, limits.max_attempts)
-        self.decisions: list[Decision] = []
+        self.decisions: list[GuardDecision] = []
         self.answered_by: Target | None = None
         self.repaired = False
         self.escalated = False
@@ -190,7 +189,7 @@ class Journey(Generic[T]):
         self._refused = why
         self._move_on(target, "over budget")
 
-    def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> Exchange:
+    def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> GuardInput:
         """What the guards are shown.
 
         Raises:
@@ -198,7 +197,7 @@ class Journey(Generic[T]):
         """
         run, widest, read = self.where.run, self._widest, readable(sources)
         unread = direction == "input" and not self.question.unmasked_media
-        return Exchange(
+        return GuardInput(
             direction=direction,
             operation=self.question.operation,
             automation=run.automation,
@@ -231,7 +230,7 @@ class Journey(Generic[T]):
                     told += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
         return (*self.where.known, *(personal_values({"value": told}) if told else ()))
 
-    def note(self, decision: Decision, exchange: Exchange) -> None:
+    def note(self, decision: GuardDecision, exchange: GuardInput) -> None:
         """Remember what a guard decided."""
         self.decisions.append(decision)
         if self.kept and decision.action != "allow":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from guardrails.pipeline import Guarded
+from guardrails import Guarded
 from tasks.complexity import THRESHOLD
 from tasks.known import knowing
 from tasks.steps import Here, Step, inside

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardrails.verdicts import Decision
+from guardrails import GuardDecision
 from pricing import to_us
 from tasks.providers.json_shapes import dump
 
 
-def decision_row(decision: Decision, turn_id: str) -> dict[str, Any]:
+def decision_row(decision: GuardDecision, turn_id: str) -> dict[str, Any]:
     """The row of ``guard_decisions``. Most guards have nothing to tell, so nothing is made JSON of for them."""
     spans = [[span.part, span.start, span.end, span.kind] for span in decision.spans]
     facts = {**decision.facts, "error": decision.error} if decision.error else dict(decision.facts)

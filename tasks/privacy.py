@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
-from guardrails.vault import Vault
-from guardrails.verdicts import Origin, Source, readable
+from guardrails import Origin, Source, readable
+from guardrails.pii import Vault
 from pricing import (
     DocumentPart,
     ImagePart,

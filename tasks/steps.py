@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
-from guardrails.pipeline import Guarded
+from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
 from pricing.ledger import NEWEST, CallOutcome
 from tasks.capturing import StepCallRecord, TurnRecord, cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
-from guardrails.vault import Vault
+from guardrails.pii import Vault
 from pricing import Blocked, TurnFailed
 
 _WORD_ENDS = re.compile(r"\s(?=\S*\Z)")

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from guardrails.pipeline import Guards, Pipeline
-from guardrails.verdicts import Decision, Exchange, Fact, Reason, Source
+from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
 from pricing import Blocked, FareboxError, Nano, OverBudget, Part, TextPart, ToolCallPart, Usage, json_text
 from pricing.ledger import TurnOutcome
 from tasks.attempts import AttemptFailed, Attempts, Refused
@@ -251,7 +250,7 @@ class Turns:
     def _guard_piece(self, journey: Journey[T]) -> Callable[[str], Awaitable[str]]:
         """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""
 
-        def record(decision: Decision, exchange: Exchange) -> None:
+        def record(decision: GuardDecision, exchange: GuardInput) -> None:
             if decision.action in {"block", "retry"}:
                 journey.note(decision, exchange)
 

@@ -12,7 +12,7 @@ from typing import Any
 from farebox.guarding import JUDGE
 from farebox.judging import STEP
 from farebox.runtime import Runtime
-from guardrails.verdicts import Exchange
+from guardrails import GuardInput
 from pricing import ConfigError, FareboxError, UsageError
 from tasks.llm_task import fingerprint
 from tasks.steps import inside
@@ -72,7 +72,7 @@ def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
     def score(answer: Any, expected: Any) -> float:
         facts = judge.facts if expected is None else str(expected)
         with inside(SCORE) as place:
-            exchange = Exchange("output", JUDGE, automation, place.run_id, (str(answer),))
+            exchange = GuardInput("output", JUDGE, automation, place.run_id, (str(answer),))
             told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
         return 0.0 if told.value else 1.0
 

@@ -16,7 +16,7 @@ from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.cli.review_blocks import entry_lines
 from farebox.runtime import Runtime, get_runtime
-from guardrails.calibration import Labelled
+from guardrails import Labelled
 from pricing import UsageError, format_money
 from pricing.reports import GuardLine, GuardReport, clean, duration, guard_report, percent, plural
 
@@ -82,8 +82,8 @@ def calibrate(*, labels: Path, at: str = "", save: Path | None = None, json: Jso
         save: write the labels with the verdicts to this file.
         json: print JSON.
     """
-    from guardrails.calibration import ENOUGH, as_lines, pairs_of, read_labels
-    from guardrails.calibration import calibrate as compare
+    from guardrails import ENOUGH, as_lines, pairs_of, read_labels
+    from guardrails import measure_agreement as compare
 
     labelled = read_labels(labels)
     waiting = [row for row in labelled if row.judged is None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from guardrails.verdicts import Fact, Reason
+from guardrails import Fact, Reason
 from tasks.providers.kinds import FailureKind
 from tasks.wire import Message, ModelReply, ModelRequest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
-from guardrails.pipeline import Guarded
+from guardrails import Guarded
 from pricing.ledger import Run
 from tasks.capturing import TurnRecord
 from tasks.complexity import THRESHOLD

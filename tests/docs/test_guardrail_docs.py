@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from farebox.guarding import DeclaredGuards, GuardsSettings
-from guardrails.verdicts import Exchange
+from guardrails.base import GuardInput
 from tests.support.project import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "guardrails.md").read_text("utf-8")
@@ -32,7 +32,7 @@ async def test_a_guard_of_ones_own_is_one_file_and_one_test(tmp_path: Path, monk
         test()
         declared = tomllib.loads(block("toml", "[guards.tone]"))["guards"]
         guards = DeclaredGuards(GuardsSettings.model_validate(declared), {}).of("letters", "reply")
-        passed = await guards.check(Exchange("output", "reply", "letters", "r", ("No!!!",)), lambda *_: None)
+        passed = await guards.check(GuardInput("output", "reply", "letters", "r", ("No!!!",)), lambda *_: None)
     finally:
         sys.modules.pop("house.tone", None)
         sys.modules.pop("house", None)

@@ -1,9 +1,9 @@
 """A quote is for the whole path: what guards ask of models is part of its plan."""
 
 from farebox.guard_calls import with_guard_calls
-from guardrails.judge import JudgeGuard
+from guardrails.guards.judge import JudgeGuard
+from guardrails.guards.topic_scope import ScopeGuard
 from guardrails.pipeline import Guarded, Pipeline
-from guardrails.scope import ScopeGuard
 from pricing.quotes.plan import Plan, PlanStep
 from tasks.steps import Step
 

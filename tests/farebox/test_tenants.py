@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox.whose import WHOSE_RUN, Whose, whose_run
-from guardrails.rate import RateGuard
-from guardrails.verdicts import Exchange
+from guardrails.base import GuardInput
+from guardrails.guards.rate_limit import RateGuard
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import OutOfCredits, UsageError
@@ -105,7 +105,7 @@ async def test_no_two_names_share_a_rate(store: Store):
     guard = RateGuard(MovingWindows(store), per_org="1 per hour")
 
     async def allowed(org: str) -> bool:
-        exchange = Exchange("input", "chat", "assistant", "r", ("hi",), user="u", org=org)
+        exchange = GuardInput("input", "chat", "assistant", "r", ("hi",), user="u", org=org)
         return (await guard.check(exchange)).action == "allow"
 
     assert [await allowed(name) for name in TWINS] == [True] * len(TWINS)

@@ -4,15 +4,15 @@ import pytest
 
 from benchmarks.guard_texts import clean_prose, hostile
 from benchmarks.names import NAMES, mutations
-from guardrails.brand import BrandGuard
-from guardrails.verdicts import Exchange, Reason, Verdict
+from guardrails.base import GuardInput, Reason, Verdict
+from guardrails.guards.brand import BrandGuard
 from tests.support.effort import assert_cheap
 
 GUARD = BrandGuard(NAMES)
 
 
 def check(text: str, guard: BrandGuard = GUARD) -> Verdict:
-    return guard.check(Exchange("output", "reply", "assistant", "r", (text,)))
+    return guard.check(GuardInput("output", "reply", "assistant", "r", (text,)))
 
 
 def test_names_are_found_however_they_are_written():

@@ -7,9 +7,9 @@ from typing import ClassVar
 import pytest
 
 from farebox.guarding import DeclaredGuards, GuardsSettings
-from guardrails.building import build_guard, find_guard
-from guardrails.pipeline import Passed
-from guardrails.verdicts import Decision, Direction, Exchange, Reason, Verdict, allow, block
+from guardrails.base import Direction, GuardDecision, GuardInput, Reason, Verdict, allow, block
+from guardrails.pipeline import GuardedResult
+from guardrails.registry import build_guard, find_guard
 from pricing.errors import Blocked, ConfigError
 
 
@@ -24,7 +24,7 @@ class ToneGuard:
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 10
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         loud = sum(text.count("!") for text in exchange.texts)
         return block(Reason.POLICY, rule="no shouting") if loud > self.most else allow()
 
@@ -32,11 +32,11 @@ class ToneGuard:
 HERE = "tests.guardrails.test_building"
 
 
-async def passes(settings: Mapping[str, object], operation: str = "chat", text: str = "!!!") -> Passed:
+async def passes(settings: Mapping[str, object], operation: str = "chat", text: str = "!!!") -> GuardedResult:
     guards = DeclaredGuards(GuardsSettings.model_validate(settings), {})
-    decisions: list[Decision] = []
+    decisions: list[GuardDecision] = []
     return await guards.of("letters", operation).check(
-        Exchange("input", operation, "letters", "r", ("", text)), lambda decision, _: decisions.append(decision)
+        GuardInput("input", operation, "letters", "r", ("", text)), lambda decision, _: decisions.append(decision)
     )
 
 
@@ -98,7 +98,7 @@ def test_parts_of_the_house_are_handed_in_by_name():
         def __init__(self, ask: object, twice: bool = False) -> None:
             self.got = (ask, twice)
 
-        def check(self, exchange: Exchange) -> Verdict:
+        def check(self, exchange: GuardInput) -> Verdict:
             return allow()
 
     built = build_guard(Asks, {"twice": True}, {"ask": len, "windows": 1}, "guards.asks")  # type: ignore[arg-type]

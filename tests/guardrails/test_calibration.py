@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from guardrails.calibration import as_lines, calibrate, pairs_of, read_labels
+from guardrails.agreement import as_lines, measure_agreement, pairs_of, read_labels
 from pricing.errors import UsageError
 
 
 def test_rates_and_kappa_do_not_sink_with_the_share_of_fails():
-    balanced = calibrate(
+    balanced = measure_agreement(
         Counter({("fail", "fail"): 90, ("fail", "pass"): 10, ("pass", "pass"): 90, ("pass", "fail"): 10})
     )
-    rare = calibrate(Counter({("fail", "fail"): 9, ("fail", "pass"): 1, ("pass", "pass"): 171, ("pass", "fail"): 19}))
+    rare = measure_agreement(
+        Counter({("fail", "fail"): 9, ("fail", "pass"): 1, ("pass", "pass"): 171, ("pass", "fail"): 19})
+    )
     assert balanced.kappa == pytest.approx(0.8)
     assert rare.kappa == pytest.approx(0.8)
     assert (balanced.tpr.low, balanced.tpr.high) == pytest.approx((0.826, 0.945), abs=0.001)
@@ -37,4 +39,4 @@ def test_labels_are_read_and_wrong_lines_told(tmp_path: Path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_labels(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="labelled pass"):
-        calibrate(Counter({("fail", "fail"): 3}))
+        measure_agreement(Counter({("fail", "fail"): 3}))

@@ -2,13 +2,13 @@ import pytest
 
 from benchmarks.guard_texts import clean_code, clean_prose, hostile
 from benchmarks.injections import ATTACKS, HARMLESS
-from guardrails.injection import InjectionGuard
-from guardrails.verdicts import Exchange, Reason, Verdict
+from guardrails.base import GuardInput, Reason, Verdict
+from guardrails.guards.prompt_injection import InjectionGuard
 from tests.support.effort import assert_cheap
 
 
 def check(text: str, system: str = "") -> Verdict:
-    return InjectionGuard().check(Exchange("input", "chat", "assistant", "r", (system, text)))
+    return InjectionGuard().check(GuardInput("input", "chat", "assistant", "r", (system, text)))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
-from guardrails.context import ContextGuard
+from guardrails.base import GuardInput, Reason
+from guardrails.guards.context_limit import ContextGuard
 from guardrails.messages import explain
-from guardrails.verdicts import Exchange, Reason
 from pricing.errors import ConfigError
 
 FACTS: dict[Reason, dict[str, str | int | float]] = {
@@ -13,7 +13,7 @@ FACTS: dict[Reason, dict[str, str | int | float]] = {
     Reason.BRAND: {"count": 2},
     Reason.LEAK: {"kinds": "aws_key"},
     Reason.RATE: {"limit": 10, "window": "minute", "subject": "user", "retry_after": 12},
-    Reason.BUDGET: {"told": "Daily-chat is short by $0.02.", "do": "Wait until tomorrow."},
+    Reason.BUDGET: {"message": "Daily-chat is short by $0.02.", "next_step": "Wait until tomorrow."},
     Reason.CONTEXT_LIMIT: {"tokens": 250_000, "reserved": 1_000, "window": 200_000},
     Reason.UNREADABLE: {"kinds": "image"},
     Reason.GUARD_ERROR: {"automation": "Tax helper", "error": "ValueError"},
@@ -81,7 +81,7 @@ def test_facts_are_never_read_as_a_template():
 
 def judged(*texts: str, tokens=0, window=0, reserved=0):
     return ContextGuard(max_characters=100).check(
-        Exchange("input", "chat", "a", "r", texts, tokens=tokens, window=window, reserved=reserved)
+        GuardInput("input", "chat", "a", "r", texts, tokens=tokens, window=window, reserved=reserved)
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.guard_texts import clean_code, clean_logs, hostile, labelled_personal
 from benchmarks.guards import letters, pii_recall
-from guardrails.pii import find, mask, mask_all
+from guardrails.pii.guard import find, mask, mask_all
 from tests.support.effort import assert_cheap
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.guards import covered
-from guardrails.pii import find
-from guardrails.pii_national_ids import _NUMBERS, _stdnum
+from guardrails.pii.guard import find
+from guardrails.pii.national_ids import _NUMBERS, _stdnum
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.pii import mask_all
-from guardrails.pii_known import KnownValues
+from guardrails.pii.guard import mask_all
+from guardrails.pii.values import KnownValues
 from tasks.known import knowing, known, personal_values
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from farebox.guarding import DeclaredGuards, GuardsSettings
-from guardrails.pii import PIIGuard
-from guardrails.pii_names import names_by_presidio
-from guardrails.verdicts import Exchange
+from guardrails.base import GuardInput
+from guardrails.pii.guard import PIIGuard
+from guardrails.pii.names import names_by_presidio
 from pricing.errors import ConfigError
 
 MISSING = importlib.util.find_spec("presidio_analyzer") is None
@@ -45,7 +45,7 @@ def test_names_that_presidio_finds_are_masked_and_come_back(tmp_path: Path):
     nlp.to_disk(tmp_path / "model")
     guard = PIIGuard(names="presidio", model=str(tmp_path / "model"))
     text = "Ask Grace Hopper, grace@navy.example, about [NAME_1]."
-    verdict = guard.check(Exchange("input", "chat", "letters", "r", ("", text)))
+    verdict = guard.check(GuardInput("input", "chat", "letters", "r", ("", text)))
     assert verdict.texts is not None
     assert verdict.vault is not None
     assert "Grace" not in verdict.texts[1]

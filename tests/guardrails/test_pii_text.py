@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails import pii_national_ids, pii_patterns, pii_phones
-from guardrails.pii_text import Plain
+from guardrails.pii import national_ids, patterns, phones
+from guardrails.pii.text import Plain
 
 PIECES = [
     *(
@@ -23,8 +23,8 @@ PIECES = [
 texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 PHONES = ("_PLUS", "_ZEROS", "_NANP", "_PARENTHESES", "_TRUNK", "_INDIAN", "_PAIRS", "_CHINESE", "_NAMED", "_SHORT")
 PATTERNS = [
-    *((getattr(pii_phones, name), pii_phones._LEAST) for name in PHONES),
-    *((pii_patterns._CARD, 12), (pii_national_ids._RUN, 9), (pii_national_ids._LETTERED, 4), (pii_patterns._IPV4, 4)),
+    *((getattr(phones, name), phones._LEAST) for name in PHONES),
+    *((patterns._CARD, 12), (national_ids._RUN, 9), (national_ids._LETTERED, 4), (patterns._IPV4, 4)),
 ]
 
 

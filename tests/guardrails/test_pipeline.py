@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from guardrails.pipeline import Guarded, Passed, Pipeline
-from guardrails.verdicts import Decision, Direction, Exchange, Reason, Span, Verdict, allow, block, redact, retry
+from guardrails.base import Direction, GuardDecision, GuardInput, Reason, Span, Verdict, allow, block, redact, retry
+from guardrails.pipeline import Guarded, GuardedResult, Pipeline
 from pricing.errors import Blocked
 
 PRIVATE = "the patient's name is Ada"
 
 
-def exchange(*texts: str, direction: Direction = "input") -> Exchange:
-    return Exchange(direction, "chat", "assistant", "run-1", texts or (PRIVATE,))
+def exchange(*texts: str, direction: Direction = "input") -> GuardInput:
+    return GuardInput(direction, "chat", "assistant", "run-1", texts or (PRIVATE,))
 
 
 @dataclass
@@ -29,18 +29,18 @@ class Scripted:
     version: str = "1"
     seen: list[tuple[str, ...]] = field(default_factory=list)
 
-    def check(self, exchange: Exchange):
+    def check(self, exchange: GuardInput):
         self.seen.append(exchange.texts)
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer(exchange) if callable(self.answer) else self.answer
 
 
-def upper(exchange: Exchange) -> Verdict:
+def upper(exchange: GuardInput) -> Verdict:
     return redact(tuple(text.upper() for text in exchange.texts), Reason.PII, (Span(0, 0, 1, "x"),))
 
 
-def noting(rows: list[Decision]) -> Callable[[Decision, Exchange], None]:
+def noting(rows: list[GuardDecision]) -> Callable[[GuardDecision, GuardInput], None]:
     return lambda decision, _: rows.append(decision)
 
 
@@ -49,8 +49,8 @@ async def run(
     texts: tuple[str, ...] = (PRIVATE,),
     direction: Direction = "input",
     final: bool = False,
-) -> tuple[Passed, list[Decision]]:
-    rows: list[Decision] = []
+) -> tuple[GuardedResult, list[GuardDecision]]:
+    rows: list[GuardDecision] = []
     pipeline = Pipeline([guard if isinstance(guard, Guarded) else Guarded(guard) for guard in guards])
     return await pipeline.check(exchange(*texts, direction=direction), noting(rows), final=final), rows
 
@@ -66,7 +66,7 @@ async def test_allows_and_records_every_guard():
 
 async def test_a_block_stops_the_guards_behind_it_and_says_why():
     behind = Scripted(allow(), "behind", rank=20)
-    rows: list[Decision] = []
+    rows: list[GuardDecision] = []
     with pytest.raises(Blocked) as caught:
         await Pipeline([Guarded(behind), Guarded(Scripted(block(Reason.SCOPE, topics="invoices"), "scope"))]).check(
             exchange(), noting(rows)
@@ -82,7 +82,7 @@ async def test_a_block_stops_the_guards_behind_it_and_says_why():
 
 @pytest.mark.parametrize("answer", [RuntimeError(PRIVATE), RecursionError(), None, "allow"])
 async def test_a_guard_that_fails_blocks_and_tells_only_the_type(answer):
-    rows: list[Decision] = []
+    rows: list[GuardDecision] = []
     with pytest.raises(Blocked) as caught:
         await Pipeline([Guarded(Scripted(answer))]).check(exchange(), noting(rows))
     assert caught.value.fields["reason"] == "guard_error"
@@ -114,7 +114,7 @@ async def test_cancellation_is_not_a_failure_of_the_guard():
         began.set()
         await asyncio.Event().wait()
 
-    rows: list[Decision] = []
+    rows: list[GuardDecision] = []
     task = asyncio.create_task(Pipeline([Guarded(Scripted(forever))]).check(exchange(), noting(rows)))
     await began.wait()
     task.cancel()
@@ -174,14 +174,14 @@ async def test_a_record_that_fails_lets_nothing_pass():
 
 
 async def test_two_hundred_at_once_stay_apart():
-    async def odd(exchange: Exchange) -> Verdict:
+    async def odd(exchange: GuardInput) -> Verdict:
         await asyncio.sleep(int(exchange.run_id) % 7 / 1000)
         if int(exchange.run_id) % 2:
             return block(Reason.SCOPE)
         return redact((f"{exchange.texts[0]}!",), Reason.PII, (Span(0, 0, int(exchange.run_id), "n"),))
 
     pipeline = Pipeline([Guarded(Scripted(odd, "odd")), Guarded(Scripted(upper, "upper", rank=20))])
-    rows: dict[str, list[Decision]] = {str(number): [] for number in range(200)}
+    rows: dict[str, list[GuardDecision]] = {str(number): [] for number in range(200)}
 
     async def one(number: int):
         mine = replace(exchange(f"text {number}"), run_id=str(number))
@@ -205,7 +205,7 @@ async def test_a_long_text_is_checked_off_the_event_loop():
 
     threads: list[int] = []
 
-    def note(_: Exchange) -> Verdict:
+    def note(_: GuardInput) -> Verdict:
         threads.append(threading.get_ident())
         return allow()
 

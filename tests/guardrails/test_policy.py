@@ -3,15 +3,15 @@ import time
 
 import pytest
 
-from guardrails.patterns import bounded
-from guardrails.pii import mask
-from guardrails.policy import PolicyGuard
-from guardrails.verdicts import Exchange, Reason, Verdict
+from guardrails.base import GuardInput, Reason, Verdict
+from guardrails.guards.policy import PolicyGuard
+from guardrails.pii.guard import mask
+from guardrails.text_matching import bounded
 from tasks.privacy import restored_json
 
 
 def check(guard: PolicyGuard, *texts: str) -> Verdict:
-    return guard.check(Exchange("output", "reply", "assistant", "r", texts))
+    return guard.check(GuardInput("output", "reply", "assistant", "r", texts))
 
 
 def test_forbidden_phrases_and_patterns_are_told_by_their_rule():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from guardrails.base import GuardInput, Reason, Verdict
+from guardrails.guards.rate_limit import RateGuard
 from guardrails.messages import explain
-from guardrails.rate import RateGuard
-from guardrails.verdicts import Exchange, Reason, Verdict
 from pricing.db.database import Store
 from pricing.ledger.rate_limits import MovingWindows, RateLimit
 from tests.support.clock import Clock
@@ -27,7 +27,7 @@ def windows(store: Store, clock: Clock) -> MovingWindows:
 
 
 async def ask(guard: RateGuard, user: str = "ada", org: str = "acme") -> Verdict:
-    return await guard.check(Exchange("input", "chat", "assistant", "r", ("hi",), user=user, org=org))
+    return await guard.check(GuardInput("input", "chat", "assistant", "r", ("hi",), user=user, org=org))
 
 
 async def test_a_moving_window_admits_n_and_tells_when_one_is_free(windows: MovingWindows, clock: Clock):

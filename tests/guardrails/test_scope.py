@@ -6,10 +6,10 @@ import pytest
 from benchmarks.guard_texts import hostile
 from benchmarks.guards import held_out_shares
 from benchmarks.intents import requests
-from guardrails.asking import Told
-from guardrails.inappropriate import InappropriateGuard
-from guardrails.scope import NaiveBayes, ScopeGuard
-from guardrails.verdicts import Exchange, Reason, Verdict
+from guardrails.base import GuardInput, Reason, Verdict
+from guardrails.guards.topic_scope import NaiveBayes, ScopeGuard
+from guardrails.guards.toxicity import InappropriateGuard
+from guardrails.model_calls import ModelJudgement
 from tests.support.effort import assert_cheap
 
 
@@ -21,17 +21,17 @@ class Model:
         self.asked: list[Mapping[str, object]] = []
 
     async def __call__(
-        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: Any
-    ) -> Told[Any]:
+        self, exchange: GuardInput, template: str, values: Mapping[str, object], returns: Any
+    ) -> ModelJudgement[Any]:
         self.asked.append(values)
-        return Told(returns(**self.said), 7)
+        return ModelJudgement(returns(**self.said), 7)
 
 
 SETS = requests(seed=3)
 
 
 async def ask(guard: ScopeGuard | InappropriateGuard, text: str) -> Verdict:
-    return await guard.check(Exchange("input", "chat", "assistant", "r", ("system", text)))
+    return await guard.check(GuardInput("input", "chat", "assistant", "r", ("system", text)))
 
 
 async def test_own_requests_pass_and_strange_ones_are_blocked():

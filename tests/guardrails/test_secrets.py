@@ -18,14 +18,14 @@ from benchmarks.guard_texts import (
     pick,
 )
 from benchmarks.guards import secrets_recall
-from guardrails.secret_rules import RULES, SHORTEST
-from guardrails.secrets import MASK, SecretsGuard, find_secrets
-from guardrails.verdicts import Exchange, Reason
+from guardrails.base import GuardInput, Reason
+from guardrails.guards.secret_rules import RULES, SHORTEST
+from guardrails.guards.secrets import MASK, SecretsGuard, find_secrets
 from tests.support.effort import assert_cheap
 
 
-def answer(*texts: str) -> Exchange:
-    return Exchange("output", "chat", "assistant", "run", texts)
+def answer(*texts: str) -> GuardInput:
+    return GuardInput("output", "chat", "assistant", "run", texts)
 
 
 def hidden(text: str, secret: str) -> bool:
@@ -197,7 +197,7 @@ def test_prompts_that_leave_the_network_are_looked_at_too():
     guard = SecretsGuard().for_prompts()
     assert guard is not None
     key = SECRETS["github"](random.Random(1))
-    prompt = Exchange("input", "chat", "assistant", "run", ("", f"why does {key} fail?"))
+    prompt = GuardInput("input", "chat", "assistant", "run", ("", f"why does {key} fail?"))
     verdict = guard.check(prompt)
     assert (guard.direction, verdict.action, verdict.texts) == ("input", "redact", ("", f"why does {MASK} fail?"))
     assert guard.check(replace(prompt, external=False)).action == "allow"

@@ -1,8 +1,8 @@
 import pytest
 
-from guardrails.policy import PolicyGuard
+from guardrails.base import GuardInput
+from guardrails.guards.policy import PolicyGuard
 from guardrails.text_matching import Phrases
-from guardrails.verdicts import Exchange
 
 PHRASES = Phrases([("promise", "we guarantee"), ("word", "shit"), ("sign", "100 % safe"), ("zh", "保证")])
 
@@ -61,7 +61,7 @@ def test_canaries_and_patterns_are_read_likewise():
     guard = PolicyGuard(canaries=("zebra-quartz-19",), patterns={"date": r"by \d{1,2} may"})
 
     def kinds(text: str) -> list[str]:
-        return [span.kind for span in guard.check(Exchange("output", "c", "a", "r", (text,))).spans]
+        return [span.kind for span in guard.check(GuardInput("output", "c", "a", "r", (text,))).spans]
 
     for text in ("z e b r a quartz 19", "ZEBRA\u200bQUARTZ_19", "zеbra **quartz** 19", "xzebraquartz19x"):
         assert kinds(text) == ["canary"]

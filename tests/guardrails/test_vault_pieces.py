@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.pii import mask_all
-from guardrails.vault import Vault
+from guardrails.pii.guard import mask_all
+from guardrails.pii.vault import Vault
 from pricing.errors import Blocked
 from tasks.streaming import Sink
 

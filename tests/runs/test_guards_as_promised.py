@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from farebox import Agent, ask, automation, llm_task, plan
-from guardrails import pii
+from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block, redact
+from guardrails.pii import guard
 from guardrails.pipeline import Guarded
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, redact
 from pricing.db import schema
 from pricing.errors import Blocked, FareboxError, OutOfCredits, OverBudget
 from pricing.reports.guards import guard_report
@@ -36,7 +36,7 @@ class NoToolsGuard:
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 5
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         return block(Reason.POLICY, rule="no tools") if len(exchange.texts) > 1 else allow()
 
 
@@ -73,7 +73,7 @@ class LateGuard:
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 5
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         changed = tuple(f"_{text}" for text in exchange.texts)
         return redact(changed, Reason.LEAK, ()) if "late" in exchange.texts[0] else allow()
 
@@ -103,7 +103,7 @@ def test_when_a_guard_breaks_nothing_is_sent(tmp_path: Path, echo: Echo, monkeyp
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(MAIL)
 
-    monkeypatch.setattr(pii, "find", broken)
+    monkeypatch.setattr(guard, "find", broken)
     with project(tmp_path, echo) as runtime:
         with pytest.raises(Blocked) as blocked, riding(runtime, letters, {}):
             chat.fn(f"Dear {MAIL}")

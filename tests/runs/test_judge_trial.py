@@ -8,7 +8,7 @@ import pytest
 from benchmarks import judge_labels
 from farebox.judge_trial import NAME, try_judge
 from farebox.runtime import Runtime
-from guardrails.calibration import Labelled, calibrate, pairs_of
+from guardrails.agreement import Labelled, measure_agreement, pairs_of
 from pricing.db import schema
 from pricing.errors import ConfigError, OverBudget
 from tasks.sandbox import Sandbox, read_journal
@@ -33,7 +33,7 @@ def test_a_trial_is_a_run_and_tells_right_from_wrong(runtime: Runtime, tmp_path:
     assert [row.label for row in LABELS].count("fail") == 110
     judged = try_judge(runtime, LABELS)
     assert [(row.label, row.answer) for row in judged] == [(row.label, row.answer) for row in LABELS]
-    found = calibrate(pairs_of(judged))
+    found = measure_agreement(pairs_of(judged))
     assert (found.tpr.of, found.tnr.of) == (110, 110)
     assert found.tpr.share >= 0.9
     assert found.tnr.share >= 0.9

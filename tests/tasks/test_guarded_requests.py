@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.pii import PIIGuard
-from guardrails.verdicts import Exchange, Readable, readable
+from guardrails.base import GuardInput, Readable, readable
+from guardrails.pii.guard import PIIGuard
 from pricing.content import ProviderStatePart, Spelled, TextPart, ToolCallPart, ToolResultPart
 from pricing.values import leaves, with_leaves
 from tasks.privacy import sources_of, unescaped, with_values
@@ -45,7 +45,7 @@ values = st.recursive(
 def masked(asked: ModelRequest) -> tuple[ModelRequest, Any, Readable]:
     """The request as the guard lets it pass, its vault, and what the guard was shown."""
     read = readable(sources_of(asked))
-    exchange = Exchange(
+    exchange = GuardInput(
         "input", "c", "a", "r", read.texts, known=KNOWN, sources=read.sources, labels=read.labels, origins=read.origins
     )
     verdict = PIIGuard().check(exchange)

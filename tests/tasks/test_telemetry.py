@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import BaseModel
 
-from guardrails.context import ContextGuard
+from guardrails.guards.context_limit import ContextGuard
 from guardrails.pipeline import Guarded, Pipeline
 from pricing.content import TextPart
 from pricing.db.database import Store

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from guardrails.hints import has_any
-from guardrails.text_matching import LOOKALIKES, visible
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block
+from guardrails.text_matching import LOOKALIKES, has_any, visible
 
 _THRESHOLD = 2
 _DROP = (
@@ -176,7 +175,7 @@ class InjectionGuard:
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 20
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``safety``, else allow."""
         origins = exchange.origins or ("system",)
         read = [part for part in range(len(exchange.texts)) if part >= len(origins) or origins[part] != "system"]

@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
-from guardrails.asking import Ask, Asks
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, retry
+from guardrails.model_calls import Ask, ExpectedModelCalls
 from guardrails.text_matching import Phrases, visible
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
 
 _WORDS = [
     "arsehole",
@@ -123,11 +123,11 @@ class InappropriateGuard:
         words = (word for word in dict.fromkeys((*_WORDS, *_PHRASES, *self.more)) if word.lower() not in fine)
         object.__setattr__(self, "listed", Phrases((word, word) for word in words))
 
-    def asks(self) -> Asks:
+    def asks(self) -> ExpectedModelCalls:
         """One question for each answer, if a model is to look at them."""
-        return Asks(1.0 if self.judge else 0.0, _INSTRUCTIONS, _ALL, _YES_OR_NO)
+        return ExpectedModelCalls(1.0 if self.judge else 0.0, _INSTRUCTIONS, _ALL, _YES_OR_NO)
 
-    async def check(self, exchange: Exchange) -> Verdict:
+    async def check(self, exchange: GuardInput) -> Verdict:
         """Retry or block with ``safety``, else allow."""
         found = [(part, *place) for part, text in enumerate(exchange.texts) for place in self._found(text)]
         answer = retry if self.on_find == "retry" else block

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails.pii_patterns import Entity
-from guardrails.pii_text import Plain, Words
+from guardrails.pii.patterns import Entity
+from guardrails.pii.text import Plain, Words
 
 _BIRTH_WORDS = (
     *(

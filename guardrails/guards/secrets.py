@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from guardrails.hints import has_any
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
+from guardrails.guards.secret_rules import RULES, SHORTEST
 from guardrails.labels import beside
-from guardrails.secret_rules import RULES, SHORTEST
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact
+from guardrails.text_matching import has_any
 
 MASK = "[SECRET]"
 
@@ -429,7 +429,7 @@ class SecretsGuard:
         object.__setattr__(guard, "direction", "input")
         return guard
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Redact or block with ``leak``, else allow."""
         if exchange.direction == "input" and not (exchange.external or self.everywhere):
             return allow()

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from guardrails.patterns import bounded
-from guardrails.text_matching import Phrases, visible
-from guardrails.vault import Vault
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, retry
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, retry
+from guardrails.pii.vault import Vault
+from guardrails.text_matching import Phrases, bounded, visible
 from pricing import leaves
 
 _LONGEST_RULE = 150
@@ -66,7 +65,7 @@ class PolicyGuard:
         object.__setattr__(self, "phrases", Phrases(forbidden))
         object.__setattr__(self, "planted", Phrases([("canary", text) for text in self.canaries], anywhere=True))
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``leak``; retry or block with ``policy``; else allow."""
         leaks = tuple(self._leaks(exchange))
         if leaks:
@@ -91,7 +90,7 @@ class PolicyGuard:
                     if match.end() > match.start():
                         yield Span(part, places[match.start()], places[match.end() - 1] + 1, name)
 
-    def _leaks(self, exchange: Exchange) -> Iterator[Span]:
+    def _leaks(self, exchange: GuardInput) -> Iterator[Span]:
         """Canaries wherever they are; fields and records in values, and in JSON that stands in a text."""
         for part, text in enumerate(exchange.texts):
             yield from (Span(part, start, end, kind) for start, end, kind in self.planted.find(text))

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from guardrails.vault import Vault
+from guardrails.pii.vault import Vault
 from pricing import MediaKind, Nano, TextPart, json_text, leaves, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
@@ -162,7 +162,7 @@ def readable(sources: Iterable[Source]) -> Readable:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class GuardInput:
     """What a guard looks at: a prompt on its way out, or an answer on its way in.
 
     Args:
@@ -206,7 +206,7 @@ class Exchange:
     unreadable: frozenset[MediaKind] = frozenset()
     vault: Vault | None = field(default=None, repr=False)
 
-    def with_texts(self, texts: tuple[str, ...]) -> Exchange:
+    def with_texts(self, texts: tuple[str, ...]) -> GuardInput:
         """The exchange with other texts, and its values with these strings."""
         if not self.sources:
             return replace(self, texts=texts)
@@ -254,7 +254,7 @@ class Guard(Protocol):
     def rank(self) -> int:
         """Its place in the order: cheap guards have a low one and run first."""
 
-    def check(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
+    def check(self, exchange: GuardInput) -> Verdict | Awaitable[Verdict]:
         """The verdict; a guard that waits for something returns an awaitable. Raising anything blocks."""
 
 
@@ -270,7 +270,7 @@ class BothWays(Protocol):
 class Selective(Protocol):
     """A guard that does not look into every prompt: one that is not inspected may hold parts without a text."""
 
-    def inspects(self, exchange: Exchange) -> bool:
+    def inspects(self, exchange: GuardInput) -> bool:
         """Whether it has to read all of this one."""
 
 
@@ -281,7 +281,7 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class GuardDecision:
     """One guard's decision on one exchange, for telemetry and review. It never holds text.
 
     ``action`` is what was done, or in shadow mode what would have been; ``latency_us`` microseconds; ``cost_nano``

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.hints import has_any
-from guardrails.pii_text import Plain, Words
+from guardrails.pii.text import Plain, Words
+from guardrails.text_matching import has_any
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact, retry
 from guardrails.text_matching import canonical
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, block, redact, retry
 
 MASK = "[…]"
 _LEAST_FUZZY = 6
@@ -55,7 +55,7 @@ class BrandGuard:
         by_first = {first: frozenset(n for n in plain if n[0] == first) for first in {name[0] for name in plain}}
         object.__setattr__(self, "plain", by_first)
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Retry, redact or block with ``brand``, else allow."""
         found = [sorted({*self._fuzzy(text), *self._common(text)}) for text in exchange.texts]
         spans = tuple(Span(part, start, end, "brand") for part, places in enumerate(found) for start, end in places)

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, ClassVar, Literal
 
+from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, redact
 from guardrails.labels import beside, label_words
-from guardrails.pii_known import Known, KnownValues
-from guardrails.pii_names import KIND as NAME
-from guardrails.pii_names import FindNames, find_no_names, names_by_presidio
-from guardrails.pii_national_ids import national_ids
-from guardrails.pii_patterns import Entity, addresses, cards, emails, ibans, macs, urls
-from guardrails.pii_phones import phones
-from guardrails.pii_records import births, plates, postal_addresses
-from guardrails.pii_text import Plain
-from guardrails.vault import LITERAL, Vault, lookalikes
-from guardrails.verdicts import Direction, Exchange, Reason, Span, Verdict, allow, redact
+from guardrails.pii.names import KIND as NAME
+from guardrails.pii.names import FindNames, find_no_names, names_by_presidio
+from guardrails.pii.national_ids import national_ids
+from guardrails.pii.patterns import Entity, addresses, cards, emails, ibans, macs, urls
+from guardrails.pii.phones import phones
+from guardrails.pii.records import births, plates, postal_addresses
+from guardrails.pii.text import Plain
+from guardrails.pii.values import Known, KnownValues
+from guardrails.pii.vault import LITERAL, Vault, lookalikes
 
 KINDS = (
     *(
@@ -220,7 +220,7 @@ class PIIGuard:
         if self.names == "presidio":
             object.__setattr__(self, "find_names", names_by_presidio(self.model))
 
-    def inspects(self, exchange: Exchange) -> bool:
+    def inspects(self, exchange: GuardInput) -> bool:
         """Whether it masks this prompt."""
         return exchange.external or self.everywhere
 
@@ -229,7 +229,7 @@ class PIIGuard:
         patterned = (entity for entity in find_labelled(text, label) if entity.kind not in self.leave)
         return merged([*known.find(text), *patterned, *self.find_names(text)])
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""
         if not self.inspects(exchange):
             return allow()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class ContextGuard:
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 0
 
-    def inspects(self, exchange: Exchange) -> bool:
+    def inspects(self, exchange: GuardInput) -> bool:
         """Never: it counts."""
         del exchange
         return False
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``context_limit``, or allow. An unknown window (0) limits nothing."""
         characters = sum(map(len, exchange.texts))
         if characters > self.max_characters:

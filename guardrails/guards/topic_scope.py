@@ -14,14 +14,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from guardrails.asking import Ask, Asks
-from guardrails.scope_negatives import NEGATIVES
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
+from guardrails.model_calls import Ask, ExpectedModelCalls
 from pricing.tokens import estimate_tokens
+
+NEGATIVES = tuple(Path(__file__).with_name("scope_negatives.txt").read_text("utf-8").splitlines())
+"""What most automations are not for: small talk, general knowledge, errands. Written for this project."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _READ = 4_000
@@ -149,12 +152,12 @@ class ScopeGuard:
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", NaiveBayes(self.inside, (*NEGATIVES, *self.outside)))
 
-    def asks(self) -> Asks:
+    def asks(self) -> ExpectedModelCalls:
         """A question for each request in the grey zone, if that is to be asked about."""
         told = estimate_tokens("\n".join([self.topics, *self.inside[:20]]))
-        return Asks(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, _READ // 4, _YES_OR_NO)
+        return ExpectedModelCalls(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, _READ // 4, _YES_OR_NO)
 
-    async def check(self, exchange: Exchange) -> Verdict:
+    async def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``scope``, or allow; judged is what the user asks last, not what tools gave back since."""
         text = exchange.texts[exchange.request]
         likely = self.model.inside(text)

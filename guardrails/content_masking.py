@@ -11,12 +11,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from guardrails.pii import merged
-from guardrails.pii_known import KnownValues
-from guardrails.pii_patterns import Entity
-from guardrails.secrets import MASK, find_labelled_secrets
-from guardrails.vault import Vault
-from guardrails.verdicts import Decision, Exchange
+from guardrails.base import GuardDecision, GuardInput
+from guardrails.guards.secrets import MASK, find_labelled_secrets
+from guardrails.pii.guard import merged
+from guardrails.pii.patterns import Entity
+from guardrails.pii.values import KnownValues
+from guardrails.pii.vault import Vault
 from pricing import TextPart, leaves, with_leaves
 
 _SECRET = "secret"  # noqa: S105 - the kind of a find
@@ -68,7 +68,7 @@ class Scrubber:
         texts = [self._vault.bare(text) for text in self._scrubbed(value)]
         return with_leaves(value, iter(texts))
 
-    def marks(self, decision: Decision, exchange: Exchange) -> tuple[str, ...]:
+    def marks(self, decision: GuardDecision, exchange: GuardInput) -> tuple[str, ...]:
         """What a decision was about: pieces of the texts it was made on, the place itself between ⟦ and ⟧.
 
         Of an answer that was judged as a whole, how it begins; it may have been repaired since.
@@ -90,7 +90,7 @@ class Scrubber:
             pieces.append(f"{before}⟦{_rendered(text, found, start, end)}{cut}⟧{after}")
         return tuple(pieces)
 
-    def _scrubbed_text(self, exchange: Exchange) -> str:
+    def _scrubbed_text(self, exchange: GuardInput) -> str:
         texts = tuple(self.scrub(text, exchange.label(part)) for part, text in enumerate(exchange.texts))
         return exchange.with_texts(texts).as_text
 

@@ -28,7 +28,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Agreement:
     """A fail is the positive: ``tpr`` of answers that people failed, ``tnr`` of those that they passed.
 
     ``kappa`` is Cohen's on a balanced set (both rates together, less one): on the set as it is it would sink with the
@@ -42,7 +42,7 @@ class Calibration:
     kappa_high: float
 
 
-def calibrate(pairs: Counter[tuple[str, str]]) -> Calibration:
+def measure_agreement(pairs: Counter[tuple[str, str]]) -> Agreement:
     """The agreement of ``(label, judged)`` pairs of ``pass`` and ``fail``.
 
     Raises:
@@ -52,7 +52,7 @@ def calibrate(pairs: Counter[tuple[str, str]]) -> Calibration:
     kappa = tpr.share + tnr.share - 1
     down = sqrt((tpr.share - tpr.low) ** 2 + (tnr.share - tnr.low) ** 2)
     up = sqrt((tpr.high - tpr.share) ** 2 + (tnr.high - tnr.share) ** 2)
-    return Calibration(tpr, tnr, kappa, max(-1.0, kappa - down), min(1.0, kappa + up))
+    return Agreement(tpr, tnr, kappa, max(-1.0, kappa - down), min(1.0, kappa + up))
 
 
 @dataclass(frozen=True, slots=True)

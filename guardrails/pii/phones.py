@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails.pii_patterns import Entity
-from guardrails.pii_text import OTHER, Plain, Words
+from guardrails.pii.patterns import Entity
+from guardrails.pii.text import OTHER, Plain, Words
 
 _EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"

@@ -15,9 +15,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TypeAlias
 
-from guardrails.hints import has_any
-from guardrails.pii_patterns import Entity
-from guardrails.pii_text import OTHER, Plain, Words
+from guardrails.pii.patterns import Entity
+from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.text_matching import has_any
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from guardrails.asking import Ask, Asks, Told
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block, retry
+from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block, retry
+from guardrails.model_calls import Ask, ExpectedModelCalls, ModelJudgement
 from pricing import FareboxError
 from pricing.tokens import estimate_tokens
 
@@ -78,14 +78,14 @@ class JudgeGuard:
         if not self.criteria:
             raise ValueError("it needs criteria")
 
-    def asks(self) -> Asks:
+    def asks(self) -> ExpectedModelCalls:
         """One question for each answer that is looked at."""
         told = estimate_tokens("\n".join([*self.criteria, *self.criteria.values(), self.facts]))
-        return Asks(
+        return ExpectedModelCalls(
             1.0 if self.every else self.share, _INSTRUCTIONS + told, _LONGEST_ANSWER // 4, _FOUND * len(self.criteria)
         )
 
-    async def check(self, exchange: Exchange) -> Verdict:
+    async def check(self, exchange: GuardInput) -> Verdict:
         """Retry or block with ``policy`` where every answer is judged; else allow, with what was found as facts."""
         if not self.every and self.chance() >= self.share:
             return allow()
@@ -104,9 +104,9 @@ class JudgeGuard:
         answer_with = retry if self.on_fail == "retry" else block
         return answer_with(Reason.POLICY, cost_nano=told.cost_nano, rule=failed)
 
-    async def judged(self, exchange: Exchange) -> Told[str]:
+    async def judged(self, exchange: GuardInput) -> ModelJudgement[str]:
         """The names of the criteria that an answer fails, empty when it passes; raises whatever a turn raises."""
         answer = exchange.as_text[:_LONGEST_ANSWER]
         values = {"criteria": self.criteria, "facts": self.facts, "answer": answer}
         told = await self.ask(exchange, "guard_judge.j2", values, Judgement)
-        return Told(", ".join(told.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], told.cost_nano)
+        return ModelJudgement(", ".join(told.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], told.cost_nano)

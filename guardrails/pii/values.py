@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from guardrails.pii_name_words import OF_NO_PERSON, ORDINARY, PARTICLES
-from guardrails.pii_patterns import Entity
+from guardrails.pii.name_words import OF_NO_PERSON, ORDINARY, PARTICLES
+from guardrails.pii.patterns import Entity
 
 Known: TypeAlias = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """Kind → value, pairs of both, or values alone. Kinds are letters; anything else in them is dropped."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from guardrails.verdicts import Exchange
+from guardrails.base import GuardInput
 from pricing import Nano
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
+class ModelJudgement(Generic[T]):
     """What a model said to a guard, and what that cost."""
 
     value: T = field(repr=False)
@@ -24,13 +24,13 @@ class Ask(Protocol):
     """Asks a model with one of the templates in ``guardrails/prompts``; no conversation goes along."""
 
     async def __call__(
-        self, exchange: Exchange, template: str, values: Mapping[str, object], returns: type[T]
-    ) -> Told[T]:
+        self, exchange: GuardInput, template: str, values: Mapping[str, object], returns: type[T]
+    ) -> ModelJudgement[T]:
         """The answer, as ``returns``. Raises whatever a turn raises."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asks:
+class ExpectedModelCalls:
     """What a guard is expected to ask of a model, before it has asked anything.
 
     Args:
@@ -50,5 +50,5 @@ class Asks:
 class Asking(Protocol):
     """A guard that asks a model, and says beforehand how often and how much."""
 
-    def asks(self) -> Asks:
+    def asks(self) -> ExpectedModelCalls:
         """What is to be expected of it."""

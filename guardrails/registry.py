@@ -1,6 +1,7 @@
 """Guards from their declarations: a name, a class, and options that its constructor checks.
 
-A guard called ``x`` is the class in ``guardrails/x.py`` whose ``name`` is ``x``; a team's own lives anywhere, and its
+A guard called ``x`` is the class in ``guardrails/guards/x.py`` whose ``name`` is ``x``; a team's own lives anywhere,
+and its
 declaration says so (``use = "house.tone"``). Options are the parameters of the class; what is not an option but a part
 of the house (a callable that asks a model, the ledger's moving windows) is handed in by the parameter's name.
 """
@@ -13,8 +14,18 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from guardrails.verdicts import Guard
+from guardrails.base import Guard
 from pricing import ConfigError
+
+_BUILT_IN = {
+    "context": "guardrails.guards.context_limit",
+    "inappropriate": "guardrails.guards.toxicity",
+    "injection": "guardrails.guards.prompt_injection",
+    "pii": "guardrails.pii.guard",
+    "rate": "guardrails.guards.rate_limit",
+    "scope": "guardrails.guards.topic_scope",
+}
+"""Where a guard is whose name in farebox.toml is not its module's."""
 
 
 def find_guard(name: str, module: str = "") -> type[Guard]:
@@ -22,12 +33,12 @@ def find_guard(name: str, module: str = "") -> type[Guard]:
 
     Args:
         name: of the guard.
-        module: where it is; ``guardrails.<name>`` if left out.
+        module: where it is; ``guardrails.guards.<name>`` if left out.
 
     Raises:
         ConfigError: there is none.
     """
-    place = module or f"guardrails.{name}"
+    place = module or _BUILT_IN.get(name, f"guardrails.guards.{name}")
     try:
         room = importlib.import_module(place)
     except ImportError as fault:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from guardrails.verdicts import Direction, Exchange, Reason, Verdict, allow, block
+from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
 from pricing.ledger import RateLimit, Use
 
 _RATE = re.compile(r"\s*(?P<most>\d{1,7})\s*(?:per|/)\s*(?P<window>second|minute|hour|day)\s*")
@@ -57,12 +57,12 @@ class RateGuard:
         for rate in filter(None, (self.per_user, self.per_org)):
             _read(rate)
 
-    def inspects(self, exchange: Exchange) -> bool:
+    def inspects(self, exchange: GuardInput) -> bool:
         """Never: it counts requests."""
         del exchange
         return False
 
-    async def check(self, exchange: Exchange) -> Verdict:
+    async def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``rate``, else allow; from 80 % of a limit on the decision's facts tell of it."""
         whose = {"user": (exchange.user, self.per_user), "organisation": (exchange.org, self.per_org)}
         limits = {

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from guardrails.pii_patterns import Entity
+from guardrails.pii.patterns import Entity
 
 KIND = "name"
 _LEAST_SCORE = 0.5
