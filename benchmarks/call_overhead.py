@@ -15,9 +15,9 @@ from statistics import median
 from benchmarks import lab
 from farebox.runtime import Runtime
 from tasks.ask import Ask
+from tasks.context import CURRENT_RUN, Step, inside
 from tasks.providers import adapter_for
-from tasks.steps import CURRENT_RUN, Step, inside
-from tasks.wire import HttpRequest, Message, ModelRequest
+from tasks.providers.messages import HttpRequest, Message, ModelRequest
 
 CALLS = 700
 WARM = 100

@@ -25,7 +25,7 @@ from farebox.settings import load_settings
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.quotes.plan import Plan, PlanStep
-from tasks.steps import Step
+from tasks.context import Step
 
 RUNS = 100_000
 SAMPLES = 60

@@ -33,8 +33,8 @@ from pricing.errors import FareboxError
 from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Run
 from tasks.ask import Ask
+from tasks.context import CURRENT_RUN, Step, inside
 from tasks.sandbox import read_journal
-from tasks.steps import CURRENT_RUN, Step, inside
 
 TURNS, AT_ONCE = 10, 5
 HELD = 40_000_000

@@ -29,7 +29,7 @@ from pricing.db.database import Store
 from pricing.errors import FareboxError
 from pricing.replica.replica import Replica
 from tasks.ask import Ask
-from tasks.steps import CURRENT_RUN, Step, inside
+from tasks.context import CURRENT_RUN, Step, inside
 
 ROUNDS = 4
 TURNS = 10

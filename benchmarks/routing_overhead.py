@@ -14,9 +14,9 @@ from benchmarks import lab
 from farebox.runtime import Runtime
 from farebox.settings import load_settings
 from pricing.ledger.target_stats import TargetStats
-from tasks.complexity import score
-from tasks.routing import Router, Size
-from tasks.wire import Message, ModelRequest
+from tasks.providers.messages import Message, ModelRequest
+from tasks.routing.complexity import score
+from tasks.routing.router import Router, Size
 
 TURNS = 2_000
 BATCHES = 30

@@ -14,8 +14,8 @@ from benchmarks import lab
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
+from tasks.context import CURRENT_RUN, Step
 from tasks.llm_task import llm_task
-from tasks.steps import CURRENT_RUN, Step
 
 CALLS = 120
 WARM = 15

@@ -21,8 +21,8 @@ from benchmarks import lab
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
-from tasks.steps import CURRENT_RUN, Step, inside
-from tasks.wire import HttpRequest
+from tasks.context import CURRENT_RUN, Step, inside
+from tasks.providers.messages import HttpRequest
 
 IN_FLIGHT = 50
 ROUNDS = 5

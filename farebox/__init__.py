@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from farebox.declaring import Budget, plan
     from farebox.front import Agent, ask
     from pricing import FareboxError
-    from tasks.floors import Quality
-    from tasks.llm_task import llm_task
+    from tasks import llm_task
+    from tasks.routing import Quality
 
 __all__ = ["Agent", "Budget", "FareboxError", "Quality", "ask", "automation", "llm_task", "plan"]
 
@@ -23,7 +23,7 @@ _ROOMS = {
     "Agent": "farebox.front",
     "Budget": "farebox.declaring",
     "FareboxError": "pricing.errors",
-    "Quality": "tasks.routing",
+    "Quality": "tasks.routing.router",
     "ask": "farebox.front",
     "automation": "farebox.automations",
     "llm_task": "farebox.front",

@@ -24,7 +24,7 @@ from pricing import Blocked, Captured, ConfigError, NoTarget, TurnFailed, UsageE
 from pricing.analysis import wilson
 from pricing.ledger import Reviews
 from pricing.reports import escape_markdown, percent, plural
-from tasks.steps import here
+from tasks import current_step
 
 _LISTED = 50
 _WHOLE = 1 << 32
@@ -102,7 +102,7 @@ def audit(turn_id: str) -> Audited:
     texts = (turn.answer or "", *(call["arguments"] for call in turn.tool_calls))
     models = {target.name: target.model for target in runtime.targets}
     by = models.get(turn.target or "", "")
-    exchange = GuardInput("output", turn.operation, turn.automation, here().run_id, texts, answered_by=by)
+    exchange = GuardInput("output", turn.operation, turn.automation, current_step().run_id, texts, answered_by=by)
     started = time.perf_counter_ns()
     try:
         told = runtime.engine.loop.run(judge.judged(exchange))

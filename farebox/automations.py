@@ -28,9 +28,7 @@ from farebox.runtime import get_runtime
 from farebox.suspending import Suspending, kept_until
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks.known import knowing
-from tasks.llm_task import adopt_signature
-from tasks.steps import CURRENT_EXECUTION, CURRENT_RUN
+from tasks import CURRENT_EXECUTION, CURRENT_RUN, adopt_signature, knowing
 
 P = ParamSpec("P")
 R = TypeVar("R")

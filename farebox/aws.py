@@ -11,7 +11,7 @@ from typing import Any
 
 from farebox.keys import Key, usable
 from pricing import ConfigError
-from tasks.targets import Credential
+from tasks.routing import Credential
 
 _CHAIN_SETTINGS = frozenset(
     {"role_arn", "source_profile", "credential_source", "credential_process", "web_identity_token_file"}

@@ -26,9 +26,8 @@ from pricing import (
     media_kind,
     to_us,
 )
-from tasks.capturing import StepCallRecord, TurnRecord
-from tasks.privacy import json_value, unescaped
-from tasks.wire import Message, media_of
+from tasks.providers import Message, media_of
+from tasks.turn import StepCallRecord, TurnRecord, json_value, unescaped
 
 Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
 

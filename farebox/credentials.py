@@ -17,7 +17,7 @@ from farebox.keys import Key, Missing, from_file, from_variable, usable
 from farebox.settings import TargetSettings
 from pricing import ConfigError
 from pricing.db import after_fork
-from tasks.targets import Credential, ProviderName
+from tasks.routing import Credential, ProviderName
 
 
 class _Provider(NamedTuple):

@@ -10,9 +10,7 @@ from typing import Any
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
 from pricing.ledger import SOFT, BudgetRule, Window, soft_threshold
 from pricing.quotes import Begins, Calls, Plan, PlanStep, Tokens
-from tasks.agents import Agent
-from tasks.llm_task import step_of
-from tasks.steps import Step
+from tasks import Agent, Step, step_of
 
 _CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
 

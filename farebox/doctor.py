@@ -26,7 +26,7 @@ from pricing.ledger import CODED, holds, with_code
 from pricing.replica import Comparison
 from pricing.reports import plural
 from tasks.routing import warnings_of
-from tasks.usage_check import NOT_PLAUSIBLE
+from tasks.turn import NOT_PLAUSIBLE
 
 State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 

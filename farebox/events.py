@@ -10,8 +10,8 @@ from typing import Any
 
 from pricing import format_money, from_us
 from pricing.ledger import BudgetState, Intent, Unsettled
-from tasks.breaker import BreakerEvent
-from tasks.turns import TurnEvent
+from tasks.routing import BreakerEvent
+from tasks.turn import TurnEvent
 
 _logger = logging.getLogger(__name__)
 _REMEMBERED = 1_024

@@ -12,12 +12,21 @@ from farebox.runtime import Runtime
 from pricing import Nano, UsageError
 from pricing.ledger import TargetStats
 from pricing.quotes import INPUT_HEADROOM, PlanStep
-from tasks.complexity import Complexity, score
-from tasks.floors import ENOUGH, Floors, Quality
-from tasks.routing import TYPICAL, Route, Size, warnings_of
-from tasks.steps import Step
-from tasks.targets import StepTier, Tier
-from tasks.wire import Message, ModelRequest
+from tasks import Step
+from tasks.providers import Message, ModelRequest
+from tasks.routing import (
+    ENOUGH,
+    TYPICAL,
+    Complexity,
+    Quality,
+    Route,
+    Size,
+    StepTier,
+    TargetSLO,
+    Tier,
+    score,
+    warnings_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class ExplainedOperation:
 
     operation: str
     tier: StepTier
-    floors: Floors
+    floors: TargetSLO
     size: Size
     chain: tuple[ExplainedTarget, ...]
     cheapest: str
@@ -138,7 +147,7 @@ class _Teller:
         return ExplainedOperation(
             operation=planned.operation,
             tier=step.tier,
-            floors=Floors.of(wanted, self._quality, step.latency),
+            floors=TargetSLO.of(wanted, self._quality, step.latency),
             size=size,
             chain=self._chain(route, tier, step, planned),
             cheapest=cheapest.target.name,

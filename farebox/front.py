@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from farebox.runtime import get_runtime
-from tasks import agents
-from tasks.ask import Ask
-from tasks.complexity import THRESHOLD
-from tasks.engine import Engine
-from tasks.llm_task import llm_task
-from tasks.targets import StepTier
+from tasks import Ask, agent, llm_task
+from tasks.routing import THRESHOLD, StepTier
+from tasks.turn import Engine
 
 __all__ = ["Agent", "ask", "llm_task"]
 
@@ -24,8 +21,8 @@ ask = Ask(_engine)
 """One turn of the ``@llm_task`` that is under way: ``ask("summarize.j2", document=text, returns=Summary)``."""
 
 
-class Agent(agents.Agent):
-    """A model with tools, run inside an ``@llm_task``: see ``tasks.agents.Agent``."""
+class Agent(agent.Agent):
+    """A model with tools, run inside an ``@llm_task``: see ``tasks.agent.Agent``."""
 
     def __init__(
         self,
@@ -37,8 +34,8 @@ class Agent(agents.Agent):
         max_turns: int = 6,
         max_tokens: int = 512,
         threshold: float = THRESHOLD,
-        calls_per_reply: int = agents.MOST_CALLS,
-        calls_per_step: int = agents.MOST_CALLS,
+        calls_per_reply: int = agent.MOST_CALLS,
+        calls_per_step: int = agent.MOST_CALLS,
     ) -> None:
         super().__init__(
             _engine,

@@ -39,8 +39,7 @@ from pricing.ledger import (
     taken_over,
 )
 from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
-from tasks.floors import Quality
-from tasks.routing import Candidate, Route, describe
+from tasks.routing import Candidate, Quality, Route, describe
 
 _logger = logging.getLogger(__name__)
 

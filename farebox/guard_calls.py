@@ -9,7 +9,7 @@ from farebox.guarding import JUDGE
 from farebox.judging import STEP
 from guardrails import Guards
 from pricing.quotes import ResolvedPlan, ResolvedStep
-from tasks.steps import Step
+from tasks import Step
 
 _ANSWERS = 2
 """Per turn, at most: the one that was judged, and the one that it had to be made up for with."""

@@ -10,11 +10,9 @@ from typing import TypeVar, cast
 import guardrails
 from farebox.guarding import JUDGE
 from guardrails import GuardInput, ModelJudgement
-from tasks.engine import Engine
-from tasks.steps import Here, Step, around
-from tasks.structured import answer_type
-from tasks.turn.request import TurnRequest
-from tasks.wire import Message
+from tasks import Step, StepContext, answer_type, around
+from tasks.providers import Message
+from tasks.turn import Engine, TurnRequest
 
 T = TypeVar("T")
 
@@ -41,5 +39,5 @@ class GuardAsk:
         prompt = engine.render(template, dict(values))
         asked = TurnRequest.of(STEP, prompt, [Message("user", prompt.user)], answer_type(returns))
         asked = replace(asked, temperature=0.0, judges=exchange.answered_by)
-        answer = await engine.turn(Here(exchange.run_id, STEP, around()), asked)
+        answer = await engine.turn(StepContext(exchange.run_id, STEP, around()), asked)
         return ModelJudgement(cast("T", answer.value), answer.cost_nano)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pricing import ConfigError
-from tasks.targets import Credential
+from tasks.routing import Credential
 
 _LONGEST = 16_384
 _USABLE = re.compile(r"[!-~]+")

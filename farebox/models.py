@@ -10,7 +10,7 @@ from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import RateCard
 from pricing.reports import TargetHealth, target_health
-from tasks.targets import Target
+from tasks.routing import Target
 
 EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)
 """A short question and its answer, without any cache."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from farebox.runtime import Runtime
 from pricing import UnknownPrice
 from pricing.reports import Choice, Overview, TargetRates, overview
-from tasks.targets import Tier
+from tasks.routing import Tier
 
 
 def make_overview(runtime: Runtime, choice: Choice) -> Overview:

@@ -15,7 +15,7 @@ from farebox.runtime import Runtime
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.reports import escape_markdown
-from tasks.turns import TurnEvent
+from tasks.turn import TurnEvent
 
 _logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN = 1.0

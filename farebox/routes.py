@@ -9,9 +9,8 @@ from farebox.runtime import Runtime
 from pricing.ledger import BudgetRule, complexities
 from pricing.quotes import Counter, ResolvedPlan
 from pricing.tokens import count_tokens
-from tasks.floors import ENOUGH, Quality
-from tasks.routing import TYPICAL, Route, Size
-from tasks.steps import Step
+from tasks import Step
+from tasks.routing import ENOUGH, TYPICAL, Quality, Route, Size
 
 
 def planned_routes(

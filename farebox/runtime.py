@@ -39,19 +39,11 @@ from pricing.quotes import History, Quote
 from pricing.rates import RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
-from tasks.attempts import Attempts
-from tasks.breaker import Breaker, Quarantine
-from tasks.engine import Engine
-from tasks.journey import Limits
-from tasks.loop import LoopThread
-from tasks.observing import HoldsInUse, Observations
-from tasks.prompts import Prompts
-from tasks.route_locks import RouteLocks
-from tasks.routing import Router
-from tasks.targets import Credential, Target
+from tasks import LoopThread, Prompts
+from tasks.providers import Transport
+from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
 from tasks.telemetry import Telemetry
-from tasks.transport import Transport
-from tasks.turns import TurnEvent, Turns
+from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
 
 
 class Watcher(Protocol):

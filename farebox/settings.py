@@ -33,7 +33,7 @@ from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, par
 from pricing.ledger import SOFT, WILDCARD, Limit, read_key
 from pricing.rates import OwnRate
 from pricing.replica import LEAST_DAYS
-from tasks.targets import ProviderName, Tier
+from tasks.routing import ProviderName, Tier
 
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 

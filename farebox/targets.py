@@ -10,7 +10,7 @@ from farebox.keys import Key, Missing
 from farebox.settings import TargetSettings
 from pricing import ConfigError
 from pricing.rates import RateCard
-from tasks.targets import Credential, Target
+from tasks.routing import Credential, Target
 
 _DEFAULT_REGION = "us-east-1"
 _UNKNOWN_WINDOW = 8_192

@@ -1,42 +1,61 @@
-"""LLM steps: routing, fallback, providers, and the turns they come together in."""
+"""LLM steps: routing, fallback, providers, and the turns that use them."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+from tasks.llm_task import llm_task
+
+if TYPE_CHECKING:
+    from tasks.agent import Agent
+    from tasks.ask import Ask
+    from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside
+    from tasks.event_loop import LoopThread
+    from tasks.llm_task import adopt_signature, fingerprint, step_of
+    from tasks.personal_values import knowing
+    from tasks.prompts import Prompt, Prompts
+    from tasks.structured_output import answer_type
 
 __all__ = [
-    "agents",
-    "ask",
-    "attempts",
-    "bodies",
-    "breaker",
-    "capturing",
-    "complexity",
-    "engine",
-    "feeds",
-    "floors",
-    "itinerary",
-    "journey",
-    "known",
+    "CURRENT_EXECUTION",
+    "CURRENT_RUN",
+    "Agent",
+    "Ask",
+    "LoopThread",
+    "Prompt",
+    "Prompts",
+    "Step",
+    "StepContext",
+    "adopt_signature",
+    "answer_type",
+    "around",
+    "current_step",
+    "fingerprint",
+    "inside",
+    "knowing",
     "llm_task",
-    "loop",
-    "noting",
-    "observing",
-    "otel_names",
-    "pins",
-    "privacy",
-    "prompts",
-    "providers",
-    "route_locks",
-    "routing",
-    "sandbox",
-    "spellings",
-    "steps",
-    "stored",
-    "streaming",
-    "structured",
-    "targets",
-    "telemetry",
-    "transport",
-    "turn",
-    "turns",
-    "usage_check",
-    "verifiers",
-    "wire",
+    "step_of",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Agent": "tasks.agent",
+            "Ask": "tasks.ask",
+            "CURRENT_EXECUTION": "tasks.context",
+            "CURRENT_RUN": "tasks.context",
+            "LoopThread": "tasks.event_loop",
+            "Prompt": "tasks.prompts",
+            "Prompts": "tasks.prompts",
+            "Step": "tasks.context",
+            "StepContext": "tasks.context",
+            "adopt_signature": "tasks.llm_task",
+            "answer_type": "tasks.structured_output",
+            "around": "tasks.context",
+            "current_step": "tasks.context",
+            "fingerprint": "tasks.llm_task",
+            "inside": "tasks.context",
+            "knowing": "tasks.personal_values",
+            "step_of": "tasks.llm_task",
+        },
+    )

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from typing_extensions import TypeVar
 
-from tasks.engine import Engine
-from tasks.steps import here
-from tasks.structured import answer_type
+from tasks.context import current_step
+from tasks.providers.messages import Message
+from tasks.structured_output import answer_type
+from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
-from tasks.wire import Message
 
 T = TypeVar("T", default=str)
 
@@ -96,7 +96,7 @@ class Ask:
         values: dict[str, object],
         emit: Callable[[str], None] | None = None,
     ) -> T:
-        engine, place = self._engine(), here()
+        engine, place = self._engine(), current_step()
         place.count_turn()
         prompt = engine.render(name, values)
         asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
-from tasks.complexity import THRESHOLD
-from tasks.known import knowing
-from tasks.steps import Here, Step, inside
-from tasks.targets import StepTier
-from tasks.verifiers import Verify
+from tasks.context import Step, StepContext, inside
+from tasks.personal_values import knowing
+from tasks.routing.complexity import THRESHOLD
+from tasks.routing.target import StepTier
+from tasks.turn.verifiers import Verify
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -47,7 +47,7 @@ def llm_task(
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
         stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
             content: they are kept there only where this is set.
-        threshold: with ``tier="auto"``, the complexity from which on a turn is premium (``tasks.complexity``).
+        threshold: with ``tier="auto"``, the complexity from which on a turn is premium (``tasks.routing.complexity``).
         latency: seconds that 95 of 100 answers may take at the target asked first; 2 for light turns if left out.
         guards: for its turns, besides those that farebox.toml declares.
         verify: a plain function that says whether an answer is right, called with each that has the step's type. Where
@@ -124,7 +124,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
     return wrapped
 
 
-async def _off_loop(place: Here, *told: Any, failed: bool = False) -> None:
+async def _off_loop(place: StepContext, *told: Any, failed: bool = False) -> None:
     if place.keep is not None:  # a thread is not asked for nothing
         await asyncio.to_thread(place.ended, *told, failed=failed)
 

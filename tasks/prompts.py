@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves
-from tasks.known import Known, personal_values
+from tasks.personal_values import Known, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
 
 if TYPE_CHECKING:

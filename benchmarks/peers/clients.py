@@ -103,7 +103,7 @@ async def farebox_aio(url: str, document: str) -> AsyncIterator[Call]:
     """As an async caller asks: from a loop of its own."""
     from benchmarks import lab
     from tasks.ask import Ask
-    from tasks.steps import CURRENT_RUN, Step, inside
+    from tasks.context import CURRENT_RUN, Step, inside
 
     with ExitStack() as stack:
         runtime = stack.enter_context(lab.project(stack.enter_context(lab.workplace()), base_url=f"{url}/v1", pii=True))
@@ -118,7 +118,7 @@ async def farebox_loop(url: str, document: str) -> AsyncIterator[Call]:
     """On the loop that Farebox keeps for itself, without a hand-over: what a turn itself costs."""
     from benchmarks import lab
     from tasks.ask import Ask
-    from tasks.steps import CURRENT_RUN, Step, inside
+    from tasks.context import CURRENT_RUN, Step, inside
 
     with ExitStack() as stack:
         runtime = stack.enter_context(lab.project(stack.enter_context(lab.workplace()), base_url=f"{url}/v1", pii=True))

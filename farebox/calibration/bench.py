@@ -15,11 +15,9 @@ from farebox.calibration.subjects import Subject, find_subject, try_once
 from farebox.runtime import Runtime
 from pricing import UsageError
 from pricing.ledger import CaseScore, Results, paid_for
-from tasks.pins import Pin
-from tasks.prompts import Prompt
-from tasks.route_locks import model_of
-from tasks.steps import here
-from tasks.targets import Target
+from tasks import Prompt, current_step
+from tasks.routing import Target, model_of
+from tasks.turn import Pin
 
 AT_ONCE = 16
 """Cases asked at once by a process: no more of them are lost with it."""
@@ -96,7 +94,7 @@ class Bench:
     def ask(self, number: int, target: str) -> CaseScore:
         """Ask one target about one case, once and never again, in the step that is under way."""
         case = self.cases[number]
-        claimed = CaseScore(key=self.key(case, target), run_id=here().run_id)
+        claimed = CaseScore(key=self.key(case, target), run_id=current_step().run_id)
         with self._room:
             return self._known(claimed) or self._ask(case, target, claimed)
 

@@ -18,7 +18,7 @@ from farebox.calibration.rounds import next_size
 from farebox.calibration.subjects import mean_tokens
 from pricing import from_us
 from pricing.ledger import FRESH_DAYS, CaseScore
-from tasks.route_locks import model_of
+from tasks.routing import model_of
 
 Asked = Sequence[tuple[int, str]]
 """Numbers of cases, each with the name of a target."""

@@ -25,9 +25,9 @@ from pricing import Usage
 from pricing.ledger import CaseScore
 from pricing.quotes import Plan, PlanStep
 from pricing.tokens import count_tokens
-from tasks.prompts import Prompt
+from tasks import Prompt
+from tasks.providers import media_of
 from tasks.routing import TYPICAL
-from tasks.wire import media_of
 
 _READ = 30
 """Cases whose prompts are counted."""

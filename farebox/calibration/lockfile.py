@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from pricing import ConfigError, MoneyError, Nano, dollars, format_money, parse_money
-from tasks.route_locks import RouteLock
+from tasks.routing import RouteLock
 
 LOCK_FILE = "routes.lock.toml"
 _HEAD = """\

@@ -14,7 +14,7 @@ from farebox.calibration.telling import sentence
 from farebox.runtime import Runtime
 from pricing import USD, PromptError, SourceError, UsageError
 from pricing.ledger import last_prompt
-from tasks.route_locks import model_of
+from tasks.routing import model_of
 
 _NEXT = "It needs the columns case, model, score (0 to 1), cost (USD) and latency (seconds), none of them empty."
 

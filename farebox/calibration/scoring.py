@@ -14,8 +14,7 @@ from farebox.judging import STEP
 from farebox.runtime import Runtime
 from guardrails import GuardInput
 from pricing import ConfigError, FareboxError, UsageError
-from tasks.llm_task import fingerprint
-from tasks.steps import inside
+from tasks import fingerprint, inside
 
 SCORE = replace(STEP, operation="score")
 """What the judge is asked for scores, in plans; its turns are attributed to ``judge``, as all of its are."""

@@ -24,11 +24,8 @@ from farebox.runtime import Runtime
 from pricing import Blocked, NoTarget, SourceError, TurnFailed, UsageError
 from pricing.ledger import CALIBRATION, CaseScore, Ended, ends_of, paid_for
 from pricing.quotes import PlanStep
-from tasks.llm_task import fingerprint, step_of
-from tasks.pins import Looked, Pin, pinned
-from tasks.prompts import Prompt
-from tasks.steps import CURRENT_RUN, Step
-from tasks.verifiers import BROKEN, name_of
+from tasks import CURRENT_RUN, Prompt, Step, fingerprint, step_of
+from tasks.turn import BROKEN, Pin, PromptPreview, name_of, pinned
 
 _OF_QUALITY = frozenset(
     {"invalid_output", "truncated", "unverified", "refusal", "content_policy", "context_overflow", "context_limit"}
@@ -125,7 +122,7 @@ class Subject:
         try:
             with pinned(Pin(self.operation, None)):
                 self.call(case)
-        except Looked as looked:
+        except PromptPreview as looked:
             return looked.prompt
         finally:
             CURRENT_RUN.reset(token)

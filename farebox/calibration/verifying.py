@@ -13,7 +13,7 @@ from pricing import Nano, PromptError, UnknownPrice, Usage, UsageError, to_us
 from pricing.analysis import wilson
 from pricing.ledger import passed_since
 from pricing.reports import percent
-from tasks.route_locks import RouteLock
+from tasks.routing import RouteLock
 
 _ENOUGH = 20
 """Answers judged since, before they count as drift."""

@@ -17,7 +17,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError, from_us
 from pricing.ledger import Circuit
-from tasks.breaker import BY_HAND, open_domains
+from tasks.routing import BY_HAND, open_domains
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Minutes = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=43_200))]

@@ -21,7 +21,7 @@ from pricing import Nano, format_money
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks.routing import economic_reason
-from tasks.turns import TurnEvent
+from tasks.turn import TurnEvent
 
 _SHORT = 40
 _METHODS = {

@@ -18,7 +18,7 @@ from farebox.finding import automation_names, find_flow
 from farebox.project import find_root
 from farebox.runtime import get_runtime
 from pricing import UsageError, format_money
-from tasks.floors import Quality
+from tasks.routing import Quality
 
 if TYPE_CHECKING:  # it loads Prefect
     from farebox.explaining import ExplainedOperation, ExplainedTarget, Explanation

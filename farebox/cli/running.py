@@ -25,7 +25,7 @@ from farebox.whose import NOBODYS, WHOSE_RUN, Whose
 from pricing import FareboxError, Nano
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
-from tasks.turns import TurnEvent
+from tasks.turn import TurnEvent
 
 if TYPE_CHECKING:
     from prefect import Flow

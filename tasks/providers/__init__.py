@@ -1,11 +1,18 @@
 """Providers: their dialects on the wire, and what their failures mean."""
 
-from tasks.providers.adapters import adapter_for
-from tasks.providers.base import Adapter, ReplyError, Stream
-from tasks.providers.failures import classify
-from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
-from tasks.providers.schemas import strict_schema
-from tasks.providers.transport_failures import classify_exception
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.providers.base import Adapter, ReplyError, Stream
+    from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
+    from tasks.providers.failures import classify, classify_exception
+    from tasks.providers.feeds import fetch
+    from tasks.providers.messages import Message, ModelRequest, media_of
+    from tasks.providers.registry import adapter_for
+    from tasks.providers.schemas import strict_schema
+    from tasks.providers.transport import Transport
 
 __all__ = [
     "ALLOWED",
@@ -13,10 +20,38 @@ __all__ = [
     "Adapter",
     "Failure",
     "FailureKind",
+    "Message",
+    "ModelRequest",
     "ReplyError",
     "Stream",
+    "Transport",
     "adapter_for",
     "classify",
     "classify_exception",
+    "fetch",
+    "media_of",
     "strict_schema",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "ALLOWED": "tasks.providers.failure_kinds",
+            "Adapter": "tasks.providers.base",
+            "FAILED_STOPS": "tasks.providers.failure_kinds",
+            "Failure": "tasks.providers.failure_kinds",
+            "FailureKind": "tasks.providers.failure_kinds",
+            "Message": "tasks.providers.messages",
+            "ModelRequest": "tasks.providers.messages",
+            "ReplyError": "tasks.providers.base",
+            "Stream": "tasks.providers.base",
+            "Transport": "tasks.providers.transport",
+            "adapter_for": "tasks.providers.registry",
+            "classify": "tasks.providers.failures",
+            "classify_exception": "tasks.providers.failures",
+            "fetch": "tasks.providers.feeds",
+            "media_of": "tasks.providers.messages",
+            "strict_schema": "tasks.providers.schemas",
+        },
+    )

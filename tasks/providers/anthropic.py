@@ -20,12 +20,12 @@ from pricing import (
 )
 from tasks.providers import media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
+from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.framing import SseFrames
+from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
-from tasks.providers.sse import SseFrames
-from tasks.providers.turns import NO_OUTPUT, own_state, turns
-from tasks.targets import Target
-from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.routing.target import Target
 
 VERSION: Final = "2023-06-01"
 """Pinned: ``2026-10-21``, the SDK's default, refuses sampling parameters that older models still take."""

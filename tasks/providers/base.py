@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pricing import TextPart, ToolCallPart, Usage
-from tasks.bodies import LARGEST_ANSWER
+from tasks.providers.bodies import LARGEST_ANSWER
+from tasks.providers.failure_kinds import Failure, failure
 from tasks.providers.failures import classify, request_id
-from tasks.providers.json_shapes import obj, parse
-from tasks.providers.kinds import Failure, failure
-from tasks.targets import Target
-from tasks.wire import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
+from tasks.providers.json_fields import obj, parse
+from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
+from tasks.routing.target import Target
 
 OK = 200
 _CALL_CHARACTERS = 256

@@ -21,13 +21,23 @@ from pricing import (
 )
 from tasks.providers import anthropic, media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.eventstream import AwsFrames
-from tasks.providers.json_shapes import count, dump, encode, items, obj, objects, text
+from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.framing import AwsFrames
+from tasks.providers.json_fields import count, dump, encode, items, obj, objects, text
+from tasks.providers.messages import (
+    HttpRequest,
+    JSONObject,
+    Message,
+    ModelReply,
+    ModelRequest,
+    Schema,
+    StopReason,
+    Tool,
+    media_of,
+)
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
-from tasks.providers.turns import NO_OUTPUT, own_state, turns
-from tasks.targets import Target
-from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Schema, StopReason, Tool, media_of
+from tasks.routing.target import Target
 
 _STOPS: Final[Mapping[str, StopReason]] = {
     **anthropic.STOPS,

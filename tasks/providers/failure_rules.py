@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tasks.providers.kinds import FailureKind
+from tasks.providers.failure_kinds import FailureKind
 
 Codes: TypeAlias = Mapping[str, FailureKind]
 

@@ -1,36 +1,106 @@
-"""From a provider's reply, or the transport's exception, to one class of failure.
-
-The rules are data (``failure_rules``); this room only finds the few fields they look at. Bodies echo what users wrote,
-so nothing but a provider's code fields and the beginning of its ``message`` is ever looked at.
-"""
+"""Classifies a provider's reply or a transport exception as one kind of failure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from tasks.providers.failure_kinds import Failure, FailureKind, Phase, failure
 from tasks.providers.failure_rules import DIALECTS, LEAD_IN, OPENAI_COMPATIBLE, STATUS_OF_CODE, STATUSES, STOPS, Dialect
-from tasks.providers.json_shapes import items, obj, objects, parse, text
-from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Allowed, Failure, FailureKind, Move, Phase, failure
-from tasks.providers.retry_after import duration, retry_after
-from tasks.providers.transport_failures import classify_exception
-from tasks.wire import JSONObject
+from tasks.providers.json_fields import items, obj, objects, parse, text
+from tasks.providers.messages import JSONObject
 
-__all__ = [
-    "ALLOWED",
-    "FAILED_STOPS",
-    "Allowed",
-    "Failure",
-    "FailureKind",
-    "Move",
-    "Phase",
-    "classify",
-    "classify_exception",
-    "failure",
-    "request_id",
-]
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{0,9})?", re.ASCII)
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Seconds to wait at least; ``None`` if no header says so in a form that makes sense.
+
+    ``headers`` has lower-case names. ``retry-after-ms`` (OpenAI) is finer than ``retry-after`` (seconds or an HTTP
+    date, RFC 9110 §10.2.3), which is commoner than ``x-amz-retry-after`` (milliseconds, AWS SDKs).
+    """
+    for name, scale in (("retry-after-ms", 1000), ("retry-after", 1), ("x-amz-retry-after", 1000)):
+        value = headers.get(name, "").strip()
+        if _NUMBER.fullmatch(value):
+            return float(value) / scale
+        if name == "retry-after" and (seconds := _until(value, now)) is not None:
+            return seconds
+    return None
+
+
+def duration(value: object) -> float | None:
+    """Seconds of a protobuf duration such as ``"14.5s"`` (Gemini's ``RetryInfo.retryDelay``)."""
+    if isinstance(value, str) and value.endswith("s") and _NUMBER.fullmatch(value[:-1]):
+        return float(value[:-1])
+    return None
+
+
+def _until(date: str, now: datetime | None) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(date)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None
+
+
+_NAMED: tuple[tuple[str, FailureKind, Phase], ...] = (
+    # ours, of a body that is too large or cannot be decoded; then aiohttp's, below httpx's: the most telling first
+    ("BodyRefused", "server_error", "read"),
+    ("InvalidURL", "not_found", "connect"),
+    ("NonHttpUrlClientError", "not_found", "connect"),
+    ("ClientHttpProxyError", "connection", "connect"),  # the proxy said no
+    ("ConnectionTimeoutError", "timeout", "connect"),
+    ("ServerTimeoutError", "timeout", "read"),
+    ("ClientConnectorError", "connection", "connect"),
+    ("ClientConnectionResetError", "connection", "write"),
+    ("ClientConnectionError", "connection", "read"),
+    ("ClientPayloadError", "connection", "read"),
+    ("ClientResponseError", "connection", "read"),
+    # httpx's
+    ("PoolTimeout", "timeout", "pool"),
+    ("ConnectTimeout", "timeout", "connect"),
+    ("WriteTimeout", "timeout", "write"),
+    ("TimeoutException", "timeout", "read"),
+    ("UnsupportedProtocol", "not_found", "connect"),
+    ("ProxyError", "connection", "connect"),
+    ("ConnectError", "connection", "connect"),
+    ("WriteError", "connection", "write"),
+    ("TransportError", "connection", "read"),
+    ("DecodingError", "connection", "read"),
+    ("StreamError", "connection", "read"),
+    # Python's own: a deadline around the exchange, a socket below it
+    ("TimeoutError", "timeout", "read"),
+    ("ConnectionRefusedError", "connection", "connect"),
+    ("gaierror", "connection", "connect"),
+    ("ConnectionError", "connection", "read"),
+)
+
+
+def classify_exception(exc: BaseException) -> Failure:
+    """The class of a failed exchange; what is not the transport's doing is raised again, for it is a bug.
+
+    Nothing was sent in the phases ``pool`` and ``connect``; afterwards the provider may bill what we never got.
+    """
+    names = {cls.__name__ for link in _chain(exc) for cls in type(link).__mro__}
+    for name, kind, phase in _NAMED:
+        if name in names:
+            return failure(kind, phase=phase, maybe_billed=phase in {"write", "read"})
+    raise exc
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
+
 
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)

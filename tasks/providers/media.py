@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pricing import DocumentPart, ImagePart, media_kind
-from tasks.targets import ProviderName, Target
-from tasks.wire import JSONObject, ModelRequest, media_of
+from tasks.providers.messages import JSONObject, ModelRequest, media_of
+from tasks.routing.target import ProviderName, Target
 
 _TAKES: Final[Mapping[ProviderName, frozenset[str]]] = {
     "openai": frozenset({"image data", "image URL", "document data"}),

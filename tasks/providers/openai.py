@@ -11,14 +11,14 @@ from typing import Literal, TypeAlias
 from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import media
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
+from tasks.providers.conversations import own_state
+from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
-from tasks.providers.json_shapes import count, dump, encode, obj, objects, text
-from tasks.providers.kinds import failure
+from tasks.providers.framing import SseFrames
+from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
-from tasks.providers.sse import SseFrames
-from tasks.providers.turns import own_state
-from tasks.targets import ProviderName, Target
-from tasks.wire import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.routing.target import ProviderName, Target
 
 _STOPS: Mapping[str, StopReason] = {
     "length": "length",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tasks.providers.json_shapes import dump, items, obj, objects, text
-from tasks.wire import JSONObject, Schema
+from tasks.providers.json_fields import dump, items, obj, objects, text
+from tasks.providers.messages import JSONObject, Schema
 
 _DROPPED: Final = frozenset({"default", "title", "examples", "discriminator", "$schema", "$id", "$comment"})
 _FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})

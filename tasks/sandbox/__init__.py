@@ -1,8 +1,25 @@
 """The sandbox provider: stands in for real providers on loopback, keeps a billing journal, fails on demand."""
 
-from tasks.sandbox.faults import Fault
-from tasks.sandbox.journal import Entry, read_journal
-from tasks.sandbox.latency import Latency
-from tasks.sandbox.server import Sandbox
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.sandbox.faults import Fault
+    from tasks.sandbox.journal import Entry, read_journal
+    from tasks.sandbox.latency import Latency
+    from tasks.sandbox.server import Sandbox
 
 __all__ = ["Entry", "Fault", "Latency", "Sandbox", "read_journal"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Entry": "tasks.sandbox.journal",
+            "Fault": "tasks.sandbox.faults",
+            "Latency": "tasks.sandbox.latency",
+            "Sandbox": "tasks.sandbox.server",
+            "read_journal": "tasks.sandbox.journal",
+        },
+    )

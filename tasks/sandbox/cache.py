@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from tasks.sandbox.question import Segment
+from tasks.sandbox.protocol import Segment
 from tasks.sandbox.tokens import count_tokens, token_ends
 
 MINIMUM: Final = 1024

@@ -1,15 +1,18 @@
-"""Faults on demand: which requests fail, and how. Rules are data and can be sent as JSON."""
+"""Faults on demand: which requests fail, and what a fault does to an answer."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from tasks.sandbox.question import Provider
+from tasks.providers.messages import StopReason
+from tasks.sandbox.protocol import Answer, Provider, SandboxRequest
+from tasks.sandbox.tokens import count_tokens, first_tokens
 
 FaultKind: TypeAlias = Literal[
     "429",
@@ -114,3 +117,31 @@ class FaultPlan:
                 if struck is None and rule.strikes(self._seen[index]):
                     struck = rule
         return struck
+
+
+REFUSAL: Final = "I'm sorry, but I can't help with that."
+
+
+def alter(answer: Answer, kind: FaultKind | None, question: SandboxRequest) -> Answer:
+    """The answer as the fault leaves it; faults of transport leave it alone."""
+    if kind == "refusal":
+        return _text(REFUSAL, "refusal")
+    if kind == "empty":
+        return Answer("", 1)
+    if kind == "truncate":
+        whole = answer.text or "".join(call.arguments for call in answer.calls)
+        return _text(first_tokens(whole, max(1, answer.tokens // 2)), "length")
+    if kind == "invalid_json" and answer.calls:
+        calls = [replace(call, arguments=_broken(call.arguments)) for call in answer.calls]
+        return replace(answer, calls=calls, stop="malformed")
+    if kind == "invalid_json":
+        return _text(_broken(answer.text if question.schema else '{"answer":'), "end")
+    return answer
+
+
+def _broken(text: str) -> str:
+    return text.rstrip("}") + ',"'
+
+
+def _text(text: str, stop: StopReason) -> Answer:
+    return Answer(text, max(1, count_tokens(text)), stop=stop)

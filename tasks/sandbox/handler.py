@@ -20,25 +20,24 @@ from aiohttp.web_protocol import RequestHandler
 from pydantic import ValidationError
 
 from pricing import Usage
-from tasks.sandbox.anthropic_dialect import AnthropicDialect
-from tasks.sandbox.bedrock_dialect import BedrockDialect
-from tasks.sandbox.brain import answer_question
+from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.cache import PromptCache
-from tasks.sandbox.faults import FAULTS, Fault, FaultPlan
+from tasks.sandbox.dialects.anthropic import AnthropicDialect
+from tasks.sandbox.dialects.bedrock import BedrockDialect
+from tasks.sandbox.dialects.openai import OpenAIDialect
+from tasks.sandbox.faults import FAULTS, Fault, FaultPlan, alter
 from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
-from tasks.sandbox.mishaps import alter
-from tasks.sandbox.openai_dialect import OpenAIDialect
-from tasks.sandbox.question import (
+from tasks.sandbox.protocol import (
     Answer,
     BadRequest,
     Complaint,
     Dialect,
-    Exchange,
     Facts,
     Part,
-    Question,
     Refusal,
+    SandboxExchange,
+    SandboxRequest,
 )
 from tasks.sandbox.tokens import count_tokens
 
@@ -117,7 +116,7 @@ class Handler:
         call.model = question.model
         return await self._serve(call, replace(question, stream=question.stream or stream))
 
-    async def _read(self, call: _Call, rest: str) -> Question:
+    async def _read(self, call: _Call, rest: str) -> SandboxRequest:
         if call.http.method != "POST" or not rest.endswith(_ENDINGS):
             raise BadRequest("no such path", complaint="not_found")
         try:
@@ -138,7 +137,7 @@ class Handler:
             return self._anthropic, "", False
         return (self._groq if rest.startswith("/openai/") else self._openai), "", False
 
-    async def _serve(self, call: _Call, question: Question) -> web.StreamResponse:
+    async def _serve(self, call: _Call, question: SandboxRequest) -> web.StreamResponse:
         fault = call.fault = self._plan.next(call.target, call.dialect.provider, question.model)
         kind = None if fault is None else fault.kind
         prompt = question.prompt
@@ -164,7 +163,7 @@ class Handler:
             return self._refuse(call, "overflow", facts)
         return await self._generate(call, question, prompt, facts)
 
-    async def _generate(self, call: _Call, question: Question, prompt: str, facts: Facts) -> web.StreamResponse:
+    async def _generate(self, call: _Call, question: SandboxRequest, prompt: str, facts: Facts) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         try:
             answer = alter(answer_question(question, call.request_id), kind, question)
@@ -175,7 +174,7 @@ class Handler:
             code = "json_validate_failed" if question.schema else "tool_use_failed"
             return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
         seconds = self._latency.of(answer.tokens)
-        exchange = Exchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
+        exchange = SandboxExchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
         if question.stream:
             return await self._stream(call, exchange)
         self._write(call, 200, usage)
@@ -189,7 +188,7 @@ class Handler:
             return await self._cut(call, body)
         return web.Response(body=body, content_type="application/json", headers=call.headers)
 
-    def _usage(self, call: _Call, question: Question, prompt: str, tokens: int, answer: Answer) -> Usage:
+    def _usage(self, call: _Call, question: SandboxRequest, prompt: str, tokens: int, answer: Answer) -> Usage:
         scope = f"{call.target}\0{question.model}"
         if call.dialect.provider in {"openai", "groq"}:
             cached = self._cache.automatic(scope, prompt)
@@ -205,7 +204,7 @@ class Handler:
         )
         return call.dialect.usage(counted)
 
-    async def _stream(self, call: _Call, exchange: Exchange) -> web.StreamResponse:
+    async def _stream(self, call: _Call, exchange: SandboxExchange) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         parts = call.dialect.stream(exchange)
         usage = exchange.usage

@@ -14,7 +14,7 @@ from typing import Self
 import orjson
 
 from pricing import SourceError, Usage
-from tasks.sandbox.question import Provider
+from tasks.sandbox.protocol import Provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,59 @@
-"""One turn: what is asked, and where."""
+"""One turn: from the request to the recorded answer."""
 
-__all__ = ["repair", "request"]
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.turn.attempts import Attempts
+    from tasks.turn.engine import Engine
+    from tasks.turn.executor import TurnEvent, Turns
+    from tasks.turn.pins import Pin, PromptPreview, pinned
+    from tasks.turn.records import StepCallRecord, TurnRecord
+    from tasks.turn.redaction import json_value, unescaped
+    from tasks.turn.request import TurnRequest
+    from tasks.turn.state import Limits
+    from tasks.turn.usage_check import NOT_PLAUSIBLE
+    from tasks.turn.verifiers import BROKEN, name_of
+
+__all__ = [
+    "BROKEN",
+    "NOT_PLAUSIBLE",
+    "Attempts",
+    "Engine",
+    "Limits",
+    "Pin",
+    "PromptPreview",
+    "StepCallRecord",
+    "TurnEvent",
+    "TurnRecord",
+    "TurnRequest",
+    "Turns",
+    "json_value",
+    "name_of",
+    "pinned",
+    "unescaped",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Attempts": "tasks.turn.attempts",
+            "BROKEN": "tasks.turn.verifiers",
+            "Engine": "tasks.turn.engine",
+            "Limits": "tasks.turn.state",
+            "NOT_PLAUSIBLE": "tasks.turn.usage_check",
+            "Pin": "tasks.turn.pins",
+            "PromptPreview": "tasks.turn.pins",
+            "StepCallRecord": "tasks.turn.records",
+            "TurnEvent": "tasks.turn.executor",
+            "TurnRecord": "tasks.turn.records",
+            "TurnRequest": "tasks.turn.request",
+            "Turns": "tasks.turn.executor",
+            "json_value": "tasks.turn.redaction",
+            "name_of": "tasks.turn.verifiers",
+            "pinned": "tasks.turn.pins",
+            "unescaped": "tasks.turn.redaction",
+        },
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from guardrails import Fact, Reason
-from tasks.providers.kinds import FailureKind
-from tasks.wire import Message, ModelReply, ModelRequest
+from tasks.providers.failure_kinds import FailureKind
+from tasks.providers.messages import Message, ModelReply, ModelRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ from typing import Generic, Self, TypeVar
 
 from guardrails import Guarded
 from pricing.ledger import Run
-from tasks.capturing import TurnRecord
-from tasks.complexity import THRESHOLD
-from tasks.known import Known
+from tasks.context import Step
+from tasks.personal_values import Known
 from tasks.prompts import Prompt
-from tasks.routing import Route
-from tasks.steps import Step
-from tasks.structured import AnswerType
-from tasks.targets import StepTier
-from tasks.verifiers import Verify
-from tasks.wire import Message, ModelRequest, Tool
+from tasks.providers.messages import Message, ModelRequest, Tool
+from tasks.routing.complexity import THRESHOLD
+from tasks.routing.router import Route
+from tasks.routing.target import StepTier
+from tasks.structured_output import AnswerType
+from tasks.turn.records import TurnRecord
+from tasks.turn.verifiers import Verify
 
 T = TypeVar("T")
 

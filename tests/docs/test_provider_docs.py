@@ -19,10 +19,10 @@ from farebox.targets import build_target
 from pricing.db import schema
 from pricing.rates.card import RateCard
 from pricing.usage import Usage
-from tasks import otel_names
 from tasks.prompts import Prompts
-from tasks.providers.kinds import ALLOWED
+from tasks.providers.failure_kinds import ALLOWED
 from tasks.sandbox import Latency, Sandbox
+from tasks.telemetry import attributes
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, make_project
 from tests.support.riding import riding
@@ -112,11 +112,11 @@ def test_the_failure_table_is_the_matrix():
 
 def test_the_names_of_spans_are_those_that_are_emitted():
     section = TEXT.split("## OpenTelemetry\n")[1]
-    emitted = {value for value in vars(otel_names).values() if isinstance(value, str)}
+    emitted = {value for value in vars(attributes).values() if isinstance(value, str)}
     for name in re.findall(r"`((?:gen_ai|farebox|error)\.[a-z_.]+)`", section):
         assert name in emitted, name
-    assert otel_names.turn_name("x") == "farebox.turn x"
-    assert otel_names.attempt_name("m") == "chat m"
+    assert attributes.turn_name("x") == "farebox.turn x"
+    assert attributes.attempt_name("m") == "chat m"
 
 
 def test_the_cached_prompt_renders_in_two_parts(tmp_path: Path):
@@ -184,7 +184,7 @@ for name, exporter in (("metric_exporter", ConsoleMetricExporter), ("trace_expor
     sys.modules["opentelemetry.exporter.otlp.proto.http." + name] = module
 
 exec(compile(sys.stdin.read(), "docs/providers.md", "exec"))
-from tasks.telemetry import Telemetry
+from tasks.telemetry.spans import Telemetry
 
 assert Telemetry()._find_tracer() is None
 assert Telemetry()._find_instruments() is None

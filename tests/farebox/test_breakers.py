@@ -12,7 +12,7 @@ from farebox import events
 from farebox.cli.app import app
 from farebox.runtime import Runtime
 from pricing.errors import UsageError
-from tasks.breaker import BreakerEvent
+from tasks.routing.breaker import BreakerEvent
 from tests.support.project import Project, make_project
 from tests.support.waiting import PATIENCE
 

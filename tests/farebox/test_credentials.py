@@ -12,7 +12,7 @@ from farebox.keys import Key, Missing
 from farebox.runtime import Runtime
 from farebox.settings import TargetSettings, load_settings
 from pricing.errors import ConfigError
-from tasks.targets import Credential
+from tasks.routing.target import Credential
 
 KEY = "sk-proj-AbC123-very-secret"
 

@@ -5,7 +5,7 @@ from guardrails.guards.judge import JudgeGuard
 from guardrails.guards.topic_scope import ScopeGuard
 from guardrails.pipeline import Guarded, Pipeline
 from pricing.quotes.plan import Plan, PlanStep
-from tasks.steps import Step
+from tasks.context import Step
 
 PLAN = Plan((PlanStep("summarize", 20, 900, 90), PlanStep("compose", 1, 1200, 160))).resolve({})
 STEPS = {"summarize": Step("summarize", max_tokens=400), "compose": Step("compose", max_tokens=500)}

@@ -175,7 +175,7 @@ def _asks(folder: Path, url: str, kind: str) -> str:
     """What one turn comes to."""
     from pricing.errors import FareboxError
     from tasks.ask import Ask
-    from tasks.steps import CURRENT_RUN, Step, inside
+    from tasks.context import CURRENT_RUN, Step, inside
     from tests.support.asking import admitted
     from tests.support.project import make_project
 
@@ -208,7 +208,7 @@ def _asks(folder: Path, url: str, kind: str) -> str:
 def _fetches(url: str, kind: str) -> str:
     from farebox.sources.feed import parse_feed
     from pricing.errors import SourceError
-    from tasks.feeds import fetch
+    from tasks.providers.feeds import fetch
 
     try:
         data = fetch(f"{url}/{list(REPLIES).index(kind)}", seconds=60)
@@ -221,7 +221,7 @@ def _warm(folder: Path) -> None:
     """Load everything that answering one question needs."""
     import httpx  # noqa: F401
 
-    import tasks.feeds  # noqa: F401
+    import tasks.providers.feeds  # noqa: F401
     from tests.support.asking import admitted, ask, unanswered
     from tests.support.project import make_project
 

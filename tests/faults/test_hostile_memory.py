@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pricing.errors import SourceError
-from tasks.feeds import fetch
+from tasks.providers.feeds import fetch
 from tests.faults.hostile_replies import REPLIES, Server
 from tests.support.project import REPOSITORY
 

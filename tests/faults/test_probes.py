@@ -11,8 +11,8 @@ from pricing.db import schema
 from pricing.errors import TurnFailed
 from pricing.ledger.circuits import Circuit
 from tasks.ask import Ask
+from tasks.context import CURRENT_RUN, Step, inside
 from tasks.sandbox import read_journal
-from tasks.steps import CURRENT_RUN, Step, inside
 from tests.faults import askers
 from tests.faults.conftest import Place, target
 from tests.support.asking import admitted, ask, unanswered

@@ -20,9 +20,9 @@ from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.db.write_queue import PendingWrite
 from pricing.errors import FareboxError
-from tasks.journey import Limits
-from tasks.transport import HttpReply
-from tasks.wire import HttpRequest, WireFailed
+from tasks.providers.messages import HttpRequest, WireFailed
+from tasks.providers.transport import HttpReply
+from tasks.turn.state import Limits
 from tests.support.asking import ask_once
 from tests.support.project import Project, make_project
 
@@ -185,7 +185,7 @@ class Stage:
         self.runtime.circuits.clock = clock
         shim = SimpleNamespace(monotonic=loop.time, perf_counter_ns=lambda: round(loop.time() * 1e9))
         try:
-            with mock.patch("tasks.attempts.time", shim), mock.patch("tasks.attempts.now_us", clock):
+            with mock.patch("tasks.turn.attempts.time", shim), mock.patch("pricing.clock.now_us", clock):
                 outcomes = loop.run_until_complete(all_of_them())
         finally:
             loop.close()

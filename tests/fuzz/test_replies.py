@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pricing.content import InvalidArguments
 from pricing.usage import NOT_A_COUNT
 from tasks.providers import ReplyError, adapter_for, classify
-from tasks.providers.kinds import FailureKind
-from tasks.wire import ModelReply
+from tasks.providers.failure_kinds import FailureKind
+from tasks.providers.messages import ModelReply
 from tests.fuzz.hostile import FUZZ, as_json, json_values, spoiled, texts
 from tests.tasks.providers.exchanges import MODELS, target
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from guardrails.pii.guard import mask_all
 from guardrails.pii.values import KnownValues
-from tasks.known import knowing, known, personal_values
+from tasks.personal_values import knowing, known, personal_values
 
 
 def found(text: str, *values: tuple[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from guardrails.base import GuardInput, Reason, Verdict
 from guardrails.guards.policy import PolicyGuard
 from guardrails.pii.guard import mask
 from guardrails.text_matching import bounded
-from tasks.privacy import restored_json
+from tasks.turn.redaction import restored_json
 
 
 def check(guard: PolicyGuard, *texts: str) -> Verdict:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from guardrails.pii.guard import mask_all
 from guardrails.pii.vault import Vault
 from pricing.errors import Blocked
-from tasks.streaming import Sink
+from tasks.turn.stream import Sink
 
 VALUES = ("ada@example.com", "+44 20 7946 0958", "Ada Lovelace")
 TEXT = "To ada@example.com, or call +44 20 7946 0958 today. Yours, Ada Lovelace"

@@ -101,7 +101,7 @@ def test_no_flow_is_named_like_a_floor():
 
 
 def test_importing_the_tasks_loads_nothing_heavy():
-    code = "import sys, tasks.ask, tasks.agents, tasks.llm_task; print(*sys.modules)"
+    code = "import sys, tasks.ask, tasks.agent, tasks.llm_task; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout.split()

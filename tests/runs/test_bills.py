@@ -22,12 +22,12 @@ from pricing.db import schema
 from pricing.errors import FareboxError
 from pricing.ledger.facts import NEWEST, Run
 from tasks.prompts import Prompt
-from tasks.routing import Candidate
-from tasks.structured import answer_type
-from tasks.targets import Credential, Target
+from tasks.providers.messages import Message
+from tasks.routing.router import Candidate
+from tasks.routing.target import Credential, Target
+from tasks.structured_output import answer_type
 from tasks.turn.request import TurnContext, TurnRequest
-from tasks.usage_check import PROVIDER_TOKENS
-from tasks.wire import Message
+from tasks.turn.usage_check import PROVIDER_TOKENS
 from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import make_project
@@ -165,7 +165,7 @@ def test_the_ledger_says_what_the_bill_says(till: Till, monkeypatch: pytest.Monk
     bill, tape = BILLS[number], f"bill-{number}"
     if on := bill.get("on"):
         moment = datetime.combine(on, datetime.min.time(), UTC) if not isinstance(on, datetime) else on
-        monkeypatch.setattr("tasks.attempts.now_us", lambda: to_us(moment))
+        monkeypatch.setattr("pricing.clock.now_us", lambda: to_us(moment))
     for one in bill["attempts"]:
         if not one.get("refused"):
             provider = one["at"].split(" ")[0]

@@ -34,8 +34,8 @@ from flows.support_triage import support_triage
 from pricing.db import schema
 from pricing.errors import TurnFailed, UsageError
 from pricing.money import Nano, parse_money
-from tasks.pins import pin_of
 from tasks.sandbox import Latency, Sandbox, read_journal
+from tasks.turn.pins import pin_of
 from tests.farebox.calibration.test_lockfile import locked
 from tests.runs.conftest import Inject
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from farebox.doctor import Patient, check_usage
 from pricing.db import schema
 from pricing.usage import NOT_A_COUNT, Usage
-from tasks.targets import Target
-from tasks.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, PROVIDER_TOKENS, UsageLimits
+from tasks.routing.target import Target
+from tasks.turn.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, PROVIDER_TOKENS, UsageLimits
 from tests.support.asking import admitted, ask_once
 from tests.support.books import rows
 from tests.support.playback import Playback

@@ -11,8 +11,8 @@ from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import Blocked, OverBudget
+from tasks.routing.target import family_of
 from tasks.sandbox import Sandbox
-from tasks.targets import family_of
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import make_project

@@ -18,9 +18,9 @@ from pricing.db import schema
 from pricing.errors import OverBudget, PlanError, UsageError
 from pricing.money import Nano, dollars
 from pricing.tokens.estimate import count_tokens
-from tasks.routing import TYPICAL, Size
+from tasks.context import Step
+from tasks.routing.router import TYPICAL, Size
 from tasks.sandbox import Sandbox
-from tasks.steps import Step
 from tests.runs.conftest import Inject
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.command import farebox

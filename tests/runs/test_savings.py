@@ -11,8 +11,8 @@ from farebox.cli.display import _Progress
 from pricing.db import schema
 from pricing.reports import overview, render_markdown, run_report
 from tasks.sandbox import Sandbox, read_journal
-from tasks.stored import StoredAnswer
-from tasks.turns import TurnEvent
+from tasks.turn.answer_cache import StoredAnswer
+from tasks.turn.executor import TurnEvent
 from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.project import Project, make_project
 from tests.support.riding import riding
@@ -156,8 +156,8 @@ def test_a_stored_answer_is_checked_like_any_other(
     async def keep(*_: object) -> None:
         return None
 
-    monkeypatch.setattr("tasks.turns.find", find)
-    monkeypatch.setattr("tasks.turns.keep", keep)
+    monkeypatch.setattr("tasks.turn.answer_cache.find", find)
+    monkeypatch.setattr("tasks.turn.answer_cache.keep", keep)
     with a_project(tmp_path, sandbox, "openai").runtime_here() as runtime:
         with riding(runtime, digest, {}):
             assert (title.fn(NOTES[0]).title == "Kept") is (outcome == "stored")

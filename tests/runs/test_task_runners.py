@@ -10,7 +10,7 @@ from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
 from pricing.db import schema
 from tasks.sandbox import Sandbox
-from tasks.turns import TurnEvent
+from tasks.turn.executor import TurnEvent
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 from tests.support.project import Project
 

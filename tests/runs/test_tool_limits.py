@@ -12,8 +12,8 @@ import pytest
 
 from farebox.runtime import Runtime
 from pricing.errors import PlanError
-from tasks.agents import MOST_CALLS, Agent
-from tasks.steps import CURRENT_RUN, Step, inside
+from tasks.agent import MOST_CALLS, Agent
+from tasks.context import CURRENT_RUN, Step, inside
 from tests.support.asking import admitted
 from tests.support.project import make_project
 
@@ -188,9 +188,9 @@ def test_a_tool_may_ask_where_it_runs(runtime: Runtime, model: Model):
     """On its thread it is in the same step, and has the same context variables."""
 
     def look() -> str:
-        from tasks.steps import here
+        from tasks.context import current_step
 
-        return here().step.operation
+        return current_step().step.operation
 
     model.replies = [calls("look", 1), "Done."]
     assert run(runtime, [look]) == "Done."

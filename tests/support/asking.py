@@ -10,7 +10,7 @@ from pricing.clock import now_us
 from pricing.errors import FareboxError
 from pricing.ledger.facts import Run
 from tasks.ask import Ask
-from tasks.steps import CURRENT_RUN, Step, inside
+from tasks.context import CURRENT_RUN, Step, inside
 
 PLENTY = 10**15
 """Nano-dollars: a hold that no test uses up."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
-from tasks.sandbox.eventstream import event as aws_event
+from tasks.sandbox.dialects.eventstream import event as aws_event
 
 Then = Literal["close", "hang"]
 STREAMED = {"stream", "cut", "cut after usage", "cut at once", "endless", "error in stream"}

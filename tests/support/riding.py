@@ -12,7 +12,7 @@ from farebox.automations import automation_of
 from farebox.gate import Ride, admit
 from farebox.runtime import Runtime
 from pricing.errors import OverBudget
-from tasks.steps import CURRENT_EXECUTION, CURRENT_RUN
+from tasks.context import CURRENT_EXECUTION, CURRENT_RUN
 
 T = TypeVar("T")
 R = TypeVar("R")

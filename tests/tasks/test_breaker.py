@@ -10,11 +10,11 @@ import pytest
 
 from pricing.db.database import Store
 from pricing.ledger.circuits import Circuits
-from tasks.breaker import BY_HAND, Breaker, BreakerEvent, Pass, Quarantine, Shut
-from tasks.itinerary import Itinerary
-from tasks.providers.kinds import ALLOWED, FailureKind, failure
-from tasks.routing import Candidate, after
-from tasks.targets import Target, Tier
+from tasks.providers.failure_kinds import ALLOWED, FailureKind, failure
+from tasks.routing.breaker import BY_HAND, Breaker, BreakerEvent, CircuitOpen, CircuitPermit, Quarantine
+from tasks.routing.router import Candidate, after
+from tasks.routing.target import Target, Tier
+from tasks.turn.fallback import CandidateQueue
 
 SECOND = 1_000_000
 
@@ -58,9 +58,11 @@ class World:
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
 
-    def itinerary(self, *targets: Target) -> Itinerary:
+    def itinerary(self, *targets: Target) -> CandidateQueue:
         self.skipped: dict[str, str] = {}
-        return Itinerary(self.breaker, route(*targets), lambda target, why: self.skipped.update({target.name: why}))
+        return CandidateQueue(
+            self.breaker, route(*targets), lambda target, why: self.skipped.update({target.name: why})
+        )
 
 
 @pytest.fixture
@@ -95,18 +97,18 @@ def test_a_quarantine_doubles_up_to_its_cap():
 
 async def test_two_open_targets_take_their_failure_domain_out(world: World):
     await world.trip(A1)
-    assert isinstance(await world.breaker.enter(A3, 10), Pass)
+    assert isinstance(await world.breaker.enter(A3, 10), CircuitPermit)
     await world.trip(A2)
     shut = await world.breaker.enter(A3, 10)
-    assert isinstance(shut, Shut)
+    assert isinstance(shut, CircuitOpen)
     assert shut.why.startswith("failure domain a open until 1970-01-01 00:2")
-    assert isinstance(await world.breaker.enter(B1, 10), Pass)
+    assert isinstance(await world.breaker.enter(B1, 10), CircuitPermit)
 
 
 async def test_a_wrong_key_is_no_outage_of_its_domain(world: World):
     await world.trip(A1, kind="auth")
     await world.trip(A2)
-    assert isinstance(await world.breaker.enter(A3, 10), Pass)
+    assert isinstance(await world.breaker.enter(A3, 10), CircuitPermit)
 
 
 async def test_one_probe_answered_lets_its_whole_domain_be_tried(world: World):
@@ -114,13 +116,13 @@ async def test_one_probe_answered_lets_its_whole_domain_be_tried(world: World):
     world.wait(300)
     await world.trip(A2)
     world.wait(300)
-    assert await world.breaker.enter(A1, 10) == Pass(probe=True)
-    assert isinstance(await world.breaker.enter(A1, 10), Shut), "the others go on without it"
-    assert isinstance(await world.another().enter(A1, 10), Pass), "a process that never looked asks"
+    assert await world.breaker.enter(A1, 10) == CircuitPermit(probe=True)
+    assert isinstance(await world.breaker.enter(A1, 10), CircuitOpen), "the others go on without it"
+    assert isinstance(await world.another().enter(A1, 10), CircuitPermit), "a process that never looked asks"
     await world.breaker.succeeded(A1)
-    assert await world.breaker.enter(A1, 10) == Pass(probe=False)
-    assert await world.breaker.enter(A2, 10) == Pass(probe=True), "due at once, not in five minutes"
-    assert isinstance(await world.breaker.enter(A3, 10), Pass)
+    assert await world.breaker.enter(A1, 10) == CircuitPermit(probe=False)
+    assert await world.breaker.enter(A2, 10) == CircuitPermit(probe=True), "due at once, not in five minutes"
+    assert isinstance(await world.breaker.enter(A3, 10), CircuitPermit)
     assert [event.kind for event in world.told] == ["opened", "opened", "closed"]
 
 
@@ -131,12 +133,12 @@ async def test_fifty_at_once_and_five_processes_make_one_probe(world: World):
     for breaker in breakers:
         await breaker.look()
     found = await asyncio.gather(*(breaker.enter(A1, 60) for breaker in breakers for _ in range(10)))
-    assert found.count(Pass(probe=True)) == 1
+    assert found.count(CircuitPermit(probe=True)) == 1
     world.wait(61)  # it never came back
     for breaker in breakers:
         await breaker.look()
     found = await asyncio.gather(*(breaker.enter(A1, 60) for breaker in breakers for _ in range(10)))
-    assert found.count(Pass(probe=True)) == 1
+    assert found.count(CircuitPermit(probe=True)) == 1
 
 
 async def test_a_probe_that_fails_reopens_for_longer_and_any_other_answer_closes(world: World):
@@ -165,10 +167,10 @@ async def test_what_another_process_did_is_seen_within_a_second(world: World):
     await world.trip(A1)
     world.wait(0.4)
     await other.look()
-    assert isinstance(await other.enter(A1, 10), Pass), "it has looked a moment ago"
+    assert isinstance(await other.enter(A1, 10), CircuitPermit), "it has looked a moment ago"
     world.wait(0.6)
     await other.look()
-    assert isinstance(await other.enter(A1, 10), Shut)
+    assert isinstance(await other.enter(A1, 10), CircuitOpen)
 
 
 async def test_what_is_skipped_is_told_and_its_domain_comes_last(world: World):
@@ -199,8 +201,8 @@ async def test_an_answer_from_an_open_domain_lets_it_be_tried(world: World):
     way = world.itinerary(A3)
     assert await way.next(60) is not None
     await way.answered()
-    assert isinstance(await world.breaker.enter(A3, 60), Pass)
-    assert await world.breaker.enter(A2, 60) == Pass(probe=True)
+    assert isinstance(await world.breaker.enter(A3, 60), CircuitPermit)
+    assert await world.breaker.enter(A2, 60) == CircuitPermit(probe=True)
 
 
 async def test_what_a_person_took_out_is_asked_last_and_stays_out(world: World):
@@ -214,7 +216,7 @@ async def test_what_a_person_took_out_is_asked_last_and_stays_out(world: World):
 async def test_a_turn_without_an_alternative_asks_although_somebody_else_is_trying(world: World):
     await world.trip(A1)
     world.wait(600)
-    assert await world.breaker.enter(A1, 60) == Pass(probe=True)
+    assert await world.breaker.enter(A1, 60) == CircuitPermit(probe=True)
     way = world.itinerary(A1)
     assert (candidate := await way.next(60)) is not None
     assert candidate.target is A1
@@ -225,13 +227,13 @@ async def test_a_turn_without_an_alternative_asks_although_somebody_else_is_tryi
 async def test_a_probe_that_was_not_sent_is_somebody_elses(world: World):
     await world.trip(A1)
     world.wait(600)
-    ways: list[Callable[[Itinerary], None]] = [lambda way: way.keep(["b1"]), lambda way: way.abandon()]
+    ways: list[Callable[[CandidateQueue], None]] = [lambda way: way.keep(["b1"]), lambda way: way.abandon()]
     for give_back in ways:
         way = world.itinerary(A1, B1)
         assert (candidate := await way.next(60)) is not None
         assert candidate.reason == "probe of an open circuit"
         give_back(way)
-        assert await world.breaker.enter(A1, 60) == Pass(probe=True)
+        assert await world.breaker.enter(A1, 60) == CircuitPermit(probe=True)
         world.breaker.release(A1)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tasks.complexity import Features, features_of, rate, score
-from tasks.structured import answer_type
-from tasks.wire import Message, ModelRequest, Tool
+from tasks.providers.messages import Message, ModelRequest, Tool
+from tasks.routing.complexity import Features, features_of, rate, score
+from tasks.structured_output import answer_type
 
 COUNTS = st.integers(0, 100_000)
 FEATURES = st.builds(Features, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)

@@ -14,10 +14,10 @@ from guardrails.base import GuardInput, Readable, readable
 from guardrails.pii.guard import PIIGuard
 from pricing.content import ProviderStatePart, Spelled, TextPart, ToolCallPart, ToolResultPart
 from pricing.values import leaves, with_leaves
-from tasks.privacy import sources_of, unescaped, with_values
 from tasks.providers import adapter_for
-from tasks.targets import ProviderName
-from tasks.wire import Message, ModelRequest
+from tasks.providers.messages import Message, ModelRequest
+from tasks.routing.target import ProviderName
+from tasks.turn.redaction import sources_of, unescaped, with_values
 from tests.tasks.providers.exchanges import request, target
 
 NAME = 'Zoë "Zed" O\'Brïen'

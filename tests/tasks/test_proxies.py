@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pricing.errors import ConfigError
-from tasks.providers.transport_failures import classify_exception
-from tasks.transport import Transport
-from tasks.wire import HttpRequest, WireFailed
+from tasks.providers.failures import classify_exception
+from tasks.providers.messages import HttpRequest, WireFailed
+from tasks.providers.transport import Transport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 

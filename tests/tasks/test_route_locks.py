@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from tasks.providers.kinds import failure
-from tasks.route_locks import RouteLock, RouteLocks, model_of
-from tasks.routing import Router, after
+from tasks.providers.failure_kinds import failure
+from tasks.routing.locks import RouteLock, RouteLocks, model_of
+from tasks.routing.router import Router, after
 from tests.tasks.test_routing import FAILING, HAIKU, OSS, SONNET, TARGETS, names, router
 
 SINGLE = RouteLock("digest/sort", ("gpt-oss",), (model_of(OSS),), stand_in=False, why="within 0.03 of sonnet")

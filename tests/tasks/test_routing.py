@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pricing.errors import ConfigError, LedgerBusy
 from pricing.ledger.target_stats import TargetStats
-from tasks.floors import ENOUGH, Floors
-from tasks.observing import FRESH_SECONDS, HoldsInUse, Observations
-from tasks.routing import Router, Size, describe, economic_reason, warnings_of
-from tasks.targets import Target
+from tasks.routing.router import Router, Size, describe, economic_reason, warnings_of
+from tasks.routing.slo import ENOUGH, TargetSLO
+from tasks.routing.stats_cache import FRESH_SECONDS, HoldsInUse, Observations
+from tasks.routing.target import Target
 from tests.support.waiting import until
 
 
@@ -133,10 +133,10 @@ def test_a_primary_that_misses_a_floor_gives_way(missing):
 
 
 def test_floors_shift_with_tier_quality_and_step():
-    assert Floors.of("light", "fast") == Floors(2.0, 0.90)
-    assert Floors.of("premium", "fast") == Floors(30.0, 0.90)
-    assert Floors.of("premium", "best") == Floors(30.0, 0.95)
-    assert Floors.of("light", "fast", 8.0) == Floors(8.0, 0.90)
+    assert TargetSLO.of("light", "fast") == TargetSLO(2.0, 0.90)
+    assert TargetSLO.of("premium", "fast") == TargetSLO(30.0, 0.90)
+    assert TargetSLO.of("premium", "best") == TargetSLO(30.0, 0.95)
+    assert TargetSLO.of("light", "fast", 8.0) == TargetSLO(8.0, 0.90)
     slow = router(haiku=SLOW, gpt_oss=GOOD, mini=GOOD)
     assert names(slow.route("light"))[0] == "gpt-oss"
     assert names(router(haiku=SLOW, mini=GOOD).route("light", seconds=5))[0] == "haiku"

@@ -26,21 +26,21 @@ from pricing.ledger.ledger import Ledger
 from pricing.money import USD
 from pricing.rates.card import RateCard
 from pricing.usage import Usage
-from tasks.attempts import Attempts
-from tasks.breaker import Breaker, Quarantine
-from tasks.capturing import StepCallRecord, TurnRecord
-from tasks.journey import Limits
-from tasks.loop import LoopThread
+from tasks.event_loop import LoopThread
 from tasks.prompts import Prompt
-from tasks.routing import Router
+from tasks.providers.messages import Message, ModelReply
+from tasks.providers.transport import Transport
+from tasks.routing.breaker import Breaker, Quarantine
+from tasks.routing.router import Router
+from tasks.routing.target import Credential, Target
 from tasks.sandbox import Latency, Sandbox, read_journal
-from tasks.structured import answer_type
-from tasks.targets import Credential, Target
-from tasks.telemetry import Telemetry
-from tasks.transport import Transport
+from tasks.structured_output import answer_type
+from tasks.telemetry.spans import Telemetry
+from tasks.turn.attempts import Attempts
+from tasks.turn.executor import Turns
+from tasks.turn.records import StepCallRecord, TurnRecord
 from tasks.turn.request import TurnContext, TurnRequest
-from tasks.turns import Turns
-from tasks.wire import Message, ModelReply
+from tasks.turn.state import Limits
 
 SECRET = "The zebra's pass phrase is unicorn-4711."
 

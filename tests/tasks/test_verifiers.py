@@ -3,8 +3,8 @@
 import pytest
 
 from pricing.errors import PlanError, TurnFailed
-from tasks.steps import Step
-from tasks.verifiers import passes
+from tasks.context import Step
+from tasks.turn.verifiers import passes
 
 
 async def test_it_says_whether_an_answer_passes():

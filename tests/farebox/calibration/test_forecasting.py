@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from farebox.routes import spread
 from pricing.quotes.plan import Plan, PlanStep
-from tasks.routing import Candidate, Router
+from tasks.routing.router import Candidate, Router
 from tests.tasks.test_routing import TARGETS
 
 ROUTE = Router(TARGETS).route("premium")

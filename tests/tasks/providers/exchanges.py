@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from pricing.content import TextPart, ToolCallPart, ToolResultPart
-from tasks.targets import Credential, ProviderName, Target
-from tasks.wire import Message, ModelRequest, Schema, Tool
+from tasks.providers.messages import Message, ModelRequest, Schema, Tool
+from tasks.routing.target import Credential, ProviderName, Target
 
 BASES: dict[str, str] = {
     "openai": "https://api.openai.com/v1",

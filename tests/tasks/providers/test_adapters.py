@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pricing.content import TextPart, ToolCallPart, ToolResultPart
 from pricing.usage import Usage
 from tasks.providers import Adapter, ReplyError, adapter_for
-from tasks.providers.kinds import failure
-from tasks.targets import ProviderName
-from tasks.wire import Message, ModelReply
+from tasks.providers.failure_kinds import failure
+from tasks.providers.messages import Message, ModelReply
+from tasks.routing.target import ProviderName
 from tests.tasks.providers.exchanges import request, target
 
 PROVIDERS: tuple[ProviderName, ...] = get_args(ProviderName)

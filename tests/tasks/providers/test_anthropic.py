@@ -10,7 +10,7 @@ from pricing.content import TextPart, ToolResultPart
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
 from tasks.providers.anthropic import usage as anthropic_usage
-from tasks.wire import Message, ModelReply, ModelRequest
+from tasks.providers.messages import Message, ModelReply, ModelRequest
 from tests.tasks.providers.exchanges import Free, request, schema, target
 
 USAGE = {

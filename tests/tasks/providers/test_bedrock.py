@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from pricing.content import TextPart
 from pricing.usage import Usage
 from tasks.providers import ReplyError, Stream, adapter_for, classify
-from tasks.providers.eventstream import AwsFrames
+from tasks.providers.framing import AwsFrames
+from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest
 from tasks.providers.sigv4 import signed_headers
-from tasks.targets import Credential
-from tasks.wire import HttpRequest, ModelReply, ModelRequest
+from tasks.routing.target import Credential
 from tests.tasks.providers.exchanges import Free, request, schema, target
 
 SERVICE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))

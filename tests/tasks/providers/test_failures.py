@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
 from tasks.providers.failure_rules import DIALECTS
 from tasks.providers.failures import classify
-from tasks.providers.kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
 
 OVERFLOW_VLLM = (
     "This model's maximum context length is 4096 tokens. However, you requested 5012 tokens "

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from pricing.content import DocumentPart, ImagePart, ToolCallPart, ToolResultPart
 from tasks.providers import adapter_for
 from tasks.providers.media import MediaRefused, refusal
-from tasks.targets import ProviderName
-from tasks.wire import Message, ModelRequest
+from tasks.providers.messages import Message, ModelRequest
+from tasks.routing.target import ProviderName
 from tests.pricing.test_media_tokens import PDF, png
 from tests.tasks.providers.exchanges import request, target
 

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from pricing.content import InvalidArguments, TextPart
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
-from tasks.targets import ProviderName
-from tasks.wire import Message, ModelReply, ModelRequest
+from tasks.providers.messages import Message, ModelReply, ModelRequest
+from tasks.routing.target import ProviderName
 from tests.tasks.providers.exchanges import CONVERSATION, Answer, Free, request, schema, target
 
 FLAVOURS: list[ProviderName] = ["openai", "groq", "openai_compatible"]

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tasks.providers.kinds import Failure
-from tasks.providers.transport_failures import classify_exception
-from tasks.transport import Transport
-from tasks.wire import HttpRequest, WireFailed
+from tasks.providers.failure_kinds import Failure
+from tasks.providers.failures import classify_exception
+from tasks.providers.messages import HttpRequest, WireFailed
+from tasks.providers.transport import Transport
 
 REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
@@ -101,8 +101,8 @@ async def test_an_unknown_host_sent_nothing(transport):
 
 
 async def test_a_full_pool_sent_nothing(transport, monkeypatch):
-    monkeypatch.setattr("tasks.transport._MOST_CONNECTIONS", 1)
-    monkeypatch.setattr("tasks.transport.POOL_SECONDS", 0.2)
+    monkeypatch.setattr("tasks.providers.transport._MOST_CONNECTIONS", 1)
+    monkeypatch.setattr("tasks.providers.transport.POOL_SECONDS", 0.2)
     read = asyncio.Event()
     async with server(reply=None, hang=True, read=read) as url:
         first = asyncio.create_task(transport.send(HttpRequest(url, {}, b"{}"), read_timeout=600))

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.content import ToolCallPart, ToolResultPart
-from tasks.sandbox.anthropic_dialect import AnthropicDialect
-from tasks.sandbox.bedrock_dialect import BedrockDialect
-from tasks.sandbox.brain import answer_question
+from tasks.providers.messages import Message, Schema, Tool
+from tasks.sandbox.answers.answer import answer_question
+from tasks.sandbox.answers.digest import Digest
 from tasks.sandbox.cache import PromptCache
-from tasks.sandbox.digest import Digest
-from tasks.sandbox.openai_dialect import OpenAIDialect
-from tasks.sandbox.question import Answer, BadRequest, Dialect, Question, Segment
+from tasks.sandbox.dialects.anthropic import AnthropicDialect
+from tasks.sandbox.dialects.bedrock import BedrockDialect
+from tasks.sandbox.dialects.openai import OpenAIDialect
+from tasks.sandbox.protocol import Answer, BadRequest, Dialect, SandboxRequest, Segment
 from tasks.sandbox.tokens import chunks, count_tokens, first_tokens
-from tasks.wire import Message, Schema, Tool
 from tests.support.effort import assert_grows_with_length
 
 ARTICLE = """# Outage on Monday
@@ -48,7 +48,7 @@ def ask(
     tool_choice: str = "auto",
     forced_tool: str | None = None,
 ) -> Answer:
-    question = Question(
+    question = SandboxRequest(
         "m",
         messages or [Message.of("user", text)],
         [Segment(text)],

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.providers.messages import Schema
 from tasks.providers.schemas import strict_schema, told
-from tasks.sandbox.filling import Effort, Filler
-from tasks.sandbox.prose import fit
-from tasks.sandbox.schema import Unfillable
-from tasks.wire import Schema
+from tasks.sandbox.answers.filler import Effort, Filler
+from tasks.sandbox.answers.prose import fit
+from tasks.sandbox.answers.schema import Unfillable
 
 COMMITS = """10691ff Give every floor its face
 aabbcc1 Fix crash when the ledger is locked by another process

@@ -1,0 +1,293 @@
+"""Agents: a model that may call tools, turn by turn, until it can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from typing_extensions import TypeVar
+
+from pricing import (
+    LONGEST_RESULT,
+    DocumentPart,
+    ImagePart,
+    InvalidArguments,
+    PlanError,
+    Spelled,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    UnreadableValue,
+    json_text,
+    leaves,
+)
+from tasks.context import StepContext, current_step
+from tasks.event_loop import in_thread
+from tasks.prompts import Prompt
+from tasks.providers.messages import Message, ModelReply, Tool
+from tasks.routing.complexity import THRESHOLD
+from tasks.routing.target import StepTier
+from tasks.structured_output import answer_type
+from tasks.turn.engine import Engine
+from tasks.turn.request import TurnRequest
+
+if TYPE_CHECKING:  # takes longer to load than all of this floor
+    from pydantic import BaseModel
+
+T = TypeVar("T", default=str)
+
+MOST_CALLS: Final = 32
+"""Tool calls of one reply and of one call of a step, unless the agent says otherwise."""
+_LONGEST_READ = 2 * LONGEST_RESULT
+"""Characters of a text result that guards look at; what a model is given is cut after they have."""
+
+
+class Agent:
+    """A model with tools, run inside an ``@llm_task``.
+
+    Turns in which it may choose tools are attributed to ``operation``; a structured answer takes one more turn, which
+    is attributed to the step the agent runs in. The step's ``max_turns`` must allow for both.
+
+    Args:
+        prompt: the template with its instructions and its case.
+        tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
+            is told to the model; anything else ends the run.
+        operation: what its turns are attributed to.
+        tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
+        max_turns: after so many it answers with what it has.
+        max_tokens: of each of its turns.
+        threshold: with ``tier="auto"``, the complexity from which on a turn is premium.
+        calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
+        calls_per_step: likewise, in one call of the step, over all of its agents' replies.
+
+    The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
+    over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
+    cannot be, so it goes on in its thread and its result is dropped.
+
+    Raises:
+        PlanError: a limit of calls below 1.
+
+    Example:
+        ``Agent(prompt="triage.j2", tools=[look_up_account], calls_per_reply=4, calls_per_step=8)``
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        *,
+        prompt: str,
+        tools: Sequence[Callable[..., Any]],
+        operation: str = "tool_selection",
+        tier: StepTier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 512,
+        threshold: float = THRESHOLD,
+        calls_per_reply: int = MOST_CALLS,
+        calls_per_step: int = MOST_CALLS,
+    ) -> None:
+        for name, most in (("calls_per_reply", calls_per_reply), ("calls_per_step", calls_per_step)):
+            if most < 1:
+                raise PlanError(
+                    f"The agent with the prompt {prompt!r} has {name} = {most}.",
+                    next_step="Give at least 1, or ask without tools: ask(…).",
+                )
+        self._engine = engine
+        self._prompt = prompt
+        self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
+        self.operation = operation
+        self.tier: StepTier = tier
+        self.max_turns = max_turns
+        self.max_tokens = max_tokens
+        self.threshold = threshold
+        self.calls_per_reply = calls_per_reply
+        self.calls_per_step = calls_per_step
+
+    def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+        """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
+        return self._engine().loop.run(self._run(returns, values))
+
+    async def aio(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+        """Its answer, for an async caller."""
+        return await self._engine().loop.await_(self._run(returns, values))
+
+    async def _run(self, returns: type[T], values: dict[str, object]) -> T:
+        engine, place = self._engine(), current_step()
+        prompt = engine.render(self._prompt, values)
+        messages = [Message("user", prompt.user)]
+        for _ in range(self.max_turns):
+            place.count_turn()
+            ends = time.monotonic() + engine.deadline_seconds
+            asked = TurnRequest(
+                prompt,
+                tuple(messages),
+                answer_type(str),
+                self.operation,
+                self.tier,
+                self.max_tokens,
+                [tool.spec for tool in self._tools.values()],
+                threshold=self.threshold,
+                guards=place.step.guards,
+                unmasked_media=place.step.unmasked_media,
+                verify=place.step.verify if returns is str else None,
+            )
+            reply = (await engine.turn(place, asked)).reply
+            if not reply.tool_calls:
+                if returns is str:
+                    return cast("T", reply.text)
+                break
+            messages.extend(await self._exchange(place, reply, ends))
+        return await self._conclude(place, prompt, messages, returns)
+
+    async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
+        """The answer in its type, from the case and what the tools found.
+
+        It is asked without tools: many providers do not take them together with a schema.
+        """
+        place.count_turn()
+        results = [result for message in messages for result in message.results]
+        found = [part for result in results for part in _quoted(result)]
+        said = Message("user", (*prompt.user, *found))
+        answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
+        return cast("T", answer.value)
+
+    async def _exchange(self, place: StepContext, reply: ModelReply, ends: float) -> list[Message]:
+        """The reply and the results of its calls, as the conversation goes on.
+
+        Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would
+        be paid as input of each later turn.
+        """
+        asked = reply.tool_calls
+        in_step = max(0, self.calls_per_step - place.tool_calls)
+        made = asked[: min(self.calls_per_reply, in_step)]
+        place.tool_calls += len(made)
+        results = [await self._call_until(call, ends) for call in made]
+        kept = reply.parts
+        if left_out := asked[len(made) :]:
+            limit = (
+                f"at most {self.calls_per_reply} calls of one reply are made"
+                if self.calls_per_reply <= in_step
+                else f"at most {self.calls_per_step} calls are made for one task, and they are used up"
+            )
+            told = f"Not called: {limit}. {len(left_out)} of {len(asked)} calls were left out. "
+            told += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
+            results.append(ToolResultPart(left_out[0].id, told, is_error=True))
+            dropped = {id(call) for call in left_out[1:]}
+            kept = tuple(part for part in reply.parts if id(part) not in dropped)
+        return [Message("assistant", kept), Message("tool", tuple(results))]
+
+    async def _call_until(self, call: ToolCallPart, ends: float) -> ToolResultPart:
+        """What a tool says to a call, or that the turn's time was up before it was over."""
+        left = ends - time.monotonic()
+        if left <= 0:
+            told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
+            return ToolResultPart(call.id, told, is_error=True)
+        limit = asyncio.timeout(left)
+        try:
+            async with limit:
+                return await self._call(call)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the tool's own
+        told = "The tool was not done when the time for this turn was up. Answer with what you have."
+        return ToolResultPart(call.id, told, is_error=True)
+
+    async def _call(self, call: ToolCallPart) -> ToolResultPart:
+        """What a tool says to a call; a call that cannot be made is told so."""
+        from pydantic import ValidationError
+
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
+        try:
+            result = await tool.call(call.arguments)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
+        except (ValueError, LookupError) as error:
+            return ToolResultPart(call.id, f"{type(error).__name__}: {error}", is_error=True)
+        return ToolResultPart(call.id, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _BoundTool:
+    """A function as a model sees it, and as it is called."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters: type[BaseModel]
+    spec: Tool
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _BoundTool:
+        from pydantic import ConfigDict, create_model
+
+        name = getattr(function, "__name__", "tool")
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+            if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
+                raise PlanError(
+                    f"The tool {name!r} has a parameter that a model cannot name ({parameter}).",
+                    next_step="Give it plain named parameters.",
+                )
+            kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[parameter.name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
+        arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        schema = arguments.model_json_schema()
+        schema.pop("title", None)
+        return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
+
+    async def call(self, arguments: Mapping[str, Any] | InvalidArguments) -> Any:
+        """The result as a JSON value, or as parts. Plain functions run on threads.
+
+        Raises:
+            PlanError: it is something that a model cannot be given, such as bytes.
+        """
+        if isinstance(arguments, InvalidArguments):
+            given = self.parameters.model_validate_json(arguments.text)
+        else:
+            given = self.parameters.model_validate_json(json_text(arguments))
+        named = {name: getattr(given, name) for name in self.parameters.model_fields}
+        if inspect.iscoroutinefunction(self.function):
+            result = await self.function(**named)
+        else:
+            result = await in_thread(partial(self.function, **named))
+        return _result(result, self.name)
+
+
+def _result(value: object, tool: str) -> Any:
+    """What a tool returned, as it can be given to a model."""
+    if isinstance(value, str):
+        return value[:_LONGEST_READ]
+    if isinstance(value, TextPart | ImagePart | DocumentPart):
+        return (value,)
+    if isinstance(value, tuple) and value and all(isinstance(v, TextPart | ImagePart | DocumentPart) for v in value):
+        return value
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        leaves(value)
+        plain = to_jsonable_python(value)
+        leaves(plain)
+    except (UnreadableValue, PydanticSerializationError) as error:
+        why = str(error) if isinstance(error, UnreadableValue) else f"{type(value).__name__} is no JSON"
+        raise PlanError(
+            f"The tool {tool!r} returned something that a model cannot be given: {why}.",
+            next_step="Return text, numbers, mappings, lists, dataclasses or models; decode bytes before.",
+        ) from None
+    return plain
+
+
+def _quoted(result: ToolResultPart) -> list[TextPart | ImagePart | DocumentPart]:
+    """A result inside a user's message."""
+    value = result.text if isinstance(result.value, tuple) else result.value
+    spelled = value if isinstance(value, str) else Spelled(value, _shortened)
+    return [TextPart.of(["\n<tool_result>", spelled, "</tool_result>"]), *result.media]
+
+
+def _shortened(value: object) -> str:
+    return json_text(value)[:LONGEST_RESULT]

@@ -1,0 +1,122 @@
+"""The classes of failure, and what each of them allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from tasks.providers.messages import StopReason
+
+FailureKind: TypeAlias = Literal[
+    "rate_limit",
+    "request_exceeds_quota_window",
+    "overloaded",
+    "server_error",
+    "timeout",
+    "connection",
+    "context_overflow",
+    "request_too_large",
+    "quota_exhausted",
+    "auth",
+    "not_found",
+    "invalid_request",
+    "content_policy",
+    "refusal",
+    "invalid_output",
+    "truncated",
+    "unverified",
+]
+Move: TypeAlias = Literal["anywhere", "other_account", "larger_quota", "larger_window", "higher_tier", "nowhere"]
+"""Which other targets may still mend a failure."""
+Phase: TypeAlias = Literal["pool", "connect", "write", "read"]
+"""Where in an exchange the transport gave up; nothing was sent before ``write``."""
+
+
+class Allowed(NamedTuple):
+    """What may follow a failure.
+
+    ``fallback`` says whether *any* other target may take the same request as it is; ``move`` says which ones could
+    help at all, so a context overflow is no fallback, yet moves to a larger window.
+    """
+
+    retry_same_target: bool
+    fallback: bool
+    move: Move
+
+
+ALLOWED: Mapping[FailureKind, Allowed] = {
+    "rate_limit": Allowed(True, True, "anywhere"),
+    "overloaded": Allowed(True, True, "anywhere"),
+    "server_error": Allowed(True, True, "anywhere"),
+    "timeout": Allowed(True, True, "anywhere"),
+    "connection": Allowed(True, True, "anywhere"),
+    "invalid_output": Allowed(True, True, "higher_tier"),
+    "truncated": Allowed(False, False, "higher_tier"),
+    "unverified": Allowed(False, True, "higher_tier"),
+    "quota_exhausted": Allowed(False, True, "other_account"),
+    "auth": Allowed(False, True, "other_account"),
+    "not_found": Allowed(False, True, "other_account"),
+    "request_exceeds_quota_window": Allowed(False, True, "larger_quota"),
+    "context_overflow": Allowed(False, False, "larger_window"),
+    "request_too_large": Allowed(False, False, "nowhere"),
+    "invalid_request": Allowed(False, False, "nowhere"),
+    "content_policy": Allowed(False, False, "nowhere"),
+    "refusal": Allowed(False, False, "nowhere"),
+}
+"""The matrix's facts (docs: DESIGN, "Fallback is a matrix"); the only place where they are written."""
+
+FAILED_STOPS: Mapping[StopReason, FailureKind] = {
+    "length": "truncated",
+    "refusal": "refusal",
+    "content_filter": "content_policy",
+    "malformed": "invalid_output",
+}
+"""Replies that arrived, were billed, and are nevertheless no answer. ``end`` and ``tool_calls`` are answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt gave no answer. Holds nothing of the body but a code of the provider's own vocabulary.
+
+    ``retry_after`` is seconds, a minimum; ``status`` the HTTP status if there was one; ``maybe_billed`` whether the
+    provider may charge for the attempt although it failed.
+    """
+
+    kind: FailureKind
+    retry_same_target: bool
+    fallback: bool
+    retry_after: float | None = None
+    status: int | None = None
+    code: str | None = None
+    phase: Phase | None = None
+    maybe_billed: bool = False
+    request_id: str | None = None
+
+    @property
+    def move(self) -> Move:
+        """Which other targets could mend this."""
+        return ALLOWED[self.kind].move
+
+
+def failure(
+    kind: FailureKind,
+    *,
+    status: int | None = None,
+    code: str | None = None,
+    phase: Phase | None = None,
+    maybe_billed: bool = False,
+    request_id: str | None = None,
+) -> Failure:
+    """A failure of a class, with what the class allows."""
+    allowed = ALLOWED[kind]
+    return Failure(
+        kind=kind,
+        retry_same_target=allowed.retry_same_target,
+        fallback=allowed.fallback,
+        status=status,
+        code=code,
+        phase=phase,
+        maybe_billed=maybe_billed,
+        request_id=request_id,
+    )

@@ -1,0 +1,1 @@
+"""How the sandbox composes answers from the text it is given."""

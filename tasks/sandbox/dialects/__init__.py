@@ -1,0 +1,1 @@
+"""The wire formats the sandbox speaks, one module per provider."""

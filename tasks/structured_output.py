@@ -1,0 +1,99 @@
+"""Structured answers: from a Python type to a JSON schema, and from a model's text back to the type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from tasks.providers.messages import Schema
+
+if TYPE_CHECKING:  # takes longer to load than all of this floor
+    from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+_FENCE = re.compile(r"\A\s*```[a-zA-Z]{0,10}\s*\n(?P<json>.*?)\n?\s*```\s*\Z", re.DOTALL)
+_MOST_FAULTS = 8
+
+
+class AnswerType(Generic[T]):
+    """What an answer is to be: ``str`` for text as it comes, anything else by its JSON schema.
+
+    Providers take only objects as schemas, so other types travel as ``{"value": …}``.
+    """
+
+    def __init__(self, returns: type[T]) -> None:
+        self.is_text = returns is str
+        self.schema: Schema | None = None
+        if not self.is_text:
+            self._read_type(returns)
+
+    def _read_type(self, returns: type[T]) -> None:
+        from pydantic import TypeAdapter
+
+        self._adapter: TypeAdapter[T] = TypeAdapter(returns)
+        schema = self._adapter.json_schema()
+        self._wrapped = schema.get("type") != "object"
+        if self._wrapped:
+            definitions = schema.pop("$defs", None)
+            schema = {"type": "object", "properties": {"value": schema}, "required": ["value"]}
+            if definitions:
+                schema["$defs"] = definitions
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", getattr(returns, "__name__", "answer"))[:60]
+        self.schema = Schema(name, schema)
+
+    def parse(self, text: str) -> T:
+        """The answer as its type; a Markdown fence around JSON is forgiven.
+
+        Raises:
+            InvalidAnswer: it is not that.
+        """
+        if self.is_text:
+            return cast("T", text)
+        from pydantic import ValidationError
+
+        raw = bare_json(text)
+        try:
+            if self._wrapped:
+                return self._adapter.validate_python(_wrapping().model_validate_json(raw).value)
+            return self._adapter.validate_json(raw)
+        except ValidationError as error:
+            raise InvalidAnswer(error) from None
+
+
+def bare_json(text: str) -> str:
+    """JSON without the Markdown fence that a model put around it."""
+    fenced = _FENCE.match(text)
+    return fenced["json"] if fenced else text
+
+
+@cache
+def _wrapping() -> Any:
+    """The model of an answer that travels as ``{"value": …}``."""
+    from pydantic import create_model
+
+    return create_model("Wrapped", value=(Any, ...))
+
+
+class InvalidAnswer(Exception):
+    """An answer that does not follow its schema. ``faults`` name places and rules, never values."""
+
+    def __init__(self, error: ValidationError) -> None:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        self.faults = [
+            f"{'.'.join(str(part) for part in fault['loc']) or 'the answer'}: {fault['type'].replace('_', ' ')}"
+            for fault in found[:_MOST_FAULTS]
+        ]
+        super().__init__("; ".join(self.faults))
+
+
+def answer_type(returns: type[T]) -> AnswerType[T]:
+    """The answer type of a Python type, made once."""
+    return cast("AnswerType[T]", _made(cast("Hashable", returns)))
+
+
+@lru_cache(maxsize=256)
+def _made(returns: Hashable) -> AnswerType[Any]:
+    return AnswerType(cast("type[Any]", returns))

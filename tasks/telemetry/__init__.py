@@ -1,0 +1,13 @@
+"""Spans and metrics of turns and attempts."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.telemetry.spans import Telemetry
+
+__all__ = ["Telemetry"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, {"Telemetry": "tasks.telemetry.spans"})

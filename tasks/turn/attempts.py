@@ -1,0 +1,404 @@
+"""Attempts: requests on the wire, each written down before it is sent and completed after.
+
+Retries of one target are tenacity's: full jitter, a Retry-After as the minimum, and never past the turn's deadline or
+its attempt budget, which all targets of the turn share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pricing import Nano, Usage, from_us, now_us
+from pricing.ledger import NEWEST, Completion, Intent, Priced
+from pricing.rates import RateCard
+from tasks.providers import ReplyError, adapter_for, classify_exception
+from tasks.providers.base import OK
+from tasks.providers.bodies import largest_reply
+from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
+from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
+from tasks.providers.transport import Transport
+from tasks.routing.target import Target
+from tasks.telemetry.spans import AttemptSpan, Telemetry
+from tasks.turn.stream import Sink
+from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from tenacity import RetryCallState
+
+    from pricing.db import PendingWrite
+    from pricing.ledger import Ledger, Refusal
+
+LONGEST_WAIT = 60.0
+"""Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""
+_FIRST_WAIT = 0.25
+_LONGEST_BACKOFF = 8.0
+"""Also the most that is waited while another failure domain could answer at once."""
+_TOO_LITTLE = 0.001
+"""Seconds with which nothing is sent any more."""
+_SHARE = 2 / 3
+"""Of what is left of the deadline: the most that one attempt takes while another failure domain could answer."""
+
+
+class AttemptFailed(Exception):
+    """An attempt gave no answer."""
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.kind)
+        self.failure = why
+
+
+class Refused(Exception):
+    """No budget has room for an attempt's worst case; nothing was sent."""
+
+    def __init__(self, refusals: Sequence[Refusal], worst: Nano) -> None:
+        super().__init__(f"{worst} nano-dollars")
+        self.refusals = refusals
+        self.worst = worst
+
+
+class TurnAllowance:
+    """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
+
+    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+        self.ends = time.monotonic() + deadline_seconds
+        self.max_attempts = max_attempts
+        self.sent = 0
+        self.cost_nano: Nano = 0
+        self.landing: PendingWrite[float] | None = None
+        """The last attempt's completion: submitted, and committed with whatever comes next."""
+
+    @property
+    def seconds(self) -> float:
+        """Until the deadline; negative once it has passed."""
+        return self.ends - time.monotonic()
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing more may be sent."""
+        return self.seconds < _TOO_LITTLE or self.left <= 0
+
+    @property
+    def left(self) -> int:
+        """Requests that may still be sent."""
+        return self.max_attempts - self.sent
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptContext:
+    """Where in which turn a request is to be sent, and why there.
+
+    ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
+    the answer is streamed into it.
+    """
+
+    turn_id: str
+    run_id: str
+    operation: str
+    hop: int
+    target: Target
+    reason: str
+    input_tokens: int
+    allowance: TurnAllowance
+    sink: Sink | None = None
+    may_retry: Callable[[], bool] = lambda: True
+    alternatives: int = 0
+    estimated_input: int | None = None
+    execution: int = NEWEST
+
+    def may_try_again(self, why: Failure) -> bool:
+        """Whether the same target may be asked again; never once a part of its answer has been shown."""
+        return why.retry_same_target and not (self.sink is not None and self.sink.began)
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
+        left = self.allowance.seconds
+        return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward;
+    ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted.
+    """
+
+    slot: AttemptContext
+    intent: Intent
+    span: AttemptSpan
+    started: int
+    limits: UsageLimits | None = None
+    refused: str | None = None
+
+
+class Attempts:
+    """Sends requests and records them.
+
+    Args:
+        ledger: where attempts are written and charged.
+        rates: prices them.
+        transport: the wire.
+        endpoint: the target as it is reached: for a stand-in, the sandbox's address.
+        retries: how often one target may be tried again within a turn.
+        telemetry: tells of each attempt.
+        spent: told after each attempt which share of its run's hold is spent.
+        implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        rates: RateCard,
+        transport: Transport,
+        endpoint: Callable[[Target], Target],
+        *,
+        retries: int,
+        telemetry: Telemetry,
+        spent: Callable[[str, float], None] = lambda _run_id, _share: None,
+        implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
+    ) -> None:
+        self._ledger = ledger
+        self._rates = rates
+        self._transport = transport
+        self._endpoint = endpoint
+        self._retries = retries
+        self._telemetry = telemetry
+        self._spent = spent
+        self._implausible = implausible
+
+    def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
+        """The most that one attempt can cost.
+
+        Raises:
+            UnknownPrice: the target's model has no rate.
+        """
+        return self._rates.worst(target.model, target.provider, input_tokens, min(max_tokens, target.max_output))
+
+    async def send(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
+        """The reply of one target, tried again while that may help.
+
+        Raises:
+            AttemptFailed: no reply, however often it was tried.
+            Refused: no budget has room.
+            RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
+        """
+        await self.await_commit(slot.run_id, slot.allowance)
+        try:
+            return await self._once(slot, request, slot.reason)
+        except AttemptFailed as failed:
+            if not slot.may_try_again(failed.failure):
+                raise
+            return await self._again(slot, request, failed)
+
+    async def await_commit(self, run_id: str, allowance: TurnAllowance) -> None:
+        """Wait until the turn's last completion is committed: before its next intent, and before it returns."""
+        landing, allowance.landing = allowance.landing, None
+        if landing is not None:
+            self._spent(run_id, await landing)
+
+    async def _again(self, slot: AttemptContext, request: ModelRequest, failed: AttemptFailed) -> ModelReply:
+        """The reply after a first failure. tenacity counts that one too, and is left alone until there is one: it takes
+        longer to set up than most of what a turn does.
+        """
+        from tenacity import AsyncRetrying, retry_if_exception
+        from tenacity.wait import wait_random_exponential
+
+        reason, first = slot.reason, [failed]
+
+        def tell_why(state: RetryCallState) -> None:
+            # Here and not later: tenacity forgets how an attempt ended before it hands out the next one.
+            nonlocal reason
+            reason = f"retry {state.attempt_number} after {_failure(state).kind}"
+
+        def wait(state: RetryCallState) -> float:
+            minimum = _failure(state).retry_after or 0.0
+            return max(minimum, float(wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_BACKOFF)(state)))
+
+        def stop(state: RetryCallState) -> bool:
+            return state.attempt_number > self._retries or not _worth_waiting(slot, state)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and slot.may_try_again(e.failure)),
+            wait=wait,
+            stop=stop,
+            before_sleep=tell_why,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                if first:
+                    raise first.pop()
+                return await self._once(slot, request, reason)
+        raise AssertionError("tenacity ends by an answer or by raising")
+
+    async def _once(self, slot: AttemptContext, request: ModelRequest, reason: str) -> ModelReply:
+        if slot.allowance.spent:  # the wait before took longer than it should have
+            raise AttemptFailed(failure("timeout", phase="pool"))
+        target = slot.target
+        if request.max_tokens > target.max_output:
+            request = replace(request, max_tokens=target.max_output)
+        intent = Intent(
+            attempt_id=secrets.token_hex(16),
+            turn_id=slot.turn_id,
+            run_id=slot.run_id,
+            operation=slot.operation,
+            hop=slot.hop,
+            ordinal=slot.allowance.sent,
+            reason=reason,
+            target=target.name,
+            provider=target.provider,
+            account=target.account,
+            model=target.model,
+            tier=target.tier,
+            stand_in=target.stand_in,
+            worst_nano=self.worst(target, slot.input_tokens, request.max_tokens),
+            rate_version=self._rates.version,
+            started_at=now_us(),
+            estimated_input=slot.estimated_input,
+        )
+        reached = self._endpoint(target)  # before anything is written down: its key may be missing
+        if refusals := await self._ledger.begin(intent, slot.execution):
+            raise Refused(refusals, intent.worst_nano)
+        slot.allowance.sent += 1
+        with self._telemetry.attempt(intent, reached, request.max_tokens) as span:
+            return await self._exchange(slot, request, intent, reached, span)
+
+    async def _exchange(
+        self, slot: AttemptContext, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
+    ) -> ModelReply:
+        """The reply, written down however it ends."""
+        ending, streams = _Ending(slot, intent, span, time.perf_counter_ns()), slot.sink is not None
+        try:
+            wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
+            ending.limits = UsageLimits.of(
+                reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
+            )
+            reply = await self._reply(
+                slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
+            )
+            reply = replace(reply, usage=self._plausible(ending, reply.usage))
+            if was_cut(reached, slot.estimated_input, reply.usage):
+                raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
+        except ReplyError as error:
+            why, usage = error.failure, self._plausible(ending, error.usage or Usage())
+            self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
+            await self.await_commit(slot.run_id, slot.allowance)
+            raise AttemptFailed(why) from None
+        except BaseException:  # cancelled, or stopped by a guard while the answer arrived
+            self._end(ending, "cancelled", Usage(), maybe_billed=True)
+            await asyncio.shield(self.await_commit(slot.run_id, slot.allowance))
+            raise
+        self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
+        return reply
+
+    def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
+        """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
+        reasons = ending.slot.target.reasoning
+        if ending.limits is None or (fault := ending.limits.fault(usage, reasons=reasons)) is None:
+            return usage
+        ending.refused = fault
+        self._implausible(ending.intent, fault)
+        return Usage()
+
+    async def _reply(self, slot: AttemptContext, target: Target, wire: HttpRequest, most: int) -> ModelReply:
+        """The reply, of so many bytes at most; whatever goes wrong on the wire is a ReplyError."""
+        if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
+            raise ReplyError(failure("timeout", phase="pool"))
+        adapter = adapter_for(target.provider)
+        seconds = slot.seconds
+        try:
+            async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
+                if slot.sink is not None:
+                    return await self._streamed(slot.sink, wire, target, seconds, most)
+                reply = await self._transport.send(wire, read_timeout=seconds, most=most)
+        except TimeoutError:
+            raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
+        except WireFailed as error:
+            raise ReplyError(classify_exception(error)) from None
+        return adapter.decode(target, reply.status, reply.headers, reply.body)
+
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float, most: int) -> ModelReply:
+        """The whole reply, its text pushed into the sink as it arrives."""
+        adapter = adapter_for(target.provider)
+        sink.restart()
+        async with self._transport.stream(wire, read_timeout=seconds, most=most) as (status, headers, chunks):
+            if status != OK:
+                try:
+                    error = b"".join([chunk async for chunk in chunks])
+                except WireFailed:  # its status tells as much
+                    error = b""
+                return adapter.decode(target, status, headers, error)
+            reader = adapter.stream(target, headers)
+            try:
+                async for chunk in chunks:
+                    for delta in reader.feed(chunk):
+                        await sink.push(delta)
+            except WireFailed as error:
+                raise ReplyError(classify_exception(error), reader.usage) from None
+            return reader.finish()
+
+    def _end(
+        self,
+        ending: _Ending,
+        outcome: str,
+        usage: Usage,
+        *,
+        maybe_billed: bool,
+        why: Failure | None = None,
+        reply: ModelReply | None = None,
+    ) -> None:
+        """Have it written down how an attempt ended; it is by the time of :meth:`await_commit`."""
+        cost, priced = self._cost(ending.intent, usage, maybe_billed=maybe_billed)
+        ending.slot.allowance.cost_nano += cost
+        completion = Completion(
+            outcome=outcome,
+            usage=usage,
+            cost_nano=cost,
+            priced=priced,
+            duration_us=(time.perf_counter_ns() - ending.started) // 1000,
+            status=why.status if why else 200,
+            code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
+            phase=why.phase if why else None,
+            request_id=answered.request_id if (answered := why or reply) else None,
+            saved_nano=self._saved(ending.intent, usage, cost),
+        )
+        ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
+        ending.span.ended(completion, reply)
+
+    def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
+        """What prompt caching took off the cost: negative when a cache was written and not yet read."""
+        cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
+        if not was_counted(usage) or not any(cached):
+            return 0
+        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - cost
+
+    def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
+        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
+        if was_counted(usage):
+            return self._price(intent, usage), "usage"
+        return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
+
+    def _price(self, intent: Intent, usage: Usage) -> Nano:
+        """At the rates of the moment the request was made, which may be yesterday's by now."""
+        return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at))
+
+
+def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
+    """Whether the same target is to be asked again, rather than another one at once."""
+    why, allowance = _failure(state), slot.allowance
+    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+        return False  # it has had its time, and the others need theirs
+    longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
+    return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest
+
+
+def _failure(state: RetryCallState) -> Failure:
+    """Why the attempt before failed."""
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, AttemptFailed):
+        raise TypeError("only failed attempts are tried again")
+    return error.failure

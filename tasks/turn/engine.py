@@ -1,0 +1,161 @@
+"""What answers: routes, prompts, turns and the loop they run on, put together once per process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from pricing.ledger import Run
+from pricing.quotes import ResolvedPlan
+from tasks.context import StepContext, no_run
+from tasks.event_loop import LoopThread
+from tasks.personal_values import known
+from tasks.prompts import Prompt, Prompts
+from tasks.routing.complexity import Complexity, score
+from tasks.routing.locks import RouteLocks
+from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
+from tasks.routing.slo import Quality
+from tasks.routing.stats_cache import HoldsInUse
+from tasks.turn.executor import Answer, Turns
+from tasks.turn.pins import Pin, PromptPreview, pin_of
+from tasks.turn.request import TurnContext, TurnRequest
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.ledger import Ledger
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A run, and what was decided about its routes before it began."""
+
+    run: Run
+    sizes: Mapping[str, Size]
+    economic: str | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        plan = ResolvedPlan.from_json(json.loads(run.plan))
+        sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}
+        return cls(run, sizes, economic_reason(json.loads(run.routes)))
+
+
+class Engine:
+    """Asks models on behalf of steps.
+
+    Args:
+        ledger: knows the runs.
+        router: orders their targets.
+        prompts: the templates.
+        turns: asks questions.
+        loop: what all of it runs on.
+        holds: how much of its hold each run has spent.
+        pressure: the share from which on the rest of a run takes the economic route.
+        locks: where calibration has shown that turns should begin.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        prompts: Prompts,
+        turns: Turns,
+        loop: LoopThread,
+        *,
+        holds: HoldsInUse,
+        pressure: float,
+        locks: RouteLocks,
+    ) -> None:
+        self._ledger = ledger
+        self._router = router
+        self._prompts = prompts
+        self._turns = turns
+        self.loop = loop
+        self._holds = holds
+        self._pressure = pressure
+        self._locks = locks
+        self._admitted = lru_cache(maxsize=256)(self._load_run)
+
+    @property
+    def deadline_seconds(self) -> float:
+        """What one turn may take, the tools that it asks for included."""
+        return self._turns.deadline_seconds
+
+    def render(self, name: str, values: dict[str, object]) -> Prompt:
+        """A prompt by its template's name."""
+        return self._prompts.render(name, values)
+
+    def prompt_version(self, name: str) -> str:
+        """Of a template as it is now.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return self._prompts.version(name)
+
+    async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
+        """One turn of the step that is under way."""
+        pin = pin_of(here.step.operation)
+        if pin is not None and pin.target is None:
+            raise PromptPreview(asked.prompt)
+        admitted = self._admitted(here.run_id, here.step.operation)
+        content = self._turns.content
+        if pin is None and content.keeps(admitted.run.automation, here.step.operation):
+            here.keep = content.keep_call
+        if here.execution is None:  # a process of a task runner
+            here.execution = self._ledger.execution(here.run_id)
+        if pin is not None and asked.stored_for is not None:
+            asked = replace(asked, stored_for=None)
+        decides = asked.tier == "auto" and admitted.run.quality == "fast" and pin is None
+        complexity = score(asked.request) if decides else None
+        where = TurnContext(
+            run=admitted.run,
+            execution=here.execution,
+            route=self._route(here, admitted, asked, complexity) if pin is None else _pinned(pin),
+            steps=here.steps,
+            complexity=complexity.score if complexity else None,
+            known=(*known(), *asked.prompt.known),
+            noted=here.note if pin is None else pin.note,
+        )
+        return await self._turns.ask(asked, where)
+
+    def _route(
+        self, here: StepContext, admitted: _Admitted, asked: TurnRequest[Any], complexity: Complexity | None
+    ) -> Route:
+        """Where the turn may go: by its lock, its tier or its complexity; from the cheapest up when money runs short.
+
+        A lock is of a step, and of all its turns.
+        """
+        run = admitted.run
+        share = self._holds.share(run.run_id)
+        spent = f"{share:.0%} of the run's hold is spent" if share >= self._pressure else None
+        if complexity is not None:
+            tier, why = complexity.tier(asked.threshold), complexity.explain(asked.threshold)
+        else:
+            tier, why = "light" if asked.tier == "auto" else asked.tier, ""
+        route = self._router.route(
+            tier,
+            cast("Quality", run.quality),
+            seconds=asked.latency,
+            size=admitted.sizes.get(asked.operation, TYPICAL),
+            economic=admitted.economic or spent,
+            lock=self._locks.of(run.automation, here.step.operation),
+            why=why,
+        )
+        return other_family_first(route, asked.judges) if asked.judges else route
+
+    def _load_run(self, run_id: str, operation: str) -> _Admitted:
+        run = self._ledger.run(run_id)
+        if run is None:
+            raise no_run(operation)
+        return _Admitted.of(run)
+
+
+def _pinned(pin: Pin) -> Route:
+    if pin.target is None:
+        raise RuntimeError("a pin without a target asks nobody")
+    return (Candidate(pin.target, "pinned by a calibration"),)

@@ -1,0 +1,352 @@
+"""One turn: a question asked of a route until it is answered, or definitely not.
+
+Guards before, attempts over the fallback matrix, guards after. One deadline and one attempt budget span retries,
+repairs and fallbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
+from pricing import Blocked, FareboxError, Nano, OverBudget, Part, TextPart, ToolCallPart, Usage, json_text
+from pricing.ledger import TurnOutcome
+from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
+from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.routing.breaker import Breaker
+from tasks.routing.router import Candidate
+from tasks.structured_output import InvalidAnswer
+from tasks.telemetry.spans import Telemetry, TurnSpan
+from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
+from tasks.turn.attempts import AttemptFailed, Attempts, Refused
+from tasks.turn.fallback import CandidateQueue
+from tasks.turn.records import Content, TurnRecord, cause, decision_row
+from tasks.turn.redaction import sources_of, with_values
+from tasks.turn.repair import Repair
+from tasks.turn.request import TurnContext, TurnRequest
+from tasks.turn.state import Factors, Limits, TurnState
+from tasks.turn.stream import Sink
+from tasks.turn.verifiers import passes
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.ledger import Ledger
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a turn got: the value of its type (none when the model wants tools), and the reply it was read from."""
+
+    value: T | None
+    reply: ModelReply = field(repr=False)
+    target: str
+    stand_in: bool
+    cost_nano: Nano = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEvent:
+    """What a watcher of the run is told when a turn ends."""
+
+    run_id: str
+    operation: str
+    outcome: TurnOutcome
+    target: str | None
+    model: str | None
+    attempts: int
+    cost_nano: int
+    reason: str | None = None
+    """Why there is no answer: of a block, which of ``guardrails.Reason``."""
+    steps: tuple[str, ...] = ()
+    """Operations of the steps that it was asked in, the innermost first."""
+
+
+class _Unacceptable(Exception):
+    """A reply that arrived and is no answer; ``repair`` makes the request that asks for a better one."""
+
+    def __init__(self, why: Failure, repair: Repair | None) -> None:
+        super().__init__(why.kind)
+        self.failure = why
+        self.repair = repair
+
+
+class Turns:
+    """Asks questions.
+
+    Args:
+        ledger: where turns and guards' decisions are written.
+        attempts: sends requests and records them.
+        guards: knows the guards of each turn.
+        limits: what one turn may take.
+        watch: told when a turn ends.
+        telemetry: tells of each turn.
+        breaker: says who is in quarantine.
+        content: keeps what was asked and answered, where that is declared.
+        factors: what bills have taught about token counts so far; asked at every turn.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        attempts: Attempts,
+        guards: Guards,
+        limits: Limits,
+        *,
+        watch: Callable[[TurnEvent], None],
+        telemetry: Telemetry,
+        breaker: Breaker,
+        content: Content,
+        factors: Callable[[], Factors | None] = lambda: None,
+    ) -> None:
+        self._ledger = ledger
+        self._attempts = attempts
+        self._factors = factors
+        self._guards = guards
+        self._limits = limits
+        self._watch = watch
+        self._telemetry = telemetry
+        self._breaker = breaker
+        self.content = content
+
+    @property
+    def deadline_seconds(self) -> float:
+        """What one turn may take."""
+        return self._limits.deadline_seconds
+
+    async def ask(self, question: TurnRequest[T], where: TurnContext) -> Answer[T]:
+        """The answer. Runs on the process's one event loop.
+
+        Raises:
+            Blocked: a guard said no.
+            NoTarget: every candidate failed.
+            TurnFailed: it failed in a way that no other target can mend.
+            OverBudget: no candidate fits in what the budgets have left.
+            RunExpired: the run's hold is gone.
+        """
+        run = where.run
+        guards = self._guards.of(run.automation, question.operation).plus(question.guards)
+        kept = self.content.keeps(run.automation, question.operation)
+        journey = TurnState(question, where, self._limits, guards, self._factors(), kept=kept)
+        if question.emit is not None:
+            too_late = partial(_too_late, guards, run.automation, question.operation)
+            journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
+        with self._telemetry.turn(journey.turn_id, run.run_id, question.operation) as span:
+            return await self._recorded(journey, span)
+
+    async def _recorded(self, journey: TurnState[T], span: TurnSpan) -> Answer[T]:
+        """The answer; the turn is written down however it ends."""
+        try:
+            answer = await self._answer(journey)
+        except BaseException as error:
+            await asyncio.shield(self._record(journey, span, *_ended_by(error)))
+            raise
+        await self._record(journey, span, "answered" if journey.saved_nano is None else "stored", None)
+        return answer
+
+    async def _answer(self, journey: TurnState[T]) -> Answer[T]:
+        """The answer, from storage if the step allows that and the same question was answered before."""
+        question = journey.question
+        request = await self._guard_input(journey)
+        if question.stored_for is None:
+            return await self._travel(journey, request)
+        key = answer_key(question.prompt.version, journey.neutral(request), journey.where.route[0].target)
+        if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
+            return stored
+        answer = await self._travel(journey, request)
+        cost, said = journey.allowance.cost_nano, journey.accepted
+        text = said if journey.vault is None else journey.vault.neutral(said)
+        await keep(key, StoredAnswer(text, answer.target, cost), question.stored_for)
+        return answer
+
+    async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
+        """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
+        route = journey.where.route
+        giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
+        text = kept.text if journey.vault is None else journey.vault.adopt(kept.text)
+        try:
+            answer = await self._accept(journey, giver, ModelReply((TextPart(text),), "end", Usage()), final=True)
+        except _Unacceptable:
+            return None
+        journey.saved_nano = kept.cost_nano
+        return answer
+
+    async def _travel(self, journey: TurnState[T], request: ModelRequest) -> Answer[T]:
+        """The answer of the first candidate that gives one, in the order that what failed decides."""
+        way = CandidateQueue(self._breaker, journey.candidates(request), journey.skipped)
+        try:
+            while not journey.allowance.spent and (candidate := await way.next(journey.allowance.seconds)):
+                try:
+                    return await self._at(journey, way, candidate, request)
+                except AttemptFailed as failed:
+                    blameless = journey.had_no_time(failed.failure)
+                    journey.failed_at(candidate.target, failed.failure)
+                    await way.failed(failed.failure, blameless=blameless)
+                    if journey.sink is not None and journey.sink.began:
+                        raise journey.sink.broken(failed.failure.kind) from None
+                except Refused as refused:
+                    journey.refused_at(candidate.target, refused)
+                    worst = partial(self._attempts.worst, max_tokens=request.max_tokens)
+                    way.keep({t.name for t in way.targets if worst(t, journey.most_tokens(t)) < refused.worst})
+        finally:
+            way.abandon()
+        raise journey.error()
+
+    async def _at(
+        self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
+    ) -> Answer[T]:
+        """The answer of one target: its retries, and one repair when what it says is no answer."""
+        reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
+        while True:
+            reply = await self._attempts.send(journey.slot(candidate.target, reason, way), request)
+            await way.answered()
+            try:
+                return await self._accept(journey, candidate, reply, final=repaired)
+            except _Unacceptable as fault:
+                if journey.sink is not None and journey.sink.began:
+                    raise journey.sink.broken(fault.failure.kind) from None
+                if repaired or fault.repair is None or journey.allowance.spent:
+                    raise AttemptFailed(fault.failure) from None
+                request = fault.repair.apply(request, reply)
+                journey.measure(request)
+                reason, repaired, journey.repaired = f"repair: {fault.repair.why}", True, True
+
+    async def _accept(
+        self, journey: TurnState[T], candidate: Candidate, reply: ModelReply, *, final: bool
+    ) -> Answer[T]:
+        if kind := FAILED_STOPS.get(reply.stop):
+            raise _Unacceptable(failure(kind), Repair.for_stop(kind))
+        journey.heard = reply
+        exchange = journey.exchange("output", journey.read(reply), candidate.target.model)
+        passed = await journey.pipeline.check(exchange, journey.note, final=final)
+        if (again := passed.retry) is not None:
+            raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
+        journey.heard = _saying(reply, passed.values)
+        journey.accepted = journey.heard.text
+        reply = _saying(reply, [journey.restored(value) for value in passed.values])
+        text, calls = reply.text, reply.tool_calls
+        try:
+            value = None if calls else journey.question.answer.parse(text)
+        except InvalidAnswer as error:
+            faults = journey.hidden(error.faults)
+            raise _Unacceptable(failure("invalid_output"), Repair.for_schema(faults)) from None
+        if not calls:
+            await self._verify(journey, value)
+        if journey.sink is not None:
+            journey.sink.finish(text)
+        journey.answered_by = candidate.target
+        cost = journey.allowance.cost_nano
+        return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
+
+    async def _verify(self, journey: TurnState[T], value: T | None) -> None:
+        """An answer that is not right is not repaired: nothing is known of what is wrong about it."""
+        verify, operation = journey.question.verify, journey.question.operation
+        if verify is not None and not await passes(verify, value, operation):
+            raise _Unacceptable(failure("unverified"), None)
+
+    def _guard_piece(self, journey: TurnState[T]) -> Callable[[str], Awaitable[str]]:
+        """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""
+
+        def record(decision: GuardDecision, exchange: GuardInput) -> None:
+            if decision.action in {"block", "retry"}:
+                journey.note(decision, exchange)
+
+        async def guard(text: str) -> str:
+            passed = await journey.pipeline.check(
+                journey.exchange("output", (Source("answer", text),)), record, final=True
+            )
+            return passed.texts[0]
+
+        return guard
+
+    async def _guard_input(self, journey: TurnState[T]) -> ModelRequest:
+        """The request as the input guards let it pass."""
+        request = journey.request
+        journey.measure(request)
+        exchange = journey.exchange("input", sources_of(request))
+        passed = await journey.pipeline.check(exchange, journey.note)
+        journey.vault = passed.vault
+        if journey.sink is not None:
+            journey.sink.vault = passed.vault
+        if passed.texts == exchange.texts:
+            return request
+        journey.asked = request = with_values(request, passed.values)
+        journey.measure(request)
+        return request
+
+    async def _keep(self, exchanged: TurnRecord) -> None:
+        try:
+            await asyncio.to_thread(self.content.keep, exchanged)
+        except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
+            _log.warning("the content of a turn is not kept: %s", cause(error))
+
+    async def _record(self, journey: TurnState[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
+        fact = journey.fact(outcome, reason)
+        decisions = [decision_row(decision, fact.turn_id) for decision in journey.decisions]
+        written = self._ledger.record_turn(fact, decisions)
+        await self._attempts.await_commit(fact.run_id, journey.allowance)
+        await written
+        exchanged, question, where = journey.exchanged(fact), journey.question, journey.where
+        if journey.kept:
+            await self._keep(exchanged)
+        if where.noted is not None:
+            where.noted(exchanged)
+        target, allowance = journey.answered_by, journey.allowance
+        span.ended(fact, allowance.cost_nano)
+        self._watch(
+            TurnEvent(
+                run_id=where.run.run_id,
+                operation=question.operation,
+                outcome=outcome,
+                target=target.name if target else None,
+                model=target.model if target else None,
+                attempts=allowance.sent,
+                cost_nano=allowance.cost_nano,
+                reason=reason,
+                steps=where.steps,
+            )
+        )
+
+
+def _too_late(guards: Pipeline, automation: str, operation: str) -> Blocked:
+    """The error of a streamed answer that a guard changes after part of it was handed on, in the team's words."""
+    facts: dict[str, Fact] = {"automation": automation, "operation": operation}
+    return guards.blocked(Reason.LEAK, facts | {"streamed": True})
+
+
+def _saying(reply: ModelReply, values: Sequence[Any]) -> ModelReply:
+    """The reply with other values: its answer, then the arguments of its calls (see ``Journey.read``)."""
+    said, *arguments = values
+    text, given = said if isinstance(said, str) else json_text(said), iter(arguments)
+    parts: list[Part] = []
+    for part in reply.parts:
+        match part:
+            case TextPart():
+                parts += [TextPart(text)] if text else []
+                text = ""
+            case ToolCallPart():
+                parts.append(replace(part, arguments=next(given)))
+            case _:
+                parts.append(part)
+    return replace(reply, parts=tuple(parts))
+
+
+def _ended_by(error: BaseException) -> tuple[TurnOutcome, str]:
+    """How a turn ended that has no answer; of a stranger's exception the type only: its text may hold content."""
+    match error:
+        case Blocked():
+            return "blocked", str(error.fields.get("reason"))
+        case OverBudget():
+            return "stopped", "budget"
+        case FareboxError():
+            return "failed", str(error.fields.get("kind") or type(error).__name__)
+        case asyncio.CancelledError():
+            return "stopped", "cancelled"
+        case _:
+            return "failed", type(error).__name__

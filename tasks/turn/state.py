@@ -1,0 +1,402 @@
+"""What a turn has been through: where it may still go, what it found on the way, and how that is told."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
+
+from guardrails import Direction, Fact, GuardDecision, GuardInput, Pipeline, Reason, Source, readable
+from guardrails.pii import Vault
+from pricing import (
+    FareboxError,
+    Nano,
+    NoTarget,
+    OverBudget,
+    Part,
+    ProviderStatePart,
+    Spelled,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    TurnFailed,
+    leaves,
+    now_us,
+    with_leaves,
+)
+from pricing.ledger import Turn, TurnOutcome
+from pricing.tokens import NOT_LEARNED, Factor, count_tokens
+from tasks.personal_values import Known, personal_values
+from tasks.providers import media
+from tasks.providers.failure_kinds import Failure
+from tasks.providers.json_fields import dump
+from tasks.providers.messages import ModelReply, ModelRequest, media_of
+from tasks.routing.router import Route, describe
+from tasks.routing.target import Target
+from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
+from tasks.turn.fallback import CandidateQueue
+from tasks.turn.records import TurnRecord
+from tasks.turn.redaction import is_external, json_value, unreadable_of, with_strings
+from tasks.turn.request import TurnContext, TurnRequest
+from tasks.turn.stream import Sink
+
+T = TypeVar("T")
+
+_FRAMING_TOKENS = 16
+"""Per message and tool: what chat formats put around a text (3 to 8 are documented; doubled to be safe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one turn may take, over all its targets together."""
+
+    deadline_seconds: float = 120.0
+    max_attempts: int = 8
+
+
+_UNCOUNTED = count_tokens("")
+
+
+class Factors(Protocol):
+    """Knows what bills have taught about token counts."""
+
+    def of(self, model: str, operation: str, prompt_version: str = "", *, stand_in: bool) -> Factor:
+        """The factor of a prompt."""
+
+
+class TurnState(Generic[T]):
+    """The state of one turn while it is under way."""
+
+    def __init__(
+        self,
+        asked: TurnRequest[T],
+        where: TurnContext,
+        limits: Limits,
+        pipeline: Pipeline,
+        factors: Factors | None = None,
+        *,
+        kept: bool = False,
+    ) -> None:
+        self.question = asked
+        self.where = where
+        self._factors = factors
+        self.pipeline = pipeline
+        self.vault: Vault | None = None
+        """What was taken out of the question, to be put back into its answer."""
+        self.accepted = ""
+        """The answer as the guards passed it, nothing put back."""
+        self.kept = kept
+        """Whether its content is kept: then it remembers what it asked, what it heard and what guards saw of that."""
+        self.request = self.asked = asked.request
+        self.heard: ModelReply | None = None
+        self.judged: list[tuple[GuardDecision, GuardInput]] = []
+        self.allowance = TurnAllowance(limits.deadline_seconds, limits.max_attempts)
+        self.decisions: list[GuardDecision] = []
+        self.answered_by: Target | None = None
+        self.repaired = False
+        self.escalated = False
+        """Whether an answer did not pass the verifier."""
+        self.sink: Sink | None = None
+        self.saved_nano: Nano | None = None
+        """What a stored answer did not cost again; ``None`` when it is not a stored one."""
+        self.reason: str | None = None
+        """Why the next candidate is asked, when it is not the first."""
+        self._counted = _UNCOUNTED
+        self._fits = False
+        self._unable = False
+        self._hurried = False
+        self.turn_id = secrets.token_hex(16)
+        self._hop = 0
+        self._tried: list[str] = []
+        self._skipped: dict[str, str] = {}
+        self._failure: Failure | None = None
+        self._refused: Refused | None = None
+        self._started_at = now_us()
+        self._clock = time.perf_counter_ns()
+
+    def measure(self, request: ModelRequest) -> None:
+        """Count the request's tokens: for its place in a window, for the most it can cost."""
+        tools = dump([tool.parameters for tool in request.tools]) if request.tools else ""
+        schema = dump(request.schema.definition) if request.schema else ""
+        described = [f"{tool.name} {tool.description}" for tool in request.tools]
+        parts = [part for message in request.messages for part in message.parts]
+        texts = [request.system.text, tools, schema, *described, *map(_counted_text, parts)]
+        text = "\n".join(text for text in texts if text)
+        framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
+        self._counted = count_tokens(text, framing=framing, media=media_of(parts))
+
+    def most_tokens(self, target: Target) -> int:
+        """The most that the question may count as at a target."""
+        return self._counted.most(self._factor(target), target.model)
+
+    def candidates(self, request: ModelRequest) -> Route:
+        """The route without the targets whose window is too small, and those that cannot take a part of the request."""
+        able: Route = self.where.route
+        if unreadable_of(request):
+            able = tuple(candidate for candidate in able if not self._cannot_take(candidate.target, request))
+        fitting = tuple(
+            candidate
+            for candidate in able
+            if self._expected(candidate.target) + min(request.max_tokens, candidate.target.max_output)
+            <= candidate.target.window
+        )
+        self._fits = bool(fitting)
+        self._unable = not able
+        return fitting
+
+    def slot(self, target: Target, reason: str, way: CandidateQueue) -> AttemptContext:
+        """The place of the next request."""
+        question = self.question
+        slot = AttemptContext(
+            turn_id=self.turn_id,
+            run_id=self.where.run.run_id,
+            operation=question.operation,
+            hop=self._hop,
+            target=target,
+            reason=reason,
+            input_tokens=self.most_tokens(target),
+            allowance=self.allowance,
+            sink=self.sink,
+            may_retry=way.may_retry,
+            alternatives=way.alternatives,
+            estimated_input=self._counted.estimate,
+            execution=self.where.execution,
+        )
+        self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
+        return slot
+
+    def failed_at(self, target: Target, why: Failure) -> None:
+        """A target was tried, and gave no answer."""
+        self._failure, self._refused = why, None
+        self.escalated |= why.kind == "unverified"
+        self._move_on(target, why.kind)
+
+    def skipped(self, target: Target, why: str) -> None:
+        """A target was left out: it is in quarantine."""
+        self._skipped[target.name] = why
+        self._tried.append(f"{target.name} ({why})")
+        self.reason = f"{target.name}: {why}"
+
+    def had_no_time(self, why: Failure) -> bool:
+        """Whether a target is not to blame for a timeout: others before it had used too much of the turn's time."""
+        return why.kind == "timeout" and (why.phase == "pool" or self._hurried)
+
+    def refused_at(self, target: Target, why: Refused) -> None:
+        """A target was not tried: its worst case fits in no budget."""
+        self._refused = why
+        self._move_on(target, "over budget")
+
+    def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> GuardInput:
+        """What the guards are shown.
+
+        Raises:
+            UnreadableValue: a value holds something that no guard can read.
+        """
+        run, widest, read = self.where.run, self._widest, readable(sources)
+        unread = direction == "input" and not self.question.unmasked_media
+        return GuardInput(
+            direction=direction,
+            operation=self.question.operation,
+            automation=run.automation,
+            run_id=run.run_id,
+            texts=read.texts,
+            user=run.user_id or "",
+            org=run.org_id or "",
+            tokens=self._expected(widest),
+            window=widest.window,
+            reserved=self.question.max_tokens,
+            known=self.known,
+            external=any(is_external(candidate.target) for candidate in self.where.route),
+            answered_by=answered_by,
+            sources=read.sources,
+            labels=read.labels,
+            origins=read.origins,
+            unreadable=unreadable_of(self.request) if unread else frozenset(),
+            vault=self.vault if direction == "output" else None,
+        )
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known of persons: what the run was told, and what tools told since."""
+        told: list[object] = []
+        for message in self.question.messages:
+            for part in message.parts:
+                if isinstance(part, ToolResultPart):
+                    told.append(part.value)
+                elif isinstance(part, TextPart):
+                    told += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
+        return (*self.where.known, *(personal_values({"value": told}) if told else ()))
+
+    def note(self, decision: GuardDecision, exchange: GuardInput) -> None:
+        """Remember what a guard decided."""
+        self.decisions.append(decision)
+        if self.kept and decision.action != "allow":
+            self.judged.append((decision, exchange))
+
+    def read(self, reply: ModelReply) -> list[Source]:
+        """What a reply says, as the values that guards look at: its answer, then the arguments of each call."""
+        text = reply.text
+        said = text if self.question.answer.is_text or not text else json_value(text)
+        return [Source("answer", said), *(Source("tool_call", call.arguments) for call in reply.tool_calls)]
+
+    def restored(self, value: Any) -> Any:
+        """A value of an answer with everything back that was taken out of the question."""
+        if self.vault is None:
+            return value
+        return with_leaves(value, iter([self.vault.restore(leaf.text) for leaf in leaves(value)]))
+
+    def hidden(self, texts: Sequence[str]) -> list[str]:
+        """Texts made of a restored answer, with the values taken out again."""
+        return list(texts) if self.vault is None else [self.vault.hide(text) for text in texts]
+
+    def neutral(self, request: ModelRequest) -> ModelRequest:
+        """The request as it would read for anybody else who asks the same with other values."""
+        if self.vault is None:
+            return request
+        return with_strings(request, self.vault.neutral)
+
+    def error(self) -> FareboxError:
+        """Why there is no answer."""
+        operation, tried = self.question.operation, list(self._tried)
+        if self._refused is not None:
+            refusals = self._refused.refusals
+            worst = max(refusals, key=lambda refusal: refusal.short)
+            error = OverBudget(
+                f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
+                next_step="What was done so far is recorded and paid; raise the budget to go on.",
+                operation=operation,
+                budgets=[refusal.budget.name for refusal in refusals],
+                short_nano=worst.short,
+            )
+            automation = self.where.run.automation
+            return self.pipeline.over_budget(error, worst.facts() | {"automation": automation, "operation": operation})
+        if self._unable:
+            return TurnFailed(
+                f"The turn {operation!r} was not sent: {'; '.join(tried)}.",
+                next_step="Give the step a target that takes what its prompt holds; docs/providers.md lists them.",
+                kind="unsupported_media",
+                operation=operation,
+                tried=tried,
+            )
+        kind = self._failure.kind if self._failure else "timeout" if self._fits else "context_overflow"
+        if kind == "context_overflow":
+            widest = self._widest
+            facts: dict[str, Fact] = {"operation": operation, "automation": self.where.run.automation}
+            facts["window"] = widest.window
+            if self._failure is None:  # our own count; a provider that counts otherwise does not say how
+                facts |= {"tokens": self._expected(widest), "reserved": self.question.max_tokens}
+            return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
+        if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
+            return TurnFailed(
+                f"The turn {operation!r} failed: {_TOLD.get(kind, kind)}.",
+                next_step=_NEXT.get(kind, "See `farebox report` for what was tried."),
+                kind=kind,
+                operation=operation,
+                tried=tried,
+            )
+        story = "; ".join(tried) or "its deadline passed before one was asked"
+        return NoTarget(
+            f"No target answered the turn {operation!r}: {story}.",
+            next_step="Wait and run again, or add a target of another provider to farebox.toml.",
+            kind=kind,
+            operation=operation,
+            tried=tried,
+        )
+
+    def fact(self, outcome: TurnOutcome, reason: str | None) -> Turn:
+        """The turn as it is written down."""
+        question = self.question
+        return Turn(
+            turn_id=self.turn_id,
+            run_id=self.where.run.run_id,
+            operation=question.operation,
+            prompt=question.prompt.name,
+            prompt_version=question.prompt.version,
+            route=dump([place | self._skip(place["target"]) for place in describe(self.where.route)]),
+            outcome=outcome,
+            reason=reason or ("escalated" if self.escalated else None),
+            target=self.answered_by.name if self.answered_by else None,
+            attempts=self.allowance.sent,
+            repaired=self.repaired,
+            complexity=self.where.complexity,
+            started_at=self._started_at,
+            duration_us=(time.perf_counter_ns() - self._clock) // 1000,
+            saved_nano=self.saved_nano or 0,
+        )
+
+    def exchanged(self, fact: Turn) -> TurnRecord:
+        """What is kept of the turn."""
+        return TurnRecord(
+            run=self.where.run,
+            turn=fact,
+            request=self.asked,
+            reply=self.heard,
+            answered_by=self.answered_by,
+            known=self.known,
+            vault=self.vault or Vault(()),
+            judged=self.judged,
+        )
+
+    def _factor(self, target: Target) -> Factor:
+        if self._factors is None:
+            return NOT_LEARNED
+        question = self.question
+        return self._factors.of(target.model, question.operation, question.prompt.version, stand_in=target.stand_in)
+
+    def _expected(self, target: Target) -> int:
+        return self._counted.expected(self._factor(target), target.model)
+
+    @cached_property
+    def _widest(self) -> Target:
+        """The target of the route that has the largest window."""
+        return max((candidate.target for candidate in self.where.route), key=lambda target: target.window)
+
+    def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
+        why = media.refusal(target, request)
+        if why is not None:
+            self._skipped[target.name] = why
+            self._tried.append(f"{target.name} ({why})")
+        return why is not None
+
+    def _skip(self, target: str) -> dict[str, str]:
+        return {"skipped": self._skipped[target]} if target in self._skipped else {}
+
+    def _move_on(self, target: Target, why: str) -> None:
+        self._tried.append(f"{target.name} ({why})")
+        self.reason = f"{why} at {target.name}"
+        self._hop += 1
+
+
+def _counted_text(part: Part) -> str:
+    """What of a part is counted as text; images and documents are counted by their size."""
+    match part:
+        case TextPart() | ToolResultPart():
+            return part.text
+        case ToolCallPart():
+            return dump(part.sent)
+        case ProviderStatePart():
+            return part.payload if isinstance(part.payload, str) else dump(part.payload)
+    return ""
+
+
+_TOLD: dict[str, str] = {
+    "invalid_request": "the provider calls the request invalid",
+    "request_too_large": "the request has more bytes than the provider takes",
+    "content_policy": "the provider's content policy filtered it",
+    "refusal": "the model declined to answer",
+    "invalid_output": "no answer followed its schema",
+    "truncated": "the answer was longer than max_tokens",
+    "unverified": "no answer passed its verifier",
+}
+_NEXT: dict[str, str] = {
+    "invalid_request": "Check the prompt, the tools and the schema of this step; `farebox report` names the code.",
+    "request_too_large": "Send less in one turn.",
+    "content_policy": "Change what is asked, or review what was put into the prompt.",
+    "refusal": "Rephrase the prompt; the same question is likely to be declined again.",
+    "invalid_output": "Simplify the schema, or give the step a higher tier.",
+    "truncated": "Raise max_tokens of the step, or ask for a shorter answer.",
+    "unverified": "Give the step a higher tier, or look at what its verifier asks for.",
+}
