@@ -26,8 +26,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from statistics import NormalDist, fmean
 
-from farebox.calibration.deciding import Decision, Outcome, Terms, chosen
-from farebox.calibration.rounds import next_size
+from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome, chosen, next_size
 
 BEST = "best"
 NAMES = ("a", "b", "c", "d", "e")
@@ -125,9 +124,9 @@ class Tally:
         return f"  {name:<22}{self.bad / worlds:>8.1%}{self.saved:>9.1%}{share:>11}{fmean(self.calls):>9,.0f}"
 
 
-def sequential(drawn: Drawn, terms: Terms) -> tuple[str, int]:
+def sequential(drawn: Drawn, terms: AcceptanceCriteria) -> tuple[str, int]:
     """By the code that calibrates: the choice, and the calls it took."""
-    decision = Decision(BEST, [(name,) for name in NAMES], terms, MOST)
+    decision = CalibrationDecision(BEST, [(name,) for name in NAMES], terms, MOST)
     seen: dict[str, dict[str, Outcome]] = {name: {} for name in drawn}
     done = 0
     while decision.open and done < MOST:
@@ -152,7 +151,7 @@ def by_errors(z: float) -> Rule:
     return rule
 
 
-def fixed(drawn: Drawn, terms: Terms, cases: int, rule: Rule) -> tuple[str, int]:
+def fixed(drawn: Drawn, terms: AcceptanceCriteria, cases: int, rule: Rule) -> tuple[str, int]:
     """Every candidate on so many cases, the cheapest that passes."""
     passed = [
         name
@@ -166,7 +165,7 @@ def fixed(drawn: Drawn, terms: Terms, cases: int, rule: Rule) -> tuple[str, int]
     return choice, cases * (len(NAMES) + 1)
 
 
-def tell(name: str, worlds: list[tuple[World, Drawn]], terms: Terms) -> None:
+def tell(name: str, worlds: list[tuple[World, Drawn]], terms: AcceptanceCriteria) -> None:
     tallies = {rule: Tally() for rule in ("sequential", "mean", "z = 1")}
     for world, drawn in worlds:
         tallies["sequential"].note(world, *sequential(drawn, terms), terms.margin)
@@ -205,7 +204,7 @@ def main() -> None:
         for _ in range(options.worlds):
             world = make(rng, margin)
             worlds.append((world, draw(world, rng)))
-        tell(make.__name__.replace("_", " "), worlds, Terms(margin))
+        tell(make.__name__.replace("_", " "), worlds, AcceptanceCriteria(margin))
     print(f"\n{time.perf_counter() - began:.0f} s. bad: locks that truly lose more than the margin (95 % confidence).")
 
 

@@ -1,6 +1,6 @@
 """The gate with a long past: ``python -m benchmarks.gate``.
 
-``farebox.gate.admit`` (quote from history, hold on three budgets, written durably) of the daily digest's plan over the
+``farebox.runs.admission.admit`` (quote from history, hold on three budgets, written durably) of the daily digest's plan over the
 default targets, in a ledger that has 100,000 past runs. ``repriced`` is an automation whose whole history was priced
 at another rate card. The floor is one durable transaction of one update on the same ledger.
 """
@@ -18,10 +18,10 @@ from statistics import median
 import sqlalchemy as sa
 
 from benchmarks import lab, past
-from farebox.declaring import Budget, DeclaredPlan, Price
-from farebox.gate import Automation, admit, price_run
+from farebox.config.settings import load_settings
+from farebox.declaration import Budget, DeclaredPlan, Price
+from farebox.runs.admission import Automation, admit, price_run
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.quotes.plan import Plan, PlanStep

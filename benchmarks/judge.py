@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import judge_labels, lab
-from farebox.judge_trial import try_judge
+from farebox.config.settings import load_settings
+from farebox.judging.trial import try_judge
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from guardrails.agreement import Labelled, Rate, measure_agreement, pairs_of
 from pricing.money import format_money
 

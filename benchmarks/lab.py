@@ -20,9 +20,9 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 
-from farebox.guarding import GuardsSettings
+from farebox.config.guards import GuardsSettings
+from farebox.config.settings import HoldSettings, SandboxSettings, Settings, TargetSettings
 from farebox.runtime import Runtime
-from farebox.settings import HoldSettings, SandboxSettings, Settings, TargetSettings
 from pricing.clock import now_us
 from pricing.ledger.facts import Run
 

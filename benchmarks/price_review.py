@@ -12,7 +12,7 @@ from decimal import Decimal
 from statistics import median
 
 from benchmarks import lab, past
-from farebox.settings import load_settings
+from farebox.config.settings import load_settings
 from pricing.analysis.price_review import Candidate, Rates, Review, review
 from pricing.db.database import Store
 from pricing.rates.card import RateCard

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks import lab
+from farebox.config.settings import load_settings
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from pricing.ledger.target_stats import TargetStats
 from tasks.providers.messages import Message, ModelRequest
 from tasks.routing.complexity import score

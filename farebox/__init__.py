@@ -4,34 +4,49 @@ The names below are all that a flow needs. They are loaded when first asked for:
 Prefect where it can.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pricing.lazy_exports import lazy_exports
+
 if TYPE_CHECKING:
-    from farebox.automations import automation
-    from farebox.declaring import Budget, plan
-    from farebox.front import Agent, ask
+    from farebox.automations import Agent, ask, automation
+    from farebox.declaration import Budget, plan
+    from farebox.price_review import ReviewQuery, reviewed, reviewed_version
+    from farebox.runtime import get_runtime
     from pricing import FareboxError
     from tasks import llm_task
     from tasks.routing import Quality
 
-__all__ = ["Agent", "Budget", "FareboxError", "Quality", "ask", "automation", "llm_task", "plan"]
+__all__ = [
+    "Agent",
+    "Budget",
+    "FareboxError",
+    "Quality",
+    "ReviewQuery",
+    "ask",
+    "automation",
+    "get_runtime",
+    "llm_task",
+    "plan",
+    "reviewed",
+    "reviewed_version",
+]
 
-_ROOMS = {
-    "Agent": "farebox.front",
-    "Budget": "farebox.declaring",
-    "FareboxError": "pricing.errors",
-    "Quality": "tasks.routing.router",
-    "ask": "farebox.front",
-    "automation": "farebox.automations",
-    "llm_task": "farebox.front",
-    "plan": "farebox.declaring",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'farebox' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Agent": "farebox.automations",
+            "Budget": "farebox.declaration",
+            "FareboxError": "pricing",
+            "Quality": "tasks.routing",
+            "ReviewQuery": "farebox.price_review",
+            "ask": "farebox.automations",
+            "automation": "farebox.automations",
+            "get_runtime": "farebox.runtime",
+            "llm_task": "tasks",
+            "plan": "farebox.declaration",
+            "reviewed": "farebox.price_review",
+            "reviewed_version": "farebox.price_review",
+        },
+    )

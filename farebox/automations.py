@@ -1,11 +1,11 @@
-"""``@automation``: a Prefect flow that is quoted, held and gated before its first line, and settled after its last."""
+"""`@automation`, `@llm_task`, `ask` and `Agent`: the names a flow is written with."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
@@ -18,17 +18,56 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Failed
 from prefect.utilities.hashing import file_hash
 
-from farebox.approving import ASK_HERE, Approver, Present
-from farebox.declaring import Budget, DeclaredPlan, Price
-from farebox.gate import Automation, Ride, admit
-from farebox.outcomes import outcome_of_state
-from farebox.progress import follow, leave
-from farebox.publishing import publish, spare_tracebacks
+from farebox.declaration import Budget, DeclaredPlan, Price
+from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
+from farebox.runs.admission import AdmittedRun, Automation, admit
+from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
+from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
-from farebox.suspending import Suspending, kept_until
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import CURRENT_EXECUTION, CURRENT_RUN, adopt_signature, knowing
+from tasks import CURRENT_EXECUTION, CURRENT_RUN, Ask, adopt_signature, agent, knowing
+from tasks.routing import THRESHOLD, StepTier
+from tasks.turn import Engine
+
+
+def _engine() -> Engine:
+    return get_runtime().engine
+
+
+ask = Ask(_engine)
+"""One turn of the ``@llm_task`` that is under way: ``ask("summarize.j2", document=text, returns=Summary)``."""
+
+
+class Agent(agent.Agent):
+    """A model with tools, run inside an ``@llm_task``: see ``tasks.agent.Agent``."""
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        tools: Sequence[Callable[..., Any]],
+        operation: str = "tool_selection",
+        tier: StepTier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 512,
+        threshold: float = THRESHOLD,
+        calls_per_reply: int = agent.MOST_CALLS,
+        calls_per_step: int = agent.MOST_CALLS,
+    ) -> None:
+        super().__init__(
+            _engine,
+            prompt=prompt,
+            tools=tools,
+            operation=operation,
+            tier=tier,
+            max_turns=max_turns,
+            max_tokens=max_tokens,
+            threshold=threshold,
+            calls_per_reply=calls_per_reply,
+            calls_per_step=calls_per_step,
+        )
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,7 +135,7 @@ class _Gate:
         self._signature = inspect.signature(function)
         self._spec = spec
 
-    def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ride:
+    def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AdmittedRun:
         """Quote and hold the run.
 
         Raises:
@@ -130,7 +169,7 @@ class _Gate:
         """The run's parameters by name."""
         return self._signature.bind(*args, **kwargs).arguments
 
-    def close(self, ride: Ride, error: BaseException | None = None, result: object = None) -> State[Any] | None:
+    def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.
 
         A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet.
@@ -201,7 +240,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
 
 
 @contextmanager
-def _aboard(ride: Ride) -> Iterator[None]:
+def _aboard(ride: AdmittedRun) -> Iterator[None]:
     """Let the steps below find their run without asking Prefect."""
     token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:

@@ -10,15 +10,21 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from farebox.calibration.lockfile import LOCK_FILE, read_locks
-from farebox.capturing import ContentCapture
-from farebox.credentials import find_key
-from farebox.events import tell_blocked, tell_implausible_usage, tell_prefect, tell_soft_threshold, tell_unsettled
-from farebox.guarding import DeclaredGuards
-from farebox.judging import PROMPTS, GuardAsk
-from farebox.keys import Key
+from farebox.config.content import ContentCapture
+from farebox.config.credentials import find_key
+from farebox.config.guards import DeclaredGuards
+from farebox.config.keys import Key
+from farebox.config.settings import Settings, load_settings
+from farebox.config.targets import answering, build_target
+from farebox.judging.ask import PROMPTS, GuardAsk
+from farebox.prefect.events import (
+    tell_blocked,
+    tell_implausible_usage,
+    tell_prefect,
+    tell_soft_threshold,
+    tell_unsettled,
+)
 from farebox.project import find_root
-from farebox.settings import Settings, load_settings
-from farebox.targets import answering, build_target
 from pricing import Captures
 from pricing.db import Store, abandon, after_fork
 from pricing.ledger import (

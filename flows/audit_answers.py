@@ -8,12 +8,12 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from farebox import Budget, automation, llm_task, plan
-from farebox.auditing import Audit, Audited, audit, audit_page, due
+from farebox.judging import Audit, Audited, audit_answer, audit_page, due
 
 
 @llm_task(operation="judge", tier="light", max_tokens=1_500)
 def judge(turn: str) -> Audited:
-    return audit(turn)
+    return audit_answer(turn)
 
 
 def answers(share: float, hours: int, most: int) -> int:

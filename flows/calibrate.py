@@ -8,10 +8,7 @@ from prefect import unmapped
 from pydantic import Field
 
 from farebox import Budget, automation, llm_task, plan
-from farebox.calibration import forecasting
-from farebox.calibration.bench import Chosen
-from farebox.calibration.calibrating import Asked
-from farebox.calibration.running import calibrate_operation, may_go_on, try_case
+from farebox.calibration import Asked, Chosen, calibrate_operation, forecast, may_go_on, try_case
 
 
 @llm_task(operation="calibrate", tier="premium", max_tokens=1_024, max_turns=8)
@@ -24,13 +21,13 @@ def try_one(number: int, target: str, what: Chosen) -> object:
     budget=Budget(),
     plan=plan(
         try_one,
-        calls=forecasting.answers,
-        max_calls=forecasting.most_answers,
-        input_tokens=forecasting.tokens_read,
-        output_tokens=forecasting.tokens_written,
-        begins=forecasting.answers_by_target,
+        calls=forecast.answers,
+        max_calls=forecast.most_answers,
+        input_tokens=forecast.tokens_read,
+        output_tokens=forecast.tokens_written,
+        begins=forecast.answers_by_target,
     )
-    + forecasting.JUDGING,
+    + forecast.JUDGING,
 )
 def calibrate(  # noqa: PLR0917 - they are the fields of its form
     operation: str,

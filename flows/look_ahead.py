@@ -8,9 +8,9 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
-from farebox.looking_ahead import look_ahead as look
-from farebox.looking_ahead import shown
-from farebox.runtime import get_runtime
+from farebox import get_runtime
+from farebox.prefect import forecast_schedule as look
+from farebox.prefect import shown
 
 
 @flow(name="look-ahead")

@@ -7,9 +7,8 @@ from datetime import date
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from farebox.events import tell_rates_changed
-from farebox.reviewing import Question, reviewed, reviewed_version
-from farebox.runtime import get_runtime
+from farebox import ReviewQuery, get_runtime, reviewed, reviewed_version
+from farebox.prefect import tell_rates_changed
 
 
 @flow(name="price-review")
@@ -30,7 +29,7 @@ def price_review(
         tell_rates_changed(before, now)
     if only_if_rates_changed and before == now:
         return None
-    question = Question(days=days, on=on, margin=margin)
+    question = ReviewQuery(days=days, on=on, margin=margin)
     path = reviewed(runtime, question)
     if path is None:
         return None

@@ -82,7 +82,7 @@ def store(database_url: str) -> Iterator[Store]:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """The command line in this process: it takes a tenth of what a process of its own does."""
-    from farebox.cli.entry import _QUIET, main
+    from farebox.cli.main import _QUIET, main
 
     for name, value in (_QUIET | {"COLUMNS": "120"}).items():
         monkeypatch.setenv(name, value)

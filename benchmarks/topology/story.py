@@ -21,8 +21,8 @@ from benchmarks.topology.network import Place
 from benchmarks.topology.processes import Failed, until
 from benchmarks.topology.runs import Ran, all_ended, look, trigger
 from benchmarks.topology.servers import Centre
+from farebox.config.settings import load_settings
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.money import USD, format_money

@@ -10,8 +10,8 @@ from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from farebox.calibration.cases import Case, distinct, read_cases
-from farebox.calibration.scoring import Scorer, scorer_of
-from farebox.calibration.subjects import Subject, find_subject, try_once
+from farebox.calibration.scorers import Scorer, scorer_of
+from farebox.calibration.subject import Subject, find_subject, try_once
 from farebox.runtime import Runtime
 from pricing import UsageError
 from pricing.ledger import CaseScore, Results, paid_for

@@ -44,11 +44,22 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_VERDICTS = {"spared": "not_tested", "dearer": "costlier", "beyond": "insufficient_cases"}
+
+
+def _today(verdict: object) -> object:
+    """A verdict of an older lock by the name it has now."""
+    return _VERDICTS.get(str(verdict), verdict)
+
+
 class LockedCandidate(_Table):
     """One configuration as it was measured; ``cost``, seconds and ``tokens`` are of a case."""
 
     route: tuple[str, ...]
-    verdict: Literal["best", "enough", "worse", "dearer", "slower", "spared", "beyond", "open"]
+    verdict: Annotated[
+        Literal["best", "enough", "worse", "costlier", "slower", "not_tested", "insufficient_cases", "open"],
+        BeforeValidator(_today),
+    ]
     n: int
     score: Figure
     score_low: Figure
@@ -169,7 +180,7 @@ def read_locks(path: Path) -> dict[str, RouteLock]:
 def write_lock(path: Path, key: str, lock: LockedRoute) -> None:
     """Put a lock in the place of the one that the operation had; what is locked of others stays as it is.
 
-    One at a time may write: see ``farebox.calibration.locking``.
+    One at a time may write: see ``farebox.calibration.verify``.
 
     Raises:
         ConfigError: what is there now cannot be read.

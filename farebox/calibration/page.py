@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from farebox.calibration.lockfile import LockedCandidate, LockedRoute
-from farebox.calibration.telling import COLUMNS, VERDICTS, row, sentence
+from farebox.calibration.report import COLUMNS, VERDICTS, row, sentence
 from farebox.runtime import Runtime
 from pricing import format_money
 from pricing.reports import Figure, Page, Section, asked_turns, plural, render_page

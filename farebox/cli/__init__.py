@@ -1,5 +1,5 @@
 """The command line."""
 
-from farebox.cli.entry import main
+from farebox.cli.main import main
 
 __all__ = ["main"]

@@ -7,29 +7,28 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from farebox.cli import (  # noqa: F401 - they add their commands
-    archiving,
-    auditing,
-    beginning,
+    archive,
     breakers,
-    budgeting,
-    calibrating,
-    collecting,
+    budgets,
+    calibrate,
+    cases,
     content,
-    crediting,
-    deploying,
-    guarding,
-    inspecting,
+    credits,
+    deploy,
+    doctor,
+    guards,
+    init,
     packaging,
-    reporting,
-    review_blocks,
-    reviewing,
-    routing,
+    quotes,
+    rates,
+    report,
+    routes,
 )
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
-from farebox.finding import find_flow, read_parameters
+from farebox.discovery import find_flow, read_parameters
+from farebox.runs.context import RunOwner
 from farebox.runtime import get_runtime
-from farebox.whose import Whose
 from pricing import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -63,10 +62,10 @@ def run(
         json: print one JSON document instead of following the run.
         parameters: the automation's own, like --source PATH.
     """
-    from farebox.cli.running import run_here
+    from farebox.cli.run import run_here
 
     limit = None if budget is None else parse_money(budget)
-    run_here(name, parameters, limit, whose=Whose(user, org, tag), as_json=json)
+    run_here(name, parameters, limit, whose=RunOwner(user, org, tag), as_json=json)
 
 
 @app.command
@@ -78,7 +77,7 @@ def demo(*, source: str = ".", limit: int | None = None, budget: str | None = No
         limit: how many items at most.
         budget: a limit for this run.
     """
-    from farebox.cli.running import introduce, run_here, what_next
+    from farebox.cli.run import introduce, run_here, what_next
 
     introduce(_out)
     parameters = {"source": source} | ({} if limit is None else {"limit": str(limit)})
@@ -107,9 +106,9 @@ def quote(
         json: print JSON.
         parameters: the automation's own.
     """
-    from farebox.cli.quoting import compare
+    from farebox.cli.quote import compare
 
-    flow, whose = find_flow(name), Whose(user, org, tag)
+    flow, whose = find_flow(name), RunOwner(user, org, tag)
     compared = compare(get_runtime(), flow, read_parameters(flow, parameters, whose), whose)
     if json:
         print_json(compared.to_json())

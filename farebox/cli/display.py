@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from farebox.sources.text import clean_text
+from farebox.cli.output import clean_text
 from pricing import Nano, format_money
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote

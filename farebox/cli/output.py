@@ -1,10 +1,12 @@
-"""What the command line says: to people, harmless to their terminal; to programs, as JSON."""
+"""Output of the command line: safe text for people, JSON for programs, one-line errors."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from pricing import FareboxError
 from pricing.reports import format as formats
 
 
@@ -23,7 +26,7 @@ class Terminal(Console):
         """The segments of what is printed; only the console itself sends codes."""
         for segment in super().render(renderable, options):
             harmless = segment.control or segment.text.isprintable() or segment.text == "\n"
-            yield segment if harmless else Segment(_by_line(segment.text), segment.style)
+            yield segment if harmless else Segment(clean_text(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Print no more when nobody reads on, as in ``farebox run … | head``; what is under way goes on to its end."""
@@ -52,5 +55,43 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 - the command's answer
 
 
-def _by_line(text: str) -> str:
+def clean_text(text: str) -> str:
+    """Each line without control characters, escape sequences or changes of direction."""
     return "\n".join(map(formats.clean, text.split("\n")))
+
+
+def warn(message: str, next_step: str = "") -> None:
+    """Tell of something that went wrong beside what was asked for, which is done."""
+    console = terminal(stderr=True, soft_wrap=True)
+    console.print(f"warning: {message}", style="yellow")
+    if next_step:
+        console.print(f"  next: {next_step}")
+
+
+@contextmanager
+def warning_of(name: str, level: int = logging.WARNING) -> Iterator[None]:
+    """Show what a module logs on standard error, as warnings: Prefect's own settings keep its logs silent here."""
+    logger, handler = logging.getLogger(name), _Warnings(level)
+    level_before, propagate_before = logger.level, logger.propagate
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)
+        logger.propagate = propagate_before
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+def complain(error: FareboxError) -> None:
+    """Tell what went wrong and what to do about it."""
+    console = terminal(stderr=True, soft_wrap=True)
+    console.print(f"error: {error.message}", style="bold red")
+    if error.next_step:
+        console.print(f"  next: {error.next_step}")

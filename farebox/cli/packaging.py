@@ -8,7 +8,7 @@ from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
-from farebox.finding import find_flow
+from farebox.discovery import find_flow
 from farebox.runtime import get_runtime
 from pricing import UsageError, format_money
 

@@ -49,7 +49,7 @@ class Reviews:
             if connection.execute(known).one_or_none() is None:
                 raise UsageError(
                     f"There is no decision {decision} that stopped or changed anything.",
-                    next_step="List them with `farebox review-blocks --list`.",
+                    next_step="List them with `farebox guards review --list`.",
                 )
             row = {"decision": decision, "verdict": finding, "origin": origin, "reviewed_at": self._clock()}
             connection.execute(schema.guard_reviews.insert(), row)

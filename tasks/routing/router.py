@@ -58,7 +58,8 @@ class Candidate:
     """A target of a route and the reason for its place.
 
     ``economic`` tells why the route begins with the cheapest, if it does. ``percent`` says how many of a hundred turns
-    are expected to come here first, where complexity decides between two (``farebox.routes``). ``lock`` marks the two
+    are expected to come here first, where complexity decides between two (``farebox.runs.planning``). ``lock`` marks
+    the two
     that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farebox.guarding import DeclaredGuards, GuardsSettings
+from farebox.config.guards import DeclaredGuards, GuardsSettings
 from guardrails.base import GuardInput
 from tests.support.project import REPOSITORY
 

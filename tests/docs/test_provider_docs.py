@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from farebox.credentials import PROVIDERS, find_key
-from farebox.keys import Key, Missing
+from farebox.config.credentials import PROVIDERS, find_key
+from farebox.config.keys import Key, Missing
+from farebox.config.settings import Settings, load_settings
+from farebox.config.targets import build_target
 from farebox.runtime import Runtime
-from farebox.settings import Settings, load_settings
-from farebox.targets import build_target
 from pricing.db import schema
 from pricing.rates.card import RateCard
 from pricing.usage import Usage
@@ -50,7 +50,7 @@ def settings_of(block: str, root: Path) -> Settings:
 def no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home without AWS files, on a machine that is not Amazon's."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("farebox.aws._VENDOR", tmp_path / "vendor")
+    monkeypatch.setattr("farebox.config.aws._VENDOR", tmp_path / "vendor")
 
 
 @pytest.mark.parametrize("number", range(len(blocks("toml"))))

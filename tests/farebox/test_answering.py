@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from farebox.models import list_targets
+from farebox.config.settings import load_settings
+from farebox.runs.models import list_targets
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from tests.support.project import make_project
 
 

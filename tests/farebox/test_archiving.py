@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from farebox.publishing import report_of
-from farebox.settings import load_settings
+from farebox.config.settings import load_settings
+from farebox.prefect.artifacts import report_of
 from pricing.errors import ConfigError
 from tests.farebox.test_doctor import _run
 from tests.support.command import _RUN, farebox

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from farebox import events
 from farebox.cli.app import app
+from farebox.prefect import events
 from farebox.runtime import Runtime
 from pricing.errors import UsageError
 from tasks.routing.breaker import BreakerEvent

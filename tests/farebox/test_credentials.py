@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from farebox import aws, credentials
-from farebox.credentials import find_key
-from farebox.keys import Key, Missing
+from farebox.config import aws, credentials
+from farebox.config.credentials import find_key
+from farebox.config.keys import Key, Missing
+from farebox.config.settings import TargetSettings, load_settings
 from farebox.runtime import Runtime
-from farebox.settings import TargetSettings, load_settings
 from pricing.errors import ConfigError
 from tasks.routing.target import Credential
 

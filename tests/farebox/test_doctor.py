@@ -16,13 +16,13 @@ import pytest
 import sqlalchemy as sa
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from farebox import doctor
 from farebox.cli.app import app
-from farebox.cli.finding_lines import finding_lines
-from farebox.doctor import Finding, examine
-from farebox.reach import reach, reach_all
+from farebox.cli.doctor import finding_lines
+from farebox.config.settings import load_settings
+from farebox.doctor import checks
+from farebox.doctor.checks import Finding, examine
+from farebox.doctor.reachability import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
-from farebox.settings import load_settings
 from pricing.db import schema
 from pricing.db.file_lock import acquire_file_lock
 from pricing.ledger.facts import Run
@@ -118,10 +118,10 @@ def test_a_newcomers_project_is_well(root: Path):
     findings = examine(root)
     assert failed(findings) == []
     assert [f.check for f in findings if f.state == "warn"] == []
-    assert "sandbox answers" in one(findings, "key of mini").told
-    assert "sandbox answers on this machine" in one(findings, "network").told
+    assert "sandbox answers" in one(findings, "key of mini").message
+    assert "sandbox answers on this machine" in one(findings, "network").message
     assert one(findings, "clock").state == "skipped"
-    assert "first run makes it" in one(findings, "ledger").told
+    assert "first run makes it" in one(findings, "ledger").message
     assert not (root / ".farebox" / "ledger.db").exists()  # looking makes nothing
 
 
@@ -129,7 +129,7 @@ def test_wrong_settings_are_told_and_end_it(root: Path):
     (root / "farebox.toml").write_text('timezone = "Mars/Olympus"')
     findings = examine(root)
     assert [(f.check, f.state) for f in findings if f.check != "prefect"] == [("farebox.toml", "fail")]
-    assert "Mars/Olympus" in findings[0].told
+    assert "Mars/Olympus" in findings[0].message
 
 
 def test_a_project_without_targets(root: Path):
@@ -141,11 +141,11 @@ def test_a_project_without_targets(root: Path):
 
 def test_a_real_target_beside_a_stand_in_is_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    findings = list(doctor.check_keys(load_settings(root)))
-    assert one(findings, "key of mini").told == "real: environment variable OPENAI_API_KEY"
+    findings = list(checks.check_keys(load_settings(root)))
+    assert one(findings, "key of mini").message == "real: environment variable OPENAI_API_KEY"
     sonnet = one(findings, "key of sonnet")
     assert sonnet.state == "warn"
-    assert "ANTHROPIC_API_KEY" in sonnet.told
+    assert "ANTHROPIC_API_KEY" in sonnet.message
     assert KEY not in repr(findings)
 
 
@@ -161,7 +161,7 @@ def test_hosts_are_reached_without_a_key_and_tell_the_time(root: Path, host: tup
     port, handler = host
     (root / "farebox.toml").write_text(OWN.format(port=port))
     findings = examine(root)
-    assert one(findings, "network").told == f"127.0.0.1:{port} takes connections"
+    assert one(findings, "network").message == f"127.0.0.1:{port} takes connections"
     assert one(findings, "clock").state == "ok"
     assert handler.asked == [("/", "None")]
 
@@ -172,14 +172,14 @@ def test_a_clock_that_is_off(root: Path, host: tuple[int, type[_Host]], ahead: f
     handler.ahead = ahead
     (root / "farebox.toml").write_text(OWN.format(port=port))
     clock = one(examine(root), "clock")
-    assert (clock.state, word in clock.told) == (state, True)
+    assert (clock.state, word in clock.message) == (state, True)
 
 
 def test_a_host_that_is_not_there(root: Path):
     (root / "farebox.toml").write_text(OWN.format(port=1))
     network = one(examine(root), "network")
     assert network.state == "fail"
-    assert "127.0.0.1:1 cannot be reached (Connection refused)" in network.told
+    assert "127.0.0.1:1 cannot be reached (Connection refused)" in network.message
 
 
 def test_a_sandbox_of_its_own_that_does_not_run(root: Path):
@@ -218,7 +218,7 @@ def test_gaps_of_the_fallback_matrix(root: Path, change, words: list[str]):
     found = of(examine(root), "fallback")
     assert [f.state for f in found] == ["warn"] * len(words)
     for finding, word in zip(found, words, strict=True):
-        assert word in finding.told
+        assert word in finding.message
 
 
 def test_a_target_without_a_price_fails(root: Path):
@@ -234,7 +234,7 @@ def test_a_model_that_is_taken_away(root: Path, days: int, state: str | None):
     )
     found = of(examine(root), "retirement")
     assert [finding.state for finding in found] == ([state] if state else [])
-    assert all(ends.isoformat() in finding.told and "--move sonnet=" in finding.next_step for finding in found)
+    assert all(ends.isoformat() in finding.message and "--move sonnet=" in finding.next_step for finding in found)
 
 
 def test_a_folder_that_cannot_be_written(root: Path):
@@ -258,7 +258,7 @@ def test_holds_of_processes_that_went_away(root: Path):
     Ledger(runtime.ledger.store, lease_seconds=1, clock=lambda: 1_000_000).admit(_run("r1"), [])
     runtime.close()
     findings = examine(root)
-    assert one(findings, "holds").told == "1 held by processes that went away"
+    assert one(findings, "holds").message == "1 held by processes that went away"
     assert one(findings, "ledger").state == "ok"
 
 
@@ -271,7 +271,7 @@ def test_a_hold_that_cannot_be_settled(root: Path):
     assert runtime.ledger.reap() == 0
     runtime.close()
     finding = one(examine(root), "holds")
-    assert (finding.state, "run r1" in finding.told, "NoResultFound" in finding.told) == ("fail", True, True)
+    assert (finding.state, "run r1" in finding.message, "NoResultFound" in finding.message) == ("fail", True, True)
 
 
 def test_a_damaged_ledger(root: Path):
@@ -287,13 +287,13 @@ def test_a_replica_behind_held_foreign_and_damaged(root: Path):
     runtime.replica.sync()
     assert one(examine(root), "replica").state == "ok"
     runtime.ledger.admit(_run("r1"), [])
-    assert one(examine(root), "replica").told == "1 rows behind the ledger"
+    assert one(examine(root), "replica").message == "1 rows behind the ledger"
     with acquire_file_lock(runtime.replica.path.with_name("replica.duckdb.lock")):
-        assert "held by another process" in one(examine(root), "replica").told
+        assert "held by another process" in one(examine(root), "replica").message
     runtime.close()
     (root / ".farebox" / "ledger.db").unlink()
     Runtime(load_settings(root), root).ledger.admit(_run("r2"), [])
-    assert "another ledger" in one(examine(root), "replica").told
+    assert "another ledger" in one(examine(root), "replica").message
     (root / ".farebox" / "replica.duckdb").write_bytes(b"x" * 20_000)
     assert one(examine(root), "replica").state == "warn"
 
@@ -316,13 +316,13 @@ def test_a_replica_of_a_ledger_that_was_restored(root: Path):
     for run_id in ("r4", "r5"):
         runtime.ledger.admit(_run(run_id), [])
     found = one(examine(root), "replica")
-    assert (found.state, "a backup was restored" in found.told) == ("warn", True)
+    assert (found.state, "a backup was restored" in found.message) == ("warn", True)
     assert "farebox sync" in found.next_step
     assert runtime.replica.sync().rebuilt
     assert one(examine(root), "replica") == Finding("replica", "ok", "in step with the ledger")
     with runtime.ledger.store.write() as ledger:
         ledger.execute(sa.update(schema.runs).where(schema.runs.c.run_id == "r1").values(automation="other"))
-    assert one(examine(root), "replica").told == "differs from the ledger: 1 row changed"
+    assert one(examine(root), "replica").message == "differs from the ledger: 1 row changed"
     runtime.close()
 
 
@@ -335,16 +335,16 @@ def test_old_prices(root: Path, monkeypatch: pytest.MonkeyPatch):
 def test_prefects_server(host: tuple[int, type[_Host]]):
     port, handler = host
     with temporary_settings({PREFECT_API_URL: f"http://me:{KEY}@127.0.0.1:{port}/api"}):
-        [answers] = doctor.check_prefect()
-    assert (answers.state, KEY in answers.told) == ("ok", False)
+        [answers] = checks.check_prefect()
+    assert (answers.state, KEY in answers.message) == ("ok", False)
     assert handler.asked[-1][0] == "/api/health"
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        [silent] = doctor.check_prefect()
+        [silent] = checks.check_prefect()
     assert silent.state == "fail"
 
 
 def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    from farebox.cli import inspecting
+    from farebox.cli import doctor as inspecting
 
     assert inspecting.__name__ in sys.modules
     monkeypatch.chdir(root)
@@ -362,7 +362,7 @@ def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_the_archive_is_what_the_ledger_says(root: Path, monkeypatch: pytest.MonkeyPatch):
-    assert "nothing is archived" in one(examine(root), "archive").told
+    assert "nothing is archived" in one(examine(root), "archive").message
     for name in ("HISTORY", "RAN"):
         monkeypatch.setattr(archive, name, 0)
     runtime = Runtime(load_settings(root), root)
@@ -373,11 +373,11 @@ def test_the_archive_is_what_the_ledger_says(root: Path, monkeypatch: pytest.Mon
     assert runtime.archive.move(books.clock).segments == 1
     runtime.close()
     found = one(examine(root), "archive")
-    assert (found.state, found.told.partition(",")[0]) == ("ok", f"1 segment in {runtime.archive.folder}")
+    assert (found.state, found.message.partition(",")[0]) == ("ok", f"1 segment in {runtime.archive.folder}")
     [turns] = runtime.archive.folder.glob("*/turns.parquet")
     whole = turns.read_bytes()
     turns.write_bytes(whole[:-20])
-    assert "cannot be read" in one(examine(root), "archive").told
+    assert "cannot be read" in one(examine(root), "archive").message
     turns.unlink()
     assert "archive.folder" in one(examine(root), "archive").next_step
     runtime.archive.folder.rename(root / "elsewhere")
@@ -395,4 +395,4 @@ def test_a_clock_that_is_off_the_ledgers_by_much_of_a_lease(
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 100)
     found = one(examine(root), "lease clock")
-    assert (found.state, found.told) == ("warn", "is 100 s slow of the ledger's server, and a lease is 60 s")
+    assert (found.state, found.message) == ("warn", "is 100 s slow of the ledger's server, and a lease is 60 s")

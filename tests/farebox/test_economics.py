@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from farebox.economics import CHECKS, Symptom, diagnose
+from farebox.doctor.economics import CHECKS, EconomicFinding, diagnose
 from farebox.runtime import Runtime
 from pricing.clock import from_us
 from pricing.db import schema
@@ -65,7 +65,7 @@ def sound(runtime: Runtime) -> Books:
     return books
 
 
-def seen(root: Path, write: Any, targets: str) -> list[Symptom]:
+def seen(root: Path, write: Any, targets: str) -> list[EconomicFinding]:
     runtime = make_project(root, NOWHERE, targets=targets).runtime()
     try:
         books = write(runtime)
@@ -164,11 +164,11 @@ def test_a_margin_is_missed_by_what_is_lacking_in_the_price(tmp_path: Path, marg
         runtime.replica.sync()
         found = diagnose(runtime, margin=margin, now=from_us(books.clock) + timedelta(minutes=1))
         assert found is not None
-        [digest] = [one for one in found if one.check == "margin" and one.told.startswith("digest")]
+        [digest] = [one for one in found if one.check == "margin" and one.message.startswith("digest")]
     finally:
         runtime.close()
     assert digest.at_stake == missing
-    assert "a gross margin of -300 %" in digest.told
+    assert "a gross margin of -300 %" in digest.message
 
 
 def test_light_work_at_a_premium_model_costs_what_light_rates_would_not(tmp_path: Path):
@@ -183,7 +183,7 @@ def test_light_work_at_a_premium_model_costs_what_light_rates_would_not(tmp_path
 
     [found] = [one for one in seen(tmp_path, dear, TARGETS) if one.check == "premium for light work"]
     assert found.at_stake == 3 * CENT + CENT // 10 - 2 * (1_000 * 1_000 + 300 * 5_000)
-    assert "($0.031) for 1,000 tokens in and 300 out" in found.told
+    assert "($0.031) for 1,000 tokens in and 300 out" in found.message
 
 
 def test_nothing_is_judged_where_nothing_ran(tmp_path: Path):

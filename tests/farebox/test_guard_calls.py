@@ -1,6 +1,6 @@
 """A quote is for the whole path: what guards ask of models is part of its plan."""
 
-from farebox.guard_calls import with_guard_calls
+from farebox.runs.planning import with_guard_calls
 from guardrails.guards.judge import JudgeGuard
 from guardrails.guards.topic_scope import ScopeGuard
 from guardrails.pipeline import Guarded, Pipeline

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from farebox.cli.model_lines import model_lines
-from farebox.models import list_targets
+from farebox.cli.doctor import model_lines
+from farebox.config.settings import load_settings
+from farebox.runs.models import list_targets
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.money import USD
 from pricing.usage import Usage

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from farebox.whose import WHOSE_RUN, Whose, name_of, whose_run
+from farebox.runs.context import RUN_OWNER, RunOwner, name_of, run_owner
 from pricing.characters import invisible, readable
 from pricing.db import schema
 from pricing.db.database import Store
@@ -120,7 +120,7 @@ UNSEEN = (
 def test_a_value_with_one_text_is_that_name(scope: str, value: object, text: str):
     assert name_of(scope, value) == text
     assert type(name_of(scope, value)) is str
-    found = whose_run({scope: value} if scope != "tag" else {"tags": deque([value])})
+    found = run_owner({scope: value} if scope != "tag" else {"tags": deque([value])})
     assert (found.tags if scope == "tag" else getattr(found, scope)) == ((text,) if scope == "tag" else text)
 
 
@@ -128,7 +128,7 @@ def test_a_value_with_one_text_is_that_name(scope: str, value: object, text: str
 def test_a_value_without_one_text_is_refused_in_one_line(value: object):
     for parameters in ({"user": value}, {"org": value}, {"tags": [value]}, {"tags": ["fine", value]}):
         with pytest.raises(UsageError) as caught:
-            whose_run(parameters)
+            run_owner(parameters)
         assert caught.value.next_step
         assert len(str(caught.value)) < 400
         assert "acme" not in caught.value.message, "a value that is not a name may be a secret"
@@ -137,27 +137,27 @@ def test_a_value_without_one_text_is_refused_in_one_line(value: object):
 @pytest.mark.parametrize("tags", ["nightly", b"nightly", {"team": "a"}, 7, True, (tag for tag in "ab"), object()])
 def test_tags_that_are_no_list_are_refused(tags: object):
     with pytest.raises(UsageError, match="not a list of names"):
-        whose_run({"tags": tags})
+        run_owner({"tags": tags})
 
 
 def test_what_is_left_out_names_nobody():
-    assert whose_run({}) == whose_run({"user": None, "org": "", "tags": None}) == whose_run({"tags": []}) == Whose()
+    assert run_owner({}) == run_owner({"user": None, "org": "", "tags": None}) == run_owner({"tags": []}) == RunOwner()
 
 
-@pytest.mark.parametrize("said", [Whose(user=""), Whose(org=""), Whose(tags=("",))])
-def test_an_empty_name_that_was_typed_is_refused(said: Whose):
+@pytest.mark.parametrize("said", [RunOwner(user=""), RunOwner(org=""), RunOwner(tags=("",))])
+def test_an_empty_name_that_was_typed_is_refused(said: RunOwner):
     """``--org "$ORG"`` of a variable that is not set: the budget of nobody would apply."""
-    token = WHOSE_RUN.set(said)
+    token = RUN_OWNER.set(said)
     try:
         with pytest.raises(UsageError, match="not a valid name"):
-            whose_run({})
+            run_owner({})
     finally:
-        WHOSE_RUN.reset(token)
+        RUN_OWNER.reset(token)
 
 
 @pytest.mark.parametrize("value", [ID, Account.by_id, Account.by_number, Decimal(42), Counted(5), Shouted("acme")])
 def test_the_budget_of_an_owner_of_any_type_applies(store: Store, value: object):
-    whose = whose_run({"org": value})
+    whose = run_owner({"org": value})
     assert whose.org is not None
     StatedLimits(store).set(Limit("org", whose.org, "day", USD))
     rules = applicable(StatedLimits(store).all(), {"org": [whose.org]})
@@ -174,7 +174,7 @@ def test_letters_that_nobody_sees_are_in_no_name(letter: str, store: Store):
         assert not readable(name)
         for parameters in ({"org": name}, {"user": name}, {"tags": [name]}):
             with pytest.raises(UsageError) as caught:
-                whose_run(parameters)
+                run_owner(parameters)
             assert caught.value.message.isascii(), "what nobody sees is told by its number"
         with pytest.raises(UsageError):
             StatedLimits(store).set(Limit("tag", name, "day", USD))

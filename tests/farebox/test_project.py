@@ -20,4 +20,4 @@ def test_a_run_enters_the_clone_that_its_machine_has(tmp_path: Path, monkeypatch
 def test_nothing_heavy_is_loaded_on_the_way():
     code = "import sys, farebox.project; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert not {"prefect", "pydantic", "sqlalchemy", "farebox.settings"} & set(told.stdout.split())
+    assert not {"prefect", "pydantic", "sqlalchemy", "farebox.config.settings"} & set(told.stdout.split())

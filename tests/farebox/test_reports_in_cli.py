@@ -103,14 +103,14 @@ def test_the_doctor_of_economics_says_so_in_its_exit_code(company: Runtime, call
     prices = {row["run_id"]: row["price_nano"] for row in rows(company.ledger, schema.runs)}
     assert one["found"]
     assert one["at_stake_nano"] == sum(prices[run_id] for run_id in blocked)  # outcomes that were not sold
-    assert f"{one['told']}; at stake: $2.72" in re.sub(r"\s+", " ", told.out)
+    assert f"{one['message']}; at stake: $2.72" in re.sub(r"\s+", " ", told.out)
 
 
 def test_nothing_is_found_where_nothing_ran(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from farebox.cli import inspecting
+    from farebox.cli import doctor
 
     runtime = make_project(tmp_path, NOWHERE).runtime()
-    monkeypatch.setattr(inspecting, "get_runtime", lambda: runtime)
+    monkeypatch.setattr(doctor, "get_runtime", lambda: runtime)
     try:
         told, plain = call("doctor", "--economics", "--days", "1"), call("doctor", "--economics", "--json")
     finally:

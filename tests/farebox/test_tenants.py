@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.whose import WHOSE_RUN, Whose, whose_run
+from farebox.runs.context import RUN_OWNER, RunOwner, run_owner
 from guardrails.base import GuardInput
 from guardrails.guards.rate_limit import RateGuard
 from pricing.db import schema
@@ -119,15 +119,15 @@ async def test_no_two_names_share_a_rate(store: Store):
 def test_a_name_that_could_be_taken_for_another_is_refused(name: str, store: Store):
     for given_by in ({"org": name}, {"user": name}, {"tags": [name]}):
         with pytest.raises(UsageError) as caught:
-            whose_run(given_by)
+            run_owner(given_by)
         assert caught.value.next_step
         assert str(caught.value).isprintable()
-    token = WHOSE_RUN.set(Whose(org=name))
+    token = RUN_OWNER.set(RunOwner(org=name))
     try:
         with pytest.raises(UsageError):
-            whose_run({})
+            run_owner({})
     finally:
-        WHOSE_RUN.reset(token)
+        RUN_OWNER.reset(token)
     if name != WILDCARD:
         with pytest.raises(UsageError):
             StatedLimits(store).set(Limit("org", name, "day", USD))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from farebox.gate import Ride
+from farebox.runs.admission import AdmittedRun
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import LedgerAway, LedgerBusy, LedgerUnusable
@@ -169,7 +169,7 @@ async def test_a_run_whose_ledger_was_locked_for_a_while_keeps_its_hold(tmp_path
     class Around:
         ledger, settings = Locked(), Settings()
 
-    ride = Ride.__new__(Ride)
+    ride = AdmittedRun.__new__(AdmittedRun)
     ride.run, ride.execution, ride._runtime = a_run(), 1, Around()  # type: ignore[assignment]
     await asyncio.wait_for(ride._renew(), PATIENCE)
     assert Around.ledger.beats == 5

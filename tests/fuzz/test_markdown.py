@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from farebox import publishing
-from farebox.approving import told, turned_down
-from farebox.auditing import Audited, audit_page
 from farebox.automations import state_of
-from farebox.looking_ahead import Outlook, Upcoming
-from farebox.progress import _Progress
-from farebox.suspending import Suspending
+from farebox.judging.audit import Audited, audit_page
+from farebox.prefect import artifacts
+from farebox.prefect.artifacts import _Progress
+from farebox.prefect.forecast import Outlook, Upcoming
+from farebox.runs.approval import Suspending, rejected, told
 from pricing.analysis.price_review import Retirement, Review, ReviewLine, Route
 from pricing.errors import FareboxError, OverBudget, UsageError
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
@@ -141,7 +140,7 @@ def suspended(name: str) -> str:
     from prefect.client.schemas.objects import FlowRun, State, StateType
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("farebox.suspending.get_client", lambda **_: Client())
+        patch.setattr("farebox.runs.approval.get_client", lambda **_: Client())
         flow_run = FlowRun(id=uuid4(), flow_id=uuid4())
         waiting = Suspending(flow_run, None)  # type: ignore[arg-type]
         waiting._rename(State(type=StateType.PAUSED), refused(name))
@@ -157,7 +156,7 @@ def failed_state(name: str) -> str:
 
 
 def turned_down_state(name: str) -> str:
-    return str(state_of(turned_down(question(name), ApprovalDecision("refuse", name, 0))).message)
+    return str(state_of(rejected(question(name), ApprovalDecision("refuse", name, 0))).message)
 
 
 def progress(name: str) -> str:
@@ -169,7 +168,7 @@ def progress(name: str) -> str:
 def report_link(name: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("platform.node", lambda: name)
-        return publishing._where(Path("/srv") / (name.replace("\x00", "") or "x") / "run.html")
+        return artifacts._where(Path("/srv") / (name.replace("\x00", "") or "x") / "run.html")
 
 
 def price_review(name: str) -> str:
@@ -216,7 +215,7 @@ def test_no_surface_of_prefects_makes_markup_of_a_name(surface: Callable[[str], 
 
 
 def test_a_price_form_says_what_is_wrong_as_text(monkeypatch: pytest.MonkeyPatch):
-    from farebox import form
+    from farebox.prefect import form
     from flows.daily_digest import daily_digest
 
     def fail(*_: object) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from farebox.config.settings import Settings, load_settings
 from farebox.runtime import Runtime
-from farebox.settings import Settings, load_settings
 from pricing.errors import ConfigError, FareboxError
 from tests.fuzz.hostile import FUZZ, PAYLOADS, texts
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from farebox.cli import budgeting, crediting
-from farebox.cli.complaining import complain
-from farebox.cli.output import Terminal
+from farebox.cli import budgets
+from farebox.cli import credits as credit_ledger
+from farebox.cli.output import Terminal, complain
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import FareboxError
@@ -124,11 +124,11 @@ def test_commands_of_hostile_names(hostile: Runtime, monkeypatch: pytest.MonkeyP
     shown = Terminal(
         file=file, force_terminal=True, color_system=None, width=300, markup=False, emoji=False, highlight=False
     )
-    monkeypatch.setattr(budgeting, "_out", shown)
-    monkeypatch.setattr(crediting, "_out", shown)
-    budgeting.list_budgets()
+    monkeypatch.setattr(budgets, "_out", shown)
+    monkeypatch.setattr(credit_ledger, "_out", shown)
+    budgets.list_budgets()
     for name in PAYLOADS[:-2]:
-        budgeting.history("org", name)
+        budgets.history("org", name)
     assert not STEERS.search(file.getvalue())
     assert "\x1b" not in file.getvalue()
     assert "{{ 7 * 7 }}" in file.getvalue(), "a template's syntax is text"
@@ -136,7 +136,7 @@ def test_commands_of_hostile_names(hostile: Runtime, monkeypatch: pytest.MonkeyP
 
 def test_a_log_line_is_one_line(caplog: pytest.LogCaptureFixture, tmp_path: Path):
     """What is logged of a name goes through the same sieve."""
-    from farebox.events import tell_soft_threshold
+    from farebox.prefect.events import tell_soft_threshold
     from pricing.db.database import Store
 
     ledger = Ledger(Store(f"sqlite:///{tmp_path / 'ledger.db'}"))

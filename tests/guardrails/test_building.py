@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from farebox.guarding import DeclaredGuards, GuardsSettings
+from farebox.config.guards import DeclaredGuards, GuardsSettings
 from guardrails.base import Direction, GuardDecision, GuardInput, Reason, Verdict, allow, block
 from guardrails.pipeline import GuardedResult
 from guardrails.registry import build_guard, find_guard

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from farebox.guarding import DeclaredGuards, GuardsSettings
+from farebox.config.guards import DeclaredGuards, GuardsSettings
 from guardrails.base import GuardInput
 from guardrails.pii.guard import PIIGuard
 from guardrails.pii.names import names_by_presidio

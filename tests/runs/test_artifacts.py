@@ -8,7 +8,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from farebox import Budget, ask, automation, llm_task, plan
-from farebox.progress import _Progress
+from farebox.prefect.artifacts import _Progress
 from farebox.runtime import Runtime
 
 pytestmark = pytest.mark.usefixtures("prefect")

@@ -9,8 +9,8 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from farebox import ask, automation, llm_task, plan
-from farebox.auditing import Audit, due
-from farebox.finding import automation_names
+from farebox.discovery import automation_names
+from farebox.judging.audit import Audit, due
 from farebox.runtime import Runtime
 from flows.audit_answers import audit_answers
 from pricing.db import schema

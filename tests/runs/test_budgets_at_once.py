@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from farebox.automations import automation_of
-from farebox.gate import price_run
+from farebox.runs.admission import price_run
 from flows.daily_digest import daily_digest
 from pricing.db import schema
 from pricing.money import dollars

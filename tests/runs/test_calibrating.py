@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from farebox import ask, automation, llm_task, plan
-from farebox.auditing import due
 from farebox.automations import automation_of
 from farebox.calibration.bench import Bench, Chosen
 from farebox.calibration.cases import distinct, read_cases
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file
-from farebox.calibration.running import bench_of
-from farebox.calibration.verifying import stale
-from farebox.cli.calibrating import calibrate as command
+from farebox.calibration.run import bench_of
+from farebox.calibration.verify import stale
+from farebox.cli.calibrate import calibrate as command
 from farebox.cli.display import RunDisplay
 from farebox.cli.output import terminal
-from farebox.gate import BUDGET_OF_THIS_RUN, Priced, price_run
+from farebox.judging.audit import due
+from farebox.runs.admission import BUDGET_OF_THIS_RUN, Priced, price_run
 from farebox.runtime import Runtime
 from farebox.sources import load_tickets
 from flows.audit_answers import audit_answers, judge
@@ -281,7 +281,7 @@ def test_a_budget_takes_as_many_cases_as_are_sure_to_fit(
         taken.append((name, int(given["most"]), most_spent))
         raise UsageError("far enough")
 
-    monkeypatch.setattr("farebox.cli.running.run_here", run_here)
+    monkeypatch.setattr("farebox.cli.run.run_here", run_here)
     given = {
         "operation": "classify",
         "cases": "cases.jsonl",
@@ -310,7 +310,7 @@ def test_a_calibration_that_its_limit_stops_locks_nothing_false_and_goes_on_late
 
     with here.runtime_here() as runtime:
         with monkeypatch.context() as patched:
-            patched.setattr("farebox.gate.price_run", priced)
+            patched.setattr("farebox.runs.admission.price_run", priced)
             token = BUDGET_OF_THIS_RUN.set(parse_money("0.007 USD"))
             _, told = calibrate_run(runtime, "tell", "cases.jsonl", 0.2, scorer="schema")
             BUDGET_OF_THIS_RUN.reset(token)

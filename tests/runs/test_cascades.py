@@ -7,7 +7,7 @@ import pytest
 from farebox import ask, automation, llm_task, plan
 from farebox.automations import automation_of
 from farebox.calibration.lockfile import LOCK_FILE, write_lock
-from farebox.gate import price_run
+from farebox.runs.admission import price_run
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import TurnFailed

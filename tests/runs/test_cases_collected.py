@@ -13,14 +13,14 @@ import pytest
 from pydantic import BaseModel, RootModel
 
 from farebox import Agent, ask, automation, llm_task, plan
-from farebox.calibration import collecting
+from farebox.calibration import collect as collecting
 from farebox.calibration.cases import read_cases
-from farebox.calibration.collecting import collect, write_cases
+from farebox.calibration.collect import collect, write_cases
 from farebox.calibration.comparable import Comparable
-from farebox.calibration.deciding import Terms
+from farebox.calibration.decision import AcceptanceCriteria
 from farebox.calibration.lockfile import LOCK_FILE, read_lock_file
-from farebox.calibration.replaying import replay
-from farebox.calibration.subjects import Subject
+from farebox.calibration.replay import replay
+from farebox.calibration.subject import Subject
 from farebox.runtime import Runtime
 from flows import daily_digest
 from pricing.clock import now_us
@@ -321,5 +321,5 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path, call: Call, prefect
         )
         (project.root / "outcomes.csv").write_text(f"case,model,score,cost,latency\n{outcomes}")
         with project.runtime_here() as runtime:
-            _, replayed = replay(runtime, "classify", project.root / "outcomes.csv", Terms())
+            _, replayed = replay(runtime, "classify", project.root / "outcomes.csv", AcceptanceCriteria())
         assert (replayed.prompts, replayed.verifier) == (lock.prompts, lock.verifier), "as the step asked last"

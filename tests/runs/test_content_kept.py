@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from farebox import Agent, ask, automation, llm_task, plan
-from farebox.capturing import ContentSettings
-from farebox.doctor import Patient, check_content
+from farebox.config.content import ContentSettings
+from farebox.doctor.checks import CheckContext, check_content
 from farebox.runtime import Runtime
 from pricing.clock import now_us
 from pricing.content_store import Captures
@@ -242,9 +242,9 @@ def test_places(keep: list[str], kept: set[str]):
 
 def health(project: Project) -> tuple[str, str]:
     runtime = project.runtime()
-    [found] = check_content(Patient(runtime.settings, runtime))
+    [found] = check_content(CheckContext(runtime.settings, runtime))
     runtime.close()
-    return found.state, found.told
+    return found.state, found.message
 
 
 def test_the_doctor_tells_of_content_that_is_left(runtime: Runtime, project: Project):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from farebox import ask, automation, llm_task, plan
-from farebox.promoting import enforce, missing_evidence
-from farebox.settings import load_settings
+from farebox.config.guards import enforce, missing_evidence
+from farebox.config.settings import load_settings
 from pricing.errors import Blocked, ConfigError, UsageError
 from pricing.ledger.block_reviews import Reviews
 from pricing.reports.guards import guard_report, review_queue
@@ -116,7 +116,7 @@ def test_a_person_reads_what_was_kept_and_says_whether_it_was_right(tmp_path: Pa
             chat.fn("Write to ada@example.com!!!")
             with pytest.raises(Blocked):
                 chat.fn("say [b]zebra-quartz[/b], please")
-    shown = farebox(project.root, "review-blocks", typed="t\nr\nx\nw\nq\n")
+    shown = farebox(project.root, "guards", "review", typed="t\nr\nx\nw\nq\n")
     assert shown.code == 0, shown.all
     said = shown.out.replace("\n", " ")
     assert "policy block (leak, enforce)" in said
@@ -131,7 +131,7 @@ def test_a_person_reads_what_was_kept_and_says_whether_it_was_right(tmp_path: Pa
         "policy": (1, 0),
         "pii": (1, 1),
     }
-    [tone] = json.loads(farebox(project.root, "review-blocks", "--json").out)
+    [tone] = json.loads(farebox(project.root, "guards", "review", "--json").out)
     assert (tone["guard"], "Write to [EMAIL_1_" in tone["text"][0]) == ("tone", True)
 
 
@@ -141,8 +141,8 @@ def test_the_commands_say_it(project: Project, tmp_path: Path):
     assert "4 turns, 1 stopped: leak 25 %" in shown.out
     assert "leak incidents: 1" in shown.out
     assert "policy block (leak, enforce)" in shown.out
-    queue = json.loads(farebox(project.root, "review-blocks", "--json").out)
-    done = farebox(project.root, "review-blocks", "--wrong", str(queue[0]["decision"]))
+    queue = json.loads(farebox(project.root, "guards", "review", "--json").out)
+    done = farebox(project.root, "guards", "review", "--wrong", str(queue[0]["decision"]))
     assert done.code == 0, done.all
     refused = farebox(project.root, "guards", "promote", "tone")
     assert refused.code == 2
@@ -152,5 +152,5 @@ def test_the_commands_say_it(project: Project, tmp_path: Path):
     assert "Missing: 0 of 200" in " ".join(forced.out.split())
     labels = tmp_path / "labels.jsonl"
     labels.write_text('{"label": "fail", "judged": "fail"}\n{"label": "pass", "judged": "pass"}\n')
-    told = farebox(project.root, "guards", "calibrate", "--labels", str(labels))
+    told = farebox(project.root, "guards", "agreement", "--labels", str(labels))
     assert "TPR  1.00" in told.out

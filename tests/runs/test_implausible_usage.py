@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.doctor import Patient, check_usage
+from farebox.doctor.checks import CheckContext, check_usage
 from pricing.db import schema
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.routing.target import Target
@@ -132,7 +132,7 @@ def test_two_overlapping_runs_and_all_later_ones_go_on(
         return list(await asyncio.gather(ask_once(runtime, first, "Hi"), ask_once(runtime, second, "Hi")))
 
     try:
-        with caplog.at_level(logging.WARNING, "farebox.events"):
+        with caplog.at_level(logging.WARNING, "farebox.prefect.events"):
             for usage in WILD:
                 playback.put_on("tape", recorded("openai_compatible", "whole", usage))
                 playback.put_on("tape", recorded("openai_compatible", "whole", usage))
@@ -154,7 +154,7 @@ def test_two_overlapping_runs_and_all_later_ones_go_on(
         told = [record.getMessage() for record in caplog.records]
         assert len(told) == 2 * len(WILD)  # once per run and target
         assert all("'own' reported token counts that its request cannot have" in line for line in told)
-        [finding] = check_usage(Patient(runtime.settings, runtime))
+        [finding] = check_usage(CheckContext(runtime.settings, runtime))
         assert (finding.state, finding.check) == ("warn", "usage")
         assert f"own reported token counts that its requests cannot have: {2 * len(WILD)} attempts" in finding.told
     finally:
@@ -166,6 +166,6 @@ def test_two_overlapping_runs_and_all_later_ones_go_on(
 def test_a_doctor_without_such_attempts_says_so(tmp_path: Path):
     runtime = make_project(tmp_path, "", retries=0).runtime()
     with admitted(runtime):
-        [finding] = check_usage(Patient(runtime.settings, runtime))
+        [finding] = check_usage(CheckContext(runtime.settings, runtime))
     assert finding.state == "ok"
     runtime.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import judge_labels
-from farebox.judge_trial import NAME, try_judge
+from farebox.judging.trial import NAME, try_judge
 from farebox.runtime import Runtime
 from guardrails.agreement import Labelled, measure_agreement, pairs_of
 from pricing.db import schema
@@ -66,13 +66,13 @@ def test_the_command_judges_what_has_no_verdict_and_keeps_what_it_paid_for(proje
     path, saved = tmp_path / "labels.jsonl", tmp_path / "judged.jsonl"
     lines = [*judge_labels.labelled(4, seed=2), {"label": "pass", "judged": "fail"}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    told = farebox(project.root, "guards", "calibrate", "--labels", str(path), "--save", str(saved))
+    told = farebox(project.root, "guards", "agreement", "--labels", str(path), "--save", str(saved))
     assert told.code == 0, told.all
     said = " ".join(told.out.split())
     assert f"Quote {NAME}" in said
     assert "The sandbox judged, by a rule" in said
     assert "Fewer than 100 labels" in said
     assert all(json.loads(line)["judged"] in {"pass", "fail"} for line in saved.read_text().splitlines())
-    again = farebox(project.root, "guards", "calibrate", "--labels", str(saved), "--json")
+    again = farebox(project.root, "guards", "agreement", "--labels", str(saved), "--json")
     assert json.loads(again.out)["tnr"]["of"] == 5
     assert "Quote" not in again.all, "nothing is asked twice"

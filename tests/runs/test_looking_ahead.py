@@ -11,12 +11,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Pending, Running, Scheduled
 
-from farebox import ending
 from farebox.automations import automation_of
-from farebox.gate import asking, price_run
-from farebox.looking_ahead import Outlook, Upcoming, look_ahead
+from farebox.prefect import flow_runs
+from farebox.prefect.forecast import Outlook, Upcoming, forecast_schedule
+from farebox.runs.admission import new_run_record, price_run
+from farebox.runs.context import ANONYMOUS
 from farebox.runtime import Runtime
-from farebox.whose import NOBODYS
 from flows.daily_digest import daily_digest
 from flows.support_triage import DATA, support_triage
 from pricing.ledger.approvals import ApprovalRequest
@@ -71,24 +71,24 @@ def limit(runtime: Runtime, flow: Any, nano: int) -> None:
 def test_what_cannot_fit_is_cancelled_before_it_starts_and_the_rest_is_told(
     runtime: Runtime, schedule: Schedule, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("farebox.flow_runs._PAGE", 2)  # three runs are two of Prefect's answers
+    monkeypatch.setattr("farebox.prefect.flow_runs._PAGE", 2)  # three runs are two of Prefect's answers
     first, second = (schedule.add(support_triage, minutes, quality="fast") for minutes in (0, 5))
     digest = schedule.add(daily_digest, 10, source=".", limit=2, quality="fast")
-    unlimited = seen(look_ahead(runtime, 48, refuse=False))
+    unlimited = seen(forecast_schedule(runtime, 48, refuse=False))
     assert {unlimited[run].chance for run in (first, second, digest)} == {"fits"}
 
     hold = unlimited[first].hold_nano
     assert hold
     limit(runtime, support_triage, hold)
     limit(runtime, daily_digest, 1)
-    told = seen(look_ahead(runtime, 48, refuse=True))
-    assert [told[run].chance for run in (first, second, digest)] == ["fits", "tight", "asks"]
+    told = seen(forecast_schedule(runtime, 48, refuse=True))
+    assert [told[run].chance for run in (first, second, digest)] == ["fits", "tight", "needs_approval"]
     assert "may be spent by the runs before it" in told[second].why
     assert {schedule.client.read_flow_run(UUID(run)).state_type for run in told} == {StateType.SCHEDULED}
 
     limit(runtime, support_triage, 1)
-    refused = seen(look_ahead(runtime, 48, refuse=True))
-    assert [refused[run].chance for run in (first, second, digest)] == ["refused", "refused", "asks"]
+    refused = seen(forecast_schedule(runtime, 48, refuse=True))
+    assert [refused[run].chance for run in (first, second, digest)] == ["refused", "refused", "needs_approval"]
     for run_id in (first, second):
         run = schedule.client.read_flow_run(UUID(run_id))
         assert run.state is not None
@@ -96,7 +96,7 @@ def test_what_cannot_fit_is_cancelled_before_it_starts_and_the_rest_is_told(
         assert "support-triage per day" in (run.state.message or "")
         assert (run.run_count, run.infrastructure_pid) == (0, None), "no process was started"
     assert not read_journal(sandbox.journal), "nothing was asked"
-    assert set(seen(look_ahead(runtime, 48, refuse=True))) & {first, second, digest} == {digest}
+    assert set(seen(forecast_schedule(runtime, 48, refuse=True))) & {first, second, digest} == {digest}
 
 
 def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, schedule: Schedule):
@@ -105,20 +105,20 @@ def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, sche
     for minutes in (-1, 60):
         run_id = schedule.add(daily_digest, 0, **parameters)
         priced = price_run(runtime, spec, parameters)
-        run = replace(asking(runtime, run_id, spec, priced, NOBODYS), held_nano=priced.hold)
+        run = replace(new_run_record(runtime, run_id, spec, priced, ANONYMOUS), held_nano=priced.hold)
         lacking = {"automation:daily-digest:day:2026-01-01": 5}
         runtime.approvals.ask(
             ApprovalRequest(run, run.held_nano, lacking, datetime.now(UTC) + timedelta(minutes=minutes))
         )
         due[minutes] = run_id
-    assert look_ahead(runtime, 1, refuse=False).undecided == (), "it only looks"
-    assert look_ahead(runtime, 1, refuse=True).undecided == (due[-1],)
+    assert forecast_schedule(runtime, 1, refuse=False).undecided == (), "it only looks"
+    assert forecast_schedule(runtime, 1, refuse=True).undecided == (due[-1],)
     state = schedule.client.read_flow_run(UUID(due[-1])).state
     assert state is not None
     assert (state.type.value, state.name) == ("CANCELLED", "OverBudget")
     assert "nobody decided in time" in (state.message or "")
     assert [question.run.run_id for question in runtime.approvals.waiting()] == [due[60]]
-    assert look_ahead(runtime, 1, refuse=True).undecided == ()
+    assert forecast_schedule(runtime, 1, refuse=True).undecided == ()
 
 
 def test_a_run_that_died_before_its_hold_or_never_started_is_ended(
@@ -131,14 +131,16 @@ def test_a_run_that_died_before_its_hold_or_never_started_is_ended(
     spec = automation_of(support_triage)
     parameters = {"tickets": str(DATA / "tickets.csv"), "quality": "fast"}
     for name in ("held", "settled"):
-        run = asking(runtime, ids[name], spec, price_run(runtime, spec, parameters), NOBODYS)
+        run = new_run_record(runtime, ids[name], spec, price_run(runtime, spec, parameters), ANONYMOUS)
         assert not runtime.ledger.admit(run, [])
     runtime.ledger.settle(ids["settled"], "completed")
-    assert look_ahead(runtime, 1, refuse=True).crashed == (), "they may be in their gate, starting, or about to end"
-    monkeypatch.setattr(ending, "UNHELD_LEASES", 0)
-    monkeypatch.setattr(ending, "PENDING", timedelta())
-    assert look_ahead(runtime, 1, refuse=False).crashed == (), "it only looks"
-    assert set(look_ahead(runtime, 1, refuse=True).crashed) == {ids["gate"], ids["settled"], ids["pending"]}
+    assert forecast_schedule(runtime, 1, refuse=True).crashed == (), (
+        "they may be in their gate, starting, or about to end"
+    )
+    monkeypatch.setattr(flow_runs, "UNHELD_LEASES", 0)
+    monkeypatch.setattr(flow_runs, "PENDING", timedelta())
+    assert forecast_schedule(runtime, 1, refuse=False).crashed == (), "it only looks"
+    assert set(forecast_schedule(runtime, 1, refuse=True).crashed) == {ids["gate"], ids["settled"], ids["pending"]}
     told = {name: schedule.client.read_flow_run(UUID(run_id)).state for name, run_id in ids.items()}
     assert {name for name, state in told.items() if state and state.is_crashed()} == {"gate", "settled", "pending"}
     assert told["gate"] is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from farebox import publishing
+from farebox.prefect import artifacts
 from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
 from pricing.db import schema
@@ -110,7 +110,7 @@ def test_nothing_that_follows_changes_the_state_in_prefect(
     def failing(*_: object, **__: object) -> None:
         raise error
 
-    owner: Any = {"sync": Replica, "tidy": type(runtime.captures)}.get(step, publishing)
+    owner: Any = {"sync": Replica, "tidy": type(runtime.captures)}.get(step, artifacts)
     monkeypatch.setattr(owner, step, failing)
     state = daily_digest(str(project.documents), return_state=True)
     assert state.is_completed(), state.message

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from farebox import Quality, ask, automation, llm_task, plan
 from farebox.automations import automation_of
-from farebox.explaining import explain
-from farebox.gate import admit, price_run
-from farebox.routes import planned_routes
+from farebox.runs.admission import admit, price_run
+from farebox.runs.explanation import explain
+from farebox.runs.planning import planned_routes
 from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
 from pricing.db import schema

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from farebox.cli.quoting import compare
-from farebox.reviewing import Question, make_review, reviewed_version, write_review
+from farebox.cli.quote import compare
+from farebox.price_review import ReviewQuery, make_review, reviewed_version, write_review
+from farebox.runs.context import RUN_OWNER, RunOwner
 from farebox.runtime import Runtime
-from farebox.whose import WHOSE_RUN, Whose
 from flows.daily_digest import daily_digest
 from pricing.db import schema
 from pricing.errors import OutOfCredits, OverBudget, UsageError
@@ -48,9 +48,9 @@ def project(tmp_path: Path, sandbox: Sandbox) -> Project:
 
 @pytest.fixture
 def anas() -> Iterator[None]:
-    token = WHOSE_RUN.set(Whose("ana", "acme", ("nightly",)))
+    token = RUN_OWNER.set(RunOwner("ana", "acme", ("nightly",)))
     yield
-    WHOSE_RUN.reset(token)
+    RUN_OWNER.reset(token)
 
 
 def run(runtime: Runtime, project: Project) -> None:
@@ -115,11 +115,11 @@ def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, proje
     assert (audit["automation"], audit["p95"]["runs"], audit["stand_in"]) == ("daily-digest", 1, True)
     quoted = compare(runtime, daily_digest, {"source": str(project.documents)})
     assert {one["name"] for one in quoted.to_json()["budgets"]} == {"daily-digest per day", "summarize per day"}
-    theirs = compare(runtime, daily_digest, {"source": str(project.documents)}, Whose("ana", "acme"))
+    theirs = compare(runtime, daily_digest, {"source": str(project.documents)}, RunOwner("ana", "acme"))
     assert "ana per day" in {one["name"] for one in theirs.to_json()["budgets"]}
     [path] = quoted.to_json()["path"]
     assert (path["runs"], path["turns"], path["shares"]["fell_back"]) == (1, 3, 0)
-    question = Question(moved={"haiku": "sonnet"}, inflation=1.3, margin=0.999)
+    question = ReviewQuery(moved={"haiku": "sonnet"}, inflation=1.3, margin=0.999)
     found = make_review(runtime, question)
     [line] = found.lines
     assert line.billed_nano == line.before_nano < line.after_nano
@@ -130,7 +130,7 @@ def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, proje
     assert "daily-digest" in page
     assert reviewed_version(runtime) == runtime.rates.version
     with pytest.raises(UsageError, match="no target 'haikoo'"):
-        make_review(runtime, Question(moved={"haikoo": "sonnet"}))
+        make_review(runtime, ReviewQuery(moved={"haikoo": "sonnet"}))
 
 
 def test_the_command_line_grants_and_states(project: Project):

@@ -123,7 +123,7 @@ def imported() -> None:
 
     DuckDB is left out: it starts threads, which would not survive the fork.
     """
-    from farebox.cli.entry import _QUIET
+    from farebox.cli.main import _QUIET
 
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from farebox.config.settings import load_settings
 from farebox.runtime import Runtime, get_runtime
-from farebox.settings import load_settings
 from tests.support.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).absolute().parents[2]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from farebox.automations import automation_of
-from farebox.gate import Ride, admit
+from farebox.runs.admission import AdmittedRun, admit
 from farebox.runtime import Runtime
 from pricing.errors import OverBudget
 from tasks.context import CURRENT_EXECUTION, CURRENT_RUN
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 @contextmanager
-def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object], run_id: str = "") -> Iterator[Ride]:
+def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object], run_id: str = "") -> Iterator[AdmittedRun]:
     """An admitted run around a block; settled at its end, however that comes."""
     bound = inspect.signature(flow.fn).bind(**parameters)
     bound.apply_defaults()
@@ -88,8 +88,7 @@ def calibrate_run(
 ) -> tuple[str, str]:
     """One calibration: its run, and what it said; ``before`` is called once it is admitted, ``last_first`` turns each round around."""
     from farebox.calibration.bench import Chosen
-    from farebox.calibration.calibrating import Asked
-    from farebox.calibration.running import calibrate_operation, may_go_on
+    from farebox.calibration.run import Asked, calibrate_operation, may_go_on
     from flows.calibrate import calibrate, try_one
 
     what = Chosen(operation, cases, **more)

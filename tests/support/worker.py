@@ -128,7 +128,7 @@ def _run(project: Project, what: str, count: int, place: int) -> None:
 
 def _admit(project: Project, count: int) -> None:
     from farebox.automations import automation_of
-    from farebox.gate import Ride, admit
+    from farebox.runs.admission import AdmittedRun, admit
     from flows.daily_digest import daily_digest
     from pricing.errors import OverBudget
 
@@ -137,7 +137,7 @@ def _admit(project: Project, count: int) -> None:
         _say("ready")
         _wait_for(project.root / "go")
 
-        def start(number: int) -> Ride | None:
+        def start(number: int) -> AdmittedRun | None:
             try:
                 return admit(runtime, automation_of(daily_digest), f"{os.getpid()}-{number}", parameters)
             except OverBudget:

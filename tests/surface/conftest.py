@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from farebox.config.settings import load_settings
 from farebox.runtime import Runtime
-from farebox.settings import load_settings
 from pricing.ledger.limits import Limit
 from pricing.money import parse_money
 from tests.support import waiting

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.calibration.deciding import PILOT, Decision, Outcome, Terms, cascade, chosen
+from farebox.calibration.decision import PILOT, AcceptanceCriteria, CalibrationDecision, Outcome, cascade, chosen
 
 
 def outcomes(scores: list[float], cost: int = 100, seconds: float = 1.0) -> dict[str, Outcome]:
     return {str(n): Outcome(score, cost, seconds) for n, score in enumerate(scores)}
 
 
-TENTH = Terms(0.1)
+TENTH = AcceptanceCriteria(0.1)
 Seen = dict[str, Outcome]
 
 
 def decide(
-    best: Seen, candidates: dict[str, Seen], terms: Terms = TENTH, cases: int = 400
+    best: Seen, candidates: dict[str, Seen], terms: AcceptanceCriteria = TENTH, cases: int = 400
 ) -> tuple[dict[str, str], str]:
     seen = {"best": best, **candidates}
-    decision = Decision("best", [(name,) for name in candidates], terms, cases)
+    decision = CalibrationDecision("best", [(name,) for name in candidates], terms, cases)
     decision.look(seen)
     standings = decision.standings(seen)
     return {one.name: one.verdict for one in standings}, chosen(standings).name
@@ -48,28 +48,31 @@ def test_nothing_is_decided_before_the_pilot_is_over():
 
 
 def test_what_costs_more_than_the_best_is_not_a_saving():
-    assert decide(GOOD, {"chatty": outcomes([1.0] * 300, 1200)})[0]["chatty"] == "dearer"
+    assert decide(GOOD, {"chatty": outcomes([1.0] * 300, 1200)})[0]["chatty"] == "costlier"
 
 
 def test_once_one_is_enough_the_dearer_are_spared():
     verdicts, _ = decide(GOOD, {"cheap": outcomes([1.0] * 300, 100), "middle": outcomes([1.0] * 30, 500)})
-    assert verdicts["middle"] == "spared"
+    assert verdicts["middle"] == "not_tested"
 
 
 def test_one_that_is_slower_than_the_floor_and_the_best_is_not_locked():
     slow = {"cheap": outcomes([1.0] * 300, 100, seconds=9.0)}
-    assert decide(GOOD, slow, Terms(0.1, floor=2.0))[0]["cheap"] == "slower"
-    assert decide(GOOD, slow, Terms(0.1))[0]["cheap"] == "enough"
+    assert decide(GOOD, slow, AcceptanceCriteria(0.1, floor=2.0))[0]["cheap"] == "slower"
+    assert decide(GOOD, slow, AcceptanceCriteria(0.1))[0]["cheap"] == "enough"
 
 
 def test_what_the_cases_left_cannot_decide_is_not_asked_further():
     few = {"cheap": outcomes([1.0] * 25, 100)}
-    assert decide(GOOD, few, Terms(0.03), cases=60)[0]["cheap"] == "beyond"
-    assert decide(GOOD, few, Terms(0.03), cases=400)[0]["cheap"] == "open"
+    assert decide(GOOD, few, AcceptanceCriteria(0.03), cases=60)[0]["cheap"] == "insufficient_cases"
+    assert decide(GOOD, few, AcceptanceCriteria(0.03), cases=400)[0]["cheap"] == "open"
 
 
 def test_candidates_share_the_error():
-    one, many = Decision("b", [("a",)], Terms(), 9), Decision("b", [(c,) for c in "acdef"], Terms(), 9)
+    one, many = (
+        CalibrationDecision("b", [("a",)], AcceptanceCriteria(), 9),
+        CalibrationDecision("b", [(c,) for c in "acdef"], AcceptanceCriteria(), 9),
+    )
     assert many.alpha() == pytest.approx(one.alpha() / 5)
     assert many.alpha(found=4) == pytest.approx(one.alpha())
 
@@ -85,7 +88,7 @@ def test_a_cascade_pays_for_both_where_it_escalates():
 def test_a_cascade_is_locked_where_its_cheap_half_alone_is_not():
     right = [n % 4 != 0 for n in range(300)]
     cheap = {str(n): Outcome(float(ok), 100, 1.0, verified=ok) for n, ok in enumerate(right)}
-    decision = Decision("best", [("cheap",), ("cheap", "best")], Terms(0.05), 300)
+    decision = CalibrationDecision("best", [("cheap",), ("cheap", "best")], AcceptanceCriteria(0.05), 300)
     decision.look({"best": GOOD, "cheap": cheap})
     standings = decision.standings({"best": GOOD, "cheap": cheap})
     assert {one.name: one.verdict for one in standings}["cheap"] == "worse"
@@ -97,7 +100,7 @@ def test_a_cascade_is_locked_where_its_cheap_half_alone_is_not():
 @given(st.integers(0, 2**32), st.floats(0.03, 0.2))
 def test_a_decision_never_changes(seed, lost):
     rng = random.Random(seed)
-    decision = Decision("best", [("a",), ("b",)], Terms(0.1), 400)
+    decision = CalibrationDecision("best", [("a",), ("b",)], AcceptanceCriteria(0.1), 400)
     seen: dict[str, Seen] = {"best": {}, "a": {}, "b": {}}
     before: dict[str, str] = {}
     for done in range(0, 200, 20):

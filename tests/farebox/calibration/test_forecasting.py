@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.routes import spread
+from farebox.runs.planning import spread
 from pricing.quotes.plan import Plan, PlanStep
 from tasks.routing.router import Candidate, Router
 from tests.tasks.test_routing import TARGETS

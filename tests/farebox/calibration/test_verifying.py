@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from farebox.calibration.lockfile import LOCK_FILE, LockedRoute, read_lock_file, write_lock
-from farebox.calibration.locking import put_lock
 from farebox.calibration.page import calibration_page
-from farebox.calibration.subjects import find_subject
-from farebox.calibration.verifying import stale
+from farebox.calibration.subject import find_subject
+from farebox.calibration.verify import put_lock, stale
 from farebox.runtime import Runtime
 from pricing.reports.page import render_page
 from pricing.usage import Usage
@@ -107,7 +106,7 @@ def test_a_cascade_moves_with_the_price_of_both_its_targets(runtime: Runtime, mo
             lock.reference,
             candidate("gpt-oss", verdict="worse", cost=100_500),
             candidate("gpt-oss", "sonnet", verdict="enough", cost=600_500),
-            candidate("haiku", verdict="spared", cost=900_000),
+            candidate("haiku", verdict="not_tested", cost=900_000),
         ),
     }
     assert reasons(runtime, **changed) == []

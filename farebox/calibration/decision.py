@@ -1,0 +1,291 @@
+"""Which configuration the evidence supports: the cheapest that is not known to lose more than the margin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, log
+from statistics import fmean
+from typing import Literal, TypeAlias
+
+from pricing import Nano
+from pricing.analysis import log_wealth, lower_bound, upper_bound, values_needed
+
+FIRST = 20
+_GROWTH = 0.25
+
+
+def next_size(done: int) -> int:
+    """Cases of the next round, after so many."""
+    return max(FIRST, int(done * _GROWTH))
+
+
+Verdict: TypeAlias = Literal[
+    "best", "enough", "worse", "costlier", "slower", "not_tested", "insufficient_cases", "open"
+]
+"""``costlier``: than the best, as measured. ``slower``: than the operation's floor and than the best. ``not_tested``:
+dearer
+than one that is enough, so that no more was spent on it. ``insufficient_cases``: there are too few cases to find it
+enough, even if it lost none of those left."""
+
+PILOT = 20
+"""Cases that every candidate answers before its costs and times count."""
+_LEAST, _MOST = -1.0, 1.0
+_DIGITS = 6
+_P95 = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one configuration answered one case. ``score`` is from 0 to 1, ``seconds`` of the whole step.
+
+    ``verified`` is what the step's verifier said of the answer, ``None`` where there is none.
+    """
+
+    score: float
+    cost_nano: Nano
+    seconds: float
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceCriteria:
+    """What is asked of a candidate.
+
+    Args:
+        margin: the mean score it may lose against the best.
+        confidence: that none which loses more is found enough.
+        floor: seconds that 95 of 100 answers may take, where the best meets it.
+    """
+
+    margin: float = 0.03
+    confidence: float = 0.95
+    floor: float = inf
+
+    @property
+    def alpha(self) -> float:
+        """The error that is allowed."""
+        return 1 - self.confidence
+
+
+Outcomes: TypeAlias = Mapping[str, Outcome]
+"""One configuration's outcomes by case."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateResult:
+    """A configuration as the evidence shows it. ``difference`` and its bounds are against the best, on shared cases."""
+
+    route: tuple[str, ...]
+    verdict: Verdict
+    n: int
+    score: float
+    score_low: float
+    score_high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    cost_nano: Nano
+    p50: float
+    p95: float
+    needed: float = inf
+    """Cases until it would be known to be enough, if all goes on as seen."""
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        return " → ".join(self.route)
+
+
+def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
+    """What asking the cheap one, verifying, and asking the best one where that fails comes to, case by case.
+
+    Both were asked about the same cases, so it takes no further call: an escalated turn is a fresh question to the
+    best, and the other's cost and time come on top.
+    """
+    joined = {}
+    for case in cheap.keys() & best.keys():
+        first, last = cheap[case], best[case]
+        if first.verified is None:
+            continue
+        joined[case] = (
+            first
+            if first.verified
+            else Outcome(last.score, first.cost_nano + last.cost_nano, first.seconds + last.seconds, last.verified)
+        )
+    return joined
+
+
+class CalibrationDecision:
+    """Decides between candidates as outcomes come in. What was decided once stays decided.
+
+    Args:
+        best: the target that all are compared with.
+        candidates: other routes: single targets, and cascades that end at the best.
+        terms: what is asked of them.
+        cases: how many there are.
+    """
+
+    def __init__(self, best: str, candidates: Iterable[tuple[str, ...]], terms: AcceptanceCriteria, cases: int) -> None:
+        self.best = best
+        self._cases = cases
+        self.candidates = tuple(candidates)
+        self._terms = terms
+        self._verdicts: dict[tuple[str, ...], Verdict] = {}
+        self._cheapest = inf
+
+    @property
+    def open(self) -> tuple[tuple[str, ...], ...]:
+        """Candidates of which more has to be known."""
+        return tuple(route for route in self.candidates if route not in self._verdicts)
+
+    @property
+    def asked(self) -> list[str]:
+        """Targets whose answers are still needed, the best among them as long as anything is open."""
+        return list(dict.fromkeys([self.best, *(route[0] for route in self.open)])) if self.open else []
+
+    def alpha(self, *, found: int | None = None) -> float:
+        """The error that a candidate is tested at: shared by all that were not found enough before it (Holm)."""
+        enough = sum(v == "enough" for v in self._verdicts.values()) if found is None else found
+        return self._terms.alpha / max(1, len(self.candidates) - enough)
+
+    def look(self, outcomes: Mapping[str, Outcomes]) -> None:
+        """Decide what can be decided now."""
+        best = outcomes.get(self.best, {})
+        paired = {route: Paired(self._of(route, outcomes), best) for route in self.open}
+        wealths = {
+            route: log_wealth(pair.differences, -self._terms.margin, _LEAST)
+            for route, pair in paired.items()
+            if self._eligible(pair)
+        }
+        for route in sorted(wealths, key=lambda route: -wealths[route]):
+            if wealths[route] >= log(1 / self.alpha()):
+                self._verdicts[route] = "enough"
+                self._cheapest = min(self._cheapest, paired[route].cost)
+        for route in self.open:
+            if verdict := self._dropped(paired[route]):
+                self._verdicts[route] = verdict
+
+    def standings(self, outcomes: Mapping[str, Outcomes]) -> list[CandidateResult]:
+        """The best, then every candidate, from the cheapest up."""
+        best = outcomes.get(self.best, {})
+        first = self._standing((self.best,), "best", best, best)
+        rest = [
+            self._standing(route, self._verdicts.get(route, "open"), self._of(route, outcomes), best)
+            for route in self.candidates
+        ]
+        return [first, *sorted(rest, key=lambda one: (one.cost_nano, one.route))]
+
+    def _of(self, route: tuple[str, ...], outcomes: Mapping[str, Outcomes]) -> Outcomes:
+        single = outcomes.get(route[0], {})
+        return single if len(route) == 1 else cascade(single, outcomes.get(route[1], {}))
+
+    def _eligible(self, pair: Paired) -> bool:
+        return pair.n >= PILOT and pair.cost < pair.best_cost and not self._too_slow(pair)
+
+    def _too_slow(self, pair: Paired) -> bool:
+        if self._terms.floor == inf:
+            return False
+        took = pair.seconds(_P95)
+        return took > self._terms.floor and took > pair.best_seconds(_P95)
+
+    def _dropped(self, pair: Paired) -> Verdict | None:
+        if pair.n < PILOT:
+            return None
+        if log_wealth(pair.opposite, self._terms.margin, _LEAST) >= log(1 / self._terms.alpha):
+            return "worse"
+        if pair.cost >= pair.best_cost:
+            return "costlier"
+        if self._too_slow(pair):
+            return "slower"
+        if pair.cost >= self._cheapest:
+            return "not_tested"
+        return None if self._in_reach(pair) else "insufficient_cases"
+
+    def _in_reach(self, pair: Paired) -> bool:
+        """Whether it would be found enough if it lost none of the cases left, and won as many as so far."""
+        further = max(0, self._cases - pair.n) / pair.n
+        hoped = {value: count * (1 + further) for value, count in pair.differences.items() if value > 0}
+        ties = further * (pair.n - sum(count for value, count in pair.differences.items() if value > 0))
+        seen = {value: float(count) for value, count in pair.differences.items() if value <= 0}
+        seen[0.0] = seen.get(0.0, 0.0) + ties
+        return log_wealth(hoped | seen, -self._terms.margin, _LEAST) >= log(1 / self.alpha())
+
+    def _standing(self, route: tuple[str, ...], verdict: Verdict, own: Outcomes, best: Outcomes) -> CandidateResult:
+        pair, terms = Paired(own, best), self._terms
+        scores = Counter(round(one.score, _DIGITS) for one in own.values())
+        alpha = self.alpha() if verdict != "enough" else self._alpha_when_found(route)
+        needed = values_needed(pair.differences, -terms.margin, _LEAST, alpha) if pair.n else inf
+        is_best = verdict == "best"
+        return CandidateResult(
+            route=route,
+            verdict=verdict,
+            n=pair.n,
+            score=fmean(one.score for one in own.values()) if own else 0.0,
+            score_low=lower_bound(scores, terms.alpha / 2, 0.0),
+            score_high=upper_bound(scores, terms.alpha / 2, 1.0),
+            difference=0.0 if is_best else pair.difference,
+            difference_low=0.0 if is_best else lower_bound(pair.differences, alpha, _LEAST),
+            difference_high=0.0 if is_best else upper_bound(pair.differences, terms.alpha, _MOST),
+            cost_nano=round(pair.cost),
+            p50=pair.seconds(0.5),
+            p95=pair.seconds(_P95),
+            needed=needed,
+        )
+
+    def _alpha_when_found(self, route: tuple[str, ...]) -> float:
+        before = [one for one, verdict in self._verdicts.items() if verdict == "enough"]
+        return self.alpha(found=before.index(route))
+
+
+class Paired:
+    """A candidate and the best on the cases that both answered."""
+
+    def __init__(self, own: Outcomes, best: Outcomes) -> None:
+        self._mine = [own[case] for case in own if case in best]
+        self._theirs = [best[case] for case in own if case in best]
+        self.n = len(self._mine)
+        self.differences = Counter(
+            round(mine.score - theirs.score, _DIGITS) for mine, theirs in zip(self._mine, self._theirs, strict=True)
+        )
+
+    @cached_property
+    def difference(self) -> float:
+        """The mean."""
+        return sum(value * count for value, count in self.differences.items()) / self.n if self.n else 0.0
+
+    @cached_property
+    def cost(self) -> float:
+        """Of the candidate per case, in nano-dollars."""
+        return fmean(one.cost_nano for one in self._mine) if self.n else 0.0
+
+    @cached_property
+    def best_cost(self) -> float:
+        """Of the best, on the same cases."""
+        return fmean(one.cost_nano for one in self._theirs) if self.n else 0.0
+
+    def seconds(self, level: float) -> float:
+        """A quantile of the candidate's times."""
+        return _quantile([one.seconds for one in self._mine], level)
+
+    def best_seconds(self, level: float) -> float:
+        """Of the best's."""
+        return _quantile([one.seconds for one in self._theirs], level)
+
+    @property
+    def opposite(self) -> dict[float, int]:
+        """The best's lead."""
+        return {-value: count for value, count in self.differences.items()}
+
+
+def chosen(standings: Sequence[CandidateResult]) -> CandidateResult:
+    """The cheapest that is enough; the best where none is."""
+    enough = [one for one in standings if one.verdict == "enough"]
+    return min(enough, key=lambda one: (one.cost_nano, one.route), default=standings[0])
+
+
+def _quantile(values: Sequence[float], level: float) -> float:
+    ascending = sorted(values)
+    return ascending[min(len(ascending) - 1, int(level * len(ascending)))] if ascending else 0.0

@@ -1,0 +1,103 @@
+"""Scores of answers, from 0 to 1: equal to what is expected, valid at all, judged, or as a user's function says."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from farebox.config.guards import JUDGE
+from farebox.judging.ask import STEP
+from farebox.runtime import Runtime
+from guardrails import GuardInput
+from pricing import ConfigError, FareboxError, UsageError
+from tasks import fingerprint, inside
+
+SCORE = replace(STEP, operation="score")
+"""What the judge is asked for scores, in plans; its turns are attributed to ``judge``, as all of its are."""
+Scoring = Callable[[Any, Any], float]
+"""Of an answer as plain data, and what was expected."""
+_NEXT = "Use exact, schema, judge, or a function(answer, expected) of yours, like package.module.function."
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """How answers are scored; ``version`` is its name and what its scores depend on: scores of another do not count."""
+
+    name: str
+    version: str
+    score: Scoring
+
+    def __call__(self, answer: Any, expected: Any) -> float:
+        """The score."""
+        return self.score(answer, expected)
+
+
+def scorer_of(runtime: Runtime, name: str, automation: str, operation: str) -> Scorer:
+    """A scorer by name.
+
+    Raises:
+        UsageError: there is none of that name.
+        ConfigError: no judge is declared.
+    """
+    match name:
+        case "exact":
+            return Scorer(name, name, exact)
+        case "schema":
+            return Scorer(name, name, lambda _answer, _expected: 1.0)
+        case "judge":
+            return _judge(runtime, automation, operation)
+        case _:
+            return _dotted(name)
+
+
+def exact(answer: Any, expected: Any) -> float:
+    """Whether they are equal; of an object, the fields that are expected."""
+    if isinstance(expected, dict) and isinstance(answer, dict):
+        return float(all(name in answer and exact(answer[name], value) for name, value in expected.items()))
+    if isinstance(expected, str) and isinstance(answer, str):
+        return float(answer.strip().casefold() == expected.strip().casefold())
+    return float(answer == expected)
+
+
+def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
+    judge = runtime.guards.judge(automation, operation)
+    if judge is None:
+        raise ConfigError("No judge is declared.", next_step="Declare [guards.judge] with criteria in farebox.toml.")
+
+    def score(answer: Any, expected: Any) -> float:
+        facts = judge.facts if expected is None else str(expected)
+        with inside(SCORE) as place:
+            exchange = GuardInput("output", JUDGE, automation, place.run_id, (str(answer),))
+            told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
+        return 0.0 if told.value else 1.0
+
+    asked = hashlib.sha256(json.dumps([judge.version, judge.criteria, judge.facts], sort_keys=True).encode())
+    return Scorer(JUDGE, f"{JUDGE}@{asked.hexdigest()[:8]}", score)
+
+
+def _dotted(name: str) -> Scorer:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError):
+        raise UsageError(f"There is no scorer {name[:80]!r}.", next_step=_NEXT) from None
+
+    def score(answer: Any, expected: Any) -> float:
+        try:
+            told = float(found(answer, expected))
+        except FareboxError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises; its text may hold content
+            raise UsageError(
+                f"The scorer {name} raised {type(error).__name__}.",
+                next_step="Mend it: what was scored by it as it was is asked anew.",
+            ) from None
+        if not 0 <= told <= 1:
+            raise UsageError(f"{name} gave the score {told:g}.", next_step="Give one from 0 to 1.")
+        return told
+
+    return Scorer(name, f"{name}@{fingerprint(found)}", score)

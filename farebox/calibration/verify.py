@@ -1,0 +1,129 @@
+"""Checks whether a lock still holds, and writes a lock where it does not replace a stronger one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from farebox.calibration.lockfile import LOCK_FILE, LockedCandidate, LockedRoute, read_lock_file, write_lock
+from farebox.calibration.report import kept, sentence
+from farebox.calibration.subject import find_subject
+from farebox.config.guards import JUDGE
+from farebox.runtime import Runtime
+from pricing import Nano, PromptError, UnknownPrice, Usage, UsageError, to_us
+from pricing.analysis import wilson
+from pricing.db import acquire_file_lock
+from pricing.ledger import passed_since
+from pricing.reports import percent
+from tasks.routing import RouteLock
+
+_ENOUGH = 20
+"""Answers judged since, before they count as drift."""
+
+
+def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterator[str]:
+    """Why a lock is stale, each reason in a few words; nothing where it holds."""
+    try:
+        subject = find_subject(key)
+    except UsageError:
+        yield "there is no such operation any more"
+    else:
+        if subject.verifier != lock.verifier:
+            yield "what verifies its answers has changed"
+    obeyed = RouteLock(key, lock.route, lock.models, lock.sandbox)
+    if why := obeyed.unfit(runtime.router.targets):
+        yield why
+    for name, version in lock.prompts.items():
+        try:
+            changed = runtime.engine.prompt_version(name) != version
+        except PromptError:
+            yield f"its prompt {name} is gone"
+        else:
+            if changed:
+                yield f"its prompt {name} has changed"
+    if lock.expires < today:
+        yield f"its evidence is too old: it expired on {lock.expires}"
+    yield from _flipped(runtime, lock)
+    yield from _drifted(runtime, key, lock)
+
+
+def _flipped(runtime: Runtime, lock: LockedRoute) -> Iterator[str]:
+    """Whether today's rates choose another: each cost moves as the price of its tokens did."""
+    now = {one.route: cost for one in lock.candidates if (cost := _cost_now(runtime, lock, one)) is not None}
+    mine = now.get(lock.route)
+    if mine is None:
+        return
+    for one in lock.candidates:
+        cost = now.get(one.route)
+        fit = one.verdict in {"best", "enough", "not_tested"}
+        if cost is not None and fit and cost < mine and one.cost >= lock.chosen.cost:
+            yield f"rates have moved: {' → '.join(one.route)} is cheaper now"
+            return
+
+
+def _cost_now(runtime: Runtime, lock: LockedRoute, one: LockedCandidate) -> Nano | None:
+    """At today's rates; of a cascade, what its first target takes and, as often as before, the second."""
+    moved = [_moved(runtime, lock, name) for name in one.route]
+    if None in moved:
+        return None
+    (first, now), *then = (cost for cost in moved if cost is not None)
+    return round(now + sum((one.cost - first) * later / cost for cost, later in then if cost))
+
+
+def _moved(runtime: Runtime, lock: LockedRoute, name: str) -> tuple[Nano, float] | None:
+    """What a case cost at one target, and what it costs now: it moves as the price of its tokens did."""
+    single = next((single for single in lock.candidates if single.route == (name,)), None)
+    target = next((target for target in runtime.router.targets if target.name == name), None)
+    if single is None or target is None or not single.tokens:
+        return None
+    usage = Usage(round(1000 * single.tokens["input"]), round(1000 * single.tokens["output"]))
+    then = datetime(lock.date.year, lock.date.month, lock.date.day, 23, 59, tzinfo=UTC)
+    try:
+        was, price = (runtime.rates.price(target.model, target.provider, usage, at) for at in (then, None))
+    except UnknownPrice:
+        return None
+    return single.cost, single.cost * price / was if was else single.cost
+
+
+def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:
+    """Whether the judge passes fewer live answers than the score that was measured: for locks that it scored."""
+    if lock.scorer != "judge":
+        return
+    passed, total = _judged(runtime, key, lock)
+    if total < _ENOUGH:
+        return
+    _, high = wilson(passed, total)
+    if high < lock.chosen.score_low - lock.margin:
+        yield (
+            f"live quality has drifted: the judge passes {percent(passed / total)} of {total} answers, "
+            f"not {percent(lock.chosen.score)}"
+        )
+
+
+def _judged(runtime: Runtime, key: str, lock: LockedRoute) -> tuple[int, int]:
+    """Of the answers drawn at random since the lock: how many passed, of how many."""
+    automation, _, operation = key.partition("/")
+    since = to_us(datetime(lock.date.year, lock.date.month, lock.date.day, tzinfo=UTC))
+    return passed_since(runtime.ledger.store, automation, operation, JUDGE, since)
+
+
+def put_lock(runtime: Runtime, key: str, lock: LockedRoute, *, replace: bool) -> str:
+    """Lock, and say what is locked: the lock that was there stays where it rests on more and still holds.
+
+    Args:
+        runtime: the project's.
+        key: the step, as ``automation/operation``.
+        lock: what a calibration found.
+        replace: put it in the place of whatever is there.
+
+    Raises:
+        ConfigError: what is locked now cannot be read.
+    """
+    path, today = runtime.root / LOCK_FILE, datetime.now(UTC).date()
+    runtime.home.mkdir(parents=True, exist_ok=True)
+    with acquire_file_lock(runtime.home / f"{LOCK_FILE}.lock"):
+        there = None if replace else read_lock_file(path).get(key)
+        if there is not None and there.weight > lock.weight and not any(stale(runtime, key, there, today)):
+            return kept(key, there, lock)
+        write_lock(path, key, lock)
+    return sentence(key, lock)

@@ -1,0 +1,101 @@
+"""``farebox deploy``, ``serve`` and ``schedule``: automations on a Prefect server."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.runtime import get_runtime
+from pricing import format_money
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+_out = terminal()
+_STYLES = {"fits": "green", "tight": "yellow", "needs_approval": "yellow", "refused": "red", "unpriced": "red"}
+
+
+@app.command
+def deploy(*, json: Json = False) -> None:
+    """Put the deployments of prefect.yaml on the Prefect server, today's prices on their forms.
+
+    Run it again whenever prices, quotes or prefect.yaml have changed.
+
+    Args:
+        json: print JSON.
+    """
+    from farebox.prefect.deploy import deploy as put
+
+    runtime = get_runtime()
+    with chdir(runtime.root):  # parameters may be paths from there
+        done = put(runtime, runtime.root)
+    if json:
+        print_json([{"name": one.name, "schedules": one.schedules, "quality": one.priced} for one in done])
+        return
+    for one in done:
+        _out.print(Text.assemble(("✓ ", "green"), (one.name, "bold"), f"  {', '.join(one.schedules)}"))
+        if one.priced:
+            _out.print(Text(f"    {one.priced}", style="dim"))
+    _out.print("\nNow start a worker here: prefect worker start --pool farebox")
+
+
+@app.command
+def serve() -> None:
+    """Run the deployments of prefect.yaml from this process: no work pool, no worker. Ctrl-C ends it."""
+    from farebox.prefect.deploy import serve as serve_here
+
+    runtime = get_runtime()
+    with chdir(runtime.root):
+        serve_here(runtime, runtime.root)
+
+
+@app.command
+def schedule(
+    *,
+    hours: Annotated[float, Parameter(name="--hours")] = 24,
+    refuse: Annotated[bool, Parameter(name="--refuse", negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Say what the runs that Prefect has scheduled will cost, and which of them no budget has room for.
+
+    Args:
+        hours: how far to look ahead.
+        refuse: cancel in Prefect what cannot fit, before a process is started for it. The flow look-ahead does so too.
+        json: print JSON.
+    """
+    from farebox.prefect.forecast import Outlook, forecast_schedule, shown
+
+    runtime = get_runtime()
+    with chdir(runtime.root):
+        outlook: Outlook = forecast_schedule(runtime, hours, refuse=refuse)
+    if json:
+        print_json(outlook.to_json())
+        return
+    for run_id in outlook.undecided:
+        _out.print(f"ended, because nobody decided in time: {run_id}")
+    for run_id in outlook.crashed:
+        _out.print(f"ended, because its process went away: {run_id}")
+    zone = runtime.settings.zone
+    if not outlook.runs:
+        _out.print(f"No run of an automation is scheduled in the next {hours:g} hours.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("at", "run", "p50", "p95", "hold", ""):
+        table.add_column(name, justify="right" if name in {"p50", "p95", "hold"} else "left")
+    for run in outlook.runs:
+        told = Text(run.chance, style=_STYLES[run.chance])
+        at = f"{run.at.astimezone(zone):%m-%d %H:%M}"
+        table.add_row(at, run.deployment, *map(shown, (run.p50_nano, run.p95_nano, run.hold_nano)), told)
+    _out.print(table)
+    for why in dict.fromkeys(f"{run.chance}: {run.why}" for run in outlook.runs if run.why):
+        _out.print(Text(why, style="dim"))
+    _out.print(f"expected in the next {hours:g} hours: {format_money(outlook.expected_nano)}", style="bold")
+    for spend in outlook.budgets:
+        since = f"{spend.starts_at.astimezone(zone):%m-%d}"
+        left, limit, expected = map(format_money, (spend.left_nano, spend.limit_nano, spend.expected_nano))
+        _out.print(f"  {spend.budget} from {since}: {expected} expected of {left} left ({limit})")

@@ -1,0 +1,204 @@
+"""``farebox models`` and ``farebox doctor``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.doctor.checks import Finding, State
+from farebox.doctor.economics import EconomicFinding
+from farebox.project import find_root
+from farebox.runs.models import EXAMPLE, Prices, TargetLine
+from farebox.runtime import get_runtime
+from pricing import format_money
+from pricing.reports import clean, duration
+
+_SIGNS: dict[State, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "warn": ("!", "yellow"),
+    "fail": ("✗", "red"),
+    "skipped": ("–", "dim"),
+}
+
+
+def finding_lines(findings: Sequence[Finding]) -> RenderableType:
+    """All findings, and how many of each kind."""
+    table = _table()
+    for finding in findings:
+        told = Text(clean(finding.message))
+        if finding.next_step:
+            told.append(f"\n→ {clean(finding.next_step)}", "bold" if finding.state == "fail" else "dim")
+        table.add_row(_sign(finding.state), Text(clean(finding.check), "dim"), told)
+    counts = Counter(finding.state for finding in findings)
+    return _summed(table, f"{counts['ok']} fine, {counts['warn']} to look at, {counts['fail']} failed")
+
+
+def symptom_lines(symptoms: Sequence[EconomicFinding]) -> RenderableType:
+    """All symptoms, those that were found with what is at stake and what to do."""
+    table = _table()
+    for one in symptoms:
+        told = Text(clean(one.message))
+        if one.at_stake:
+            told.append(f"; at stake: {format_money(one.at_stake)}", "bold")
+        if one.next_step:
+            told.append(f"\n→ {clean(one.next_step)}", "dim")
+        table.add_row(_sign("warn" if one.found else "ok"), Text(one.check, "dim"), told)
+    found = sum(one.found for one in symptoms)
+    return _summed(table, f"{len(symptoms) - found} fine, {found} to look at")
+
+
+def _table() -> Table:
+    """A sign, what was looked at, and what was found."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _sign(state: State) -> Text:
+    return Text(*_SIGNS[state])
+
+
+def _summed(table: Table, summary: str) -> RenderableType:
+    return Group(table, Text(), Text(summary, "bold"))
+
+
+_INDENT = "   "
+
+
+def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices: bool) -> RenderableType:
+    """The targets in the order of fallback."""
+    shown = [part for number, line in enumerate(lines, 1) for part in (_target(number, line, cache_prices), Text())]
+    example = f"{EXAMPLE.input_tokens:,} + {EXAMPLE.output_tokens:,} tokens"
+    notes = [Text(f"Per million tokens; example: {example}, no cache. Rates: {rate_version}.", "dim")]
+    if any(line.target.stand_in for line in lines):
+        notes.append(Text("sandbox, no key: `farebox doctor` tells where one was looked for.", "dim"))
+    return Group(*shown, *notes)
+
+
+def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType:  # noqa: FBT001 - what --prices asks
+    target = line.target
+    without = ("sandbox", "yellow") if line.answers else ("no key: left out", "dim")
+    kind = without if target.stand_in else ("real", "green")
+    heading = Text.assemble(f"{number}  ", (clean(target.name), "bold"), f"  {target.tier.replace('_', ' ')}  ", kind)
+    where = " · ".join(part for part in (target.provider, target.region) if part)
+    domain = "" if target.failure_domain == "/".join(p for p in (target.provider, target.region) if p) else (
+        f" · domain {target.failure_domain}"
+    )  # fmt: skip
+    parts = [
+        heading,
+        _line(f"{where} · {target.model}{domain}"),
+        _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
+        _priced(line.prices),
+    ]
+    if cache_prices and line.prices:
+        kept = line.prices
+        rates = (kept.cache_read_per_mtok, kept.cache_write_per_mtok, kept.cache_write_1h_per_mtok)
+        read, write, write_1h = map(format_money, rates)
+        parts.append(_line(f"cache: read {read} · write {write} · write for an hour {write_1h}"))
+    return Group(*parts)
+
+
+def _priced(prices: Prices | None) -> Text:
+    if prices is None:
+        return Text(f"{_INDENT}no price is known: runs that could reach it are refused", "red")
+    told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
+    return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
+
+
+def _health(line: TargetLine) -> str:
+    health = line.health
+    if health is None:
+        return "not used yet"
+    took = f"p50 {duration(health.p50_us)}" if health.p50_us is not None else "no answer yet"
+    return f"{took} · {health.failed} of last {health.attempts} failed"
+
+
+def _line(text: str) -> Text:
+    return Text(_INDENT + clean(text), "dim", overflow="fold")
+
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+_out = terminal()
+
+
+@app.command
+def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
+    """List the targets in the order of fallback: what each costs, where it is, how it did lately.
+
+    Args:
+        prices: show what caches cost, too.
+        json: print JSON.
+    """
+    # nothing left to import
+    from farebox.runs.models import list_targets
+
+    runtime = get_runtime()
+    runtime.replica.sync(wait=1.0)
+    lines = list_targets(runtime)
+    if json:
+        print_json({"rate_version": runtime.rates.version, "targets": [line.to_json() for line in lines]})
+    else:
+        _out.print(model_lines(lines, runtime.rates.version, cache_prices=prices))
+
+
+@app.command
+def doctor(
+    *,
+    economics: Annotated[bool, Parameter(negative="")] = False,
+    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))] = 90,
+    margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
+    json: Json = False,
+) -> None:
+    """Check everything a run needs, and say what to do; spends no token. Exit code 1 if a check fails.
+
+    Args:
+        economics: look instead for decisions that cost money, in what past runs did; exit code 1 if there are any.
+        days: how far back to look for them.
+        margin: the gross margin to reach: 0.6 is 60 %.
+        json: print JSON.
+    """
+    if economics:
+        _economics(days, margin, as_json=json)
+        return
+    # nothing left to import
+    from farebox.doctor.checks import examine
+
+    findings = examine(find_root())
+    if json:
+        print_json([finding.to_json() for finding in findings])
+    else:
+        _out.print(finding_lines(findings))
+    if any(finding.state == "fail" for finding in findings):
+        sys.exit(1)
+
+
+def _economics(days: int, margin: float, *, as_json: bool) -> None:
+    # nothing left to import
+    from farebox.doctor.economics import diagnose
+    from pricing.reports import plural
+
+    runtime = get_runtime()
+    runtime.replica.sync()
+    found = diagnose(runtime, days=days, margin=margin)
+    if as_json:
+        print_json([symptom.to_json() for symptom in found or ()])
+    elif found is None:
+        _out.print(
+            f"Nothing ran in the last {plural(days, 'day')}: there is nothing to judge. --days looks further back."
+        )
+    else:
+        _out.print(symptom_lines(found))
+    if any(symptom.found for symptom in found or ()):
+        sys.exit(1)

@@ -1,0 +1,161 @@
+"""``farebox runs`` and ``farebox report``: what runs cost, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from cyclopts import Parameter, validators
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.cli.periods import read_moment
+from farebox.runtime import Runtime, get_runtime
+from pricing import UsageError
+from pricing.ledger import read_key
+
+if TYPE_CHECKING:
+    from pricing.reports import Breakdown, Choice, Overview, RunReport
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
+
+_out = terminal()
+_told = terminal(stderr=True)
+_SINCE = "30d"
+_ALL = "all"
+
+
+@app.command
+def runs(*, automation: str | None = None, limit: Count = 20, json: Json = False) -> None:
+    """List past runs, newest first.
+
+    Args:
+        automation: only this one's.
+        limit: how many.
+        json: print JSON.
+    """
+    from pricing.reports import render_terminal
+    from pricing.reports import runs as list_runs
+
+    found = list_runs(_synced().replica, limit=limit, automation=automation)
+    if json:
+        print_json([line.to_json() for line in found])
+    else:
+        _out.print(render_terminal(found))
+
+
+@app.command
+def report(
+    what: str = "",
+    /,
+    *,
+    by: tuple[str, ...] = (),
+    since: str | None = None,
+    until: str | None = None,
+    org: str | None = None,
+    user: str | None = None,
+    html: Path | None = None,
+    csv: Path | None = None,
+    parquet: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Report what runs cost, and why: one run, an automation's, or all.
+
+    One run is the latest, if nothing is said. Of several, those of the last 30 days are reported, if no time is said.
+
+    Args:
+        what: "last", a run's id or its first characters, an automation's name, or "all".
+        by: a table by automation, quality, org, user, day, operation, model or target; may be repeated.
+        since: from when on: 2026-11-01, 30d, 12h, today, ever.
+        until: up to when.
+        org: only this organisation's runs.
+        user: only this user's runs.
+        html: write one page that needs nothing else into this file.
+        csv: write the table (of a run, its attempts) into this file.
+        parquet: likewise, as Parquet.
+        json: print JSON.
+    """
+    from pricing.reports import render_html, render_terminal
+
+    runtime = _synced()
+    several = bool(by) or any(said is not None for said in (since, until, org, user))
+    name = what or (_ALL if several else "last")
+    choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
+    answer = _answer(runtime, name, by, choice, several=several)
+    if html is not None:
+        _write(html, render_html(answer.page()))
+    files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
+    for path, kind in files:
+        if path is not None:
+            _export(answer.table(), path, kind)
+    if json:
+        print_json(answer.shown().to_json())
+    elif html is csv is parquet is None:
+        _out.print(render_terminal(answer.shown()))
+
+
+class _Answer(NamedTuple):
+    """What to show here, what a page is made of, and what a file of rows: each made when it is asked for."""
+
+    shown: Callable[[], RunReport | Overview | Breakdown]
+    page: Callable[[], RunReport | Overview]
+    table: Callable[[], RunReport | Breakdown]
+
+
+def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *, several: bool) -> _Answer:
+    from farebox.overview import make_overview
+    from pricing.reports import automations, breakdown, run_report
+
+    known = automations(runtime.replica)
+    if name in known or (name == _ALL and known):
+        page = partial(make_overview, runtime, choice)
+        table = partial(breakdown, runtime.replica, by or ("automation",), choice)
+        return _Answer(table if by else page, page, table)
+    if several and known:
+        raise UsageError(
+            f"{name[:40]!r} is no automation that has run: one run is not told by time, owner or table.",
+            next_step="Name an automation, or `farebox report all`; `farebox runs` lists what has run.",
+        )
+    found = run_report(runtime.replica, name)
+    return _Answer(lambda: found, lambda: found, lambda: found)
+
+
+def _choice(
+    runtime: Runtime, name: str, *, since: str | None, until: str | None, org: str | None, user: str | None
+) -> Choice:
+    from pricing.reports import Choice
+
+    zone = runtime.settings.zone
+    return Choice(
+        since=read_moment(_SINCE if since is None else since, zone),
+        until=None if until is None else read_moment(until, zone),
+        automation=None if name == _ALL else name,
+        org=None if org is None else read_key("org", org),
+        user=None if user is None else read_key("user", user),
+        zone=zone,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", next_step="Name another file.") from None
+    _told.print(f"written to {path}", style="dim", markup=False)
+
+
+def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parquet"]) -> None:
+    from pricing.reports import export
+
+    rows = export(table, path, kind)
+    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+
+
+def _synced() -> Runtime:
+    """The runtime, its replica up to date if nobody holds it."""
+    runtime = get_runtime()
+    runtime.replica.sync()
+    return runtime

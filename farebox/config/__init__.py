@@ -1,0 +1,1 @@
+"""Configuration: farebox.toml, the environment, credentials, guards and content capture."""

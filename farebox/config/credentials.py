@@ -1,0 +1,125 @@
+"""Keys: in the environment, in files, in Prefect's Secret blocks and where AWS keeps its own; never in farebox.toml.
+
+Where a target names places of its own (``key_env``, ``key_file``, ``key_secret``) only those are looked at, so that two
+accounts of one provider cannot be taken for each other; else those where its provider's keys usually are.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from farebox.config.aws import find_aws_key
+from farebox.config.keys import Key, Missing, from_file, from_variable, usable
+from farebox.config.settings import TargetSettings
+from pricing import ConfigError
+from pricing.db import after_fork
+from tasks.routing import Credential, ProviderName
+
+
+class _Provider(NamedTuple):
+    """Where a provider is, and which variable holds its key."""
+
+    base_url: str
+    key_env: str
+
+
+PROVIDERS: Mapping[ProviderName, _Provider] = {
+    "openai": _Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "groq": _Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "anthropic": _Provider("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "bedrock": _Provider("https://bedrock-runtime.{region}.amazonaws.com", "AWS_BEARER_TOKEN_BEDROCK"),
+    "openai_compatible": _Provider("", ""),
+}
+
+
+def find_key(settings: TargetSettings) -> Key | Missing:
+    """Where the key of a target is.
+
+    The environment comes first, then files, then Prefect's Secret block; for Bedrock without a bearer token, AWS's own
+    places. A self-hosted server of which no place is named needs no key.
+
+    Raises:
+        ConfigError: a file that was named cannot be read, or what a place holds is no key.
+    """
+    tried: list[str] = []
+    if settings.key_env or settings.key_file or settings.key_secret:
+        found = _named(settings, tried)
+    else:
+        found = _usual(settings, tried)
+    return found or Missing(tuple(tried))
+
+
+def _named(settings: TargetSettings, tried: list[str]) -> Key | None:
+    if settings.key_env and (key := _from_environment(settings.key_env, tried)):
+        return key
+    if settings.key_file is not None:
+        return from_file(settings.key_file, f"key_file of the target {settings.name!r}")
+    if settings.key_secret:
+        return Key(f"Prefect Secret block {settings.key_secret!r}", _Block(settings.key_secret).load, late=True)
+    return None
+
+
+def _usual(settings: TargetSettings, tried: list[str]) -> Key | None:
+    if settings.provider == "openai_compatible":
+        if settings.base_url:
+            return Key("none needed: a server of one's own", Credential)
+        tried.append("base_url, key_env, key_file and key_secret of the target, which names none of them")
+        return None
+    if key := _from_environment(PROVIDERS[settings.provider].key_env, tried):
+        return key
+    return find_aws_key(tried) if settings.provider == "bedrock" else None
+
+
+def _from_environment(variable: str, tried: list[str]) -> Key | None:
+    if key := from_variable(variable):
+        return key
+    tried.append(f"environment variable {variable}")
+    if path := os.environ.get(f"{variable}_FILE"):
+        return from_file(Path(path).expanduser(), f"{variable}_FILE")
+    tried.append(f"the file that {variable}_FILE names")
+    return None
+
+
+class _Block:
+    """A Secret block of Prefect's, asked for once."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: Credential | None = None
+        self._asking = threading.Lock()
+        after_fork(self._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
+        self._asking = threading.Lock()
+
+    def load(self) -> Credential:
+        """The key in it.
+
+        Raises:
+            ConfigError: Prefect cannot be asked, or has no such block, or there is no key in it.
+        """
+        with self._asking:
+            if self._found is None:
+                self._found = Credential(key=usable(self._ask(), f"Prefect Secret block {self._name!r}"))
+            return self._found
+
+    def _ask(self) -> str:
+        from prefect.blocks.system import Secret
+
+        try:
+            found = Secret.load(self._name, _sync=True).value.get_secret_value()  # type: ignore[call-arg, union-attr]
+        except ValueError:
+            why = "there is none of that name"
+        except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises; told, and never gone on from
+            why = type(error).__name__
+        else:
+            return found.strip() if isinstance(found, str) else ""
+        raise ConfigError(
+            f"The Prefect Secret block {self._name!r} cannot be loaded ({why}).",
+            next_step="Create it (`prefect block create secret`), and check that PREFECT_API_URL answers.",
+        )

@@ -1,0 +1,180 @@
+"""Which guards a turn has, and their promotion from shadow to enforce."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from farebox.project import FILE
+from guardrails import BothWays, Finder, Guard, Guarded, Pipeline, build_guard, find_guard
+from guardrails.guards import JudgeGuard
+from pricing import ConfigError, MediaKind, UsageError
+from pricing.reports import GuardLine
+
+Mode: TypeAlias = Literal["shadow", "enforce", "off"]
+
+DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii": "enforce", "injection": "shadow"}
+"""Guards that are there without being declared."""
+
+
+JUDGE = "judge"
+"""The operation of what guards ask; those that ask do not guard it, or they would never end."""
+ASKING = frozenset({"scope", "inappropriate", "judge", "rate"})
+
+
+class GuardSettings(BaseModel):
+    """One guard's table. What is not named here is an option of the guard itself.
+
+    A guard that is declared without a mode is in ``shadow``: it earns its place first (``farebox guards promote``).
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    mode: Mode | None = None
+    use: Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")] = ""
+
+
+class GuardsSettings(BaseModel):
+    """``[guards.NAME]`` everywhere; ``[guards.at."automation"]`` and ``[guards.at."automation/operation"]`` there.
+
+    ``messages`` is a folder of templates that replace the messages of blocks; ``unmasked_media`` names the kinds of
+    parts (``image``, ``document``) that may be sent although no guard can read them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, GuardSettings]
+
+    messages: Path | None = None
+    unmasked_media: tuple[MediaKind, ...] = ()
+    at: dict[str, dict[str, GuardSettings]] = {}
+
+    def declared(self, automation: str, operation: str) -> dict[str, dict[str, Any]]:
+        """Per guard what is written down for it, the narrower place winning key by key; ``place`` is the narrowest."""
+        narrower = (f"*/{operation}", automation, f"{automation}/{operation}")
+        places = [("", self.__pydantic_extra__ or {}), *((place, self.at.get(place, {})) for place in narrower)]
+        found: dict[str, dict[str, Any]] = {name: {"mode": mode, "place": ""} for name, mode in DEFAULTS.items()}
+        for place, tables in places:
+            for name, table in tables.items():
+                before = found.get(name, {"mode": "shadow"})
+                found[name] = before | table.model_dump(exclude_unset=True) | {"place": place}
+        return found
+
+
+class DeclaredGuards:
+    """The guards of each operation of each automation, built when they are first needed.
+
+    Args:
+        settings: what is declared.
+        parts: of the house, for guards whose constructor asks for them by name.
+
+    Raises:
+        ConfigError: a declared guard cannot be built.
+    """
+
+    def __init__(self, settings: GuardsSettings, parts: Mapping[str, object]) -> None:
+        self._settings = settings
+        self._parts = parts
+        self.of = lru_cache(maxsize=512)(self._of)
+        self.finder = lru_cache(maxsize=512)(self._finder)
+        for place in settings.at:
+            automation, _, operation = place.partition("/")
+            self.of(automation, operation)
+        if settings.__pydantic_extra__:
+            self.of("", "")
+
+    def _of(self, automation: str, operation: str) -> Pipeline:
+        guards = []
+        for name, table in self._settings.declared(automation, operation).items():
+            if (mode := table["mode"]) != "off" and not (operation == JUDGE and name in ASKING):
+                guard = self._built(name, table)
+                guards.append(Guarded(guard, mode))
+                if isinstance(guard, BothWays) and (other := guard.for_prompts()):
+                    guards.append(Guarded(other, mode))
+        return Pipeline(
+            guards, overrides=self._settings.messages, unmasked_media=frozenset(self._settings.unmasked_media)
+        )
+
+    def judge(self, automation: str, operation: str) -> JudgeGuard | None:
+        """The judge that is declared there, also where it is off; None where none is."""
+        table = self._settings.declared(automation, operation).get(JUDGE)
+        built = None if table is None else self._built(JUDGE, table)
+        return built if isinstance(built, JudgeGuard) else None
+
+    def _finder(self, automation: str, operation: str) -> Finder:
+        """What finds personal data there: the guard as it is declared, also where it is off."""
+        return cast("Finder", self._built("pii", self._settings.declared(automation, operation)["pii"]))
+
+    def _built(self, name: str, table: Mapping[str, Any]) -> Guard:
+        options = dict(table)
+        _, use, place = (options.pop(key, "") for key in ("mode", "use", "place"))
+        return build_guard(find_guard(name, use), options, {**self._parts, "place": place}, f"guards.{name}")
+
+
+ENOUGH, MOST_WRONG = 200, 0.02
+"""Reviewed decisions of the guard's present version, and the share of them that may be wrong."""
+
+
+def missing_evidence(guard: str, use: str, lines: Sequence[GuardLine]) -> list[str]:
+    """What speaks against enforcing a guard; evidence of another version says nothing of this one.
+
+    Raises:
+        ConfigError: there is no such guard.
+    """
+    version = find_guard(guard, use).version
+    own = [line for line in lines if line.guard == guard and line.version == str(version)]
+    reviewed, wrong = sum(line.reviewed for line in own), sum(line.wrong for line in own)
+    missing = []
+    if reviewed < ENOUGH:
+        missing.append(f"{reviewed} of {ENOUGH} decisions of version {version} are reviewed")
+    if reviewed and wrong / reviewed > MOST_WRONG:
+        missing.append(f"{wrong} of {reviewed} were wrong ({wrong / reviewed:.1%}, at most {MOST_WRONG:.0%} may be)")
+    return missing
+
+
+def enforce(root: Path, guard: str) -> None:
+    """Write ``mode = "enforce"`` into the guard's table in farebox.toml; every other line stays as it is.
+
+    Raises:
+        ConfigError: the file has the guard in a form that this does not know how to change.
+        UsageError: it is enforced already.
+    """
+    path = root / FILE
+    text = path.read_text("utf-8") if path.exists() else ""
+    if _mode(text, guard) == "enforce":
+        raise UsageError(f"{guard!r} is enforced already.", next_step="See `farebox guards`.")
+    changed = _changed(text, guard)
+    try:
+        done = _mode(changed, guard) == "enforce"
+    except tomllib.TOMLDecodeError:
+        done = False
+    if not done:
+        raise ConfigError(
+            f"{path} declares {guard!r} in a form that cannot be changed from here.",
+            next_step=f'Write mode = "enforce" for {guard} by hand.',
+        )
+    path.write_text(changed, "utf-8")
+
+
+def _mode(text: str, guard: str) -> str | None:
+    table = tomllib.loads(text).get("guards", {}).get(guard, {})
+    return table.get("mode") if isinstance(table, dict) else None
+
+
+def _changed(text: str, guard: str) -> str:
+    header = re.search(rf"(?m)^\[guards\.{re.escape(guard)}\][ \t]*(?:#.*)?$", text)
+    if header is None:
+        return f'{text.rstrip()}\n\n[guards.{guard}]\nmode = "enforce"\n'.lstrip()
+    rest = text[header.end() :]
+    following = re.search(r"(?m)^\[", rest)
+    body = rest[: following.start()] if following else rest
+    if re.search(r"(?m)^mode\s*=", body):
+        new = re.sub(r'(?m)^mode\s*=\s*"[^"\n]*"', 'mode = "enforce"', body, count=1)
+    else:
+        new = f'\nmode = "enforce"{body}'
+    return text[: header.end()] + new + rest[len(body) :]

@@ -1,0 +1,354 @@
+"""farebox.toml and the environment, validated; what is wrong is told with every place it was looked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import date
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from farebox.config.content import ContentSettings
+from farebox.config.guards import GuardsSettings
+from farebox.project import FILE
+from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
+from pricing.ledger import SOFT, WILDCARD, Limit, read_key
+from pricing.rates import OwnRate
+from pricing.replica import LEAST_DAYS
+from tasks.routing import ProviderName, Tier
+
+_SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
+
+
+def _money(value: object) -> Nano:
+    try:
+        return parse_money(value if isinstance(value, str | int | Decimal) else str(value))
+    except MoneyError as error:
+        raise ValueError(str(error)) from None
+
+
+def _address(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        sound = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:
+        sound = False
+    if text and not sound:
+        raise ValueError("it is no web address; write one like https://llm.example.org/v1")
+    if text and (url.username or url.password):
+        raise ValueError("a name and password do not belong into an address; use key_env")
+    return text
+
+
+def _variable(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", text):
+        raise ValueError("it takes the name of an environment variable, like OPENAI_API_KEY, and never a key itself")
+    return text
+
+
+def _block(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text):
+        raise ValueError("it takes the name of a Prefect Secret block, like groq-key, and never a key itself")
+    return text
+
+
+Money = Annotated[Nano, BeforeValidator(_money)]
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetSettings(_Table):
+    """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
+
+    ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
+    provider: ProviderName
+    model: Annotated[str, Field(min_length=1)]
+    tier: Tier
+    account: str = "default"
+    region: str = ""
+    base_url: Address = ""
+    failure_domain: str = ""
+    key_env: Annotated[str, AfterValidator(_variable)] = ""
+    key_file: Path | None = None
+    key_secret: Annotated[str, AfterValidator(_block)] = ""
+    window: Annotated[int, Field(gt=0)] | None = None
+    retires: date | None = None
+    max_output: Annotated[int, Field(gt=0)] = 16_384
+    read_timeout: Seconds = 60.0
+    tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
+    sends_temperature: bool = True
+    reasoning: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_key_in_clear(cls, values: Any) -> Any:
+        """Refuse a key that is written down here, without repeating it."""
+        unknown = values.keys() - cls.model_fields.keys() if isinstance(values, dict) else ()
+        for name in unknown:
+            misspelt = get_close_matches(str(name), cls.model_fields, 1, cutoff=0.85)
+            if not misspelt and _SECRETIVE.search(str(name)):
+                raise ValueError(
+                    f"{str(name)[:40]!r} would keep a key in clear; take it out, and put the key into the environment "
+                    "or name where it is: key_env, key_file or key_secret"
+                )
+        return values
+
+
+class BudgetSettings(_Table):
+    """One of the ``[[budgets]]``."""
+
+    scope: Literal["automation", "operation", "user", "org", "tag"]
+    key: Annotated[str, Field(min_length=1)]
+    window: Literal["day", "week", "month"]
+    limit: Money
+    soft: str = SOFT
+
+    @model_validator(mode="after")
+    def _soft_within_limit(self) -> Self:
+        try:
+            self.stated()
+            if self.key != WILDCARD:
+                read_key(self.scope, self.key)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def stated(self) -> Limit:
+        """The limit it states."""
+        return Limit(self.scope, self.key, self.window, self.limit, self.soft)
+
+
+class RateSettings(_Table):
+    """One of the ``[[rates]]``: an own price in dollars per million tokens, before the list's."""
+
+    provider: ProviderName
+    model: str
+    input_per_mtok: Annotated[Decimal, Field(ge=0)]
+    output_per_mtok: Annotated[Decimal, Field(ge=0)]
+    cache_read_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    valid_from: date | None = None
+
+    def rate(self) -> OwnRate:
+        """The rate it states."""
+        return OwnRate(**self.model_dump())
+
+
+class HoldSettings(_Table):
+    """How much is held, and for how long."""
+
+    buffer_percent: Annotated[int, Field(ge=0, le=200)] = 25
+    lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class CreditSettings(_Table):
+    """What one credit is worth in money; left out, what is sold in credits has no margin that could be told."""
+
+    value: Money | None = None
+
+
+class TurnSettings(_Table):
+    """What one turn may take."""
+
+    deadline_seconds: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+
+
+class BreakerSettings(_Table):
+    """How long a target that lost service is left alone: 10 minutes × 2ⁿ; longer where somebody has to mend it."""
+
+    quarantine_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    cap_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
+    long_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 3_600.0
+
+
+class RoutingSettings(_Table):
+    """From which spent share of a budget, or of a run's hold, on routing steps down to the cheapest targets."""
+
+    pressure: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class ArchiveSettings(_Table):
+    """How long runs stay in the ledger before ``farebox archive`` moves them, and where to."""
+
+    keep_days: Annotated[int, Field(ge=LEAST_DAYS)] = 400
+    folder: Path | None = None
+
+
+class ReplicaSettings(_Table):
+    """Whether runs keep this machine's replica up to date; where one machine does for several, the others do not."""
+
+    after_runs: bool = True
+
+
+class SandboxSettings(_Table):
+    """The stand-in provider. With a ``url`` it is one that runs already.
+
+    Without ``stand_in`` a target must have a key (FAREBOX_SANDBOX=never says so too).
+    """
+
+    stand_in: bool = True
+    url: Address = ""
+    latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="FAREBOX_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    timezone: str = "UTC"
+    home: Path = Path(".farebox")
+    ledger_url: str = ""
+    prompts: tuple[Path, ...] = (Path("flows/prompts"),)
+    holds: HoldSettings = HoldSettings()
+    credits: CreditSettings = CreditSettings()
+    turns: TurnSettings = TurnSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    routing: RoutingSettings = RoutingSettings()
+    guards: GuardsSettings = GuardsSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    replica: ReplicaSettings = ReplicaSettings()
+    content: ContentSettings = ContentSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    targets: tuple[TargetSettings, ...] = ()
+    budgets: tuple[BudgetSettings, ...] = ()
+    rates: tuple[RateSettings, ...] = ()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; write one like Europe/Madrid") from None
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return _Environment(settings_cls), init_settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where days begin."""
+        return ZoneInfo(self.timezone)
+
+
+class _Environment(EnvSettingsSource):
+    """Whole tables can be set as JSON, and the sandbox forbidden by one word."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if field_name == "sandbox" and str(value).strip().lower() == "never":
+            return {"stand_in": False}
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            raise ConfigError(
+                f"FAREBOX_{field_name.upper()} is set to something that is no JSON.",
+                next_step="Write it as JSON, or set one value at a time, like FAREBOX_TURNS__RETRIES=2.",
+            ) from None
+
+
+def load_settings(root: Path) -> Settings:
+    """The settings of the project in ``root``; relative paths in them are relative to it.
+
+    Raises:
+        ConfigError: the file is no TOML, or a value is wrong; the message tells where each was looked for.
+    """
+    path = root / FILE
+    try:
+        found: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step="Mend that line.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
+    try:
+        settings = Settings(**found)
+    except ValidationError as error:
+        raise _explained(error, path) from None
+    folders = tuple(root / folder for folder in settings.prompts)
+    targets = tuple(
+        target.model_copy(update={"key_file": root / target.key_file.expanduser()}) if target.key_file else target
+        for target in settings.targets
+    )
+    messages = settings.guards.messages
+    guards = settings.guards.model_copy(update={"messages": root / messages}) if messages else settings.guards
+    folder = settings.archive.folder
+    archive = settings.archive.model_copy(update={"folder": root / folder.expanduser() if folder else None})
+    home = root / settings.home.expanduser()
+    return settings.model_copy(
+        update={"home": home, "prompts": folders, "targets": targets, "guards": guards, "archive": archive}
+    )
+
+
+def _explained(error: ValidationError, path: Path) -> FareboxError:
+    faults = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+        if fault["type"] == "extra_forbidden":
+            message = "unknown setting" + _meant(fault["loc"])
+        variable = "FAREBOX_" + "__".join(str(part) for part in fault["loc"]).upper()
+        tried = f"in {path}" + (f" and {variable}" if variable in os.environ else f" ({variable} is not set)")
+        faults.append(f"{place}: {message}, {tried}")
+    return ConfigError(
+        "The settings are wrong: " + "; ".join(faults) + ".",
+        next_step="Mend them in farebox.toml or in the environment.",
+        faults=faults,
+    )
+
+
+def _meant(location: tuple[int | str, ...]) -> str:
+    tables: dict[str, type[BaseModel]] = {
+        "targets": TargetSettings,
+        "budgets": BudgetSettings,
+        "rates": RateSettings,
+        "holds": HoldSettings,
+        "credits": CreditSettings,
+        "turns": TurnSettings,
+        "routing": RoutingSettings,
+        "breaker": BreakerSettings,
+        "content": ContentSettings,
+        "sandbox": SandboxSettings,
+        "archive": ArchiveSettings,
+        "replica": ReplicaSettings,
+    }
+    table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
+    near = get_close_matches(str(location[-1]), table.model_fields, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

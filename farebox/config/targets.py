@@ -1,0 +1,65 @@
+"""Targets as farebox.toml declares them, completed by what their provider and model usually have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from farebox.config.aws import find_region
+from farebox.config.credentials import PROVIDERS
+from farebox.config.keys import Key, Missing
+from farebox.config.settings import TargetSettings
+from pricing import ConfigError
+from pricing.rates import RateCard
+from tasks.routing import Credential, Target
+
+_DEFAULT_REGION = "us-east-1"
+_UNKNOWN_WINDOW = 8_192
+"""Tokens: what a self-hosted model is taken to read when nothing is said (Ollama's own default is 4,096)."""
+
+
+def answering(targets: Sequence[Target]) -> list[Target]:
+    """The targets that may answer: those with a key; where none has one, all of them, by the sandbox.
+
+    Never both: an extract of the sandbox must not come where a model's answer is paid for and expected.
+    """
+    return [target for target in targets if not target.stand_in] or list(targets)
+
+
+def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, *, stand_in: bool = True) -> Target:
+    """The target; without a key it is a stand-in, answered by the sandbox, if ``stand_in`` allows.
+
+    A key that is with somebody else is not asked for here: it is added when the target is first reached.
+
+    Raises:
+        ConfigError: it has no key and must not be stood in for.
+    """
+    if isinstance(key, Missing) and not stand_in:
+        raise ConfigError(
+            f"The target {settings.name!r} has no key, and the sandbox may not stand in for it; tried: "
+            + "; ".join(key.tried) + ".",
+            next_step="Put its key in one of these places, or let the sandbox stand in (sandbox.stand_in = true).",
+            target=settings.name,
+            tried=list(key.tried),
+        )  # fmt: skip
+    provider = PROVIDERS[settings.provider]
+    region = settings.region or ((find_region() or _DEFAULT_REGION) if settings.provider == "bedrock" else "")
+    domain = "/".join(part for part in (settings.provider, region) if part)
+    window = settings.window or rates.window(settings.model, settings.provider) or _UNKNOWN_WINDOW
+    return Target(
+        name=settings.name,
+        provider=settings.provider,
+        model=settings.model,
+        tier=settings.tier,
+        window=window,
+        max_output=settings.max_output,
+        base_url=settings.base_url or provider.base_url.format(region=region),
+        failure_domain=settings.failure_domain or (settings.base_url or domain),
+        account=settings.account,
+        region=region,
+        read_timeout=settings.read_timeout,
+        tokens_per_minute=settings.tokens_per_minute,
+        sends_temperature=settings.sends_temperature,
+        reasoning=settings.reasoning,
+        stand_in=isinstance(key, Missing),
+        credential=key.load() if isinstance(key, Key) and not key.late else Credential(),
+    )

@@ -1,0 +1,1 @@
+"""`farebox doctor`: checks of the installation and of its economics."""

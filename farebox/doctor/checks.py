@@ -1,0 +1,418 @@
+"""What `farebox doctor` looks at: small checks in a list, none of which spends a token or shows a key."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from farebox.config.credentials import find_key
+from farebox.config.keys import Missing
+from farebox.config.settings import Settings, load_settings
+from farebox.doctor.reachability import Reached, reach, reach_all
+from farebox.project import FILE
+from farebox.runs.models import prices
+from farebox.runtime import Runtime
+from pricing import ConfigError, FareboxError, LedgerError, now_us
+from pricing.db import ledger_file, schema
+from pricing.ledger import CODED, holds, with_code
+from pricing.replica import Comparison
+from pricing.reports import plural
+from tasks.routing import warnings_of
+from tasks.turn import NOT_PLAUSIBLE
+
+State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
+
+_GIGABYTE = 1_000_000_000
+_LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
+_OFF_SECONDS, _REFUSED_SECONDS = 30, 300
+"""AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
+_OLD_PRICES_DAYS = 90
+_RETIRES_SOON_DAYS = 90
+_OF_A_LEASE = 0.25
+"""A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
+_DAY = 86_400
+_SERVER_ERROR = 500
+_ROWS_LOOKED_AT = 100_000
+"""Of each table of the ledger, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and what to do about it."""
+
+    check: str
+    state: State
+    message: str
+    next_step: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass
+class CheckContext:
+    """What is looked at."""
+
+    settings: Settings
+    runtime: Runtime
+    timeout: float = field(default=3.0)
+
+    @cached_property
+    def hosts(self) -> list[Reached]:
+        """The hosts of all real targets, tried once."""
+        urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
+        return reach_all(urls, timeout=self.timeout)
+
+
+def examine(root: Path) -> list[Finding]:
+    """Every finding about the project in ``root``."""
+    try:
+        settings = load_settings(root)
+    except ConfigError as error:
+        return [_failed(FILE, error), *check_prefect()]
+    findings = [_about_settings(root, settings), *check_keys(settings)]
+    try:
+        runtime = Runtime(settings, root)
+    except FareboxError as error:
+        if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
+            findings.append(_failed("targets", error))
+        rest = Finding("everything else", "skipped", "it needs targets that can be built")
+        return [*findings, *check_prefect(), rest]
+    try:
+        patient = CheckContext(settings, runtime)
+        return [*findings, *(finding for check in CHECKS for finding in check(patient)), *check_prefect()]
+    finally:
+        runtime.close()
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Where the key of each target is; a key that somebody else keeps is asked for."""
+    found: dict[str, str | Missing] = {}
+    for target in settings.targets:
+        try:
+            key = find_key(target)
+            if not isinstance(key, Missing):
+                key.load()
+            found[target.name] = key if isinstance(key, Missing) else key.place
+        except ConfigError as error:
+            yield _failed(f"key of {target.name}", error)
+    mixed = any(isinstance(place, str) for place in found.values())
+    for name, place in found.items():
+        if isinstance(place, str):
+            yield Finding(f"key of {name}", "ok", f"real: {place}")
+        elif not settings.sandbox.stand_in:
+            yield Finding(f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these.")
+        elif mixed:
+            told = f"none, so it is left out; tried {'; '.join(place.tried)}"
+            yield Finding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
+        else:
+            yield Finding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
+
+
+def check_fallback(patient: CheckContext) -> Iterator[Finding]:
+    """Whether what fails can be made up for elsewhere."""
+    targets = patient.runtime.router.targets
+    domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
+    findings = []
+    for target in targets:
+        if prices(patient.runtime.rates, target) is None:
+            told = f"no price is known for {target.name}: every run that could reach it is refused"
+            findings.append(
+                Finding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
+            )
+    findings += [Finding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
+    told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
+    yield from findings or [Finding("fallback", "ok", told)]
+
+
+def check_retirement(patient: CheckContext) -> Iterator[Finding]:
+    """Whether a model is taken away soon, as far as farebox.toml says when."""
+    today = datetime.now(patient.settings.zone).date()
+    for target in patient.settings.targets:
+        if target.retires is None:
+            continue
+        left = (target.retires - today).days
+        next_step = (
+            f"See `farebox rates review --move {target.name}=OTHER` for what its successor would cost, then move."
+        )
+        if left <= 0:
+            yield Finding(
+                "retirement", "fail", f"{target.name} ({target.model}) retired on {target.retires}", next_step
+            )
+        elif left <= _RETIRES_SOON_DAYS:
+            told = f"{target.name} ({target.model}) retires in {left} days, on {target.retires}"
+            yield Finding("retirement", "warn", told, next_step)
+
+
+def check_hosts(patient: CheckContext) -> Iterator[Finding]:
+    """Whether every real target's host takes a connection."""
+    if not patient.hosts:
+        yield Finding("network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached")
+    for host in patient.hosts:
+        if host.fault is None:
+            yield Finding("network", "ok", f"{host.address} takes connections")
+        else:
+            next_step = "Check the network, the firewall and the target's base_url."
+            yield Finding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
+    if url := patient.settings.sandbox.url:
+        sandbox = reach(url, timeout=patient.timeout)
+        if sandbox.fault is not None:
+            told = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
+            yield Finding("network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out.")
+
+
+def check_clock(patient: CheckContext) -> Iterator[Finding]:
+    """Whether our clock agrees with those of the hosts: budgets reset and requests are signed by it."""
+    told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
+    if not told_times:
+        yield Finding("clock", "skipped", "no host was reached that tells the time")
+        return
+    off = min(told_times, key=abs)  # if one host agrees with us, the others are wrong
+    state: State = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
+    told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
+    yield Finding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+
+
+def check_lease_clock(patient: CheckContext) -> Iterator[Finding]:
+    """Whether our clock agrees with the ledger's server, and so with other machines': leases go by it."""
+    store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
+    if store.is_sqlite:
+        return
+    try:
+        with store.read() as connection:
+            asked = time.time()
+            there = float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+    except FareboxError:  # it is told of as the ledger's
+        return
+    off = there - (asked + time.time()) / 2
+    if abs(off) < lease * _OF_A_LEASE:
+        yield Finding("lease clock", "ok", "agrees with the ledger's server")
+    else:
+        told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
+        step = "Let both keep their time (NTP), or raise holds.lease_seconds: runs that live could be settled as lost."
+        yield Finding("lease clock", "warn", told, step)
+
+
+def check_folder(patient: CheckContext) -> Iterator[Finding]:
+    """Whether the data folder can be written, and has room."""
+    home = patient.runtime.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            free = shutil.disk_usage(home).free
+    except OSError as error:
+        next_step = "Make it writable, or point FAREBOX_HOME at another folder."
+        yield Finding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
+        return
+    state: State = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
+    told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
+    yield Finding("data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere.")
+
+
+def check_ledger(patient: CheckContext) -> Iterator[Finding]:
+    """Whether the ledger opens, is whole, and waits for nobody."""
+    store = patient.runtime.ledger.store
+    if store.is_sqlite and not Path(store.place).exists():
+        yield Finding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
+        return
+    try:
+        with store.read() as connection:
+            whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+            if store.is_sqlite and whole:
+                ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
+            leases, unsettled = holds.expired_holds(connection, now := now_us(), now), holds.unsettled(connection)
+    except FareboxError as error:
+        yield _failed("ledger", error)
+        return
+    if whole:
+        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {schema.VERSION}")
+    else:
+        next_step = "Move it aside and restore it from a backup."
+        yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
+    if dead := [*leases.dead, *leases.not_resumed]:
+        told = f"{len(dead)} held by processes that went away"
+        yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+    for hold in unsettled:
+        told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
+        step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
+        yield Finding("holds", "fail", told, step)
+
+
+def check_usage(patient: CheckContext) -> Iterator[Finding]:
+    """Whether a target reported token counts lately that its requests cannot have."""
+    ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
+    if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
+        return
+    try:
+        refused = {target.name: with_code(ledger, target.name, NOT_PLAUSIBLE) for target in targets}
+    except FareboxError:  # reported as the ledger's
+        return
+    step = "Compare with the provider's bill; check the proxy or server behind its base_url."
+    for name, count in refused.items():
+        if count:
+            told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
+            yield Finding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
+    if not any(refused.values()):
+        yield Finding("usage", "ok", "the token counts of all targets are plausible")
+
+
+def check_replica(patient: CheckContext) -> Iterator[Finding]:
+    """Whether the replica can be read, has what the ledger has, and how far it is behind."""
+    import duckdb
+
+    replica, store = patient.runtime.replica, patient.runtime.ledger.store
+    if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
+        yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
+        return
+    try:
+        found = replica.compare(wait=1.0)
+    except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
+        yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
+    except duckdb.Error:
+        yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
+    else:
+        yield _about_replica(found)
+
+
+def check_archive(patient: CheckContext) -> Iterator[Finding]:
+    """Whether the archive has what the ledger says, where this machine is to have it."""
+    import duckdb
+
+    archive, store = patient.runtime.archive, patient.runtime.ledger.store
+    try:
+        segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
+        told = f"{plural(len(segments), 'segment')} in {archive.folder}"
+        if not segments:
+            yield Finding("archive", "ok", "nothing is archived: every run is in the ledger")
+        elif not patient.settings.replica.after_runs and not archive.folder.exists():
+            yield Finding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
+        else:
+            with duckdb.connect(":memory:") as duck:
+                for segment in segments:
+                    segment.glance(duck)
+            yield Finding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
+    except FareboxError as error:
+        yield _failed("archive", error)
+        return
+    if any(not segment.pruned for segment in segments):
+        told = "an archiving was interrupted; nothing is lost and nothing counts twice"
+        yield Finding("archive", "warn", told, "`farebox archive` finishes it.")
+
+
+def check_content(patient: CheckContext) -> Iterator[Finding]:
+    """What of prompts and answers is kept, where, and how long."""
+    settings, captures = patient.settings.content, patient.runtime.captures
+    try:
+        turns = sum(kept.turns for kept in captures.kept())
+    except FareboxError as error:
+        yield _failed("content", error)
+        return
+    if settings.keep:
+        told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
+        yield Finding(
+            "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
+        )
+    elif turns:
+        told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
+        yield Finding("content", "warn", told, "`farebox content delete --all`")
+    else:
+        yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
+
+
+def check_rates(patient: CheckContext) -> Iterator[Finding]:
+    """Which prices are used, and how old they are at least. The list bears no date; its installation does."""
+    import genai_prices
+
+    days = int((time.time() - Path(genai_prices.__file__).stat().st_mtime) // _DAY)
+    told = f"{patient.runtime.rates.version}, installed {days} days ago, {len(patient.settings.rates)} own"
+    old = days > _OLD_PRICES_DAYS
+    yield Finding("rates", "warn" if old else "ok", told, "Raise the pin of genai-prices." if old else "")
+
+
+def check_time_zone(patient: CheckContext) -> Iterator[Finding]:
+    """Where days begin."""
+    here = datetime.now(patient.settings.zone)
+    told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
+    yield Finding("time zone", "ok", told)
+
+
+def check_prefect() -> Iterator[Finding]:
+    """Which Prefect there is, and whether the server it is pointed at answers."""
+    from importlib.metadata import version
+
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if not url:
+        yield Finding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
+        return
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    server = reach(f"{host}{parts.path.rstrip('/')}/health")
+    if server.fault is None and server.status is not None and server.status < _SERVER_ERROR:
+        yield Finding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
+    else:
+        why = server.fault or (f"status {server.status}" if server.status else "it speaks no HTTP")
+        next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL."
+        yield Finding(
+            "prefect", "fail", f"{version('prefect')}; the server at {host} does not answer ({why})", next_step
+        )
+
+
+CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
+    check_fallback,
+    check_retirement,
+    check_hosts,
+    check_clock,
+    check_lease_clock,
+    check_folder,
+    check_ledger,
+    check_usage,
+    check_replica,
+    check_archive,
+    check_content,
+    check_rates,
+    check_time_zone,
+)
+"""In the order they are shown."""
+
+
+def _about_settings(root: Path, settings: Settings) -> Finding:
+    counts = f"{len(settings.targets)} targets, {len(settings.budgets)} budgets, {len(settings.rates)} own rates"
+    if not (root / FILE).exists():
+        return Finding(
+            FILE, "warn", f"there is none in {root} or above: defaults hold", "Write one, or `farebox init`."
+        )
+    return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
+
+
+def _about_replica(found: Comparison) -> Finding:
+    if found.why:
+        step = "`farebox sync` rebuilds it; so does the next report."
+        return Finding("replica", "warn", f"must be rebuilt: {found.why}", step)
+    if not found.same:
+        counts = (
+            (found.missing, "missing"),
+            (found.extra, "that the ledger does not have"),
+            (found.changed, "changed"),
+        )
+        told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
+        told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
+        return Finding("replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`")
+    if found.behind:
+        step = "`farebox sync` brings it up to date; so does the next report."
+        return Finding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
+    return Finding("replica", "ok", "in step with the ledger")
+
+
+def _failed(check: str, error: FareboxError) -> Finding:
+    return Finding(check, "fail", error.message.rstrip("."), error.next_step)

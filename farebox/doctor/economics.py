@@ -1,0 +1,347 @@
+"""What `farebox doctor --economics` looks for in one's own ledger: decisions that cost money, each with its evidence.
+
+They are the failure modes that keep returning in AI products: one model for everything, a premium one for light work,
+no way out when a provider fails, costs and outcomes that nobody priced, prices that nobody looks at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from farebox.overview import first_of_tier
+from farebox.price_review import last_review, reviewed_version
+from farebox.runtime import Runtime
+from pricing import Nano, format_money, from_us, gross_margin
+from pricing.reports import Choice, EconomicSigns, Row, at_rates, percent, plural, signs
+
+QUARTER = timedelta(days=90)
+_ALL, _SEVERAL = 0.95, 3
+"""One model for everything: this share of what was spent, over so many operations."""
+_SHORT_INPUT, _SHORT_ANSWER = 4_000, 300
+"""Tokens on the mean, up to which an operation looks light: a summary, an extraction, a choice of tool."""
+_WORTH = 0.01
+"""A share of what was spent that is worth mending."""
+_PRICES, _FOLLOWS, _ENOUGH = 5, 0.9, 20
+"""Priced by tokens: so many prices, going with the costs of so many outcomes by this correlation."""
+
+
+@dataclass(frozen=True, slots=True)
+class EconomicFinding:
+    """What one check says. ``at_stake`` is in nano-dollars over the days looked at; what stands behind it is
+    ``evidence``. Nothing is at stake where it was not ``found``.
+    """
+
+    check: str
+    found: bool
+    message: str
+    at_stake: Nano = 0
+    next_step: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        told = asdict(self)
+        return {**told, "at_stake_nano": told.pop("at_stake")}
+
+
+@dataclass(frozen=True, slots=True)
+class EconomicsContext:
+    """What is looked at."""
+
+    runtime: Runtime
+    signs: EconomicSigns
+    margin: float
+    now: datetime
+
+    @property
+    def spent(self) -> Nano:
+        """By all runs."""
+        return sum(row["cost_nano"] for row in self.signs.runs)
+
+    @property
+    def routed(self) -> list[Row]:
+        """What operations cost by model, without calibrations: these ask every model on purpose."""
+        return [row for row in self.signs.operations if not row["calibrates"]]
+
+    @property
+    def charged(self) -> Nano:
+        """For all outcomes."""
+        return sum(row["charged_nano"] for row in self.signs.runs)
+
+
+def diagnose(
+    runtime: Runtime, *, days: int = 90, margin: float = 0.6, now: datetime | None = None
+) -> list[EconomicFinding] | None:
+    """Every symptom, found or not; None where nothing ran in that time.
+
+    Args:
+        runtime: the project.
+        days: how far back to look.
+        margin: the gross margin to reach.
+        now: the moment of looking.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    moment = now or datetime.now(UTC)
+    found = signs(runtime.replica, Choice(since=moment - timedelta(days=days)))
+    if found is None:
+        return None
+    case = EconomicsContext(runtime, found, margin, moment)
+    return [symptom for check in CHECKS for symptom in check(case)]
+
+
+def one_model(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """One model for everything."""
+    rows = [row for row in case.routed if row["cost_nano"]]
+    operations = {row["operation"] for row in rows}
+    models: dict[str, Nano] = {}
+    for row in rows:
+        models[row["model"]] = models.get(row["model"], 0) + row["cost_nano"]
+    dearest = max(models, key=lambda model: models[model], default="")
+    share = models.get(dearest, 0) / max(sum(models.values()), 1)
+    evidence = {"model": dearest, "share": share, "operations": sorted(operations)}
+    if len(operations) >= _SEVERAL and share >= _ALL:
+        yield EconomicFinding(
+            "one model",
+            True,
+            f"{percent(share)} of what {len(operations)} operations cost went to {dearest}",
+            _dearer_than_light(case, [row for row in rows if row["model"] == dearest]),
+            "Give each operation the tier it needs: `farebox calibrate` finds the cheapest that is good enough.",
+            evidence,
+        )
+    else:
+        told = f"{len(operations)} operations at {len(models)} models; {percent(share)} went to {dearest or 'none'}"
+        yield EconomicFinding("one model", False, told, evidence=evidence)
+
+
+def premium_for_light(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Premium models for light operations."""
+    light = [
+        row
+        for row in case.routed
+        if row["tier"] == "premium"
+        and row["answers"]
+        and (row["input_tokens"] or 0) <= _SHORT_INPUT * row["answers"]
+        and (row["output_tokens"] or 0) <= _SHORT_ANSWER * row["answers"]
+    ]
+    found = [(row, stake) for row in light if (stake := _dearer_than_light(case, [row])) > _WORTH * row["cost_nano"]]
+    for row, stake in found:
+        read, wrote = ((row[name] or 0) // row["answers"] for name in ("input_tokens", "output_tokens"))
+        yield EconomicFinding(
+            "premium for light work",
+            True,
+            f"{row['operation']} asks {row['model']} ({format_money(row['cost_nano'])}) for {read:,} tokens in and "
+            f"{wrote:,} out on the mean: that looks like light work",
+            stake,
+            f'Set tier="light" on {row["operation"]}, once `farebox calibrate` shows that it is good enough.',
+            {"operation": row["operation"], "model": row["model"], "input_mean": read, "output_mean": wrote},
+        )
+    if not found:
+        yield EconomicFinding("premium for light work", False, "no light operation is sent to a premium model")
+
+
+def cross_provider(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """No fallback to another provider."""
+    providers = sorted({target.provider for target in case.runtime.router.targets})
+    evidence = {"providers": providers}
+    if len(providers) < 2:  # noqa: PLR2004 - one more than one
+        yield EconomicFinding(
+            "cross-provider fallback",
+            True,
+            f"every target is {providers[0]}'s: when it is out, nothing answers" if providers else "there is no target",
+            case.charged or case.spent,
+            "Add a target of another provider to farebox.toml, and its key.",
+            evidence,
+        )
+    else:
+        yield EconomicFinding("cross-provider fallback", False, f"targets of {', '.join(providers)}", evidence=evidence)
+
+
+def unpriced(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Costs that nobody told, and outcomes that have no price."""
+    unknown = sum(row["unknown_nano"] for row in case.signs.operations)
+    if unknown > _WORTH * max(case.spent, 1):
+        names = sorted({row["operation"] for row in case.signs.operations if row["unknown_nano"]})
+        yield EconomicFinding(
+            "unpriced costs",
+            True,
+            f"{format_money(unknown)} of {format_money(case.spent)} are worst cases, because no usage was told "
+            f"({', '.join(names)})",
+            unknown,
+            "See which targets time out (`farebox models`), and give them a longer read_timeout.",
+            {"unknown_nano": unknown, "operations": names},
+        )
+    else:
+        yield EconomicFinding("unpriced costs", False, "what attempts cost is known from their usage")
+    without = [row for row in case.signs.runs if row["unpriced"]]
+    for row in without:
+        yield EconomicFinding(
+            "unpriced outcomes",
+            True,
+            f"{plural(row['unpriced'], 'outcome')} of {row['automation']} had no known price",
+            row["cost_nano"],
+            'Give it one, like price="3 credits", and say in [credits] value what a credit is worth.',
+            {"automation": row["automation"], "outcomes": row["unpriced"]},
+        )
+    if not without:
+        yield EconomicFinding("unpriced outcomes", False, "every outcome that was reached has a price")
+
+
+def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Runs that belong to nobody, beside others that belong to somebody."""
+    runs, unowned = (sum(row[name] for row in case.signs.runs) for name in ("runs", "unowned"))
+    if 0 < unowned < runs:
+        names = [row["automation"] for row in case.signs.runs if row["unowned"]]
+        yield EconomicFinding(
+            "unattributed runs",
+            True,
+            f"{unowned:,} of {plural(runs, 'run')} are of no user and no organisation ({', '.join(names)})",
+            sum(row["unowned_nano"] for row in case.signs.runs),
+            "Say whose each run is: parameters named user and org, or --user and --org.",
+            {"runs": unowned, "automations": names},
+        )
+    else:
+        told = "every run says whose it is" if not unowned else "no run says whose it is: one owner pays for all"
+        yield EconomicFinding("unattributed runs", False, told)
+
+
+def low_margin(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Margins below the target; what is given away on purpose, at a price of nothing, has none."""
+    low = []
+    for row in case.signs.runs:
+        margin = None if row["unpriced"] else gross_margin(row["charged_nano"], row["cost_nano"])
+        if margin is not None and margin < case.margin:
+            low.append((row, margin))
+    for row, margin in low:
+        needed = round(row["cost_nano"] / (1 - case.margin))
+        yield EconomicFinding(
+            "margin",
+            True,
+            f"{row['automation']} earns a gross margin of {percent(margin)}, and {percent(case.margin)} is the target: "
+            f"{format_money(row['charged_nano'])} for what cost {format_money(row['cost_nano'])}",
+            needed - row["charged_nano"],
+            f"`farebox packaging {row['automation']}` suggests a price; `farebox rates review` cheaper targets.",
+            {"automation": row["automation"], "gross_margin": margin, "target": case.margin},
+        )
+    if not low:
+        yield EconomicFinding("margin", False, f"no automation that is sold earns less than {percent(case.margin)}")
+
+
+def old_price(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Prices that are older than a quarter, or than the rate card, and were not reviewed since."""
+    version, reviewed = case.runtime.rates.version, last_review(case.runtime)
+    recently = reviewed is not None and case.now - reviewed < QUARTER
+    sold = {row["automation"]: row["charged_nano"] for row in case.signs.runs if row["charged_nano"]}
+    found = []
+    for row in case.signs.prices:
+        since = from_us(row["since"])
+        aged = case.now - since > QUARTER and not recently
+        changed = row["rate_version"] != version and reviewed_version(case.runtime) != version
+        if row["automation"] in sold and (aged or changed):
+            found.append((row["automation"], since, aged, row["rate_version"]))
+    for name, since, aged, rates in found:
+        why = "more than a quarter ago" if aged else f"at other rates ({rates}; now {version})"
+        yield EconomicFinding(
+            "old price",
+            True,
+            f"the price of {name} was set {why}, on {since:%Y-%m-%d}, and prices were not reviewed since",
+            sold[name],
+            "`farebox rates review` says what today's rates make of its margin.",
+            {"automation": name, "since": since.isoformat(), "rates": rates},
+        )
+    if not found:
+        yield EconomicFinding(
+            "old price", False, "prices are younger than a quarter and the rate card, or were reviewed"
+        )
+
+
+def by_tokens(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Prices that follow what each run cost."""
+    found = [
+        row
+        for row in case.signs.runs
+        if row["prices"] >= _PRICES and row["outcomes"] >= _ENOUGH and row["follows"] >= _FOLLOWS
+    ]
+    for row in found:
+        yield EconomicFinding(
+            "priced by tokens",
+            True,
+            f"{row['automation']} sold {plural(row['outcomes'], 'outcome')} at {plural(row['prices'], 'price')} that "
+            f"go with what each cost (correlation {row['follows']:.2f})",
+            row["charged_nano"],
+            "Sell the outcome at one price: customers can reckon with it, and a cheaper model becomes your margin.",
+            {"automation": row["automation"], "prices": row["prices"], "correlation": row["follows"]},
+        )
+    if not found:
+        yield EconomicFinding("priced by tokens", False, "no price goes with the tokens of a run")
+
+
+def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Guards that stop or change things, and whom nobody checks."""
+    acting: dict[str, list[int]] = {}
+    for row in case.signs.guards:
+        if row["mode"] == "enforce":
+            counts = acting.setdefault(row["guard"], [0, 0])
+            counts[0] += row["times"]
+            counts[1] += row["reviewed"]
+    blind = {guard: times for guard, (times, reviewed) in acting.items() if not reviewed}
+    if blind:
+        told = ", ".join(f"{guard} ({times:,} ×)" for guard, times in sorted(blind.items()))
+        blocked = [row for row in case.signs.runs if row["blocked"] and row["outcomes"]]
+        yield EconomicFinding(
+            "guards without review",
+            True,
+            f"nobody has looked at what these stopped or changed: {told}",
+            sum(row["charged_nano"] // row["outcomes"] * row["blocked"] for row in blocked),
+            "`farebox guards review` shows them one by one; a wrong block is an outcome not sold.",
+            {"guards": blind},
+        )
+    else:
+        told = "every guard that acted was looked at" if acting else "no guard has stopped or changed anything"
+        yield EconomicFinding("guards without review", False, told)
+
+
+def no_limit(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Automations that no budget of a day, week or month would stop."""
+    for row in case.signs.budgets:
+        yield EconomicFinding(
+            "no limit",
+            True,
+            f"no budget of a day, week or month limited {plural(row['runs'], 'run')} of {row['automation']}",
+            row["spent_nano"],
+            f'Set one: `farebox budgets set automation {row["automation"]} month "… USD"`.',
+            {"automation": row["automation"], "runs": row["runs"]},
+        )
+    if not case.signs.budgets:
+        yield EconomicFinding("no limit", False, "every run was held on a budget that ends")
+
+
+CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
+    one_model,
+    premium_for_light,
+    cross_provider,
+    unpriced,
+    unattributed,
+    low_margin,
+    old_price,
+    by_tokens,
+    unreviewed_guards,
+    no_limit,
+)
+"""In the order they are told."""
+
+
+def _dearer_than_light(case: EconomicsContext, rows: list[Row]) -> Nano:
+    """What rows cost above what their tokens cost at the project's light target; nothing without one."""
+    light = first_of_tier(case.runtime, "light")
+    if light is None:
+        return 0
+    return sum(
+        max(0, row["cost_nano"] - row["unknown_nano"] - at_rates(row, light.rates))
+        for row in rows
+        if row["input_tokens"] is not None
+    )

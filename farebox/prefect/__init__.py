@@ -1,0 +1,21 @@
+"""What Farebox adds to Prefect: deployments, forms, events, artifacts, forecasts."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from farebox.prefect.events import tell_rates_changed
+    from farebox.prefect.forecast import forecast_schedule, shown
+
+__all__ = ["forecast_schedule", "shown", "tell_rates_changed"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "forecast_schedule": "farebox.prefect.forecast",
+            "shown": "farebox.prefect.forecast",
+            "tell_rates_changed": "farebox.prefect.events",
+        },
+    )

@@ -1,0 +1,238 @@
+"""Artifacts of a flow run: its progress and its cost report."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import platform
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from farebox.runtime import Runtime
+from pricing import FareboxError
+from pricing.ledger import BudgetRule, Refusal, Run, Settled
+from pricing.quotes import Quote, ResolvedPlan
+from pricing.replica import RunCopy
+from pricing.reports import escape_markdown, markdown_code
+from tasks.turn import TurnEvent
+
+if TYPE_CHECKING:
+    from pricing.reports import RunReport
+
+
+_logger = logging.getLogger(__name__)
+_PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def publish(runtime: Runtime, run_id: str, automation: str) -> None:
+    """Bring the replica up to date, write the run's cost report and publish it as an artifact of the flow run.
+
+    Each step's failure is logged and ends that step only: the run itself is settled, and a report can be made at any
+    time.
+    """
+    from pricing.reports import render_html, render_markdown
+
+    with _warning(run_id, "Content that is too old was not deleted"):
+        runtime.captures.tidy()
+    with _warning(run_id, "The replica is not up to date"):
+        if runtime.settings.replica.after_runs:
+            runtime.replica.sync()
+    with _warning(run_id, "The cost report is not published"):
+        report = report_of(runtime, run_id)
+        markdown = render_markdown(report)
+        folder = runtime.home / "reports"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{run_id}.md").write_text(markdown, "utf-8")
+        page = folder / f"{run_id}.html"
+        page.write_text(render_html(report), "utf-8")
+        _tell_prefect(
+            run_id,
+            automation,
+            markdown,
+            page.absolute(),
+            {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality},
+        )
+
+
+@contextmanager
+def _warning(run_id: str, what: str) -> Iterator[None]:
+    """Log what goes wrong after a run: it must not change the run's result, for which somebody paid."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        told = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
+        _warn(run_id, f"{what}: {told}")
+
+
+def _warn(run_id: str, text: str) -> None:
+    """In the run's own log, where there is one; `farebox report` makes the report at any time."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    told = ("After the end of run %s: %s", run_id, text)
+    _logger.info(*told)  # for the command line, which shows no log of Prefect's
+    with suppress(MissingContextError):
+        get_run_logger().warning(*told)
+
+
+def report_of(runtime: Runtime, run_id: str) -> RunReport:
+    """The cost report of a run of this process: from the replica, or where runs do not keep it up, from the ledger."""
+    from pricing.reports import run_report
+
+    keeps = runtime.settings.replica.after_runs
+    return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+
+
+def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags: set[str]) -> None:
+    from prefect.artifacts import create_link_artifact, create_markdown_artifact
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+
+    # Around an async flow it would hand back a coroutine, even on a thread of its own, and publish nothing.
+    create_markdown_artifact(
+        markdown,
+        key=f"{automation}-cost",
+        description="What this run cost, and why",
+        _sync=True,  # type: ignore[call-arg]
+    )
+    create_link_artifact(
+        page.as_uri(),
+        link_text=escape_markdown(page.name),
+        key=f"{automation}-report",
+        description=_where(page),
+        _sync=True,  # type: ignore[call-arg]
+    )
+    context = FlowRunContext.get()
+    known = context.flow_run.tags if context is not None and context.flow_run is not None else []
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(run_id), tags=sorted({*known, "farebox", *tags}))
+
+
+def _where(page: Path) -> str:
+    return (
+        "The report with charts is a file on the machine that ran this, "
+        f"{escape_markdown(platform.node())}: {markdown_code(page)}. "
+        "Browsers follow no link from a server to a file: open it there, or copy its address."
+    )
+
+
+def spare_tracebacks() -> None:
+    """Let Prefect log our own errors, which explain themselves, as one line without a traceback."""
+    for name in _PREFECT_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _OneLine) for known in logger.filters):
+            logger.addFilter(_OneLine())
+
+
+class _OneLine(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, FareboxError):
+            record.exc_info = None
+            record.exc_text = None
+            record.msg, record.args = f"{record.getMessage()} {error}", ()
+        return True
+
+
+_SECONDS_BETWEEN = 1.0
+_LAST_WORD_SECONDS = 5.0
+_ALL = 100.0
+_ALMOST = 99.0
+"""The most that turns alone come to: a plan is an estimate, and only the end of a run is its end."""
+
+
+def follow(runtime: Runtime, run: Run) -> None:
+    """Show the progress of a run from here on, where a Prefect server is set and it has more than one turn to make."""
+    from prefect.settings import PREFECT_API_URL
+
+    planned = {step.operation: step.calls for step in ResolvedPlan.from_json(json.loads(run.plan)).steps}
+    if PREFECT_API_URL.value() and sum(planned.values()) > 1:
+        runtime.watchers.append(_Progress(run, planned))
+
+
+def leave(runtime: Runtime, run_id: str, *, completed: bool) -> None:
+    """Show how far the run came, and follow it no longer."""
+    for watcher in tuple(runtime.watchers):
+        if isinstance(watcher, _Progress) and watcher.run_id == run_id:
+            runtime.watchers.remove(watcher)
+            watcher.end(completed=completed)
+
+
+class _Progress:
+    """Counts the turns of one run. Telling Prefect is another thread's: at most once a second, and at the end."""
+
+    def __init__(self, run: Run, planned: dict[str, int]) -> None:
+        self.run_id = run.run_id
+        self._key = f"{run.automation}-progress"
+        self._planned = planned
+        self._made: Counter[str] = Counter()
+        self._artifact: UUID | None = None
+        self._moved = threading.Event()
+        self._ended = threading.Event()
+        self._completed = False
+        context = contextvars.copy_context()  # Prefect finds the run that the artifact belongs to in it
+        self._thread = threading.Thread(target=context.run, args=(self._tell_on,), name="farebox-progress", daemon=True)
+        self._thread.start()
+
+    def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
+        """Nothing: what is followed was admitted."""
+
+    def turn(self, event: TurnEvent) -> None:
+        """One more turn, if it is one of the run's planned ones."""
+        if event.run_id == self.run_id and event.operation in self._planned:
+            self._made[event.operation] += 1
+            self._moved.set()
+
+    def settled(self, run: Run, outcome: str, settled: Settled) -> None:
+        """Nothing: ``leave`` ends it, also where a run was settled by others."""
+
+    def end(self, *, completed: bool) -> None:
+        """The last word, for which it waits a little: the process may end after it."""
+        self._completed = completed
+        self._ended.set()
+        self._moved.set()
+        self._thread.join(_LAST_WORD_SECONDS)
+
+    def _tell_on(self) -> None:
+        ended = False
+        while not ended:
+            self._moved.wait()
+            self._moved.clear()
+            ended = self._ended.is_set()  # after the clearing: an end that comes now moves it again
+            try:
+                self._tell()
+            except Exception as error:  # noqa: BLE001 - progress that cannot be shown must not end anything
+                _logger.warning("The progress of run %s is not shown: %s", self.run_id, type(error).__name__)
+                return
+            self._ended.wait(_SECONDS_BETWEEN)
+
+    def _tell(self) -> None:
+        from prefect import artifacts
+
+        # Their stubs know only the form that is a coroutine around an async flow: that one would publish nothing.
+        prefect: Any = artifacts
+        percent, told = self._percent(), self._told()
+        if self._artifact is None:
+            self._artifact = prefect.create_progress_artifact(percent, key=self._key, description=told, _sync=True)
+        else:
+            prefect.update_progress_artifact(self._artifact, percent, description=told, _sync=True)
+
+    def _percent(self) -> float:
+        if self._completed:
+            return _ALL
+        made = sum(min(self._made[operation], planned) for operation, planned in self._planned.items())
+        return min(_ALL * made / sum(self._planned.values()), _ALMOST)
+
+    def _told(self) -> str:
+        """Turns made against turns planned: a run that retries or branches makes more or fewer."""
+        each = (
+            f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
+            for operation, planned in self._planned.items()
+        )
+        return f"Turns made of those planned: {', '.join(each)}"

@@ -1,0 +1,274 @@
+"""A look ahead: what the runs that Prefect has scheduled will cost, and which of them no budget has room for.
+
+A run that cannot fit is refused before a process is started for it; the gate inside the run has the last word.
+Whether a run *can* fit is judged by what is left now; what the runs before it are expected to spend is only told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from zoneinfo import ZoneInfo
+
+from farebox.automations import automation_of, state_of
+from farebox.discovery import with_defaults
+from farebox.prefect.deploy import need_server
+from farebox.prefect.flow_runs import Deployments, end_gone, end_overdue, flow_runs
+from farebox.runs.admission import (
+    Automation,
+    Priced,
+    budget_rules,
+    new_run_record,
+    over_budget,
+    price_run,
+    standing_rules,
+    stated_limits,
+)
+from farebox.runs.context import RunOwner, run_owner
+from farebox.runtime import Runtime
+from pricing import FareboxError, Nano, format_money
+from pricing.ledger import BudgetRule, BudgetState, Refusal, window_bounds
+from pricing.reports import escape_markdown
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse
+
+Chance: TypeAlias = Literal["fits", "tight", "needs_approval", "refused", "unpriced"]
+"""``tight``: fits now, but not beside what the runs before it are expected to spend. ``needs_approval``: a person will
+be asked. ``unpriced``: no quote can be made, so the run will refuse itself."""
+
+
+def shown(nano: Nano | None) -> str:
+    """An amount, or a dash where there is none."""
+    return "–" if nano is None else format_money(nano)
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A run that is scheduled, in nano-dollars; ``why`` says what is the matter, if anything is."""
+
+    run_id: str
+    deployment: str
+    at: datetime
+    p50_nano: Nano | None
+    p95_nano: Nano | None
+    hold_nano: Nano | None
+    chance: Chance
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A budget in one window: what is left of it now, and what the runs ahead are expected to spend of it."""
+
+    budget: str
+    starts_at: datetime
+    limit_nano: Nano
+    left_nano: Nano
+    expected_nano: Nano
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The hours ahead: runs in order of time, and the budgets they touch."""
+
+    until: datetime
+    runs: tuple[Upcoming, ...]
+    budgets: tuple[Spend, ...]
+    undecided: tuple[str, ...] = ()
+    """Runs that ended, because nobody decided about them in time."""
+    crashed: tuple[str, ...] = ()
+    """Runs that Prefect still took to be running, whose processes went away."""
+
+    @property
+    def expected_nano(self) -> Nano:
+        """What the runs that will start are expected to spend together."""
+        return sum(run.p50_nano or 0 for run in self.runs if run.chance in {"fits", "tight"})
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self) | {"expected_nano": self.expected_nano}
+
+    def counted(self) -> dict[str, int]:
+        """How many runs have which chance."""
+        return {chance: sum(run.chance == chance for run in self.runs) for chance in get_args(Chance)}
+
+    def rows(self) -> list[dict[str, str]]:
+        """For the table in Prefect; times are in UTC, names are escaped for Markdown."""
+        return [
+            {
+                "at": f"{run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+                "run": escape_markdown(run.deployment),
+                **{name: shown(getattr(run, f"{name}_nano")) for name in ("p50", "p95", "hold")},
+                "chance": run.chance,
+                "why": escape_markdown(run.why),
+            }
+            for run in self.runs
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A scheduled run, and whose it is."""
+
+    automation: Automation
+    run_id: str
+    at: datetime
+    parameters: dict[str, Any]
+    whose: RunOwner
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How a run at some time fits its budgets."""
+
+    priced: Priced
+    whose: RunOwner
+    rules: Sequence[BudgetRule]
+    refusals: list[Refusal]
+
+
+def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outlook:
+    """Price what is scheduled for the next hours; with ``refuse``, cancel in Prefect what cannot fit.
+
+    With ``refuse`` it also ends the runs that somebody was asked about and nobody decided in time, and those whose
+    process or whose machine went away: Prefect would wait for them for ever, and let none of their deployment begin.
+
+    Raises:
+        ConfigError: there is no Prefect server.
+    """
+    from prefect.client.orchestration import get_client
+
+    need_server()
+    runtime.ledger.reap()
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    view = _View(runtime)
+    with get_client(sync_client=True) as client:
+        deployments = Deployments(client)
+        undecided = tuple(end_overdue(runtime, client)) if refuse else ()
+        crashed = tuple(end_gone(runtime, client, deployments)) if refuse else ()
+        runs = [
+            view.judge(client, flow_run, deployment, flow, refuse=refuse)
+            for flow_run, deployment, flow in _scheduled(client, deployments, until)
+        ]
+    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed)
+
+
+class _View:
+    """The budgets as they are now, and what is expected of the runs looked at so far."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._zone: ZoneInfo = runtime.settings.zone
+        self._stated = stated_limits(runtime)
+        self._now = {(s.scope, s.key, s.window, s.starts_at): s for s in runtime.ledger.budgets()}
+        self._touched: dict[tuple[str, str, str, datetime], BudgetState] = {}
+        self._expected: dict[tuple[str, str, str, datetime], Nano] = defaultdict(int)
+
+    def judge(
+        self,
+        client: SyncPrefectClient,
+        flow_run: FlowRun,
+        deployment: DeploymentResponse,
+        flow: Flow[..., Any],
+        *,
+        refuse: bool,
+    ) -> Upcoming:
+        """One scheduled run, after those before it."""
+        automation = automation_of(flow)
+        at = flow_run.expected_start_time or datetime.now(UTC)
+        name = f"{automation.name}/{deployment.name}"
+        try:
+            fit = self._fit(flow, flow_run, at)
+        except FareboxError as error:
+            return Upcoming(str(flow_run.id), name, at, None, None, None, "unpriced", error.message)
+        quote, hold = fit.priced.quote, fit.priced.hold
+        chance, why = self._chance(automation, fit, at)
+        if chance == "refused" and self._runtime.ledger.has_hold(str(flow_run.id)):
+            chance, why = "fits", "it was started before, and what it held then is there for it"
+        if chance == "refused" and refuse:
+            over = over_budget(automation, fit.priced, fit.refusals, self._runtime.settings.guards.messages)
+            run = new_run_record(self._runtime, str(flow_run.id), automation, fit.priced, fit.whose)
+            if self._runtime.ledger.refuse(run, fit.refusals):
+                client.set_flow_run_state(flow_run.id, state_of(over), force=True)
+        if chance in {"fits", "tight"}:
+            for rule in fit.rules:
+                if rule.scope != "run":
+                    self._expected[self._place(rule, at)] += _asks(rule, quote.p50)
+        return Upcoming(str(flow_run.id), name, at, quote.p50, quote.p95, hold, chance, why)
+
+    def spends(self) -> Iterator[Spend]:
+        """The budgets that runs ahead touch."""
+        for place, state in sorted(self._touched.items(), key=lambda item: (item[1].starts_at, item[1].name)):
+            yield Spend(state.name, state.starts_at, state.limit, state.left, self._expected[place])
+
+    def _fit(self, flow: Flow[..., Any], flow_run: FlowRun, at: datetime) -> _Fit:
+        """On the usual route; on the economic one where only that fits."""
+        parameters = with_defaults(flow, flow_run.parameters)
+        whose = run_owner(parameters)
+        wanted = _Wanted(
+            automation_of(flow),
+            str(flow_run.id),
+            at,
+            parameters,
+            replace(whose, tags=tuple(sorted({*whose.tags, *flow_run.tags}))),
+        )
+        fit = self._try(wanted)
+        return self._try(wanted, "the usual route does not fit") if fit.refusals else fit
+
+    def _try(self, wanted: _Wanted, economic: str | None = None) -> _Fit:
+        priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic)
+        shared = standing_rules(self._runtime, wanted.automation, self._stated, wanted.whose)
+        rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
+        amounts = [(self._state(rule, wanted.at), _asks(rule, priced.hold)) for rule in rules]
+        refusals = [Refusal(state, amount) for state, amount in amounts if amount > max(state.left, 0)]
+        return _Fit(priced, wanted.whose, rules, refusals)
+
+    def _chance(self, automation: Automation, fit: _Fit, at: datetime) -> tuple[Chance, str]:
+        if fit.refusals:
+            why = "; ".join(refusal.explain() for refusal in fit.refusals)
+            return ("needs_approval" if automation.approval is not None else "refused"), why
+        for rule in fit.rules:
+            state, before = self._state(rule, at), self._expected[self._place(rule, at)]
+            if rule.scope != "run" and _asks(rule, fit.priced.hold) > state.left - before:
+                return "tight", f"budget {state.name!r} may be spent by the runs before it"
+        return "fits", fit.priced.economic or ""
+
+    def _state(self, rule: BudgetRule, at: datetime) -> BudgetState:
+        """The budget in the window that the run falls into: as it is, or untouched if that is still to come."""
+        place = self._place(rule, at)
+        start, end = window_bounds(rule.window, at, self._zone)
+        known = self._now.get(place)
+        if known is None:
+            known = BudgetState("", rule.name, rule.scope, rule.key, rule.window, start, end, rule.limit, 0, 0)
+        elif rule.limit < known.limit and not known.raised:
+            known = replace(known, limit=rule.limit)
+        if rule.scope != "run":
+            self._touched[place] = known
+        return known
+
+    def _place(self, rule: BudgetRule, at: datetime) -> tuple[str, str, str, datetime]:
+        start, _ = window_bounds(rule.window, at, self._zone)
+        return rule.scope, rule.key, rule.window, start.astimezone(UTC)
+
+
+def _asks(rule: BudgetRule, whole: Nano) -> Nano:
+    """What a run asks of a budget: all of it, or what its operation needs."""
+    return whole if rule.operation is None else rule.needs or 0
+
+
+def _scheduled(
+    client: SyncPrefectClient, deployments: Deployments, until: datetime
+) -> Iterator[tuple[FlowRun, DeploymentResponse, Flow[..., Any]]]:
+    """The scheduled runs of automations up to that time, in order."""
+    from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime
+
+    for flow_run in flow_runs(client, "SCHEDULED", expected_start_time=FlowRunFilterExpectedStartTime(before_=until)):
+        if (known := deployments.of(flow_run)) is not None:
+            yield flow_run, *known

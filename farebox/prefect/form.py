@@ -1,0 +1,90 @@
+"""What the form in the Prefect UI says about money: what each quality costs now, and what a parameter adds.
+
+Prefect shows one description per parameter and none per choice, so that of ``quality`` tells both prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from farebox.automations import automation_of
+from farebox.discovery import with_defaults
+from farebox.runs.admission import Automation, price_run
+from farebox.runtime import Runtime
+from pricing import ConfigError, FareboxError, Nano, format_money
+from pricing.quotes import Quote
+from pricing.reports import escape_markdown
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.utilities.callables import ParameterSchema
+
+_SIGNIFICANT = 2
+
+
+def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> ParameterSchema:
+    """The flow's parameters as its form shows them, with prices where the flow is an automation.
+
+    Args:
+        runtime: prices it.
+        flow: whose form it is.
+        parameters: what the deployment sets; the others are at their defaults.
+    """
+    from prefect.utilities.callables import parameter_schema
+
+    schema = parameter_schema(flow)
+    try:
+        automation = automation_of(flow)
+    except ConfigError:
+        return schema
+    try:
+        told = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
+    except FareboxError as error:  # a plan that cannot be resolved for these parameters is the run's to refuse
+        told = dict.fromkeys(list(schema.properties)[:1], f"No price can be told: {escape_markdown(error.message)}")
+    for name, text in told.items():
+        field = schema.properties[name]
+        field["description"] = "\n\n".join(filter(None, [field.get("description", "").strip(), text]))
+    return schema
+
+
+def _told(
+    runtime: Runtime, automation: Automation, given: dict[str, Any], properties: Mapping[str, Any]
+) -> dict[str, str]:
+    """By parameter, what is said of its price."""
+
+    def quoted(**changed: Any) -> Quote:
+        return price_run(runtime, automation, given | changed).quote
+
+    told = {}
+    now = quoted()
+    if "quality" in properties:
+        told["quality"] = _compared(quoted(quality="fast"), quoted(quality="best"))
+    for name in sorted(automation.plan.plan.drivers() & properties.keys() - {"quality"}):
+        value = given.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            more = quoted(**{name: value + 1}).point - now.point
+            told[name] = (
+                f"Drives the cost: {about(now.p50)} at {value}, {about(more)} for one more."
+                if more > 0
+                else f"Drives the cost: {about(now.p50)} at {value}; one more adds nothing at present."
+            )
+        else:
+            told[name] = f"Drives the cost: {about(now.p50)} as it is set here."
+    return told
+
+
+def _compared(fast: Quote, best: Quote) -> str:
+    """``fast ≈ $0.02 · best ≈ $0.31, 15 ×; p95 $0.05 · $0.60``."""
+    times = f", {best.p50 / fast.p50:.2g} ×" if fast.p50 and best.p50 != fast.p50 else ""
+    return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; p95 {_short(fast.p95)} · {_short(best.p95)}"
+
+
+def about(amount: Nano) -> str:
+    """``≈ $0.027``: two digits that count."""
+    return f"≈ {_short(amount)}"
+
+
+def _short(amount: Nano) -> str:
+    digits = len(str(abs(amount)))
+    return format_money(round(amount, _SIGNIFICANT - digits) if digits > _SIGNIFICANT else amount)

@@ -1,0 +1,1 @@
+"""One run: admission, context, planning, approval, settlement."""

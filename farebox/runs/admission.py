@@ -1,0 +1,403 @@
+"""The gate: what happens before a run's first line and after its last: quote, hold, lease, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from farebox.declaration import Budget, DeclaredPlan, Price
+from farebox.runs.approval import Approver, rejected
+from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
+from farebox.runs.outcomes import outcome_of
+from farebox.runs.planning import asked_operations, planned_routes, pressure, spread, token_counter, with_guard_calls
+from farebox.runtime import Runtime
+from guardrails import messages
+from pricing import LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
+from pricing.ledger import (
+    WILDCARD,
+    ApprovalDecision,
+    ApprovalRequest,
+    Approved,
+    BudgetRule,
+    Limit,
+    Refusal,
+    Run,
+    RunOutcome,
+    Scope,
+    applicable,
+    shortfalls,
+    taken_over,
+)
+from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
+from tasks.routing import Candidate, Quality, Route, describe
+
+_logger = logging.getLogger(__name__)
+
+BILLED_PER_TURN = 2
+"""Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
+BUDGET_OF_THIS_RUN: ContextVar[Nano | None] = ContextVar("farebox_budget_of_this_run", default=None)
+"""A limit that whoever starts a run sets for it, besides those of its automation: ``farebox run --budget``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """What makes a flow an automation."""
+
+    name: str
+    price: Price
+    budget: Budget
+    plan: DeclaredPlan
+    approval: timedelta | None = None
+    """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is."""
+
+    quote: Quote
+    plan: ResolvedPlan
+    routes: Mapping[str, Route]
+    quality: Quality
+    hold: Nano
+    stand_in: bool
+    economic: str | None = None
+
+
+def price_run(
+    runtime: Runtime, automation: Automation, parameters: Mapping[str, object], economic: str | None = None
+) -> Priced:
+    """The quote of a run with these parameters, on the economic route if there is a reason to take it.
+
+    Raises:
+        UnknownPrice: a model of its route has no rate.
+        PlanError: its plan does not fit the parameters.
+    """
+    quality = cast("Quality", parameters.get("quality", "fast"))
+    count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
+    declared = automation.plan.plan.resolve(parameters, count)
+    plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
+    routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
+    pinned = automation.plan.plan.begins(parameters)
+    routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
+    begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
+    percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}
+    targets = {
+        operation: OperationTargets(
+            primary=_model_at(route[:1])[0],
+            begins=tuple(zip(_model_at(begins[operation]), percents.get(operation, ()), strict=True)),
+            all=_model_at(route),
+            max_output=steps[operation].max_tokens,
+            max_input=max(candidate.target.window for candidate in route),
+            max_attempts=BILLED_PER_TURN,
+        )
+        for operation, route in routes.items()
+    }
+    stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
+    quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
+    hold = quote.hold(runtime.settings.holds.buffer_percent)
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic)
+
+
+def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
+    return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
+
+
+def admit(
+    runtime: Runtime,
+    automation: Automation,
+    run_id: str,
+    parameters: Mapping[str, object],
+    approver: Approver | None = None,
+) -> AdmittedRun:
+    """Quote a run and hold the quote on every budget that applies.
+
+    Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
+    that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
+    settled first. A run that was suspended goes on with the quote and the hold that it has.
+
+    Raises:
+        OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
+        OutOfCredits: whoever pays for the outcome has not enough credits; likewise.
+        UnknownPrice: a model of its route has no rate.
+        RunTakenOver: a newer execution of the run has begun.
+    """
+    execution = runtime.ledger.start(run_id)
+    if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
+        return AdmittedRun(runtime, run, execution.number)
+    counter = Admission(runtime, automation, run_id, parameters, execution.number)
+    asked = runtime.approvals.open(run_id) if approver is not None else None
+    if approver is not None and asked is not None and (decision := approver.answered(asked)):
+        tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
+    else:
+        tried = counter.take(final=approver is None)
+    while tried.refusals and approver is not None:
+        counter.show(tried)
+        question = counter.question(tried, approver.patience)
+        refused = over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+        runtime.approvals.ask(question)
+        tried = counter.carry_out(question, approver.ask(question, refused))
+    counter.show(tried)
+    if tried.refusals:
+        raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+    return AdmittedRun(runtime, tried.run, execution.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A run that asked to be admitted, and what came of it: without refusals it is held."""
+
+    priced: Priced
+    run: Run
+    rules: list[BudgetRule]
+    refusals: list[Refusal]
+
+
+class Admission:
+    """Where one run asks to be admitted."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        automation: Automation,
+        run_id: str,
+        parameters: Mapping[str, object],
+        execution: int,
+    ) -> None:
+        self._runtime = runtime
+        self._automation = automation
+        self._run_id = run_id
+        self._execution = execution
+        self._parameters = parameters
+        self._whose = run_owner(parameters)
+        self._first: _Tried | None = None
+        self._shared: list[BudgetRule] = []
+        self._unplanned: list[BudgetRule] = []
+
+    def take(self, *, final: bool) -> _Tried:
+        """Try the usual route, then the economic one; the latter at once where money runs short."""
+        with self._runtime.ledger.store.read():  # all that is asked below is read in one go
+            why = self._pressure()
+            self._first = tried = self._try(why, final=final and why is not None)
+            if tried.refusals and why is None:
+                tried = self._try(_too_dear(tried.refusals), final=final)
+        return tried
+
+    def question(self, tried: _Tried, patience: timedelta) -> ApprovalRequest:
+        """What a person is asked once no route fits: about the first one tried, and the one tried last beside it."""
+        first = self._first or tried
+        return ApprovalRequest(first.run, tried.run.held_nano, shortfalls(first.refusals), datetime.now(UTC) + patience)
+
+    def carry_out(self, question: ApprovalRequest, decision: ApprovalDecision | None) -> _Tried:
+        """Admit the run as somebody decided; ``None`` is that nobody did in time.
+
+        Raises:
+            OverBudget: it is not to run.
+        """
+        approved = Approved(question, decision) if decision is not None else None
+        if approved is None or approved.decision.choice == "refuse":
+            self._runtime.ledger.reject(question, decision)
+            raise rejected(question, decision)
+        why = self._pressure()
+        if approved.decision.choice == "cheaper":
+            why = f"{approved.decision.by} chose it"
+        self._first = tried = self._try(why, final=False, approved=approved)
+        return tried
+
+    def show(self, tried: _Tried) -> None:
+        """Tell whoever watches."""
+        for watcher in self._runtime.watchers:
+            watcher.quoted(tried.run, tried.priced.quote, tried.rules, tried.refusals)
+
+    def _pressure(self) -> str | None:
+        stated = stated_limits(self._runtime)
+        self._shared = standing_rules(self._runtime, self._automation, stated, self._whose)
+        self._unplanned = unplanned_rules(self._runtime, self._automation, stated)
+        return pressure(self._runtime, self._shared)
+
+    def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
+        priced = price_run(self._runtime, self._automation, self._parameters, economic)
+        if approved is not None:
+            priced = replace(priced, hold=min(priced.hold, approved.hold))
+        run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
+        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
+        try:
+            held = [*rules, *self._unplanned]
+            refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
+        except OutOfCredits as error:
+            facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
+            raise messages.over_budget(error, facts, self._runtime.settings.guards.messages) from None
+        return _Tried(priced, run, rules, refusals)
+
+
+def _too_dear(refusals: Sequence[Refusal]) -> str:
+    """Why the usual route is not taken."""
+    short = max(refusals, key=lambda refusal: refusal.short)
+    return (
+        f"the usual route needs {format_money(short.asked)}, {format_money(short.short)} more than is left "
+        f"of budget {short.budget.name!r}"
+    )
+
+
+def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced: Priced, whose: RunOwner) -> Run:
+    """The run as it asks to be admitted."""
+    quote = priced.quote
+    return Run(
+        run_id=run_id,
+        automation=automation.name,
+        quality=priced.quality,
+        plan=json.dumps(priced.plan.to_json()),
+        routes=json.dumps({operation: describe(route) for operation, route in priced.routes.items()}),
+        rate_version=quote.rate_version,
+        method=quote.method,
+        history=quote.n,
+        point_nano=quote.point,
+        p50_nano=quote.p50,
+        p95_nano=quote.p95,
+        ceiling_nano=quote.ceiling,
+        held_nano=priced.hold,
+        stand_in=priced.stand_in,
+        started_at=now_us(),
+        user_id=whose.user,
+        org_id=whose.org,
+        tags=json.dumps(whose.tags),
+        price_credits=automation.price.credits,
+        price_nano=automation.price.worth(runtime.settings.credits.value),
+    )
+
+
+def budget_rules(
+    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, shared: Sequence[BudgetRule]
+) -> list[BudgetRule]:
+    """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
+    own = automation.budget.rules(automation.name, run_id)
+    limits = [rule.limit for rule in own if rule.scope == "run"]
+    if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
+        limits.append(extra)
+    # A run that Prefect retries starts over: its ceiling is above what its executions before have spent or still hold.
+    ceiling = runtime.ledger.committed(run_id) + priced.quote.ceiling
+    this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
+    needs = {step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps}
+    return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
+
+
+def stated_limits(runtime: Runtime) -> list[Limit]:
+    """The limits of farebox.toml, and those that people set."""
+    return [*(budget.stated() for budget in runtime.settings.budgets), *runtime.limits.all()]
+
+
+def standing_rules(
+    runtime: Runtime, automation: Automation, stated: Sequence[Limit], whose: RunOwner = ANONYMOUS
+) -> list[BudgetRule]:
+    """The budgets that a run shares with others: its automation's own, and those that were stated."""
+    own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
+    about: dict[Scope, Collection[str]] = {
+        "automation": [automation.name],
+        "operation": asked_operations(runtime.guards, automation.name, automation.plan.steps),
+        "user": [whose.user] if whose.user else [],
+        "org": [whose.org] if whose.org else [],
+        "tag": whose.tags,
+    }
+    return [*own, *applicable(stated, about)]
+
+
+def unplanned_rules(runtime: Runtime, automation: Automation, stated: Sequence[Limit]) -> list[BudgetRule]:
+    """The budgets of operations that its plan does not name: a tool may ask for one, a calibration always does."""
+    named = {limit.key for limit in stated if limit.scope == "operation" and limit.key != WILDCARD}
+    if named:
+        named.difference_update(asked_operations(runtime.guards, automation.name, automation.plan.steps))
+    return [replace(rule, needs=None) for rule in applicable(stated, {"operation": named})]
+
+
+def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
+    """What one operation is expected to cost at the first target of its route."""
+    target = priced.routes[step.operation][0].target
+    usage = Usage(step.input_tokens, step.output_tokens)
+    return step.calls * runtime.rates.price(target.model, target.provider, usage)
+
+
+def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal], words: Path | None) -> OverBudget:
+    """The refusal, with what would fit: fewer calls, or a larger budget; ``words`` are the team's own templates."""
+    worst = max(refusals, key=lambda refusal: refusal.short)
+    left = max(0, min(refusal.budget.left for refusal in refusals))
+    planned = sum(step.calls for step in priced.plan.steps)
+    fitting = planned * left // priced.hold if priced.hold else 0
+    needed = worst.budget.limit + worst.short
+    fits = f"about {fitting} of its {planned} planned calls would fit" if fitting else "no call of it would fit"
+    steps = [f"Raise {worst.budget.name!r} to {format_money(needed)}", "give it less to do"]
+    if worst.budget.resets_at is not None:
+        steps.append("wait for the reset")
+    if priced.quality == "best":
+        steps.append("choose quality=fast")
+    route = ", not even on the economic route" if priced.economic else ""
+    error = OverBudget(
+        f"{automation.name} was not started{route}: {'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
+        next_step=f"{', or '.join(steps)}. Nothing was called and nothing is charged.",
+        automation=automation.name,
+        budgets=[refusal.budget.name for refusal in refusals],
+        asked_nano=priced.hold,
+        short_nano=worst.short,
+        fits_nano=left,
+    )
+    return messages.over_budget(error, worst.facts() | {"automation": automation.name}, words)
+
+
+class AdmittedRun:
+    """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended."""
+
+    def __init__(self, runtime: Runtime, run: Run, execution: int) -> None:
+        self.run = run
+        self.execution = execution
+        self._runtime = runtime
+        self._renewing = runtime.engine.loop.submit(self._renew())
+
+    def finish(self, error: BaseException | None, outcome: RunOutcome | None = None, reason: str | None = None) -> None:
+        """Settle the run, which ended by ``error``, or as ``outcome`` says.
+
+        Raises:
+            RunTakenOver: a newer execution of the run has its hold; nothing was settled.
+        """
+        self._renewing.cancel()
+        if outcome is None:
+            outcome, reason = outcome_of(error)
+        ledger = self._runtime.ledger
+        settled = ledger.settle(self.run.run_id, outcome, reason, execution=self.execution)
+        if settled is not None:
+            for watcher in tuple(self._runtime.watchers):
+                try:
+                    watcher.settled(self.run, outcome, settled)
+                except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
+                    _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
+        elif ledger.execution(self.run.run_id) > self.execution:
+            raise taken_over(self.run.run_id)
+
+    def suspend(self, until: datetime) -> None:
+        """Keep the hold for the execution that resumes the run, which may be in another process; ``until`` at most.
+
+        Raises:
+            RunTakenOver: a newer execution of the run has its hold.
+        """
+        self._renewing.cancel()
+        ledger = self._runtime.ledger
+        kept = ledger.suspend(self.run.run_id, self.execution, to_us(until))
+        if not kept and ledger.execution(self.run.run_id) > self.execution:
+            raise taken_over(self.run.run_id)
+
+    async def _renew(self) -> None:
+        """Three times per lease, so that one missed beat does not lose the hold; nor does a ledger that is busy."""
+        renew = partial(self._runtime.ledger.renew, self.run.run_id, execution=self.execution)
+        while True:
+            await asyncio.sleep(self._runtime.settings.holds.lease_seconds / 3)
+            with suppress(LedgerError):
+                if not await asyncio.to_thread(renew):
+                    return

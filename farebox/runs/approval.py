@@ -1,0 +1,221 @@
+"""Approval of runs that exceed a budget: who can be asked, how, and the form in the Prefect UI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, cast
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import Pause
+from prefect.flow_runs import asuspend_flow_run
+from prefect.input import RunInput
+from pydantic import Field, create_model
+
+from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money
+from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice
+from pricing.reports import escape_markdown, moment
+
+WORDS: dict[Choice, str] = {
+    "once": "approve once",
+    "cheaper": "cheaper models",
+    "raise": "raise the budget",
+    "refuse": "refuse",
+}
+"""What people choose from."""
+
+
+class Approver(Protocol):
+    """Somebody who can be asked, or a way to reach them."""
+
+    @property
+    def patience(self) -> timedelta:
+        """How long they may take."""
+
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
+        """What they decided about a question asked earlier; ``None`` where they never were."""
+
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
+        """What they decide, ``None`` where they do not; or the run ends here, to go on in a process of its own."""
+
+
+Asker = Callable[[ApprovalRequest, OverBudget], ApprovalDecision | None]
+ASK_HERE: ContextVar[Asker | None] = ContextVar("farebox_ask_here", default=None)
+"""How to ask whoever started the run in this process: ``farebox run`` in a terminal."""
+
+
+class Present:
+    """Whoever sits in front of this process."""
+
+    def __init__(self, asker: Asker, patience: timedelta) -> None:
+        self._asker = asker
+        self.patience = patience
+
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
+        """They answer at once: a question that is still open was asked by somebody else."""
+        del question
+        return None
+
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
+        """Ask, and wait."""
+        return self._asker(question, refused)
+
+
+def choices(question: ApprovalRequest) -> tuple[Choice, ...]:
+    """What there is to choose: the cheapest route is a choice only where it is cheaper."""
+    return tuple(choice for choice in CHOICES if choice != "cheaper" or question.cheaper < question.hold)
+
+
+def read_raise(text: str) -> Nano | None:
+    """An amount to raise by as a person wrote it; ``None`` where it is none."""
+    try:
+        return parse_money(text)
+    except MoneyError:
+        return None
+
+
+def suggested_raise(question: ApprovalRequest) -> str:
+    """What would just do: the most that any of the budgets lacks, up to the next cent."""
+    cent = 10_000_000
+    return f"{dollars(-(-max(question.lacking.values()) // cent) * cent)} USD"
+
+
+def told(question: ApprovalRequest, refused: OverBudget) -> str:
+    """The question as Markdown, in which every name and the refusal are text."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - finalize escapes every value, for Markdown
+        finalize=escape_markdown,
+    )
+    environment.filters["money"] = format_money
+    less = question.hold - question.cheaper
+    lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
+    return environment.get_template("approval.md.j2").render(
+        question=question,
+        refused=refused.message,
+        overdrawn=[(name, min(short, question.hold)) for name, short in lacking],
+        cheaper="cheaper" in choices(question),
+        cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
+        due=moment(question.due_at),
+    )
+
+
+def rejected(question: ApprovalRequest, decision: ApprovalDecision | None) -> OverBudget:
+    """The end of a run that somebody refused, or about which nobody decided in time."""
+    names = ", ".join(_called(budget_id) for budget_id in question.lacking)
+    why = "nobody decided in time" if decision is None else f"{decision.by} refused it"
+    return OverBudget(
+        f"{question.run.automation} was not started: it was {format_money(max(question.lacking.values()))} over "
+        f"{names}, and {why}.",
+        next_step="Nothing was called and nothing is charged. Run it again to ask again.",
+        automation=question.run.automation,
+        budgets=list(question.lacking),
+        asked_nano=question.hold,
+        short_nano=max(question.lacking.values()),
+    )
+
+
+def _called(budget_id: str) -> str:
+    """How people call the budget of an id: ``daily-digest per day``."""
+    scope, rest = budget_id.split(":", 1)
+    if scope == "run":
+        return "this run"
+    key, window, _ = rest.rsplit(":", 2)
+    return f"{key} per {window}"
+
+
+NEEDS_APPROVAL = "NeedsApproval"
+GRACE = timedelta(minutes=15)
+"""How long after its time a run stays suspended in Prefect, for the look-ahead to end it as what it is."""
+LONGEST = timedelta(days=7)
+"""How long the hold of a run is kept that was suspended without a timeout."""
+_CHOICES = {word: choice for choice, word in WORDS.items()}
+
+
+class Approval(RunInput):
+    """The form."""
+
+    decision: str
+    decided_by: str
+    raise_by: str = ""
+
+
+class Suspending:
+    """Whoever answers the form of a suspended run. Only a run of a deployment can be suspended, and no subflow."""
+
+    def __init__(self, flow_run: FlowRun, patience: timedelta) -> None:
+        self._flow_run = flow_run
+        self.patience = patience
+
+    @staticmethod
+    def can(flow_run: FlowRun) -> bool:
+        """Whether Prefect would suspend it."""
+        return flow_run.deployment_id is not None and flow_run.parent_task_run_id is None
+
+    def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
+        """What the form said, if the run was suspended for this question and resumed."""
+        key = _key(question)
+        if key not in (self._flow_run.empirical_policy.pause_keys or ()):
+            return None
+        said = cast("Approval", _apart(asuspend_flow_run(wait_for_input=Approval, key=key)))
+        return ApprovalDecision(_CHOICES[said.decision], said.decided_by, read_raise(said.raise_by) or 0)
+
+    def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
+        """Suspend the run with the form: this process ends here."""
+        seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
+        form = _form(question).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
+        try:
+            _apart(asuspend_flow_run(wait_for_input=form, timeout=round(seconds), key=_key(question)))
+        except Pause as pause:
+            if pause.state is not None:
+                self._rename(pause.state, refused)
+            raise
+        return None
+
+    def _rename(self, state: State[Any], refused: OverBudget) -> None:
+        named = State(
+            type=state.type,
+            name=NEEDS_APPROVAL,
+            message=f"{escape_markdown(refused.message)} Open the run and choose Resume to decide.",
+            state_details=state.state_details,
+        )
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(self._flow_run.id, named, force=True)
+
+
+def kept_until(pause: Pause) -> datetime:
+    """Until when the hold of a run is kept that suspended itself: a little longer than Prefect lets it be resumed."""
+    now = datetime.now(UTC)
+    timeout = pause.state.state_details.pause_timeout if pause.state is not None else None
+    return now + LONGEST if timeout is None else max(now, timeout) + GRACE
+
+
+def _form(question: ApprovalRequest) -> type[Approval]:
+    offered: Any = Literal[tuple(WORDS[choice] for choice in choices(question))]
+    by = Field(title="Your name", description="Kept in the ledger with the decision.", min_length=1, max_length=80)
+    more = Field(title="Raise by", description="Only for “raise the budget”: how much more, like 0.50 USD.")
+    fields: dict[str, Any] = {
+        "decision": (Annotated[offered, Field(title="Decision")], ...),
+        "decided_by": (Annotated[str, by], ...),
+        "raise_by": (Annotated[str, more], ""),
+    }
+    return create_model("Approval", __base__=Approval, **fields)
+
+
+def _key(question: ApprovalRequest) -> str:
+    """Prefect's name of this suspension; another question about the same run has another time."""
+    return f"farebox-{question.due_at:%Y%m%d%H%M%S%f}"
+
+
+def _apart(coroutine: Any) -> object:
+    """Run a coroutine of Prefect's wherever we are; on a thread, since this one may have a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, asyncio.run, coroutine).result()

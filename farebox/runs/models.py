@@ -1,0 +1,99 @@
+"""The targets as they stand: what each costs, where it is, and how it did lately."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from farebox.config.keys import Missing
+from farebox.runtime import Runtime
+from pricing import Nano, UnknownPrice, Usage
+from pricing.rates import RateCard
+from pricing.reports import TargetHealth, target_health
+from tasks.routing import Target
+
+EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)
+"""A short question and its answer, without any cache."""
+_PART, _PARTS = 100_000, 10
+"""A million tokens are priced in tenths: a request of that size is still below every threshold of length."""
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Nano-dollars per million tokens of a request of usual length, and of the example."""
+
+    input_per_mtok: Nano
+    output_per_mtok: Nano
+    cache_read_per_mtok: Nano
+    cache_write_per_mtok: Nano
+    cache_write_1h_per_mtok: Nano
+    example: Nano
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLine:
+    """One target; one without a key does not answer while others have theirs.
+
+    Without ``prices`` none are known, and every run that could reach it is refused.
+    """
+
+    target: Target
+    answers: bool
+    key_place: str | None
+    prices: Prices | None
+    health: TargetHealth | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; amounts are nano-dollars."""
+        target, health = self.target, self.health
+        names = ("name", "tier", "provider", "account", "model", "region", "failure_domain", "window", "max_output")
+        return {
+            **{name: getattr(target, name) for name in names},
+            "sandbox": target.stand_in and self.answers,
+            "answers": self.answers,
+            "key": self.key_place,
+            "prices_nano": asdict(self.prices) if self.prices else None,
+            "recent": health.to_json() if health else None,
+        }
+
+
+def list_targets(runtime: Runtime) -> list[TargetLine]:
+    """Every target in the order of fallback; what it did lately is read from the replica alone.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    known = {(h.target, h.provider, h.model, h.stand_in): h for h in target_health(runtime.replica)}
+    lines = []
+    for target in runtime.targets:
+        key = runtime.keys[target.name]
+        lines.append(
+            TargetLine(
+                target=target,
+                answers=target in runtime.router.targets,
+                key_place=None if isinstance(key, Missing) else key.place,
+                prices=prices(runtime.rates, target),
+                health=known.get((target.name, target.provider, target.model, target.stand_in)),
+            )
+        )
+    return lines
+
+
+def prices(rates: RateCard, target: Target) -> Prices | None:
+    """What the target's model costs today; ``None`` if nobody knows."""
+
+    def price(usage: Usage) -> Nano:
+        return rates.price(target.model, target.provider, usage)
+
+    try:
+        return Prices(
+            input_per_mtok=price(Usage(_PART, 0)) * _PARTS,
+            output_per_mtok=price(Usage(0, _MILLION)),
+            cache_read_per_mtok=price(Usage(_PART, 0, cache_read_tokens=_PART)) * _PARTS,
+            cache_write_per_mtok=price(Usage(_PART, 0, cache_write_tokens=_PART)) * _PARTS,
+            cache_write_1h_per_mtok=price(Usage(_PART, 0, cache_write_1h_tokens=_PART)) * _PARTS,
+            example=price(EXAMPLE),
+        )
+    except UnknownPrice:
+        return None
