@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.lab import ROOT
+from benchmarks.harness import ROOT
 
 NAMES = (
     "imports",

@@ -20,7 +20,7 @@ from statistics import median, quantiles
 
 import sqlalchemy as sa
 
-from benchmarks import lab
+from benchmarks import harness
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.ledger.budgets import BudgetRule
@@ -110,7 +110,7 @@ def work(url: str, limit: int, seed: int, go: Path, result: Path) -> None:
             continue
         admitted, in_a_row = admitted + 1, 0
         intent = an_intent(run)
-        lab.expect(ledger.begin(intent).result() == [])
+        harness.expect(ledger.begin(intent).result() == [])
         ledger.end(intent, Completion("ok", Usage(1, 1), dice.randrange(WORST), "usage", 1)).result()
         ledger.settle(run.run_id, "completed")
     result.write_text(f"{admitted} {refused} {unfounded}\n" + "\n".join(map(str, times)))
@@ -140,7 +140,7 @@ def storm(url: str, processes: int, runs: int) -> Outcome:
         (folder / "go").touch()
         codes = [os.waitpid(pid, 0)[1] for pid in children]
         seconds = time.perf_counter() - began
-        lab.expect(not any(codes))
+        harness.expect(not any(codes))
         told = [(folder / str(number)).read_text().split("\n") for number in range(processes)]
     heads = [[int(value) for value in lines[0].split()] for lines in told]
     store = Store(url)
@@ -171,11 +171,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--runs", type=int, default=2_000)
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     rows = []
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
-        for name, url in lab.ledgers(stack).items():
+        folder = stack.enter_context(harness.workplace())
+        for name, url in harness.ledgers(stack).items():
             out = storm(url() or f"sqlite:///{folder / 'ledger.db'}", options.processes, options.runs)
             rows.append(
                 (
@@ -191,7 +191,7 @@ def main() -> None:
             )
     heads = ("ledger", "admitted", "refused", "runs/s", "p50 ms", "p99 ms", "spent", "sound")
     notes = ["A run is four transactions: admit, begin, end, settle; p50 and p99 are of admit."]
-    lab.table(f"one budget, {options.processes} processes at once", heads, rows, notes)
+    harness.table(f"one budget, {options.processes} processes at once", heads, rows, notes)
     if any(row[-1] == "NO" for row in rows):
         raise SystemExit(1)
 

@@ -12,7 +12,7 @@ import uuid
 from contextlib import ExitStack
 from statistics import median
 
-from benchmarks import lab
+from benchmarks import harness
 from farebox.runtime import Runtime
 from tasks.ask import Ask
 from tasks.context import CURRENT_RUN, Step, inside
@@ -25,7 +25,7 @@ WARM = 100
 
 def bare_request(runtime: Runtime, step: Step) -> HttpRequest:
     """The request that a turn of the step sends."""
-    prompt = runtime.engine.render(lab.TEMPLATE, {"document": lab.DOCUMENT})
+    prompt = runtime.engine.render(harness.TEMPLATE, {"document": harness.DOCUMENT})
     request = ModelRequest([Message("user", prompt.user)], step.max_tokens, prompt.system, cache=True)
     target = runtime._sandbox.reached(runtime.router.route("light")[0].target)
     return adapter_for(target.provider).encode(target, request, attempt_id=uuid.uuid4().hex)
@@ -33,7 +33,7 @@ def bare_request(runtime: Runtime, step: Step) -> HttpRequest:
 
 async def measure(runtime: Runtime, run_id: str, calls: int) -> tuple[list[float], list[float]]:
     """Milliseconds of bare calls and of turns."""
-    ask, step = Ask(lambda: runtime.engine), Step(lab.STEP, max_turns=10**9)
+    ask, step = Ask(lambda: runtime.engine), Step(harness.STEP, max_turns=10**9)
     request = bare_request(runtime, step)
     CURRENT_RUN.set(run_id)
     with inside(step):
@@ -42,30 +42,32 @@ async def measure(runtime: Runtime, run_id: str, calls: int) -> tuple[list[float
             started = time.perf_counter()
             reply = await runtime._transport.send(request, read_timeout=30)
             bare.append((time.perf_counter() - started) * 1000)
-            lab.expect(reply.status == 200)
+            harness.expect(reply.status == 200)
             started = time.perf_counter()
-            lab.expect(await ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT}))
+            harness.expect(await ask._ask(harness.TEMPLATE, str, {"document": harness.DOCUMENT}))
             turns.append((time.perf_counter() - started) * 1000)
     return bare, turns
 
 
 def main() -> None:
-    lab.quiet_environment()
+    harness.quiet_environment()
     rows = []
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
-        url = stack.enter_context(lab.sandbox(folder)).url
-        kinds = lab.ledgers(stack)
+        folder = stack.enter_context(harness.workplace())
+        url = stack.enter_context(harness.sandbox(folder)).url
+        kinds = harness.ledgers(stack)
         for name, ledger_url in kinds.items():
-            with lab.project(folder, sandbox_url=url, ledger_url=ledger_url()) as runtime:
-                run_id = lab.admitted(runtime)
+            with harness.project(folder, sandbox_url=url, ledger_url=ledger_url()) as runtime:
+                run_id = harness.admitted(runtime)
                 runtime.engine.loop.run(measure(runtime, run_id, WARM))
                 bare, turns = runtime.engine.loop.run(measure(runtime, run_id, CALLS))
             added = [turn - call for turn, call in zip(turns, bare, strict=True)]
             for what, samples in (("bare call", bare), ("turn", turns), ("added", added)):
-                rows.append((f"{name}: {what}", lab.spread(samples), f"{lab.p95(samples):.2f}"))
+                rows.append((f"{name}: {what}", harness.spread(samples), f"{harness.p95(samples):.2f}"))
             rows.append((f"{name}: turn / bare call", f"{median(turns) / median(bare):.2f}", ""))
-    lab.table(f"call_overhead: {CALLS} calls of each, one after the other, ms", ("", "p50 [quartiles]", "p95"), rows)
+    harness.table(
+        f"call_overhead: {CALLS} calls of each, one after the other, ms", ("", "p50 [quartiles]", "p95"), rows
+    )
 
 
 if __name__ == "__main__":

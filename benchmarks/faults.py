@@ -21,13 +21,13 @@ from statistics import median
 from types import SimpleNamespace
 from typing import Any, cast
 
-from benchmarks import lab
+from benchmarks import harness
 from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox
 from tests.faults.conftest import FAULTS, KEY, NO_SERVER, Place, broken_target, target
-from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.turns import admitted, ask, unanswered
 
 TURNS = 30
 PAIRED = 400
@@ -88,18 +88,18 @@ def paired(place: Place) -> list[list[str]]:
                     ask(broken, run, 1), ask(alone, other, 1)
                 one, two = [], []
                 for _ in range(PAIRED):
-                    one.append(lab.milliseconds(lambda: ask(broken, run, 1)))
-                    two.append(lab.milliseconds(lambda: ask(alone, other, 1)))
+                    one.append(harness.milliseconds(lambda: ask(broken, run, 1)))
+                    two.append(harness.milliseconds(lambda: ask(alone, other, 1)))
         finally:
             alone.close()
-    found = [["primary in quarantine", lab.spread(one)], ["fallback alone", lab.spread(two)]]
+    found = [["primary in quarantine", harness.spread(one)], ["fallback alone", harness.spread(two)]]
     return [*found, ["difference of the medians", f"{median(one) - median(two):+.2f}"]]
 
 
 def play(first: int, count: int) -> int:
     """Random schedules, each with a seed of its own; how many turns they had."""
-    from tests.faults.test_schedules import assert_sound
-    from tests.faults.virtual import OTHER, SERVICE, staged
+    from tests.support.schedules import assert_sound
+    from tests.support.virtual_time import OTHER, SERVICE, staged
 
     asked = 0
     with staged(Path(tempfile.mkdtemp(prefix="farebox-bench-"))) as stage:
@@ -122,17 +122,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults")
     parser.add_argument("--schedules", type=int, default=SCHEDULES)
     count = parser.parse_args().schedules
-    lab.quiet_environment()
+    harness.quiet_environment()
     os.environ[KEY] = "benchmark"
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
-        served = stack.enter_context(lab.sandbox(folder))
+        folder = stack.enter_context(harness.workplace())
+        served = stack.enter_context(harness.sandbox(folder))
         sandbox = SimpleNamespace(url=served.url, journal=folder / "journal.jsonl")
         place = Place(folder / "first", cast("Sandbox", sandbox))
         found = [among(place, name, targets, rules, "healthy") for name, targets, rules in situations()]
         heads = ("", "answered", "requests to what is broken", "median turn ms", "slowest ms", "ledger and journal")
-        lab.table(f"faults: {TURNS} turns, four at once, read timeout 400 ms", heads, found)
-        lab.table(f"faults: {PAIRED} turns of each, ms", ("", "p50 [quartiles]"), paired(place))
+        harness.table(f"faults: {TURNS} turns, four at once, read timeout 400 ms", heads, found)
+        harness.table(f"faults: {PAIRED} turns of each, ms", ("", "p50 [quartiles]"), paired(place))
     started = time.perf_counter()
     share = max(1, count // WORKERS)
     with ProcessPoolExecutor(WORKERS) as pool:
@@ -140,7 +140,7 @@ def main() -> None:
     took = f"{time.perf_counter() - started:.0f} s"
     schedules = [[f"{share * WORKERS:,}", f"{turns:,}", "0", "0", "0", took]]
     heads = ("schedules", "turns", "endless", "past deadline or budget", "not recorded", "took")
-    lab.table("faults: random schedules in virtual time", heads, schedules)
+    harness.table("faults: random schedules in virtual time", heads, schedules)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
-from benchmarks import lab, past
+from benchmarks import harness, past
 from farebox.config.settings import load_settings
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.admission import Automation, admit, price_run
@@ -54,13 +54,13 @@ def measure(runtime: Runtime) -> dict[str, list[float]]:
     kinds = {"": declared(past.automation(0)), ", repriced": declared(past.automation(1))}
     samples: dict[str, list[float]] = {"floor": []}
     for _ in range(WARM + SAMPLES):
-        samples["floor"].append(lab.milliseconds(partial(floor, runtime.ledger.store)))
+        samples["floor"].append(harness.milliseconds(partial(floor, runtime.ledger.store)))
         for kind, spec in kinds.items():
-            quoted = lab.milliseconds(partial(price_run, runtime, spec, {}))
+            quoted = harness.milliseconds(partial(price_run, runtime, spec, {}))
             started = time.perf_counter()
             ride = admit(runtime, spec, str(uuid.uuid4()), {})
             gated = (time.perf_counter() - started) * 1000
-            lab.expect(ride.run.method == "conformal")
+            harness.expect(ride.run.method == "conformal")
             ride.finish(None)
             samples.setdefault(f"quote{kind}", []).append(quoted)
             samples.setdefault(f"gate{kind}", []).append(gated)
@@ -69,7 +69,7 @@ def measure(runtime: Runtime) -> dict[str, list[float]]:
 
 def open_runtime(folder: Path, ledger_url: str) -> Runtime:
     """With the targets that the project comes with."""
-    shipped = load_settings(lab.ROOT)
+    shipped = load_settings(harness.ROOT)
     return Runtime(shipped.model_copy(update={"home": folder, "ledger_url": ledger_url}), folder)
 
 
@@ -77,21 +77,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     rows, notes = [], []
     with ExitStack() as stack:
-        for name, ledger_url in lab.ledgers(stack).items():
-            runtime = open_runtime(stack.enter_context(lab.workplace()), ledger_url())
+        for name, ledger_url in harness.ledgers(stack).items():
+            runtime = open_runtime(stack.enter_context(harness.workplace()), ledger_url())
             stack.callback(runtime.close)
             written = past.fill(runtime.ledger.store, options.runs, runtime.rates.version)
             samples = measure(runtime)
             base = median(samples["floor"])
             for what, taken in samples.items():
                 rows.append(
-                    (f"{name}: {what}", lab.spread(taken), f"{lab.p95(taken):.2f}", f"{median(taken) / base:.1f}")
+                    (
+                        f"{name}: {what}",
+                        harness.spread(taken),
+                        f"{harness.p95(taken):.2f}",
+                        f"{median(taken) / base:.1f}",
+                    )
                 )
             notes.append(f"{name}: {options.runs:,} past runs, {written:,} rows.")
-    lab.table(f"gate: {SAMPLES} of each, ms", ("", "p50 [quartiles]", "p95", "÷ floor"), rows, notes)
+    harness.table(f"gate: {SAMPLES} of each, ms", ("", "p50 [quartiles]", "p95", "÷ floor"), rows, notes)
 
 
 if __name__ == "__main__":

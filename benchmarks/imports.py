@@ -12,7 +12,7 @@ import sys
 import time
 from statistics import median
 
-from benchmarks import lab
+from benchmarks import harness
 
 ROUNDS = 7
 _TASKS = "import tasks.ask, tasks.agent, tasks.llm_task, tasks.turn.executor"
@@ -28,14 +28,16 @@ WHAT = {
 
 
 def main() -> None:
-    lab.quiet_environment()
+    harness.quiet_environment()
     taken: dict[str, list[float]] = {name: [] for name in WHAT}
     computed: dict[str, list[float]] = {name: [] for name in WHAT}
     said: dict[str, str] = {}
     for number in range(-1, ROUNDS):
         for name, command in WHAT.items():
             started, cpu = time.perf_counter(), cpu_of_children()
-            done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=lab.ROOT)
+            done = subprocess.run(
+                [sys.executable, *command], capture_output=True, text=True, check=False, cwd=harness.ROOT
+            )
             milliseconds = (time.perf_counter() - started) * 1000
             if done.returncode != 0:
                 raise SystemExit(f"{name} failed:\n{done.stderr}")
@@ -45,11 +47,11 @@ def main() -> None:
                 computed[name].append((cpu_of_children() - cpu) * 1000)
     bare, least = median(taken["nothing"]), median(computed["nothing"])
     rows = [
-        (name, lab.spread(taken[name], 0), added(taken[name], bare), added(computed[name], least), said[name])
+        (name, harness.spread(taken[name], 0), added(taken[name], bare), added(computed[name], least), said[name])
         for name in WHAT
     ]
     heads = ("", "all in all", "added", "CPU added", "")
-    lab.table(f"imports: fresh interpreters, {ROUNDS} of each, ms", heads, rows)
+    harness.table(f"imports: fresh interpreters, {ROUNDS} of each, ms", heads, rows)
 
 
 def added(samples: list[float], base: float) -> str:

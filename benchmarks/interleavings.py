@@ -11,7 +11,7 @@ import argparse
 import time
 from contextlib import ExitStack
 
-from benchmarks import lab
+from benchmarks import harness
 from tests.support.interleavings import Interleavings
 
 COUNTS = {"SQLite": 10_000, "Postgres": 1_000}
@@ -26,18 +26,18 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     with ExitStack() as stack:
-        for name, url in lab.ledgers(stack).items():
+        for name, url in harness.ledgers(stack).items():
             if options.store not in {None, name.lower()}:
                 continue
             count = options.count or COUNTS[name]
-            place = url() or f"sqlite:///{stack.enter_context(lab.workplace()) / 'ledger.db'}"
+            place = url() or f"sqlite:///{stack.enter_context(harness.workplace()) / 'ledger.db'}"
             began, interleavings = time.perf_counter(), Interleavings(place)
             stack.callback(interleavings.close)
             for seed in range(options.seed, options.seed + count):
                 interleavings.run(seed)
             told = [f"{interleavings.counts[what]:,}" for what in ("held", "fenced", "adjusted")]
             rows.append((name, f"{count:,}", *told, f"{time.perf_counter() - began:.0f}"))
-    lab.table("Interleavings of executions", HEADS, rows, [f"seeds from {options.seed} on"])
+    harness.table("Interleavings of executions", HEADS, rows, [f"seeds from {options.seed} on"])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import judge_labels, lab
+from benchmarks import harness, judge_labels
 from farebox.config.settings import load_settings
 from farebox.judging.trial import try_judge
 from farebox.runtime import Runtime
@@ -27,10 +27,12 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=120, help="labelled answers of each kind")
     options = parser.parse_args()
     labels = [Labelled(**line) for line in judge_labels.labelled(options.each, seed=3)]
-    with lab.workplace() as folder:
-        settings = load_settings(lab.ROOT)
+    with harness.workplace() as folder:
+        settings = load_settings(harness.ROOT)
         guards = settings.guards.model_validate({"judge": GUARD})
-        runtime = Runtime(settings.model_copy(update={"home": folder, "ledger_url": "", "guards": guards}), lab.ROOT)
+        runtime = Runtime(
+            settings.model_copy(update={"home": folder, "ledger_url": "", "guards": guards}), harness.ROOT
+        )
         try:
             judged = try_judge(runtime, labels)
             with runtime.replica.read() as replica:

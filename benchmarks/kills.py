@@ -17,10 +17,10 @@ from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
-from benchmarks import lab
+from benchmarks import harness
 from tasks.sandbox import Latency, Sandbox
 from tests.support.aftermath import Aftermath, examine
-from tests.support.killing import kill_one_by_one
+from tests.support.kills import kill_one_by_one
 from tests.support.project import make_project
 
 WAVE = 10
@@ -80,13 +80,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments of the kills")
     parser.add_argument("--no-flows", action="store_true", help="without Prefect")
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     rows = []
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
+        folder = stack.enter_context(harness.workplace())
         if not options.no_flows:
             served_by_prefect(stack, folder / "prefect")
-        for name, url in lab.ledgers(stack).items():
+        for name, url in harness.ledgers(stack).items():
             if options.store not in {None, name.lower()}:
                 continue
             began, found = time.perf_counter(), list[Aftermath]()
@@ -99,7 +99,7 @@ def main() -> None:
             told = [f"{sums[figure]:,}" for figure in figures]
             seconds = f"{time.perf_counter() - began:.0f}"
             rows.append((name, f"{options.kills}", *told, "0", "0", "0", f"{sums['rows']:,}", "yes", seconds))
-    lab.table(
+    harness.table(
         "Killed with SIGKILL in the middle of runs",
         HEADS,
         rows,

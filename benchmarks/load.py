@@ -24,7 +24,7 @@ from statistics import median, quantiles
 import httpx
 import sqlalchemy as sa
 
-from benchmarks import lab
+from benchmarks import harness
 from farebox.runtime import Runtime
 from pricing.clock import now_us
 from pricing.db import schema
@@ -84,11 +84,11 @@ async def ten_turns(runtime: Runtime, run_id: str) -> int:
         nonlocal failed
         for _ in left:
             try:
-                await ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT})
+                await ask._ask(harness.TEMPLATE, str, {"document": harness.DOCUMENT})
             except FareboxError:
                 failed += 1
 
-    with inside(Step(lab.STEP, max_turns=TURNS)):
+    with inside(Step(harness.STEP, max_turns=TURNS)):
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(some())
@@ -99,7 +99,7 @@ def work(folder: Path, ledger_url: str, sandbox_url: str, limit: int, seconds: f
     """One process: runs until the time is over."""
     rules = [BudgetRule("org", "acme", "day", limit)]
     admitted, settled, runs, refused, failed = [], [], 0, 0, 0
-    with lab.project(folder, sandbox_url=sandbox_url, ledger_url=ledger_url) as runtime:
+    with harness.project(folder, sandbox_url=sandbox_url, ledger_url=ledger_url) as runtime:
         warm = a_run(runtime.rates.version)
         while runtime.ledger.admit(warm, rules, final=False):
             time.sleep(0.05)
@@ -112,13 +112,13 @@ def work(folder: Path, ledger_url: str, sandbox_url: str, limit: int, seconds: f
         while time.perf_counter() - started < seconds:
             run = a_run(runtime.rates.version)
             refusals: list[object] = []
-            admitted.append(lab.milliseconds(lambda: refusals.extend(runtime.ledger.admit(run, rules))))  # noqa: B023
+            admitted.append(harness.milliseconds(lambda: refusals.extend(runtime.ledger.admit(run, rules))))  # noqa: B023
             if refusals:
                 refused += 1
                 time.sleep(0.05)
                 continue
             failed += runtime.engine.loop.run(ten_turns(runtime, run.run_id))
-            settled.append(lab.milliseconds(lambda: runtime.ledger.settle(run.run_id, "completed")))  # noqa: B023
+            settled.append(harness.milliseconds(lambda: runtime.ledger.settle(run.run_id, "completed")))  # noqa: B023
             runs += 1
         took = time.perf_counter() - started
     result.write_text(json.dumps([runs, refused, failed, admitted, settled, took]))
@@ -129,7 +129,7 @@ def storm(folder: Path, kind: str, ledger_url: str, processes: int, seconds: flo
     ledger_url = ledger_url or f"sqlite:///{folder / 'ledger.db'}"
     results = [folder / f"{number}.json" for number in range(processes)]
     with ExitStack() as stack:
-        served = stack.enter_context(lab.sandbox(folder))
+        served = stack.enter_context(harness.sandbox(folder))
         store = Store(ledger_url)
         stack.callback(store.close)
         with store.read():
@@ -137,14 +137,16 @@ def storm(folder: Path, kind: str, ledger_url: str, processes: int, seconds: flo
         children = []
         for result in results:
             task = json.dumps([str(folder), ledger_url, served.url, limit, seconds, str(result)])
-            children.append(subprocess.Popen([sys.executable, "-m", "benchmarks.load", "--work", task], cwd=lab.ROOT))
+            children.append(
+                subprocess.Popen([sys.executable, "-m", "benchmarks.load", "--work", task], cwd=harness.ROOT)
+            )
         while not all(result.with_suffix(".ready").exists() for result in results):
             time.sleep(0.01)
         rule = {"kind": "503", "target": "light"}
         httpx.post(f"{served.url}/_sandbox/faults", json=[rule]).raise_for_status()
         (folder / "go").touch()
         for child in children:
-            lab.expect(child.wait() == 0)
+            harness.expect(child.wait() == 0)
         told = [Told(*json.loads(result.read_text())) for result in results]
         tries, wrong = books(store, folder / "journal.jsonl", limit)
     runs, took = sum(one.runs for one in told), max(one.seconds for one in told)
@@ -189,18 +191,18 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=100_000 * HELD, help="of the shared budget, in nano-dollars")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     if options.work:
         folder, ledger_url, sandbox_url, limit, seconds, result = json.loads(options.work)
         work(Path(folder), ledger_url, sandbox_url, limit, seconds, Path(result))
         return
     rows = []
     with ExitStack() as stack:
-        for kind, ledger_url in lab.ledgers(stack).items():
+        for kind, ledger_url in harness.ledgers(stack).items():
             for processes in options.processes:
-                with lab.workplace() as folder:
+                with harness.workplace() as folder:
                     rows.append(storm(folder, kind, ledger_url(), processes, options.seconds, options.limit))
-        with lab.workplace() as folder:
+        with harness.workplace() as folder:
             rows.append(storm(folder, "SQLite, budget too small", "", 4, options.seconds / 2, 2 * HELD))
     heads = (
         "",
@@ -213,7 +215,7 @@ def main() -> None:
         "asked",
         "faults",
     )
-    lab.table(f"processes on one ledger, {options.seconds:.0f} s each, one sandbox", heads, rows)
+    harness.table(f"processes on one ledger, {options.seconds:.0f} s each, one sandbox", heads, rows)
     if any(row[-1] != "none" for row in rows):
         raise SystemExit(1)
 

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import lab
+from benchmarks import harness
 from pricing.db.database import BUSY_SECONDS
 from pricing.errors import FareboxError
 from tasks.sandbox import Latency, Sandbox
 from tests.support.aftermath import examine
 from tests.support.postgres import MISSING, postgres_server
 from tests.support.project import Project, make_project
-from tests.support.riding import digest_run, flow_run
+from tests.support.runs import digest_run, flow_run
 
 LEASE = 3.0
 HEADS = ("outage", "seconds", "the run", "attempts", "of them lost", "books agree")
@@ -174,13 +174,13 @@ def prefect_killed(folder: Path) -> tuple[str, ...]:
 
 
 def main() -> None:
-    lab.quiet_environment()
-    with lab.workplace() as folder:
+    harness.quiet_environment()
+    with harness.workplace() as folder:
         rows = [locked(folder / "short", 25), locked(folder / "long", 45)]
         if MISSING is None:
             rows.append(postgres_killed(folder / "postgres"))
         rows.append(prefect_killed(folder / "prefect-killed"))
-    lab.table("Outages within a run", HEADS, rows, [f"a transaction waits {BUSY_SECONDS:g} s for the ledger"])
+    harness.table("Outages within a run", HEADS, rows, [f"a transaction waits {BUSY_SECONDS:g} s for the ledger"])
 
 
 if __name__ == "__main__":

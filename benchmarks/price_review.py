@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
 
-from benchmarks import lab, past
+from benchmarks import harness, past
 from farebox.config.settings import load_settings
 from pricing.analysis.price_review import Candidate, Rates, Review, review
 from pricing.db.database import Store
@@ -28,14 +28,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attempts", type=int, default=ATTEMPTS)
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     card = RateCard.load()
     dear = RateCard.load([OwnRate("bedrock", past._STEPS[0][-1][1], Decimal(2), Decimal(10))])
-    targets = [Candidate(t.name, t.provider, t.model) for t in load_settings(lab.ROOT).targets]
+    targets = [Candidate(t.name, t.provider, t.model) for t in load_settings(harness.ROOT).targets]
     now = datetime.now(UTC) + timedelta(minutes=10)
     period = (now - timedelta(days=90), now)
     reviews, floors = [], []
-    with lab.workplace() as folder:
+    with harness.workplace() as folder:
         store = Store(f"sqlite:///{folder / 'ledger.db'}")
         past.fill(store, -(-options.attempts // past.ATTEMPTS), card.version)
         with store.write() as connection:
@@ -54,16 +54,16 @@ def main() -> None:
 
         found = once()
         for _ in range(SAMPLES):
-            floors.append(lab.milliseconds(floor) / 1000)
-            reviews.append(lab.milliseconds(once) / 1000)
+            floors.append(harness.milliseconds(floor) / 1000)
+            reviews.append(harness.milliseconds(once) / 1000)
         store.close()
     attempts, below = sum(line.attempts for line in found.lines), sum(line.below_target for line in found.lines)
-    lab.expect(attempts >= options.attempts and below)
+    harness.expect(attempts >= options.attempts and below)
     rows = [
         ("summing the bills", f"{attempts:,}", f"{median(floors):.2f}", ""),
         ("review", f"{attempts:,}", f"{median(reviews):.2f}", f"{below} of {len(found.lines)} below target"),
     ]
-    lab.table(f"price review, {SAMPLES} of each, {len(targets)} targets tried", ("", "attempts", "s", ""), rows)
+    harness.table(f"price review, {SAMPLES} of each, {len(targets)} targets tried", ("", "attempts", "s", ""), rows)
     if median(reviews) > MOST_SECONDS:
         raise SystemExit(1)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median, pstdev
 
-from benchmarks.coverage_drawing import Covered, svg
+from benchmarks.coverage_chart import Covered, svg
 from benchmarks.quote_sizes import quarters, simulated
 from pricing.quotes.plan import Plan, PlanStep
 from pricing.quotes.prediction import PastCost, quote_amount

@@ -10,7 +10,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
-from benchmarks import lab, past
+from benchmarks import harness, past
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.replica.replica import Replica
@@ -37,27 +37,27 @@ def count(replica: Replica) -> int:
 
 
 def main() -> None:
-    lab.quiet_environment()
+    harness.quiet_environment()
     rebuilt, read, synced = [], [], []
-    with lab.workplace() as folder:
+    with harness.workplace() as folder:
         store = Store(f"sqlite:///{folder / 'ledger.db'}")
         runs = ROWS // (past.ATTEMPTS + 2)
         rows = past.fill(store, runs, "1")
         replica = Replica(folder / "replica.duckdb", store)
         replica.rebuild()
         for _ in range(REBUILDS):
-            read.append(lab.milliseconds(lambda: read_all(store)) / 1000)
-            rebuilt.append(lab.milliseconds(replica.rebuild) / 1000)
-        idle = [lab.milliseconds(replica.sync) / 1000 for _ in range(SYNCS)]
+            read.append(harness.milliseconds(lambda: read_all(store)) / 1000)
+            rebuilt.append(harness.milliseconds(replica.rebuild) / 1000)
+        idle = [harness.milliseconds(replica.sync) / 1000 for _ in range(SYNCS)]
         fresh = 0
         for _ in range(SYNCS):
             fresh = past.fill_attempts(store, -(-FRESH // past.ATTEMPTS), "1", first=runs)
             runs += fresh
-            synced.append(lab.milliseconds(replica.sync) / 1000)
-        lab.expect(replica.sync().rows == 0 and count(replica) == rows + SYNCS * fresh)
+            synced.append(harness.milliseconds(replica.sync) / 1000)
+        harness.expect(replica.sync().rows == 0 and count(replica) == rows + SYNCS * fresh)
         store.close()
     lines = [
-        (what, f"{count:,}", lab.spread(seconds, 3), f"{count / median(seconds):,.0f}", beside)
+        (what, f"{count:,}", harness.spread(seconds, 3), f"{count / median(seconds):,.0f}", beside)
         for what, count, seconds, beside in (
             ("reading the ledger alone", rows, read, ""),
             ("rebuild", rows, rebuilt, f"{median(rebuilt) / median(read):.2f} × reading"),
@@ -65,7 +65,7 @@ def main() -> None:
             ("sync of new attempts", fresh, synced, f"{median(synced) - median(idle):.3f} s above one of nothing"),
         )
     ]
-    lab.table("replica, SQLite ledger", ("", "rows", "s [quartiles]", "rows/s", ""), lines)
+    harness.table("replica, SQLite ledger", ("", "rows", "s [quartiles]", "rows/s", ""), lines)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import lab, much
+from benchmarks import harness, synthetic_history
 from pricing import reports as face
 from pricing.db.database import Store
 from pricing.replica.replica import Replica
@@ -34,7 +34,7 @@ from pricing.reports.targets import target_health
 
 SAMPLES = 5
 DAY_US = 86_400_000_000
-MONTH = much.LAST_US - 30 * DAY_US
+MONTH = synthetic_history.LAST_US - 30 * DAY_US
 
 INDEXES = (
     "CREATE INDEX ON attempts (run_id) INCLUDE (cost_nano, operation, provider, model, hop, turn_id, input_tokens)",
@@ -144,7 +144,7 @@ QUESTIONS = {
 def load(store: Store, replica: Replica, folder: Path) -> None:
     """The same facts into Postgres, then its indexes."""
     with replica.read() as duck:
-        for table in much.tables():
+        for table in synthetic_history.tables():
             path = folder / f"{table}.csv"
             duck.execute(
                 f"COPY facts.{table} TO '{path}' (HEADER false, NULLSTR '\\N', DELIMITER '\t', QUOTE '', ESCAPE '')"
@@ -168,7 +168,7 @@ def load(store: Store, replica: Replica, folder: Path) -> None:
 def seconds(work: Callable[[], object], samples: int = SAMPLES) -> float:
     """The median, warm."""
     work()
-    return median(lab.milliseconds(work) / 1000 for _ in range(samples))
+    return median(harness.milliseconds(work) / 1000 for _ in range(samples))
 
 
 def questions(replica: Replica, store: Store) -> dict[str, float]:
@@ -178,13 +178,13 @@ def questions(replica: Replica, store: Store) -> dict[str, float]:
         postgres.exec_driver_sql("SET work_mem = '256MB'")
         choose(Reading(replica, duck), Choice())
         for name, (ours, theirs) in QUESTIONS.items():
-            lab.expect(list(map(tuple, postgres.exec_driver_sql(theirs))) == duck.execute(ours).fetchall())
+            harness.expect(list(map(tuple, postgres.exec_driver_sql(theirs))) == duck.execute(ours).fetchall())
             own = seconds(lambda: duck.execute(ours).fetchall())  # noqa: B023
             other = seconds(lambda: postgres.exec_driver_sql(theirs).fetchall(), 3)  # noqa: B023
             theirs_took[name] = other
             rows.append((name, f"{own:.3f}", f"{other:.3f}", f"{other / own:.0f} ×"))
     heads = ("", "replica, s", "Postgres, s", "ratio")
-    lab.table(f"the same questions, {SAMPLES} times each", heads, rows, _sizes(replica, store))
+    harness.table(f"the same questions, {SAMPLES} times each", heads, rows, _sizes(replica, store))
     return theirs_took
 
 
@@ -254,12 +254,12 @@ def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
         told = ("", "") if other is None else (f"{other:.2f}", f"{other / own:.0f} ×")
         rows.append((name, f"{own:.3f}", f"{cpu:.3f}", *told))
     heads = ("", "s", "CPU s", "Postgres, its questions, s", "ratio")
-    lab.table(f"reports, {SAMPLES} times each", heads, rows)
+    harness.table(f"reports, {SAMPLES} times each", heads, rows)
 
 
 def in_archive(replica: Replica, store: Store, folder: Path, turns: int) -> None:
     """A history that is in Parquet files; the replica has its rollups alone."""
-    made = lab.milliseconds(lambda: much.archive(replica, store, folder, turns)) / 1000
+    made = harness.milliseconds(lambda: synthetic_history.archive(replica, store, folder, turns)) / 1000
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     print(f"{turns:,} turns were archived and the replica built from them in {made:.0f} s")
     print(
@@ -274,22 +274,22 @@ def main() -> None:
     parser.add_argument("--no-postgres", action="store_true", help="the replica alone: loading Postgres takes minutes")
     parser.add_argument("--archived", action="store_true", help="all of it in the archive, and no Postgres")
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
+        folder = stack.enter_context(harness.workplace())
         empty = Store(f"sqlite:///{folder / 'ledger.db'}")
         stack.callback(empty.close)
         replica = Replica(folder / "replica.duckdb", empty)
         if options.archived:
             in_archive(replica, empty, folder / "archive", options.turns)
             return
-        made = lab.milliseconds(lambda: much.fill(replica, empty, options.turns)) / 1000
+        made = harness.milliseconds(lambda: synthetic_history.fill(replica, empty, options.turns)) / 1000
         print(f"{options.turns:,} turns were made and rolled up in {made:.0f} s", flush=True)
         theirs: dict[str, float] = {}
-        if not options.no_postgres and "Postgres" in (kinds := lab.ledgers(stack)):
+        if not options.no_postgres and "Postgres" in (kinds := harness.ledgers(stack)):
             store = Store(kinds["Postgres"]())
             stack.callback(store.close)
-            print(f"loaded into Postgres in {lab.milliseconds(lambda: load(store, replica, folder)) / 1000:.0f} s")
+            print(f"loaded into Postgres in {harness.milliseconds(lambda: load(store, replica, folder)) / 1000:.0f} s")
             theirs = questions(replica, store)
         reports(replica, theirs)
 

@@ -22,7 +22,7 @@ from statistics import median, quantiles
 
 import sqlalchemy as sa
 
-from benchmarks import lab, much
+from benchmarks import harness, synthetic_history
 from benchmarks.load import a_run
 from farebox.runtime import Runtime
 from pricing.db.database import Store
@@ -59,10 +59,10 @@ class Beside:
 def beside(*arguments: str) -> Iterator[Beside]:
     """This module in a process of its own, ready to work."""
     command = [sys.executable, "-m", "benchmarks.reports_beside_runs", "--work", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=lab.ROOT)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=harness.ROOT)
     worker = Beside(process)
     try:
-        lab.expect(worker.told() == (0, 0))
+        harness.expect(worker.told() == (0, 0))
         yield worker
     finally:
         if process.stdin is not None:
@@ -113,9 +113,9 @@ def reports(path: Path, ledger_url: str) -> list[Callable[[], object]]:
 def with_a_past(runtime: Runtime, turns: int) -> None:
     """Fill the replica; rows that the ledger gets from now on are numbered after those of the past."""
     store = runtime.ledger.store
-    much.fill(runtime.replica, store, turns)
+    synthetic_history.fill(runtime.replica, store, turns)
     with runtime.replica.read() as duck, store.write() as ledger:
-        for table in much.tables():
+        for table in synthetic_history.tables():
             [(newest,)] = duck.execute(f"SELECT coalesce(max(seq), 0) FROM facts.{table}").fetchall()
             ledger.execute(sa.text("INSERT INTO sqlite_sequence VALUES (:name, :seq)"), {"name": table, "seq": newest})
 
@@ -126,28 +126,28 @@ def a_round(runtime: Runtime, seconds: float, turns_ms: list[float], ends_ms: li
 
     async def some(run_id: str) -> None:
         CURRENT_RUN.set(run_id)
-        with inside(Step(lab.STEP, max_turns=TURNS)):
+        with inside(Step(harness.STEP, max_turns=TURNS)):
             for _ in range(TURNS):
                 began = time.perf_counter()
-                lab.expect(await ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT}))
+                harness.expect(await ask._ask(harness.TEMPLATE, str, {"document": harness.DOCUMENT}))
                 turns_ms.append((time.perf_counter() - began) * 1000)
 
     while time.perf_counter() - started < seconds:
         run = a_run(runtime.rates.version)
-        lab.expect(runtime.ledger.admit(run, []) == [])
+        harness.expect(runtime.ledger.admit(run, []) == [])
         runtime.engine.loop.run(some(run.run_id))
         runtime.ledger.settle(run.run_id, "completed")
-        ends_ms.append(lab.milliseconds(runtime.replica.sync))
+        ends_ms.append(harness.milliseconds(runtime.replica.sync))
         runs += 1
     return runs
 
 
 def measure(stack: ExitStack, turns: int, seconds: float) -> int:
     """Print the table; the number of reports that failed."""
-    folder = stack.enter_context(lab.workplace())
-    server = stack.enter_context(lab.serving("benchmarks.loopback"))
-    runtime = stack.enter_context(lab.project(folder, base_url=f"{server.url}/v1"))
-    made = lab.milliseconds(lambda: with_a_past(runtime, turns)) / 1000
+    folder = stack.enter_context(harness.workplace())
+    server = stack.enter_context(harness.serving("benchmarks.loopback"))
+    runtime = stack.enter_context(harness.project(folder, base_url=f"{server.url}/v1"))
+    made = harness.milliseconds(lambda: with_a_past(runtime, turns)) / 1000
     print(f"a past of {turns:,} turns was made in {made:.0f} s", flush=True)
     a_round(runtime, 2, [], [])
     ledger_url = f"sqlite:///{runtime.home / 'ledger.db'}"
@@ -170,7 +170,7 @@ def measure(stack: ExitStack, turns: int, seconds: float) -> int:
                     counts[way][place] += count
     rows = [_row(way, counts[way], turns_ms, ends_ms) for way in ways]
     reported, failed = counts["beside reports"][1:]
-    lab.table(
+    harness.table(
         f"turns of runs, {ROUNDS} rounds of {seconds:g} s each way, a past of {turns:,} turns",
         ("", "runs", "turn p50 / p99 ms", "÷ alone", "sync p50 / p99 ms", "÷ alone"),
         rows,
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.5, help="of each round")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     if options.work:
         work(*options.work)
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from benchmarks import lab
+from benchmarks import harness
 from farebox.config.settings import load_settings
 from farebox.runtime import Runtime
 from pricing.ledger.target_stats import TargetStats
@@ -34,14 +34,14 @@ def microseconds(work: Callable[[], object]) -> list[float]:
 
 
 def main() -> None:
-    lab.quiet_environment()
-    with lab.workplace() as folder:
-        runtime = Runtime(load_settings(lab.ROOT).model_copy(update={"home": folder}), folder)
+    harness.quiet_environment()
+    with harness.workplace() as folder:
+        runtime = Runtime(load_settings(harness.ROOT).model_copy(update={"home": folder}), folder)
         targets = runtime.router.targets
         evidence = {target.name: TargetStats(120.0, 0.98, 0.6, 1.4, 0.01) for target in targets}
         same = Router(targets, runtime.rates, lambda: evidence)
         changing = Router(targets, runtime.rates, lambda: dict(evidence))
-        request = ModelRequest([Message.of("user", f"Summarize this.\n{lab.DOCUMENT}")], 400)
+        request = ModelRequest([Message.of("user", f"Summarize this.\n{harness.DOCUMENT}")], 400)
         size = Size(900, 90)
 
         def scored() -> object:
@@ -57,9 +57,9 @@ def main() -> None:
             work()
         samples = {name: microseconds(work) for name, work in kinds.items()}
         runtime.close()
-    rows = [(name, lab.spread(taken, 1), f"{lab.p95(taken):.1f}") for name, taken in samples.items()]
+    rows = [(name, harness.spread(taken, 1), f"{harness.p95(taken):.1f}") for name, taken in samples.items()]
     title = f"routing_overhead: {len(targets)} targets, {TURNS} turns of each, µs"
-    lab.table(title, ("", "p50 [quartiles]", "p95"), rows)
+    harness.table(title, ("", "p50 [quartiles]", "p95"), rows)
 
 
 if __name__ == "__main__":

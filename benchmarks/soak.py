@@ -12,8 +12,8 @@ import argparse
 import sys
 import time
 
-from benchmarks import lab
-from tests.support.soaking import GROWTH, Soak, growth
+from benchmarks import harness
+from tests.support.soak import GROWTH, Soak, growth
 
 HEADS = ("minute", "runs", "RSS MB", "Python", "files", "threads", "in flight", "holds", "WAL MB")
 SAMPLES = 30
@@ -25,9 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0, help="how long (60)")
     seconds = parser.parse_args().minutes * 60
-    lab.quiet_environment()
+    harness.quiet_environment()
     samples = []
-    with lab.workplace() as folder, Soak(folder) as soak:
+    with harness.workplace() as folder, Soak(folder) as soak:
         began, next_at = time.monotonic(), 0.0
         while (passed := time.monotonic() - began) < seconds:
             soak.run()
@@ -38,7 +38,7 @@ def main() -> None:
     grown = growth([sample for passed, sample in samples if passed >= WARM_UP * seconds])
     note = f"after a fifth of the time: at most {GROWTH:.0%} more memory, no file and no thread but those of pools"
     rows = [(f"{passed / 60:.1f}", *sample.cells()) for passed, sample in samples]
-    lab.table(f"A soak of {seconds / 60:g} minutes", HEADS, rows, [note, *grown])
+    harness.table(f"A soak of {seconds / 60:g} minutes", HEADS, rows, [note, *grown])
     sys.exit(1 if grown else 0)
 
 

@@ -10,7 +10,7 @@ import os
 from contextlib import ExitStack
 from statistics import median
 
-from benchmarks import lab
+from benchmarks import harness
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
@@ -26,7 +26,7 @@ def measure(runtime: Runtime, run_id: str) -> tuple[list[float], list[float]]:
     import httpx
     from prefect import flow, task
 
-    request = bare_request(runtime, Step(lab.STEP))
+    request = bare_request(runtime, Step(harness.STEP))
     ask = Ask(lambda: runtime.engine)
     client = httpx.Client(trust_env=False, timeout=30)
 
@@ -36,9 +36,9 @@ def measure(runtime: Runtime, run_id: str) -> tuple[list[float], list[float]]:
         reply = client.post(request.url, content=request.body, headers=request.headers)
         return str(reply.raise_for_status().json()["choices"][0]["message"]["content"])
 
-    @llm_task(operation=lab.STEP)
+    @llm_task(operation=harness.STEP)
     def summarize(document: str) -> str:
-        return ask(lab.TEMPLATE, document=document)
+        return ask(harness.TEMPLATE, document=document)
 
     plain: list[float] = []
     ours: list[float] = []
@@ -47,8 +47,8 @@ def measure(runtime: Runtime, run_id: str) -> tuple[list[float], list[float]]:
     def benchmark() -> None:
         CURRENT_RUN.set(run_id)
         for number in range(-WARM, CALLS):
-            first = lab.milliseconds(lambda: bare(lab.DOCUMENT))
-            second = lab.milliseconds(lambda: summarize(lab.DOCUMENT))
+            first = harness.milliseconds(lambda: bare(harness.DOCUMENT))
+            second = harness.milliseconds(lambda: summarize(harness.DOCUMENT))
             if number >= 0:
                 plain.append(first)
                 ours.append(second)
@@ -59,23 +59,23 @@ def measure(runtime: Runtime, run_id: str) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    lab.quiet_environment()
+    harness.quiet_environment()
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
+        folder = stack.enter_context(harness.workplace())
         os.environ["PREFECT_HOME"] = str(folder / "prefect")
         from prefect.testing.utilities import prefect_test_harness
 
-        url = stack.enter_context(lab.sandbox(folder)).url
-        runtime = stack.enter_context(lab.project(folder, sandbox_url=url))
+        url = stack.enter_context(harness.sandbox(folder)).url
+        runtime = stack.enter_context(harness.project(folder, sandbox_url=url))
         stack.enter_context(prefect_test_harness(server_startup_timeout=60))
-        bare, ours = measure(runtime, lab.admitted(runtime))
+        bare, ours = measure(runtime, harness.admitted(runtime))
     added = [one - other for one, other in zip(ours, bare, strict=True)]
     rows = [
-        (name, lab.spread(samples), f"{lab.p95(samples):.2f}")
+        (name, harness.spread(samples), f"{harness.p95(samples):.2f}")
         for name, samples in (("bare @task", bare), ("@llm_task", ours), ("added", added))
     ]
     rows.append(("@llm_task / bare @task", f"{median(ours) / median(bare):.2f}", ""))
-    lab.table(f"task_overhead: {CALLS} of each in one flow run, ms", ("", "p50 [quartiles]", "p95"), rows)
+    harness.table(f"task_overhead: {CALLS} of each in one flow run, ms", ("", "p50 [quartiles]", "p95"), rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks import lab
+from benchmarks import harness
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
@@ -61,7 +61,7 @@ async def over_httpx(request: HttpRequest, calls: int) -> float:
 
         async def call() -> None:
             reply = await client.post(request.url, content=request.body, headers=request.headers)
-            lab.expect(reply.status_code == 200)
+            harness.expect(reply.status_code == 200)
 
         return await crowd(call, calls)
 
@@ -73,7 +73,7 @@ async def over_aiohttp(request: HttpRequest, calls: int) -> float:
 
         async def call() -> None:
             async with session.post(request.url, data=request.body, headers=request.headers) as reply:
-                lab.expect(reply.status == 200)
+                harness.expect(reply.status == 200)
                 await reply.read()
 
         return await crowd(call, calls)
@@ -82,7 +82,7 @@ async def over_aiohttp(request: HttpRequest, calls: int) -> float:
 async def over_transport(runtime: Runtime, request: HttpRequest, calls: int) -> float:
     async def call() -> None:
         reply = await runtime._transport.send(request, read_timeout=30)
-        lab.expect(reply.status == 200)
+        harness.expect(reply.status == 200)
 
     return await crowd(call, calls)
 
@@ -93,18 +93,18 @@ async def turns(call: Callable[[Ask], Coroutine[Any, Any, str]], runtime: Runtim
     CURRENT_RUN.set(run_id)
 
     async def once() -> None:
-        lab.expect(await call(ask))
+        harness.expect(await call(ask))
 
-    with inside(Step(lab.STEP, max_turns=10**9)):
+    with inside(Step(harness.STEP, max_turns=10**9)):
         return await crowd(once, calls)
 
 
 def asked_on_the_loop(ask: Ask) -> Coroutine[Any, Any, str]:
-    return ask._ask(lab.TEMPLATE, str, {"document": lab.DOCUMENT})
+    return ask._ask(harness.TEMPLATE, str, {"document": harness.DOCUMENT})
 
 
 def asked_from_elsewhere(ask: Ask) -> Coroutine[Any, Any, str]:
-    return ask.aio(lab.TEMPLATE, document=lab.DOCUMENT)
+    return ask.aio(harness.TEMPLATE, document=harness.DOCUMENT)
 
 
 def profiled(runtime: Runtime, run_id: str) -> None:
@@ -126,10 +126,10 @@ def profiled(runtime: Runtime, run_id: str) -> None:
 
 
 def measure(stack: ExitStack, folder: Path, *, profile: bool) -> None:
-    server = stack.enter_context(lab.serving("benchmarks.loopback"))
-    runtime = stack.enter_context(lab.project(folder, base_url=f"{server.url}/v1"))
-    run_id, loop = lab.admitted(runtime), runtime.engine.loop
-    request = bare_request(runtime, Step(lab.STEP))
+    server = stack.enter_context(harness.serving("benchmarks.loopback"))
+    runtime = stack.enter_context(harness.project(folder, base_url=f"{server.url}/v1"))
+    run_id, loop = harness.admitted(runtime), runtime.engine.loop
+    request = bare_request(runtime, Step(harness.STEP))
     if profile:
         loop.run(turns(asked_on_the_loop, runtime, run_id, 300))
         profiled(runtime, run_id)
@@ -158,10 +158,11 @@ def measure(stack: ExitStack, folder: Path, *, profile: bool) -> None:
                 served.append((server.cpu_seconds() - theirs) * 1000 / client.calls)
     base = median(cpu["Farebox's transport"])
     rows = [
-        (name, lab.spread(rates[name], 0), lab.spread(cpu[name]), f"{median(cpu[name]) / base:.2f}") for name in rates
+        (name, harness.spread(rates[name], 0), harness.spread(cpu[name]), f"{median(cpu[name]) / base:.2f}")
+        for name in rates
     ]
     least = median(served)
-    lab.table(
+    harness.table(
         f"throughput: {IN_FLIGHT} in flight, {ROUNDS} rounds",
         ("", "calls/s", "CPU ms/call", "÷ transport"),
         rows,
@@ -175,9 +176,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", action="store_true", help="tell where the time of a turn goes")
     options = parser.parse_args()
-    lab.quiet_environment()
+    harness.quiet_environment()
     with ExitStack() as stack:
-        measure(stack, stack.enter_context(lab.workplace()), profile=options.profile)
+        measure(stack, stack.enter_context(harness.workplace()), profile=options.profile)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from prefect import task
 from pydantic import BaseModel, Field
 
 from farebox import Budget, Quality, ask, automation, llm_task, plan
-from farebox.sources import Collection, Document, collect, count_documents, fetch
+from flows.sources import Collection, Document, collect, count_documents, fetch
 
 Topic = Literal["feature", "fix", "documentation", "operations", "decision", "other"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from farebox import Agent, Budget, Quality, ask, automation, llm_task, plan
-from farebox.sources import Ticket, load_rows, load_tickets
+from flows.sources import Ticket, load_rows, load_tickets
 
 DATA = Path(__file__).parent / "data"
 

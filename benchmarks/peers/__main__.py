@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from statistics import median, quantiles
 from typing import IO, Any, cast
 
-from benchmarks import lab
+from benchmarks import harness
 from benchmarks.peers.environments import PEERS, Missing, Peer, interpreter
 
 ONE_BY_ONE, CROWD, SLOW = 150, 600, 100
@@ -37,10 +37,10 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            cwd=lab.ROOT,
+            cwd=harness.ROOT,
             env=environment,
         )
-        self.tell({"document": lab.DOCUMENT})
+        self.tell({"document": harness.DOCUMENT})
 
     def tell(self, command: dict[str, Any]) -> None:
         told = cast("IO[str]", self._process.stdin)
@@ -70,7 +70,7 @@ def import_milliseconds(python: str, module: str) -> float:
 
     def taken(code: str) -> float:
         started = time.perf_counter()
-        subprocess.run([python, "-c", code], check=True, cwd=lab.ROOT, capture_output=True)
+        subprocess.run([python, "-c", code], check=True, cwd=harness.ROOT, capture_output=True)
         return (time.perf_counter() - started) * 1000
 
     return median(taken(f"import {module}") - taken("pass") for _ in range(3))
@@ -93,7 +93,7 @@ def both(first: Worker, second: Worker, calls: int) -> float:
 
 
 def measure(stack: ExitStack, rounds: int) -> None:
-    server = stack.enter_context(lab.serving("benchmarks.loopback"))
+    server = stack.enter_context(harness.serving("benchmarks.loopback"))
     workers, absent = [], []
     for peer in PEERS:
         try:
@@ -130,7 +130,7 @@ def measure(stack: ExitStack, rounds: int) -> None:
         for worker in workers
     ]
     pins = ", ".join(pin for peer in PEERS for pin in peer.pins)
-    lab.table(
+    harness.table(
         f"peers: {rounds} rounds of {ONE_BY_ONE} calls one by one, ms, and {CROWD} with 50 in flight",
         ("", "p50", "added", "p99", "calls/s", "CPU ms", "import ms", "commits or records per call"),
         rows,
@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    lab.quiet_environment()
+    harness.quiet_environment()
     with ExitStack() as stack:
         measure(stack, rounds)
 

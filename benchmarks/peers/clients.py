@@ -101,28 +101,32 @@ api_key_location = "none"
 @asynccontextmanager
 async def farebox_aio(url: str, document: str) -> AsyncIterator[Call]:
     """As an async caller asks: from a loop of its own."""
-    from benchmarks import lab
+    from benchmarks import harness
     from tasks.ask import Ask
     from tasks.context import CURRENT_RUN, Step, inside
 
     with ExitStack() as stack:
-        runtime = stack.enter_context(lab.project(stack.enter_context(lab.workplace()), base_url=f"{url}/v1", pii=True))
-        CURRENT_RUN.set(lab.admitted(runtime))
-        stack.enter_context(inside(Step(lab.STEP, max_turns=10**9)))
+        runtime = stack.enter_context(
+            harness.project(stack.enter_context(harness.workplace()), base_url=f"{url}/v1", pii=True)
+        )
+        CURRENT_RUN.set(harness.admitted(runtime))
+        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9)))
         ask = Ask(lambda: runtime.engine)
-        yield lambda: ask.aio(lab.TEMPLATE, document=document)
+        yield lambda: ask.aio(harness.TEMPLATE, document=document)
 
 
 @asynccontextmanager
 async def farebox_loop(url: str, document: str) -> AsyncIterator[Call]:
     """On the loop that Farebox keeps for itself, without a hand-over: what a turn itself costs."""
-    from benchmarks import lab
+    from benchmarks import harness
     from tasks.ask import Ask
     from tasks.context import CURRENT_RUN, Step, inside
 
     with ExitStack() as stack:
-        runtime = stack.enter_context(lab.project(stack.enter_context(lab.workplace()), base_url=f"{url}/v1", pii=True))
-        CURRENT_RUN.set(await asyncio.to_thread(lab.admitted, runtime))
-        stack.enter_context(inside(Step(lab.STEP, max_turns=10**9)))
+        runtime = stack.enter_context(
+            harness.project(stack.enter_context(harness.workplace()), base_url=f"{url}/v1", pii=True)
+        )
+        CURRENT_RUN.set(await asyncio.to_thread(harness.admitted, runtime))
+        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9)))
         ask = Ask(lambda: runtime.engine)
-        yield lambda: ask._ask(lab.TEMPLATE, str, {"document": document})
+        yield lambda: ask._ask(harness.TEMPLATE, str, {"document": document})

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
 
-from benchmarks import lab
+from benchmarks import harness
 from benchmarks.topology import servers, story
 from benchmarks.topology.network import namespaces, places
 from benchmarks.topology.processes import Failed
@@ -32,7 +32,7 @@ def play(options: argparse.Namespace) -> Told:
     """Set everything up, and let it happen."""
     here, hosts = places(options.inside, options.hosts)
     with ExitStack() as stack:
-        folder = stack.enter_context(lab.workplace())
+        folder = stack.enter_context(harness.workplace())
         centre = servers.start(stack, folder, here.address, api_servers=options.api_servers, latency=options.latency)
         stage = story.set_up(stack, folder, centre, [here, *hosts], limit=options.limit)
         story.alone(stage, ALONE)
@@ -48,7 +48,7 @@ def show(told: Told, options: argparse.Namespace) -> None:
         f"{options.hosts} hosts, {options.limit} runs at once on each, {options.api_servers} API servers; "
         f"a run makes 4 calls of {options.latency:g} s"
     )
-    lab.table(
+    harness.table(
         title,
         ("", "runs", "runs/min", "due to running p50 / p95 s", "gate p50 / p95 s", "run p50 s"),
         [_row("one after the other", told.alone), _row("all at once", told.crowd)],
@@ -58,7 +58,7 @@ def show(told: Told, options: argparse.Namespace) -> None:
     dearest = sorted(load.cpu.items(), key=lambda item: -item[1])
     rows = [(name, f"{cpu / runs:.2f}", f"{cpu / total:.0%}", f"{cpu / load.seconds:.2f}") for name, cpu in dearest]
     work = ", ".join(f"{name} {count / runs:.0f}" for name, count in load.transactions.items())
-    lab.table(
+    harness.table(
         f"all at once: where the CPU went, {load.seconds:.0f} s",
         ("", "s per run", "share", "cores busy"),
         rows,
@@ -77,7 +77,7 @@ def _row(name: str, ran: Sequence[Ran]) -> tuple[str, ...]:
     waits = [run.waited for run in ran if run.waited is not None]
     gates = [run.gated for run in ran if run.gated is not None]
     whole = [run.ended - run.started for run in ran if run.ended and run.started and run.state == "Completed"]
-    cells = [f"{median(some):.1f} / {lab.p95(some):.1f}" for some in (waits, gates)]
+    cells = [f"{median(some):.1f} / {harness.p95(some):.1f}" for some in (waits, gates)]
     return name, str(len(ran)), f"{len(ran) / took * 60:.0f}", *cells, f"{median(whole):.1f}"
 
 
@@ -101,7 +101,7 @@ def main() -> int:
             entering = ["ip", "netns", "exec", f"{prefix}0"] if prefix else []
             again = [sys.executable, "-m", "benchmarks.topology", *sys.argv[1:], f"--inside={prefix}"]
             return subprocess.run([*entering, *again], check=False).returncode
-    lab.quiet_environment()
+    harness.quiet_environment()
     os.environ |= {"NO_PROXY": "*", "no_proxy": "*"}  # a machine's proxy does not reach its namespaces
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started ends with us
     started = time.monotonic()

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks import lab
+from benchmarks import harness
 from benchmarks.topology.network import Place
 from benchmarks.topology.processes import Failed, Part, python, until
 from benchmarks.topology.servers import AUTH, Centre
 
 POOL = "farebox"
 DEPLOYMENT = "tenant-notes/shared"
-LOOK_AHEAD = "look-ahead/hourly"
+LOOK_AHEAD = "forecast/hourly"
 LEASE_SECONDS = 10
 _PACKAGES = ("farebox", "flows", "guardrails", "pricing", "tasks")
 _FAREBOX = (sys.executable, "-c", "from farebox.cli import main; main()")
@@ -122,12 +122,12 @@ def host(folder: Path, place: Place, centre: Centre, number: int) -> Host:
 def clone(project: Path) -> None:
     """The project's code, with the automation of this benchmark and its deployments."""
     for name in _PACKAGES:
-        shutil.copytree(lab.ROOT / name, project / name)
+        shutil.copytree(harness.ROOT / name, project / name)
     shutil.copy(_OURS / "tenant_notes.py", project / "flows")
     shutil.copy(_OURS / "tenant_note.j2", project / "flows" / "prompts")
-    shutil.copy(lab.ROOT / "farebox.toml", project)
-    declared = yaml.safe_load((lab.ROOT / "prefect.yaml").read_text("utf-8"))
-    ahead = next(entry for entry in declared["deployments"] if entry["entrypoint"].endswith(".look_ahead"))
+    shutil.copy(harness.ROOT / "farebox.toml", project)
+    declared = yaml.safe_load((harness.ROOT / "prefect.yaml").read_text("utf-8"))
+    ahead = next(entry for entry in declared["deployments"] if entry["entrypoint"].endswith(".forecast"))
     mine = {"name": "shared", "entrypoint": "flows.tenant_notes.tenant_notes", "work_pool": {"name": POOL}}
     declared["deployments"] = [mine | {"parameters": {"org": "acme"}}, ahead]
     (project / "prefect.yaml").write_text(yaml.safe_dump(declared, sort_keys=False), "utf-8")

@@ -25,7 +25,7 @@ from tasks.sandbox import Latency, Sandbox
 from tasks.telemetry import attributes
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 TEXT = (REPOSITORY / "docs" / "providers.md").read_text("utf-8")
 

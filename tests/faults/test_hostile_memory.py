@@ -10,7 +10,7 @@ import pytest
 
 from pricing.errors import SourceError
 from tasks.providers.feeds import fetch
-from tests.faults.hostile_replies import REPLIES, Server
+from tests.support.hostile_replies import REPLIES, Server
 from tests.support.project import REPOSITORY
 
 MOST = 64
@@ -19,7 +19,7 @@ MOST = 64
 
 def test_every_hostile_reply_takes_little_memory_and_is_no_crash(tmp_path: Path):
     with Server() as server:
-        command = [sys.executable, "-m", "tests.faults.hostile_replies", str(tmp_path), server.url, *REPLIES]
+        command = [sys.executable, "-m", "tests.support.hostile_replies", str(tmp_path), server.url, *REPLIES]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["kind"] for one in found] == list(REPLIES), done.stderr

@@ -18,24 +18,21 @@ from farebox.runs.admission import AdmittedRun
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import LedgerAway, LedgerBusy, LedgerUnusable
-from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.circuits import Circuits
 from pricing.ledger.facts import Completion, Run
 from pricing.ledger.ledger import Ledger
 from pricing.ledger.rate_limits import MovingWindows, RateLimit
 from pricing.money import USD
 from pricing.usage import Usage
-from tests.pricing.test_ledger import NOON, a_run, an_intent
 from tests.support.books import rows
 from tests.support.clock import Clock
 from tests.support.command import farebox
 from tests.support.disks import Disk, small_disk
+from tests.support.ledger import DONE, NOON, RULES, a_run, an_intent
 from tests.support.postgres import MISSING, Postgres, postgres_server
 from tests.support.project import make_project
 from tests.support.waiting import PATIENCE
 
-RULES = [BudgetRule("org", "acme", "day", 1000 * USD)]
-DONE = Completion("ok", Usage(10, 5), USD // 100, "usage", 1)
 HOUR = 3_600_000_000
 
 

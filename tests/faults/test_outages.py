@@ -8,8 +8,8 @@ import pytest
 from pricing.db import schema
 from pricing.errors import NoTarget
 from tests.faults.conftest import FAULTS, NO_SERVER, READ_TIMEOUT, Place, broken_target, target
-from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.turns import admitted, ask, unanswered
 
 WAYS = [*FAULTS, *NO_SERVER]
 

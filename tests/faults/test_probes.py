@@ -13,11 +13,11 @@ from pricing.ledger.circuits import Circuit
 from tasks.ask import Ask
 from tasks.context import CURRENT_RUN, Step, inside
 from tasks.sandbox import read_journal
-from tests.faults import askers
 from tests.faults.conftest import Place, target
-from tests.support.asking import admitted, ask, unanswered
+from tests.support import askers
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 from tests.support.clock import Clock
+from tests.support.turns import admitted, ask, unanswered
 from tests.support.waiting import PATIENCE, until
 
 LONG = "The export failed because a volume was full. It was moved to another one, and an alert was added. " * 5

@@ -8,9 +8,9 @@ from pricing.db.database import Store
 from pricing.errors import LedgerUnusable, ReplicaDamaged
 from pricing.ledger.ledger import Ledger
 from pricing.replica.replica import Replica
-from tests.pricing.test_replica import add
 from tests.support.books import copied_facts, facts
 from tests.support.disks import small_disk
+from tests.support.replica import add
 
 
 @pytest.fixture

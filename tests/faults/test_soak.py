@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.soaking import Soak, growth
+from tests.support.soak import Soak, growth
 
 WARM_UP, RUNS = 8, 24
 

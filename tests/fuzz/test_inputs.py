@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.sources import collect, load_tickets
+from flows.sources import collect, load_tickets
 from pricing.errors import PromptError, SourceError
 from tasks.prompts import Prompts
-from tests.fuzz.hostile import FUZZ, PAYLOADS, texts
+from tests.support.hostile import FUZZ, PAYLOADS, texts
 
 FEED = (
     '<?xml version="1.0"?><rss version="2.0"><channel><title>{0}</title><item><title>{1}</title><link>{2}</link>'

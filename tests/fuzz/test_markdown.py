@@ -28,8 +28,8 @@ from pricing.money import USD
 from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
 from pricing.reports.format import clean
 from pricing.reports.price_review import review_markdown
-from tests.fuzz.hostile import FUZZ, PAYLOADS
-from tests.pricing.test_ledger import a_run
+from tests.support.hostile import FUZZ, PAYLOADS
+from tests.support.ledger import a_run
 
 MARKUP = (
     "![x](https://example.com/a.png)", "[x](javascript:alert(1))", "<img src=https://example.com/a.png>", "<https://example.com>",

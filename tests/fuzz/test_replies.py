@@ -13,8 +13,8 @@ from pricing.usage import NOT_A_COUNT
 from tasks.providers import ReplyError, adapter_for, classify
 from tasks.providers.failure_kinds import FailureKind
 from tasks.providers.messages import ModelReply
-from tests.fuzz.hostile import FUZZ, as_json, json_values, spoiled, texts
-from tests.tasks.providers.exchanges import MODELS, target
+from tests.support.exchanges import MODELS, target
+from tests.support.hostile import FUZZ, as_json, json_values, spoiled, texts
 
 PROVIDERS = sorted(MODELS)
 STATUSES = st.sampled_from(

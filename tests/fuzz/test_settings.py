@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from farebox.config.settings import Settings, load_settings
 from farebox.runtime import Runtime
 from pricing.errors import ConfigError, FareboxError
-from tests.fuzz.hostile import FUZZ, PAYLOADS, texts
+from tests.support.hostile import FUZZ, PAYLOADS, texts
 
 SOUND: dict[str, Any] = {
     "timezone": "Europe/Madrid", "home": ".farebox", "ledger_url": "", "prompts": ["prompts"],

@@ -20,10 +20,9 @@ from pricing.ledger.facts import Turn
 from pricing.ledger.ledger import Ledger
 from pricing.reports import render_html, render_markdown, render_terminal, run_report, runs
 from pricing.reports.format import clean
-from tests.faults.test_ledger_faults import DONE
-from tests.fuzz.hostile import FUZZ, PAYLOADS, texts
-from tests.pricing.test_ledger import a_run, an_intent
 from tests.support.books import rows
+from tests.support.hostile import FUZZ, PAYLOADS, texts
+from tests.support.ledger import DONE, a_run, an_intent
 from tests.support.project import make_project
 
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")

@@ -2,19 +2,13 @@
 
 import pickle
 import struct
-import zlib
 
 import pytest
 
 from pricing.content import LARGEST_MEDIA, DocumentPart, ImagePart, ProviderStatePart, identity
 from pricing.tokens.estimate import count_tokens
 from pricing.tokens.media import MediaSize, image_size, page_count
-
-
-def png(width: int, height: int) -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-
+from tests.support.media_tokens import PDF, png
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xc0\x00\x11\x08\x01\x2c\x02\x58\x03"
 GIF = b"GIF89a" + struct.pack("<HH", 30, 20) + bytes(8)
@@ -23,7 +17,6 @@ WEBP = {
     b"VP8 ": b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(10) + struct.pack("<HH", 600, 300),
     b"VP8L": b"RIFF\x00\x00\x00\x00WEBPVP8L" + bytes(5) + struct.pack("<I", 599 | 299 << 14) + bytes(8),
 }
-PDF = b"%PDF-1.4\n" + b"1 0 obj <</Type /Page>> endobj\n" * 3 + b"2 0 obj <</Type/Pages/Count 3>> endobj"
 
 
 @pytest.mark.parametrize(("data", "size"), [

@@ -19,7 +19,7 @@ from pricing.reports.guards import guard_report, review_queue
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, Project, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

@@ -20,7 +20,7 @@ from tests.support.books import (
     rows,
 )
 from tests.support.project import REPOSITORY, Project, make_project
-from tests.support.riding import at_once, digest_run, riding, triage_run
+from tests.support.runs import at_once, digest_run, riding, triage_run
 from tests.support.waiting import PATIENCE, until
 from tests.support.worker import Crew
 

@@ -14,10 +14,10 @@ from pricing.errors import TurnFailed
 from pricing.ledger.target_stats import observe
 from pricing.usage import Usage
 from tasks.sandbox import Sandbox
-from tests.farebox.calibration.test_lockfile import candidate, locked
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.lockfile import candidate, locked
 from tests.support.project import Project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 HEARD: list[str] = []
 """What the verifier was given."""

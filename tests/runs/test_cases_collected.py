@@ -33,7 +33,7 @@ from tests.support.books import rows
 from tests.support.command import Call
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, Project, make_project
-from tests.support.riding import digest_run, riding
+from tests.support.runs import digest_run, riding
 
 MAIL, NAME, PASSPORT = "ada@lovelace.example", "Ada Lovelace", "X12345678"
 KEEP = '[content]\nkeep = ["letters"]\n'

@@ -24,7 +24,7 @@ from tests.support.books import rows
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo
 from tests.support.project import Project, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 ADA, MAIL, PHONE = "Ada Lovelace", "ada@lovelace.example", "+44 20 7946 0958"
 INVENTED, TOLD = "charles@babbage.example", "Mary Somerville"

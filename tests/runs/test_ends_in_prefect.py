@@ -21,7 +21,7 @@ from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

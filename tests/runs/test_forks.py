@@ -16,9 +16,9 @@ from pricing.db import schema
 from pricing.db.database import Store
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from tasks.event_loop import LoopThread
-from tests.support.asking import admitted, ask, unanswered
 from tests.support.books import rows
 from tests.support.project import make_project
+from tests.support.turns import admitted, ask, unanswered
 
 GENEROUS = 120.0
 

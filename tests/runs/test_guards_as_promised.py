@@ -20,7 +20,7 @@ from tests.support.books import rows
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo
 from tests.support.project import REPOSITORY, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 CALLED: list[str] = []
 MAIL = "ada@example.com"

@@ -15,9 +15,9 @@ from pricing.reports.guards import guard_report, review_queue
 from tests.support.command import farebox
 from tests.support.echo import TARGET, Echo
 from tests.support.project import Project, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
-USE = "tests.guardrails.test_building"
+USE = "tests.guardrails.test_registry"
 TONE = f"""
 [guards.tone]    # ours
 use = "{USE}"

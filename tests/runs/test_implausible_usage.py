@@ -14,12 +14,12 @@ from pricing.db import schema
 from pricing.usage import NOT_A_COUNT, Usage
 from tasks.routing.target import Target
 from tasks.turn.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, PROVIDER_TOKENS, UsageLimits
-from tests.support.asking import admitted, ask_once
 from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.postgres import Postgres
 from tests.support.project import make_project
 from tests.support.replies import recorded
+from tests.support.turns import admitted, ask_once
 
 TARGET = (
     '[[targets]]\nname = "own"\nprovider = "openai_compatible"\nmodel = "m"\ntier = "light"\nwindow = 1000000\n'

@@ -16,7 +16,7 @@ from tasks.sandbox import Sandbox
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 GUARDS = """
 [guards.judge]

@@ -10,10 +10,10 @@ from pricing.db import schema
 from tasks.sandbox import Latency, Sandbox
 from tests.support.aftermath import examine
 from tests.support.books import assert_ledger_equals_journal, assert_replica_equals_ledger, rows
-from tests.support.killing import kill_one_by_one
+from tests.support.kills import kill_one_by_one
 from tests.support.postgres import Postgres
 from tests.support.project import make_project
-from tests.support.riding import digest_run, riding
+from tests.support.runs import digest_run, riding
 from tests.support.waiting import PATIENCE, until
 
 LEASE = 1.0

@@ -20,7 +20,7 @@ from pricing.errors import FareboxError
 from tests.support.books import facts
 from tests.support.echo import TARGET, Echo
 from tests.support.project import make_project
-from tests.support.riding import at_once, riding
+from tests.support.runs import at_once, riding
 
 NAMES = [f"{first} {last}" for first in ("Ada", "Björn", "Chidi", "Dunja", "Eluned") for last in (
     "Lovelace-Kahn", "Ångström", "O'Shaughnessy", "Petrović", "Quispe", "Rasmussen", "Szymańska", "Tanaka")]  # fmt: skip

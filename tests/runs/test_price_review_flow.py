@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from farebox.runtime import Runtime
 from flows.price_review import price_review
 from tests.support.project import Project
-from tests.support.riding import digest_run
+from tests.support.runs import digest_run
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

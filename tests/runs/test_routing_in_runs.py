@@ -25,7 +25,7 @@ from tests.runs.conftest import Inject
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY, TARGETS, Project, make_project
-from tests.support.riding import digest_run, riding
+from tests.support.runs import digest_run, riding
 
 DEMANDING = "Compare the vendors, weigh the trade-offs, analyse the risks, justify your choice, and say why."
 

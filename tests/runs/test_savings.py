@@ -15,7 +15,7 @@ from tasks.turn.answer_cache import StoredAnswer
 from tasks.turn.executor import TurnEvent
 from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.project import Project, make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 RULES = "\n".join(
     f"Rule {number}. When a note speaks of item {number}, keep its figures, name who is responsible for it, and leave "

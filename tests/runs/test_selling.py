@@ -19,7 +19,7 @@ from pricing.errors import OutOfCredits, OverBudget, UsageError
 from tasks.sandbox import Sandbox
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, Project, make_project
-from tests.support.riding import digest_run
+from tests.support.runs import digest_run
 
 COMMAND = str(Path(sys.executable).parent / "farebox")
 MORE = """

@@ -12,7 +12,7 @@ from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import Project, make_project
 from tests.support.replies import recorded
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 LONG = "The importer was rewritten and reads twice as fast as before. " * 300
 TARGET = """

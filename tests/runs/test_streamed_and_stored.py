@@ -13,7 +13,7 @@ from pricing.errors import Blocked, TurnFailed
 from tasks.sandbox import Sandbox, read_journal
 from tests.runs.conftest import Inject
 from tests.support.project import Project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 SECRET = "AKIA" + "QWERTYUIOPASDFGH"
 

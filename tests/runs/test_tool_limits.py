@@ -14,8 +14,8 @@ from farebox.runtime import Runtime
 from pricing.errors import PlanError
 from tasks.agent import MOST_CALLS, Agent
 from tasks.context import CURRENT_RUN, Step, inside
-from tests.support.asking import admitted
 from tests.support.project import make_project
+from tests.support.turns import admitted
 
 TARGET = (
     '[[targets]]\nname = "own"\nprovider = "openai_compatible"\nmodel = "m"\ntier = "light"\nwindow = 1000000\n'

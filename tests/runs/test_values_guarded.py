@@ -14,11 +14,11 @@ from pricing.content import ImagePart
 from pricing.db import schema
 from pricing.errors import Blocked, FareboxError, PlanError, TurnFailed
 from tasks.sandbox import Sandbox
-from tests.pricing.test_media_tokens import png
 from tests.support.books import rows
 from tests.support.echo import TARGET, TOKEN, Echo
+from tests.support.media_tokens import png
 from tests.support.project import make_project
-from tests.support.riding import riding
+from tests.support.runs import riding
 
 MAIL, PHONE, CARD = "zoë.negrete@example.org", "+44 20 7946 0958", 4111111111111111
 NAME = 'Zoë "Zed"\nNegrete'

@@ -24,8 +24,8 @@ from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.ledger.ledger import Ledger
 from pricing.usage import Usage
-from tests.pricing.test_ledger import NOON, a_run, an_intent
 from tests.support.clock import Clock
+from tests.support.ledger import NOON, a_run, an_intent
 
 LEASE = 60
 SECOND = 1_000_000

@@ -100,7 +100,7 @@ def _wait_for(path: Path) -> None:
 
 def _run(project: Project, what: str, count: int, place: int) -> None:
     from pricing.errors import FareboxError
-    from tests.support.riding import digest_run, flow_run, triage_run
+    from tests.support.runs import digest_run, flow_run, triage_run
 
     with project.runtime_here() as runtime:
         _say("ready")

@@ -18,7 +18,7 @@ from tasks.providers import adapter_for
 from tasks.providers.messages import Message, ModelRequest
 from tasks.routing.target import ProviderName
 from tasks.turn.redaction import sources_of, unescaped, with_values
-from tests.tasks.providers.exchanges import request, target
+from tests.support.exchanges import request, target
 
 NAME = 'Zoë "Zed" O\'Brïen'
 PLANTED = ("zoë.müller@example.org", "ada@example.com", "+44 20 7946 0958", "4111 1111 1111 1111", NAME)

@@ -10,7 +10,7 @@ from pricing.content import ImagePart, Spelled, TextPart
 from pricing.errors import PromptError
 from pricing.values import leaves, with_leaves
 from tasks.prompts import Prompt, Prompts
-from tests.pricing.test_media_tokens import png
+from tests.support.media_tokens import png
 
 TEXT = 'O"Brien\n\tß & é'
 RECORD = {"who": TEXT, "list": [TEXT, 7]}

@@ -9,9 +9,9 @@ from farebox.calibration.page import calibration_page, turns_of_late, write_page
 from pricing.money import format_money
 from pricing.reports.charts.data import Chart
 from tasks.sandbox import Sandbox
-from tests.farebox.calibration.test_lockfile import candidate, locked
+from tests.support.lockfile import candidate, locked
 from tests.support.project import make_project
-from tests.support.riding import digest_run
+from tests.support.runs import digest_run
 
 KEY = "daily-digest/classify"
 

@@ -7,7 +7,7 @@ import pytest
 from pricing.db.database import Store
 from pricing.ledger.facts import Run
 from pricing.replica.replica import Replica
-from tests.pricing.reports.books import CENT, SECOND, Books
+from tests.support.report_books import CENT, SECOND, Books
 
 
 @pytest.fixture

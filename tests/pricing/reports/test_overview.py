@@ -17,8 +17,8 @@ from pricing.replica.replica import Replica
 from pricing.reports import Choice, overview, runs
 from pricing.reports.overview.data import Section
 from pricing.reports.run.data import Tokens
-from tests.pricing.reports.books import CENT, DAY, NOON, SECOND, Books
 from tests.pricing.reports.conftest import eventful
+from tests.support.report_books import CENT, DAY, NOON, SECOND, Books
 
 
 def everything(replica: Replica, **changed: Any) -> Section:

@@ -18,10 +18,10 @@ from pricing.replica.replica import Replica
 from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
 from pricing.reports.repricing import TargetRates
-from tests.pricing.reports.books import CENT, Books
 from tests.pricing.reports.conftest import eventful
 from tests.support.browser import MISSING, Page, browser
 from tests.support.business import write_business
+from tests.support.report_books import CENT, Books
 
 HOSTILE = '"><script>document.title="owned"</script><img src=http://evil.test/x onerror=alert(1)>{{ 7*7 }}\x1b[2J\u202e'
 CSS = (Path(reports.__file__).parent / "templates" / "page.css").read_text("utf-8")

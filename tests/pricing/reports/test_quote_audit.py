@@ -10,9 +10,9 @@ from pricing.replica.replica import Replica
 from pricing.reports import quote_audit
 from pricing.reports.quote_audit import quote_audits
 from pricing.reports.quoted_path import quoted_paths
-from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful
-from tests.pricing.reports.test_savings import saving_run
+from tests.support.report_books import CENT, SECOND, Books
+from tests.support.report_pages import saving_run
 
 
 def settled(books: Books, number: int, cents: int, outcome="completed", **changed: Any) -> None:

@@ -2,35 +2,20 @@
 
 import io
 import re
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from pricing.ledger.facts import Run
 from pricing.replica.replica import Replica
 from pricing.reports import overview, render_markdown, render_terminal, run_report, runs
 from pricing.reports.format import clean, duration, percent
-from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful
+from tests.support.report_books import CENT, Books
+from tests.support.report_pages import plain_run, shown
 
 SANDBOX = "answers by the sandbox, not by a model: prices are what the named models would have cost"
 HOSTILE = "\x1b[31m\x9b2J[red]x[/red] | `code` <img src=x> [a](http://b)\n# head\u202e\u2028{{ 7*7 }}"
-
-
-def shown(report: RenderableType, width: int = 120) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(report)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
-
-
-def plain_run(books: Books, run_id: str = "plain-run", **changed: Any) -> Run:
-    run = books.run(run_id, **changed)
-    books.answered(run, f"{run_id}-t", 2 * CENT)
-    books.clock += SECOND
-    books.ledger.settle(run_id, "completed")
-    return run
 
 
 def test_an_eventful_run_is_told_in_full(light_books: Books, light_replica: Replica):

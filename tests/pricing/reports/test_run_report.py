@@ -18,8 +18,8 @@ from pricing.replica.run_copy import RunCopy
 from pricing.reports import RunReport, run_report
 from pricing.reports.run.data import Tokens
 from pricing.usage import Usage
-from tests.pricing.reports.books import CENT, SECOND, Books
 from tests.pricing.reports.conftest import eventful
+from tests.support.report_books import CENT, SECOND, Books
 
 
 def report_of(replica: Replica, run_id: str = "last") -> RunReport:

@@ -1,37 +1,15 @@
 """What prompt caching and stored answers took off: by hand, apart from what was spent, and only told where it was."""
 
 import re
-from typing import Any
 
 import orjson
 
-from pricing.ledger.facts import Run
 from pricing.replica.replica import Replica
 from pricing.reports import overview, render_markdown, render_terminal, run_report
 from pricing.reports.run.data import Savings
 from pricing.usage import Usage
-from tests.pricing.reports.books import CENT, SECOND, Books
-from tests.pricing.reports.test_rendering import plain_run, shown
-
-
-def saving_run(books: Books, run_id: str = "saving-run", *, stand_in: bool = False) -> Run:
-    """Two summaries, of which the second reads what the first wrote; two chats, of which the second is stored.
-
-    It spends 6 cents and saves 9 - 1 by caching and 3 by storage.
-    """
-    run = books.run(run_id, stand_in=stand_in)
-    for number, (cost, saved, usage) in enumerate(
-        [(2 * CENT, -CENT, Usage(2000, 100, 0, 1800)), (CENT, 9 * CENT, Usage(2000, 100, 1800, 0))]
-    ):
-        turn = f"{run_id}-s{number}"
-        books.end(books.intent(run, turn), cost, usage=usage, saved_nano=saved)
-        books.turn(run, turn, 1)
-    books.answered(run, f"{run_id}-c1", 3 * CENT, operation="chat")
-    stored: dict[str, Any] = {"operation": "chat", "target": "haiku", "saved_nano": 3 * CENT}
-    books.turn(run, f"{run_id}-c2", 0, "stored", **stored)
-    books.clock += SECOND
-    books.ledger.settle(run_id, "completed")
-    return run
+from tests.support.report_books import CENT, Books
+from tests.support.report_pages import plain_run, saving_run, shown
 
 
 def test_a_run_tells_what_each_operation_saved(books: Books, replica: Replica):

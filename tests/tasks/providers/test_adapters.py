@@ -15,7 +15,7 @@ from tasks.providers import Adapter, ReplyError, adapter_for
 from tasks.providers.failure_kinds import failure
 from tasks.providers.messages import Message, ModelReply
 from tasks.routing.target import ProviderName
-from tests.tasks.providers.exchanges import request, target
+from tests.support.exchanges import request, target
 
 PROVIDERS: tuple[ProviderName, ...] = get_args(ProviderName)
 WORDS = [

@@ -11,7 +11,7 @@ from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
 from tasks.providers.anthropic import usage as anthropic_usage
 from tasks.providers.messages import Message, ModelReply, ModelRequest
-from tests.tasks.providers.exchanges import Free, request, schema, target
+from tests.support.exchanges import Free, request, schema, target
 
 USAGE = {
     "input_tokens": 10,

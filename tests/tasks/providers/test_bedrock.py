@@ -26,7 +26,7 @@ from tasks.providers.framing import AwsFrames
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest
 from tasks.providers.sigv4 import signed_headers
 from tasks.routing.target import Credential
-from tests.tasks.providers.exchanges import Free, request, schema, target
+from tests.support.exchanges import Free, request, schema, target
 
 SERVICE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
 CONVERSE = SERVICE.operation_model("Converse")

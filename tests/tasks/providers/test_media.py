@@ -14,8 +14,8 @@ from tasks.providers import adapter_for
 from tasks.providers.media import MediaRefused, refusal
 from tasks.providers.messages import Message, ModelRequest
 from tasks.routing.target import ProviderName
-from tests.pricing.test_media_tokens import PDF, png
-from tests.tasks.providers.exchanges import request, target
+from tests.support.exchanges import request, target
+from tests.support.media_tokens import PDF, png
 
 PNG = png(3, 2)
 IMAGE, PAGE = ImagePart("image/png", PNG), DocumentPart("application/pdf", PDF)

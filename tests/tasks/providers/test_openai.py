@@ -13,7 +13,7 @@ from pricing.usage import NOT_A_COUNT, Usage
 from tasks.providers import ReplyError, Stream, adapter_for
 from tasks.providers.messages import Message, ModelReply, ModelRequest
 from tasks.routing.target import ProviderName
-from tests.tasks.providers.exchanges import CONVERSATION, Answer, Free, request, schema, target
+from tests.support.exchanges import CONVERSATION, Answer, Free, request, schema, target
 
 FLAVOURS: list[ProviderName] = ["openai", "groq", "openai_compatible"]
 USAGE = {

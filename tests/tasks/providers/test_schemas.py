@@ -7,7 +7,7 @@ from openai.lib._pydantic import to_strict_json_schema
 from pydantic import BaseModel, Field, HttpUrl
 
 from tasks.providers.schemas import can_be_strict, strict_schema, told
-from tests.tasks.providers.exchanges import Answer, Free, Point, schema
+from tests.support.exchanges import Answer, Free, Point, schema
 
 
 class Colour(StrEnum):
