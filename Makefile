@@ -1,6 +1,6 @@
 # make demo   set up and run the daily digest on this repository (no key, no server)
 # make test   lint, types and every test
-# make check  lint and types only
+# make check  lint, layers and types only
 # make bench  the benchmarks, one table each
 # make test-extras  the test of the task runners with Ray too, which is too large for every day
 # make audit  known vulnerabilities of the locked packages, where a source of advisories can be reached
@@ -29,6 +29,7 @@ test-extras: $(VENV)/dev-ready
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(VENV)/dev-ready
