@@ -4,7 +4,27 @@ The names below are all that a flow needs. They are loaded when first asked for:
 Prefect where it can.
 """
 
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+
+def _check_hidden() -> None:
+    """Say so where a folder of the user's has the name of one of our packages and is found first."""
+    place = Path(__file__).resolve().parent.parent
+    for name in ("pricing", "guardrails", "tasks"):
+        spec = find_spec(name)
+        found = Path(spec.origin).resolve() if spec is not None and spec.origin else place / name
+        if spec is not None and spec.origin and not found.is_relative_to(place):
+            folder = found.parent if found.name == "__init__.py" else found
+            message = f"{folder} hides {place / name}, a part of Farebox. Rename it."
+            if Path(sys.argv[0]).name == "farebox":
+                sys.exit(f"error: {message}")
+            raise ImportError(message)
+
+
+_check_hidden()
 
 from pricing.lazy_exports import lazy_exports
 
