@@ -108,7 +108,7 @@ class CallNote:
     at: datetime
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Self:
+    def of(cls, row: sa.Row[*tuple[Any, ...]]) -> Self:
         """From the columns of :data:`NOTED`."""
         values = row._asdict()
         turns = tuple(values.pop("turns").split())

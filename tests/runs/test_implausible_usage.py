@@ -156,7 +156,7 @@ def test_two_overlapping_runs_and_all_later_ones_go_on(
         assert all("'own' reported token counts that its request cannot have" in line for line in told)
         [finding] = check_usage(CheckContext(runtime.settings, runtime))
         assert (finding.state, finding.check) == ("warn", "usage")
-        assert f"own reported token counts that its requests cannot have: {2 * len(WILD)} attempts" in finding.told
+        assert f"own reported token counts that its requests cannot have: {2 * len(WILD)} attempts" in finding.message
     finally:
         starter.engine.loop.run(playback.stop())
         runtime.close()
