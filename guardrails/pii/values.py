@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from guardrails.pii.name_words import OF_NO_PERSON, ORDINARY, PARTICLES
@@ -30,6 +31,7 @@ _UNSPACED = re.compile(
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _KOREAN_NAME = re.compile("[\uac00-\ud7a3]{3}")
+_BLANKS = re.compile(r"\s+")
 _BETWEEN_UNSPACED = re.compile(r"[\s・·]{1,2}")
 _LONGEST_KIND, _LONGEST_GAP, _MOST_WORDS, _LONGEST_UNSPACED = 20, 8, 24, 40
 _MOST = 5_000
@@ -92,6 +94,7 @@ class KnownValues:
     def __init__(self, values: Known) -> None:
         self._tree: dict[str, Any] = {}
         self._unspaced: dict[str, dict[int, dict[str, tuple[str, bool]]]] = {}
+        self._gaps: set[str] = set()
         self.kinds: set[str] = set()
         for kind, value in list(_pairs(values))[:_MOST]:
             self.kinds.add(kind)
@@ -114,6 +117,7 @@ class KnownValues:
         if not words:
             return
         last = words[-1].end()
+        self._gaps |= {value[one.end() : other.start()] for one, other in pairwise(words)}
         ends = _Value(kind, capital, value[: words[0].start()], value[last:] if len(words) < _MOST_WORDS else "")
         for variant in _variants([word[0] for word in words]):
             node = self._tree
@@ -150,7 +154,7 @@ class KnownValues:
         node, at, found = self._tree, first, None
         opening = folded[first][skip:]
         while at < len(words):
-            if at > first and not _joins(text, words[at - 1].end(), words[at].start()):
+            if at > first and not self._joined(text, words[at - 1].end(), words[at].start()):
                 break
             word = opening if at == first else folded[at]
             below, cut = node.get(word), 0
@@ -167,6 +171,12 @@ class KnownValues:
                 break
             node, at = below, at + 1
         return found
+
+    def _joined(self, text: str, start: int, end: int) -> bool:
+        """Whether what lies between two words may lie between those of a value, or does in one that is known."""
+        return _joins(text, start, end) or (
+            end - start <= _LONGEST_GAP and _BLANKS.sub(" ", text[start:end]) in self._gaps
+        )
 
     def _behind_particle(self, text: str, words: list[re.Match[str]], folded: list[str], first: int) -> Entity | None:
         for prefix in _PREFIXES:

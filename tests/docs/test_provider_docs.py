@@ -210,6 +210,10 @@ def test_every_python_sample_is_one_of_those_tested():
 
 def test_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", TEXT):
-        assert (REPOSITORY / "docs" / link).exists(), link
+        path, _, section = link.partition("#")
+        target = REPOSITORY / "docs" / path
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE) if section else []
+        assert not section or section in {heading.lower().replace(" ", "-") for heading in headings}, link
     for path in re.findall(r"`((?:tasks|farebox|pricing)/[\w/]+\.py)`", TEXT):
         assert (REPOSITORY / path).exists(), path
