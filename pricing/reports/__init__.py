@@ -7,7 +7,7 @@ from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
-    from pricing.reports.cost_trends import CostTrend, cost_trends
+    from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
@@ -68,6 +68,7 @@ __all__ = [
     "automations",
     "breakdown",
     "clean",
+    "cost_changes",
     "cost_trends",
     "duration",
     "escape_advice",
@@ -147,8 +148,9 @@ if not TYPE_CHECKING:
             "runs": "pricing.reports.run_list",
             "PastSales": "pricing.reports.past_sales",
             "sales": "pricing.reports.past_sales",
-            "CostTrend": "pricing.reports.cost_trends",
-            "cost_trends": "pricing.reports.cost_trends",
+            "CostTrend": "pricing.reports.drift",
+            "cost_changes": "pricing.reports.drift",
+            "cost_trends": "pricing.reports.drift",
             "signs": "pricing.reports.economics",
             "target_health": "pricing.reports.targets",
         },

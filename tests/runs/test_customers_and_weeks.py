@@ -174,3 +174,70 @@ def test_packaging_leads_with_what_is_true_now(project: Project):
     steady = json.loads(run_command(project, "packaging", "daily-digest", "--quality", "best", "--json"))
     assert steady["changes"] == []
     assert steady["economics"]["gross_margin"] == pytest.approx(margin_since(project, 30, "best"), abs=0.02)
+
+
+def test_every_other_decision_command_shows_the_drift_by_quality(project: Project):
+    drifting(project)
+    now = "daily-digest fast: In the last 7 days one outcome cost"
+    review = json.loads(run_command(project, "rates", "review", "--json"))
+    lines = {one["quality"]: one for one in review["lines"]}
+    for quality in ("fast", "best"):
+        [(runs, cost)] = asked(
+            project,
+            f"SELECT count(*), sum(spent_nano) FROM settlements WHERE quality = '{quality}' AND ended_at >= "
+            "(strftime('%s', 'now') - 30 * 86400) * 1000000",
+        )
+        assert (lines[quality]["runs"], lines[quality]["billed_nano"]) == (runs, cost)
+    assert review["changes"][0].startswith(now)
+    findings = json.loads(run_command(project, "doctor", "--economics", "--json"))
+    margins = {one["evidence"]["quality"]: one for one in findings if one["check"] == "margin" and one["found"]}
+    assert margins.keys() == {"fast"}  # the other earns two thirds, and 60 % is the target
+    assert margins["fast"]["evidence"]["gross_margin"] == pytest.approx(margin_since(project, 7), abs=0.02)
+    assert "in the last 7 days" in margins["fast"]["message"]
+    [risen] = [one for one in findings if one["check"] == "cost change" and one["evidence"].get("quality") == "fast"][
+        :1
+    ]
+    assert risen["message"].startswith(now)
+    table = json.loads(run_command(project, "report", "all", "--by", "automation", "--json"))
+    assert table["changes"][0].startswith(now)
+    assert json.loads(run_command(project, "report", "all", "--json"))["changes"][0].startswith(now)
+    audits = {one["quality"]: one for one in json.loads(run_command(project, "quotes", "audit", "--json"))}
+    [(within, runs)] = asked(
+        project,
+        "SELECT sum(spent_nano <= p95_nano), count(*) FROM settlements JOIN runs USING (run_id) WHERE "
+        "settlements.quality = 'fast' AND ended_at >= (strftime('%s', 'now') - 30 * 86400) * 1000000",
+    )
+    assert (audits["fast"]["p95"]["within"], audits["fast"]["p95"]["runs"]) == (within, runs)
+    assert audits["best"]["warnings"] == []
+
+
+def test_coverage_is_shown_by_size_and_a_size_that_falls_short_is_warned_of(project: Project):
+    """Small runs break their p95 one time in four, large ones never; together they look nearly right."""
+    now = datetime.now(UTC)
+    runs = [
+        SoldRun(
+            now - timedelta(minutes=30 * step + 1), size * (2 if size == CENT // 4 and step % 16 == 0 else 1), PRICE,
+            point_nano=size, p95_nano=size * 3 // 2,
+        )
+        for step in range(800)
+        for size in [CENT // 4 * (1 + step % 4)]
+    ]  # fmt: skip
+    with project.runtime_here() as runtime:
+        write_sold_runs(runtime.ledger.store, runs)
+    [audit] = json.loads(run_command(project, "quotes", "audit", "--json"))
+    found = [(one["low_nano"], one["p95"]["within"], one["p95"]["runs"]) for one in audit["sizes"]]
+    by_sql = asked(
+        project,
+        "SELECT point_nano, sum(spent_nano <= p95_nano), count(*) FROM settlements JOIN runs USING (run_id) "
+        "GROUP BY 1 ORDER BY 1",
+    )
+    assert found == by_sql
+    assert [one["p95"]["within"] for one in audit["sizes"]] == [150, 200, 200, 200]
+    low, high = wilson(150, 200)
+    assert (audit["sizes"][0]["p95"]["low"], audit["sizes"][0]["p95"]["high"]) == pytest.approx((low, high))
+    assert [warning.split(" cost ")[0] for warning in audit["warnings"]] == ["runs quoted at $0.0025 to $0.0025"]
+    report = json.loads(run_command(project, "report", "all", "--json"))
+    assert [(one["low_nano"], one["within"], one["runs"]) for one in report["real"]["sizes"]] == by_sql
+    text = " ".join(run_command(project, "report", "all").split())
+    assert "only 75 % of 200 cost no more than their p95" in text
+    assert "quoted at" in run_command(project, "quotes", "audit")

@@ -158,6 +158,23 @@ def cost_trends(
     return found
 
 
+def cost_changes(
+    replica: Replica, since: datetime | None, automation: str | None = None, *, now: datetime | None = None
+) -> tuple[str, ...]:
+    """What :func:`cost_trends` finds, in sentences that begin with the automation and its quality.
+
+    Raises:
+        UsageError: no run of that automation is known.
+        LedgerBusy: somebody holds the replica's file.
+    """
+    until = now or datetime.now(UTC)
+    return tuple(
+        f"{one.automation} {one.quality}{' (sandbox)' if one.stand_in else ''}: {sentence}"
+        for one in cost_trends(replica, since, automation, now=until)
+        for sentence in one.sentences(until=until)
+    )
+
+
 _PARTS = (("recent",), ("earlier",), ("recent", "earlier"), ("before",))
 
 
