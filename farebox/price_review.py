@@ -33,7 +33,7 @@ class ReviewQuery:
         margin: the gross margin to reach.
     """
 
-    days: int = 90
+    days: float = 30
     on: date | None = None
     card: Path | None = None
     moved: Mapping[str, str] = field(default_factory=dict)

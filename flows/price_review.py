@@ -13,7 +13,7 @@ from farebox.prefect import tell_rates_changed
 
 @flow(name="price-review")
 def price_review(
-    days: int = 90, on: date | None = None, margin: float = 0.6, *, only_if_rates_changed: bool = False
+    days: int = 30, on: date | None = None, margin: float = 0.6, *, only_if_rates_changed: bool = False
 ) -> str | None:
     """Replay the usage of the last days, and publish what each automation would cost; nothing, where nothing was used.
 

@@ -34,7 +34,7 @@ def grant(
     """Give a wallet credits. The first grant opens it; from then on its runs are refused when it has not enough.
 
     Args:
-        wallet: org:NAME or user:NAME. A user's own wallet pays before their organisation's.
+        wallet: org:NAME or user:NAME. A user's own pays first; if it has too few, the organisation's.
         amount: how many.
         expires: the date from which they cannot be spent any more, in the project's time zone.
         priority: grants with a lower one are spent first; of the same, those that expire first.

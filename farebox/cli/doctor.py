@@ -14,6 +14,7 @@ from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.periods import days_since
 from farebox.doctor.checks import Finding, State
 from farebox.doctor.economics import EconomicFinding
 from farebox.project import find_root
@@ -157,7 +158,7 @@ def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Jso
 def doctor(
     *,
     economics: Annotated[bool, Parameter(negative="")] = False,
-    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))] = 90,
+    since: str = "30d",
     margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
     json: Json = False,
 ) -> None:
@@ -165,12 +166,12 @@ def doctor(
 
     Args:
         economics: look instead for decisions that cost money, in what past runs did; exit code 1 if there are any.
-        days: how far back to look for them.
+        since: from when on to look for them: 2026-11-01, 30d, 12h, today, ever.
         margin: the gross margin to reach: 0.6 is 60 %.
         json: print JSON.
     """
     if economics:
-        _economics(days, margin, as_json=json)
+        _economics(since, margin, as_json=json)
         return
     # nothing left to import
     from farebox.doctor.checks import examine
@@ -184,20 +185,17 @@ def doctor(
         sys.exit(1)
 
 
-def _economics(days: int, margin: float, *, as_json: bool) -> None:
+def _economics(since: str, margin: float, *, as_json: bool) -> None:
     # nothing left to import
     from farebox.doctor.economics import diagnose
-    from pricing.reports import plural
 
     runtime = get_runtime()
     runtime.replica.sync()
-    found = diagnose(runtime, days=days, margin=margin)
+    found = diagnose(runtime, days=days_since(since, runtime.settings.zone), margin=margin)
     if as_json:
         print_json([symptom.to_json() for symptom in found or ()])
     elif found is None:
-        _out.print(
-            f"Nothing ran in the last {plural(days, 'day')}: there is nothing to judge. --days looks further back."
-        )
+        _out.print("No run in this period. --since looks further back.")
     else:
         _out.print(symptom_lines(found))
     if any(symptom.found for symptom in found or ()):

@@ -12,6 +12,7 @@ _BACK = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[hdw])")
 _DAYS = {"d": 1, "w": 7}
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
 """No ledger has anything before or after."""
+_EVER_DAYS = 20_000.0
 
 
 def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> datetime | None:
@@ -49,6 +50,25 @@ def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> da
             f"{text[:40]!a} is not a valid date or period.",
             next_step="Write it like 2026-11-01, 2026-11-01T08:00, 30d, 12h, today or ever.",
         ) from None
+
+
+def days_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> float:
+    """How many days ago the moment was, for what looks back by days; a hundred years for ``ever``.
+
+    Raises:
+        UsageError: it is no moment, or it is not over yet.
+
+    >>> days_since("2026-11-01", ZoneInfo("UTC"), now=datetime(2026, 11, 2, 12, tzinfo=UTC))
+    1.5
+    """
+    present = now or datetime.now(UTC)
+    since = read_moment(text, zone, now=present)
+    if since is None:
+        return _EVER_DAYS
+    days = (present - since) / timedelta(days=1)
+    if days <= 0:
+        raise UsageError(f"{text[:40]!a} is in the future.", next_step="Name a moment that is over, such as 30d.")
+    return min(days, _EVER_DAYS)
 
 
 def _moment(given: datetime, zone: ZoneInfo) -> datetime:

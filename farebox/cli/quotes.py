@@ -8,7 +8,9 @@ from cyclopts import App, Parameter
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.periods import read_moment
 from farebox.runtime import get_runtime
+from pricing import format_money
 
 if TYPE_CHECKING:
     from pricing.reports import QuoteAudit, Share
@@ -22,23 +24,24 @@ _out = terminal()
 
 
 @quotes.command
-def audit(automation: str | None = None, /, *, json: Json = False) -> None:
-    """Compare what runs cost with what they were quoted: coverage, drift, over-holding.
+def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = False) -> None:
+    """Compare what runs cost with what they were quoted: coverage, by size too, drift, over-holding.
 
     Args:
         automation: only this one's quotes.
+        since: from when on runs count: 2026-11-01, 30d, 12h, today, ever.
         json: print JSON.
     """
     from pricing.reports import ENOUGH, quote_audits
 
     runtime = get_runtime()
     runtime.replica.sync()
-    found = quote_audits(runtime.replica, automation)
+    found = quote_audits(runtime.replica, automation, since=read_moment(since, runtime.settings.zone))
     if json:
         print_json([one.to_json() for one in found])
         return
     if not found:
-        _out.print("No run has ended yet: there is nothing to compare.")
+        _out.print("No run has ended in this period. --since looks further back.")
         return
     from rich.table import Table
 
@@ -49,11 +52,29 @@ def audit(automation: str | None = None, /, *, json: Json = False) -> None:
         shares = (str(one.p95.runs), _percent(one.p95), _sure(one.p95), _percent(one.p50))
         table.add_row(_name(one), *shares, _times(one.over_holding), _times(one.drift))
     _out.print(table)
+    _show_sizes([one for one in found if one.sizes])
     for one in found:
         for warning in one.warnings:
             _out.print(f"{_name(one)}: {warning}", style="yellow", markup=False)
     if any(one.p95.runs < ENOUGH for one in found):
         _out.print(f"An honest p95 covers 93–97 %; a coverage of less than {ENOUGH} runs says little.", style="dim")
+
+
+def _show_sizes(found: list[QuoteAudit]) -> None:
+    from rich.table import Table
+
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("by size", "quoted at", "runs", "within p95", "95 % sure", "held ÷ spent"):
+        table.add_column(heading, justify="left" if heading == "by size" else "right")
+    for one in found:
+        for place, size in enumerate(one.sizes):
+            between = f"{format_money(size.low_nano)} to {format_money(size.high_nano)}"
+            shares = (str(size.p95.runs), _percent(size.p95), _sure(size.p95))
+            table.add_row("" if place else _name(one), between, *shares, _times(size.over_holding))
+    _out.print()
+    _out.print(table)
 
 
 def _name(one: QuoteAudit) -> str:

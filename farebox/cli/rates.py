@@ -13,6 +13,7 @@ from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.periods import days_since
 from farebox.runtime import get_runtime
 from pricing import Nano, UsageError, format_money
 from pricing.rates import RateCard
@@ -29,7 +30,7 @@ _KINDS = ("input", "output", "cache_read", "cache_write")
 @rates.command
 def review(
     *,
-    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3650))] = 90,
+    since: str = "30d",
     on: Annotated[str | None, Parameter(name="--date")] = None,
     card: Path | None = None,
     move: tuple[str, ...] = (),
@@ -40,7 +41,7 @@ def review(
     """Replay what was used at other rates: what each automation would cost, its margin, what would restore it.
 
     Args:
-        days: how far back usage is taken from.
+        since: from when on usage is taken: 2026-11-01, 30d, 12h, today, ever.
         on: a date whose rates apply, like 2027-01-01; it may be in the future.
         card: a folder whose farebox.toml has other [[rates]].
         move: a target and the one in its place, like haiku=gpt-oss; may be repeated.
@@ -51,6 +52,7 @@ def review(
     from farebox.price_review import ReviewQuery, make_review, write_review
 
     runtime = get_runtime()
+    days = days_since(since, runtime.settings.zone)
     question = ReviewQuery(days, _day(on) if on else None, card, dict(_pair(text) for text in move), inflation, margin)
     found = make_review(runtime, question)
     if json:

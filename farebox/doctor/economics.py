@@ -6,7 +6,7 @@ no way out when a provider fails, costs and outcomes that nobody priced, prices 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from farebox.overview import first_of_tier
 from farebox.price_review import last_review, reviewed_version
 from farebox.runtime import Runtime
 from pricing import Nano, format_money, from_us, gross_margin
-from pricing.reports import Choice, EconomicSigns, Row, at_rates, percent, plural, signs
+from pricing.reports import Choice, CostTrend, EconomicSigns, Row, at_rates, cost_trends, percent, plural, signs
 
 QUARTER = timedelta(days=90)
 _ALL, _SEVERAL = 0.95, 3
@@ -55,6 +55,7 @@ class EconomicsContext:
     signs: EconomicSigns
     margin: float
     now: datetime
+    trends: Mapping[tuple[str, str], CostTrend]
 
     @property
     def spent(self) -> Nano:
@@ -73,7 +74,7 @@ class EconomicsContext:
 
 
 def diagnose(
-    runtime: Runtime, *, days: int = 90, margin: float = 0.6, now: datetime | None = None
+    runtime: Runtime, *, days: float = 30, margin: float = 0.6, now: datetime | None = None
 ) -> list[EconomicFinding] | None:
     """Every symptom, found or not; None where nothing ran in that time.
 
@@ -87,10 +88,13 @@ def diagnose(
         LedgerBusy: somebody holds the replica's file.
     """
     moment = now or datetime.now(UTC)
-    found = signs(runtime.replica, Choice(since=moment - timedelta(days=days)))
+    since = moment - timedelta(days=days)
+    found = signs(runtime.replica, Choice(since=since))
     if found is None:
         return None
-    case = EconomicsContext(runtime, found, margin, moment)
+    trends = cost_trends(runtime.replica, since, now=moment)
+    mine = {(one.automation, one.quality): one for one in trends if one.stand_in == found.stand_in}
+    case = EconomicsContext(runtime, found, margin, moment, mine)
     return [symptom for check in CHECKS for symptom in check(case)]
 
 
@@ -182,10 +186,10 @@ def unpriced(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding(
             "unpriced outcomes",
             True,
-            f"{plural(row['unpriced'], 'outcome')} of {row['automation']} had no known price",
+            f"{plural(row['unpriced'], 'outcome')} of {_name(row)} had no known price",
             row["cost_nano"],
             'Give it one, like price="3 credits", and say in [credits] value what a credit is worth.',
-            {"automation": row["automation"], "outcomes": row["unpriced"]},
+            {"automation": row["automation"], "quality": row["quality"], "outcomes": row["unpriced"]},
         )
     if not without:
         yield EconomicFinding("unpriced outcomes", False, "every outcome that was reached has a price")
@@ -195,7 +199,7 @@ def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
     """Runs that belong to nobody, beside others that belong to somebody."""
     runs, unowned = (sum(row[name] for row in case.signs.runs) for name in ("runs", "unowned"))
     if 0 < unowned < runs:
-        names = [row["automation"] for row in case.signs.runs if row["unowned"]]
+        names = list(dict.fromkeys(row["automation"] for row in case.signs.runs if row["unowned"]))
         yield EconomicFinding(
             "unattributed runs",
             True,
@@ -209,23 +213,55 @@ def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding("unattributed runs", False, told)
 
 
+def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Costs per outcome that have risen; what is at stake is what the newest outcomes cost more."""
+    risen = [
+        (trend, change, new, old)
+        for trend in case.trends.values()
+        for change, new, old in ((trend.within, trend.recent, None), (trend.against, trend.window, trend.before))
+        if change is not None and change.differs and change.ratio > 1
+    ]
+    for trend, change, new, old in risen:
+        told = trend.sentences(until=case.now)
+        yield EconomicFinding(
+            "cost change",
+            True,
+            f"{trend.automation} {trend.quality}: {told[0] if old is None else told[-1]}".removesuffix("."),
+            round(new.cost_nano * (1 - 1 / change.ratio)),
+            f"`farebox report {trend.automation}` shows its operations, `farebox packaging` a price.",
+            {"automation": trend.automation, "quality": trend.quality, "ratio": change.ratio},
+        )
+    if not risen:
+        yield EconomicFinding("cost change", False, "no outcome costs more than before, as far as can be told")
+
+
 def low_margin(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Margins below the target; what is given away on purpose, at a price of nothing, has none."""
+    """Margins below the target, as they are now; what is given away on purpose, at a price of nothing, has none."""
     low = []
     for row in case.signs.runs:
-        margin = None if row["unpriced"] else gross_margin(row["charged_nano"], row["cost_nano"])
+        cost, charged, when = row["cost_nano"], row["charged_nano"], ""
+        trend = case.trends.get((row["automation"], row["quality"]))
+        if trend is not None and trend.moved and trend.recent.charged_nano is not None:
+            cost, charged = trend.recent.cost_nano, trend.recent.charged_nano
+            when = f" in the last 7 days ({percent(trend.window.gross_margin)} over the whole period)"
+        margin = None if row["unpriced"] else gross_margin(charged, cost)
         if margin is not None and margin < case.margin:
-            low.append((row, margin))
-    for row, margin in low:
-        needed = round(row["cost_nano"] / (1 - case.margin))
+            low.append((row, margin, cost, charged, when))
+    for row, margin, cost, charged, when in low:
         yield EconomicFinding(
             "margin",
             True,
-            f"{row['automation']} earns a gross margin of {percent(margin)}, and {percent(case.margin)} is the target: "
-            f"{format_money(row['charged_nano'])} for what cost {format_money(row['cost_nano'])}",
-            needed - row["charged_nano"],
-            f"`farebox packaging {row['automation']}` suggests a price; `farebox rates review` cheaper targets.",
-            {"automation": row["automation"], "gross_margin": margin, "target": case.margin},
+            f"{_name(row)} earns a gross margin of {percent(margin)}{when}, and {percent(case.margin)} is the target: "
+            f"{format_money(charged)} for what cost {format_money(cost)}",
+            round(cost / (1 - case.margin)) - charged,
+            f"`farebox packaging {row['automation']} --quality {row['quality']}` suggests a price; "
+            "`farebox rates review` cheaper targets.",
+            {
+                "automation": row["automation"],
+                "quality": row["quality"],
+                "gross_margin": margin,
+                "target": case.margin,
+            },
         )
     if not low:
         yield EconomicFinding("margin", False, f"no automation that is sold earns less than {percent(case.margin)}")
@@ -235,7 +271,10 @@ def old_price(case: EconomicsContext) -> Iterator[EconomicFinding]:
     """Prices that are older than a quarter, or than the rate card, and were not reviewed since."""
     version, reviewed = case.runtime.rates.version, last_review(case.runtime)
     recently = reviewed is not None and case.now - reviewed < QUARTER
-    sold = {row["automation"]: row["charged_nano"] for row in case.signs.runs if row["charged_nano"]}
+    sold: dict[str, Nano] = {}
+    for row in case.signs.runs:
+        if row["charged_nano"]:
+            sold[row["automation"]] = sold.get(row["automation"], 0) + row["charged_nano"]
     found = []
     for row in case.signs.prices:
         since = from_us(row["since"])
@@ -270,11 +309,16 @@ def by_tokens(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding(
             "priced by tokens",
             True,
-            f"{row['automation']} sold {plural(row['outcomes'], 'outcome')} at {plural(row['prices'], 'price')} that "
+            f"{_name(row)} sold {plural(row['outcomes'], 'outcome')} at {plural(row['prices'], 'price')} that "
             f"go with what each cost (correlation {row['follows']:.2f})",
             row["charged_nano"],
             "Sell the outcome at one price: customers can reckon with it, and a cheaper model becomes your margin.",
-            {"automation": row["automation"], "prices": row["prices"], "correlation": row["follows"]},
+            {
+                "automation": row["automation"],
+                "quality": row["quality"],
+                "prices": row["prices"],
+                "correlation": row["follows"],
+            },
         )
     if not found:
         yield EconomicFinding("priced by tokens", False, "no price goes with the tokens of a run")
@@ -326,6 +370,7 @@ CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
     cross_provider,
     unpriced,
     unattributed,
+    cost_change,
     low_margin,
     old_price,
     by_tokens,
@@ -333,6 +378,10 @@ CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
     no_limit,
 )
 """In the order they are told."""
+
+
+def _name(row: Row) -> str:
+    return f"{row['automation']} {row['quality']}"
 
 
 def _dearer_than_light(case: EconomicsContext, rows: list[Row]) -> Nano:

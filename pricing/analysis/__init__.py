@@ -7,11 +7,12 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from pricing.analysis.confidence_sequences import log_wealth, lower_bound, upper_bound, values_needed
     from pricing.analysis.intervals import wilson
-    from pricing.analysis.packaging import Packaging, advise_packaging
+    from pricing.analysis.packaging import LosingCustomer, Packaging, advise_packaging
     from pricing.analysis.price_review import Candidate, Rates, Review, review
 
 __all__ = [
     "Candidate",
+    "LosingCustomer",
     "Packaging",
     "Rates",
     "Review",
@@ -29,6 +30,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Candidate": "pricing.analysis.price_review",
+            "LosingCustomer": "pricing.analysis.packaging",
             "Packaging": "pricing.analysis.packaging",
             "Rates": "pricing.analysis.price_review",
             "Review": "pricing.analysis.price_review",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pricing.clock import to_us
 from pricing.errors import NothingUsed
@@ -19,12 +19,15 @@ from pricing.money import USD, Nano
 from pricing.quotes.quote import ModelAt
 from pricing.rates.card import RateCard
 from pricing.rates.sources import Band
+from pricing.reports.drift import cost_trends
 from pricing.reports.format import Plain
 from pricing.reports.query import Reading, reading
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
 
+AtQuality: TypeAlias = tuple[str, str]
+"""An automation and a quality."""
 _NARROW = 1000 * USD
 """The dearest rate per million tokens that 64 bits are enough for."""
 
@@ -52,12 +55,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class ReviewLine:
-    """One automation: what its period cost as it was billed, at today's rates (``before``) and at the others
-    (``after``). ``revenue_nano`` is ``None`` where some outcomes had no known price. ``restored_by`` is the cheapest
-    target that brings the margin back to the one aimed at, where it falls below; ``None`` if none does.
+    """One automation at one quality: what its period cost as it was billed, at today's rates (``before``) and at
+    the others (``after``). ``revenue_nano`` is ``None`` where some outcomes had no known price. ``restored_by`` is the
+    cheapest target that brings the margin back to the one aimed at, where it falls below; ``None`` if none does.
     """
 
     automation: str
+    quality: str
     attempts: int
     runs: int
     outcomes: int
@@ -83,7 +87,9 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class Review(Plain):
-    """What a change of prices does to every automation of a period."""
+    """What a change of prices does to every automation of a period, by quality. ``changes`` says where costs per
+    outcome have changed in that time, whatever the prices.
+    """
 
     since: datetime
     until: datetime
@@ -93,6 +99,7 @@ class Review(Plain):
     target_margin: float
     lines: tuple[ReviewLine, ...]
     retirements: tuple[Retirement, ...]
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +136,15 @@ def review(
         used = source.rows("review_models")
         if not used:
             raise NothingUsed(
-                "Nothing was used in that time that could be repriced.", next_step="Look further back: --days 365."
+                "Nothing was used in that time that could be repriced.", next_step="Look further back: --since 365d."
             )
         models = {(row["provider"], row["model"]) for row in used}
         costs = [_repriced(source, models, rates) for rates in (before, after)]
-        outcomes = {row["automation"]: row for row in source.rows("review_outcomes", **asked)}
+        outcomes = {_key(row): row for row in source.rows("review_outcomes", **asked)}
         lines = []
-        for name in sorted({row["automation"] for row in used}):
-            mine = [row for row in used if row["automation"] == name]
-            lines.append(_line(name, mine, outcomes.get(name, {}), (costs[0][name], costs[1][name]), target_margin))
+        for key in sorted({_key(row) for row in used}):
+            mine = [row for row in used if _key(row) == key]
+            lines.append(_line(key, mine, outcomes.get(key, {}), (costs[0][key], costs[1][key]), target_margin))
         wanted = targets if any(line.below_target for line in lines) else ()
         there = {target.name: _repriced(source, models, _all_at(after, models, target)) for target in wanted}
         lines = [_restored(line, there, target_margin) for line in lines]
@@ -148,11 +155,21 @@ def review(
         and (attempts := sum(row["attempts"] for row in used if row["model"] == target.model))
     ]
     versions = (before.card.version, after.card.version)
-    return Review(since, until, stand_in, *versions, target_margin, tuple(lines), tuple(ending))
+    changes = tuple(
+        f"{one.automation} {one.quality}: {sentence}"
+        for one in cost_trends(replica, since, now=until)
+        if one.stand_in == stand_in
+        for sentence in one.sentences(until=until)
+    )
+    return Review(since, until, stand_in, *versions, target_margin, tuple(lines), tuple(ending), changes)
+
+
+def _key(row: Mapping[str, Any]) -> AtQuality:
+    return row["automation"], row["quality"]
 
 
 def _line(
-    name: str,
+    name: AtQuality,
     used: Sequence[Mapping[str, int]],
     outcomes: Mapping[str, int],
     costs: tuple[Nano, Nano],
@@ -161,7 +178,8 @@ def _line(
     revenue = outcomes.get("revenue_nano") if not outcomes.get("unpriced") else None
     margins = [gross_margin(revenue, cost) for cost in costs]
     return ReviewLine(
-        automation=name,
+        automation=name[0],
+        quality=name[1],
         attempts=sum(row["attempts"] for row in used),
         runs=outcomes.get("runs", 0),
         outcomes=outcomes.get("outcomes", 0),
@@ -176,14 +194,12 @@ def _line(
     )
 
 
-def _restored(line: ReviewLine, there: Mapping[str, Mapping[str, Nano]], target_margin: float) -> ReviewLine:
+def _restored(line: ReviewLine, there: Mapping[str, Mapping[AtQuality, Nano]], target_margin: float) -> ReviewLine:
     """The line with the cheapest target that would restore its margin; ``there`` are costs by target and automation."""
     if not line.below_target:
         return line
-    routes = [
-        Route(name, costs[line.automation], gross_margin(line.revenue_nano, costs[line.automation]))
-        for name, costs in there.items()
-    ]
+    key = line.automation, line.quality
+    routes = [Route(name, costs[key], gross_margin(line.revenue_nano, costs[key])) for name, costs in there.items()]
     fitting = [route for route in routes if route.margin is not None and route.margin >= target_margin]
     return replace(line, restored_by=min(fitting, key=lambda route: route.cost_nano, default=None))
 
@@ -193,8 +209,8 @@ def _all_at(rates: Rates, models: set[ModelAt], target: Candidate) -> Rates:
     return Rates(rates.card, rates.at, dict.fromkeys(models, (target.provider, target.model)))
 
 
-def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[str, Nano]:
-    """By automation, what its usage would cost at these rates."""
+def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[AtQuality, Nano]:
+    """By automation and quality, what its usage would cost at these rates."""
     bands: list[dict[str, Any]] = [
         {
             "provider": provider,
@@ -213,4 +229,4 @@ def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[str, 
     dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
     source.run("review_wide" if dearest > _NARROW else "review_narrow")
     source.run("review_card", bands=json.dumps(bands))
-    return {row["automation"]: int(row["cost_nano"]) for row in source.rows("review_repriced")}
+    return {_key(row): int(row["cost_nano"]) for row in source.rows("review_repriced")}

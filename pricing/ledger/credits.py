@@ -35,41 +35,52 @@ class _Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Shortage:
-    """A wallet that has fewer credits than an outcome costs."""
+class WalletBalance:
+    """What one wallet can spend now, and what is set aside in it for runs under way, in credits."""
 
     wallet_id: str
-    asked: int
     available: int
     held: int
 
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """No wallet of the run can pay its outcome alone; ``wallets`` in the order in which they would pay."""
+
+    asked: int
+    wallets: tuple[WalletBalance, ...]
+
     def explain(self) -> str:
-        """One sentence for people: which wallet, and by how much."""
-        held = f" and {self.held} set aside for runs under way" if self.held else ""
-        return (
-            f"the outcome costs {_whole_credits(self.asked)}; wallet {self.wallet_id} has {self.available} left{held}"
-        )
+        """One sentence for people: which wallets were tried in which order, and what each has."""
+        told = " and ".join(_balance_text(one) for one in self.wallets)
+        alone = " (the user's wallet pays first, else the organisation's; one of them pays the whole price)"
+        return f"the outcome costs {_whole_credits(self.asked)}; {told}{alone if len(self.wallets) > 1 else ''}"
 
     def error(self, automation: str) -> OutOfCredits:
         """The refusal of a run of that automation."""
-        missing = self.asked - self.available
-        wait = ", or wait for the runs under way" if self.available + self.held >= self.asked else ""
+        first, nearest = self.wallets[0], max(self.wallets, key=lambda one: one.available)
+        waits = any(one.available + one.held >= self.asked for one in self.wallets)
         return OutOfCredits(
             f"{automation} was not started: {self.explain()}.",
-            next_step=f"Grant it more (`farebox credits grant {self.wallet_id} {missing}`){wait}. "
-            "Nothing was called and nothing is charged.",
+            next_step=f"Grant more (`farebox credits grant {nearest.wallet_id} {self.asked - nearest.available}`)"
+            f"{', or wait for the runs under way' if waits else ''}. Nothing was called and nothing is charged.",
             automation=automation,
-            wallet=self.wallet_id,
+            wallet=first.wallet_id,
             asked_credits=self.asked,
-            available_credits=self.available,
+            available_credits=first.available,
         )
 
 
-def wallet_of(connection: Connection, user_id: str | None, org_id: str | None) -> str | None:
-    """Who pays: the user's own wallet where there is one, else the organisation's; nobody, if neither has one."""
+def _balance_text(one: WalletBalance) -> str:
+    held = f" and {one.held} set aside for runs under way" if one.held else ""
+    return f"wallet {one.wallet_id} has {one.available} left{held}"
+
+
+def wallets_of(connection: Connection, user_id: str | None, org_id: str | None) -> list[str]:
+    """Who may pay, in this order: the user's own wallet, then the organisation's; empty if neither has one."""
     names = [f"{kind}:{name}" for kind, name in (("user", user_id), ("org", org_id)) if name]
     known = set(connection.execute(sa.select(_W.wallet_id).where(_W.wallet_id.in_(names))).scalars()) if names else ()
-    return next((name for name in names if name in known), None)
+    return [name for name in names if name in known]
 
 
 def add(
@@ -106,27 +117,38 @@ def add(
 
 
 def reserve(connection: Connection, run: Run, now: int) -> Shortage | None:
-    """Set aside what the run's outcome costs; the shortage if the wallet that pays has not enough.
+    """Set aside what the run's outcome costs; the shortage if no wallet can pay it.
 
-    Grants are spent by priority, and of one priority those that expire first. Without a wallet nothing is enforced.
+    The first wallet of :func:`wallets_of` that has enough pays the whole price: a price is never split, so that one
+    settlement names one payer. Grants are spent by priority, and of one priority those that expire first. Without a
+    wallet nothing is enforced.
     """
-    wallet_id = wallet_of(connection, run.user_id, run.org_id) if run.price_credits else None
-    if wallet_id is None or run.price_credits is None:
+    price = run.price_credits
+    names = wallets_of(connection, run.user_id, run.org_id) if price else []
+    if not names or price is None:
         return None
-    lock(connection, wallet_id)
-    expire(connection, wallet_id, now)
-    usable, needed = live(connection, wallet_id, now), run.price_credits
-    available = sum(grant.available_credits for grant in usable)
-    if available < needed:
-        return Shortage(wallet_id, needed, available, held_credits(connection, wallet_id))
+    tried = []
+    for wallet_id in names:  # every run locks the user's before the organisation's: no deadlock
+        lock(connection, wallet_id)
+        expire(connection, wallet_id, now)
+        usable = live(connection, wallet_id, now)
+        available = sum(grant.available_credits for grant in usable)
+        if available >= price:
+            _set_aside(connection, usable, run.run_id, price, now)
+            return None
+        tried.append(WalletBalance(wallet_id, available, held_credits(connection, wallet_id)))
+    return Shortage(price, tuple(tried))
+
+
+def _set_aside(connection: Connection, usable: Sequence[Row[Any]], run_id: str, price: int, now: int) -> None:
+    needed = price
     for grant in usable:
         if taken := min(needed, grant.available_credits):
-            _move(connection, grant, _Movement("available", "held", taken, now, run.run_id))
+            _move(connection, grant, _Movement("available", "held", taken, now, run_id))
             connection.execute(
-                schema.credit_holds.insert().values(run_id=run.run_id, grant_id=grant.grant_id, credits=taken)
+                schema.credit_holds.insert().values(run_id=run_id, grant_id=grant.grant_id, credits=taken)
             )
             needed -= taken
-    return None
 
 
 def conclude(connection: Connection, run_id: str, *, earned: bool, now: int) -> str | None:

@@ -7,6 +7,7 @@ from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     )
     from pricing.reports.overview.data import Overview
     from pricing.reports.page import Figure, Page, Section, render_page
-    from pricing.reports.past_sales import sales
+    from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
     from pricing.reports.query import Row
     from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
@@ -43,6 +44,7 @@ __all__ = [
     "ENOUGH",
     "Breakdown",
     "Choice",
+    "CostTrend",
     "EconomicSigns",
     "Figure",
     "GuardLine",
@@ -50,6 +52,7 @@ __all__ = [
     "JudgedAnswer",
     "Overview",
     "Page",
+    "PastSales",
     "QuoteAudit",
     "QuotedPath",
     "Reviewable",
@@ -65,6 +68,8 @@ __all__ = [
     "automations",
     "breakdown",
     "clean",
+    "cost_changes",
+    "cost_trends",
     "duration",
     "escape_advice",
     "escape_markdown",
@@ -141,7 +146,11 @@ if not TYPE_CHECKING:
             "review_queue": "pricing.reports.guards",
             "run_report": "pricing.reports.run.report",
             "runs": "pricing.reports.run_list",
+            "PastSales": "pricing.reports.past_sales",
             "sales": "pricing.reports.past_sales",
+            "CostTrend": "pricing.reports.drift",
+            "cost_changes": "pricing.reports.drift",
+            "cost_trends": "pricing.reports.drift",
             "signs": "pricing.reports.economics",
             "target_health": "pricing.reports.targets",
         },

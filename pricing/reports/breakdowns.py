@@ -11,6 +11,7 @@ from pricing.clock import from_us
 from pricing.errors import UsageError
 from pricing.margins import gross_margin, markup
 from pricing.money import Nano
+from pricing.reports.drift import cost_changes
 from pricing.reports.format import Plain
 from pricing.reports.query import Row, reading
 from pricing.reports.run.data import ratio
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 OF_RUNS = ("automation", "quality", "org", "user", "day")
 OF_COSTS = ("operation", "model", "target")
 BY = (*OF_RUNS, *OF_COSTS)
+_TRENDING = {"automation", "quality"}
 _RUN_BY_RUN = {"org", "user", "day"}
 NOBODY = "–"
 """Where runs are of no organisation, or of no user."""
@@ -59,11 +61,14 @@ class Line(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Breakdown(Plain):
-    """Lines by ``by``, dearest first (by day, in the order of days); answers of the sandbox are lines of their own."""
+    """Lines by ``by``, dearest first (by day, in the order of days); answers of the sandbox are lines of their own. By
+    automation or quality, ``changes`` says where costs per outcome have changed in this time.
+    """
 
     by: tuple[str, ...]
     of_runs: bool
     lines: tuple[Line, ...]
+    changes: tuple[str, ...] = ()
 
 
 def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None) -> Breakdown:
@@ -85,7 +90,9 @@ def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None)
     lines = [_line(row, wanted, totals[row["stand_in"]], choice.zone) for row in rows]
     if wanted[:1] == ("day",):
         lines.sort(key=lambda line: line.names)
-    return Breakdown(wanted, of_runs, tuple(lines))
+    told = of_runs and not _TRENDING.isdisjoint(wanted) and choice.org is None and choice.user is None
+    changes = cost_changes(replica, choice.since, choice.automation, now=choice.until) if told else ()
+    return Breakdown(wanted, of_runs, tuple(lines), changes)
 
 
 def _line(row: Row, by: tuple[str, ...], total: Nano, zone: ZoneInfo) -> Line:

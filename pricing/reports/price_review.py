@@ -12,7 +12,7 @@ from pricing.reports.format import UNKNOWN, percent
 if TYPE_CHECKING:
     from pricing.analysis.price_review import Review, ReviewLine
 
-_HEADS = ("automation", "runs", "billed", "before", "after", "change", "gross margin")
+_HEADS = ("automation", "quality", "runs", "billed", "before", "after", "change", "gross margin")
 
 
 def review_markdown(review: Review, title: str) -> str:
@@ -23,6 +23,7 @@ def review_markdown(review: Review, title: str) -> str:
         f"What was used from {review.since:%Y-%m-%d} to {review.until:%Y-%m-%d}"
         + (" (answers by the sandbox, not by a model)" if review.stand_in else "")
         + f", at {' and at '.join(versions)}.",
+        *map(escape_markdown, review.changes),
         "\n".join(_table(_HEADS, (_row(line) for line in review.lines))),
         *(_advice(line, review.target_margin) for line in review.lines if line.below_target),
         *(
@@ -42,11 +43,19 @@ def change(line: ReviewLine) -> str:
 def _row(line: ReviewLine) -> Sequence[str]:
     amounts = map(format_money, (line.billed_nano, line.before_nano, line.after_nano))
     margin = f"{percent(line.margin_before)} → {percent(line.margin_after)}"
-    return (escape_markdown(line.automation), f"{line.runs:,}", *amounts, change(line), margin)
+    return (
+        escape_markdown(line.automation),
+        escape_markdown(line.quality),
+        f"{line.runs:,}",
+        *amounts,
+        change(line),
+        margin,
+    )
 
 
 def _advice(line: ReviewLine, target: float) -> str:
-    name = f"**{escape_markdown(line.automation)}** falls below a gross margin of {percent(target)}"
+    automation, quality = map(escape_markdown, (line.automation, line.quality))
+    name = f"**{automation}** ({quality}) falls below a gross margin of {percent(target)}"
     if line.restored_by is None:
         return f"{name}, and no target there is would restore it: raise its price."
     route = line.restored_by

@@ -1,21 +1,25 @@
-"""How good past quotes were: what share of runs stayed within them, whether that changes, how much was over-held."""
+"""How good past quotes were: what share of runs stayed within them, by size, whether that changes, what was held."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
+from math import ceil
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from pricing.reports.format import Plain
+from pricing.analysis.intervals import wilson
+from pricing.clock import to_us
+from pricing.money import Nano, format_money
+from pricing.reports.format import Plain, percent
 from pricing.reports.query import Row, reading
 from pricing.reports.run.data import ratio
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
-from pricing.analysis.intervals import wilson
 
 NEWEST = 2_000
 """Runs that are looked at, of each automation and quality."""
@@ -25,6 +29,7 @@ ENOUGH = 500
 """Runs from which on a coverage says something: fewer cannot tell an honest p95 from a p90 (simulated)."""
 HONEST = (0.93, 0.97)
 """Where the coverage of an honest p95 lies over ``ENOUGH`` runs."""
+_QUARTERS = (0.25, 0.5, 0.75, 1.0)
 _MOVED = 1.25
 """Costs that moved by more than the buffer usually is."""
 
@@ -41,13 +46,27 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeShare:
+    """The runs quoted at a point from ``low_nano`` to ``high_nano``: a quarter of all, or more where many have one
+    point. ``over_holding``: held per dollar spent.
+    """
+
+    low_nano: Nano
+    high_nano: Nano
+    p95: Share
+    whole: Share
+    over_holding: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteAudit(Plain):
     """The past quotes of one automation at one quality. A stopped run counts as not within.
 
     ``whole`` is ``p95`` as if nothing had been answered from storage: a p95 does not count on storage, so whether it is
     too high is seen there. Likewise ``drift``, or each answer that begins to be stored would look like a change.
     ``over_holding``: held per dollar spent, on the mean. ``drift``: the median cost per point of the ``RECENT`` newest
-    runs over that of all before; ``None`` while there are too few.
+    runs over that of all before; ``None`` while there are too few. ``sizes`` are in ascending order, and none where all
+    runs have one point.
     """
 
     automation: str
@@ -57,13 +76,19 @@ class QuoteAudit(Plain):
     whole: Share
     p50: Share
     recent: Share
+    sizes: tuple[SizeShare, ...]
     over_holding: float | None
     drift: float | None
     warnings: tuple[str, ...]
 
 
-def quote_audits(replica: Replica, automation: str | None = None) -> list[QuoteAudit]:
+def quote_audits(replica: Replica, automation: str | None = None, *, since: datetime | None = None) -> list[QuoteAudit]:
     """An audit per automation and quality, answers of the sandbox apart.
+
+    Args:
+        replica: the copy for reports.
+        automation: only this one's.
+        since: only runs that ended from then on.
 
     Raises:
         UsageError: no run of that automation is known.
@@ -71,7 +96,7 @@ def quote_audits(replica: Replica, automation: str | None = None) -> list[QuoteA
     """
     with reading(replica) as source:
         check_automation(source, automation)
-        rows = source.rows("quote_audit", automation=automation, newest=NEWEST)
+        rows = source.rows("quote_audit", automation=automation, newest=NEWEST, since=to_us(since) if since else 0)
     keys = ("automation", "quality", "stand_in")
     groups = groupby(rows, key=lambda row: tuple(row[name] for name in keys))
     return [_audit(list(group)) for _, group in groups]
@@ -81,7 +106,7 @@ def _audit(rows: Sequence[Row]) -> QuoteAudit:
     p95, p50, recent = _share(rows, "p95_nano"), _share(rows, "p50_nano"), _share(rows[-RECENT:], "p95_nano")
     spent, held = (fmean(row[name] for row in rows) for name in ("cost_nano", "held_nano"))
     whole = _share([row | {"cost_nano": _whole(row)} for row in rows], "p95_nano")
-    drift = _drift(rows)
+    drift, sizes = _drift(rows), tuple(_sizes(rows))
     return QuoteAudit(
         automation=rows[0]["automation"],
         quality=rows[0]["quality"],
@@ -90,10 +115,40 @@ def _audit(rows: Sequence[Row]) -> QuoteAudit:
         whole=whole,
         p50=p50,
         recent=recent,
+        sizes=sizes,
         over_holding=held / spent if spent else None,
         drift=drift,
-        warnings=tuple(_warnings(p95, whole, recent, drift)),
+        warnings=(*_warnings(p95, whole, recent, drift), *_size_warnings(sizes)),
     )
+
+
+def _sizes(rows: Sequence[Row]) -> Iterator[SizeShare]:
+    """Quarters by point; runs of one point are in one."""
+    points = sorted(row["point_nano"] for row in rows)
+    bounds = sorted({points[ceil(share * len(points)) - 1] for share in _QUARTERS})
+    if len(bounds) > 1:
+        for above, upto in zip([-1, *bounds], bounds, strict=False):
+            mine = [row for row in rows if above < row["point_nano"] <= upto]
+            spent = sum(row["cost_nano"] for row in mine)
+            yield SizeShare(
+                min(row["point_nano"] for row in mine),
+                upto,
+                _share(mine, "p95_nano"),
+                _share([row | {"cost_nano": _whole(row)} for row in mine], "p95_nano"),
+                sum(row["held_nano"] for row in mine) / spent if spent else None,
+            )
+
+
+def _size_warnings(sizes: Sequence[SizeShare]) -> Iterator[str]:
+    low, high = HONEST
+    for size in sizes:
+        between = f"runs quoted at {format_money(size.low_nano)} to {format_money(size.high_nano)}"
+        if size.p95.high < low:
+            told = f"{percent(size.p95.share)} of {size.p95.runs}"
+            yield f"{between} cost more than their p95 too often: {told} are within"
+        elif size.whole.runs >= ENOUGH // 2 and size.whole.low > high:
+            told = f"{percent(size.whole.share)} of {size.whole.runs}"
+            yield f"{between} are quoted too high: {told} are within their p95"
 
 
 def _share(rows: Sequence[Row], quoted: str) -> Share:

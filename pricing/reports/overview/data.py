@@ -61,6 +61,23 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeLine:
+    """Of one automation's ``runs`` quoted at a point from ``low_nano`` to ``high_nano``, so many were ``within`` their
+    p95; ``low`` to ``high`` is Wilson's 95 % interval of that share. A run that a budget stopped was not within.
+    """
+
+    automation: str
+    quality: str
+    low_nano: Nano
+    high_nano: Nano
+    runs: int
+    within: int
+    share: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class DayLine:
     """The runs that began on one day; ``operations`` is what their attempts cost by operation."""
 
@@ -237,6 +254,7 @@ class Section:
     savings: tuple[OperationSavings, ...]
     routing: RoutingSavings | None
     coverage: Coverage
+    sizes: tuple[SizeLine, ...]
     fallbacks: Fallbacks
     blocks: tuple[BlockLine, ...]
     moves: tuple[Move, ...]
@@ -247,7 +265,8 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Overview(Plain):
     """The runs that began in a period, those answered by models (``real``) apart from those of the sandbox; None where
-    there were none. Days are those of ``zone``. Circuits and budgets are shared by both.
+    there were none. Days are those of ``zone``. Circuits and budgets are shared by both. ``changes`` says where costs
+    per outcome have changed in this time.
     """
 
     since: datetime | None
@@ -261,3 +280,4 @@ class Overview(Plain):
     circuits: tuple[CircuitLine, ...]
     budgets: tuple[BurnDown, ...]
     buffer_percent: int
+    changes: tuple[str, ...] = ()

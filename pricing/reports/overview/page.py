@@ -9,16 +9,24 @@ from pricing.reports.charts import Grid, Tone
 from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 from pricing.reports.overview import drawings as draw
 from pricing.reports.overview.data import AutomationLine, Overview, Section
-from pricing.reports.overview.sentences import about, buffer_sentence, outcome_sentences, period, routing_sentence
+from pricing.reports.overview.sentences import (
+    HONEST,
+    about,
+    buffer_sentence,
+    outcome_sentences,
+    period,
+    routing_sentence,
+    size_sentences,
+)
 from pricing.reports.page import Figure, Page
 from pricing.reports.page import Section as Part
 from pricing.reports.sentences import saved_sentence
 
 _DRAWN = 4
 """Automations whose distribution is drawn: those that cost most."""
-_HONEST = 0.93
-"""A p95 that covers less than this share of runs is too low."""
 _TELLING = 20
+_MOST_SIZES = 40
+"""Rows of coverage by size: four of each automation and quality."""
 
 
 def overview_page(overview: Overview) -> Page:
@@ -32,7 +40,7 @@ def overview_page(overview: Overview) -> Page:
         title=title,
         under=under,
         warning=_warning(overview, shown),
-        lead=tuple(outcome_sentences(shown)),
+        lead=(*overview.changes, *outcome_sentences(shown)),
         figures=tuple(_figures(shown)),
         sections=tuple(_parts(overview, shown)),
         foot=f"Days are those of {overview.zone}; amounts are US dollars. Gross margin is a share of the price, markup "
@@ -66,13 +74,13 @@ def _figures(section: Section) -> Iterator[Figure]:
     yield Figure("Runs refused", count(refused), note, "warn" if refused else None)
     coverage = section.coverage
     if coverage.runs and coverage.share is not None:
-        good = coverage.share >= _HONEST
+        good = coverage.share >= HONEST
         note = f"of {plural(coverage.runs, 'completed run')} cost no more than their p95"
         yield Figure("Quotes held", percent(coverage.share), note, "good" if good else "warn")
 
 
 def _parts(overview: Overview, section: Section) -> Iterator[Part]:
-    yield _economics(section, overview.buffer_percent)
+    yield _economics(section)
     yield Part("Where the money went", (), (draw.cost_per_day(section), draw.by_model(section)), _operations(section))
     yield _quotes(section)
     if section.saved.any or section.routing is not None:
@@ -85,7 +93,7 @@ def _parts(overview: Overview, section: Section) -> Iterator[Part]:
         yield Part("Budgets", (told,), tuple(draw.burn_down(one) for one in overview.budgets[:_DRAWN]))
 
 
-def _economics(section: Section, buffer_percent: int) -> Part:
+def _economics(section: Section) -> Part:
     heads = (
         *("automation", "runs", "reached", "refused", "run p50", "run p95", "cost of an outcome", "price"),
         *("gross margin", "markup", "margin at p95", "spent"),
@@ -102,11 +110,7 @@ def _economics(section: Section, buffer_percent: int) -> Part:
         for one in section.automations
     )
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
-    told = [
-        sentence
-        for one in drawn
-        if one.runs >= _TELLING and (sentence := buffer_sentence(one, buffer_percent)) is not None
-    ]
+    told = [sentence for one in drawn if one.runs >= _TELLING and (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
     return Part(
         "What each automation earns",
@@ -147,8 +151,26 @@ def _quotes(section: Section) -> Part:
         )
     if coverage.stopped:
         told.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
+    told += size_sentences(section)
     drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
-    return Part("Were the quotes right?", tuple(told) or ("No run has ended yet.",), drawn)
+    return Part("Were the quotes right?", tuple(told) or ("No run has ended yet.",), drawn, _sizes(section))
+
+
+def _sizes(section: Section) -> Grid | None:
+    """Coverage by size, where sizes vary."""
+    heads = ("automation", "quality", "quoted at", "runs", "within p95", "95 % interval")
+    rows = tuple(
+        (
+            one.automation,
+            one.quality,
+            f"{format_money(one.low_nano)} to {format_money(one.high_nano)}",
+            count(one.runs),
+            percent(one.share),
+            f"{percent(one.low)} to {percent(one.high)}",
+        )
+        for one in section.sizes[:_MOST_SIZES]
+    )
+    return Grid(heads, rows, names=3) if rows else None
 
 
 def _savings(section: Section) -> Part:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pricing.clock import from_us
+from pricing.reports.drift import cost_changes
 from pricing.reports.overview.data import BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
 from pricing.reports.query import Reading, Row, reading
@@ -16,7 +17,7 @@ from pricing.reports.selection import Choice, choose
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
 
-_OF_RUNS = ("totals", "outcomes", "automations", "bins", "days")
+_OF_RUNS = ("totals", "outcomes", "automations", "bins", "days", "sizes")
 _OF_ALL = ("operations", "routed", "day_operations", "turns", "moves", "guards")
 _NEWEST = 300
 """Runs that are drawn beside their quotes."""
@@ -43,6 +44,8 @@ def overview(
         tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []
         budgets = source.rows("overview_budgets") if tables and choice.about is None else []
+    everybody = choice.org is None and choice.user is None
+    changes = cost_changes(replica, choice.since, choice.automation, now=choice.until) if everybody else ()
     real, sandbox = (
         section(tables, choice.zone, premium, buffer_percent, stand_in=which) if tables else None
         for which in (False, True)
@@ -59,6 +62,7 @@ def overview(
         circuits=tuple(_circuit(**row) for row in circuits),
         budgets=_burn_downs(budgets),
         buffer_percent=buffer_percent,
+        changes=changes,
     )
 
 

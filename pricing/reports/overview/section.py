@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from pricing.analysis.intervals import wilson
 from pricing.clock import from_us
 from pricing.margins import buffer, gross_margin, markup
 from pricing.reports.overview.data import (
@@ -25,6 +26,7 @@ from pricing.reports.overview.data import (
     QuotedRun,
     RoutingSavings,
     Section,
+    SizeLine,
 )
 from pricing.reports.query import Row
 from pricing.reports.repricing import TargetRates, at_rates
@@ -69,6 +71,7 @@ def section(
         coverage=Coverage(
             totals["completed"], totals["covered"], ratio(totals["covered"], totals["completed"]), totals["stopped"]
         ),
+        sizes=tuple(_size(row) for row in mine["sizes"]),
         fallbacks=Fallbacks(asked, fell_back, ratio(fell_back, asked)),
         blocks=_blocks(mine["turns"], totals["refused"]),
         moves=tuple(Move(**row) for row in mine["moves"]),
@@ -79,6 +82,11 @@ def section(
 
 def _rest(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "stand_in"}
+
+
+def _size(row: Row) -> SizeLine:
+    low, high = wilson(row["within"], row["runs"])
+    return SizeLine(**row, share=ratio(row["within"], row["runs"]), low=low, high=high)
 
 
 def _sold(totals: Row) -> Money:

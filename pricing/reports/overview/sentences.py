@@ -9,6 +9,8 @@ from pricing.reports.format import moment, percent, plural
 from pricing.reports.overview.data import AutomationLine, Overview, RoutingSavings, Section
 from pricing.reports.sentences import margin_words
 
+HONEST = 0.93
+"""A p95 that covers less than this share of runs is too low."""
 _NOTABLE = 0.05
 """A share of what was spent that is worth a sentence."""
 
@@ -72,15 +74,26 @@ def routing_sentence(routing: RoutingSavings) -> str:
     )
 
 
-def buffer_sentence(line: AutomationLine, percent_added: int) -> str | None:
-    """Whether the buffer that is added covers what the distribution needs; None where nothing was drawn."""
+def buffer_sentence(line: AutomationLine) -> str | None:
+    """Whether the price leaves what invoices of single customers need; None where nothing was drawn."""
     if not line.buffers:
         return None
     needs = ", ".join(f"{percent(one.needed)} for {plural(one.runs, 'run')}" for one in line.buffers)
-    fitting = [one.runs for one in line.buffers if one.needed * 100 <= percent_added]
-    fits = (
-        f"{percent_added} % is enough from {plural(fitting[0], 'run')} per invoice on"
-        if fitting
-        else f"{percent_added} % is not enough for any of these"
+    told = (
+        f"For 95 % of invoices of {line.automation} to lose nothing, its price must be above the mean cost by {needs}"
     )
-    return f"{line.automation} needs a buffer of {needs} per invoice; {fits}."
+    if line.markup is None:
+        return f"{told} per invoice."
+    fitting = [one.runs for one in line.buffers if one.needed <= line.markup]
+    fits = f"enough from {plural(fitting[0], 'run')} per invoice on" if fitting else "not enough for any of these"
+    return f"{told} per invoice. It is by {percent(line.markup)}: {fits}."
+
+
+def size_sentences(section: Section) -> Iterator[str]:
+    """Sizes of runs whose p95 is surely too low."""
+    for one in section.sizes:
+        if one.high < HONEST:
+            yield (
+                f"{one.automation} {one.quality}, runs quoted at {format_money(one.low_nano)} to "
+                f"{format_money(one.high_nano)}: only {percent(one.share)} of {one.runs:,} cost no more than their p95."
+            )

@@ -11,7 +11,14 @@ from pricing.money import Nano, format_money
 from pricing.reports.breakdowns import Breakdown, Line
 from pricing.reports.format import SANDBOX, UNKNOWN, clean, count, duration, moment, percent, plural
 from pricing.reports.overview.data import Overview, Section
-from pricing.reports.overview.sentences import about, buffer_sentence, outcome_sentences, period, routing_sentence
+from pricing.reports.overview.sentences import (
+    about,
+    buffer_sentence,
+    outcome_sentences,
+    period,
+    routing_sentence,
+    size_sentences,
+)
 from pricing.reports.run_list import RunLine
 from pricing.reports.run_lookup import START
 from pricing.reports.sentences import saved_sentence
@@ -43,8 +50,9 @@ def overview_in_terminal(overview: Overview) -> Group:
     if not sections:
         return _nothing("No runs in this period." if overview.since or overview.until else "No runs yet.")
     parts: list[RenderableType] = [_period(overview)]
+    parts += [line((sentence, WARNING)) for sentence in overview.changes]
     for section in sections:
-        parts += _section(section, overview.buffer_percent)
+        parts += _section(section)
     if overview.circuits:
         rows = [
             [one.target, one.reason or UNKNOWN, moment(one.last_at), count(one.opened), duration(one.away_us)]
@@ -60,7 +68,7 @@ def breakdown_in_terminal(found: Breakdown) -> Group:
     """One table for what models answered, one for the sandbox."""
     if not found.lines:
         return _nothing("No runs in this period.")
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [line((sentence, WARNING)) for sentence in found.changes]
     for stand_in in (False, True):
         mine = [one for one in found.lines if one.stand_in == stand_in]
         if mine:
@@ -134,7 +142,7 @@ def _period(overview: Overview) -> Text:
     return line((about(overview), "bold"), (f"  {period(overview)}", QUIET))
 
 
-def _section(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
+def _section(section: Section) -> Iterator[RenderableType]:
     yield Text()
     if section.stand_in:
         yield line(("Sandbox  ", "bold"), _totals(section))
@@ -151,7 +159,7 @@ def _section(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
         yield line(("Saved   ", QUIET), told)
     if section.routing is not None and section.routing.spent_nano:
         yield line(("Saved   ", QUIET), routing_sentence(section.routing))
-    yield from _automations(section, buffer_percent)
+    yield from _automations(section)
     yield _days(section)
     if section.operations:
         yield _operations(section)
@@ -175,12 +183,14 @@ def _quality(section: Section) -> Iterator[Text]:
         stopped = f" ({count(coverage.stopped)} more stopped by a budget)" if coverage.stopped else ""
         of_these = f" of {plural(coverage.runs, 'completed run')} within the p95"
         yield line(("Quotes  ", QUIET), (percent(coverage.share), style), of_these, (stopped, QUIET))
+    for sentence in size_sentences(section):
+        yield line((sentence, WARNING))
     if fell.turns:
         yield line(("Fell back  ", QUIET), f"{percent(fell.share)} of {plural(fell.turns, 'turn')}")
 
 
-def _automations(section: Section, buffer_percent: int) -> Iterator[RenderableType]:
-    """What each automation's outcomes cost and earn, and what the buffer does for them."""
+def _automations(section: Section) -> Iterator[RenderableType]:
+    """What each automation's outcomes cost and earn, and what its price leaves for single invoices."""
     shown = section.automations[:_MOST_ROWS]
     rows = [
         [
@@ -198,7 +208,7 @@ def _automations(section: Section, buffer_percent: int) -> Iterator[RenderableTy
     heads = ["automation", "runs", "run p50", "run p95", "outcome", "margin", "at p95", "spent"]
     yield table("Automations", heads, rows)
     for one in shown:
-        if one.runs >= _TELLING and (told := buffer_sentence(one, buffer_percent)):
+        if one.runs >= _TELLING and (told := buffer_sentence(one)):
             yield line((told, QUIET))
 
 

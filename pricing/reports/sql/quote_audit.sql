@@ -20,6 +20,7 @@ newest AS (
     LEFT JOIN enough USING (automation, quality, stand_in)
     WHERE (outcome = 'completed' OR (outcome = 'over_budget' AND cost_nano > 0))
         AND ended_at >= coalesce(since, 0)
+        AND ended_at >= $since
         AND ($automation IS NULL OR automation = $automation)
     QUALIFY row_number() OVER (PARTITION BY automation, quality, stand_in ORDER BY ended_at DESC) <= $newest
 )

@@ -3,7 +3,7 @@
 -- tokens the model now in its place makes of one.
 WITH banded AS (
     SELECT
-        usage.automation, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model),
+        usage.automation, usage.quality, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model),
         CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END AS all_in,
         CASE WHEN factor = 1 THEN usage.cache_read ELSE round(usage.cache_read * factor)::BIGINT END AS read,
         CASE WHEN factor = 1 THEN usage.cache_write ELSE round(usage.cache_write * factor)::BIGINT END AS written,
@@ -14,10 +14,10 @@ WITH banded AS (
         AND CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END BETWEEN above + 1 AND upto
 )
 SELECT
-    automation,
+    automation, quality,
     sum(CASE WHEN counted THEN (
         wide(greatest(0, all_in - read - written - kept)) * input + wide(read) * cache_read
         + wide(written) * cache_write + wide(kept) * cache_write_1h + wide(out) * output + 999999
     ) // 1000000 ELSE cost_nano END)::BIGINT AS cost_nano
 FROM banded
-GROUP BY automation
+GROUP BY automation, quality

@@ -1,6 +1,6 @@
--- Per automation: what its runs cost and earned, whether somebody owned them, and how prices went with costs.
+-- Per automation and quality: what its runs cost and earned, whether somebody owned them, and how prices went with costs.
 SELECT
-    stand_in, automation,
+    stand_in, automation, quality,
     count(*) AS runs,
     count(*) FILTER (WHERE outcome = 'completed') AS outcomes,
     count(*) FILTER (WHERE outcome = 'completed' AND charged_nano IS NULL) AS unpriced,
@@ -13,4 +13,4 @@ SELECT
     coalesce(corr(charged_nano, cost_nano) FILTER (WHERE charged_nano > 0), 0) AS follows
 FROM chosen_runs
 GROUP BY ALL
-ORDER BY cost_nano DESC, automation
+ORDER BY cost_nano DESC, automation, quality

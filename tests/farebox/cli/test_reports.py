@@ -95,8 +95,8 @@ def test_a_mistake_gets_one_line_and_a_next_step(company: Runtime, call: Call, a
 
 
 def test_the_doctor_of_economics_says_so_in_its_exit_code(company: Runtime, call: Call):
-    told = call("doctor", "--economics", "--days", "3650")
-    found = call("doctor", "--economics", "--days", "3650", "--json")
+    told = call("doctor", "--economics", "--since", "3650d")
+    found = call("doctor", "--economics", "--since", "3650d", "--json")
     assert told.code == found.code == 1
     [one] = [symptom for symptom in json.loads(found.out) if symptom["check"] == "guards without review"]
     blocked = [row["run_id"] for row in rows(company.ledger, schema.settlements) if row["outcome"] == "blocked"]
@@ -112,9 +112,9 @@ def test_nothing_is_found_where_nothing_ran(call: Call, tmp_path: Path, monkeypa
     runtime = make_project(tmp_path, NOWHERE).runtime()
     monkeypatch.setattr(doctor, "get_runtime", lambda: runtime)
     try:
-        told, plain = call("doctor", "--economics", "--days", "1"), call("doctor", "--economics", "--json")
+        told, plain = call("doctor", "--economics", "--since", "1d"), call("doctor", "--economics", "--json")
     finally:
         runtime.close()
     assert (told.code, plain.code, json.loads(plain.out)) == (0, 0, [])
     said = " ".join(told.out.split())
-    assert said == "Nothing ran in the last 1 day: there is nothing to judge. --days looks further back."
+    assert said == "No run in this period. --since looks further back."

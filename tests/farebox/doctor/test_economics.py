@@ -117,6 +117,7 @@ def test_what_is_at_stake_is_exact(tmp_path: Path):
         "unpriced costs": [50 * CENT],
         "unpriced outcomes": [30 * CENT],
         "unattributed runs": [(30 + 30 + 50) * CENT],
+        "cost change": [0],
         "margin": [sold * 10 // 4 - sold, 80 * CENT * 10 // 4 - 20 * CENT],  # up to 60 % of the price
         "old price": [sold, 20 * CENT],
         "priced by tokens": [sold],
@@ -190,6 +191,6 @@ def test_nothing_is_judged_where_nothing_ran(tmp_path: Path):
     runtime = make_project(tmp_path, NOWHERE).runtime()
     try:
         assert diagnose(runtime) is None
-        assert len(CHECKS) == 10
+        assert len(CHECKS) == 11
     finally:
         runtime.close()

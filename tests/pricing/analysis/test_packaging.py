@@ -19,9 +19,9 @@ def skewed(runs: int = 3000) -> list[Sale]:
 
 
 def advise(
-    sales: list[Sale], price: int | None = None, per_day: float = 1.0, buffer: int = 25, margin: float = 0.5
+    sales: list[Sale], price: int | None = None, per_day: float | None = 1.0, days: float = 30, margin: float = 0.5
 ) -> Any:
-    return advise_packaging(sales, price, runs_per_day=per_day, buffer_percent=buffer, target_margin=margin)
+    return advise_packaging(sales, price, days=days, runs_per_day=per_day, target_margin=margin)
 
 
 def test_margin_and_markup_are_named_right():

@@ -128,6 +128,36 @@ def test_a_users_own_wallet_pays_first_and_nobodys_is_not_enforced(ledger: Ledge
     assert ledger.admit(sold(org="other"), []) == []
 
 
+@pytest.mark.parametrize(("own", "shared", "payer"), [(3, 9, "user:ana"), (2, 9, "org:acme"), (2, 3, "org:acme")])
+def test_an_empty_wallet_of_a_user_leaves_the_price_to_the_organisation(
+    ledger: Ledger, wallets: Wallets, own: int, shared: int, payer: str
+):
+    """One wallet pays the whole price; nothing of the other is touched."""
+    wallets.grant("user:ana", own)
+    wallets.grant("org:acme", shared)
+    run = sold(user="ana")
+    assert ledger.admit(run, []) == []
+    ledger.settle(run.run_id, "completed")
+    [settled] = rows(ledger, schema.settlements)
+    assert (settled["wallet"], settled["charged_credits"]) == (payer, 3)
+    left = {"user:ana": own, "org:acme": shared} | {payer: {"user:ana": own, "org:acme": shared}[payer] - 3}
+    assert {name: wallets.balance(name).available for name in left} == left
+    assert_books_balance(ledger)
+
+
+def test_credits_of_two_wallets_are_not_added_up_and_the_refusal_shows_both(ledger: Ledger, wallets: Wallets):
+    wallets.grant("user:ana", 1)
+    wallets.grant("org:acme", 5)
+    assert ledger.admit(sold(3), []) == []  # of the organisation's, set aside
+    with pytest.raises(OutOfCredits) as refused:
+        ledger.admit(sold(3, user="ana"), [])
+    assert "wallet user:ana has 1 left and wallet org:acme has 2 left and 3 set aside" in refused.value.message
+    assert "the user's wallet pays first" in refused.value.message
+    assert "farebox credits grant org:acme 1" in refused.value.next_step
+    assert "or wait" in refused.value.next_step
+    assert (wallets.balance("user:ana").available, wallets.balance("org:acme").available) == (1, 2)
+
+
 def test_grants_are_spent_by_priority_and_expiry(ledger: Ledger, wallets: Wallets):
     late = wallets.grant("org:acme", 2, expires=from_us(NOON + 9 * DAY))
     never = wallets.grant("org:acme", 2)
