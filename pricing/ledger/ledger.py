@@ -164,6 +164,7 @@ class Ledger:
         final: bool = True,
         approved: Approved | None = None,
         execution: int | None = None,
+        join: bool = False,
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
@@ -171,7 +172,8 @@ class Ledger:
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
         is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
-        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one.
+        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one. With ``join``,
+        a run that is held already is left as it is: of several processes that open the same run, the first does.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
@@ -183,6 +185,10 @@ class Ledger:
 
         def work(connection: Connection) -> tuple[list[Refusal], Shortage | None, list[BudgetState]]:
             short, soft = None, list[BudgetState]()
+            if join:
+                executions.lock(connection, run.run_id)
+                if holds.exists(connection, run.run_id):
+                    return [], None, []
             number = self._asking(connection, run.run_id, execution, now)
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None

@@ -19,6 +19,7 @@ newest AS (
     FROM run_totals
     LEFT JOIN enough USING (automation, quality, stand_in)
     WHERE (outcome = 'completed' OR (outcome = 'over_budget' AND cost_nano > 0))
+        AND NOT starts_with(run_totals.automation, 'ad-hoc:')
         AND ended_at >= coalesce(since, 0)
         AND ($automation IS NULL OR automation = $automation)
     QUALIFY row_number() OVER (PARTITION BY automation, quality, stand_in ORDER BY ended_at DESC) <= $newest
