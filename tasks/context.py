@@ -157,7 +157,7 @@ def current_step() -> StepContext:
 
 
 def _prefect_run_id() -> str:
-    """The run's id where no automation is under way in this process: Prefect's own flow-run id, empty outside a flow."""
+    """The run's id where no automation of this process is under way: that of Prefect's flow run, empty outside one."""
     from prefect.context import FlowRunContext, TaskRunContext
 
     task = TaskRunContext.get()

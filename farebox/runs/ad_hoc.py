@@ -109,7 +109,7 @@ class AdHocRuns:
         whose = run_owner({})
         whose = replace(whose, tags=tuple(sorted({*whose.tags, TAG})))
         run = known or self._record(run_id, f"{PREFIX}{name}", whose)
-        refusals = self._runtime.ledger.admit(run, self._rules(run, operation, whose), join=True)
+        refusals = self._runtime.ledger.open_ad_hoc(run, self._rules(run, operation, whose))
         if refusals:
             raise _refused(run, refusals)
         execution = self._runtime.ledger.execution(run_id)
@@ -219,7 +219,7 @@ def _refused(run: Run, refusals: list[Refusal]) -> OverBudget:
     worst = max(refusals, key=lambda refusal: refusal.short)
     return OverBudget(
         f"{run.automation} was not started: {'; '.join(refusal.explain() for refusal in refusals)}.",
-        next_step=f"Raise {worst.budget.name!r}: [adhoc] in farebox.toml, or `farebox budgets set`. Nothing was called.",
+        next_step=f"Raise {worst.budget.name!r} in farebox.toml ([adhoc]) or with `farebox budgets set`.",
         automation=run.automation,
         budgets=[refusal.budget.name for refusal in refusals],
         short_nano=worst.short,

@@ -164,7 +164,6 @@ class Ledger:
         final: bool = True,
         approved: Approved | None = None,
         execution: int | None = None,
-        join: bool = False,
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
@@ -172,8 +171,7 @@ class Ledger:
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
         is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
-        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one. With ``join``,
-        a run that is held already is left as it is: of several processes that open the same run, the first does.
+        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
@@ -185,10 +183,6 @@ class Ledger:
 
         def work(connection: Connection) -> tuple[list[Refusal], Shortage | None, list[BudgetState]]:
             short, soft = None, list[BudgetState]()
-            if join:
-                executions.lock(connection, run.run_id)
-                if holds.exists(connection, run.run_id):
-                    return [], None, []
             number = self._asking(connection, run.run_id, execution, now)
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None
@@ -222,6 +216,33 @@ class Ledger:
         if short:
             raise short.error(run.automation)
         return refusals
+
+    def open_ad_hoc(self, run: Run, rules: Sequence[BudgetRule]) -> list[Refusal]:
+        """Give an ad-hoc run a hold of nothing on every budget that ``rules`` name, which its attempts extend.
+
+        A run that is held already is left as it is: of several processes that open the same run, the first does.
+        Returns the refusals, with which the run is written down as refused.
+        """
+        self.reap()
+        now = self._clock()
+
+        def work(connection: Connection) -> list[Refusal]:
+            executions.lock(connection, run.run_id)
+            if holds.exists(connection, run.run_id):
+                return []
+            number = executions.begin(connection, run.run_id)
+            wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
+            with connection.begin_nested() as savepoint:
+                lease = now + self.lease_us
+                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, lease, execution=number)
+                if refusals:
+                    savepoint.rollback()
+            self._write_run(connection, run)
+            if refusals:
+                self._write_refusal(connection, run, refusals, now)
+            return refusals
+
+        return self._isolated(run.run_id, lambda: self.store.transact(work, durable=True))
 
     def refuse(self, run: Run, refusals: Sequence[Refusal]) -> bool:
         """Write a run down as refused before it began: somebody looked ahead. False, and nothing, if it is held."""

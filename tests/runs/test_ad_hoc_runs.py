@@ -56,7 +56,8 @@ def test_a_script_and_a_running_loop_are_recorded_and_settled(
 ):
     told = script(project, mode)
     assert told.returncode == 0, told.stderr
-    assert "True" in told.stdout and "False" not in told.stdout
+    assert "True" in told.stdout
+    assert "False" not in told.stdout
     assert ended(runtime) == [("ad-hoc:outside", AD_HOC, "completed")]
     assert len(sandbox.journal.read_text().splitlines()) == turns
     assert_ledger_equals_journal(runtime, sandbox.journal)
