@@ -13,7 +13,7 @@ from pricing.quotes import ResolvedPlan
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.personal_values import known
-from tasks.prompts import Prompt, Prompts
+from tasks.prompts import InlinePrompt, Prompt, Prompts
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
@@ -88,9 +88,9 @@ class Engine:
         """What one turn may take, the tools that it asks for included."""
         return self._turns.deadline_seconds
 
-    def render(self, name: str, values: dict[str, object]) -> Prompt:
-        """A prompt by its template's name."""
-        return self._prompts.render(name, values)
+    def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
+        """A prompt by its template's name, or written where it is used."""
+        return self._prompts.render(prompt, values)
 
     def prompt_version(self, name: str) -> str:
         """Of a template as it is now.
