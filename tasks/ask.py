@@ -27,7 +27,7 @@ _SECONDS_TO_END = 5.0
 
 
 class Ask:
-    """Asks a model with a prompt, inside an ``@llm_task``.
+    r"""Asks a model with a prompt, inside an ``@llm_task``.
 
     ``ask("summarize.j2", document=text)`` gives text, ``ask(…, returns=Summary)`` a validated value of that type;
     ``await ask.aio(…)`` is the same in async code. Every other keyword is a value of the template.
@@ -49,23 +49,25 @@ class Ask:
     def __call__(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
     @overload
     def __call__(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
-    def __call__(self, *template: str, returns: Any = str, **values: object) -> Any:
+    def __call__(self, *template: Any, **values: Any) -> Any:
         """The answer, for a caller that is not async."""
+        returns = values.pop("returns", str)
         return self._engine().loop.run(self._ask(_prompt(template, values), returns, values))
 
     @overload
     async def aio(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
     @overload
     async def aio(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
-    async def aio(self, *template: str, returns: Any = str, **values: object) -> Any:
+    async def aio(self, *template: Any, **values: Any) -> Any:
         """The answer, for an async caller."""
+        returns = values.pop("returns", str)
         return await self._engine().loop.await_(self._ask(_prompt(template, values), returns, values))
 
     @overload
     def stream(self, template: str, /, **values: object) -> Iterator[str]: ...
     @overload
     def stream(self, *, prompt: str, system: str = ..., **values: object) -> Iterator[str]: ...
-    def stream(self, *template: str, **values: object) -> Iterator[str]:
+    def stream(self, *template: Any, **values: Any) -> Iterator[str]:
         """The text of an answer piece by piece, as it arrives; leaving off early cancels the rest.
 
         Each piece has passed the output guards. Before the first one an attempt may fall back as always; after it a
@@ -91,7 +93,7 @@ class Ask:
     def aio_stream(self, template: str, /, **values: object) -> AsyncIterator[str]: ...
     @overload
     def aio_stream(self, *, prompt: str, system: str = ..., **values: object) -> AsyncIterator[str]: ...
-    async def aio_stream(self, *template: str, **values: object) -> AsyncIterator[str]:
+    async def aio_stream(self, *template: Any, **values: Any) -> AsyncIterator[str]:
         """The same, for an async caller."""
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
@@ -128,7 +130,7 @@ class Ask:
         return cast("T", answer.value)
 
 
-def _prompt(template: tuple[str, ...], values: dict[str, object]) -> str | InlinePrompt:
+def _prompt(template: tuple[object, ...], values: dict[str, object]) -> str | InlinePrompt:
     """What is asked with: the name of a template, or else what ``prompt`` and ``system`` say, taken out of the values.
 
     Beside a template's name these are values like any others.
@@ -136,7 +138,7 @@ def _prompt(template: tuple[str, ...], values: dict[str, object]) -> str | Inlin
     Raises:
         PromptError: there is neither.
     """
-    if len(template) == 1:
+    if len(template) == 1 and isinstance(template[0], str):
         return template[0]
     prompt, system = values.pop("prompt", None), values.pop("system", "")
     if template or not isinstance(prompt, str) or not isinstance(system, str):

@@ -85,7 +85,7 @@ class Prompts:
         try:
             return self._render(prompt, name, values)
         except jinja2.TemplateNotFound as error:
-            raise self._missing(error.name or name, name) from None
+            raise self._missing(str(error.name or name), name) from None
         except jinja2.TemplateError as error:
             # Jinja2 names variables in its messages, never their values.
             line, elsewhere = getattr(error, "lineno", None), getattr(error, "name", None)

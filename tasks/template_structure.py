@@ -38,15 +38,15 @@ def structure(tree: nodes.Template) -> Structure:
     from jinja2 import meta, nodes
 
     found = list(meta.find_referenced_templates(tree))
-    at = next((place for place, node in enumerate(tree.body) if isinstance(node, nodes.Extends)), None)
-    named = tree.body[at].template if at is not None and isinstance(tree.body[at], nodes.Extends) else None
+    extends = next((node for node in tree.body if isinstance(node, nodes.Extends)), None)
+    named = extends.template if extends is not None else None
     parent = named.value if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
-    after = tree.body[at + 1 :] if at is not None else []
+    after = tree.body[tree.body.index(extends) + 1 :] if extends is not None else []
     return Structure(
         references=frozenset(name for name in found if name is not None),
         dynamic=None in found,
         parent=parent,
-        extends=at is not None,
+        extends=extends is not None,
         blocks=frozenset(block.name for block in tree.find_all(nodes.Block)),
         outermost=tuple((block.name, block.lineno) for block in _outermost(tree.body)),
         dropped=next(_dropped(after), None),

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 from prefect import flow as plain_flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from farebox import ask, automation, llm_task, plan
 from farebox.prefect.artifacts import report_of
@@ -157,7 +156,7 @@ def test_of_two_processes_that_open_the_same_run_the_second_joins(project: Proje
         second.close()
 
 
-@plain_flow(task_runner=ThreadPoolTaskRunner(max_workers=2))
+@plain_flow
 def existing(texts: list[str]) -> list[str]:
     first = note(texts[0])
     return [first, *note.map(texts[1:]).result()]

@@ -16,7 +16,7 @@ VALUES: dict[str, Any] = {"record": {"who": TEXT}, "text": "a text", "flag": Fal
 
 FILES = {
     "base.j2": (
-        "{% block system %}You are terse.{% endblock %}\nAlways:\n{% block user %}base user{% endblock %}\nThank you."
+        "{% block system %}You are terse.{% endblock %}\nAlways:\n{% block user %}base user{% endblock %}\n\nThank you."
     ),
     "part.j2": "part {{ text }} {{ record }}",
     "system_part.j2": "{% block system %}From a part.{% endblock %}",
@@ -44,8 +44,8 @@ def parts(prompt: Prompt) -> tuple[str, str]:
      "You are terse. Kind too.", "Always:\nbase user\nThank you."),
     ("{% extends 'middle.j2' %}{% block inner %}{{ super() }}+{{ text }}{% endblock %}",
      "You are terse.", "Always:\nmiddle(in+a text)\nThank you."),
-    ("{% extends 'base.j2' %}{% set x = 'set' %}{% macro m() %}macro{% endmacro %}"
-     "{% block user %}{{ m() }} {{ super() }}{% endblock %}", "You are terse.", "Always:\nmacro base user\nThank you."),
+    ("{% extends 'base.j2' %}{% macro m() %}macro{% endmacro %}{% block user %}{{ m() }} {{ super() }}{% endblock %}",
+     "You are terse.", "Always:\nmacro base user\nThank you."),
     ("{% block system %}S{% endblock %} before {% block user %}U{% endblock %} after", "S", "before U after"),
     ("{% block system %}S{% endblock %}\nonly text", "S", "only text"),
     ("one {% block system %}S{% endblock %} two", "S", "one  two"),
@@ -107,12 +107,8 @@ def test_what_would_be_dropped_or_is_missing_is_an_error(tmp_path: Path, source:
 def test_values_are_masked_before_they_are_spelled_in_every_construct(tmp_path: Path, source: str):
     made = prompts(tmp_path, main=source)
     for written in ("main.j2", InlinePrompt(source), InlinePrompt("x", source)):
-        if (
-            isinstance(written, InlinePrompt)
-            and written.system
-            and "system" in source + FILES["base.j2"] * ("extends" in source)
-        ):
-            continue  # a system text has no system block
+        if written == InlinePrompt("x", source) and ("base.j2" in source or "system" in source or "middle" in source):
+            continue  # a system text has no block named system
         prompt = made.render(written, VALUES)
         found = [part for part in (prompt.system, *prompt.user) if isinstance(part, TextPart)]
         texts = [leaf.text for part in found for leaf in leaves(part)]
