@@ -26,6 +26,7 @@ _SECONDS_TO_END = 5.0
 """How long a caller who leaves a stream early waits for its attempt to be written down."""
 
 
+# mypy does not see that ``*template, **values`` takes what both overloads do; tests/typing checks the calls themselves.
 class Ask:
     r"""Asks a model with a prompt, inside an ``@llm_task``.
 
@@ -49,7 +50,7 @@ class Ask:
     def __call__(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
     @overload
     def __call__(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
-    def __call__(self, *template: Any, **values: Any) -> Any:
+    def __call__(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
         """The answer, for a caller that is not async."""
         returns = values.pop("returns", str)
         return self._engine().loop.run(self._ask(_prompt(template, values), returns, values))
@@ -58,7 +59,7 @@ class Ask:
     async def aio(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
     @overload
     async def aio(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
-    async def aio(self, *template: Any, **values: Any) -> Any:
+    async def aio(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
         """The answer, for an async caller."""
         returns = values.pop("returns", str)
         return await self._engine().loop.await_(self._ask(_prompt(template, values), returns, values))
@@ -67,7 +68,7 @@ class Ask:
     def stream(self, template: str, /, **values: object) -> Iterator[str]: ...
     @overload
     def stream(self, *, prompt: str, system: str = ..., **values: object) -> Iterator[str]: ...
-    def stream(self, *template: Any, **values: Any) -> Iterator[str]:
+    def stream(self, *template: Any, **values: Any) -> Iterator[str]:  # type: ignore[misc]
         """The text of an answer piece by piece, as it arrives; leaving off early cancels the rest.
 
         Each piece has passed the output guards. Before the first one an attempt may fall back as always; after it a
@@ -93,7 +94,7 @@ class Ask:
     def aio_stream(self, template: str, /, **values: object) -> AsyncIterator[str]: ...
     @overload
     def aio_stream(self, *, prompt: str, system: str = ..., **values: object) -> AsyncIterator[str]: ...
-    async def aio_stream(self, *template: Any, **values: Any) -> AsyncIterator[str]:
+    async def aio_stream(self, *template: Any, **values: Any) -> AsyncIterator[str]:  # type: ignore[misc]
         """The same, for an async caller."""
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
