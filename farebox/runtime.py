@@ -25,6 +25,7 @@ from farebox.prefect.events import (
     tell_unsettled,
 )
 from farebox.project import find_root
+from farebox.runs.ad_hoc import AdHocRuns
 from pricing import Captures
 from pricing.db import Store, abandon, after_fork
 from pricing.ledger import (
@@ -100,6 +101,7 @@ class Runtime:
         turns = settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
         self.circuits = Circuits(store)
+        self.ad_hoc = AdHocRuns(self)
         attempts = Attempts(
             self.ledger,
             self.rates,
@@ -129,10 +131,12 @@ class Runtime:
             holds=holds,
             pressure=settings.routing.pressure,
             locks=self.locks,
+            outside=self.ad_hoc,
         )
 
     def close(self) -> None:
         """Close connections and the ledger; the process may go on without them."""
+        self.ad_hoc.settle()
         self.engine.loop.run(self._transport.close())
         self.engine.loop.stop()
         self._sandbox.stop()

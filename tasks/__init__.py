@@ -8,7 +8,7 @@ from tasks.llm_task import llm_task
 if TYPE_CHECKING:
     from tasks.agent import Agent
     from tasks.ask import Ask
-    from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside
+    from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside, no_run
     from tasks.event_loop import LoopThread
     from tasks.llm_task import adopt_signature, fingerprint, step_of
     from tasks.personal_values import knowing
@@ -33,6 +33,7 @@ __all__ = [
     "inside",
     "knowing",
     "llm_task",
+    "no_run",
     "step_of",
 ]
 
@@ -56,6 +57,7 @@ if not TYPE_CHECKING:
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
             "knowing": "tasks.personal_values",
+            "no_run": "tasks.context",
             "step_of": "tasks.llm_task",
         },
     )

@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any, cast, overload
 
 from typing_extensions import TypeVar
 
+from pricing import PromptError
 from tasks.context import current_step
+from tasks.prompts import InlinePrompt
 from tasks.providers.messages import Message
 from tasks.structured_output import answer_type
 from tasks.turn.engine import Engine
@@ -24,11 +26,18 @@ _SECONDS_TO_END = 5.0
 """How long a caller who leaves a stream early waits for its attempt to be written down."""
 
 
+# mypy does not see that ``*template, **values`` takes what both overloads do; tests/typing checks the calls themselves.
 class Ask:
-    """Asks a model with a prompt template, inside an ``@llm_task``.
+    r"""Asks a model with a prompt, inside an ``@llm_task``.
 
     ``ask("summarize.j2", document=text)`` gives text, ``ask(…, returns=Summary)`` a validated value of that type;
     ``await ask.aio(…)`` is the same in async code. Every other keyword is a value of the template.
+
+    A short prompt may be written where it is used, as a template with its values beside it, never as an f-string: what
+    is in a value is data, what is in the prompt is a template.
+
+    Example:
+        ``ask(prompt="Summarize in one sentence:\n{{ text }}", system="You are terse.", text=text)``
 
     Raises:
         PromptError, Blocked, NoTarget, TurnFailed, OverBudget, RunExpired: see ``pricing.errors``.
@@ -37,15 +46,29 @@ class Ask:
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
 
-    def __call__(self, prompt: str, /, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+    @overload
+    def __call__(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
+    @overload
+    def __call__(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
+    def __call__(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
         """The answer, for a caller that is not async."""
-        return self._engine().loop.run(self._ask(prompt, returns, values))
+        returns = values.pop("returns", str)
+        return self._engine().loop.run(self._ask(_prompt(template, values), returns, values))
 
-    async def aio(self, prompt: str, /, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
+    @overload
+    async def aio(self, template: str, /, *, returns: type[T] = ..., **values: object) -> T: ...
+    @overload
+    async def aio(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
+    async def aio(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
         """The answer, for an async caller."""
-        return await self._engine().loop.await_(self._ask(prompt, returns, values))
+        returns = values.pop("returns", str)
+        return await self._engine().loop.await_(self._ask(_prompt(template, values), returns, values))
 
-    def stream(self, prompt: str, /, **values: object) -> Iterator[str]:
+    @overload
+    def stream(self, template: str, /, **values: object) -> Iterator[str]: ...
+    @overload
+    def stream(self, *, prompt: str, system: str = ..., **values: object) -> Iterator[str]: ...
+    def stream(self, *template: Any, **values: Any) -> Iterator[str]:  # type: ignore[misc]
         """The text of an answer piece by piece, as it arrives; leaving off early cancels the rest.
 
         Each piece has passed the output guards. Before the first one an attempt may fall back as always; after it a
@@ -58,7 +81,7 @@ class Ask:
             ended.set()
             pieces.put(None)
 
-        future = self._engine().loop.submit(_then(self._ask(prompt, str, values, pieces.put), end))
+        future = self._engine().loop.submit(_then(self._ask(_prompt(template, values), str, values, pieces.put), end))
         try:
             while (piece := pieces.get()) is not None:
                 yield piece
@@ -67,7 +90,11 @@ class Ask:
             if future.cancel():
                 ended.wait(_SECONDS_TO_END)
 
-    async def aio_stream(self, prompt: str, /, **values: object) -> AsyncIterator[str]:
+    @overload
+    def aio_stream(self, template: str, /, **values: object) -> AsyncIterator[str]: ...
+    @overload
+    def aio_stream(self, *, prompt: str, system: str = ..., **values: object) -> AsyncIterator[str]: ...
+    async def aio_stream(self, *template: Any, **values: Any) -> AsyncIterator[str]:  # type: ignore[misc]
         """The same, for an async caller."""
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
@@ -80,7 +107,7 @@ class Ask:
             loop.call_soon_threadsafe(ended.set)
             hand_over(None)
 
-        future = self._engine().loop.submit(_then(self._ask(prompt, str, values, hand_over), end))
+        future = self._engine().loop.submit(_then(self._ask(_prompt(template, values), str, values, hand_over), end))
         try:
             while (piece := await pieces.get()) is not None:
                 yield piece
@@ -91,17 +118,36 @@ class Ask:
 
     async def _ask(
         self,
-        name: str,
+        written: str | InlinePrompt,
         returns: type[T],
         values: dict[str, object],
         emit: Callable[[str], None] | None = None,
     ) -> T:
         engine, place = self._engine(), current_step()
         place.count_turn()
-        prompt = engine.render(name, values)
+        prompt = engine.render(written, values)
         asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))
         answer = await engine.turn(place, asked if emit is None else replace(asked, emit=emit))
         return cast("T", answer.value)
+
+
+def _prompt(template: tuple[object, ...], values: dict[str, object]) -> str | InlinePrompt:
+    """What is asked with: the name of a template, or else what ``prompt`` and ``system`` say, taken out of the values.
+
+    Beside a template's name these are values like any others.
+
+    Raises:
+        PromptError: there is neither.
+    """
+    if len(template) == 1 and isinstance(template[0], str):
+        return template[0]
+    prompt, system = values.pop("prompt", None), values.pop("system", "")
+    if template or not isinstance(prompt, str) or not isinstance(system, str):
+        raise PromptError(
+            "ask(…) was called without a prompt.",
+            next_step='Name a template, ask("summarize.j2", …), or write one: ask(prompt="…{{ text }}", text=text).',
+        )
+    return InlinePrompt(prompt, system)
 
 
 async def _then(work: Coroutine[Any, Any, T], end: Callable[[], None]) -> T:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
@@ -70,6 +71,8 @@ class StepContext:
         self.run_id = run_id
         self.execution: int | None = outer.execution if outer is not None and outer.run_id == run_id else execution
         """The execution of the run that this is a part of; ``None`` where the ledger has yet to be asked."""
+        self.admitted = True
+        """Whether ``run_id`` is known to be that of a run under way; else ``OutsideRuns`` finds or opens one."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
@@ -121,14 +124,11 @@ _CURRENT_STEP: ContextVar[StepContext] = ContextVar("farebox_step")
 
 @contextmanager
 def inside(step: Step) -> Iterator[StepContext]:
-    """One call of a step.
-
-    Raises:
-        NoRun: outside a flow run there is nothing to quote, hold or record against.
-    """
+    """One call of a step. Outside an automation its run is found, or opened, with its first turn."""
     run_id = CURRENT_RUN.get(None)
     execution = CURRENT_EXECUTION.get() if run_id is not None else None
-    place = StepContext(run_id or _prefect_run_id(step.operation), step, around(), execution)
+    place = StepContext(run_id or _prefect_run_id(), step, around(), execution)
+    place.admitted = run_id is not None
     token = _CURRENT_STEP.set(place)
     try:
         yield place
@@ -156,8 +156,8 @@ def current_step() -> StepContext:
     return found
 
 
-def _prefect_run_id(operation: str) -> str:
-    """The run's id in a process that is not the flow's: Prefect's own flow-run id."""
+def _prefect_run_id() -> str:
+    """The run's id where no automation of this process is under way: that of Prefect's flow run, empty outside one."""
     from prefect.context import FlowRunContext, TaskRunContext
 
     task = TaskRunContext.get()
@@ -166,13 +166,28 @@ def _prefect_run_id(operation: str) -> str:
     flow = FlowRunContext.get()
     if flow is not None and flow.flow_run is not None:
         return str(flow.flow_run.id)
-    raise no_run(operation)
+    return ""
+
+
+class OutsideRuns(Protocol):
+    """Finds the run of a step that no automation of this process is around, or opens one for it."""
+
+    def joined(self, here: StepContext) -> bool:
+        """Give the step its run if that is under way here; quick, and false if it has to be looked for."""
+
+    def join(self, here: StepContext) -> None:
+        """Give the step its run, found in the ledger or opened as an ad-hoc run.
+
+        Raises:
+            NoRun: neither is possible.
+            OverBudget: no budget has room for an ad-hoc run.
+        """
 
 
 def no_run(operation: str) -> NoRun:
-    """The error of a step outside an automation."""
+    """The error of a step whose run the ledger does not have."""
     return NoRun(
-        f"The step {operation!r} was called outside an automation: nothing is quoted or held for it.",
-        next_step="Call it from a function decorated with @automation.",
+        f"The step {operation!r} belongs to a run that the ledger does not have.",
+        next_step="Use the ledger of the process that started the run: ledger_url in farebox.toml.",
         operation=operation,
     )

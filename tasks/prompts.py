@@ -1,8 +1,8 @@
 """Prompts: Jinja2 templates, sandboxed and strict, each with a version of its own.
 
-A template may have a block ``system`` (static instructions, which providers can cache) and a block ``user`` (what
-changes from call to call); a template without blocks is all user. Values are data: a template syntax inside one is
-never run.
+What a template puts out in its block ``system`` is the system's text (static instructions, which providers can cache);
+everything else is the user's message. ``extends``, ``include``, ``import``, macros and ``super()`` work as in Jinja2;
+text that Jinja2 would drop without a word is an error. Values are data: a template syntax inside one is never run.
 """
 
 from __future__ import annotations
@@ -10,21 +10,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves
 from tasks.personal_values import Known, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
+from tasks.template_structure import Structure, structure
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
+INLINE: Final = "inline"
+"""The name of every prompt that is written where it is used; its version tells them apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class InlinePrompt:
+    """A prompt written where it is used: templates of the user's message and of the system's text."""
+
+    user: str = field(repr=False)
+    system: str = field(default="", repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt; ``version`` changes with its template's text, ``known`` is what it was told of persons."""
+    """A rendered prompt; ``known`` is what it was told of persons.
+
+    ``version`` changes with the text of its template and of every template that this one extends, includes or imports.
+    """
 
     name: str
     version: str
@@ -38,60 +53,71 @@ class Prompt:
         return "".join(part.text for part in self.user if isinstance(part, TextPart))
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A template with all that it refers to, as they were when its version was taken."""
+
+    main: Template
+    templates: Mapping[str, Template | None]
+    dynamic: bool
+    version: str
+
+
 class Prompts:
     """The templates in some folders; the first folder that has a name wins."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
-        self._versions: dict[str, tuple[Template, str]] = {}
+        self._loaded: dict[str, _Loaded] = {}
+        self._inline = lru_cache(maxsize=256)(self._compile)
 
-    def render(self, name: str, values: Mapping[str, object]) -> Prompt:
-        """The prompt of a template.
+    def render(self, prompt: str | InlinePrompt, values: Mapping[str, object]) -> Prompt:
+        """The prompt of a template: of one in the folders by its name, or of one written where it is used.
 
         Raises:
-            PromptError: there is no such template, or it does not render with these values.
+            PromptError: there is no such template, it does not render with these values, or it has text that would not
+                be sent.
         """
         import jinja2
 
+        name = prompt if isinstance(prompt, str) else INLINE
+        called = repr(name) if isinstance(prompt, str) else "that is written inline"
         try:
-            template = self._environment.get_template(name)
-            version = self._version(name, template)
-            with spelling() as marks:
-                system, user = (marks.pieces(text.strip()) for text in _parts(template, values))
-            prompt = _prompt(name, version, system, user, values)
-        except jinja2.TemplateNotFound:
-            places = ", ".join(str(folder) for folder in self._folders)
-            raise PromptError(
-                f"There is no prompt {name!r} in {places}.",
-                next_step=f"Write it, or use one of: {', '.join(self.names())}.",
-            ) from None
+            return self._render(prompt, name, values)
+        except jinja2.TemplateNotFound as error:
+            raise self._missing(str(error.name or name), name) from None
         except jinja2.TemplateError as error:
             # Jinja2 names variables in its messages, never their values.
-            line = getattr(error, "lineno", None)
+            line, elsewhere = getattr(error, "lineno", None), getattr(error, "name", None)
             where = f" line {line}" if line else ""
+            where += f" of {elsewhere!r}" if elsewhere and elsewhere != name else ""
             raise PromptError(
-                f"The prompt {name!r}{where} does not render: {error.message}.",
-                next_step="Give it every value it names, or mend the template.",
+                f"The prompt {called}{where} does not render: {(error.message or '').rstrip('.')}.",
+                next_step="Give it every value it names, or fix the template.",
             ) from None
         except BrokenMark:
             raise PromptError(
-                f"The prompt {name!r} does not render: it cuts through a value that is written as JSON or the like.",
+                f"The prompt {called} does not render: it cuts through a value that is written as JSON or the like.",
                 next_step="Shorten the value itself before it is given to the template.",
             ) from None
         except UnreadableValue as error:
             raise PromptError(
-                f"The prompt {name!r} cannot be sent: {error}.",
+                f"The prompt {called} cannot be sent: {error}.",
                 next_step="Give the template text: decode bytes, or take out what is not to be sent.",
+            ) from None
+        except RecursionError:
+            raise PromptError(
+                f"The prompt {called} does not render: its templates include each other without end.",
+                next_step="Take one of the includes out.",
             ) from None
         except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
             raise PromptError(
-                f"The prompt {name!r} does not render: {type(error).__name__} in one of its expressions.",
+                f"The prompt {called} does not render: {type(error).__name__} in one of its expressions.",
                 next_step="Check what it does with its values.",
             ) from None
-        return prompt
 
     def version(self, name: str) -> str:
-        """Of a template as it is now.
+        """Of a template as it is now, and of all that it extends, includes or imports.
 
         Raises:
             PromptError: there is none of that name.
@@ -99,21 +125,122 @@ class Prompts:
         import jinja2
 
         try:
-            return self._version(name, self._environment.get_template(name))
+            return self._load(name).version
         except jinja2.TemplateError:
-            raise PromptError(f"There is no prompt {name!r}.", next_step="Write it, or mend it.") from None
-
-    def _version(self, name: str, template: Template) -> str:
-        """Of the template's text; read again only when Jinja2 has loaded it anew because its file changed."""
-        known = self._versions.get(name)
-        if known is None or known[0] is not template:
-            source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
-            known = self._versions[name] = (template, hashlib.sha256(source.encode()).hexdigest()[:12])
-        return known[1]
+            raise PromptError(f"There is no prompt {name!r}.", next_step="Write it, or fix it.") from None
 
     def names(self) -> list[str]:
         """Every template's name."""
         return self._environment.list_templates()
+
+    def _render(self, prompt: str | InlinePrompt, name: str, values: Mapping[str, object]) -> Prompt:
+        templates: tuple[Template, ...]
+        if isinstance(prompt, str):
+            loaded = self._load(prompt)
+            version, templates = loaded.version, (loaded.main,)
+        else:
+            templates, references = self._inline(prompt)
+            version = _digest([prompt.system, prompt.user, *(self._load(one).version for one in references)])
+        with spelling() as marks:
+            system, user = marks.parts(_output(templates[0], values))
+            if len(templates) > 1:
+                stray, own = marks.parts(_output(templates[1], values))
+                if stray != [""] or system != [""]:
+                    raise PromptError(
+                        "An inline prompt was given a system text twice: system=… and a block named system.",
+                        next_step="Keep one of them.",
+                    )
+                system = own
+        return _prompt(name, version, system, user, values)
+
+    def _compile(self, prompt: InlinePrompt) -> tuple[tuple[Template, ...], tuple[str, ...]]:
+        """The templates of an inline prompt, and the names that they refer to."""
+        sources = [prompt.user, prompt.system] if prompt.system else [prompt.user]
+        found = [structure(self._environment.parse(source)) for source in sources]
+        for one in found:
+            self._check(INLINE, one)
+        names = {name for one in found for name in (self.names() if one.dynamic else one.references)}
+        known = tuple(name for name in sorted(names) if name in set(self.names()))
+        return tuple(self._environment.from_string(source) for source in sources), known
+
+    def _load(self, name: str) -> _Loaded:
+        """A template and its version; read again only when Jinja2 has loaded a part of it anew: a file changed."""
+        known = self._loaded.get(name)
+        if known is not None and not known.dynamic and self._current(known.templates):
+            return known
+        template = self._environment.get_template(name)
+        templates: dict[str, Template | None] = {name: template}
+        texts: dict[str, str] = {}
+        dynamic, waiting = False, [name]
+        while waiting:
+            one = waiting.pop()
+            if one in texts or (one != name and templates.setdefault(one, self._found(one)) is None):
+                continue
+            texts[one] = self._source(one)
+            found = self._structure(one)
+            self._check(one, found)
+            dynamic |= found.dynamic
+            waiting += self.names() if found.dynamic else found.references
+        main = texts.pop(name)
+        version = _digest([main, *(part for one in sorted(texts) for part in (one, texts[one]))])
+        loaded = self._loaded[name] = _Loaded(template, templates, dynamic, version)
+        return loaded
+
+    def _current(self, templates: Mapping[str, Template | None]) -> bool:
+        return all(self._found(name) is template for name, template in templates.items())
+
+    def _found(self, name: str) -> Template | None:
+        import jinja2
+
+        try:
+            return self._environment.get_template(name)
+        except jinja2.TemplateNotFound:
+            return None  # one of a list of alternatives, or left out where it is missing
+
+    def _source(self, name: str) -> str:
+        source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
+        return source
+
+    def _structure(self, name: str) -> Structure:
+        return structure(self._environment.parse(self._source(name), name))
+
+    def _check(self, name: str, of: Structure) -> None:
+        """See that nothing of a template that extends another is dropped.
+
+        Raises:
+            PromptError: text after ``extends`` is outside every block, or a block is in none of the templates above.
+        """
+        if of.dropped is not None:
+            raise PromptError(
+                f"Line {of.dropped} of the prompt {name!r} is outside every block of a template that extends another: "
+                "it would not be sent.",
+                next_step="Put it into a block of the template that it extends.",
+            )
+        above, placed = of, set[str]()
+        seen = {name}
+        while above.parent is not None and above.parent not in seen:
+            seen.add(above.parent)
+            if self._found(above.parent) is None:
+                return  # the rendering names it
+            above = self._structure(above.parent)
+            placed |= above.blocks
+        if not of.extends or above.extends:  # the last one above is known by a rendering only
+            return
+        for block, line in of.outermost:
+            if block not in placed:
+                raise PromptError(
+                    f"The block {block!r} (line {line} of the prompt {name!r}) is in none of the templates above it: "
+                    "it would not be sent.",
+                    next_step=f"Add {{% block {block} %}}{{% endblock %}} to {of.parent!r}, or move its text.",
+                )
+
+    def _missing(self, missing: str, name: str) -> PromptError:
+        places = ", ".join(str(folder) for folder in self._folders)
+        asked = f", which {name!r} refers to" if missing != name else ""
+        return PromptError(
+            f"There is no prompt {missing!r}{asked} in {places}.",
+            next_step=f"Write it, or use one of: {', '.join(self.names())}.",
+        )
 
     @cached_property
     def _environment(self) -> Environment:
@@ -130,13 +257,16 @@ class Prompts:
         return environment
 
 
-def _parts(template: Template, values: Mapping[str, object]) -> tuple[str, str]:
+def _output(template: Template, values: Mapping[str, object]) -> str:
     # Shared, or Jinja2 copies its globals one by one, through a chain of maps.
     context = template.new_context({**template.environment.globals, **values}, shared=True)
-    parts = {name: "".join(block(context)) for name, block in template.blocks.items() if name in {"system", "user"}}
-    if "user" in parts:
-        return parts.get("system", ""), parts["user"]
-    return "", template.render(values)
+    return "".join(template.root_render_func(context))
+
+
+def _digest(texts: Sequence[str]) -> str:
+    """Of one text, as of that alone; of several, so that no two lists of them are alike."""
+    whole = texts[0] if len(texts) == 1 else "".join(f"{len(text)}:{text}" for text in texts)
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
 def _prompt(name: str, version: str, system: list[Piece], user: list[Piece], values: Mapping[str, object]) -> Prompt:

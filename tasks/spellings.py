@@ -3,6 +3,9 @@
 What such a value becomes is decided after the guards have seen the value itself, string by string. So it is rendered
 as a mark, and the prompt keeps the value and the way it is spelled in the mark's place; filters that follow become a
 part of that way. A string that goes into a template as it is needs none of this.
+
+The block ``system`` is marked likewise, wherever the templates that make a prompt place it: what is between its marks
+is the system's text, and all else the user's. Marks have a nonce, so that no value can stand for one.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import secrets
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import Enum
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,6 +36,13 @@ _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 Piece: TypeAlias = str | Spelled | ImagePart | DocumentPart
 
 
+class _Boundary(Enum):
+    """Where the block ``system`` begins and ends."""
+
+    OPENS = "opens"
+    CLOSES = "closes"
+
+
 class BrokenMark(ValueError):
     """A template cut through a value that is written in a spelling of its own."""
 
@@ -41,21 +52,32 @@ class _Marks:
 
     def __init__(self) -> None:
         self._nonce = str(secrets.randbelow(10**12))
-        self._values: list[Spelled | ImagePart | DocumentPart] = []
+        self._values: list[Spelled | ImagePart | DocumentPart | _Boundary] = []
 
-    def mark(self, value: Spelled | ImagePart | DocumentPart) -> str:
+    def mark(self, value: Spelled | ImagePart | DocumentPart | _Boundary) -> str:
         self._values.append(value)
         return f"{_OPEN}{self._nonce}.{len(self._values) - 1}{_CLOSE}"
 
-    def pieces(self, text: str) -> list[Piece]:
-        """A rendered text in its pieces.
+    def parts(self, text: str) -> tuple[list[Piece], list[Piece]]:
+        """The pieces of a rendered text that are the system's, and the others, each without white space around.
 
         Raises:
             BrokenMark: a mark in it is not whole.
         """
+        system: list[Piece] = []
+        user: list[Piece] = []
+        depth = 0
+        for piece in self._pieces(text):
+            if isinstance(piece, _Boundary):
+                depth += 1 if piece is _Boundary.OPENS else -1
+            else:
+                (system if depth > 0 else user).append(piece)
+        return _stripped(system), _stripped(user)
+
+    def _pieces(self, text: str) -> list[Piece | _Boundary]:
         if not self._values:
             return [text]
-        pieces: list[Piece] = []
+        pieces: list[Piece | _Boundary] = []
         done = 0
         for found in re.finditer(rf"{_OPEN}{self._nonce}\.(\d+){_CLOSE}", text):
             pieces += [text[done : found.start()], self._values[int(found[1])]]
@@ -64,6 +86,21 @@ class _Marks:
         if any(isinstance(piece, str) and (_OPEN in piece or _CLOSE in piece) for piece in pieces):
             raise BrokenMark
         return pieces
+
+
+def _stripped(pieces: list[Piece]) -> list[Piece]:
+    """The pieces as of one text without white space around it; at least one."""
+    while pieces and isinstance(first := pieces[0], str):
+        pieces[0] = first.lstrip()
+        if pieces[0] or len(pieces) == 1:
+            break
+        del pieces[0]
+    while pieces and isinstance(last := pieces[-1], str):
+        pieces[-1] = last.rstrip()
+        if pieces[-1] or len(pieces) == 1:
+            break
+        del pieces[-1]
+    return pieces or [""]
 
 
 _MARKS: ContextVar[_Marks | None] = ContextVar("farebox_template_marks", default=None)
@@ -76,6 +113,15 @@ def spelling() -> Iterator[_Marks]:
     token = _MARKS.set(marks)
     try:
         yield marks
+    finally:
+        _MARKS.reset(token)
+
+
+@contextmanager
+def _unmarked() -> Iterator[None]:
+    token = _MARKS.set(None)
+    try:
+        yield
     finally:
         _MARKS.reset(token)
 
@@ -110,10 +156,19 @@ class _SpelledText(str):
 @cache
 def environment_class() -> type[ImmutableSandboxedEnvironment]:
     """jinja2's sandbox, in which strings that are put together keep the values in them."""
+    from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class PromptTemplate(Template):
+        def _get_default_module(self, ctx: Any = None) -> Any:
+            # It is kept for later renderings, so that no mark of this one may be in it; nor is any value.
+            with _unmarked():
+                return super()._get_default_module(ctx)
 
     class PromptEnvironment(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset({"%", "+"})
+        template_class = PromptTemplate
+        farebox_opens, farebox_closes = _Boundary.OPENS, _Boundary.CLOSES
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "+" and isinstance(left, _SpelledText) | isinstance(right, _SpelledText):
@@ -150,7 +205,7 @@ def prepare(environment: Environment) -> None:
 
     environment.filters = {name: _kept(name, filter_) for name, filter_ in environment.filters.items()}
     environment.finalize = shown
-    environment.code_generator_class = _concatenating(CodeGenerator)
+    environment.code_generator_class = _marking(CodeGenerator)
     environment.globals["_farebox_joined"] = _joined
 
 
@@ -164,7 +219,7 @@ def shown(value: object) -> object:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         raise UnreadableValue("a value holds bytes")
-    if isinstance(value, ImagePart | DocumentPart):
+    if isinstance(value, ImagePart | DocumentPart | _Boundary):
         marks = _MARKS.get()
         return "" if marks is None else marks.mark(value)
     if isinstance(value, KeysView | ValuesView | ItemsView):
@@ -221,10 +276,19 @@ def _joined(values: tuple[Any, ...]) -> str:
     return "".join(str(shown(value)) for value in values)
 
 
-def _concatenating(base: type[CodeGenerator]) -> type[CodeGenerator]:
-    """The compiler, with ``~`` putting values out as ``{{ }}`` does."""
+def _marking(base: type[CodeGenerator]) -> type[CodeGenerator]:
+    """The compiler, with ``~`` putting values out as ``{{ }}`` does, and marks around the block ``system``."""
+    from jinja2 import nodes
 
-    class Concatenating(base):  # type: ignore[misc, valid-type]
+    class Marking(base):  # type: ignore[misc, valid-type]
+        def visit_Block(self, node: Any, frame: Any) -> None:  # noqa: N802 - likewise
+            if node.name != "system":
+                super().visit_Block(node, frame)
+                return
+            self.visit(nodes.Output([nodes.EnvironmentAttribute("farebox_opens")], lineno=node.lineno), frame)
+            super().visit_Block(node, frame)
+            self.visit(nodes.Output([nodes.EnvironmentAttribute("farebox_closes")], lineno=node.lineno), frame)
+
         def visit_Concat(self, node: Any, frame: Any) -> None:  # noqa: N802 - the name that jinja2 calls
             self.write("environment.globals['_farebox_joined']((")
             for argument in node.nodes:
@@ -232,4 +296,4 @@ def _concatenating(base: type[CodeGenerator]) -> type[CodeGenerator]:
                 self.write(", ")
             self.write("))")
 
-    return Concatenating
+    return Marking

@@ -30,7 +30,7 @@ from farebox.config.content import ContentSettings
 from farebox.config.guards import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
-from pricing.ledger import SOFT, WILDCARD, Limit, read_key
+from pricing.ledger import SOFT, WILDCARD, Limit, read_key, soft_threshold
 from pricing.rates import OwnRate
 from pricing.replica import LEAST_DAYS
 from tasks.routing import ProviderName, Tier
@@ -167,6 +167,22 @@ class HoldSettings(_Table):
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
 
 
+class AdHocSettings(_Table):
+    """Limits of steps that are called outside an automation: per script or flow run, and of all of them per day."""
+
+    per_run: Money = 1_000_000_000
+    per_day: Money = 5_000_000_000
+    soft: str = SOFT
+
+    @model_validator(mode="after")
+    def _soft_within_limit(self) -> Self:
+        try:
+            soft_threshold(self.soft, self.per_day)
+        except MoneyError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
 class CreditSettings(_Table):
     """What one credit is worth in money; left out, what is sold in credits has no margin that could be told."""
 
@@ -230,6 +246,7 @@ class Settings(BaseSettings):
     prompts: tuple[Path, ...] = (Path("flows/prompts"),)
     holds: HoldSettings = HoldSettings()
     credits: CreditSettings = CreditSettings()
+    adhoc: AdHocSettings = AdHocSettings()
     turns: TurnSettings = TurnSettings()
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
@@ -341,6 +358,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "rates": RateSettings,
         "holds": HoldSettings,
         "credits": CreditSettings,
+        "adhoc": AdHocSettings,
         "turns": TurnSettings,
         "routing": RoutingSettings,
         "breaker": BreakerSettings,

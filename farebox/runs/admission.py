@@ -393,6 +393,10 @@ class AdmittedRun:
         if not kept and ledger.execution(self.run.run_id) > self.execution:
             raise taken_over(self.run.run_id)
 
+    def leave(self) -> None:
+        """Stop renewing the hold here: another process settles it, or its lease does."""
+        self._renewing.cancel()
+
     async def _renew(self) -> None:
         """Three times per lease, so that one missed beat does not lose the hold; nor does a ledger that is busy."""
         renew = partial(self._runtime.ledger.renew, self.run.run_id, execution=self.execution)

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
     from pricing.ledger.circuits import Circuit, Circuits
     from pricing.ledger.credits import Wallets
     from pricing.ledger.executions import taken_over
-    from pricing.ledger.facts import NEWEST, CallOutcome, Completion, Intent, Priced, Run, RunOutcome, Turn, TurnOutcome
+    from pricing.ledger.facts import (
+        AD_HOC,
+        NEWEST,
+        CallOutcome,
+        Completion,
+        Intent,
+        Priced,
+        Run,
+        RunOutcome,
+        Turn,
+        TurnOutcome,
+    )
     from pricing.ledger.holds import Settled, Unsettled
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
@@ -49,6 +60,7 @@ if TYPE_CHECKING:
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
 
 __all__ = [
+    "AD_HOC",
     "CALIBRATION",
     "CHOICES",
     "CODED",
@@ -136,6 +148,7 @@ if not TYPE_CHECKING:
             "Ledger": "pricing.ledger.ledger",
             "Limit": "pricing.ledger.limits",
             "MovingWindows": "pricing.ledger.rate_limits",
+            "AD_HOC": "pricing.ledger.facts",
             "NEWEST": "pricing.ledger.facts",
             "Priced": "pricing.ledger.facts",
             "RateLimit": "pricing.ledger.rate_limits",

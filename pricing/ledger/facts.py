@@ -13,6 +13,9 @@ from pricing.usage import Usage
 NEWEST: Final = 2**62
 """Stands for whichever execution of a run is the newest: for callers outside any, such as an operator's command."""
 
+AD_HOC: Final = "ad_hoc"
+"""The method of a run that nothing was quoted for: its steps were called outside an automation."""
+
 Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
 telling, or certainly nothing."""
@@ -51,6 +54,11 @@ class Run:
     tags: str = "[]"
     price_credits: int | None = None
     price_nano: Nano | None = None
+
+    @property
+    def quoted(self) -> bool:
+        """Whether it had a quote: an ad-hoc run has none."""
+        return self.method != AD_HOC
 
 
 @dataclass(frozen=True, slots=True)

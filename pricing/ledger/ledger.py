@@ -217,6 +217,33 @@ class Ledger:
             raise short.error(run.automation)
         return refusals
 
+    def open_ad_hoc(self, run: Run, rules: Sequence[BudgetRule]) -> list[Refusal]:
+        """Give an ad-hoc run a hold of nothing on every budget that ``rules`` name, which its attempts extend.
+
+        A run that is held already is left as it is: of several processes that open the same run, the first does.
+        Returns the refusals, with which the run is written down as refused.
+        """
+        self.reap()
+        now = self._clock()
+
+        def work(connection: Connection) -> list[Refusal]:
+            executions.lock(connection, run.run_id)
+            if holds.exists(connection, run.run_id):
+                return []
+            number = executions.begin(connection, run.run_id)
+            wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
+            with connection.begin_nested() as savepoint:
+                lease = now + self.lease_us
+                refusals = holds.open_hold(connection, run.run_id, run.held_nano, wanted, lease, execution=number)
+                if refusals:
+                    savepoint.rollback()
+            self._write_run(connection, run)
+            if refusals:
+                self._write_refusal(connection, run, refusals, now)
+            return refusals
+
+        return self._isolated(run.run_id, lambda: self.store.transact(work, durable=True))
+
     def refuse(self, run: Run, refusals: Sequence[Refusal]) -> bool:
         """Write a run down as refused before it began: somebody looked ahead. False, and nothing, if it is held."""
         with self.store.write(durable=True) as connection:

@@ -38,12 +38,14 @@ def sale_sentence(report: RunReport) -> str | None:
     return f"Its outcome is sold for {price}: {left}" + (f", {told}." if told else ".")
 
 
-Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling"]
+Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling", "not quoted"]
 
 
 def basis(report: RunReport) -> str:
     """What the quote rests on."""
     quote = report.quote
+    if not quote.given:
+        return f"nothing was quoted: its steps were called outside an automation; rates {quote.rate_version}"
     return f"{quote.method.replace('_', '-')}, {plural(quote.history, 'past run')}, rates {quote.rate_version}"
 
 
@@ -52,6 +54,8 @@ def against_quote(report: RunReport) -> str:
     money = report.money
     if not money.spent_nano:
         return "nothing was spent"
+    if not report.quote.given:
+        return f"not quoted; at most {format_money(report.quote.ceiling_nano)} by [adhoc] per_run"
     if money.of_point is None or money.of_p95 is None:
         return "the quote was nothing"
     return f"{percent(money.of_point)} of the point, {percent(money.of_p95)} of the p95: {place(report)}"
@@ -106,6 +110,8 @@ def saved_sentence(saved: Savings) -> str | None:
 def place(report: RunReport) -> Place:
     """Where the actual cost fell."""
     spent, quote = report.money.spent_nano, report.quote
+    if not quote.given:
+        return "not quoted"
     if spent <= quote.p95_nano:
         return "within the quote"
     return "above the p95" if spent <= quote.ceiling_nano else "above the ceiling"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pricing.ledger import Run
 from pricing.quotes import ResolvedPlan
-from tasks.context import StepContext, no_run
-from tasks.event_loop import LoopThread
+from tasks.context import OutsideRuns, StepContext, no_run
+from tasks.event_loop import LoopThread, in_thread
 from tasks.personal_values import known
-from tasks.prompts import Prompt, Prompts
+from tasks.prompts import InlinePrompt, Prompt, Prompts
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
@@ -56,6 +56,7 @@ class Engine:
         holds: how much of its hold each run has spent.
         pressure: the share from which on the rest of a run takes the economic route.
         locks: where calibration has shown that turns should begin.
+        outside: finds or opens the runs of steps that no automation is around.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Engine:
         holds: HoldsInUse,
         pressure: float,
         locks: RouteLocks,
+        outside: OutsideRuns | None = None,
     ) -> None:
         self._ledger = ledger
         self._router = router
@@ -78,6 +80,7 @@ class Engine:
         self._holds = holds
         self._pressure = pressure
         self._locks = locks
+        self._outside = outside
         self._admitted = lru_cache(maxsize=256)(self._load_run)
 
     @property
@@ -85,9 +88,9 @@ class Engine:
         """What one turn may take, the tools that it asks for included."""
         return self._turns.deadline_seconds
 
-    def render(self, name: str, values: dict[str, object]) -> Prompt:
-        """A prompt by its template's name."""
-        return self._prompts.render(name, values)
+    def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
+        """A prompt by its template's name, or written where it is used."""
+        return self._prompts.render(prompt, values)
 
     def prompt_version(self, name: str) -> str:
         """Of a template as it is now.
@@ -102,6 +105,8 @@ class Engine:
         pin = pin_of(here.step.operation)
         if pin is not None and pin.target is None:
             raise PromptPreview(asked.prompt)
+        if self._outside is not None and not here.admitted and not self._outside.joined(here):
+            await in_thread(partial(self._outside.join, here))
         admitted = self._admitted(here.run_id, here.step.operation)
         content = self._turns.content
         if pin is None and content.keeps(admitted.run.automation, here.step.operation):
@@ -131,7 +136,7 @@ class Engine:
         A lock is of a step, and of all its turns.
         """
         run = admitted.run
-        share = self._holds.share(run.run_id)
+        share = self._holds.share(run.run_id) if run.quoted else 0.0  # else each attempt is held when it is sent
         spent = f"{share:.0%} of the run's hold is spent" if share >= self._pressure else None
         if complexity is not None:
             tier, why = complexity.tier(asked.threshold), complexity.explain(asked.threshold)

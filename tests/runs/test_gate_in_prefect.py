@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from prefect import Flow
-from prefect import flow as plain_flow
 from prefect.cache_policies import INPUTS
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
@@ -288,18 +287,6 @@ def test_a_run_by_entrypoint_passes_the_gate(runtime: Runtime, project: Project,
     assert state.is_completed()
     assert outcomes(runtime) == ["completed"]
     assert_ledger_equals_journal(runtime, sandbox.journal)
-
-
-def test_a_step_outside_an_automation_is_one_clear_error(runtime: Runtime, sandbox: Sandbox):
-    @plain_flow
-    def without_price(text: str) -> str:
-        return say(text)
-
-    with pytest.raises(NoRun, match="outside an automation") as caught:
-        without_price("one")
-    assert "@automation" in caught.value.next_step
-    assert "\n" not in str(caught.value)
-    assert not sandbox.journal.read_bytes()
 
 
 def test_ask_outside_a_step_is_one_clear_error(runtime: Runtime):

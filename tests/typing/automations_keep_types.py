@@ -69,4 +69,7 @@ def answers_have_the_type_asked_for() -> None:
     agent = Agent(prompt="x.j2", tools=[])
     assert_type(agent.run(text="y"), str)
     assert_type(agent.run(returns=Label), Label)
-    ask(3)  # type: ignore[arg-type]
+    assert_type(ask(prompt="Summarize: {{ text }}", text="y"), str)
+    assert_type(ask(prompt="x", system="y", returns=list[Label]), list[Label])
+    ask(3)  # type: ignore[call-overload]
+    ask(system="no prompt")  # type: ignore[call-overload]

@@ -69,7 +69,7 @@ def section(
         savings=_savings(mine["operations"], mine["turns"]),
         routing=None if premium is None else _routing(mine["routed"], premium),
         coverage=Coverage(
-            totals["completed"], totals["covered"], ratio(totals["covered"], totals["completed"]), totals["stopped"]
+            totals["quoted"], totals["covered"], ratio(totals["covered"], totals["quoted"]), totals["stopped"]
         ),
         sizes=tuple(_size(row) for row in mine["sizes"]),
         fallbacks=Fallbacks(asked, fell_back, ratio(fell_back, asked)),

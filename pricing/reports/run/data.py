@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pricing.ledger.facts import AD_HOC
 from pricing.money import Nano
 from pricing.reports.format import Plain
 
@@ -43,6 +44,11 @@ class QuoteFacts:
     method: str
     history: int
     rate_version: str
+
+    @property
+    def given(self) -> bool:
+        """Whether there was a quote: an ad-hoc run has none, and its ceiling is the limit of ``[adhoc]``."""
+        return self.method != AD_HOC
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,12 @@ from pricing.reports.sentences import (
 
 MOST = 500
 """Turns drawn and listed; ``farebox report --json`` has all."""
-_PLACES: dict[Place, Tone] = {"within the quote": "good", "above the p95": "warn", "above the ceiling": "bad"}
+_PLACES: dict[Place, Tone] = {
+    "within the quote": "good",
+    "above the p95": "warn",
+    "above the ceiling": "bad",
+    "not quoted": "quiet",
+}
 _ENDS: dict[str, tuple[str, Tone]] = {
     "completed": ("reached its outcome", "good"),
     "failed": ("failed", "bad"),
@@ -79,7 +84,10 @@ def _figures(report: RunReport) -> Iterator[Figure]:
         note = f"gross margin {percent(margin)}, markup {percent(sold.markup)}" if margin is not None else "not charged"
         yield Figure("Sold for", price, note, None if margin is None else "good" if margin > 0 else "bad")
     quote = report.quote
-    yield Figure("Quoted p95", format_money(quote.p95_nano), f"p50 {format_money(quote.p50_nano)}")
+    if quote.given:
+        yield Figure("Quoted p95", format_money(quote.p95_nano), f"p50 {format_money(quote.p50_nano)}")
+    else:
+        yield Figure("Quote", "none", "its steps were called outside an automation")
     turns, answered = len(report.turns), sum(one.answered for one in report.operations)
     fell = len(report.fallbacks)
     again = f", {fell:,} took more than one attempt" if fell else ""
@@ -93,7 +101,8 @@ def _attempts(report: RunReport) -> str:
 
 
 def _sections(report: RunReport) -> Iterator[Section]:
-    yield Section("Quoted and spent", (f"{money_sentence(report)}.",), (_quote(report),))
+    drawn_quote = (_quote(report),) if report.quote.given else ()
+    yield Section("Quoted and spent", (f"{money_sentence(report)}.",), drawn_quote)
     if report.operations:
         yield Section("Where the money went", (), (_by_operation(report), _by_model(report)), _operations(report))
     if report.turns:

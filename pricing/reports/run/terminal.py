@@ -26,7 +26,12 @@ from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome,
 MOST = 20
 """Turns and stories shown; the file and ``--json`` have all."""
 _BAR = 32
-_PLACES: Mapping[Place, str] = {"within the quote": GOOD, "above the p95": WARNING, "above the ceiling": FAILURE}
+_PLACES: Mapping[Place, str] = {
+    "within the quote": GOOD,
+    "above the p95": WARNING,
+    "above the ceiling": FAILURE,
+    "not quoted": QUIET,
+}
 
 
 def run_in_terminal(report: RunReport) -> Group:
@@ -78,17 +83,20 @@ def _heading(report: RunReport) -> Iterator[Text]:
 
 def _quote(report: RunReport) -> Iterator[Text]:
     quote, money = report.quote, report.money
-    yield line(
-        ("Quote   ", QUIET),
-        (format_money(quote.point_nano), "bold"),
-        (" point · ", QUIET),
-        format_money(quote.p95_nano),
-        (" p95 · ", QUIET),
-        format_money(quote.ceiling_nano),
-        (f" ceiling   {basis(report)}", QUIET),
-    )
+    if quote.given:
+        yield line(
+            ("Quote   ", QUIET),
+            (format_money(quote.point_nano), "bold"),
+            (" point · ", QUIET),
+            format_money(quote.p95_nano),
+            (" p95 · ", QUIET),
+            format_money(quote.ceiling_nano),
+            (f" ceiling   {basis(report)}", QUIET),
+        )
+    else:
+        yield line(("Quote   ", QUIET), basis(report))
     yield line(("Actual  ", QUIET), (format_money(money.spent_nano), "bold"), f"  {against_quote(report)}")
-    if money.spent_nano:
+    if money.spent_nano and quote.given:
         yield line("        ") + _bar(report)
     yield line(("Money   ", QUIET), money_sentence(report))
     if told := saved_sentence(report.saved):

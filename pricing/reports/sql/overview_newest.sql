@@ -11,6 +11,6 @@ enough AS (
 SELECT stand_in, automation, started_at, outcome, cost_nano AS spent_nano, point_nano, p50_nano, p95_nano
 FROM chosen_runs
 LEFT JOIN enough USING (stand_in)
-WHERE started_at >= coalesce(since, 0) AND (outcome = 'completed' OR (outcome = 'over_budget' AND NOT refused))
+WHERE started_at >= coalesce(since, 0) AND NOT starts_with(automation, 'ad-hoc:') AND (outcome = 'completed' OR (outcome = 'over_budget' AND NOT refused))
 QUALIFY row_number() OVER (PARTITION BY stand_in ORDER BY started_at DESC, run_id) <= $newest
 ORDER BY started_at, run_id DESC

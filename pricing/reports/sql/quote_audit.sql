@@ -19,6 +19,7 @@ newest AS (
     FROM run_totals
     LEFT JOIN enough USING (automation, quality, stand_in)
     WHERE (outcome = 'completed' OR (outcome = 'over_budget' AND cost_nano > 0))
+        AND NOT starts_with(run_totals.automation, 'ad-hoc:')
         AND ended_at >= coalesce(since, 0)
         AND ended_at >= $since
         AND ($automation IS NULL OR automation = $automation)
