@@ -172,7 +172,8 @@ class _Gate:
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.
 
-        A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet.
+        A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet. A ledger
+        that cannot be written does not change how the run ended: it is settled later.
 
         Raises:
             Abort: a newer execution of the run has its hold, and this process must not say how the run ended.
@@ -188,9 +189,12 @@ class _Gate:
             raise _abort(taken) from None
         finally:
             leave(get_runtime(), ride.run.run_id, completed=error is None)
+        if ride.unsettled:
+            get_run_logger().warning("%s", ride.unsettled)
         if isinstance(error, Pause):
             return None
-        publish(get_runtime(), ride.run.run_id, self._spec.name)
+        if not ride.unsettled:
+            publish(get_runtime(), ride.run.run_id, self._spec.name)
         return state_of(error) if isinstance(error, FareboxError) else None
 
 

@@ -34,6 +34,7 @@ from pricing.ledger import (
     Circuits,
     Ledger,
     MovingWindows,
+    PendingEnds,
     Refusal,
     Run,
     Settled,
@@ -182,6 +183,7 @@ def _ledger(settings: Settings, store: Store) -> Ledger:
         lease_seconds=settings.holds.lease_seconds,
         warn=tell_soft_threshold,
         tell_unsettled=tell_unsettled,
+        pending=PendingEnds(settings.home / "pending-ends"),
     )
 
 

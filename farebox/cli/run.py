@@ -78,7 +78,8 @@ def run_here(
     try:
         try:
             # Nobody is shown the report, so trouble with it is told as it is logged.
-            with warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext():
+            report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
+            with warning_of("farebox.runs.admission"), report:
                 state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
         except FareboxError as error:
             if record.outcome != "completed":
@@ -154,38 +155,42 @@ def _follow(
 
 
 def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console) -> None:
-    """The result and the cost report, of a run that was settled."""
-    if record.settled_as is not None:
-        from farebox.cli.display import result_lines
-        from farebox.prefect.artifacts import report_of
-        from pricing.reports import render_terminal
+    """The result, and of a run that was settled the cost report."""
+    from farebox.cli.display import result_lines
+    from farebox.prefect.artifacts import report_of
+    from pricing.reports import render_terminal
 
-        if state.is_completed():
-            console.print()
-            console.print(result_lines(state.result(raise_on_failure=False)))
-        if record.run is not None:
-            console.print()
-            console.print(render_terminal(report_of(runtime, record.run.run_id)))
-            console.print()
-            _tell_places(runtime, record.run.run_id, console)
+    if state.is_completed():
+        console.print()
+        console.print(result_lines(state.result(raise_on_failure=False)))
+    if record.settled_as is not None and record.run is not None:
+        console.print()
+        console.print(render_terminal(report_of(runtime, record.run.run_id)))
+        console.print()
+        _tell_places(runtime, record.run.run_id, console)
 
 
 def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
     run, settled = record.run, record.settled_as
+    outcome = "over_budget" if state.name == "OverBudget" else record.outcome
+    began = outcome == "running"  # and its end is not in the ledger yet: what it cost is not known here
+    if began:
+        outcome = "completed" if state.is_completed() else "failed"
+    unknown = None if began else 0
     result = state.result(raise_on_failure=False) if state.is_completed() else None
     error = _ended_by(state)
     return {
         "run_id": run.run_id if run else None,
-        "outcome": "over_budget" if state.name == "OverBudget" else record.outcome,
+        "outcome": outcome,
         "message": f"{error.message}\n{error.next_step}".strip() if isinstance(error, FareboxError) else state.message,
         "sandbox": run.stand_in if run else None,
         "point_nano": run.point_nano if run else None,
         "p50_nano": run.p50_nano if run else None,
         "p95_nano": run.p95_nano if run else None,
         "ceiling_nano": run.ceiling_nano if run else None,
-        "held_nano": settled.held if settled else 0,
-        "spent_nano": settled.spent if settled else 0,
-        "released_nano": settled.released if settled else 0,
+        "held_nano": settled.held if settled else unknown,
+        "spent_nano": settled.spent if settled else unknown,
+        "released_nano": settled.released if settled else unknown,
         "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
     }
 

@@ -241,6 +241,9 @@ def check_ledger(patient: CheckContext) -> Iterator[Finding]:
     if dead := [*leases.dead, *leases.not_resumed]:
         told = f"{len(dead)} held by processes that went away"
         yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+    if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
+        told = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
+        yield Finding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
     for hold in unsettled:
         told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
         step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."

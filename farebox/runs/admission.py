@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
@@ -21,7 +21,7 @@ from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import asked_operations, planned_routes, pressure, spread, token_counter, with_guard_calls
 from farebox.runtime import Runtime
 from guardrails import messages
-from pricing import LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
+from pricing import LedgerBusy, LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
 from pricing.ledger import (
     WILDCARD,
     ApprovalDecision,
@@ -29,10 +29,12 @@ from pricing.ledger import (
     Approved,
     BudgetRule,
     Limit,
+    PendingEnd,
     Refusal,
     Run,
     RunOutcome,
     Scope,
+    Settled,
     applicable,
     shortfalls,
     taken_over,
@@ -41,6 +43,7 @@ from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, 
 from tasks.routing import Candidate, Quality, Route, describe
 
 _logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
@@ -353,11 +356,16 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
 
 
 class AdmittedRun:
-    """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended."""
+    """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended.
+
+    Where the ledger cannot be written at its end, ``unsettled`` says so in a sentence, and the end is kept for whoever
+    reaps next: what was paid for is done, and must not be done again because its bookkeeping comes later.
+    """
 
     def __init__(self, runtime: Runtime, run: Run, execution: int) -> None:
         self.run = run
         self.execution = execution
+        self.unsettled = ""
         self._runtime = runtime
         self._renewing = runtime.engine.loop.submit(self._renew())
 
@@ -367,19 +375,12 @@ class AdmittedRun:
         Raises:
             RunTakenOver: a newer execution of the run has its hold; nothing was settled.
         """
-        self._renewing.cancel()
         if outcome is None:
             outcome, reason = outcome_of(error)
-        ledger = self._runtime.ledger
-        settled = ledger.settle(self.run.run_id, outcome, reason, execution=self.execution)
+        settle = partial(self._runtime.ledger.settle, self.run.run_id, outcome, reason, execution=self.execution)
+        settled = self._end(settle, PendingEnd(self.run.run_id, self.execution, outcome, reason))
         if settled is not None:
-            for watcher in tuple(self._runtime.watchers):
-                try:
-                    watcher.settled(self.run, outcome, settled)
-                except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
-                    _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
-        elif ledger.execution(self.run.run_id) > self.execution:
-            raise taken_over(self.run.run_id)
+            self._tell(outcome, settled)
 
     def suspend(self, until: datetime) -> None:
         """Keep the hold for the execution that resumes the run, which may be in another process; ``until`` at most.
@@ -387,11 +388,50 @@ class AdmittedRun:
         Raises:
             RunTakenOver: a newer execution of the run has its hold.
         """
-        self._renewing.cancel()
+        kept_until = to_us(until)
+        suspend = partial(self._runtime.ledger.suspend, self.run.run_id, self.execution, kept_until)
+        self._end(suspend, PendingEnd(self.run.run_id, self.execution, kept_until=kept_until))
+
+    def _end(self, write: Callable[[], T], end: PendingEnd) -> T | None:
+        """Write the end to the ledger, which is waited for twice as long as usual; else keep it beside the ledger.
+
+        The lease is renewed meanwhile.
+        """
         ledger = self._runtime.ledger
-        kept = ledger.suspend(self.run.run_id, self.execution, to_us(until))
-        if not kept and ledger.execution(self.run.run_id) > self.execution:
-            raise taken_over(self.run.run_id)
+        try:
+            try:
+                written = write()
+            except LedgerBusy:
+                written = write()
+            if not written and ledger.execution(self.run.run_id) > self.execution:
+                raise taken_over(self.run.run_id)
+        except LedgerError as fault:
+            self.unsettled = self._keep(end, fault)
+            _logger.warning("%s", self.unsettled)
+            return None
+        finally:
+            self._renewing.cancel()
+        return written
+
+    def _keep(self, end: PendingEnd, fault: LedgerError) -> str:
+        """Keep an end that the ledger cannot take; a sentence about it."""
+        ended = "was suspended" if end.outcome is None else f"ended as {end.outcome}"
+        told = f"Run {end.run_id} {ended}, but the ledger cannot take that now"
+        cause = fault.message.rstrip(".")
+        try:
+            if (pending := self._runtime.ledger.pending) is not None:
+                pending.add(end)
+                return f"{told} ({cause}). The next run on this machine writes it down; nothing need be repeated."
+        except OSError as error:
+            cause = f"{cause}; {pending.folder}: {error.strerror}"
+        return f"{told} ({cause}). Its hold ends as lost with its lease; what it did need not be repeated."
+
+    def _tell(self, outcome: str, settled: Settled) -> None:
+        for watcher in tuple(self._runtime.watchers):
+            try:
+                watcher.settled(self.run, outcome, settled)
+            except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
+                _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
 
     def leave(self) -> None:
         """Stop renewing the hold here: another process settles it, or its lease does."""

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         read_window,
         soft_threshold,
     )
+    from pricing.ledger.pending_ends import PendingEnd, PendingEnds
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
 
@@ -87,6 +88,8 @@ __all__ = [
     "Ledger",
     "Limit",
     "MovingWindows",
+    "PendingEnd",
+    "PendingEnds",
     "Priced",
     "RateLimit",
     "Refusal",
@@ -150,6 +153,8 @@ if not TYPE_CHECKING:
             "MovingWindows": "pricing.ledger.rate_limits",
             "AD_HOC": "pricing.ledger.facts",
             "NEWEST": "pricing.ledger.facts",
+            "PendingEnd": "pricing.ledger.pending_ends",
+            "PendingEnds": "pricing.ledger.pending_ends",
             "Priced": "pricing.ledger.facts",
             "RateLimit": "pricing.ledger.rate_limits",
             "Refusal": "pricing.ledger.budgets",

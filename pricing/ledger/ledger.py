@@ -7,6 +7,7 @@ Beginning, ending, settling and reaping are one transaction each; facts are only
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -24,7 +25,7 @@ from pricing.db.database import Store
 from pricing.db.prepared import PreparedStatement
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import PendingWrite
-from pricing.errors import HoldUnsettled
+from pricing.errors import HoldUnsettled, LedgerBusy, LedgerError
 from pricing.ledger import approvals, budgets, executions, holds, settlement
 from pricing.ledger import credits as credit_ledger
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approved
@@ -34,10 +35,12 @@ from pricing.ledger.entries import CompleteAttempt, InsertIntent, InsertTurn
 from pricing.ledger.executions import Execution
 from pricing.ledger.facts import NEWEST, Completion, Intent, Run, RunOutcome, Turn, as_row
 from pricing.ledger.holds import Settled, Unsettled
+from pricing.ledger.pending_ends import PendingEnds
 from pricing.money import Nano
 from pricing.usage import Usage
 
 T = TypeVar("T")
+_logger = logging.getLogger(__name__)
 
 HISTORY = 600
 """How many past runs a quote looks at: the window of 300 of its conformal stage, and as many to adapt its level on."""
@@ -114,6 +117,7 @@ class Ledger:
         clock: microseconds since 1970; tests pass their own.
         warn: is told of a budget that comes to its soft threshold, once per window.
         tell_unsettled: is told of a hold that could not be settled, and was put aside.
+        pending: the ends of runs of this machine that the ledger could not take; none are kept without it.
     """
 
     def __init__(
@@ -125,6 +129,7 @@ class Ledger:
         clock: Callable[[], int] = now_us,
         warn: Callable[[BudgetState], None] = lambda _: None,
         tell_unsettled: Callable[[Unsettled], None] = lambda _: None,
+        pending: PendingEnds | None = None,
     ) -> None:
         self.store = store
         self.lease_us = round(lease_seconds * 1_000_000)
@@ -132,6 +137,7 @@ class Ledger:
         self._clock = clock
         self._warn = warn
         self._tell_unsettled = tell_unsettled
+        self.pending = pending
 
     # A run's own life ------------------------------------------------------------------------------------------------
 
@@ -145,6 +151,7 @@ class Ledger:
         Raises:
             HoldUnsettled: the run has a hold that cannot be settled.
         """
+        self._end_pending()
         now = self._clock()
 
         def work(connection: Connection) -> Execution:
@@ -303,10 +310,13 @@ class Ledger:
     def reap(self) -> int:
         """Settle every run whose lease ran out, as ``lost``; how many there were. Anyone may, at any time.
 
+        Runs that ended while the ledger could not be written are settled first, as they ended.
+
         A lease that ends later than any that is given now was given by a clock that has been set back since: it gets
         one lease from now, which a run that lives renews. A suspended run that was not resumed in time is settled as
         ``cancelled``. A hold that cannot be settled is put aside: it stops nobody else.
         """
+        self._end_pending()
         now = self._clock()
         latest = now + _LEASES * self.lease_us
         with self.store.read() as connection:
@@ -317,6 +327,26 @@ class Ledger:
         ends: dict[str, tuple[RunOutcome, str]] = dict.fromkeys(leases.dead, ("lost", "its process went away"))
         ends |= dict.fromkeys(leases.not_resumed, ("cancelled", "it was suspended and not resumed in time"))
         return sum(self._reap_one(run_id, *end, now) for run_id, end in ends.items())
+
+    def _end_pending(self) -> None:
+        """Settle or suspend what ended while the ledger could not be written. Whoever did it before changes nothing.
+
+        One that the ledger does not take stops nobody else.
+        """
+        if self.pending is None:
+            return
+        for path, end in self.pending.all():
+            try:
+                if end.outcome is None:
+                    self.suspend(end.run_id, end.execution, end.kept_until)
+                else:
+                    self.settle(end.run_id, end.outcome, end.reason, execution=end.execution)
+            except LedgerBusy:
+                raise
+            except LedgerError as error:
+                _logger.warning("The end of run %s cannot be written: %s", end.run_id, error.message)
+            else:
+                self.pending.remove(path)
 
     def _reap_one(self, run_id: str, outcome: RunOutcome, reason: str, now: int) -> bool:
         """Whether the run's hold was there to be settled, and was."""

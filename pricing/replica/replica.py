@@ -2,8 +2,9 @@
 
 Fed after each run and by ``farebox sync``; idempotent, since rows are committed together with their watermark, and an
 archived segment with all that it stands for. Only one process may hold a DuckDB file to write, and 2.0.0 was measured
-to lose rows when several race to open it: every open, read or write, goes through one lock. The file can be deleted at
-any time; the next sync builds it anew.
+to lose rows when several race to open it: every open, read or write, goes through one lock. A second lock, taken before
+it, lets one process write at a time: under that one alone a rebuild makes the new file, while others read the old one.
+The file can be deleted at any time; the next sync builds it anew.
 
 Each sync first makes sure that the ledger still has what was copied from it (``sync_points``). If not, because a backup
 was restored or a write-ahead log was lost, the replica is rebuilt. A rebuild replaces the old file once the new one is
@@ -16,7 +17,7 @@ import json
 import logging
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,7 @@ class Replica:
         self._store = store
         self._archive = archive or path.with_name("archive")
         self._lock = path.with_name(path.name + ".lock")
+        self._writing = path.with_name(path.name + ".write.lock")
         self._checked = Checked()
 
     def sync(self, *, wait: float = 10.0) -> Synced:
@@ -91,8 +93,8 @@ class Replica:
         Raises:
             LedgerError: the ledger or the archive cannot be read, or the replica not be written.
         """
-        with self._alone(wait) as held:
-            if not held:
+        with self._alone(self._writing, wait) as mine, self._alone(self._lock, wait if mine else 0) as held:
+            if not (mine and held):
                 return Synced(0, rebuilt=False, done=False)
             import duckdb
 
@@ -108,19 +110,20 @@ class Replica:
                 if _NO_ROOM in str(error):  # and a new one would need even more
                     raise self._unwritable(error) from None
                 why = f"it was damaged ({_first_line(error)})"
-            synced = replace(self._copy_anew(), why=why)
+            synced = replace(self._copy_anew(), why=why)  # what is there is wrong: nobody reads it meanwhile
         if why:
             _logger.warning("The replica %s was rebuilt: %s.", self.path, why)
         return synced
 
     def rebuild(self) -> Synced:
-        """Build the replica from the ledger and replace the old one, which stays if this fails.
+        """Build the replica from the ledger and replace the old one, which stays if this fails, and can be read until
+        the new one is whole.
 
         Raises:
             LedgerError: the ledger or the archive cannot be read, or the replica not be written.
         """
-        with self._alone():
-            return self._copy_anew()
+        with self._alone(self._writing):
+            return self._copy_anew(self._alone(self._lock))
 
     @contextmanager
     def read(self, *, wait: float = 30.0) -> Iterator[DuckDBPyConnection]:
@@ -147,7 +150,8 @@ class Replica:
                 if _HELD in str(error):
                     raise LedgerBusy(
                         f"The replica {self.path} is held by another process.",
-                        next_step="Close whatever has it open and try again; nothing is lost meanwhile.",
+                        next_step="Close whatever has it open, or wait while it is repaired, and try again; "
+                        "nothing is lost meanwhile.",
                     ) from None
                 for segment in known:  # it may be an archived file that cannot be read
                     segment.check()
@@ -199,11 +203,11 @@ class Replica:
             return compare(replica, ledger, moving, on_sqlite=self._store.is_sqlite)
 
     @contextmanager
-    def _alone(self, wait: float | None = None) -> Iterator[bool]:
-        """The replica's lock, in a folder that is made when missing; whether it is held."""
+    def _alone(self, lock: Path, wait: float | None = None) -> Iterator[bool]:
+        """One of the replica's locks, in a folder that is made when missing; whether it is held."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with acquire_file_lock(self._lock, wait=wait) as held:
+            with acquire_file_lock(lock, wait=wait) as held:
                 yield held
         except OSError as error:
             raise self._unwritable(error) from None
@@ -215,15 +219,17 @@ class Replica:
             "the ledger is whole, the next sync catches up.",
         )
 
-    def _copy_anew(self) -> Synced:
+    def _copy_anew(self, alone: AbstractContextManager[bool] | None = None) -> Synced:
+        """Build a new file and put it in the old one's place, ``alone``; without that, nobody has the old one open."""
         import duckdb
 
         new = self.path.with_name(self.path.name + ".new")
         _remove(new)  # of a process that was killed
         try:
             synced = self._copy(new)
-            _log_of(self.path).unlink(missing_ok=True)  # of the old file; it must not be applied to the new one
-            new.rename(self.path)
+            with alone or nullcontext():
+                _log_of(self.path).unlink(missing_ok=True)  # of the old file; it must not be applied to the new one
+                new.rename(self.path)
         except duckdb.Error as error:
             raise self._unwritable(error) from None
         finally:

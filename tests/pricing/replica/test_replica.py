@@ -17,8 +17,9 @@ from pricing.db.file_lock import acquire_file_lock
 from pricing.errors import LedgerBusy
 from pricing.ledger.facts import Turn
 from pricing.ledger.ledger import Ledger
-from pricing.replica.replica import Replica
+from pricing.replica.replica import Replica, Synced
 from tests.support.replica import a_turn, add
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -155,12 +156,13 @@ def test_syncs_from_many_threads_copy_each_row_once(store: Store, replica: Repli
 
 
 def test_every_open_goes_through_the_lock(store: Store, replica: Replica, monkeypatch: pytest.MonkeyPatch):
-    """The lock must be held whenever DuckDB opens the file: shared or alone."""
+    """Whenever DuckDB opens the file its lock must be held, shared or alone; of a new file, that of who writes."""
     opened = []
     real = duckdb.connect
 
     def watched(path: str, **options: Any) -> Any:
-        with acquire_file_lock(replica.path.with_name(replica.path.name + ".lock"), wait=0) as free:
+        lock = ".write.lock" if path.endswith(".new") else ".lock"
+        with acquire_file_lock(replica.path.with_name(replica.path.name + lock), wait=0) as free:
             opened.append((path, options.get("read_only", False), free))
         return real(path, **options)
 
@@ -172,3 +174,59 @@ def test_every_open_goes_through_the_lock(store: Store, replica: Replica, monkey
         pass
     assert len(opened) == 3
     assert not any(free for _, _, free in opened)
+
+
+def test_the_old_one_is_read_while_a_new_one_is_built(store: Store, replica: Replica, monkeypatch: pytest.MonkeyPatch):
+    add(store, 0, 4)
+    replica.sync()
+    copy, seen = Replica._copy, list[int]()
+
+    def reading(self: Replica, path: Path) -> Synced:
+        copied = copy(self, path)
+        with replica.read(wait=0) as connection:  # another reader would have to wait, were the lock held
+            seen.extend(connection.execute("SELECT count(*) FROM turns").fetchone() or ())
+        assert not replica.sync(wait=0).done, "only one writes"
+        return copied
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Replica, "_copy", reading)
+        add(store, 4, 2)
+        assert replica.rebuild().rows == 6
+    assert seen == [4]
+    assert in_replica(replica) == in_ledger(store)
+    assert replica.sync().rows == 0
+
+
+def test_a_new_one_takes_its_place_once_nobody_reads_the_old_one(store: Store, replica: Replica):
+    add(store, 0, 4)
+    replica.sync()
+    add(store, 4, 2)
+    rebuilding = threading.Thread(target=replica.rebuild)
+    with replica.read() as connection:
+        rebuilding.start()
+        new = replica.path.with_name(replica.path.name + ".new")
+        until("new replica", new.exists)
+        assert connection.execute("SELECT count(*) FROM turns").fetchone() == (4,)
+    rebuilding.join()
+    assert in_replica(replica) == in_ledger(store)
+
+
+def test_a_wrong_one_is_not_read_while_it_is_repaired(store: Store, replica: Replica, monkeypatch: pytest.MonkeyPatch):
+    add(store, 0, 4)
+    replica.sync()
+    with duckdb.connect(str(replica.path)) as connection:
+        connection.execute("UPDATE about SET epoch = 'of another ledger'")
+    copy, refused = Replica._copy, list[str]()
+
+    def reading(self: Replica, path: Path) -> Synced:
+        if path != replica.path:
+            with pytest.raises(LedgerBusy) as caught, replica.read(wait=0):
+                pass
+            refused.append(caught.value.next_step)
+        return copy(self, path)
+
+    monkeypatch.setattr(Replica, "_copy", reading)
+    assert replica.sync().rebuilt
+    assert len(refused) == 1
+    assert "wait while it is repaired" in refused[0]
+    assert in_replica(replica) == in_ledger(store)

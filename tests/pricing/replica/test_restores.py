@@ -343,6 +343,7 @@ def test_a_rebuild_that_fails_leaves_the_old_replica(
         assert sorted(p.name for p in replica.path.parent.glob("replica.duckdb*")) == [
             "replica.duckdb",
             "replica.duckdb.lock",
+            "replica.duckdb.write.lock",
         ]
         path.write_bytes(whole)
         assert copied_facts(replica) == before
