@@ -127,11 +127,11 @@ def review(
     with reading(replica) as source:
         source.run("review_usage", **asked)
         used = source.rows("review_models")
-        if not used:
+        models = {(row["provider"], row["model"]) for row in used if row["kind"] == "model"}
+        if not models:
             raise NothingUsed(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --days 365."
             )
-        models = {(row["provider"], row["model"]) for row in used}
         costs = [_repriced(source, models, rates) for rates in (before, after)]
         outcomes = {row["automation"]: row for row in source.rows("review_outcomes", **asked)}
         lines = []

@@ -97,6 +97,19 @@ class Engine:
         """
         return self._prompts.version(name)
 
+    def ledger_of(self, run_id: str, operation: str) -> Ledger:
+        """The ledger that a run pays from.
+
+        Raises:
+            NoRun: it was not admitted.
+        """
+        self._admitted(run_id, operation)
+        return self._ledger
+
+    def note_share(self, run_id: str, share: float) -> None:
+        """Note which share of a run's hold is spent."""
+        self._holds.note(run_id, share)
+
     async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""
         pin = pin_of(here.step.operation)
