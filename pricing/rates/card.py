@@ -8,6 +8,7 @@ from typing import Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
+from pricing.rates.model_ids import geography_of
 from pricing.rates.sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
 from pricing.usage import Usage
 
@@ -98,10 +99,10 @@ class RateCard:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
         return self._list.window(model, provider)
 
-    def known_models(self, provider: str) -> list[str]:
-        """Ids with a rate per token, own ones included, sorted."""
+    def known_models(self, provider: str, geography: str = "us") -> list[str]:
+        """Ids with a rate per token, own ones included, sorted; profiles of Bedrock as in ``geography``."""
         own = {model for name, model in self._own_models if name == provider}
-        return sorted(own.union(self._list.models(provider)))
+        return sorted(own.union(self._list.models(provider, geography)))
 
     def _rate(self, model: str, provider: str, at: datetime | None) -> Rate:
         moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
@@ -123,7 +124,9 @@ class RateCard:
     def _unknown(self, model: str, provider: str) -> UnknownPrice:
         from difflib import get_close_matches
 
-        nearest = get_close_matches(model.lower(), self.known_models(provider), n=3, cutoff=0.5)
+        asked = geography_of(model) if provider == "bedrock" else ""
+        known = self.known_models(provider, "us" if asked in {"", "global", "regional"} else asked)
+        nearest = get_close_matches(model.lower(), known, n=3, cutoff=0.5)
         hint = f"Did you mean {nearest[0]!r}? Else give" if nearest else "Give"
         return UnknownPrice(
             f"No price is known for {model!r} on {provider}.",
