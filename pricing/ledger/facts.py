@@ -85,7 +85,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool."""
+    """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
+
+    ``model`` is the one that answered, where it is another than asked for and priced as itself.
+    """
 
     outcome: str
     usage: Usage
@@ -98,6 +101,7 @@ class Completion:
     request_id: str | None = None
     saved_nano: Nano = 0
     units: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
-from pricing.rates.model_ids import geography_of
+from pricing.rates.model_ids import geography_of, same_name
 from pricing.rates.sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
 from pricing.usage import Usage
 
@@ -65,6 +65,21 @@ class RateCard:
         if price is None:
             raise self._unknown(model, provider)
         return price
+
+    def billed_model(self, asked: str, replied: str | None, provider: str, at: datetime | None = None) -> str:
+        """The model whose rates a reply is priced at: the one that it names, where that is another one and has a rate;
+        else the one asked for.
+        """
+        if not replied or same_name(asked, replied, bedrock=provider == "bedrock"):
+            return asked
+        try:
+            itself = self._rate(replied, provider, at)
+        except UnknownPrice:
+            return asked
+        if itself.bands[0].output is None:
+            return asked
+        listed = {self._list.named(name, provider) for name in (asked, replied)}
+        return asked if len(listed) == 1 and listed != {None} else replied
 
     def worst(
         self, model: str, provider: str, input_tokens: int, output_tokens: int, at: datetime | None = None

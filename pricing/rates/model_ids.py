@@ -67,6 +67,16 @@ def _prices_agree(asked: str, listed: str) -> bool:
     return listed_version[1] == asked_version[1] and same_minor
 
 
+def same_name(asked: str, replied: str, *, bedrock: bool = False) -> bool:
+    """Whether a reply names the model that was asked for, a release date set aside.
+
+    >>> same_name("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"), same_name("gpt-4.1-mini", "gpt-4.1-nano")
+    (True, False)
+    """
+    names = (_RELEASE.sub("", _plain(bare_id(name, bedrock=bedrock), bedrock=bedrock)) for name in (asked, replied))
+    return next(names) == next(names)
+
+
 def callable_id(listed: str, geography: str = "us") -> str:
     """The id that Bedrock takes for a model as price lists name it.
 

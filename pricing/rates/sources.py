@@ -165,6 +165,11 @@ class ListPrices:
         found = self._find(model, provider)
         return found.context_window if found else None
 
+    def named(self, model: str, provider: str) -> str | None:
+        """The id that the list has the model under."""
+        found = self._find(model, provider)
+        return found.id if found else None
+
     def models(self, provider: str, geography: str = "us") -> list[str]:
         """Ids of the provider's models that have rates per token, sorted, as requests name them; profiles of Bedrock
         that are not global are those of ``geography``.
