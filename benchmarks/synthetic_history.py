@@ -65,7 +65,7 @@ _FACTS = {
             0 AS cache_read_tokens, 0 AS cache_write_tokens, 0 AS cache_write_1h_tokens, NULL AS reasoning_tokens,
             9000000 AS worst_nano, price AS cost_nano, 'usage' AS priced, 0 AS saved_nano, 'card' AS rate_version,
             started_at + n * 1000000 AS started_at, 700000 + ((hash(t) // 2)::BIGINT % 90000)::BIGINT AS duration_us,
-            NULL AS estimated_input
+            NULL AS estimated_input, 'model' AS kind, NULL AS units
         FROM turns, range(tries) AS u(hop) ORDER BY t, hop""",
     "settlements": """
         SELECT

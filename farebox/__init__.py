@@ -29,7 +29,7 @@ _check_hidden()
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from farebox.automations import Agent, ask, automation
+    from farebox.automations import Agent, ask, automation, spend, tool
     from farebox.declaration import Budget, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.runtime import get_runtime
@@ -50,6 +50,8 @@ __all__ = [
     "plan",
     "reviewed",
     "reviewed_version",
+    "spend",
+    "tool",
 ]
 
 if not TYPE_CHECKING:
@@ -68,5 +70,7 @@ if not TYPE_CHECKING:
             "plan": "farebox.declaration",
             "reviewed": "farebox.price_review",
             "reviewed_version": "farebox.price_review",
+            "spend": "farebox.automations",
+            "tool": "farebox.automations",
         },
     )

@@ -1,4 +1,4 @@
-"""`@automation`, `@llm_task`, `ask` and `Agent`: the names a flow is written with."""
+"""`@automation`, `@llm_task`, `ask`, `Agent`, `spend` and `tool`: the names a flow is written with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import CURRENT_EXECUTION, CURRENT_RUN, Ask, adopt_signature, agent, knowing
+from tasks import CURRENT_EXECUTION, CURRENT_RUN, Ask, Spend, adopt_signature, agent, completed_at_end, knowing
 from tasks.routing import THRESHOLD, StepTier
 from tasks.turn import Engine
 
@@ -37,6 +37,11 @@ def _engine() -> Engine:
 
 ask = Ask(_engine)
 """One turn of the ``@llm_task`` that is under way: ``ask("summarize.j2", document=text, returns=Summary)``."""
+
+spend = Spend(_engine)
+"""A paid request that is not a model's: ``spend("0.012 USD", operation="search")`` before it is made."""
+tool = spend.tool
+"""A function whose every call costs money: ``@tool(cost="0.005 USD")``."""
 
 
 class Agent(agent.Agent):
@@ -248,7 +253,8 @@ def _aboard(ride: AdmittedRun) -> Iterator[None]:
     """Let the steps below find their run without asking Prefect."""
     token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:
-        yield
+        with completed_at_end():
+            yield
     finally:
         CURRENT_RUN.reset(token)
         CURRENT_EXECUTION.reset(execution)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
-from pricing.ledger import SOFT, BudgetRule, Window, soft_threshold
-from pricing.quotes import Begins, Calls, Plan, PlanStep, Tokens
-from tasks import Agent, Step, step_of
+from pricing.ledger import SOFT, BudgetRule, Window, read_key, soft_threshold
+from pricing.quotes import Begins, Calls, Plan, PlanCost, PlanStep, Tokens
+from tasks import Agent, Step, step_of, tool_cost
 
 _CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
 
@@ -101,25 +101,40 @@ def plan(
     step: object,
     *,
     calls: Calls = 1,
-    input_tokens: Tokens,
-    output_tokens: Calls,
+    input_tokens: Tokens | None = None,
+    output_tokens: Calls | None = None,
     max_calls: Calls | None = None,
     begins: Begins | None = None,
+    cost: str | None = None,
 ) -> DeclaredPlan:
     """What one step of an automation is expected to take.
 
     Args:
-        step: an ``@llm_task``, or an ``Agent`` for the turns in which it chooses tools.
-        calls: turns per run: a number, or a function of the automation's parameters by their names.
+        step: an ``@llm_task``, an ``Agent`` for the turns in which it chooses tools, a ``@tool(cost=…)``, or the name
+            of an operation that ``spend(…)`` pays for.
+        calls: turns, or paid requests, per run: a number, or a function of the automation's parameters by their names.
         input_tokens: tokens read per turn: a number, a text of about that length (what the turn will read, which is
             counted offline), or a function of the automation's parameters that returns either.
         output_tokens: tokens written per turn: a number, or a function likewise.
         max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
         begins: where turns are pinned to targets, as a calibration's are: a function that returns how many go to which.
+        cost: of one paid request, such as ``"0.012 USD"``; what the ``@tool`` declares if left out.
 
     Raises:
-        PlanError: ``step`` is neither, or a number makes no sense.
+        PlanError: ``step`` is none of these, or a number makes no sense.
+        MoneyError: ``cost`` is no amount of money.
+
+    Example:
+        ``plan(answer, input_tokens=800, output_tokens=200) + plan("search", calls=3, cost="0.012 USD")``
     """
+    if (paid := _planned_cost(step, calls, max_calls, cost)) is not None:
+        if (input_tokens, output_tokens, begins) != (None, None, None):
+            raise PlanError(
+                f"The plan of {paid.operation!r} gives tokens for a paid request that has none.",
+                next_step="Leave input_tokens, output_tokens and begins out; plan the step that asks models beside it.",
+                operation=paid.operation,
+            )
+        return DeclaredPlan(Plan((), (paid,)), {})
     if isinstance(step, Agent):
         declared: Step | None = Step(step.operation, step.tier, step.max_tokens, 1, threshold=step.threshold)
     else:
@@ -127,10 +142,34 @@ def plan(
     if declared is None:
         raise PlanError(
             f"plan(…) was given {_named(step)}, which is no LLM step.",
-            next_step="Give it a function decorated with @llm_task, or an Agent.",
+            next_step="Give it a function decorated with @llm_task or @tool(cost=…), or an Agent.",
+        )
+    if cost is not None or input_tokens is None or output_tokens is None:
+        wrong = "has a cost besides its tokens" if cost is not None else "lacks input_tokens or output_tokens"
+        raise PlanError(
+            f"The plan of {declared.operation!r} {wrong}.",
+            next_step='Give a step its tokens per turn, and what its body pays as plan("search", cost="0.01 USD").',
+            operation=declared.operation,
         )
     steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins)
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
+
+
+def _planned_cost(step: object, calls: Calls, max_calls: Calls | None, cost: str | None) -> PlanCost | None:
+    """What is planned where ``step`` is paid for by the request; ``None`` for what asks models."""
+    amount = None if cost is None else parse_money(cost)
+    if (declared := tool_cost(step)) is not None and step_of(step) is None:
+        return PlanCost(declared.operation, declared.cost_nano if amount is None else amount, calls, max_calls)
+    if not isinstance(step, str):
+        return None
+    operation = read_key("operation", step)
+    if amount is None:
+        raise PlanError(
+            f"The plan of {operation!r} does not say what one request costs.",
+            next_step=f'Give it: plan({operation!r}, calls=…, cost="0.012 USD").',
+            operation=operation,
+        )
+    return PlanCost(operation, amount, calls, max_calls)
 
 
 def _named(value: Any) -> str:

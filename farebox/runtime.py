@@ -20,6 +20,7 @@ from farebox.judging.ask import PROMPTS, GuardAsk
 from farebox.prefect.events import (
     tell_blocked,
     tell_implausible_usage,
+    tell_other_model,
     tell_prefect,
     tell_soft_threshold,
     tell_unsettled,
@@ -112,6 +113,7 @@ class Runtime:
             telemetry=telemetry,
             spent=holds.note,
             implausible=tell_implausible_usage,
+            other_model=tell_other_model,
         )
         self.engine = Engine(
             self.ledger,

@@ -8,11 +8,22 @@ from tasks.llm_task import llm_task
 if TYPE_CHECKING:
     from tasks.agent import Agent
     from tasks.ask import Ask
-    from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside, no_run
+    from tasks.context import (
+        CURRENT_EXECUTION,
+        CURRENT_RUN,
+        Step,
+        StepContext,
+        around,
+        completed_at_end,
+        current_step,
+        inside,
+        no_run,
+    )
     from tasks.event_loop import LoopThread
     from tasks.llm_task import adopt_signature, fingerprint, step_of
     from tasks.personal_values import knowing
     from tasks.prompts import Prompt, Prompts
+    from tasks.spend import Spend, ToolCost, tool_cost
     from tasks.structured_output import answer_type
 
 __all__ = [
@@ -23,11 +34,14 @@ __all__ = [
     "LoopThread",
     "Prompt",
     "Prompts",
+    "Spend",
     "Step",
     "StepContext",
+    "ToolCost",
     "adopt_signature",
     "answer_type",
     "around",
+    "completed_at_end",
     "current_step",
     "fingerprint",
     "inside",
@@ -35,6 +49,7 @@ __all__ = [
     "llm_task",
     "no_run",
     "step_of",
+    "tool_cost",
 ]
 
 if not TYPE_CHECKING:
@@ -48,16 +63,20 @@ if not TYPE_CHECKING:
             "LoopThread": "tasks.event_loop",
             "Prompt": "tasks.prompts",
             "Prompts": "tasks.prompts",
+            "Spend": "tasks.spend",
             "Step": "tasks.context",
             "StepContext": "tasks.context",
+            "ToolCost": "tasks.spend",
             "adopt_signature": "tasks.llm_task",
             "answer_type": "tasks.structured_output",
             "around": "tasks.context",
+            "completed_at_end": "tasks.context",
             "current_step": "tasks.context",
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
             "knowing": "tasks.personal_values",
             "no_run": "tasks.context",
             "step_of": "tasks.llm_task",
+            "tool_cost": "tasks.spend",
         },
     )

@@ -156,6 +156,57 @@ def current_step() -> StepContext:
     return found
 
 
+class Completable(Protocol):
+    """What is begun inside a block and completed when that ends."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Complete it, if that is not done yet."""
+
+
+_OPEN: ContextVar[list[Completable] | None] = ContextVar("farebox_open", default=None)
+
+
+def leave_open(begun: Completable) -> None:
+    """Have it completed when the innermost :func:`completed_at_end` ends. Where there is none (the process of a task
+    runner, outside any step), the settlement of the run does it, at what was set aside.
+    """
+    if (around := _OPEN.get()) is not None:
+        around.append(begun)
+
+
+@contextmanager
+def completed_at_end() -> Iterator[None]:
+    """Complete what is begun inside and left open, once the block ends."""
+    opened: list[Completable] = []
+    token = _OPEN.set(opened)
+    failed: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        _OPEN.reset(token)
+        for begun in opened:
+            begun.end(failed)
+
+
+def paying_run(operation: str) -> tuple[str, int | None]:
+    """The run that a cost of this operation is of, and its execution; ``None`` where the ledger has to be asked.
+
+    Raises:
+        NoRun: outside a flow run.
+    """
+    place, run_id = around(), CURRENT_RUN.get(None)
+    if place is not None:
+        return place.run_id, place.execution
+    if run_id is not None:
+        return run_id, CURRENT_EXECUTION.get()
+    if not (found := _prefect_run_id()):
+        raise no_run(operation)
+    return found, None
+
+
 def _prefect_run_id() -> str:
     """The run's id where no automation of this process is under way: that of Prefect's flow run, empty outside one."""
     from prefect.context import FlowRunContext, TaskRunContext

@@ -95,6 +95,25 @@ def tell_implausible_usage(intent: Intent, fault: str) -> None:
     )
 
 
+def tell_other_model(intent: Intent, model: str) -> None:
+    """Emit ``farebox.model.other`` about ``farebox.target.{name}``, and log it: once per run, target and model."""
+    if not _first_in_run(intent.run_id, f"{intent.target} {model}"):
+        return
+    _logger.warning(
+        "Target %r was asked for %r and %r answered: the attempt is charged at the rates of %r. "
+        "Check the provider, or the proxy in front of it.",
+        intent.target,
+        intent.model,
+        model,
+        model,
+    )
+    _start(
+        "farebox.model.other",
+        resource={"prefect.resource.id": f"farebox.target.{intent.target}", "prefect.resource.name": intent.target},
+        payload={"run_id": intent.run_id, "operation": intent.operation, "asked": intent.model, "answered": model},
+    )
+
+
 def _first_in_run(run_id: str, target: str) -> bool:
     """Whether this is the first report of this kind about a target in a run; the last 1,024 are remembered."""
     with _telling:

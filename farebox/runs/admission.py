@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -290,7 +291,9 @@ def budget_rules(
     # A run that Prefect retries starts over: its ceiling is above what its executions before have spent or still hold.
     ceiling = runtime.ledger.committed(run_id) + priced.quote.ceiling
     this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
-    needs = {step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps}
+    needs = Counter({step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps})
+    for cost in priced.plan.costs:
+        needs[cost.operation] += cost.expected
     return [this_run, *(replace(rule, needs=needs.get(rule.operation or "", 0)) for rule in shared)]
 
 
@@ -306,7 +309,7 @@ def standing_rules(
     own = [rule for rule in automation.budget.rules(automation.name, "") if rule.scope != "run"]
     about: dict[Scope, Collection[str]] = {
         "automation": [automation.name],
-        "operation": asked_operations(runtime.guards, automation.name, automation.plan.steps),
+        "operation": _operations(runtime, automation),
         "user": [whose.user] if whose.user else [],
         "org": [whose.org] if whose.org else [],
         "tag": whose.tags,
@@ -318,8 +321,14 @@ def unplanned_rules(runtime: Runtime, automation: Automation, stated: Sequence[L
     """The budgets of operations that its plan does not name: a tool may ask for one, a calibration always does."""
     named = {limit.key for limit in stated if limit.scope == "operation" and limit.key != WILDCARD}
     if named:
-        named.difference_update(asked_operations(runtime.guards, automation.name, automation.plan.steps))
+        named.difference_update(_operations(runtime, automation))
     return [replace(rule, needs=None) for rule in applicable(stated, {"operation": named})]
+
+
+def _operations(runtime: Runtime, automation: Automation) -> list[str]:
+    """Those that its plan names, and that of its guards if any asks."""
+    plan = automation.plan
+    return asked_operations(runtime.guards, automation.name, plan.steps, plan.plan.costs)
 
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
@@ -333,7 +342,7 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
     """The refusal, with what would fit: fewer calls, or a larger budget; ``words`` are the team's own templates."""
     worst = max(refusals, key=lambda refusal: refusal.short)
     left = max(0, min(refusal.budget.left for refusal in refusals))
-    planned = sum(step.calls for step in priced.plan.steps)
+    planned = sum(part.calls for part in (*priced.plan.steps, *priced.plan.costs))
     fitting = planned * left // priced.hold if priced.hold else 0
     needed = worst.budget.limit + worst.short
     fits = f"about {fitting} of its {planned} planned calls would fit" if fitting else "no call of it would fit"

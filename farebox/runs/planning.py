@@ -11,7 +11,7 @@ from farebox.judging.ask import STEP
 from farebox.runtime import Runtime
 from guardrails import Guards
 from pricing.ledger import BudgetRule, complexities
-from pricing.quotes import Counter, ResolvedPlan, ResolvedStep
+from pricing.quotes import Counter, PlanCost, ResolvedPlan, ResolvedStep
 from pricing.tokens import count_tokens
 from tasks import Step
 from tasks.routing import ENOUGH, TYPICAL, Quality, Route, Size
@@ -20,14 +20,18 @@ _ANSWERS = 2
 """Per turn, at most: the one that was judged, and the one that it had to be made up for with."""
 
 
-def asked_operations(guards: Guards, automation: str, steps: Mapping[str, Step]) -> list[str]:
-    """The operations that a run's budgets are about: those of its steps, and that of their guards if any asks."""
+def asked_operations(
+    guards: Guards, automation: str, steps: Mapping[str, Step], costs: Iterable[PlanCost] = ()
+) -> list[str]:
+    """The operations that a run's budgets are about: those of its steps and of its costs that are not tokens, and that
+    of its guards if any asks.
+    """
     asks = any(
         guards.of(automation, operation).plus(step.guards).asks()
         for operation, step in steps.items()
         if operation != JUDGE
     )
-    return sorted({*steps, *([JUDGE] if asks else [])})
+    return sorted({*steps, *(cost.operation for cost in costs), *([JUDGE] if asks else [])})
 
 
 def with_guard_calls(
@@ -60,7 +64,7 @@ def with_guard_calls(
     calls = ceil(expected)
     mean = [ceil(tokens / calls) if calls else 0 for tokens in (read, written)]
     judging = ResolvedStep(JUDGE, calls, mean[0], mean[1], max(calls, most), max(longest, mean[0]))
-    return ResolvedPlan((*plan.steps, judging)), {**steps, JUDGE: STEP}
+    return replace(plan, steps=(*plan.steps, judging)), {**steps, JUDGE: STEP}
 
 
 def planned_routes(

@@ -134,11 +134,11 @@ def review(
     with reading(replica) as source:
         source.run("review_usage", **asked)
         used = source.rows("review_models")
-        if not used:
+        models = {(row["provider"], row["model"]) for row in used if row["kind"] == "model"}
+        if not models:
             raise NothingUsed(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --since 365d."
             )
-        models = {(row["provider"], row["model"]) for row in used}
         costs = [_repriced(source, models, rates) for rates in (before, after)]
         outcomes = {_key(row): row for row in source.rows("review_outcomes", **asked)}
         lines = []

@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0009"
+VERSION = "0014"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -164,12 +164,17 @@ attempts = fact(
     number("started_at"),
     number("duration_us"),
     number("estimated_input", optional=True),
+    Column("kind", Text, nullable=False, server_default="model"),
+    Column("units", Float, nullable=True),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
 """One request on the wire. ``priced`` says where the cost comes from: ``usage``, ``worst_case`` or ``unbilled``;
 ``saved_nano`` is what prompt caching took off it (negative when a cache was written and not read);
-``estimated_input`` what its input was thought to count before it was sent."""
+``estimated_input`` what its input was thought to count before it was sent.
+
+``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
+named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation."""
 
 adjustments = fact(
     "adjustments",

@@ -99,7 +99,10 @@ class CompleteAttempt(Entry[float]):
 
     def row(self) -> dict[str, Any]:
         """Of the attempt."""
-        return as_row(self.intent) | as_row(self.completion)
+        completed = as_row(self.completion)
+        if completed["model"] is None:
+            del completed["model"]
+        return as_row(self.intent) | completed
 
     @property
     def charge(self) -> Charge:

@@ -16,9 +16,11 @@ NEWEST: Final = 2**62
 AD_HOC: Final = "ad_hoc"
 """The method of a run that nothing was quoted for: its steps were called outside an automation."""
 
-Priced: TypeAlias = Literal["usage", "worst_case", "unbilled"]
+Priced: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
-telling, or certainly nothing."""
+telling, certainly nothing, or what the code stated for a tool."""
+AttemptKind: TypeAlias = Literal["model", "tool"]
+"""A request to a model, or another paid request, such as a search."""
 
 TurnOutcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
 CallOutcome: TypeAlias = Literal["answered", "failed", "blocked", "stopped"]
@@ -64,7 +66,8 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
-    ``estimated_input`` is what its input is expected to count, before any factor learned from bills.
+    ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
+    is bought of a tool.
     """
 
     attempt_id: str
@@ -84,11 +87,16 @@ class Intent:
     rate_version: str
     started_at: int
     estimated_input: int | None = None
+    kind: AttemptKind = "model"
+    units: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """How an attempt ended: ``ok`` or a failure class, what it used and what that costs."""
+    """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
+
+    ``model`` is the one that answered, where it is another than asked for and priced as itself.
+    """
 
     outcome: str
     usage: Usage
@@ -100,6 +108,8 @@ class Completion:
     phase: str | None = None
     request_id: str | None = None
     saved_nano: Nano = 0
+    units: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class PastCosts:
 
 
 _Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...]]
-_Shape: TypeAlias = tuple[tuple[ResolvedStep, _Begins], ...]
+_Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class History:
             kept.repriced[run.run_id] = _Repriced(cost, _shape(run.plan, run.routes))
 
     def _cost(self, used: Sequence[RunUsage]) -> Nano | None:
-        """At the card, where it has the rates; what was priced at its worst case has no tokens, and stays."""
+        """At the card, where it has the rates; what has no tokens (a worst case, a tool) stays."""
         try:
             return sum(
                 self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
@@ -158,8 +158,9 @@ class History:
 
     def _point(self, shape: _Shape, mixes: Percents) -> Nano | None:
         try:
-            return sum(
-                expected_cost(step, _mix(begins, mixes.get(step.operation)), self._card) for step, begins in shape
+            steps, costs = shape
+            return costs + sum(
+                expected_cost(step, _mix(begins, mixes.get(step.operation)), self._card) for step, begins in steps
             )
         except UnknownPrice:
             return None
@@ -168,8 +169,9 @@ class History:
 @lru_cache(maxsize=HISTORY)
 def _shape(plan: str, routes: str) -> _Shape:
     """What a past run's point was made of, from the JSON of its plan and of its routes."""
-    steps, by_operation = ResolvedPlan.from_json(json.loads(plan)).steps, json.loads(routes)
-    return tuple((step, _begins(by_operation[step.operation])) for step in steps)
+    planned, by_operation = ResolvedPlan.from_json(json.loads(plan)), json.loads(routes)
+    steps = tuple((step, _begins(by_operation[step.operation])) for step in planned.steps)
+    return steps, sum(cost.expected for cost in planned.costs)
 
 
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeAlias
 
 from pricing.errors import PlanError
+from pricing.money import Nano
 from pricing.tokens.estimate import estimate_tokens
 
 Calls: TypeAlias = int | Callable[..., int]
@@ -24,6 +25,8 @@ Begins: TypeAlias = Callable[..., Mapping[str, int]]
 Counter: TypeAlias = Callable[[str, str], int]
 """Counts the tokens that an operation will be billed for a text."""
 
+_COST = "cost_nano"
+"""Marks the costs of a plan in its JSON."""
 INPUT_HEADROOM = 4
 """How many times its declared input a call may read before it counts as off the plan, where no limit is declared."""
 
@@ -100,6 +103,54 @@ class PlanStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanCost:
+    """Paid requests of a plan that are not of a model: ``calls`` of ``cost_nano`` nano-dollars each.
+
+    ``max_calls`` is the limit, for the ceiling: ``calls`` if left out.
+
+    Raises:
+        PlanError: a count that is negative or no whole number.
+    """
+
+    operation: str
+    cost_nano: Nano
+    calls: Calls = 1
+    max_calls: Calls | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cost_nano", "calls", "max_calls"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                _count(value, self.operation, name)
+
+    def functions(self) -> list[Callable[..., object]]:
+        """What of it depends on the automation's parameters."""
+        return [value for value in (self.calls, self.max_calls) if callable(value)]
+
+    def resolve(self, parameters: Mapping[str, object]) -> ResolvedCost:
+        """The costs for one run's parameters."""
+        calls = _count(_evaluate(self.calls, parameters, self.operation), self.operation, "calls")
+        limit = calls if self.max_calls is None else _evaluate(self.max_calls, parameters, self.operation)
+        most = max(calls, _count(limit, self.operation, "max_calls"))
+        return ResolvedCost(self.operation, calls, most, self.cost_nano)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCost:
+    """Paid requests of one run that are not of a model; ``cost_nano`` is of each."""
+
+    operation: str
+    calls: int
+    max_calls: int
+    cost_nano: Nano
+
+    @property
+    def expected(self) -> Nano:
+        """What all of them are expected to cost."""
+        return self.calls * self.cost_nano
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedStep:
     """One operation for one run: calls, and tokens per call; ``max_`` values are limits."""
 
@@ -116,6 +167,7 @@ class ResolvedPlan:
     """A plan for one run: plain data."""
 
     steps: tuple[ResolvedStep, ...]
+    costs: tuple[ResolvedCost, ...] = ()
 
     @property
     def max_calls(self) -> int:
@@ -124,29 +176,35 @@ class ResolvedPlan:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The plan as JSON-able data."""
-        return [asdict(step) for step in self.steps]
+        return [asdict(one) for one in (*self.steps, *self.costs)]
 
     @classmethod
     def from_json(cls, steps: Iterable[Mapping[str, Any]]) -> Self:
         """The plan again, from ``to_json``."""
-        return cls(tuple(ResolvedStep(**step) for step in steps))
+        known = list(steps)
+        return cls(
+            tuple(ResolvedStep(**one) for one in known if _COST not in one),
+            tuple(ResolvedCost(**one) for one in known if _COST in one),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of an automation. Plans add up: ``plan(plan_step) + plan(tool_step)``."""
+    """The steps of an automation and its costs that are not tokens. Plans add up: ``plan(step) + plan(tool)``."""
 
     steps: tuple[PlanStep, ...] = ()
+    costs: tuple[PlanCost, ...] = ()
 
     def __add__(self, other: Plan) -> Plan:
-        return Plan(self.steps + other.steps)
+        return Plan(self.steps + other.steps, self.costs + other.costs)
 
     def __iter__(self) -> Iterator[PlanStep]:
         return iter(self.steps)
 
     def drivers(self) -> set[str]:
         """Names of the parameters that say how many calls there are."""
-        counted = [function for step in self.steps for function in (step.calls, step.max_calls) if callable(function)]
+        parts = (*self.steps, *self.costs)
+        counted = [function for part in parts for function in (part.calls, part.max_calls) if callable(function)]
         return {
             name
             for function in counted
@@ -161,9 +219,9 @@ class Plan:
             PlanError: a function names something that the automation does not take.
         """
         names = tuple(parameters)
-        for step in self.steps:
-            for function in step.functions():
-                _wanted(function, names, step.operation)
+        for part in (*self.steps, *self.costs):
+            for function in part.functions():
+                _wanted(function, names, part.operation)
 
     def resolve(self, parameters: Mapping[str, object], count: Counter | None = None) -> ResolvedPlan:
         """The plan for one run. Each function gets exactly the parameters that it names; texts go to ``count``.
@@ -171,7 +229,10 @@ class Plan:
         Raises:
             PlanError: a function names a parameter that is not there, or its result is no count.
         """
-        return ResolvedPlan(tuple(step.resolve(parameters, count) for step in self.steps))
+        return ResolvedPlan(
+            tuple(step.resolve(parameters, count) for step in self.steps),
+            tuple(cost.resolve(parameters) for cost in self.costs),
+        )
 
     def begins(self, parameters: Mapping[str, object]) -> dict[str, Mapping[str, int]]:
         """By operation, at which targets so many turns begin, where a plan says so.

@@ -116,8 +116,10 @@ def make_quote(
         ValueError: a cost that is negative or not a finite number.
     """
     point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
+    point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
-    calls = sum(step.calls for step in plan.steps)
+    ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
+    calls = sum(part.calls for part in (*plan.steps, *plan.costs))
     p95 = min(ceiling, _ceil(quote_amount(past, point, calls)))
     return Quote(
         point=point,

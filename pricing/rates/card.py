@@ -8,6 +8,7 @@ from typing import Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
+from pricing.rates.model_ids import geography_of, same_name
 from pricing.rates.sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
 from pricing.usage import Usage
 
@@ -65,6 +66,21 @@ class RateCard:
             raise self._unknown(model, provider)
         return price
 
+    def billed_model(self, asked: str, replied: str | None, provider: str, at: datetime | None = None) -> str:
+        """The model whose rates a reply is priced at: the one that it names, where that is another one and has a rate;
+        else the one asked for.
+        """
+        if not replied or same_name(asked, replied, bedrock=provider == "bedrock"):
+            return asked
+        try:
+            itself = self._rate(replied, provider, at)
+        except UnknownPrice:
+            return asked
+        if itself.bands[0].output is None:
+            return asked
+        listed = {self._list.named(name, provider) for name in (asked, replied)}
+        return asked if len(listed) == 1 and listed != {None} else replied
+
     def worst(
         self, model: str, provider: str, input_tokens: int, output_tokens: int, at: datetime | None = None
     ) -> Nano:
@@ -98,10 +114,10 @@ class RateCard:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
         return self._list.window(model, provider)
 
-    def known_models(self, provider: str) -> list[str]:
-        """Ids with a rate per token, own ones included, sorted."""
+    def known_models(self, provider: str, geography: str = "us") -> list[str]:
+        """Ids with a rate per token, own ones included, sorted; profiles of Bedrock as in ``geography``."""
         own = {model for name, model in self._own_models if name == provider}
-        return sorted(own.union(self._list.models(provider)))
+        return sorted(own.union(self._list.models(provider, geography)))
 
     def _rate(self, model: str, provider: str, at: datetime | None) -> Rate:
         moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
@@ -123,7 +139,9 @@ class RateCard:
     def _unknown(self, model: str, provider: str) -> UnknownPrice:
         from difflib import get_close_matches
 
-        nearest = get_close_matches(model.lower(), self.known_models(provider), n=3, cutoff=0.5)
+        asked = geography_of(model) if provider == "bedrock" else ""
+        known = self.known_models(provider, "us" if asked in {"", "global", "regional"} else asked)
+        nearest = get_close_matches(model.lower(), known, n=3, cutoff=0.5)
         hint = f"Did you mean {nearest[0]!r}? Else give" if nearest else "Give"
         return UnknownPrice(
             f"No price is known for {model!r} on {provider}.",

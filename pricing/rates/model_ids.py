@@ -16,6 +16,9 @@ _VENDOR = re.compile(r"^(?:anthropic|openai)\.")
 _VERSION = re.compile(r"-v(\d+)(?::(\d+))?$")
 _DASHED_DATE = re.compile(r"([-@]20\d\d)-(\d\d)-(\d\d)(?=$|-v\d)")
 _RELEASE = re.compile(r"[-@](?:20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|latest|default)$")
+_LABELLED = re.compile(r"((?:[a-z]+\.)?anthropic\.(claude-[a-z]+-\d(?:-\d)?))-v1:0")
+_VERSIONED = {"claude-opus-4-5": "-20251101-v1:0", "claude-opus-4-6": "-v1"}
+"""What Bedrock's ids have behind the name, of those without a date in the list that have anything."""
 
 
 def bare_id(asked: str, *, bedrock: bool) -> str:
@@ -58,7 +61,42 @@ def _prices_agree(asked: str, listed: str) -> bool:
     if theirs and (theirs == "global") != (ours == "global"):
         return False
     listed_version, asked_version = _VERSION.search(listed), _VERSION.search(asked)
-    return not (listed_version and asked_version) or listed_version.groups() == asked_version.groups()
+    if not (listed_version and asked_version):
+        return True
+    same_minor = None in {listed_version[2], asked_version[2]} or listed_version[2] == asked_version[2]
+    return listed_version[1] == asked_version[1] and same_minor
+
+
+def same_name(asked: str, replied: str, *, bedrock: bool = False) -> bool:
+    """Whether a reply names the model that was asked for, a release date set aside.
+
+    >>> same_name("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"), same_name("gpt-4.1-mini", "gpt-4.1-nano")
+    (True, False)
+    """
+    names = (_RELEASE.sub("", _plain(bare_id(name, bedrock=bedrock), bedrock=bedrock)) for name in (asked, replied))
+    return next(names) == next(names)
+
+
+def callable_id(listed: str, geography: str = "us") -> str:
+    """The id that Bedrock takes for a model as price lists name it.
+
+    Lists label Claude models without a release date ``-v1:0``, which Bedrock refuses, and put ``regional.`` before
+    profiles of every geography but ``global``.
+
+    >>> callable_id("regional.anthropic.claude-sonnet-4-6-v1:0", "eu")
+    'eu.anthropic.claude-sonnet-4-6'
+    >>> callable_id("global.anthropic.claude-opus-4-6-v1:0")
+    'global.anthropic.claude-opus-4-6-v1'
+    """
+    name = re.sub(r"^regional\.", f"{geography}.", listed)
+    if (found := _LABELLED.fullmatch(name)) is None:
+        return name
+    return found[1] + _VERSIONED.get(found[2], "")
+
+
+def geography_of(model_id: str) -> str:
+    """The geography that a Bedrock id begins with, ``global`` and ``us`` among them; empty where it has none."""
+    return _geography(bare_id(model_id, bedrock=True))
 
 
 def _geography(model_id: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano
-from pricing.rates.model_ids import bare_id, is_same_model
+from pricing.rates.model_ids import bare_id, callable_id, is_same_model
 from pricing.usage import Usage
 
 if TYPE_CHECKING:
@@ -165,11 +165,18 @@ class ListPrices:
         found = self._find(model, provider)
         return found.context_window if found else None
 
-    def models(self, provider: str) -> list[str]:
-        """Ids of the provider's models that have rates per token, sorted; ``us.`` stands for any Bedrock region."""
+    def named(self, model: str, provider: str) -> str | None:
+        """The id that the list has the model under."""
+        found = self._find(model, provider)
+        return found.id if found else None
+
+    def models(self, provider: str, geography: str = "us") -> list[str]:
+        """Ids of the provider's models that have rates per token, sorted, as requests name them; profiles of Bedrock
+        that are not global are those of ``geography``.
+        """
         now = datetime.now(UTC)
         ids = [
-            model.id.replace("regional.", "us.", 1)
+            callable_id(model.id, geography) if provider == "bedrock" else model.id
             for model in self._models(provider)
             if (rate := _compile(model.get_prices(now))) and rate.bands[0].output is not None
         ]

@@ -11,6 +11,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -40,6 +41,8 @@ _ATTEMPTS = {
     "stand_in": "BOOLEAN",
     "started_at": "VARCHAR",
     "duration_us": "BIGINT",
+    "kind": "VARCHAR",
+    "units": "DOUBLE",
 }
 
 
@@ -93,19 +96,20 @@ def _quoted(path: Path) -> str:
 
 
 def _of_run(report: RunReport) -> tuple[dict[str, str], Iterable[dict[str, Any]]]:
+    of_models = ((turn.turn_id, turn.operation, one) for turn in report.turns for one in turn.attempts)
+    of_tools = ((one.attempt_id, one.model, one) for one in report.paid_requests)
     return _ATTEMPTS, (
         {
             **{name: getattr(one, name) for name in _ATTEMPTS if hasattr(one, name)},
             "run_id": report.run.run_id,
-            "turn_id": turn.turn_id,
-            "operation": turn.operation,
+            "turn_id": turn_id,
+            "operation": operation,
             "input_tokens": one.tokens.input,
             "output_tokens": one.tokens.output,
             "cache_read_tokens": one.tokens.cached,
             "started_at": one.started_at.isoformat(),
         }
-        for turn in report.turns
-        for one in turn.attempts
+        for turn_id, operation, one in chain(of_models, of_tools)
     )
 
 

@@ -44,6 +44,11 @@ def clean(text: object) -> str:
     return told if told.isascii() and told.isprintable() else "".join(map(_harmless, told))
 
 
+def amount(number: float | None) -> str:
+    """``1``, ``2.5``, ``12,000``; a dash where it is not known."""
+    return UNKNOWN if number is None else f"{number:,.10g}"
+
+
 def duration(microseconds: int | None) -> str:
     """``<1 ms``, ``340 ms``, ``1.2 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
     if microseconds is None:

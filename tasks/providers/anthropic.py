@@ -115,14 +115,26 @@ def usage(counts: object) -> Usage:
     given = obj(counts)
     by_lifetime = obj(given.get("cache_creation"))
     hour = count(by_lifetime.get("ephemeral_1h_input_tokens"))
+    minutes = count(by_lifetime.get("ephemeral_5m_input_tokens"))
     return from_parts(
         fresh=count(given.get("input_tokens")),
         read=count(given.get("cache_read_input_tokens")),
-        written=count(given.get("cache_creation_input_tokens")),
+        written=all_written(count(given.get("cache_creation_input_tokens")), minutes, hour),
         written_1h=hour,
         output=count(given.get("output_tokens")),
         reasoning=count(obj(given.get("output_tokens_details")).get("thinking_tokens")),
     )
+
+
+def all_written(total: int | None, minutes: int | None, hour: int | None) -> int | None:
+    """What was written to caches of both lifetimes: the total, or its parts where they are all that is said or come to
+    more; ``NOT_A_COUNT`` if any of the three is.
+    """
+    if NOT_A_COUNT in {total, minutes, hour}:
+        return NOT_A_COUNT
+    if total is None and minutes is None and hour is None:
+        return None
+    return max(total or 0, (minutes or 0) + (hour or 0))
 
 
 def from_parts(

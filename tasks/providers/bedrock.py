@@ -114,19 +114,22 @@ class BedrockAdapter:
 def usage(counts: object) -> Usage:
     """``usage`` in OpenTelemetry's meaning: Converse's ``inputTokens`` leaves out all that touched the cache."""
     given = obj(counts)
-    hours = [
-        count(detail.get("inputTokens")) or 0
+    details = [
+        (detail.get("ttl") == "1h", count(detail.get("inputTokens")) or 0)
         for detail in objects(items(given.get("cacheDetails")))
-        if detail.get("ttl") == "1h"
     ]
-    hour = NOT_A_COUNT if NOT_A_COUNT in hours else sum(hours)
+    minutes, hour = (_summed([tokens for long, tokens in details if long == wanted]) for wanted in (False, True))
     return anthropic.from_parts(
         fresh=count(given.get("inputTokens")),
         read=count(given.get("cacheReadInputTokens")),
-        written=count(given.get("cacheWriteInputTokens")),
-        written_1h=hour if hours else None,
+        written=anthropic.all_written(count(given.get("cacheWriteInputTokens")), minutes, hour),
+        written_1h=hour,
         output=count(given.get("outputTokens")),
     )
+
+
+def _summed(counts: list[int]) -> int | None:
+    return None if not counts else NOT_A_COUNT if NOT_A_COUNT in counts else sum(counts)
 
 
 def _text_format(schema: Schema) -> JSONObject:

@@ -146,6 +146,7 @@ class Attempts:
         retries: how often one target may be tried again within a turn.
         telemetry: tells of each attempt.
         spent: told after each attempt which share of its run's hold is spent.
+        other_model: told of an attempt that another model answered than was asked, and which.
         implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
     """
 
@@ -160,6 +161,7 @@ class Attempts:
         telemetry: Telemetry,
         spent: Callable[[str, float], None] = lambda _run_id, _share: None,
         implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
+        other_model: Callable[[Intent, str], None] = lambda _intent, _model: None,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
@@ -169,6 +171,7 @@ class Attempts:
         self._telemetry = telemetry
         self._spent = spent
         self._implausible = implausible
+        self._other_model = other_model
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -352,7 +355,14 @@ class Attempts:
         reply: ModelReply | None = None,
     ) -> None:
         """Have it written down how an attempt ended; it is by the time of :meth:`await_commit`."""
-        cost, priced = self._cost(ending.intent, usage, maybe_billed=maybe_billed)
+        asked = ending.intent
+        model = self._rates.billed_model(
+            asked.model, reply.model if reply else None, asked.provider, from_us(asked.started_at)
+        )
+        billed = asked if model == asked.model else replace(asked, model=model)
+        if billed is not asked:
+            self._other_model(asked, model)
+        cost, priced = self._cost(billed, usage, maybe_billed=maybe_billed)
         ending.slot.allowance.cost_nano += cost
         completion = Completion(
             outcome=outcome,
@@ -364,7 +374,8 @@ class Attempts:
             code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
-            saved_nano=self._saved(ending.intent, usage, cost),
+            saved_nano=self._saved(billed, usage, cost),
+            model=None if billed is asked else model,
         )
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)

@@ -100,6 +100,24 @@ class Engine:
         """
         return self._prompts.version(name)
 
+    def ledger_of(self, run_id: str, operation: str) -> Ledger:
+        """The ledger that a run pays from.
+
+        Raises:
+            NoRun: it was not admitted.
+        """
+        self._admitted(run_id, operation)
+        return self._ledger
+
+    def join(self, here: StepContext) -> None:
+        """Give a step outside an automation its run, where it has none yet."""
+        if self._outside is not None and not here.admitted and not self._outside.joined(here):
+            self._outside.join(here)
+
+    def note_share(self, run_id: str, share: float) -> None:
+        """Note which share of a run's hold is spent."""
+        self._holds.note(run_id, share)
+
     async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""
         pin = pin_of(here.step.operation)

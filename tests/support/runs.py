@@ -12,7 +12,7 @@ from farebox.automations import automation_of
 from farebox.runs.admission import AdmittedRun, admit
 from farebox.runtime import Runtime
 from pricing.errors import OverBudget
-from tasks.context import CURRENT_EXECUTION, CURRENT_RUN
+from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, completed_at_end
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,7 +26,8 @@ def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object], run_id
     ride = admit(runtime, automation_of(flow), run_id or str(uuid.uuid4()), bound.arguments)
     token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:
-        yield ride
+        with completed_at_end():
+            yield ride
     except BaseException as error:
         ride.finish(error)
         raise

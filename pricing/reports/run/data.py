@@ -164,8 +164,8 @@ class ModelLine:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case or unbilled; ``saved`` is
-    what prompt caching took off it.
+    """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case, unbilled or, for a tool,
+    stated; ``saved`` is what prompt caching took off it. A tool's ``model`` is its operation.
     """
 
     attempt_id: str
@@ -185,6 +185,23 @@ class AttemptLine:
     priced: str
     started_at: datetime
     duration_us: int
+    kind: str = "model"
+    units: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLine:
+    """The paid requests of one operation to one provider; ``units`` is ``None`` where a run of an earlier version has
+    none.
+    """
+
+    operation: str
+    provider: str
+    calls: int
+    failed: int
+    units: float | None
+    cost_nano: Nano
+    share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +280,8 @@ class RunReport(Plain):
     guards: tuple[GuardLine, ...]
     adjustments: tuple[AdjustmentLine, ...]
     unknown: Unknown
+    tools: tuple[ToolLine, ...] = ()
+    paid_requests: tuple[AttemptLine, ...] = ()
 
 
 def ratio(part: int, whole: int) -> float | None:

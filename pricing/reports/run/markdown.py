@@ -7,7 +7,7 @@ from pathlib import Path
 from pricing.money import format_money
 from pricing.reports import sentences
 from pricing.reports.escaping import escape_markdown
-from pricing.reports.format import count, duration, moment, percent, plural
+from pricing.reports.format import amount, count, duration, moment, percent, plural
 from pricing.reports.run.data import RunReport
 
 MOST = 100
@@ -35,6 +35,7 @@ def render_markdown(report: RunReport) -> str:
         "duration": duration,
         "percent": percent,
         "count": count,
+        "amount": amount,
         "moment": moment,
     }
     return environment.get_template("run.md.j2").render(

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pricing.money import format_money
 from pricing.reports.charts import Bars, Chart, Grid, Share, Tone, linear, shares
 from pricing.reports.charts.data import Key, Rect, tone
-from pricing.reports.format import UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.format import UNKNOWN, amount, count, duration, moment, percent, plural
 from pricing.reports.page import Figure, Page, Section
-from pricing.reports.run.data import RunReport, TurnLine
+from pricing.reports.run.data import RunReport, ToolLine, TurnLine
 from pricing.reports.sentences import (
     Place,
     against_quote,
@@ -105,6 +105,13 @@ def _sections(report: RunReport) -> Iterator[Section]:
     yield Section("Quoted and spent", (f"{money_sentence(report)}.",), drawn_quote)
     if report.operations:
         yield Section("Where the money went", (), (_by_operation(report), _by_model(report)), _operations(report))
+    if report.tools:
+        paid = tuple(
+            (one.operation, one.provider, count(one.calls), count(one.failed), amount(one.units), *_cost(one))
+            for one in report.tools
+        )
+        heads = ("operation", "provider", "requests", "failed", "units", "cost", "share")
+        yield Section("Paid requests of tools", grid=Grid(heads, paid, 2))
     if report.turns:
         drawn = (_timeline(report),) if any(turn.attempts for turn in report.turns) else ()
         yield Section("Turn by turn", (), drawn, _turns(report), folded=True)
@@ -260,3 +267,7 @@ def _turns(report: RunReport) -> Grid:
         for number, turn in enumerate(report.turns[:MOST], 1)
     )
     return Grid(heads, rows, names=4)
+
+
+def _cost(one: ToolLine) -> tuple[str, str]:
+    return format_money(one.cost_nano), percent(one.share)

@@ -24,6 +24,7 @@ from pricing.reports.run.data import (
     Savings,
     Settlement,
     Tokens,
+    ToolLine,
     TurnLine,
     Unknown,
     ratio,
@@ -37,7 +38,7 @@ K = TypeVar("K", bound=Hashable)
 _QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "history", "rate_version")
 _ATTEMPT = (
     *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
-    *("status", "cost_nano", "saved_nano", "priced", "duration_us"),
+    *("status", "cost_nano", "saved_nano", "priced", "duration_us", "kind", "units"),
 )
 
 
@@ -57,7 +58,8 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         source.narrow(found)
         [run] = source.rows("run", run_id=found)
         settled = source.rows("run_settlements", run_id=found)
-        turns = _turns(source.rows("run_turns", run_id=found), source.rows("run_attempts", run_id=found))
+        attempted = source.rows("run_attempts", run_id=found)
+        turns = _turns(source.rows("run_turns", run_id=found), [row for row in attempted if row["kind"] == "model"])
         guards = source.rows("run_guards", run_id=found)
         adjusted = source.rows("run_adjustments", run_id=found)
     settlements = tuple(_settlement(row) for row in settled)
@@ -66,7 +68,8 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         for row in adjusted
     )
     quote = QuoteFacts(**{name: run[name] for name in _QUOTE})
-    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    paid = _attempts(row for row in attempted if row["kind"] != "model")
+    attempts = [*(attempt for turn in turns for attempt in turn.attempts), *paid]
     spent = _cost(attempts)
     unknown = [attempt for attempt in attempts if attempt.priced == "worst_case"]
     return RunReport(
@@ -76,13 +79,15 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         sold=_sold(run, [row["charged_nano"] for row in settled], spent),
         saved=_savings(turns),
         settlements=settlements,
-        operations=_operations(turns, spent),
+        operations=_operations(turns, paid, spent),
         models=_models(attempts, spent),
         turns=turns,
         fallbacks=fallbacks(turns),
         guards=tuple(GuardLine(r["guard"], r["action"], r["reason"], r["mode"], r["events"]) for r in guards),
         adjustments=adjustments,
         unknown=Unknown(len(unknown), _cost(unknown)),
+        tools=_tools(paid, spent),
+        paid_requests=paid,
     )
 
 
@@ -153,14 +158,7 @@ def _unfinished(attempts: Sequence[Row]) -> Row:
 
 
 def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
-    lines = tuple(
-        AttemptLine(
-            **{name: attempt[name] for name in _ATTEMPT},
-            tokens=Tokens(attempt["input_tokens"], attempt["output_tokens"], attempt["cache_read_tokens"]),
-            started_at=from_us(attempt["started_at"]),
-        )
-        for attempt in attempts
-    )
+    lines = _attempts(attempts)
     return TurnLine(
         turn_id=row["turn_id"],
         operation=row["operation"],
@@ -176,10 +174,35 @@ def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
     )
 
 
-def _operations(turns: Iterable[TurnLine], spent: int) -> tuple[OperationLine, ...]:
+def _attempts(rows: Iterable[Row]) -> tuple[AttemptLine, ...]:
+    return tuple(
+        AttemptLine(
+            **{name: row[name] for name in _ATTEMPT},
+            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
+            started_at=from_us(row["started_at"]),
+        )
+        for row in rows
+    )
+
+
+def _tools(paid: Iterable[AttemptLine], spent: int) -> tuple[ToolLine, ...]:
     lines = []
-    for operation, group in _grouped(turns, attrgetter("operation")).items():
-        attempts = [attempt for turn in group for attempt in turn.attempts]
+    for (operation, provider), group in _grouped(paid, attrgetter("model", "provider")).items():
+        units = [one.units for one in group if one.units is not None]
+        failed = sum(one.outcome != "ok" for one in group)
+        cost = _cost(group)
+        bought = sum(units) if units else None
+        lines.append(ToolLine(operation, provider, len(group), failed, bought, cost, ratio(cost, spent)))
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.operation, line.provider)))
+
+
+def _operations(turns: Iterable[TurnLine], paid: Iterable[AttemptLine], spent: int) -> tuple[OperationLine, ...]:
+    """What each operation cost; a paid request of a tool is an attempt of its operation, and no turn."""
+    lines, by_operation = [], _grouped(turns, attrgetter("operation"))
+    of_tools = _grouped(paid, attrgetter("model"))
+    for operation in dict.fromkeys((*by_operation, *of_tools)):
+        group = by_operation.get(operation, [])
+        attempts = [*(attempt for turn in group for attempt in turn.attempts), *of_tools.get(operation, ())]
         ends = [turn.outcome for turn in group]
         answered = sum(end in {"answered", "stored"} for end in ends)
         failed, blocked = (ends.count(outcome) for outcome in ("failed", "blocked"))

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import format_money
-from pricing.reports.format import UNKNOWN, count, duration, moment, percent, plural
+from pricing.reports.format import UNKNOWN, amount, count, duration, moment, percent, plural
 from pricing.reports.run.data import RunReport, TurnLine
 from pricing.reports.sentences import (
     Place,
@@ -49,6 +49,8 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
         yield savings_table((one.operation, one.saved) for one in report.operations if one.saved.any)
     if report.models:
         yield _models(report)
+    if report.tools:
+        yield _tools(report)
     if report.turns:
         yield _turns(report)
     yield from _stories(report)
@@ -150,6 +152,23 @@ def _models(report: RunReport) -> RenderableType:
     ]
     columns = ["target", "model", "ok", "failed", "in", "out", "cost", "share"]
     return table("Models", columns, rows, names=2)
+
+
+def _tools(report: RunReport) -> RenderableType:
+    rows = [
+        [
+            one.operation,
+            one.provider,
+            count(one.calls),
+            count(one.failed),
+            amount(one.units),
+            format_money(one.cost_nano),
+            percent(one.share),
+        ]
+        for one in report.tools
+    ]
+    columns = ["operation", "provider", "requests", "failed", "units", "cost", "share"]
+    return table("Paid requests of tools", columns, rows, names=2)
 
 
 def _turns(report: RunReport) -> Group:

@@ -2,7 +2,8 @@
 -- at what they were charged.
 CREATE TEMP TABLE review_usage AS
 SELECT
-    runs.automation, runs.quality, attempts.provider, attempts.model, attempts.cost_nano, attempts.priced = 'usage' AS counted,
+    coalesce(attempts.kind, 'model') AS kind, runs.automation, runs.quality, attempts.provider, attempts.model,
+    attempts.cost_nano, attempts.priced = 'usage' AS counted,
     greatest(coalesce(attempts.input_tokens, 0), coalesce(attempts.cache_read_tokens, 0)
         + coalesce(attempts.cache_write_tokens, 0) + coalesce(attempts.cache_write_1h_tokens, 0)) AS input,
     coalesce(attempts.output_tokens, 0) AS output,

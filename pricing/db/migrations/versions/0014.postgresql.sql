@@ -1,0 +1,2 @@
+ALTER TABLE attempts ADD COLUMN kind TEXT NOT NULL DEFAULT 'model';
+ALTER TABLE attempts ADD COLUMN units FLOAT;

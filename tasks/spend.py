@@ -1,0 +1,268 @@
+"""Costs that are not tokens: ``spend`` and ``tool``.
+
+Each is an attempt of the kind ``tool``: set aside and written down before the request is made, completed after it. A
+process that dies in between leaves it at the amount that was set aside.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import math
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from pricing import Nano, OverBudget, PlanError, Usage, now_us, parse_money
+from pricing.ledger import NEWEST, Completion, Intent, Ledger, Priced, Refusal, read_key
+from tasks.context import around, completed_at_end, leave_open, paying_run
+from tasks.llm_task import adopt_signature
+from tasks.turn.engine import Engine
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KIND: Final = "tool"
+STATED: Final = "stated"
+"""What stands for a rate card's version where the code names the amount."""
+_REASON: Final = "paid request"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCost:
+    """What one call of a ``@tool`` costs, in nano-dollars, and whose it is."""
+
+    operation: str
+    cost_nano: Nano
+    provider: str
+    units: float
+
+
+class Expense:
+    """One paid request: its amount is set aside. Use it as a context manager, or leave it to the function around it.
+
+    ``settle`` says what it came to; without it, it costs what was set aside.
+    """
+
+    def __init__(self, engine: Engine, intent: Intent) -> None:
+        self._engine = engine
+        self._intent = intent
+        self._began = time.perf_counter_ns()
+        self._done = False
+
+    @property
+    def amount_nano(self) -> Nano:
+        """What was set aside, in nano-dollars."""
+        return self._intent.worst_nano
+
+    def settle(self, amount: str | None = None, *, units: float | None = None) -> None:
+        """Record that the request is over.
+
+        Args:
+            amount: what it came to, such as ``"0.010 USD"``; what was set aside if left out. ``"0 USD"`` if the
+                provider charges nothing for it.
+            units: how many units were bought, where that differs from what was stated.
+
+        Raises:
+            MoneyError: ``amount`` is no amount of money.
+        """
+        cost = self.amount_nano if amount is None else parse_money(amount)
+        self._end("ok", "stated", cost, units)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Complete it if that is not done yet; with an ``error`` it may have been billed, and costs all of it."""
+        if error is None:
+            self._end("ok", "stated", self.amount_nano, None)
+        else:
+            outcome = "failed" if isinstance(error, Exception) else "cancelled"
+            self._end(outcome, "worst_case", self.amount_nano, None)
+
+    def _end(self, outcome: str, priced: Priced, cost: Nano, units: float | None) -> None:
+        if self._done:
+            return
+        self._done = True
+        intent = self._intent
+        completion = Completion(
+            outcome=outcome,
+            usage=Usage(),
+            cost_nano=cost,
+            priced=priced,
+            duration_us=(time.perf_counter_ns() - self._began) // 1000,
+            units=intent.units if units is None else _checked_units(units, intent.operation),
+        )
+        share = self._engine.ledger_of(intent.run_id, intent.operation).end(intent, completion).result()
+        self._engine.note_share(intent.run_id, share)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+
+class Spend:
+    """Pays for a request that is not a model's, inside an automation.
+
+    ``spend("0.012 USD", operation="search", provider="serper")`` before the request sets the amount aside on the run's
+    hold and budgets, and records it as an attempt of its own. It is completed at the end of its ``with``
+    block, else when the ``@tool``, ``@llm_task`` or automation around it returns.
+
+    Example:
+        ``with spend("0.012 USD", operation="search", provider="serper", units=1): results = client.search(query)``
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    def __call__(self, amount: str, *, operation: str, units: float = 1, provider: str = "other") -> Expense:
+        """Set an amount aside for one request that is about to be made.
+
+        Args:
+            amount: the most that it costs, such as ``"0.012 USD"``.
+            operation: what the cost is attributed to; budgets of this operation apply.
+            units: how many units are bought: pages, searches, seconds.
+            provider: who is paid.
+
+        Raises:
+            OverBudget: no budget has room for it; nothing was set aside, and the request must not be made.
+            MoneyError: ``amount`` is no amount of money.
+            NoRun: outside an automation.
+            RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
+        """
+        expense = self._begun(ToolCost(_name("operation", operation), parse_money(amount), provider, units))
+        leave_open(expense)
+        return expense
+
+    def tool(
+        self, *, cost: str, operation: str | None = None, units: float = 1, provider: str = "other"
+    ) -> Callable[[F], F]:
+        """Make a function (or a Prefect task) one whose every call costs money.
+
+        Args:
+            cost: of one call, such as ``"0.005 USD"``.
+            operation: what the cost is attributed to; the function's name if left out.
+            units: how many units one call buys.
+            provider: who is paid.
+
+        Raises:
+            MoneyError: ``cost`` is no amount of money.
+
+        Example:
+            ``@tool(cost="0.005 USD", provider="serper")`` above ``def search(query: str) -> str``
+        """
+
+        def decorate(function: F) -> F:
+            called = operation or getattr(function, "__name__", "tool")
+            declared = ToolCost(_name("operation", called), parse_money(cost), _name("provider", provider), units)
+            _checked_units(units, called)
+            body = getattr(function, "fn", None)
+            if body is None:
+                return self._paid(function, declared)
+            task: Any = copy.copy(function)  # a Prefect task: its settings stay, its body is paid for
+            task.fn = self._paid(body, declared)
+            return task  # type: ignore[no-any-return]
+
+        return decorate
+
+    def _paid(self, function: F, declared: ToolCost) -> F:
+        wrapped: Any
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def paid_async(*args: Any, **kwargs: Any) -> Any:
+                with self._begun(declared), completed_at_end():
+                    return await function(*args, **kwargs)
+
+            wrapped = paid_async
+        else:
+
+            @functools.wraps(function)
+            def paid(*args: Any, **kwargs: Any) -> Any:
+                with self._begun(declared), completed_at_end():
+                    return function(*args, **kwargs)
+
+            wrapped = paid
+        adopt_signature(wrapped, function)
+        wrapped.farebox_tool = declared
+        return wrapped  # type: ignore[no-any-return]
+
+    def _begun(self, cost: ToolCost) -> Expense:
+        engine = self._engine()
+        if (here := around()) is not None:
+            engine.join(here)
+        run_id, execution = paying_run(cost.operation)
+        ledger = engine.ledger_of(run_id, cost.operation)
+        if execution is None:  # a process of a task runner
+            execution = ledger.execution(run_id)
+        attempt_id = secrets.token_hex(16)
+        intent = Intent(
+            attempt_id=attempt_id,
+            turn_id=attempt_id,
+            run_id=run_id,
+            operation=cost.operation,
+            hop=0,
+            ordinal=0,
+            reason=_REASON,
+            target=cost.operation,
+            provider=_name("provider", cost.provider),
+            account="",
+            model=cost.operation,
+            tier=KIND,
+            stand_in=False,
+            worst_nano=cost.cost_nano,
+            rate_version=STATED,
+            started_at=now_us(),
+            kind=KIND,
+            units=_checked_units(cost.units, cost.operation),
+        )
+        _hold(ledger, intent, execution)
+        return Expense(engine, intent)
+
+
+def _hold(ledger: Ledger, intent: Intent, execution: int = NEWEST) -> None:
+    """Set the amount aside and write the intent down.
+
+    Raises:
+        OverBudget: no budget has room.
+    """
+    refusals: Sequence[Refusal] = ledger.begin(intent, execution).result()
+    if not refusals:
+        return
+    operation = intent.operation
+    raise OverBudget(
+        f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
+        next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",
+        operation=operation,
+        budgets=[refusal.budget.name for refusal in refusals],
+        short_nano=max(refusal.short for refusal in refusals),
+    )
+
+
+def tool_cost(function: object) -> ToolCost | None:
+    """What a ``@tool`` declares, also where it is a Prefect task; ``None`` for anything else."""
+    found = getattr(getattr(function, "fn", function), "farebox_tool", None)
+    return found if isinstance(found, ToolCost) else None
+
+
+def _name(what: str, text: str) -> str:
+    """A name that reports can show: no content reaches the ledger through it.
+
+    Raises:
+        UsageError: it is no name.
+    """
+    return read_key(what, text)
+
+
+def _checked_units(units: float, operation: str) -> float:
+    if isinstance(units, bool) or not isinstance(units, int | float) or not math.isfinite(units) or units < 0:
+        raise PlanError(
+            f"The tool {operation!r} has units that are no number from 0 on.",
+            next_step="Give the number of units that one call buys, such as 1.",
+            operation=operation,
+        )
+    return float(units)
