@@ -8,32 +8,35 @@ from tasks.llm_task import llm_task
 if TYPE_CHECKING:
     from tasks.agent import Agent
     from tasks.ask import Ask
-    from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside
+    from tasks.context import Step, StepContext, around, current_run, current_step, inside, use_run
     from tasks.event_loop import LoopThread
     from tasks.llm_task import adopt_signature, fingerprint, step_of
-    from tasks.personal_values import knowing
     from tasks.prompts import Prompt, Prompts
+    from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.structured_output import answer_type
 
 __all__ = [
-    "CURRENT_EXECUTION",
-    "CURRENT_RUN",
+    "ANONYMOUS",
     "Agent",
     "Ask",
     "LoopThread",
+    "Pin",
     "Prompt",
     "Prompts",
+    "RunContext",
+    "RunOwner",
     "Step",
     "StepContext",
     "adopt_signature",
     "answer_type",
     "around",
+    "current_run",
     "current_step",
     "fingerprint",
     "inside",
-    "knowing",
     "llm_task",
     "step_of",
+    "use_run",
 ]
 
 if not TYPE_CHECKING:
@@ -42,20 +45,23 @@ if not TYPE_CHECKING:
         {
             "Agent": "tasks.agent",
             "Ask": "tasks.ask",
-            "CURRENT_EXECUTION": "tasks.context",
-            "CURRENT_RUN": "tasks.context",
+            "ANONYMOUS": "tasks.run_context",
             "LoopThread": "tasks.event_loop",
+            "Pin": "tasks.run_context",
             "Prompt": "tasks.prompts",
             "Prompts": "tasks.prompts",
+            "RunContext": "tasks.run_context",
+            "RunOwner": "tasks.run_context",
             "Step": "tasks.context",
             "StepContext": "tasks.context",
             "adopt_signature": "tasks.llm_task",
             "answer_type": "tasks.structured_output",
             "around": "tasks.context",
+            "current_run": "tasks.context",
             "current_step": "tasks.context",
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
-            "knowing": "tasks.personal_values",
             "step_of": "tasks.llm_task",
+            "use_run": "tasks.context",
         },
     )

@@ -7,14 +7,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
-from pricing.ledger import NEWEST, CallOutcome
+from pricing.ledger import CallOutcome
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
+from tasks.run_context import RunContext
 from tasks.turn.records import StepCallRecord, TurnRecord, cause
 from tasks.turn.verifiers import Verify
 
@@ -64,12 +66,9 @@ class Step:
 class StepContext:
     """One call of a step, under way."""
 
-    def __init__(
-        self, run_id: str, step: Step, outer: StepContext | None = None, execution: int | None = NEWEST
-    ) -> None:
-        self.run_id = run_id
-        self.execution: int | None = outer.execution if outer is not None and outer.run_id == run_id else execution
-        """The execution of the run that this is a part of; ``None`` where the ledger has yet to be asked."""
+    def __init__(self, run: RunContext, step: Step, outer: StepContext | None = None) -> None:
+        self.run = run
+        """The run that it is a part of; in a process that is not the flow's the first turn completes it."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
@@ -77,8 +76,15 @@ class StepContext:
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
         self.tool_calls = 0
         """Calls of tools that its agents made."""
+        self.turn_ids: list[str] | None = None
+        """Ids of the turns that pinned steps took, noted as they end; ``None`` where none is pinned."""
         self._turns = 0
         self._noted: list[TurnRecord] = []
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
 
     def note(self, turn: TurnRecord) -> None:
         """Note a turn that is over, where the call is kept."""
@@ -112,33 +118,67 @@ class StepContext:
             )
 
 
-CURRENT_RUN: ContextVar[str] = ContextVar("farebox_run")
-"""The run whose flow function is under way, in this process."""
-CURRENT_EXECUTION: ContextVar[int] = ContextVar("farebox_execution", default=NEWEST)
-"""The number of its execution: an older one may not spend any more."""
-_CURRENT_STEP: ContextVar[StepContext] = ContextVar("farebox_step")
+class _Current(NamedTuple):
+    """Where the code is: the run, the step of it, and who notes the turns of pinned steps."""
+
+    run: RunContext
+    step: StepContext | None = None
+    turn_ids: list[str] | None = None
+
+
+_NOWHERE = _Current(RunContext())
+_CURRENT: ContextVar[_Current] = ContextVar("farebox_current", default=_NOWHERE)
+
+
+def current_run() -> RunContext:
+    """The run that the code is in; without a ``run_id`` before one is admitted, and outside of one."""
+    return _CURRENT.get().run
 
 
 @contextmanager
-def inside(step: Step) -> Iterator[StepContext]:
-    """One call of a step.
+def use_run(run: RunContext, turn_ids: list[str] | None = None) -> Iterator[RunContext]:
+    """Be in a run for a block: in a thread or a process of your own, with the ``current_run()`` of who began it.
+
+    ``turn_ids`` gets the ids of the turns that its pinned steps take.
+    """
+    current = _CURRENT.get()
+    with _use(_Current(run, current.step, turn_ids if turn_ids is not None else current.turn_ids)):
+        yield run
+
+
+@contextmanager
+def inside(
+    step: Step, arguments: Mapping[str, object] | None = None, *, run: RunContext | None = None
+) -> Iterator[StepContext]:
+    """One call of a step with ``arguments`` by name, in ``run`` or else in the run that the code is in.
 
     Raises:
         NoRun: outside a flow run there is nothing to quote, hold or record against.
     """
-    run_id = CURRENT_RUN.get(None)
-    execution = CURRENT_EXECUTION.get() if run_id is not None else None
-    place = StepContext(run_id or _prefect_run_id(step.operation), step, around(), execution)
-    token = _CURRENT_STEP.set(place)
-    try:
+    current = _CURRENT.get()
+    here = run or current.run
+    if not here.run_id:
+        here = _rebuilt(step.operation, here)
+    here = here.knowing(arguments or {})
+    place = StepContext(here, step, current.step)
+    place.turn_ids = current.turn_ids
+    with _use(_Current(here, place, current.turn_ids)):
         yield place
+
+
+@contextmanager
+def _use(current: _Current) -> Iterator[None]:
+    """The one place where the code's place is set."""
+    token = _CURRENT.set(current)
+    try:
+        yield
     finally:
-        _CURRENT_STEP.reset(token)
+        _CURRENT.reset(token)
 
 
 def around() -> StepContext | None:
     """The step that is under way, if one is."""
-    return _CURRENT_STEP.get(None)
+    return _CURRENT.get().step
 
 
 def current_step() -> StepContext:
@@ -156,23 +196,21 @@ def current_step() -> StepContext:
     return found
 
 
-def _prefect_run_id(operation: str) -> str:
-    """The run's id in a process that is not the flow's: Prefect's own flow-run id."""
-    from prefect.context import FlowRunContext, TaskRunContext
+def _rebuilt(operation: str, told: RunContext) -> RunContext:
+    """The run in a process that is not the flow's, and what was told here before."""
+    from tasks.flow_run_context import rebuilt_context
 
-    task = TaskRunContext.get()
-    if task is not None and task.task_run.flow_run_id is not None:
-        return str(task.task_run.flow_run_id)
-    flow = FlowRunContext.get()
-    if flow is not None and flow.flow_run is not None:
-        return str(flow.flow_run.id)
-    raise no_run(operation)
+    found = rebuilt_context()
+    if found is None:
+        raise no_run(operation)
+    return replace(found, known=(*found.known, *told.known), pin=told.pin)
 
 
 def no_run(operation: str) -> NoRun:
     """The error of a step outside an automation."""
     return NoRun(
         f"The step {operation!r} was called outside an automation: nothing is quoted or held for it.",
-        next_step="Call it from a function decorated with @automation.",
+        next_step="Call it from a function decorated with @automation; in a thread or a process of your own, within "
+        "use_run(…) and the current_run() of the flow.",
         operation=operation,
     )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
 from tasks.context import Step, StepContext, inside
-from tasks.personal_values import knowing
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.turn.verifiers import Verify
@@ -94,7 +93,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments):
+            with inside(step, arguments) as place:
                 try:
                     returned = await function(*args, **kwargs)
                 except Exception:
@@ -109,7 +108,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments):
+            with inside(step, arguments) as place:
                 try:
                     returned = function(*args, **kwargs)
                 except Exception:
