@@ -69,11 +69,11 @@ def llm_task(
     )
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        from prefect import Task
+        from tasks.step_task import StepTask
 
         wrapped = _inside(function, step)
         # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
-        task = Task(wrapped, **({"name": operation} | options))
+        task: Task[P, R] = StepTask(wrapped, **({"name": operation} | options))
         task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
         return task
 

@@ -19,6 +19,7 @@ from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, econom
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
 from tasks.run_context import Pin, RunContext, RunOwner
+from tasks.run_values import run_values
 from tasks.turn.executor import Answer, Turns
 from tasks.turn.pins import PromptPreview
 from tasks.turn.records import TurnRecord
@@ -120,7 +121,7 @@ class Engine:
             route=self._route(here, admitted, asked, complexity) if pin is None else self._pinned(pin),
             steps=here.steps,
             complexity=complexity.score if complexity else None,
-            known=(*self._turns.masked.of(values_of), *here.run.known, *asked.prompt.known),
+            known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
             values_of=values_of,
             noted=here.note if pin is None else _noted(here),
         )

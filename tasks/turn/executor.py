@@ -20,12 +20,12 @@ from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.breaker import Breaker
 from tasks.routing.router import Candidate
+from tasks.run_values import run_values
 from tasks.structured_output import InvalidAnswer
 from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
 from tasks.turn.attempts import AttemptFailed, Attempts, Refused
 from tasks.turn.fallback import CandidateQueue
-from tasks.turn.masked_values import MaskedValues
 from tasks.turn.records import Content, TurnRecord, cause, decision_row
 from tasks.turn.redaction import sources_of, with_values
 from tasks.turn.repair import Repair
@@ -115,8 +115,6 @@ class Turns:
         self._telemetry = telemetry
         self._breaker = breaker
         self.content = content
-        self.masked = MaskedValues()
-        """What guards masked in the runs of this process."""
 
     @property
     def deadline_seconds(self) -> float:
@@ -277,7 +275,7 @@ class Turns:
         journey.vault = passed.vault
         if passed.vault is not None:
             where = journey.where
-            self.masked.note(where.values_of or where.run.run_id, passed.vault.held(), journey.known)
+            run_values.note_masked(where.values_of or where.run.run_id, passed.vault.held(), journey.known)
         if journey.sink is not None:
             journey.sink.vault = passed.vault
         if passed.texts == exchange.texts:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pricing.db import schema
 from pricing.errors import NoRun
 from tasks.context import current_run, current_step, inside, use_run
 from tasks.run_context import Pin, RunContext, RunOwner
-from tasks.turn.masked_values import MaskedValues
+from tasks.run_values import RunValues
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
 from tests.support.project import Project, make_project
@@ -213,14 +214,14 @@ def filled(schema: dict[str, Any], said: str) -> object:
 
 
 def test_the_registry_is_bounded_and_says_so(caplog: pytest.LogCaptureFixture):
-    values = MaskedValues(most=10, in_all=20)
-    values.note("a", [("NAME", f"person {n}") for n in range(12)])
+    values = RunValues(most=10, in_all=20)
+    values.note_masked("a", [("NAME", f"person {n}") for n in range(12)])
     assert len(values.of("a")) <= 10
     assert ("name", "person 11") in values.of("a")
-    assert "masked in run a" in caplog.text
-    assert "person" not in caplog.text
+    assert "known in run a" in caplog.text
+    assert "person 1" not in caplog.text
     for run in "bcd":
-        values.note(run, [("NAME", f"{run} {n}") for n in range(8)])
+        values.note_masked(run, [("NAME", f"{run} {n}") for n in range(8)])
     assert values.of("a") == ()
     assert len(values.of("d")) == 8
 
@@ -294,3 +295,48 @@ def test_an_automation_called_by_another_has_its_owner_and_knows_its_values(runt
         ("outer", "ana", "acme"),
         ("inner", "ana", "acme"),
     }
+
+
+def on_dask() -> Any:
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    return DaskTaskRunner(cluster_kwargs={"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None})
+
+
+def in_processes() -> Any:
+    from prefect.task_runners import ProcessPoolTaskRunner
+
+    return ProcessPoolTaskRunner(max_workers=1)
+
+
+@automation(price="1 credit", plan=PLAN)
+def spread(contact: str, user: str, through_a_part: bool = False) -> tuple[str, list[str], RunContext]:
+    tickets = [Ticket(customer=NAME, body="the export is late")]
+    answers: list[str] = first.map(tickets).result()
+    again = second.map([f"{answers[0]} and {contact}"]).result()
+    context, pid = where.submit().result()
+    assert pid != os.getpid(), "the steps were to run in other processes"
+    if through_a_part:
+        again += part_elsewhere(f"{contact} asked")
+    return second(answers[0]), again, context
+
+
+@flow
+def part_elsewhere(text: str) -> list[str]:
+    return second.map([text]).result()
+
+
+@pytest.mark.usefixtures("prefect")
+@pytest.mark.parametrize("runner", [in_processes, on_dask])
+def test_in_the_workers_of_a_task_runner(runtime: Runtime, echo: Echo, runner: Any):
+    """The name that only a ticket has is masked in a worker first, then in another call there, then in this process."""
+    if runner is on_dask and find_spec("prefect_dask") is None:
+        pytest.skip("prefect-dask is not installed: `pip install -e '.[dask]'`, or `make test-extras`")
+    here, again, context = spread.with_options(task_runner=runner())(contact="Wolfram Zeitgeber", user="ana")
+    assert NAME in here
+    assert NAME in again[0]
+    assert len(echo.seen) == 3
+    assert leaked(echo, *NAME.split(), "Wolfram", "Zeitgeber") == []
+    [run] = rows(runtime.ledger, schema.runs)
+    assert (context.run_id, context.owner.user, context.quality) == (run["run_id"], "ana", "fast")
+    assert {attempt["run_id"] for attempt in rows(runtime.ledger, schema.attempts)} == {run["run_id"]}
