@@ -15,9 +15,10 @@ from statistics import median
 from benchmarks import harness
 from farebox.runtime import Runtime
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
 from tasks.providers import adapter_for
 from tasks.providers.messages import HttpRequest, Message, ModelRequest
+from tasks.run_context import RunContext
 
 CALLS = 700
 WARM = 100
@@ -35,8 +36,7 @@ async def measure(runtime: Runtime, run_id: str, calls: int) -> tuple[list[float
     """Milliseconds of bare calls and of turns."""
     ask, step = Ask(lambda: runtime.engine), Step(harness.STEP, max_turns=10**9)
     request = bare_request(runtime, step)
-    CURRENT_RUN.set(run_id)
-    with inside(step):
+    with inside(step, run=RunContext(run_id)):
         bare, turns = [], []
         for _ in range(calls):
             started = time.perf_counter()

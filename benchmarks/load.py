@@ -33,7 +33,8 @@ from pricing.errors import FareboxError
 from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Run
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
+from tasks.run_context import RunContext
 from tasks.sandbox import read_journal
 
 TURNS, AT_ONCE = 10, 5
@@ -78,7 +79,6 @@ def a_run(version: str) -> Run:
 async def ten_turns(runtime: Runtime, run_id: str) -> int:
     """How many of them failed."""
     ask, left, failed = Ask(lambda: runtime.engine), iter(range(TURNS)), 0
-    CURRENT_RUN.set(run_id)
 
     async def some() -> None:
         nonlocal failed
@@ -88,7 +88,7 @@ async def ten_turns(runtime: Runtime, run_id: str) -> int:
             except FareboxError:
                 failed += 1
 
-    with inside(Step(harness.STEP, max_turns=TURNS)):
+    with inside(Step(harness.STEP, max_turns=TURNS), run=RunContext(run_id)):
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(some())

@@ -29,7 +29,8 @@ from pricing.db.database import Store
 from pricing.errors import FareboxError
 from pricing.replica.replica import Replica
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
+from tasks.run_context import RunContext
 
 ROUNDS = 4
 TURNS = 10
@@ -125,8 +126,7 @@ def a_round(runtime: Runtime, seconds: float, turns_ms: list[float], ends_ms: li
     ask, runs, started = Ask(lambda: runtime.engine), 0, time.perf_counter()
 
     async def some(run_id: str) -> None:
-        CURRENT_RUN.set(run_id)
-        with inside(Step(harness.STEP, max_turns=TURNS)):
+        with inside(Step(harness.STEP, max_turns=TURNS), run=RunContext(run_id)):
             for _ in range(TURNS):
                 began = time.perf_counter()
                 harness.expect(await ask._ask(harness.TEMPLATE, str, {"document": harness.DOCUMENT}))

@@ -14,8 +14,9 @@ from benchmarks import harness
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step
+from tasks.context import Step, use_run
 from tasks.llm_task import llm_task
+from tasks.run_context import RunContext
 
 CALLS = 120
 WARM = 15
@@ -45,13 +46,13 @@ def measure(runtime: Runtime, run_id: str) -> tuple[list[float], list[float]]:
 
     @flow
     def benchmark() -> None:
-        CURRENT_RUN.set(run_id)
-        for number in range(-WARM, CALLS):
-            first = harness.milliseconds(lambda: bare(harness.DOCUMENT))
-            second = harness.milliseconds(lambda: summarize(harness.DOCUMENT))
-            if number >= 0:
-                plain.append(first)
-                ours.append(second)
+        with use_run(RunContext(run_id)):
+            for number in range(-WARM, CALLS):
+                first = harness.milliseconds(lambda: bare(harness.DOCUMENT))
+                second = harness.milliseconds(lambda: summarize(harness.DOCUMENT))
+                if number >= 0:
+                    plain.append(first)
+                    ours.append(second)
 
     with client:
         benchmark()

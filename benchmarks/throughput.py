@@ -21,8 +21,9 @@ from benchmarks import harness
 from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
 from tasks.providers.messages import HttpRequest
+from tasks.run_context import RunContext
 
 IN_FLIGHT = 50
 ROUNDS = 5
@@ -90,12 +91,11 @@ async def over_transport(runtime: Runtime, request: HttpRequest, calls: int) -> 
 async def turns(call: Callable[[Ask], Coroutine[Any, Any, str]], runtime: Runtime, run_id: str, calls: int) -> float:
     """``ask`` in an LLM step of a run, with everything on."""
     ask = Ask(lambda: runtime.engine)
-    CURRENT_RUN.set(run_id)
 
     async def once() -> None:
         harness.expect(await call(ask))
 
-    with inside(Step(harness.STEP, max_turns=10**9)):
+    with inside(Step(harness.STEP, max_turns=10**9), run=RunContext(run_id)):
         return await crowd(once, calls)
 
 

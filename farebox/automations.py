@@ -22,11 +22,12 @@ from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
 from farebox.runs.admission import AdmittedRun, Automation, admit
 from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
+from farebox.runs.context import admitted_context
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import CURRENT_EXECUTION, CURRENT_RUN, Ask, Spend, adopt_signature, agent, completed_at_end, knowing
+from tasks import Ask, Spend, adopt_signature, agent, completed_at_end, use_run
 from tasks.routing import THRESHOLD, StepTier
 from tasks.turn import Engine
 
@@ -170,9 +171,12 @@ class _Gate:
             return Present(asker, self._spec.approval)
         return Suspending(flow_run, self._spec.approval) if Suspending.can(flow_run) else None
 
-    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The run's parameters by name."""
-        return self._signature.bind(*args, **kwargs).arguments
+    @contextmanager
+    def inside(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
+        """Let the steps below find their run without asking Prefect."""
+        parameters = self._signature.bind(*args, **kwargs).arguments
+        with use_run(admitted_context(ride.run, ride.execution, parameters)), completed_at_end():
+            yield
 
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.
@@ -214,7 +218,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with _aboard(ride), knowing(gate.given(args, kwargs)):
+                with gate.inside(ride, args, kwargs):
                     result = await function(*args, **kwargs)
             except BaseException as error:
                 if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
@@ -233,7 +237,7 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with _aboard(ride), knowing(gate.given(args, kwargs)):
+                with gate.inside(ride, args, kwargs):
                     result = function(*args, **kwargs)
             except BaseException as error:
                 if state := gate.close(ride, error):
@@ -246,18 +250,6 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
     adopt_signature(wrapped, function)
     wrapped.farebox_automation = spec  # type: ignore[attr-defined]
     return wrapped
-
-
-@contextmanager
-def _aboard(ride: AdmittedRun) -> Iterator[None]:
-    """Let the steps below find their run without asking Prefect."""
-    token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
-    try:
-        with completed_at_end():
-            yield
-    finally:
-        CURRENT_RUN.reset(token)
-        CURRENT_EXECUTION.reset(execution)
 
 
 def _abort(taken: RunTakenOver) -> Abort:

@@ -9,31 +9,33 @@ if TYPE_CHECKING:
     from tasks.agent import Agent
     from tasks.ask import Ask
     from tasks.context import (
-        CURRENT_EXECUTION,
-        CURRENT_RUN,
         Step,
         StepContext,
         around,
         completed_at_end,
+        current_run,
         current_step,
         inside,
         no_run,
+        use_run,
     )
     from tasks.event_loop import LoopThread
     from tasks.llm_task import adopt_signature, fingerprint, step_of
-    from tasks.personal_values import knowing
     from tasks.prompts import Prompt, Prompts
+    from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.spend import Spend, ToolCost, tool_cost
     from tasks.structured_output import answer_type
 
 __all__ = [
-    "CURRENT_EXECUTION",
-    "CURRENT_RUN",
+    "ANONYMOUS",
     "Agent",
     "Ask",
     "LoopThread",
+    "Pin",
     "Prompt",
     "Prompts",
+    "RunContext",
+    "RunOwner",
     "Spend",
     "Step",
     "StepContext",
@@ -42,14 +44,15 @@ __all__ = [
     "answer_type",
     "around",
     "completed_at_end",
+    "current_run",
     "current_step",
     "fingerprint",
     "inside",
-    "knowing",
     "llm_task",
     "no_run",
     "step_of",
     "tool_cost",
+    "use_run",
 ]
 
 if not TYPE_CHECKING:
@@ -58,11 +61,13 @@ if not TYPE_CHECKING:
         {
             "Agent": "tasks.agent",
             "Ask": "tasks.ask",
-            "CURRENT_EXECUTION": "tasks.context",
-            "CURRENT_RUN": "tasks.context",
+            "ANONYMOUS": "tasks.run_context",
             "LoopThread": "tasks.event_loop",
+            "Pin": "tasks.run_context",
             "Prompt": "tasks.prompts",
             "Prompts": "tasks.prompts",
+            "RunContext": "tasks.run_context",
+            "RunOwner": "tasks.run_context",
             "Spend": "tasks.spend",
             "Step": "tasks.context",
             "StepContext": "tasks.context",
@@ -71,12 +76,13 @@ if not TYPE_CHECKING:
             "answer_type": "tasks.structured_output",
             "around": "tasks.context",
             "completed_at_end": "tasks.context",
+            "current_run": "tasks.context",
             "current_step": "tasks.context",
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
-            "knowing": "tasks.personal_values",
             "no_run": "tasks.context",
             "step_of": "tasks.llm_task",
             "tool_cost": "tasks.spend",
+            "use_run": "tasks.context",
         },
     )

@@ -7,15 +7,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
-from pricing.ledger import NEWEST, CallOutcome
+from pricing.ledger import CallOutcome
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
+from tasks.run_context import RunContext
 from tasks.turn.records import StepCallRecord, TurnRecord, cause
 from tasks.turn.verifiers import Verify
 
@@ -65,14 +66,9 @@ class Step:
 class StepContext:
     """One call of a step, under way."""
 
-    def __init__(
-        self, run_id: str, step: Step, outer: StepContext | None = None, execution: int | None = NEWEST
-    ) -> None:
-        self.run_id = run_id
-        self.execution: int | None = outer.execution if outer is not None and outer.run_id == run_id else execution
-        """The execution of the run that this is a part of; ``None`` where the ledger has yet to be asked."""
-        self.admitted = True
-        """Whether ``run_id`` is known to be that of a run under way; else ``OutsideRuns`` finds or opens one."""
+    def __init__(self, run: RunContext, step: Step, outer: StepContext | None = None) -> None:
+        self.run = run
+        """The run that it is a part of; in a process that is not the flow's the first turn completes it."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
@@ -80,8 +76,15 @@ class StepContext:
         """Keeps the call when it is over; set by a turn of it, where that is declared."""
         self.tool_calls = 0
         """Calls of tools that its agents made."""
+        self.turn_ids: list[str] | None = None
+        """Ids of the turns that pinned steps took, noted as they end; ``None`` where none is pinned."""
         self._turns = 0
         self._noted: list[TurnRecord] = []
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
 
     def note(self, turn: TurnRecord) -> None:
         """Note a turn that is over, where the call is kept."""
@@ -115,30 +118,65 @@ class StepContext:
             )
 
 
-CURRENT_RUN: ContextVar[str] = ContextVar("farebox_run")
-"""The run whose flow function is under way, in this process."""
-CURRENT_EXECUTION: ContextVar[int] = ContextVar("farebox_execution", default=NEWEST)
-"""The number of its execution: an older one may not spend any more."""
-_CURRENT_STEP: ContextVar[StepContext] = ContextVar("farebox_step")
+class _Current(NamedTuple):
+    """Where the code is: the run, the step of it, and who notes the turns of pinned steps."""
+
+    run: RunContext
+    step: StepContext | None = None
+    turn_ids: list[str] | None = None
+
+
+_NOWHERE = _Current(RunContext())
+_CURRENT: ContextVar[_Current] = ContextVar("farebox_current", default=_NOWHERE)
+
+
+def current_run() -> RunContext:
+    """The run that the code is in; without a ``run_id`` before one is admitted, and outside of one."""
+    return _CURRENT.get().run
 
 
 @contextmanager
-def inside(step: Step) -> Iterator[StepContext]:
-    """One call of a step. Outside an automation its run is found, or opened, with its first turn."""
-    run_id = CURRENT_RUN.get(None)
-    execution = CURRENT_EXECUTION.get() if run_id is not None else None
-    place = StepContext(run_id or _prefect_run_id(), step, around(), execution)
-    place.admitted = run_id is not None
-    token = _CURRENT_STEP.set(place)
-    try:
+def use_run(run: RunContext, turn_ids: list[str] | None = None) -> Iterator[RunContext]:
+    """Be in a run for a block: in a thread or a process of your own, with the ``current_run()`` of who began it.
+
+    ``turn_ids`` gets the ids of the turns that its pinned steps take.
+    """
+    current = _CURRENT.get()
+    with _use(_Current(run, current.step, turn_ids if turn_ids is not None else current.turn_ids)):
+        yield run
+
+
+@contextmanager
+def inside(
+    step: Step, arguments: Mapping[str, object] | None = None, *, run: RunContext | None = None
+) -> Iterator[StepContext]:
+    """One call of a step with ``arguments`` by name, in ``run`` or else in the run that the code is in. Outside of an
+    automation its run is found, or opened, with its first turn.
+    """
+    current = _CURRENT.get()
+    here = run or current.run
+    if not here.run_id:
+        here = _rebuilt(here)
+    here = here.knowing(arguments or {})
+    place = StepContext(here, step, current.step)
+    place.turn_ids = current.turn_ids
+    with _use(_Current(here, place, current.turn_ids)):
         yield place
+
+
+@contextmanager
+def _use(current: _Current) -> Iterator[None]:
+    """The one place where the code's place is set."""
+    token = _CURRENT.set(current)
+    try:
+        yield
     finally:
-        _CURRENT_STEP.reset(token)
+        _CURRENT.reset(token)
 
 
 def around() -> StepContext | None:
     """The step that is under way, if one is."""
-    return _CURRENT_STEP.get(None)
+    return _CURRENT.get().step
 
 
 def current_step() -> StepContext:
@@ -154,6 +192,18 @@ def current_step() -> StepContext:
             next_step="Call ask(…) from a function decorated with @llm_task, so that its cost has an operation.",
         )
     return found
+
+
+def _rebuilt(told: RunContext) -> RunContext:
+    """The run in a process that is not the flow's, and what was told here before. Outside a flow run it has no id yet:
+    the first turn opens an ad-hoc run.
+    """
+    from tasks.flow_run_context import rebuilt_context
+
+    found = rebuilt_context()
+    if found is None:
+        return replace(told, execution=None)
+    return replace(found, known=(*found.known, *told.known), pin=told.pin)
 
 
 class Completable(Protocol):
@@ -191,33 +241,19 @@ def completed_at_end() -> Iterator[None]:
             begun.end(failed)
 
 
-def paying_run(operation: str) -> tuple[str, int | None]:
-    """The run that a cost of this operation is of, and its execution; ``None`` where the ledger has to be asked.
+def paying_run(operation: str) -> RunContext:
+    """The run that a cost of this operation is of; its execution is ``None`` where the ledger has to be asked.
 
     Raises:
         NoRun: outside a flow run.
     """
-    place, run_id = around(), CURRENT_RUN.get(None)
-    if place is not None:
-        return place.run_id, place.execution
-    if run_id is not None:
-        return run_id, CURRENT_EXECUTION.get()
-    if not (found := _prefect_run_id()):
+    place = around()
+    found = place.run if place is not None else current_run()
+    if not found.run_id:
+        found = _rebuilt(found)
+    if not found.run_id:
         raise no_run(operation)
-    return found, None
-
-
-def _prefect_run_id() -> str:
-    """The run's id where no automation of this process is under way: that of Prefect's flow run, empty outside one."""
-    from prefect.context import FlowRunContext, TaskRunContext
-
-    task = TaskRunContext.get()
-    if task is not None and task.task_run.flow_run_id is not None:
-        return str(task.task_run.flow_run_id)
-    flow = FlowRunContext.get()
-    if flow is not None and flow.flow_run is not None:
-        return str(flow.flow_run.id)
-    return ""
+    return found
 
 
 class OutsideRuns(Protocol):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
 from tasks.context import Step, StepContext, completed_at_end, inside
-from tasks.personal_values import knowing
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.turn.verifiers import Verify
@@ -70,11 +69,11 @@ def llm_task(
     )
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        from prefect import Task
+        from tasks.step_task import StepTask
 
         wrapped = _inside(function, step)
         # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
-        task = Task(wrapped, **({"name": operation} | options))
+        task: Task[P, R] = StepTask(wrapped, **({"name": operation} | options))
         task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
         return task
 
@@ -94,7 +93,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments), completed_at_end():
+            with inside(step, arguments) as place, completed_at_end():
                 try:
                     returned = await function(*args, **kwargs)
                 except Exception:
@@ -109,7 +108,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments), completed_at_end():
+            with inside(step, arguments) as place, completed_at_end():
                 try:
                     returned = function(*args, **kwargs)
                 except Exception:

@@ -1,7 +1,7 @@
 """What a run was told of persons: the values under names like ``customer`` or ``email`` in what it was called with.
 
 Names have no form that a pattern could find, but who passes a customer to a step says so by the parameter's name. What
-is found goes to the guards with each turn and nowhere else.
+is found goes to the guards with each turn, in the ``known`` of its ``RunContext``, and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
@@ -30,23 +28,6 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _LONGEST, _DEEPEST, _MOST = 300, 6, 2_000
-
-_KNOWN: ContextVar[Known] = ContextVar("farebox_known", default=())
-
-
-def known() -> Known:
-    """What the run and the step that are under way were told of persons."""
-    return _KNOWN.get()
-
-
-@contextmanager
-def knowing(values: Mapping[str, object]) -> Iterator[None]:
-    """Add what is personal in ``values`` to what is known, for a block."""
-    token = _KNOWN.set((*_KNOWN.get(), *personal_values(values)))
-    try:
-        yield
-    finally:
-        _KNOWN.reset(token)
 
 
 def personal_values(values: Mapping[str, object]) -> Known:

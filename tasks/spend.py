@@ -195,7 +195,8 @@ class Spend:
         engine = self._engine()
         if (here := around()) is not None:
             engine.join(here)
-        run_id, execution = paying_run(cost.operation)
+        run = paying_run(cost.operation)
+        run_id, execution = run.run_id, run.execution
         ledger = engine.ledger_of(run_id, cost.operation)
         if execution is None:  # a process of a task runner
             execution = ledger.execution(run_id)

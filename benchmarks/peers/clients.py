@@ -103,14 +103,14 @@ async def farebox_aio(url: str, document: str) -> AsyncIterator[Call]:
     """As an async caller asks: from a loop of its own."""
     from benchmarks import harness
     from tasks.ask import Ask
-    from tasks.context import CURRENT_RUN, Step, inside
+    from tasks.context import Step, inside
+    from tasks.run_context import RunContext
 
     with ExitStack() as stack:
         runtime = stack.enter_context(
             harness.project(stack.enter_context(harness.workplace()), base_url=f"{url}/v1", pii=True)
         )
-        CURRENT_RUN.set(harness.admitted(runtime))
-        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9)))
+        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9), run=RunContext(harness.admitted(runtime))))
         ask = Ask(lambda: runtime.engine)
         yield lambda: ask.aio(harness.TEMPLATE, document=document)
 
@@ -120,13 +120,14 @@ async def farebox_loop(url: str, document: str) -> AsyncIterator[Call]:
     """On the loop that Farebox keeps for itself, without a hand-over: what a turn itself costs."""
     from benchmarks import harness
     from tasks.ask import Ask
-    from tasks.context import CURRENT_RUN, Step, inside
+    from tasks.context import Step, inside
+    from tasks.run_context import RunContext
 
     with ExitStack() as stack:
         runtime = stack.enter_context(
             harness.project(stack.enter_context(harness.workplace()), base_url=f"{url}/v1", pii=True)
         )
-        CURRENT_RUN.set(await asyncio.to_thread(harness.admitted, runtime))
-        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9)))
+        run = RunContext(await asyncio.to_thread(harness.admitted, runtime))
+        stack.enter_context(inside(Step(harness.STEP, max_turns=10**9), run=run))
         ask = Ask(lambda: runtime.engine)
         yield lambda: ask._ask(harness.TEMPLATE, str, {"document": document})

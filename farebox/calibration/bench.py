@@ -109,11 +109,11 @@ class Bench:
         return None
 
     def _ask(self, case: Case, target: str, claimed: CaseScore) -> CaseScore:
-        pin = Pin(self.subject.operation, self.targets[target])
+        pin, turn_ids = Pin(self.subject.operation, target), list[str]()
         try:
-            tried = try_once(self.runtime, self.subject, case, pin, self.scorer)
+            tried = try_once(self.runtime, self.subject, case, pin, self.scorer, turn_ids)
         except Exception:
-            self._put_down(claimed, paid_for(self.runtime.ledger.store, pin.turns, pin.operation))
+            self._put_down(claimed, paid_for(self.runtime.ledger.store, turn_ids, pin.operation))
             raise
         return self._put_down(claimed, tried)
 

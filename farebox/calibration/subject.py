@@ -24,8 +24,8 @@ from farebox.runtime import Runtime
 from pricing import Blocked, NoTarget, SourceError, TurnFailed, UsageError
 from pricing.ledger import CALIBRATION, CaseScore, Ended, ends_of, paid_for
 from pricing.quotes import PlanStep
-from tasks import CURRENT_RUN, Prompt, Step, fingerprint, step_of
-from tasks.turn import BROKEN, Pin, PromptPreview, name_of, pinned
+from tasks import Pin, Prompt, RunContext, Step, fingerprint, step_of, use_run
+from tasks.turn import BROKEN, PromptPreview, name_of, pinned
 
 _OF_QUALITY = frozenset(
     {"invalid_output", "truncated", "unverified", "refusal", "content_policy", "context_overflow", "context_limit"}
@@ -118,14 +118,11 @@ class Subject:
         Raises:
             UsageError: it asks no model.
         """
-        token = CURRENT_RUN.set(CALIBRATION)
         try:
-            with pinned(Pin(self.operation, None)):
+            with use_run(RunContext(CALIBRATION)), pinned(Pin(self.operation, None)):
                 self.call(case)
         except PromptPreview as looked:
             return looked.prompt
-        finally:
-            CURRENT_RUN.reset(token)
         raise UsageError(f"{self.operation} asks no model.", next_step="Calibrate a step that does.")
 
 
@@ -166,8 +163,12 @@ def find_subject(name: str) -> Subject:
     return found[0]
 
 
-def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer) -> CaseScore:
+def try_once(  # noqa: PLR0917
+    runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer, turn_ids: list[str]
+) -> CaseScore:
     """Ask the pinned target about one case, in the step that is under way, and score the answer.
+
+    ``turn_ids`` gets the ids of the turns that it takes, also where it raises.
 
     Raises:
         TurnFailed: the step's verifier is broken.
@@ -175,7 +176,7 @@ def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Sc
     answered, answer = False, None
     started = time.perf_counter()
     try:
-        with pinned(pin):
+        with pinned(pin, turn_ids):
             answer = subject.call(case)
         answered = True
     except (Blocked, NoTarget, TurnFailed) as error:
@@ -183,11 +184,11 @@ def try_once(runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Sc
             raise
     seconds = time.perf_counter() - started
     store = runtime.ledger.store
-    tried = paid_for(store, pin.turns, pin.operation)
+    tried = paid_for(store, turn_ids, pin.operation)
     judged: float | None = None
     if answered:
         judged = score(subject.plain(answer), case.expected)
-    elif _wrong(ends_of(store, pin.turns)):
+    elif _wrong(ends_of(store, turn_ids)):
         judged = 0.0
     verified = answered if subject.verified else None
     return replace(tried, score=judged, seconds=seconds, verified=verified)

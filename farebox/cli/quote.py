@@ -14,11 +14,12 @@ from farebox.automations import automation_of
 from farebox.cli.display import basis
 from farebox.discovery import with_defaults
 from farebox.runs.admission import Priced, price_run, standing_rules, stated_limits
-from farebox.runs.context import ANONYMOUS, RUN_OWNER, RunOwner, run_owner
+from farebox.runs.context import ANONYMOUS, RunOwner, run_owner, starter_context
 from farebox.runs.planning import pressure
 from farebox.runtime import Runtime
 from pricing import Nano, format_money
 from pricing.ledger import BudgetRule
+from tasks import use_run
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -137,11 +138,8 @@ def compare(
     automation = automation_of(flow)
     given = with_defaults(flow, parameters)
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    token = RUN_OWNER.set(whose)
-    try:
+    with use_run(starter_context(whose)):
         rules = standing_rules(runtime, automation, stated_limits(runtime), run_owner(given))
-    finally:
-        RUN_OWNER.reset(token)
     economic = pressure(runtime, rules)
     quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
     audits, paths = _past(runtime, automation.name, stand_in=quotes[0].stand_in)

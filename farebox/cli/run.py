@@ -18,12 +18,13 @@ from rich.text import Text
 from farebox.automations import automation_of
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults
-from farebox.runs.admission import BUDGET_OF_THIS_RUN, price_run
-from farebox.runs.context import ANONYMOUS, RUN_OWNER, RunOwner
+from farebox.runs.admission import price_run
+from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
 from farebox.runtime import Runtime, get_runtime
 from pricing import FareboxError, Nano
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
+from tasks import use_run
 from tasks.turn import TurnEvent
 
 if TYPE_CHECKING:
@@ -73,14 +74,13 @@ def run_here(
     price_run(runtime, automation_of(flow), with_defaults(flow, parameters))
     record = _Record()
     runtime.watchers.append(record)
-    token = RUN_OWNER.set(whose)
     console = terminal(stderr=as_json)
     try:
         try:
             # Nobody is shown the report, so trouble with it is told as it is logged.
             report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-            with warning_of("farebox.runs.admission"), report:
-                state = _follow(runtime, flow, parameters, limit, console, as_json=as_json)
+            with warning_of("farebox.runs.admission"), report, use_run(starter_context(whose, limit)):
+                state = _follow(runtime, flow, parameters, console, as_json=as_json)
         except FareboxError as error:
             if record.outcome != "completed":
                 raise
@@ -92,7 +92,6 @@ def run_here(
             else:
                 _show(runtime, record, state, console)
     finally:
-        RUN_OWNER.reset(token)
         runtime.watchers.remove(record)
     if not state.is_completed():
         raise _why(state)
@@ -119,7 +118,6 @@ def _follow(
     runtime: Runtime,
     flow: Flow[..., Any],
     parameters: dict[str, Any],
-    limit: Nano | None,
     console: Console,
     *,
     as_json: bool,
@@ -130,7 +128,6 @@ def _follow(
     from farebox.cli.display import RunDisplay
 
     display = RunDisplay(console)
-    token = BUDGET_OF_THIS_RUN.set(limit)
     if not as_json:
         runtime.watchers.append(display)
         display.waiting("starting Prefect")
@@ -148,7 +145,6 @@ def _follow(
             else "Run it again when the machine is less busy, or start a server with `prefect server start`.",
         ) from None
     finally:
-        BUDGET_OF_THIS_RUN.reset(token)
         display.stop()
         if display in runtime.watchers:
             runtime.watchers.remove(display)

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import guardrails
 from farebox.config.guards import JUDGE
 from guardrails import GuardInput, ModelJudgement
-from tasks import Step, StepContext, answer_type, around
+from tasks import RunContext, Step, StepContext, answer_type, around, current_run
 from tasks.providers import Message
 from tasks.turn import Engine, TurnRequest
 
@@ -39,5 +39,8 @@ class GuardAsk:
         prompt = engine.render(template, dict(values))
         asked = TurnRequest.of(STEP, prompt, [Message("user", prompt.user)], answer_type(returns))
         asked = replace(asked, temperature=0.0, judges=exchange.answered_by)
-        answer = await engine.turn(StepContext(exchange.run_id, STEP, around()), asked)
+        outer = around()
+        here = current_run() if outer is None else outer.run
+        run = here if here.run_id == exchange.run_id else RunContext(exchange.run_id)
+        answer = await engine.turn(StepContext(run, STEP, outer), asked)
         return ModelJudgement(cast("T", answer.value), answer.cost_nano)

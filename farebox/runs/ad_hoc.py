@@ -65,7 +65,15 @@ class AdHocRuns:
         found = self._open.get(here.run_id or _flow_run_id() or self._own_id)
         if found is None:
             return False
-        here.run_id, here.execution, here.admitted = found.run.run_id, found.execution, True
+        run = found.run
+        here.run = replace(
+            here.run,
+            run_id=run.run_id,
+            execution=found.execution,
+            owner=RunOwner.of(run),
+            quality=run.quality,
+            values_id=here.run.values_of or run.run_id,
+        )
         return True
 
     def join(self, here: StepContext) -> None:
@@ -81,7 +89,7 @@ class AdHocRuns:
             run_id, ledger = here.run_id or _flow_run_id(), self._runtime.ledger
             known = ledger.run(run_id) if run_id else None
             if known is not None and known.quoted:
-                here.execution, here.admitted = ledger.execution(run_id), True
+                here.run = replace(here.run, run_id=run_id, execution=ledger.execution(run_id))
                 return
             if known is None and run_id and _is_automation():
                 raise no_run(here.step.operation)

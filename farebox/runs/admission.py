@@ -8,7 +8,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,6 +40,7 @@ from pricing.ledger import (
     taken_over,
 )
 from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
+from tasks import current_run
 from tasks.routing import Candidate, Quality, Route, describe
 
 _logger = logging.getLogger(__name__)
@@ -48,8 +48,6 @@ T = TypeVar("T")
 
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
-BUDGET_OF_THIS_RUN: ContextVar[Nano | None] = ContextVar("farebox_budget_of_this_run", default=None)
-"""A limit that whoever starts a run sets for it, besides those of its automation: ``farebox run --budget``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +284,7 @@ def budget_rules(
     """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
     own = automation.budget.rules(automation.name, run_id)
     limits = [rule.limit for rule in own if rule.scope == "run"]
-    if (extra := BUDGET_OF_THIS_RUN.get()) is not None:
+    if (extra := current_run().budget_nano) is not None:
         limits.append(extra)
     # A run that Prefect retries starts over: its ceiling is above what its executions before have spent or still hold.
     ceiling = runtime.ledger.committed(run_id) + priced.quote.ceiling

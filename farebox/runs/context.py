@@ -1,48 +1,59 @@
-"""Whose run it is: the user and the organisation it is for, and its tags. Budgets and wallets go by these."""
+"""The context of a run, as the gate composes it: whose it is, and what it was told.
+
+Budgets and wallets go by the owner: the user and the organisation it is for, and its tags.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from numbers import Integral
 from uuid import UUID
 
-from pricing import UsageError
-from pricing.ledger import LONGEST_KEY, read_key
+from pricing import Nano, UsageError
+from pricing.ledger import LONGEST_KEY, Run, read_key
+from tasks import ANONYMOUS, RunContext, RunOwner, current_run
+
+__all__ = ["ANONYMOUS", "RunOwner", "admitted_context", "name_of", "run_owner", "starter_context"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunOwner:
-    """Names only, as the product that starts the run knows them; nothing about the person."""
-
-    user: str | None = None
-    org: str | None = None
-    tags: tuple[str, ...] = ()
+def starter_context(owner: RunOwner = ANONYMOUS, budget_nano: Nano | None = None) -> RunContext:
+    """What whoever starts a run says about it, before it has begun: ``farebox run --user --org --tag --budget``."""
+    return replace(current_run(), starter=owner, budget_nano=budget_nano)
 
 
-ANONYMOUS = RunOwner()
-RUN_OWNER: ContextVar[RunOwner] = ContextVar("farebox_whose_run", default=ANONYMOUS)
-"""Whose a run is when whoever starts it says so: ``farebox run --user --org --tag``."""
+def admitted_context(run: Run, execution: int, parameters: Mapping[str, object]) -> RunContext:
+    """The context of an admitted run, in the one that it was started in: of a run that called it, it has the owner's
+    names, what is known of persons, and the values that guards masked.
+    """
+    outer = current_run()
+    return replace(
+        outer,
+        run_id=run.run_id,
+        execution=execution,
+        owner=RunOwner.of(run),
+        quality=run.quality,
+        values_id=outer.values_of or run.run_id,
+    ).knowing(parameters)
 
 
 def run_owner(parameters: Mapping[str, object]) -> RunOwner:
     """Whose the run with these parameters is.
 
-    What its starter said counts before the automation's parameters named ``user``, ``org`` and ``tags``; the tags of
-    its Prefect flow run are its tags too.
+    What its starter said counts before the automation's parameters named ``user``, ``org`` and ``tags``, and these
+    before the owner of the run that called it. Tags are all of them, those of its Prefect flow run too.
 
     Raises:
         UsageError: a name is none that budgets and wallets could go by.
     """
-    said = RUN_OWNER.get()
-    tags = (*said.tags, *_tags(parameters.get("tags")), *_flow_run_tags())
+    said, outer = current_run().starter, current_run().owner
+    tags = (*said.tags, *_tags(parameters.get("tags")), *outer.tags, *_flow_run_tags())
     return RunOwner(
-        user=_owner("user", said.user, parameters.get("user")),
-        org=_owner("org", said.org, parameters.get("org")),
+        user=_owner("user", said.user, parameters.get("user")) or outer.user,
+        org=_owner("org", said.org, parameters.get("org")) or outer.org,
         tags=tuple(sorted({name_of("tag", tag) for tag in tags})),
     )
 

@@ -21,7 +21,7 @@ from guardrails.pii.patterns import Entity, addresses, cards, emails, ibans, mac
 from guardrails.pii.phones import phones
 from guardrails.pii.records import births, plates, postal_addresses
 from guardrails.pii.text import Plain
-from guardrails.pii.values import Known, KnownValues
+from guardrails.pii.values import Known, KnownValues, find_known, known_trees
 from guardrails.pii.vault import LITERAL, Vault, lookalikes
 
 KINDS = (
@@ -105,17 +105,18 @@ def mask_all(
         find_names: finds names that nobody told us of.
         labels: per text the key that it stands under, "" without one; a word there is as good as one in the text.
     """
-    known = KnownValues(known_values)
+    trees = known_trees(known_values)
     vault = Vault(texts)
-    kinds, left = {*KINDS, *known.kinds, NAME}, frozenset(leave)
+    kinds, left = {*KINDS, *(kind for tree in trees for kind in tree.kinds), NAME}, frozenset(leave)
     masked: list[str] = []
     entities: list[tuple[Entity, ...]] = []
     seen: dict[tuple[str, str], list[Entity]] = {}  # records repeat their keys, and often their values
     for text, label in zip(texts, labels or repeat("", len(texts)), strict=True):
         found = seen.get((text, label))
         if found is None:
+            known = find_known(trees, text)
             patterned = [entity for entity in find_labelled(text, label) if entity.kind not in left]
-            found = merged([*known.find(text), *patterned, *find_names(text), *_literals(text, kinds)])
+            found = merged([*known, *patterned, *find_names(text), *_literals(text, kinds)])
             seen[text, label] = found
         masked.append(_replaced(text, found, vault))
         entities.append(tuple(entity for entity in found if entity.kind != LITERAL))

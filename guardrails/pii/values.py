@@ -34,7 +34,7 @@ _KOREAN_NAME = re.compile("[\uac00-\ud7a3]{3}")
 _BLANKS = re.compile(r"\s+")
 _BETWEEN_UNSPACED = re.compile(r"[\s・·]{1,2}")
 _LONGEST_KIND, _LONGEST_GAP, _MOST_WORDS, _LONGEST_UNSPACED = 20, 8, 24, 40
-_MOST = 5_000
+_MOST = 20_000
 _MOST_NAME_WORDS = 6
 
 _STROKES = str.maketrans(
@@ -67,6 +67,10 @@ _ADDRESS = re.compile(r"address|street|strasse|adresse|anschrift|location")
 _PERSON = re.compile(r"name|author|person|contact|patient|employee|recipient|sender|signatory|holder|owner|assignee")
 
 
+_Words: TypeAlias = tuple[list[re.Match[str]], list[str]]
+"""The words of a text, and each as it is compared."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Value:
     """What ends at a node of the tree.
@@ -88,7 +92,7 @@ class KnownValues:
     """Values to be found in texts as words of their own.
 
     Args:
-        values: see :data:`Known`; those of one character are left out, and what exceeds 5,000.
+        values: see :data:`Known`; those of one character are left out, and what exceeds 20,000.
     """
 
     def __init__(self, values: Known) -> None:
@@ -104,7 +108,11 @@ class KnownValues:
 
     def find(self, text: str) -> list[Entity]:
         """Where they stand, in order and apart from each other."""
-        found = list(self._find_words(text)) if self._tree else []
+        return self.find_among(text, _read(text))
+
+    def find_among(self, text: str, read: _Words) -> list[Entity]:
+        """The same, in a text whose words were read before."""
+        found = list(self._find_words(text, *read)) if self._tree else []
         if self._unspaced and not text.isascii():
             found = sorted([*found, *self._find_unspaced(text)], key=lambda entity: (entity.start, -entity.end))
         return found
@@ -133,9 +141,7 @@ class KnownValues:
             by_length = self._unspaced.setdefault(compact[:2], {})
             by_length.setdefault(len(compact), {}).setdefault(compact, (kind, part))
 
-    def _find_words(self, text: str) -> Iterator[Entity]:
-        words = list(_WORD.finditer(text))
-        folded = [_folded(word[0]) for word in words]
+    def _find_words(self, text: str, words: list[re.Match[str]], folded: list[str]) -> Iterator[Entity]:
         done = 0
         for first, word in enumerate(words):
             if word.start() < done:
@@ -199,6 +205,39 @@ class KnownValues:
                     done = at + length
                     yield Entity(places[at], places[done - 1] + 1, known[0])
                     break
+
+
+def known_trees(values: Known) -> list[KnownValues]:
+    """Values in blocks, each built once for as long as it comes again: of a run's values there are ever more, and those
+    from before come first.
+    """
+    if not values:
+        return []
+    pairs = tuple(_pairs(values))
+    trees: list[KnownValues] = []
+    at = 0
+    for size in _BLOCKS:
+        while len(pairs) - at >= size:
+            trees.append(_tree(pairs[at : at + size]))
+            at += size
+    return [*trees, _tree(pairs[at:])] if at < len(pairs) else trees
+
+
+def find_known(trees: list[KnownValues], text: str) -> list[Entity]:
+    """Where values of several trees stand; finds of different ones may overlap."""
+    if not trees:
+        return []
+    read = _read(text)
+    return [entity for tree in trees for entity in tree.find_among(text, read)]
+
+
+def _read(text: str) -> _Words:
+    words = list(_WORD.finditer(text))
+    return words, [_folded(word[0]) for word in words]
+
+
+_BLOCKS = (4_096, 512, 64)
+_tree = lru_cache(maxsize=256)(KnownValues)
 
 
 @lru_cache(maxsize=20_000)

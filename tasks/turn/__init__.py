@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tasks.turn.attempts import Attempts
     from tasks.turn.engine import Engine
     from tasks.turn.executor import TurnEvent, Turns
-    from tasks.turn.pins import Pin, PromptPreview, pinned
+    from tasks.turn.pins import PromptPreview, pinned
     from tasks.turn.records import StepCallRecord, TurnRecord
     from tasks.turn.redaction import json_value, unescaped
     from tasks.turn.request import TurnRequest
@@ -22,7 +22,6 @@ __all__ = [
     "Attempts",
     "Engine",
     "Limits",
-    "Pin",
     "PromptPreview",
     "StepCallRecord",
     "TurnEvent",
@@ -44,7 +43,6 @@ if not TYPE_CHECKING:
             "Engine": "tasks.turn.engine",
             "Limits": "tasks.turn.state",
             "NOT_PLAUSIBLE": "tasks.turn.usage_check",
-            "Pin": "tasks.turn.pins",
             "PromptPreview": "tasks.turn.pins",
             "StepCallRecord": "tasks.turn.records",
             "TurnEvent": "tasks.turn.executor",

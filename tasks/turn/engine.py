@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -12,15 +12,17 @@ from pricing.ledger import Run
 from pricing.quotes import ResolvedPlan
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
-from tasks.personal_values import known
 from tasks.prompts import InlinePrompt, Prompt, Prompts
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
+from tasks.run_context import Pin, RunContext, RunOwner
+from tasks.run_values import run_values
 from tasks.turn.executor import Answer, Turns
-from tasks.turn.pins import Pin, PromptPreview, pin_of
+from tasks.turn.pins import PromptPreview
+from tasks.turn.records import TurnRecord
 from tasks.turn.request import TurnContext, TurnRequest
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -81,7 +83,7 @@ class Engine:
         self._pressure = pressure
         self._locks = locks
         self._outside = outside
-        self._admitted = lru_cache(maxsize=256)(self._load_run)
+        self._loaded = lru_cache(maxsize=256)(self._load_run)
 
     @property
     def deadline_seconds(self) -> float:
@@ -106,12 +108,26 @@ class Engine:
         Raises:
             NoRun: it was not admitted.
         """
-        self._admitted(run_id, operation)
+        if self._admitted(run_id) is None:
+            raise no_run(operation)
         return self._ledger
 
     def join(self, here: StepContext) -> None:
-        """Give a step outside an automation its run, where it has none yet."""
-        if self._outside is not None and not here.admitted and not self._outside.joined(here):
+        """Give a step its run where the code is not inside one: that of an automation in another process, also of one
+        that called the plain flow it is in, or an ad-hoc run.
+
+        Raises:
+            NoRun: there is none, and none can be opened.
+            OverBudget: no budget has room for an ad-hoc run.
+        """
+        if here.run.execution is not None or (self._outside is not None and self._outside.joined(here)):
+            return
+        admitted = self._found(here) if here.run_id else None
+        if admitted is not None and admitted.run.quoted:
+            here.run = self._completed(here.run, admitted.run)
+        elif self._outside is None:
+            raise no_run(here.step.operation)
+        else:
             self._outside.join(here)
 
     def note_share(self, run_id: str, share: float) -> None:
@@ -120,29 +136,31 @@ class Engine:
 
     async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""
-        pin = pin_of(here.step.operation)
+        pin = here.run.pin_of(here.step.operation)
         if pin is not None and pin.target is None:
             raise PromptPreview(asked.prompt)
-        if self._outside is not None and not here.admitted and not self._outside.joined(here):
-            await in_thread(partial(self._outside.join, here))
-        admitted = self._admitted(here.run_id, here.step.operation)
+        if here.run.execution is None and (self._outside is None or not self._outside.joined(here)):
+            await in_thread(partial(self.join, here))
+        admitted, execution = self._admitted(here.run_id), here.run.execution
+        if admitted is None or execution is None:
+            raise no_run(here.step.operation)
         content = self._turns.content
         if pin is None and content.keeps(admitted.run.automation, here.step.operation):
             here.keep = content.keep_call
-        if here.execution is None:  # a process of a task runner
-            here.execution = self._ledger.execution(here.run_id)
         if pin is not None and asked.stored_for is not None:
             asked = replace(asked, stored_for=None)
         decides = asked.tier == "auto" and admitted.run.quality == "fast" and pin is None
         complexity = score(asked.request) if decides else None
+        values_of = here.run.values_of
         where = TurnContext(
             run=admitted.run,
-            execution=here.execution,
-            route=self._route(here, admitted, asked, complexity) if pin is None else _pinned(pin),
+            execution=execution,
+            route=self._route(here, admitted, asked, complexity) if pin is None else self._pinned(pin),
             steps=here.steps,
             complexity=complexity.score if complexity else None,
-            known=(*known(), *asked.prompt.known),
-            noted=here.note if pin is None else pin.note,
+            known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
+            values_of=values_of,
+            noted=here.note if pin is None else _noted(here),
         )
         return await self._turns.ask(asked, where)
 
@@ -171,14 +189,45 @@ class Engine:
         )
         return other_family_first(route, asked.judges) if asked.judges else route
 
-    def _load_run(self, run_id: str, operation: str) -> _Admitted:
+    def _found(self, here: StepContext) -> _Admitted | None:
+        """The run that a step's flow run is, or is a part of: all that a worker of a task runner knows of a plain flow
+        that an automation called is its own id.
+        """
+        from tasks.flow_run_context import caller_context
+
+        context: RunContext | None = here.run
+        while context is not None:
+            if admitted := self._admitted(context.run_id):
+                here.run = context
+                return admitted
+            context = caller_context(context)
+        return None
+
+    def _completed(self, run: RunContext, admitted: Run) -> RunContext:
+        """A context that was rebuilt, with what the ledger knows."""
+        execution = self._ledger.execution(run.run_id)
+        return replace(run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality)
+
+    def _pinned(self, pin: Pin) -> Route:
+        target = next((target for target in self._router.targets if target.name == pin.target), None)
+        if target is None:
+            raise RuntimeError("a pin names one of the router's targets")
+        return (Candidate(target, "pinned by a calibration"),)
+
+    def _admitted(self, run_id: str) -> _Admitted | None:
+        try:
+            return self._loaded(run_id)
+        except LookupError:
+            return None
+
+    def _load_run(self, run_id: str) -> _Admitted:
         run = self._ledger.run(run_id)
         if run is None:
-            raise no_run(operation)
+            raise LookupError(run_id)  # which is not remembered: it may be admitted later
         return _Admitted.of(run)
 
 
-def _pinned(pin: Pin) -> Route:
-    if pin.target is None:
-        raise RuntimeError("a pin without a target asks nobody")
-    return (Candidate(pin.target, "pinned by a calibration"),)
+def _noted(here: StepContext) -> Callable[[TurnRecord], None]:
+    """Notes the ids of a pinned step's turns, where whoever pinned it wants them."""
+    turn_ids = here.turn_ids
+    return lambda turn: None if turn_ids is None else turn_ids.append(turn.turn.turn_id)

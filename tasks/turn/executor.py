@@ -20,6 +20,7 @@ from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.breaker import Breaker
 from tasks.routing.router import Candidate
+from tasks.run_values import run_values
 from tasks.structured_output import InvalidAnswer
 from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
@@ -272,6 +273,9 @@ class Turns:
         exchange = journey.exchange("input", sources_of(request))
         passed = await journey.pipeline.check(exchange, journey.note)
         journey.vault = passed.vault
+        if passed.vault is not None:
+            where = journey.where
+            run_values.note_masked(where.values_of or where.run.run_id, passed.vault.held(), journey.known)
         if journey.sink is not None:
             journey.sink.vault = passed.vault
         if passed.texts == exchange.texts:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import replace
 
+from tasks.context import current_run, use_run
 from tasks.prompts import Prompt
-from tasks.routing.target import Target
-from tasks.turn.records import TurnRecord
+from tasks.run_context import Pin
 
 
 class PromptPreview(BaseException):
@@ -20,39 +19,8 @@ class PromptPreview(BaseException):
         self.prompt = prompt
 
 
-@dataclass(slots=True)
-class Pin:
-    """One call of a step.
-
-    Args:
-        operation: the step's.
-        target: who answers; ``None`` to look at the first prompt only, which is raised as ``PromptPreview``.
-        turns: ids of the turns it took, noted as they end.
-    """
-
-    operation: str
-    target: Target | None
-    turns: list[str] = field(default_factory=list)
-
-    def note(self, turn: TurnRecord) -> None:
-        """Note one that is over."""
-        self.turns.append(turn.turn.turn_id)
-
-
-_PIN: ContextVar[Pin | None] = ContextVar("farebox_pin", default=None)
-
-
 @contextmanager
-def pinned(pin: Pin) -> Iterator[None]:
-    """Pin the step that is called in this block."""
-    token = _PIN.set(pin)
-    try:
+def pinned(pin: Pin, turn_ids: list[str] | None = None) -> Iterator[None]:
+    """Pin the step that is called in this block; ``turn_ids`` gets the ids of the turns it takes, as they end."""
+    with use_run(replace(current_run(), pin=pin), [] if turn_ids is None else turn_ids):
         yield
-    finally:
-        _PIN.reset(token)
-
-
-def pin_of(operation: str) -> Pin | None:
-    """The pin of a step, if there is one; what guards ask meanwhile is not pinned."""
-    pin = _PIN.get()
-    return pin if pin is not None and pin.operation == operation else None

@@ -105,7 +105,8 @@ class TurnContext:
         route: the targets that may be asked, in order.
         steps: operations of the steps that it is asked in, the innermost first.
         complexity: the score that chose the tier, where one did.
-        known: what the run was told of persons.
+        known: what the run was told of persons, and what guards masked in its turns before.
+        values_of: the run that masked values are kept for, where it is not its own.
         noted: told of the turn when it is over.
     """
 
@@ -115,4 +116,5 @@ class TurnContext:
     steps: tuple[str, ...] = ()
     complexity: float | None = None
     known: Known = field(default=(), repr=False)
+    values_of: str = ""
     noted: Callable[[TurnRecord], None] | None = None

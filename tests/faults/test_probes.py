@@ -11,7 +11,8 @@ from pricing.db import schema
 from pricing.errors import TurnFailed
 from pricing.ledger.circuits import Circuit
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
+from tasks.run_context import RunContext
 from tasks.sandbox import read_journal
 from tests.faults.conftest import Place, target
 from tests.support import askers
@@ -30,8 +31,7 @@ PATIENT: dict[str, Any] = {"deadline_seconds": PATIENCE, "breaker": "quarantine_
 
 
 def stream_into(pieces: list[str], runtime: Runtime, run_id: str, text: str) -> None:
-    CURRENT_RUN.set(run_id)
-    with inside(Step("say", max_tokens=200)):
+    with inside(Step("say", max_tokens=200), run=RunContext(run_id)):
         pieces.extend(Ask(lambda: runtime.engine).stream("say.j2", text=text))
 
 

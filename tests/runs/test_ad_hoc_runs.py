@@ -5,7 +5,6 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from prefect import flow as plain_flow
@@ -16,6 +15,7 @@ from farebox.runtime import Runtime
 from pricing import OverBudget
 from pricing.ledger import AD_HOC
 from pricing.reports import render_html, render_markdown
+from tasks import RunContext, Step, StepContext
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_equals_journal
 from tests.support.project import REPOSITORY, Project
@@ -143,11 +143,9 @@ def test_of_two_processes_that_open_the_same_run_the_second_joins(project: Proje
     first, second = project.runtime(), project.runtime()
     try:
         for runtime in (first, second):
-            here = SimpleNamespace(
-                run_id=run_id, execution=None, admitted=False, step=SimpleNamespace(operation="note")
-            )
-            runtime.ad_hoc.join(here)  # type: ignore[arg-type]
-            assert (here.run_id, here.execution, here.admitted) == (run_id, 1, True)
+            here = StepContext(RunContext(run_id, execution=None), Step("note"))
+            runtime.ad_hoc.join(here)
+            assert (here.run.run_id, here.run.execution) == (run_id, 1)
         assert first.ledger.has_hold(run_id)
         first.ad_hoc.settle()
         assert second.ledger.has_hold(run_id), "the other process may still have steps under way"

@@ -25,7 +25,8 @@ from farebox.cli.calibrate import calibrate as command
 from farebox.cli.display import RunDisplay
 from farebox.cli.output import terminal
 from farebox.judging.audit import due
-from farebox.runs.admission import BUDGET_OF_THIS_RUN, Priced, price_run
+from farebox.runs.admission import Priced, price_run
+from farebox.runs.context import starter_context
 from farebox.runtime import Runtime
 from flows.audit_answers import audit_answers, judge
 from flows.calibrate import calibrate
@@ -34,8 +35,8 @@ from flows.support_triage import support_triage
 from pricing.db import schema
 from pricing.errors import TurnFailed, UsageError
 from pricing.money import Nano, parse_money
+from tasks.context import current_run, use_run
 from tasks.sandbox import Latency, Sandbox, read_journal
-from tasks.turn.pins import pin_of
 from tests.runs.conftest import Inject
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
 from tests.support.echo import TARGET, Echo
@@ -58,9 +59,9 @@ def is_right(answer: str) -> bool:
     """A cheap model's answer to what is hard is wrong. The sandbox says the same as every model; of an answer that
     comes again, the first was the cheap one's.
     """
-    pin = pin_of("say")
+    pin = current_run().pin_of("say")
     if pin is not None and pin.target is not None:
-        return pin.target.name != "gpt-oss" or not hard(answer)
+        return pin.target != "gpt-oss" or not hard(answer)
     if not hard(answer) or answer in SEEN:
         return True
     SEEN.add(answer)
@@ -311,9 +312,8 @@ def test_a_calibration_that_its_limit_stops_locks_nothing_false_and_goes_on_late
     with here.runtime_here() as runtime:
         with monkeypatch.context() as patched:
             patched.setattr("farebox.runs.admission.price_run", priced)
-            token = BUDGET_OF_THIS_RUN.set(parse_money("0.007 USD"))
-            _, told = calibrate_run(runtime, "tell", "cases.jsonl", 0.2, scorer="schema")
-            BUDGET_OF_THIS_RUN.reset(token)
+            with use_run(starter_context(budget_nano=parse_money("0.007 USD"))):
+                _, told = calibrate_run(runtime, "tell", "cases.jsonl", 0.2, scorer="schema")
         first = lock_of(here, "cascading/tell")
         assert (first.route, 0 < first.n < len(TEXTS)) == (("sonnet",), True)
         assert f"The budget was spent after {first.n} cases, before all was decided" in told

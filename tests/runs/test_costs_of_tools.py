@@ -22,8 +22,8 @@ from pricing.money import USD
 from pricing.quotes import ResolvedPlan
 from pricing.reports import render_markdown, run_report
 from pricing.reports.exports import export
+from tasks import RunContext, use_run
 from tasks.agent import _BoundTool
-from tasks.context import CURRENT_RUN
 from tests.support.project import make_project
 from tests.support.runs import riding
 
@@ -234,12 +234,8 @@ def test_a_tool_is_as_a_model_sees_it() -> None:
 def test_outside_a_run_nothing_is_paid(runtime: Runtime) -> None:
     with pytest.raises(NoRun):
         search("x")
-    token = CURRENT_RUN.set("nobody admitted this one")
-    try:
-        with pytest.raises(NoRun):
-            search("x")
-    finally:
-        CURRENT_RUN.reset(token)
+    with use_run(RunContext("nobody admitted this one")), pytest.raises(NoRun):
+        search("x")
     assert called == []
 
 

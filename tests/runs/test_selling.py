@@ -11,11 +11,12 @@ import pytest
 
 from farebox.cli.quote import compare
 from farebox.price_review import ReviewQuery, make_review, reviewed_version, write_review
-from farebox.runs.context import RUN_OWNER, RunOwner
+from farebox.runs.context import RunOwner, starter_context
 from farebox.runtime import Runtime
 from flows.daily_digest import daily_digest
 from pricing.db import schema
 from pricing.errors import OutOfCredits, OverBudget, UsageError
+from tasks.context import use_run
 from tasks.sandbox import Sandbox
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, Project, make_project
@@ -48,9 +49,8 @@ def project(tmp_path: Path, sandbox: Sandbox) -> Project:
 
 @pytest.fixture
 def anas() -> Iterator[None]:
-    token = RUN_OWNER.set(RunOwner("ana", "acme", ("nightly",)))
-    yield
-    RUN_OWNER.reset(token)
+    with use_run(starter_context(RunOwner("ana", "acme", ("nightly",)))):
+        yield
 
 
 def run(runtime: Runtime, project: Project) -> None:

@@ -13,7 +13,8 @@ import pytest
 from farebox.runtime import Runtime
 from pricing.errors import PlanError
 from tasks.agent import MOST_CALLS, Agent
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
+from tasks.run_context import RunContext
 from tests.support.project import make_project
 from tests.support.turns import admitted
 
@@ -95,10 +96,8 @@ def runtime(tmp_path: Path, model: Model, request: pytest.FixtureRequest) -> Ite
 
 def run(runtime: Runtime, tools: list[Callable[..., Any]], max_turns: int = 6, **limits: Any) -> str:
     agent = Agent(lambda: runtime.engine, prompt="say.j2", tools=tools, max_turns=max_turns, **limits)
-    with admitted(runtime) as run_id:
-        CURRENT_RUN.set(run_id)
-        with inside(Step("triage", max_turns=max_turns + 1)):
-            return agent.run(text="Something happened.")
+    with admitted(runtime) as run_id, inside(Step("triage", max_turns=max_turns + 1), run=RunContext(run_id)):
+        return agent.run(text="Something happened.")
 
 
 class Counted:

@@ -175,7 +175,8 @@ def _asks(folder: Path, url: str, kind: str) -> str:
     """What one turn comes to."""
     from pricing.errors import FareboxError
     from tasks.ask import Ask
-    from tasks.context import CURRENT_RUN, Step, inside
+    from tasks.context import Step, inside
+    from tasks.run_context import RunContext
     from tests.support.project import make_project
     from tests.support.turns import admitted
 
@@ -194,9 +195,8 @@ def _asks(folder: Path, url: str, kind: str) -> str:
     )  # fmt: skip
     runtime = project.runtime()
     with admitted(runtime) as run:
-        CURRENT_RUN.set(run)
         ask = Ask(lambda: runtime.engine)
-        with inside(Step("say", max_tokens=128_000)):
+        with inside(Step("say", max_tokens=128_000), run=RunContext(run)):
             try:
                 if "stream" in kind:
                     return f"answered: {len(''.join(ask.stream('say.j2', text='Hi')))}"

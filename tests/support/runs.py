@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from farebox.automations import automation_of
 from farebox.runs.admission import AdmittedRun, admit
+from farebox.runs.context import admitted_context
 from farebox.runtime import Runtime
 from pricing.errors import OverBudget
-from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, completed_at_end
+from tasks.context import completed_at_end, use_run
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,16 +25,12 @@ def riding(runtime: Runtime, flow: Any, parameters: Mapping[str, object], run_id
     bound = inspect.signature(flow.fn).bind(**parameters)
     bound.apply_defaults()
     ride = admit(runtime, automation_of(flow), run_id or str(uuid.uuid4()), bound.arguments)
-    token, execution = CURRENT_RUN.set(ride.run.run_id), CURRENT_EXECUTION.set(ride.execution)
     try:
-        with completed_at_end():
+        with use_run(admitted_context(ride.run, ride.execution, bound.arguments)), completed_at_end():
             yield ride
     except BaseException as error:
         ride.finish(error)
         raise
-    finally:
-        CURRENT_RUN.reset(token)
-        CURRENT_EXECUTION.reset(execution)
     ride.finish(None)
 
 

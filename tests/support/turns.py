@@ -10,7 +10,8 @@ from pricing.clock import now_us
 from pricing.errors import FareboxError
 from pricing.ledger.facts import Run
 from tasks.ask import Ask
-from tasks.context import CURRENT_RUN, Step, inside
+from tasks.context import Step, inside
+from tasks.run_context import RunContext
 
 PLENTY = 10**15
 """Nano-dollars: a hold that no test uses up."""
@@ -45,8 +46,7 @@ def admitted(runtime: Runtime) -> Iterator[str]:
 
 async def ask_once(runtime: Runtime, run_id: str, text: str) -> str | FareboxError:
     """What one turn came to: its answer, or the error that a user would see."""
-    CURRENT_RUN.set(run_id)
-    with inside(Step("say", max_tokens=60)):
+    with inside(Step("say", max_tokens=60), run=RunContext(run_id)):
         try:
             return await Ask(lambda: runtime.engine)._ask("say.j2", str, {"text": text})
         except FareboxError as error:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from farebox.runs.context import RUN_OWNER, RunOwner, name_of, run_owner
+from farebox.runs.context import RunOwner, name_of, run_owner, starter_context
 from pricing.characters import invisible, readable
 from pricing.db import schema
 from pricing.db.database import Store
@@ -22,6 +22,7 @@ from pricing.ledger.ledger import Ledger
 from pricing.ledger.limits import Limit, StatedLimits, applicable
 from pricing.money import USD
 from pricing.reports.format import clean
+from tasks.context import use_run
 from tests.support.books import rows
 from tests.support.command import Call
 from tests.support.project import make_project
@@ -147,12 +148,8 @@ def test_what_is_left_out_names_nobody():
 @pytest.mark.parametrize("said", [RunOwner(user=""), RunOwner(org=""), RunOwner(tags=("",))])
 def test_an_empty_name_that_was_typed_is_refused(said: RunOwner):
     """``--org "$ORG"`` of a variable that is not set: the budget of nobody would apply."""
-    token = RUN_OWNER.set(said)
-    try:
-        with pytest.raises(UsageError, match="not a valid name"):
-            run_owner({})
-    finally:
-        RUN_OWNER.reset(token)
+    with use_run(starter_context(said)), pytest.raises(UsageError, match="not a valid name"):
+        run_owner({})
 
 
 @pytest.mark.parametrize("value", [ID, Account.by_id, Account.by_number, Decimal(42), Counted(5), Shouted("acme")])

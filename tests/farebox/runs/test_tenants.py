@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.runs.context import RUN_OWNER, RunOwner, run_owner
+from farebox.runs.context import RunOwner, run_owner, starter_context
 from guardrails.base import GuardInput
 from guardrails.guards.rate_limit import RateGuard
 from pricing.db import schema
@@ -21,6 +21,7 @@ from pricing.ledger.ledger import Ledger
 from pricing.ledger.limits import WILDCARD, Limit, StatedLimits, applicable
 from pricing.ledger.rate_limits import MovingWindows
 from pricing.money import USD
+from tasks.context import use_run
 from tests.support.books import rows
 from tests.support.tenants import a_run_for
 
@@ -115,12 +116,8 @@ def test_a_name_that_could_be_taken_for_another_is_refused(name: str, store: Sto
             run_owner(given_by)
         assert caught.value.next_step
         assert str(caught.value).isprintable()
-    token = RUN_OWNER.set(RunOwner(org=name))
-    try:
-        with pytest.raises(UsageError):
-            run_owner({})
-    finally:
-        RUN_OWNER.reset(token)
+    with use_run(starter_context(RunOwner(org=name))), pytest.raises(UsageError):
+        run_owner({})
     if name != WILDCARD:
         with pytest.raises(UsageError):
             StatedLimits(store).set(Limit("org", name, "day", USD))

@@ -1,0 +1,124 @@
+"""The context of a run: what its steps need to know of it, as one value that can be sent to another process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from pricing import Nano
+from pricing.ledger import NEWEST, Run
+from tasks.personal_values import Known, personal_values
+
+
+@dataclass(frozen=True, slots=True)
+class RunOwner:
+    """Names only, as the product that starts the run knows them; nothing about the person."""
+
+    user: str | None = None
+    org: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """As the ledger has it."""
+        return cls(run.user_id, run.org_id, tuple(json.loads(run.tags)))
+
+
+ANONYMOUS = RunOwner()
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One target for all turns of one operation, whatever routing would say. Calibration asks that way.
+
+    Args:
+        operation: the step's.
+        target: the name of the target that answers; ``None`` to look at the first prompt only, which is raised as
+            ``PromptPreview``.
+    """
+
+    operation: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """A run as its steps find it: ``current_run()`` gives it, ``use_run(context)`` sets it.
+
+    It is a plain value: it can be pickled, and sent to a process or a thread of your own. ``known`` holds personal
+    values, so it is never written down; the ledger has everything else in its row of the run.
+
+    Args:
+        run_id: the Prefect flow-run id; empty before the run is admitted.
+        execution: the number of its execution, an older one may not spend any more; ``None`` where the ledger has
+            yet to be asked.
+        starter: what whoever started it said about its owner, which counts before its parameters.
+        owner: whose it is, from its starter, its parameters and the run it is a part of.
+        quality: ``fast`` or ``best``; empty where the ledger has yet to be asked.
+        budget_nano: nano-dollars that its starter allows it, besides the limits of its automation.
+        pin: the target of one of its operations, where it is not to be routed.
+        known: kind and value of what it was told of persons.
+        values_id: the id of the run that masked values are kept for: its own, or the outermost that it is a part of.
+
+    Example:
+        >>> RunContext("4f1c").knowing({"customer": "Ada Lovelace"}).known
+        (('customer', 'Ada Lovelace'),)
+    """
+
+    run_id: str = ""
+    execution: int | None = NEWEST
+    starter: RunOwner = ANONYMOUS
+    owner: RunOwner = ANONYMOUS
+    quality: str = ""
+    budget_nano: Nano | None = None
+    pin: Pin | None = None
+    known: Known = field(default=(), repr=False)
+    values_id: str = ""
+
+    def knowing(self, values: Mapping[str, object]) -> Self:
+        """The context with what is personal in ``values`` added to what is known."""
+        found = personal_values(values) if values else ()
+        return replace(self, known=tuple(dict.fromkeys((*self.known, *found)))) if found else self
+
+    def pin_of(self, operation: str) -> Pin | None:
+        """The pin of a step, if there is one; what guards ask meanwhile is not pinned."""
+        return self.pin if self.pin is not None and self.pin.operation == operation else None
+
+    @property
+    def values_of(self) -> str:
+        """The run that masked values are kept for."""
+        return self.values_id or self.run_id
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for a process that is told by other means than pickle."""
+        return {
+            "run_id": self.run_id,
+            "execution": self.execution,
+            "starter": [self.starter.user, self.starter.org, list(self.starter.tags)],
+            "owner": [self.owner.user, self.owner.org, list(self.owner.tags)],
+            "quality": self.quality,
+            "budget_nano": self.budget_nano,
+            "pin": [self.pin.operation, self.pin.target] if self.pin else None,
+            "known": [list(pair) for pair in self.known],
+            "values_id": self.values_id,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`to_json`."""
+        starter, owner = (
+            RunOwner(user, org, tuple(tags)) for user, org, tags in (data[name] for name in ("starter", "owner"))
+        )
+        return cls(
+            run_id=data["run_id"],
+            execution=data["execution"],
+            starter=starter,
+            owner=owner,
+            quality=data["quality"],
+            budget_nano=data["budget_nano"],
+            pin=Pin(*data["pin"]) if data["pin"] else None,
+            known=tuple((kind, value) for kind, value in data["known"]),
+            values_id=data["values_id"],
+        )

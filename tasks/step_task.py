@@ -1,0 +1,87 @@
+"""The Prefect task of an LLM step: where it is sent to another process, the context of its run goes along.
+
+What a step is called with in the flow's process is noted for the run there: the call may be answered by a worker, or
+from a stored result after the run was suspended, and what its arguments tell of persons holds for later turns.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.context import FlowRunContext
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from tasks.context import current_run, use_run
+from tasks.personal_values import personal_values
+from tasks.run_context import RunContext
+from tasks.run_values import run_values
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StepTask(Task[P, R]):
+    """A task made by ``@llm_task``."""
+
+    def with_options(self, *args: Any, **options: Any) -> Any:
+        """Another one with other options, as of any task."""
+        made = super().with_options(*args, **options)
+        made.__class__ = type(self)
+        return made
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it here."""
+        self._note(args, kwargs)
+        return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Have the flow's task runner call it."""
+        self._note(args, kwargs)
+        return Task.submit(self._sent(), *args, **kwargs)
+
+    def map(self, *args: Any, **kwargs: Any) -> Any:
+        """Have the flow's task runner call it once for each element of its arguments."""
+        self._note(args, kwargs)
+        return Task.map(self._sent(), *args, **kwargs)
+
+    def _note(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        run = current_run()
+        if run.run_id:
+            names = inspect.signature(self.fn).parameters
+            told = personal_values({**dict(zip(names, args, strict=False)), **kwargs})
+            run_values.note(run.values_of, told)
+
+    def _sent(self) -> Task[Any, Any]:
+        """The task as the task runner gets it: threads find the run by themselves, other processes do not."""
+        run, flow = current_run(), FlowRunContext.get()
+        if not run.run_id or flow is None or isinstance(flow.task_runner, ThreadPoolTaskRunner):
+            return self
+        known = tuple(dict.fromkeys((*run_values.of(run.values_of), *run.known)))
+        sent = copy.copy(self)
+        sent.fn = _in_run(self.fn, replace(run, known=known))
+        return sent
+
+
+def _in_run(function: Callable[..., Any], run: RunContext) -> Callable[..., Any]:
+    """The function, called in a run."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with use_run(run):
+                return await function(*args, **kwargs)
+
+        return call_async
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with use_run(run):
+            return function(*args, **kwargs)
+
+    return call
