@@ -165,7 +165,7 @@ def test_the_ledger_says_what_the_bill_says(till: Till, monkeypatch: pytest.Monk
     bill, tape = BILLS[number], f"bill-{number}"
     if on := bill.get("on"):
         moment = datetime.combine(on, datetime.min.time(), UTC) if not isinstance(on, datetime) else on
-        monkeypatch.setattr("pricing.clock.now_us", lambda: to_us(moment))
+        monkeypatch.setattr("tasks.turn.attempts.now_us", lambda: to_us(moment))
     for one in bill["attempts"]:
         if not one.get("refused"):
             provider = one["at"].split(" ")[0]
