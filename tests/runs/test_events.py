@@ -94,7 +94,7 @@ def test_the_ready_made_automations_are_taken_by_prefect_and_wait_for_events_tha
     for entry in given:
         taken(**entry).create(_sync=True)
     waited_for = {name for entry in given for name in entry["trigger"]["expect"] if name.startswith("farebox.")}
-    told = (REPOSITORY / "farebox" / "events.py").read_text("utf-8")
+    told = (REPOSITORY / "farebox" / "prefect" / "events.py").read_text("utf-8")
     assert all(name in told or name.startswith("farebox.breaker.") for name in waited_for)
     known = {taken.read(name=entry["name"], _sync=True).name for entry in given}
     assert known == {entry["name"] for entry in given}

@@ -230,7 +230,7 @@ def test_so_is_a_wallets_and_what_a_stream_had_handed_on(tmp_path: Path, echo: E
     words.mkdir(parents=True)
     (words / "budget.j2").write_text(
         "{% block message %}{{ automation }}: {{ wallet }} hat {{ available_credits }} von {{ asked_credits }}.{% endblock %}"
-        "{% block next_step %}{{ do }}{% endblock %}"
+        "{% block next_step %}{{ next_step }}{% endblock %}"
     )
     (words / "leak.j2").write_text(
         "{% block message %}{% if streamed is defined %}{{ automation }}/{{ operation }}: zu spät.{% endif %}{% endblock %}"

@@ -156,8 +156,8 @@ def test_a_stored_answer_is_checked_like_any_other(
     async def keep(*_: object) -> None:
         return None
 
-    monkeypatch.setattr("tasks.turn.answer_cache.find", find)
-    monkeypatch.setattr("tasks.turn.answer_cache.keep", keep)
+    monkeypatch.setattr("tasks.turn.executor.find", find)
+    monkeypatch.setattr("tasks.turn.executor.keep", keep)
     with a_project(tmp_path, sandbox, "openai").runtime_here() as runtime:
         with riding(runtime, digest, {}):
             assert (title.fn(NOTES[0]).title == "Kept") is (outcome == "stored")

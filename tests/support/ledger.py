@@ -2,30 +2,16 @@
 
 import uuid
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import pytest
 import sqlalchemy as sa
 
-from pricing.db.database import Store
 from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.ledger.ledger import Ledger
 from pricing.money import USD
 from pricing.usage import Usage
-from tests.support.clock import Clock
 
 NOON = 1_790_000_000_000_000
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(NOON)
-
-
-@pytest.fixture
-def ledger(store: Store, clock: Clock) -> Ledger:
-    return Ledger(store, zone=ZoneInfo("Europe/Madrid"), lease_seconds=60, clock=clock)
 
 
 def a_run(held: int = USD, automation: str = "digest") -> Run:

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,16 @@ from pricing.ledger.ledger import Ledger
 from pricing.money import USD
 from tests.support.clock import Clock
 from tests.support.ledger import NOON, a_run, an_intent, ok, per_day, rows
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOON)
+
+
+@pytest.fixture
+def ledger(store: Store, clock: Clock) -> Ledger:
+    return Ledger(store, zone=ZoneInfo("Europe/Madrid"), lease_seconds=60, clock=clock)
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'", "ignore:Can't validate argument")
