@@ -281,9 +281,8 @@ def _read(entry: Mapping[str, Any], place: int) -> Message:
             return Message("tool", tuple(results))
         if role not in {"user", "assistant"} or not isinstance(entry["text"], str):
             raise KeyError(role)
-        calls = [
-            ToolCallPart(str(one["id"]), str(one["name"]), dict(one["arguments"])) for one in entry.get("calls", ())
-        ]
+        asked = entry.get("calls", ())
+        calls = [ToolCallPart(str(one["id"]), str(one["name"]), dict(one["arguments"])) for one in asked]
         said = [TextPart(entry["text"])] if entry["text"] or not calls else []
         return Message(role, (*said, *calls))
     except (KeyError, TypeError, ValueError, AttributeError):
