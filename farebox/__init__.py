@@ -29,7 +29,7 @@ _check_hidden()
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from farebox.automations import Agent, ask, automation, spend, tool
+    from farebox.automations import Agent, Conversation, ask, automation, spend, tool
     from farebox.declaration import Budget, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.runtime import get_runtime
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "Budget",
+    "Conversation",
     "FareboxError",
     "Quality",
     "ReviewQuery",
@@ -60,6 +61,7 @@ if not TYPE_CHECKING:
         {
             "Agent": "farebox.automations",
             "Budget": "farebox.declaration",
+            "Conversation": "farebox.automations",
             "FareboxError": "pricing",
             "Quality": "tasks.routing",
             "ReviewQuery": "farebox.price_review",

@@ -27,7 +27,7 @@ from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import Ask, Spend, adopt_signature, agent, completed_at_end, use_run
+from tasks import Ask, Spend, adopt_signature, agent, completed_at_end, conversation, use_run
 from tasks.routing import THRESHOLD, StepTier
 from tasks.turn import Engine
 
@@ -72,6 +72,37 @@ class Agent(agent.Agent):
             threshold=threshold,
             calls_per_reply=calls_per_reply,
             calls_per_step=calls_per_step,
+        )
+
+
+class Conversation(conversation.Conversation):
+    """A conversation with a model, priced message by message: see ``tasks.conversation.Conversation``."""
+
+    def __init__(
+        self,
+        *,
+        prompt: str = "",
+        system: str = "",
+        tools: Sequence[Callable[..., Any]] = (),
+        history: Sequence[Mapping[str, Any]] = (),
+        operation: str = "chat",
+        tier: StepTier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 1024,
+        **values: object,
+    ) -> None:
+        super().__init__(
+            _engine,
+            prompt=prompt,
+            system=system,
+            tools=tools,
+            history=history,
+            operation=operation,
+            tier=tier,
+            max_turns=max_turns,
+            max_tokens=max_tokens,
+            credit=lambda: get_runtime().settings.credits.value,
+            **values,
         )
 
 

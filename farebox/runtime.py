@@ -13,7 +13,7 @@ from farebox.calibration.lockfile import LOCK_FILE, read_locks
 from farebox.config.content import ContentCapture
 from farebox.config.credentials import find_key
 from farebox.config.guards import DeclaredGuards
-from farebox.config.keys import Key
+from farebox.config.keys import Key, Missing
 from farebox.config.settings import Settings, load_settings
 from farebox.config.targets import answering, build_target
 from farebox.judging.ask import PROMPTS, GuardAsk
@@ -80,7 +80,10 @@ class Runtime:
         self.home = settings.home
         self.watchers: list[Watcher] = []
         self.rates = RateCard.load(rate.rate() for rate in settings.rates)
-        self.keys = {target.name: find_key(target) for target in settings.targets}
+        only = (
+            Missing(("none: the sandbox answers for every target (sandbox.only)",)) if settings.sandbox.only else None
+        )
+        self.keys = {target.name: only or find_key(target) for target in settings.targets}
         self.observations = Observations(self._observe, dict[str, TargetStats]())
         self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())
         may_stand_in = settings.sandbox.stand_in
@@ -260,6 +263,11 @@ class _OncePerProcess:
         self._building = threading.Lock()
         abandon(self._built)
         self._built = None
+
+    def use(self, runtime: Runtime) -> None:
+        """Have it be this one from now on: for tests, which build their own."""
+        with self._building:
+            self._built = runtime
 
     def cache_clear(self) -> None:
         """Forget it: the next one may be of another project."""

@@ -107,6 +107,11 @@ class Agent:
         self.calls_per_reply = calls_per_reply
         self.calls_per_step = calls_per_step
 
+    @property
+    def specs(self) -> list[Tool]:
+        """Its tools as a model sees them."""
+        return [tool.spec for tool in self._tools.values()]
+
     def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
         """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
         return self._engine().loop.run(self._run(returns, values))
@@ -129,7 +134,7 @@ class Agent:
                 self.operation,
                 self.tier,
                 self.max_tokens,
-                [tool.spec for tool in self._tools.values()],
+                self.specs,
                 threshold=self.threshold,
                 guards=place.step.guards,
                 unmasked_media=place.step.unmasked_media,
@@ -140,7 +145,7 @@ class Agent:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.extend(await self._exchange(place, reply, ends))
+            messages.extend(await self.exchange(place, reply, ends))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
@@ -155,7 +160,7 @@ class Agent:
         answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
         return cast("T", answer.value)
 
-    async def _exchange(self, place: StepContext, reply: ModelReply, ends: float) -> list[Message]:
+    async def exchange(self, place: StepContext, reply: ModelReply, ends: float) -> list[Message]:
         """The reply and the results of its calls, as the conversation goes on.
 
         Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would

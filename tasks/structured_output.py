@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from pricing import PlanError
 from tasks.providers.messages import Schema
 
 if TYPE_CHECKING:  # takes longer to load than all of this floor
@@ -31,18 +32,26 @@ class AnswerType(Generic[T]):
             self._read_type(returns)
 
     def _read_type(self, returns: type[T]) -> None:
-        from pydantic import TypeAdapter
+        from pydantic import PydanticUserError, TypeAdapter
+        from pydantic.errors import PydanticInvalidForJsonSchema
 
-        self._adapter: TypeAdapter[T] = TypeAdapter(returns)
-        schema = self._adapter.json_schema()
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(returns)
+            schema = self._adapter.json_schema()
+        except (PydanticInvalidForJsonSchema, PydanticUserError, NameError) as error:
+            raise PlanError(
+                f"An answer cannot be of the type {_name(returns)}: {str(error).splitlines()[0].rstrip('.')}.",
+                next_step="Ask for a model, a dataclass, a TypedDict, a collection or a plain value.",
+            ) from None
         self._wrapped = schema.get("type") != "object"
         if self._wrapped:
             definitions = schema.pop("$defs", None)
             schema = {"type": "object", "properties": {"value": schema}, "required": ["value"]}
             if definitions:
                 schema["$defs"] = definitions
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", getattr(returns, "__name__", "answer"))[:60]
-        self.schema = Schema(name, schema)
+            # Read as JSON like every other answer: in Python's mode a strict model takes no date from a text.
+            self._adapter = TypeAdapter(_wrapping(returns))
+        self.schema = Schema(_name(returns), schema)
 
     def parse(self, text: str) -> T:
         """The answer as its type; a Markdown fence around JSON is forgiven.
@@ -56,9 +65,8 @@ class AnswerType(Generic[T]):
 
         raw = bare_json(text)
         try:
-            if self._wrapped:
-                return self._adapter.validate_python(_wrapping().model_validate_json(raw).value)
-            return self._adapter.validate_json(raw)
+            found = self._adapter.validate_json(raw)
+            return cast("T", found.value if self._wrapped else found)
         except ValidationError as error:
             raise InvalidAnswer(error) from None
 
@@ -69,12 +77,16 @@ def bare_json(text: str) -> str:
     return fenced["json"] if fenced else text
 
 
-@cache
-def _wrapping() -> Any:
+def _wrapping(returns: Any) -> Any:
     """The model of an answer that travels as ``{"value": …}``."""
     from pydantic import create_model
 
-    return create_model("Wrapped", value=(Any, ...))
+    return create_model("Wrapped", value=(returns, ...))
+
+
+def _name(returns: Any) -> str:
+    """The name of a type as providers take it: that of a class, ``answer`` for what has none of its own."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", getattr(returns, "__name__", "answer"))[:60]
 
 
 class InvalidAnswer(Exception):

@@ -227,10 +227,12 @@ class ReplicaSettings(_Table):
 class SandboxSettings(_Table):
     """The stand-in provider. With a ``url`` it is one that runs already.
 
-    Without ``stand_in`` a target must have a key (FAREBOX_SANDBOX=never says so too).
+    Without ``stand_in`` a target must have a key (FAREBOX_SANDBOX=never says so too). With ``only`` it answers for
+    every target, whatever keys there are (FAREBOX_SANDBOX=always).
     """
 
     stand_in: bool = True
+    only: bool = False
     url: Address = ""
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
 
@@ -291,8 +293,9 @@ class _Environment(EnvSettingsSource):
     """Whole tables can be set as JSON, and the sandbox forbidden by one word."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        if field_name == "sandbox" and str(value).strip().lower() == "never":
-            return {"stand_in": False}
+        word = str(value).strip().lower()
+        if field_name == "sandbox" and word in {"never", "always"}:
+            return {"stand_in": False} if word == "never" else {"only": True}
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from pricing.tokens.estimate import NOT_LEARNED, Factor, count_tokens, estimate_tokens
+    from pricing.tokens.estimate import NOT_LEARNED, Factor, TokenCount, count_tokens, estimate_tokens
     from pricing.tokens.factors import TokenFactors, learn_factors
 
-__all__ = ["NOT_LEARNED", "Factor", "TokenFactors", "count_tokens", "estimate_tokens", "learn_factors"]
+__all__ = ["NOT_LEARNED", "Factor", "TokenCount", "TokenFactors", "count_tokens", "estimate_tokens", "learn_factors"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
@@ -16,6 +16,7 @@ if not TYPE_CHECKING:
         {
             "Factor": "pricing.tokens.estimate",
             "NOT_LEARNED": "pricing.tokens.estimate",
+            "TokenCount": "pricing.tokens.estimate",
             "TokenFactors": "pricing.tokens.factors",
             "count_tokens": "pricing.tokens.estimate",
             "estimate_tokens": "pricing.tokens.estimate",

@@ -136,6 +136,10 @@ class Router:
         self._evidence = evidence
         self._made: tuple[Mapping[str, TargetStats], dict[_Asked, Route]] = (_NOTHING, {})
 
+    def price(self, target: Target, usage: Usage) -> Nano:
+        """What so many tokens cost at a target."""
+        return self._rates.price(target.model, target.provider, usage)
+
     def route(
         self,
         tier: Tier,

@@ -8,9 +8,20 @@ if TYPE_CHECKING:
     from tasks.sandbox.faults import Fault
     from tasks.sandbox.journal import Entry, read_journal
     from tasks.sandbox.latency import Latency
+    from tasks.sandbox.protocol import SandboxRequest
+    from tasks.sandbox.script import ScriptedCalls, ScriptedValue
     from tasks.sandbox.server import Sandbox
 
-__all__ = ["Entry", "Fault", "Latency", "Sandbox", "read_journal"]
+__all__ = [
+    "Entry",
+    "Fault",
+    "Latency",
+    "Sandbox",
+    "SandboxRequest",
+    "ScriptedCalls",
+    "ScriptedValue",
+    "read_journal",
+]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
@@ -20,6 +31,9 @@ if not TYPE_CHECKING:
             "Fault": "tasks.sandbox.faults",
             "Latency": "tasks.sandbox.latency",
             "Sandbox": "tasks.sandbox.server",
+            "SandboxRequest": "tasks.sandbox.protocol",
+            "ScriptedCalls": "tasks.sandbox.script",
+            "ScriptedValue": "tasks.sandbox.script",
             "read_journal": "tasks.sandbox.journal",
         },
     )

@@ -39,6 +39,7 @@ from tasks.sandbox.protocol import (
     SandboxExchange,
     SandboxRequest,
 )
+from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.tokens import count_tokens
 
 LABEL: Final = {"x-farebox-sandbox": "1"}
@@ -82,15 +83,23 @@ class Handler:
         faults: the rules in force from the start.
         latency: how long answers take.
         windows: context window in tokens, by model id; a model that is not named takes any length.
+        script: says what a request gets instead, where it does.
     """
 
     def __init__(
-        self, journal: Journal, *, faults: Sequence[Fault], latency: Latency, windows: Mapping[str, int]
+        self,
+        journal: Journal,
+        *,
+        faults: Sequence[Fault],
+        latency: Latency,
+        windows: Mapping[str, int],
+        script: Script | None = None,
     ) -> None:
         self._journal = journal
         self._plan = FaultPlan(faults)
         self._latency = latency
         self._windows = dict(windows)
+        self._script = script
         self._cache = PromptCache()
         self._requests: Counter[str] = Counter()
         self._openai = OpenAIDialect("openai")
@@ -138,7 +147,9 @@ class Handler:
         return (self._groq if rest.startswith("/openai/") else self._openai), "", False
 
     async def _serve(self, call: _Call, question: SandboxRequest) -> web.StreamResponse:
-        fault = call.fault = self._plan.next(call.target, call.dialect.provider, question.model)
+        scripted = self._script(call.target or "", question) if self._script is not None else None
+        planned = self._plan.next(call.target, call.dialect.provider, question.model)
+        fault = call.fault = scripted if isinstance(scripted, Fault) else planned
         kind = None if fault is None else fault.kind
         prompt = question.prompt
         tokens = max(1, count_tokens(prompt))
@@ -161,12 +172,15 @@ class Handler:
             return await self._silence(call)
         if window is not None and tokens + (question.max_tokens or 0) > window:
             return self._refuse(call, "overflow", facts)
-        return await self._generate(call, question, prompt, facts)
+        own = None if scripted is None or isinstance(scripted, Fault) else scripted_answer(scripted, question)
+        return await self._generate(call, question, prompt, facts, own)
 
-    async def _generate(self, call: _Call, question: SandboxRequest, prompt: str, facts: Facts) -> web.StreamResponse:
+    async def _generate(
+        self, call: _Call, question: SandboxRequest, prompt: str, facts: Facts, own: Answer | None
+    ) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         try:
-            answer = alter(answer_question(question, call.request_id), kind, question)
+            answer = alter(own or answer_question(question, call.request_id), kind, question)
         except BadRequest as wrong:
             return self._refuse(call, wrong.complaint, replace(facts, message=wrong.message, param=wrong.param))
         usage = self._usage(call, question, prompt, facts.tokens, answer)

@@ -13,6 +13,7 @@ from pricing import ConfigError
 from tasks.sandbox.faults import Fault
 from tasks.sandbox.journal import Journal
 from tasks.sandbox.latency import Latency
+from tasks.sandbox.script import Script
 
 HOST: Final = "127.0.0.1"
 
@@ -28,6 +29,7 @@ class Sandbox:
         latency: how long answers take; ``Latency(0, 0)`` for as fast as possible.
         port: 0 takes any that is free.
         windows: context window in tokens by model id; other models take any length.
+        script: says what a request gets instead of the sandbox's own answer, where it does.
         host: where to listen; elsewhere than on loopback, anybody who reaches it may ask it.
     """
 
@@ -40,6 +42,7 @@ class Sandbox:
         windows: Mapping[str, int] | None = None,
         *,
         host: str = HOST,
+        script: Script | None = None,
     ) -> None:
         self.journal = journal
         self.url = ""
@@ -48,6 +51,7 @@ class Sandbox:
         self._port = port
         self._host = host
         self._windows = dict(windows or {})
+        self._script = script
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
@@ -106,7 +110,9 @@ class Sandbox:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         with Journal(self.journal) as journal:
-            handler = Handler(journal, faults=self._faults, latency=self._latency, windows=self._windows)
+            handler = Handler(
+                journal, faults=self._faults, latency=self._latency, windows=self._windows, script=self._script
+            )
             server = web.Server(handler, request_factory=large_request, handler_cancellation=True, access_log=None)
             runner = web.ServerRunner(server, shutdown_timeout=0.1)
             await runner.setup()

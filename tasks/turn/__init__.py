@@ -7,7 +7,7 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from tasks.turn.attempts import Attempts
     from tasks.turn.engine import Engine
-    from tasks.turn.executor import TurnEvent, Turns
+    from tasks.turn.executor import Answer, TurnEvent, Turns
     from tasks.turn.pins import PromptPreview, pinned
     from tasks.turn.records import StepCallRecord, TurnRecord
     from tasks.turn.redaction import json_value, unescaped
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BROKEN",
     "NOT_PLAUSIBLE",
+    "Answer",
     "Attempts",
     "Engine",
     "Limits",
@@ -38,6 +39,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "Answer": "tasks.turn.executor",
             "Attempts": "tasks.turn.attempts",
             "BROKEN": "tasks.turn.verifiers",
             "Engine": "tasks.turn.engine",

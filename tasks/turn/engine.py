@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from pricing import Nano, Usage
 from pricing.ledger import Run
 from pricing.quotes import ResolvedPlan
 from tasks.context import OutsideRuns, StepContext, no_run
@@ -24,6 +25,7 @@ from tasks.turn.executor import Answer, Turns
 from tasks.turn.pins import PromptPreview
 from tasks.turn.records import TurnRecord
 from tasks.turn.request import TurnContext, TurnRequest
+from tasks.turn.state import count_request
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
@@ -44,6 +46,19 @@ class _Admitted:
         plan = ResolvedPlan.from_json(json.loads(run.plan))
         sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}
         return cls(run, sizes, economic_reason(json.loads(run.routes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is expected of a turn: tokens that it reads, the largest window of its route, and nano-dollars.
+
+    ``most_nano`` is the cost of an answer that is as long as allowed.
+    """
+
+    tokens: int
+    window: int
+    cost_nano: Nano
+    most_nano: Nano
 
 
 class Engine:
@@ -133,6 +148,23 @@ class Engine:
     def note_share(self, run_id: str, share: float) -> None:
         """Note which share of a run's hold is spent."""
         self._holds.note(run_id, share)
+
+    def foresee(self, asked: TurnRequest[Any], output_tokens: int) -> Foresight:
+        """What a turn will read and cost at the target that is asked first, without asking anybody.
+
+        Raises:
+            UnknownPrice: that target has no rate.
+        """
+        tier = "light" if asked.tier == "auto" else asked.tier
+        route = self._router.route(tier, "fast", seconds=asked.latency)
+        tokens = count_request(asked.request).expected(model=route[0].target.model)
+        price = self._router.price
+        return Foresight(
+            tokens=tokens,
+            window=max(candidate.target.window for candidate in route),
+            cost_nano=price(route[0].target, Usage(tokens, output_tokens)),
+            most_nano=price(route[0].target, Usage(tokens, asked.max_tokens)),
+        )
 
     async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""

@@ -28,7 +28,7 @@ from pricing import (
     with_leaves,
 )
 from pricing.ledger import Turn, TurnOutcome
-from pricing.tokens import NOT_LEARNED, Factor, count_tokens
+from pricing.tokens import NOT_LEARNED, Factor, TokenCount, count_tokens
 from tasks.personal_values import Known, personal_values
 from tasks.providers import media
 from tasks.providers.failure_kinds import Failure
@@ -119,14 +119,7 @@ class TurnState(Generic[T]):
 
     def measure(self, request: ModelRequest) -> None:
         """Count the request's tokens: for its place in a window, for the most it can cost."""
-        tools = dump([tool.parameters for tool in request.tools]) if request.tools else ""
-        schema = dump(request.schema.definition) if request.schema else ""
-        described = [f"{tool.name} {tool.description}" for tool in request.tools]
-        parts = [part for message in request.messages for part in message.parts]
-        texts = [request.system.text, tools, schema, *described, *map(_counted_text, parts)]
-        text = "\n".join(text for text in texts if text)
-        framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
-        self._counted = count_tokens(text, framing=framing, media=media_of(parts))
+        self._counted = count_request(request)
 
     def most_tokens(self, target: Target) -> int:
         """The most that the question may count as at a target."""
@@ -368,6 +361,18 @@ class TurnState(Generic[T]):
         self._tried.append(f"{target.name} ({why})")
         self.reason = f"{why} at {target.name}"
         self._hop += 1
+
+
+def count_request(request: ModelRequest) -> TokenCount:
+    """What is known of a request's tokens before it is sent."""
+    tools = dump([tool.parameters for tool in request.tools]) if request.tools else ""
+    schema = dump(request.schema.definition) if request.schema else ""
+    described = [f"{tool.name} {tool.description}" for tool in request.tools]
+    parts = [part for message in request.messages for part in message.parts]
+    texts = [request.system.text, tools, schema, *described, *map(_counted_text, parts)]
+    text = "\n".join(text for text in texts if text)
+    framing = _FRAMING_TOKENS * (len(request.messages) + len(request.tools) + 1)
+    return count_tokens(text, framing=framing, media=media_of(parts))
 
 
 def _counted_text(part: Part) -> str:

@@ -1,11 +1,11 @@
 """What a type checker sees through the decorators; ``test_typing.py`` has mypy look at it, strictly. Never run."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from prefect.futures import PrefectFuture, PrefectFutureList
 from pydantic import BaseModel
 
-from farebox import Agent, Budget, Quality, ask, automation, llm_task, plan
+from farebox import Agent, Budget, Conversation, Quality, ask, automation, llm_task, plan
 from flows.daily_digest import Digest, Summary, classify, daily_digest
 
 
@@ -71,5 +71,9 @@ def answers_have_the_type_asked_for() -> None:
     assert_type(agent.run(returns=Label), Label)
     assert_type(ask(prompt="Summarize: {{ text }}", text="y"), str)
     assert_type(ask(prompt="x", system="y", returns=list[Label]), list[Label])
+    chat = Conversation(system="x", tools=[], history=[])
+    assert_type(chat.say("y").text, str)
+    assert_type(chat.history, list[dict[str, Any]])
+    Conversation("x")  # type: ignore[misc]
     ask(3)  # type: ignore[call-overload]
     ask(system="no prompt")  # type: ignore[call-overload]

@@ -170,6 +170,8 @@ class Filler:
             least = max(least, min(2, schema.get("maxProperties", 2)))
         missing = [name for name in schema.get("required") or () if name not in value]
         names = [*missing, *self._digest.phrases(self._effort.items), *(f"key_{n}" for n in range(1, least + 1))]
+        if isinstance(keys := schema.get("propertyNames"), dict):
+            names = [*missing, *dict.fromkeys(str(self._value(name, keys, depth + 1)) for name in names)]
         for name in names:
             if name not in value and (name in missing or len(value) < least):
                 if extra is False:

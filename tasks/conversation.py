@@ -1,0 +1,292 @@
+"""Conversations: a person's messages and a model's answers, with tools, priced message by message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from pricing import Nano, Part, PlanError, TextPart, ToolCallPart, ToolResultPart, TurnFailed, UsageError
+from pricing.tokens import count_tokens
+from tasks.agent import Agent
+from tasks.context import Step, inside
+from tasks.personal_values import knowing
+from tasks.prompts import InlinePrompt, Prompt
+from tasks.providers.messages import Message
+from tasks.routing.target import StepTier
+from tasks.structured_output import answer_type
+from tasks.turn.engine import Engine
+from tasks.turn.request import TurnRequest
+
+WARN_AT: Final = 0.8
+"""The share of the window from which on a conversation warns."""
+_USUAL_ANSWER: Final = 4
+"""An answer is expected to take a fourth of what it may, until there are answers to go by."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePrice:
+    """What the next message is expected to cost, and the place of the conversation in the window with it.
+
+    Args:
+        cost_nano: nano-dollars of one turn, with an answer of the usual length.
+        most_nano: likewise, with one of ``max_tokens``.
+        credits: ``cost_nano`` in credits; ``None`` where farebox.toml does not say what one is worth.
+        tokens: what the model will read, as counted offline.
+        window: the most that any of its targets can read and write in one turn.
+        share: of the window that this turn takes, with room for its answer; above 1 it is not sent.
+    """
+
+    cost_nano: Nano
+    most_nano: Nano
+    credits: Decimal | None
+    tokens: int
+    window: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, what it cost, and how much room the conversation has left; ``str()`` gives the text.
+
+    Args:
+        text: what the model said.
+        cost_nano: nano-dollars of all turns that the message took.
+        credits: the same in credits; ``None`` where farebox.toml does not say what one is worth.
+        turns: how many there were: one, and one for each round of tool calls.
+        share: of the window that the conversation takes now.
+        warning: what to show the person when it takes 80% or more, else ``None``.
+    """
+
+    text: str
+    cost_nano: Nano
+    credits: Decimal | None
+    turns: int
+    share: float
+    warning: str | None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Conversation:
+    """A conversation with a model. Each message is a turn of the operation ``chat``; tools may take further turns.
+
+    It works inside an automation, inside a step and on its own, where it is recorded as an ad-hoc run.
+
+    Args:
+        prompt: the template of its instructions; its other keywords are the template's values.
+        system: instructions written where they are used, instead of a template.
+        tools: functions that the model may call, as an ``Agent``'s.
+        history: what was said before, as ``history`` gave it.
+        operation: what its turns are attributed to.
+        tier: which targets take its turns.
+        max_turns: turns that one message may take.
+        max_tokens: of each answer.
+        values: of the template.
+
+    Raises:
+        PlanError: both ``prompt`` and ``system`` are given.
+        UsageError: the history is not one.
+
+    Example:
+        ``chat = Conversation(system="You help with invoices."); answer = chat.say("Where is mine?")``
+        ``saved = json.dumps(chat.history); chat = Conversation(system="…", history=json.loads(saved))``
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        *,
+        prompt: str = "",
+        system: str = "",
+        tools: Sequence[Callable[..., Any]] = (),
+        history: Sequence[Mapping[str, Any]] = (),
+        operation: str = "chat",
+        tier: StepTier = "light",
+        max_turns: int = 6,
+        max_tokens: int = 1024,
+        credit: Callable[[], Nano | None] = lambda: None,
+        **values: object,
+    ) -> None:
+        if prompt and system:
+            raise PlanError(
+                "The conversation has both prompt= and system=.", next_step="Keep one: a template, or a text."
+            )
+        self._engine = engine
+        self._template, self._system, self._values = prompt, system, values
+        self._agent = Agent(engine, prompt=prompt, tools=tools, operation=operation, tier=tier, max_tokens=max_tokens)
+        self._step = Step(operation, tier, max_tokens, max_turns)
+        self._credit = credit
+        self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]
+        self.say = Say(self)
+        """Sends a message: ``say("…")``, or ``await say.aio("…")`` in async code."""
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """All that was said, as plain data that JSON can hold: for the caller to keep, and to go on from later."""
+        return [_written(message) for message in self._messages]
+
+    @property
+    def engine(self) -> Engine:
+        """What asks its models."""
+        return self._engine()
+
+    def price(self, text: str) -> MessagePrice:
+        """What a message would cost, before it is sent. Nobody is asked.
+
+        Raises:
+            UnknownPrice: the model that would be asked first has no rate.
+            PromptError: the instructions do not render.
+        """
+        return self._price([*self._messages, Message.of("user", text)])
+
+    def _price(self, messages: Sequence[Message]) -> MessagePrice:
+        asked = self._asked(self._instructions(), messages)
+        found = self.engine.foresee(asked, self._usual_output())
+        share = (found.tokens + self._step.max_tokens) / found.window
+        return MessagePrice(
+            found.cost_nano, found.most_nano, self._credits(found.cost_nano), found.tokens, found.window, share
+        )
+
+    async def answer(self, text: str) -> Answered:
+        """The answer to a message. The history takes both on, or neither where there is no answer.
+
+        Raises:
+            Blocked: a guard stopped it, or the conversation has no room left in any window: open a new one.
+            UsageError: the message is empty.
+            TurnFailed: the model asked for tools until its turns were used up.
+            NoTarget, OverBudget, RunExpired: as ``ask``.
+        """
+        if not text.strip():
+            raise UsageError("The message is empty.", next_step="Send a text.")
+        engine, cost, turns = self.engine, 0, 0
+        prompt = self._instructions()
+        messages = [*self._messages, Message.of("user", text)]
+        with inside(self._step) as place, knowing(self._values):
+            while turns < self._step.max_turns:
+                place.count_turn()
+                ends = time.monotonic() + engine.deadline_seconds
+                answer = await engine.turn(place, self._asked(prompt, messages))
+                cost, turns = cost + answer.cost_nano, turns + 1
+                if not answer.reply.tool_calls:
+                    messages.append(Message.of("assistant", answer.reply.text))
+                    break
+                messages += await self._agent.exchange(place, answer.reply, ends)
+            else:
+                raise TurnFailed(
+                    f"The model asked for tools {turns} times and gave no answer to the message.",
+                    next_step="Raise max_turns of the conversation, or give it tools that answer more at once.",
+                    kind="max_turns",
+                    operation=self._step.operation,
+                )
+        self._messages = [_kept(message) for message in messages]
+        share = self._price(self._messages).share
+        return Answered(messages[-1].text, cost, self._credits(cost), turns, share, _warning(share))
+
+    def _instructions(self) -> Prompt:
+        """The instructions as the system's text; what a template has beside its block ``system`` comes first."""
+        written: str | InlinePrompt = self._template or InlinePrompt("", "{{ instructions }}")
+        values = self._values if self._template else {"instructions": self._system}
+        prompt = self.engine.render(written, dict(values))
+        if prompt.system.text:
+            return prompt
+        first = prompt.user[0] if len(prompt.user) == 1 else None
+        return replace(prompt, system=first, user=(TextPart(""),)) if isinstance(first, TextPart) else prompt
+
+    def _asked(self, prompt: Prompt, messages: Sequence[Message]) -> TurnRequest[str]:
+        step = self._step
+        opening = [Message("user", prompt.user)] if any(_speaks(part) for part in prompt.user) else []
+        return TurnRequest(
+            prompt,
+            (*opening, *messages),
+            answer_type(str),
+            step.operation,
+            step.tier,
+            step.max_tokens,
+            self._agent.specs,
+            threshold=step.threshold,
+        )
+
+    def _usual_output(self) -> int:
+        said = [message.text for message in self._messages if message.role == "assistant" and message.text]
+        if not said:
+            return max(1, self._step.max_tokens // _USUAL_ANSWER)
+        mean = sum(count_tokens(text).expected() for text in said) // len(said)
+        return max(1, min(mean, self._step.max_tokens))
+
+    def _credits(self, cost: Nano) -> Decimal | None:
+        worth = self._credit()
+        return None if not worth else Decimal(cost) / Decimal(worth)
+
+
+class Say:
+    """Sends the messages of one conversation."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __call__(self, text: str) -> Answered:
+        """The answer, for a caller that is not async; see :meth:`Conversation.answer`."""
+        return self._conversation.engine.loop.run(self._conversation.answer(text))
+
+    async def aio(self, text: str) -> Answered:
+        """The answer, for an async caller."""
+        return await self._conversation.engine.loop.await_(self._conversation.answer(text))
+
+
+def _warning(share: float) -> str | None:
+    if share < WARN_AT:
+        return None
+    return (
+        f"This conversation takes {min(share, 1):.0%} of what the model can read at once. "
+        "Open a new conversation soon, and bring only what matters."
+    )
+
+
+def _speaks(part: Part) -> bool:
+    return not isinstance(part, TextPart) or bool(part.text.strip())
+
+
+def _kept(message: Message) -> Message:
+    """A message as the history has it: without what only the provider that made it can read."""
+    return _read(_written(message), 0)
+
+
+def _written(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        results = [
+            {"id": one.call_id, "value": one.text if isinstance(one.value, tuple) else one.value, "error": one.is_error}
+            for one in message.results
+        ]
+        return {"role": "tool", "results": results}
+    entry: dict[str, Any] = {"role": message.role, "text": message.text}
+    if message.tool_calls:
+        entry["calls"] = [{"id": one.id, "name": one.name, "arguments": dict(one.sent)} for one in message.tool_calls]
+    return entry
+
+
+def _read(entry: Mapping[str, Any], place: int) -> Message:
+    """A message of a history.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        role = entry["role"]
+        if role == "tool":
+            results = [ToolResultPart(str(one["id"]), one["value"], bool(one["error"])) for one in entry["results"]]
+            return Message("tool", tuple(results))
+        if role not in {"user", "assistant"} or not isinstance(entry["text"], str):
+            raise KeyError(role)
+        asked = entry.get("calls", ())
+        calls = [ToolCallPart(str(one["id"]), str(one["name"]), dict(one["arguments"])) for one in asked]
+        said = [TextPart(entry["text"])] if entry["text"] or not calls else []
+        return Message(role, (*said, *calls))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(
+            f"Message {place} of the history is none.",
+            next_step="Pass what Conversation.history gave, unchanged, or read back from JSON.",
+        ) from None
