@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.runtime import get_runtime
     from pricing import FareboxError
-    from tasks import llm_task
+    from tasks import current_run, llm_task, use_run
     from tasks.routing import Quality
 
 __all__ = [
@@ -45,11 +45,13 @@ __all__ = [
     "ReviewQuery",
     "ask",
     "automation",
+    "current_run",
     "get_runtime",
     "llm_task",
     "plan",
     "reviewed",
     "reviewed_version",
+    "use_run",
 ]
 
 if not TYPE_CHECKING:
@@ -63,10 +65,12 @@ if not TYPE_CHECKING:
             "ReviewQuery": "farebox.price_review",
             "ask": "farebox.automations",
             "automation": "farebox.automations",
+            "current_run": "tasks",
             "get_runtime": "farebox.runtime",
             "llm_task": "tasks",
             "plan": "farebox.declaration",
             "reviewed": "farebox.price_review",
             "reviewed_version": "farebox.price_review",
+            "use_run": "tasks",
         },
     )
