@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.runtime import get_runtime
     from pricing import FareboxError
-    from tasks import llm_task
+    from tasks import current_run, llm_task, use_run
     from tasks.routing import Quality
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "ReviewQuery",
     "ask",
     "automation",
+    "current_run",
     "get_runtime",
     "llm_task",
     "plan",
@@ -53,6 +54,7 @@ __all__ = [
     "reviewed_version",
     "spend",
     "tool",
+    "use_run",
 ]
 
 if not TYPE_CHECKING:
@@ -67,6 +69,7 @@ if not TYPE_CHECKING:
             "ReviewQuery": "farebox.price_review",
             "ask": "farebox.automations",
             "automation": "farebox.automations",
+            "current_run": "tasks",
             "get_runtime": "farebox.runtime",
             "llm_task": "tasks",
             "plan": "farebox.declaration",
@@ -74,5 +77,6 @@ if not TYPE_CHECKING:
             "reviewed_version": "farebox.price_review",
             "spend": "farebox.automations",
             "tool": "farebox.automations",
+            "use_run": "tasks",
         },
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, ClassVar, Literal
 
@@ -137,6 +138,19 @@ def find_labelled(text: str, label: str) -> list[Entity]:
 
 def find(text: str) -> list[Entity]:
     """The personal data in ``text``, in order and apart from each other."""
+    return list(_found(text) if len(text) <= _LONGEST_KEPT else _look(text))
+
+
+_LONGEST_KEPT = 8_000
+"""Characters of a text whose finds are remembered: instructions and conversations come again with every turn."""
+
+
+@lru_cache(maxsize=256)
+def _found(text: str) -> tuple[Entity, ...]:
+    return tuple(_look(text))
+
+
+def _look(text: str) -> list[Entity]:
     plain = Plain(text)
     found = merged([entity for finder in _FINDERS for entity in finder(plain)])
     places = plain.places

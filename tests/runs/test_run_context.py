@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import INPUTS
+from prefect.client.orchestration import get_client
+from prefect.exceptions import Pause
+from prefect.flow_runs import resume_flow_run, suspend_flow_run
+from prefect.states import Pending
 from pydantic import BaseModel
 
 from farebox import ask, automation, llm_task, plan
@@ -23,11 +28,12 @@ from farebox.runtime import Runtime
 from guardrails.pii import mask_all
 from pricing.db import schema
 from pricing.errors import NoRun
-from tasks.context import current_run, current_step, inside, use_run
+from tasks.context import Step, current_run, current_step, inside, use_run
 from tasks.run_context import Pin, RunContext, RunOwner
-from tasks.run_values import RunValues
+from tasks.run_values import RunValues, run_values
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
+from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project, make_project
 from tests.support.runs import riding
 
@@ -141,7 +147,7 @@ def test_blocks_nest_and_end():
     with use_run(RunContext("one")), use_run(RunContext("two")):
         assert current_run().run_id == "two"
     assert current_run() == outside
-    with pytest.raises(NoRun), inside(where.fn.farebox_step):
+    with pytest.raises(NoRun), inside(Step("where")):
         pass
 
 
@@ -168,7 +174,7 @@ def test_what_was_masked_once_is_masked_wherever_it_comes_back(runtime: Runtime,
 
 def test_of_a_name_that_was_masked_in_part_the_rest_is_known(runtime: Runtime, echo: Echo):
     with riding(runtime, letters, {}):
-        with inside(first.fn.farebox_step, {"customer": NAME}):
+        with inside(Step("first"), {"customer": NAME}):
             ask("say.j2", text="Dear Ottilie, thank you.")
         second.fn("Mrs Brandewijn called.")
     assert leaked(echo) == []
@@ -310,20 +316,13 @@ def in_processes() -> Any:
 
 
 @automation(price="1 credit", plan=PLAN)
-def spread(contact: str, user: str, through_a_part: bool = False) -> tuple[str, list[str], RunContext]:
+def spread(contact: str, user: str) -> tuple[str, list[str], RunContext]:
     tickets = [Ticket(customer=NAME, body="the export is late")]
     answers: list[str] = first.map(tickets).result()
     again = second.map([f"{answers[0]} and {contact}"]).result()
     context, pid = where.submit().result()
     assert pid != os.getpid(), "the steps were to run in other processes"
-    if through_a_part:
-        again += part_elsewhere(f"{contact} asked")
     return second(answers[0]), again, context
-
-
-@flow
-def part_elsewhere(text: str) -> list[str]:
-    return second.map([text]).result()
 
 
 @pytest.mark.usefixtures("prefect")
@@ -340,3 +339,60 @@ def test_in_the_workers_of_a_task_runner(runtime: Runtime, echo: Echo, runner: A
     [run] = rows(runtime.ledger, schema.runs)
     assert (context.run_id, context.owner.user, context.quality) == (run["run_id"], "ana", "fast")
     assert {attempt["run_id"] for attempt in rows(runtime.ledger, schema.attempts)} == {run["run_id"]}
+
+
+@task
+def work(text: str) -> str:
+    """A task that is no step, and calls one where it is: there the run is rebuilt from Prefect's context alone."""
+    return second(text)
+
+
+@flow
+def part_elsewhere(text: str) -> str:
+    return work.submit(text).result()
+
+
+@automation(price="1 credit", plan=PLAN)
+def whole_elsewhere(contact: str, user: str) -> list[str]:
+    text = f"{contact} asked again."
+    return [work.submit(text).result(), part_elsewhere.with_options(task_runner=in_processes())(text)]
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_run_is_rebuilt_where_only_prefect_knows_of_it(runtime: Runtime, echo: Echo):
+    answers = whole_elsewhere.with_options(task_runner=in_processes())(contact=NAME, user="ana")
+    assert [NAME in answer for answer in answers] == [True, True]
+    assert len(echo.seen) == 2
+    assert leaked(echo) == []
+    [run] = rows(runtime.ledger, schema.runs)
+    assert {attempt["run_id"] for attempt in rows(runtime.ledger, schema.attempts)} == {run["run_id"]}
+
+
+@llm_task(operation="first", max_turns=20, cache_policy=INPUTS, persist_result=True)
+def first_once(ticket: Ticket) -> str:
+    return ask("say.j2", text=f"{ticket.customer} writes: {ticket.body}")
+
+
+@automation(price="1 credit", plan=PLAN, persist_result=True)
+def interrupted(contact: str, user: str) -> tuple[str, str, str | None]:
+    answer = first_once(Ticket(customer=NAME, body="the export is late"))
+    suspend_flow_run(timeout=600, key="once")
+    return second(f"{answer}, {contact}"), where()[0].run_id, where()[0].owner.user
+
+
+@pytest.mark.usefixtures("prefect")
+def test_after_suspension_and_resumption_in_another_process(runtime: Runtime, echo: Echo):
+    with get_client(sync_client=True) as client:
+        run_id = deployed_run(client, interrupted, contact="Wolfram Zeitgeber", user="ana")
+        with pytest.raises(Pause):
+            execute(client, interrupted, run_id)
+        run_values._runs.clear()  # as a process that has only begun
+        resume_flow_run(run_id)
+        pending: Any = Pending()
+        client.set_flow_run_state(run_id, pending, force=True)
+        state = execute(client, interrupted, run_id)
+    answer, seen_run, seen_user = state.result()
+    assert NAME in answer
+    assert (seen_run, seen_user) == (str(run_id), "ana")
+    assert len(echo.seen) == 2, "the first step is answered from its stored result"
+    assert leaked(echo, *NAME.split(), "Wolfram", "Zeitgeber") == []
