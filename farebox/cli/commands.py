@@ -16,6 +16,7 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     credits,
     deploy,
     doctor,
+    forecast,
     guards,
     init,
     packaging,

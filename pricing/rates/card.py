@@ -114,6 +114,10 @@ class RateCard:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
         return self._list.window(model, provider)
 
+    def newest_date(self, today: date) -> date | None:
+        """How new the price list is: the newest date in it up to ``today``, whenever it was installed."""
+        return self._list.newest_date(today)
+
     def known_models(self, provider: str, geography: str = "us") -> list[str]:
         """Ids with a rate per token, own ones included, sorted; profiles of Bedrock as in ``geography``."""
         own = {model for name, model in self._own_models if name == provider}

@@ -165,6 +165,19 @@ class ListPrices:
         found = self._find(model, provider)
         return found.context_window if found else None
 
+    def newest_date(self, today: date) -> date | None:
+        """The newest date in the list that is not in the future: when a price began to hold, or was checked."""
+        from genai_prices.types import StartDateConstraint
+
+        found: list[date] = []
+        for provider in self._snapshot().providers:
+            for model in provider.models:
+                checked = getattr(model, "prices_checked", None)
+                found += [checked] if isinstance(checked, date) else []
+                conditions = model.prices if isinstance(model.prices, list) else []
+                found += [c.constraint.start_date for c in conditions if isinstance(c.constraint, StartDateConstraint)]
+        return max((day for day in found if day <= today), default=None)
+
     def named(self, model: str, provider: str) -> str | None:
         """The id that the list has the model under."""
         found = self._find(model, provider)
