@@ -43,7 +43,7 @@ from pricing.ledger import (
     observe,
 )
 from pricing.quotes import History, Quote
-from pricing.rates import RateCard
+from pricing.rates import PriceLists, RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
 from tasks import LoopThread, Prompts
@@ -77,7 +77,8 @@ class Runtime:
         self.root = root
         self.home = settings.home
         self.watchers: list[Watcher] = []
-        self.rates = RateCard.load(rate.rate() for rate in settings.rates)
+        published = PriceLists(settings.home / "prices").current()
+        self.rates = RateCard.load((rate.rate() for rate in settings.rates), published=published)
         self.keys = {target.name: find_key(target) for target in settings.targets}
         self.observations = Observations(self._observe, dict[str, TargetStats]())
         self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())

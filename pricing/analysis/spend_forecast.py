@@ -80,8 +80,8 @@ class Paths:
     def runs_out(self, left: Nano) -> RunsOut:
         """When ``left`` is spent."""
         if left <= 0:
-            day = self.days[0] if self.days else None
-            return RunsOut(1.0, day, day)
+            today = self.days[0] if self.days else None
+            return RunsOut(1.0, today, today)
         over = [bisect_left(path, left) for path in self.sums]
         spent = sorted(place for place in over if place < len(self.days))
         probability = len(spent) / len(over) if over else 0.0
