@@ -12,6 +12,8 @@ from cyclopts import Parameter
 
 from farebox.cli.output import print_json, terminal
 from farebox.cli.rates import KINDS, differences, rates
+from farebox.config.settings import load_settings
+from farebox.project import find_root
 from farebox.runtime import Runtime, get_runtime
 from pricing import ConfigError, Nano, UnknownPrice, UsageError
 from pricing.rates import LARGEST_LIST, PriceLists, RateCard, read_list
@@ -54,14 +56,11 @@ def update(
         yes: take it without asking.
         json: print JSON; takes the list only with --yes.
     """
+    if undo:
+        _undo(json=json)
+        return
     runtime = get_runtime()
     lists = PriceLists(runtime.home / "prices")
-    if undo:
-        if not lists.undo():
-            raise UsageError("No list was taken that could be undone.", next_step="The installed prices are in use.")
-        told = _card(runtime, lists.current()).version
-        print_json({"version": told}) if json else _out.print(f"Prices are those of {told} again.", markup=False)
-        return
     place, body = _fetched(source)
     read_list(body)
     offered = _offered(runtime, body)
@@ -111,8 +110,17 @@ def _bands(card: RateCard, model: str, provider: str) -> list[tuple[int, int, Ba
         return []
 
 
-def _card(runtime: Runtime, path: Path | None) -> RateCard:
-    return RateCard.load((rate.rate() for rate in runtime.settings.rates), published=path)
+def _undo(*, json: bool) -> None:
+    """Without the runtime, which a damaged list keeps from being built."""
+    settings = load_settings(find_root())
+    lists = PriceLists(settings.home / "prices")
+    if not lists.undo():
+        raise UsageError("No list was taken that could be undone.", next_step="The installed prices are in use.")
+    told = RateCard.load((rate.rate() for rate in settings.rates), published=lists.current()).version
+    if json:
+        print_json({"version": told})
+    else:
+        _out.print(f"Prices are those of {told} again.", markup=False)
 
 
 def _offered(runtime: Runtime, body: bytes) -> RateCard:

@@ -97,7 +97,8 @@ class PriceLists:
     def _read(self) -> dict[str, Any]:
         empty: dict[str, Any] = {"current": None, "before": [], "lists": []}
         try:
-            return empty | json.loads((self._folder / _INDEX).read_text("utf-8"))
+            index: dict[str, Any] = json.loads((self._folder / _INDEX).read_text("utf-8"))
+            return empty | index
         except FileNotFoundError:
             return empty
         except (ValueError, TypeError):

@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pricing.db import schema
 from pricing.quotes import ResolvedPlan, quote_from_sample
 from tests.support.books import rows
 from tests.support.command import farebox
-from tests.support.project import Project, make_project
+from tests.support.project import REPOSITORY, Project, make_project
 
 
 def plan(items: int) -> ResolvedPlan:
@@ -54,7 +55,9 @@ def test_the_size_is_the_parameter_that_the_plan_counts_by() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return make_project(tmp_path / "project", "", documents=12)
+    made = make_project(tmp_path / "project", "", documents=12)
+    (made.root / "flows").symlink_to(REPOSITORY / "flows")
+    return made
 
 
 def test_nothing_is_run_without_consent(project: Project) -> None:
@@ -78,7 +81,7 @@ def test_the_sample_is_run_and_becomes_history(project: Project) -> None:
     assert told["unseen"] == []
 
 
-def spent(project: Project) -> list[dict[str, object]]:
+def spent(project: Project) -> list[dict[str, Any]]:
     runtime = project.runtime()
     try:
         return list(rows(runtime.ledger, schema.attempts))
