@@ -57,9 +57,16 @@ def forecast(
 
 
 def _show(title: str, grid: Grid) -> None:
+    from rich.table import Table
     from rich.text import Text
 
-    from pricing.reports.tables import table
-
-    rows: list[list[str | Text]] = [list(row) for row in grid.rows]
-    _out.print(table(title, list(grid.heads), rows, names=grid.names))
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
+        header_style="dim",
+    )  # fmt: skip
+    for place, head in enumerate(grid.heads):
+        table.add_column(head, justify="left" if place < grid.names else "right")
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    _out.print()
+    _out.print(table)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
 
 from farebox.automations import automation_of
 from farebox.cli.output import print_json, terminal
@@ -15,9 +12,9 @@ from farebox.cli.run import run_here
 from farebox.discovery import find_flow, read_parameters, with_defaults
 from farebox.runs.admission import price_run
 from farebox.runs.context import RunOwner
-from farebox.runtime import Runtime, get_runtime
-from pricing import Nano, UsageError, format_money
-from pricing.db import schema
+from farebox.runtime import get_runtime
+from pricing import UsageError, format_money
+from pricing.ledger import turn_costs
 from pricing.quotes import Estimate, SampleQuote, quote_from_sample
 
 if TYPE_CHECKING:
@@ -45,7 +42,7 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
         _agree(told, json=json)
     heard: dict[str, Any] = {}
     run_here(name, {**given, driver: str(items)}, asked.hold, whose=whose, as_json=True, tell=heard.update)
-    seen = costs_by_operation(runtime, heard["run_id"])
+    seen = turn_costs(runtime.ledger, heard["run_id"])
     found = quote_from_sample(seen, asked.plan, before.plan)
     after = price_run(runtime, automation, whole).quote  # the sample is history now
     if json:
@@ -95,21 +92,6 @@ def size_parameter(flow: Flow[..., Any]) -> str:
             next_step="Run it once with a small input: `farebox run`; its next quote counts that run.",
         )
     return sizes[0]
-
-
-def costs_by_operation(runtime: Runtime, run_id: str) -> dict[str, list[Nano]]:
-    """What each turn and each paid request of a run cost."""
-    table = schema.attempts.c
-    query = (
-        sa.select(table.operation, sa.func.sum(table.cost_nano))
-        .where(table.run_id == run_id)
-        .group_by(table.operation, table.turn_id)
-    )
-    seen: dict[str, list[Nano]] = defaultdict(list)
-    with runtime.ledger.store.read() as connection:
-        for operation, cost in connection.execute(query):
-            seen[operation].append(int(cost))
-    return dict(seen)
 
 
 def _agree(told: str, *, json: bool) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         passed_since,
     )
     from pricing.ledger.circuits import Circuit, Circuits
+    from pricing.ledger.costs_of_run import turn_costs
     from pricing.ledger.credits import Wallets
     from pricing.ledger.executions import taken_over
     from pricing.ledger.facts import NEWEST, CallOutcome, Completion, Intent, Priced, Run, RunOutcome, Turn, TurnOutcome
@@ -105,6 +106,7 @@ __all__ = [
     "shortfalls",
     "soft_threshold",
     "taken_over",
+    "turn_costs",
     "window_bounds",
     "with_code",
 ]
@@ -113,6 +115,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "turn_costs": "pricing.ledger.costs_of_run",
             "ApprovalDecision": "pricing.ledger.approvals",
             "ApprovalRequest": "pricing.ledger.approvals",
             "Approvals": "pricing.ledger.approvals",
