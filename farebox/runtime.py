@@ -45,7 +45,7 @@ from pricing.ledger import (
     observe,
 )
 from pricing.quotes import History, Quote
-from pricing.rates import RateCard
+from pricing.rates import PriceLists, RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
 from tasks import LoopThread, Prompts
@@ -79,7 +79,8 @@ class Runtime:
         self.root = root
         self.home = settings.home
         self.watchers: list[Watcher] = []
-        self.rates = RateCard.load(rate.rate() for rate in settings.rates)
+        published = PriceLists(settings.home / "prices").current()
+        self.rates = RateCard.load((rate.rate() for rate in settings.rates), published=published)
         only = (
             Missing(("none: the sandbox answers for every target (sandbox.only)",)) if settings.sandbox.only else None
         )

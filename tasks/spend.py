@@ -157,7 +157,7 @@ class Spend:
         """
 
         def decorate(function: F) -> F:
-            called = operation or getattr(function, "__name__", "tool")
+            called: str = operation or str(getattr(function, "__name__", "tool"))
             declared = ToolCost(_name("operation", called), parse_money(cost), _name("provider", provider), units)
             _checked_units(units, called)
             body = getattr(function, "fn", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from farebox.cli import (  # noqa: F401 - they add their commands
     archive,
@@ -16,11 +16,13 @@ from farebox.cli import (  # noqa: F401 - they add their commands
     credits,
     deploy,
     doctor,
+    forecast,
     guards,
     init,
     packaging,
     quotes,
     rates,
+    rates_update,
     report,
     routes,
 )
@@ -93,6 +95,8 @@ def quote(
     user: str | None = None,
     org: str | None = None,
     tag: tuple[str, ...] = (),
+    sample: Annotated[int | None, Parameter(validator=validators.Number(gte=2, lte=100))] = None,
+    yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Json = False,
     **parameters: Given,
 ) -> None:
@@ -103,9 +107,16 @@ def quote(
         user: whom it would be for: whose budgets it would take.
         org: which organisation it would be for.
         tag: a name that budgets can go by; may be repeated.
+        sample: run so many items for real first, and quote the whole run from them.
+        yes: run the sample without asking.
         json: print JSON.
         parameters: the automation's own.
     """
+    if sample is not None:
+        from farebox.cli.quote_sample import sample_quote
+
+        sample_quote(name, parameters, sample, whose=RunOwner(user, org, tag), yes=yes, json=json)
+        return
     from farebox.cli.quote import compare
 
     flow, whose = find_flow(name), RunOwner(user, org, tag)

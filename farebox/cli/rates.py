@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ rates = App(name="rates", help="Look into the rate card.")
 app.command(rates)
 
 _out = terminal()
-_KINDS = ("input", "output", "cache_read", "cache_write")
+KINDS = ("input", "output", "cache_read", "cache_write")
 
 
 @rates.command
@@ -81,7 +82,7 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
             was = bands[0][min(index, len(bands[0]) - 1)][2]
             told += [
                 (target.name, kind, max(above, 0), getattr(was, kind), getattr(now, kind))
-                for kind in _KINDS
+                for kind in KINDS
                 if getattr(was, kind) != getattr(now, kind)
             ]
     if json:
@@ -90,10 +91,11 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
     elif not told:
         _out.print("No target's rates differ.")
     else:
-        _out.print(_differences(told))
+        _out.print(differences(told))
 
 
-def _differences(told: list[tuple[str, str, int, Nano, Nano]]) -> Table:
+def differences(told: Sequence[tuple[str, str, int, Nano, Nano]]) -> Table:
+    """Rates that differ, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("target", "rate per million", "before", "after", "change"):
         table.add_column(heading, justify="left" if heading in {"target", "rate per million"} else "right")

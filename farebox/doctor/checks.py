@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -34,7 +34,8 @@ _GIGABYTE = 1_000_000_000
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
 _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
 """AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
-_OLD_PRICES_DAYS = 90
+_OLD_PRICES_DAYS = 45
+_NEWER_PRICES = "Update the list with `farebox rates update`, or raise the pin of genai-prices."
 _RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
@@ -332,13 +333,17 @@ def check_content(patient: CheckContext) -> Iterator[Finding]:
 
 
 def check_rates(patient: CheckContext) -> Iterator[Finding]:
-    """Which prices are used, and how old they are at least. The list bears no date; its installation does."""
-    import genai_prices
-
-    days = int((time.time() - Path(genai_prices.__file__).stat().st_mtime) // _DAY)
-    told = f"{patient.runtime.rates.version}, installed {days} days ago, {len(patient.settings.rates)} own"
+    """Which prices are used, and how old they are: by the newest date in them, not by their installation."""
+    rates, own = patient.runtime.rates, f"{len(patient.settings.rates)} own"
+    today = datetime.now(UTC).date()
+    newest = rates.newest_date(today)
+    if newest is None:
+        yield Finding("rates", "warn", f"{rates.version}, which bears no date, {own}", _NEWER_PRICES)
+        return
+    days = (today - newest).days
+    told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
     old = days > _OLD_PRICES_DAYS
-    yield Finding("rates", "warn" if old else "ok", told, "Raise the pin of genai-prices." if old else "")
+    yield Finding("rates", "warn" if old else "ok", told, _NEWER_PRICES if old else "")
 
 
 def check_time_zone(patient: CheckContext) -> Iterator[Finding]:

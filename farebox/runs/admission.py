@@ -340,7 +340,7 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
     """The refusal, with what would fit: fewer calls, or a larger budget; ``words`` are the team's own templates."""
     worst = max(refusals, key=lambda refusal: refusal.short)
     left = max(0, min(refusal.budget.left for refusal in refusals))
-    planned = sum(part.calls for part in (*priced.plan.steps, *priced.plan.costs))
+    planned = priced.plan.calls
     fitting = planned * left // priced.hold if priced.hold else 0
     needed = worst.budget.limit + worst.short
     fits = f"about {fitting} of its {planned} planned calls would fit" if fitting else "no call of it would fit"

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from pricing.analysis.intervals import wilson
     from pricing.analysis.packaging import LosingCustomer, Packaging, advise_packaging
     from pricing.analysis.price_review import Candidate, Rates, Review, review
+    from pricing.analysis.spend_forecast import Planned
 
 __all__ = [
     "Candidate",
     "LosingCustomer",
     "Packaging",
+    "Planned",
     "Rates",
     "Review",
     "advise_packaging",
@@ -32,6 +34,7 @@ if not TYPE_CHECKING:
             "Candidate": "pricing.analysis.price_review",
             "LosingCustomer": "pricing.analysis.packaging",
             "Packaging": "pricing.analysis.packaging",
+            "Planned": "pricing.analysis.spend_forecast",
             "Rates": "pricing.analysis.price_review",
             "Review": "pricing.analysis.price_review",
             "advise_packaging": "pricing.analysis.packaging",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         passed_since,
     )
     from pricing.ledger.circuits import Circuit, Circuits
+    from pricing.ledger.costs_of_run import turn_costs
     from pricing.ledger.credits import Wallets
     from pricing.ledger.executions import taken_over
     from pricing.ledger.facts import (
@@ -120,6 +121,7 @@ __all__ = [
     "shortfalls",
     "soft_threshold",
     "taken_over",
+    "turn_costs",
     "window_bounds",
     "with_code",
 ]
@@ -128,6 +130,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "turn_costs": "pricing.ledger.costs_of_run",
             "ApprovalDecision": "pricing.ledger.approvals",
             "ApprovalRequest": "pricing.ledger.approvals",
             "Approvals": "pricing.ledger.approvals",

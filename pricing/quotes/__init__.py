@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     )
     from pricing.quotes.prediction import quote_scores
     from pricing.quotes.quote import ModelAt, OperationTargets, Quote, make_quote
+    from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
 __all__ = [
     "INPUT_HEADROOM",
     "Begins",
     "Calls",
     "Counter",
+    "Estimate",
     "History",
     "ModelAt",
     "OperationTargets",
@@ -37,8 +39,10 @@ __all__ = [
     "ResolvedCost",
     "ResolvedPlan",
     "ResolvedStep",
+    "SampleQuote",
     "Tokens",
     "make_quote",
+    "quote_from_sample",
     "quote_scores",
 ]
 
@@ -49,6 +53,9 @@ if not TYPE_CHECKING:
             "Begins": "pricing.quotes.plan",
             "Calls": "pricing.quotes.plan",
             "Counter": "pricing.quotes.plan",
+            "Estimate": "pricing.quotes.sample",
+            "SampleQuote": "pricing.quotes.sample",
+            "quote_from_sample": "pricing.quotes.sample",
             "History": "pricing.quotes.history",
             "INPUT_HEADROOM": "pricing.quotes.plan",
             "ModelAt": "pricing.quotes.quote",

@@ -170,13 +170,18 @@ class ResolvedPlan:
     costs: tuple[ResolvedCost, ...] = ()
 
     @property
+    def calls(self) -> int:
+        """The turns and paid requests that are expected."""
+        return sum(step.calls for step in self.steps) + sum(cost.calls for cost in self.costs)
+
+    @property
     def max_calls(self) -> int:
         """The most turns that the run may take."""
         return sum(step.max_calls for step in self.steps)
 
     def to_json(self) -> list[dict[str, Any]]:
         """The plan as JSON-able data."""
-        return [asdict(one) for one in (*self.steps, *self.costs)]
+        return [*map(asdict, self.steps), *map(asdict, self.costs)]
 
     @classmethod
     def from_json(cls, steps: Iterable[Mapping[str, Any]]) -> Self:
@@ -203,7 +208,7 @@ class Plan:
 
     def drivers(self) -> set[str]:
         """Names of the parameters that say how many calls there are."""
-        parts = (*self.steps, *self.costs)
+        parts: list[PlanStep | PlanCost] = [*self.steps, *self.costs]
         counted = [function for part in parts for function in (part.calls, part.max_calls) if callable(function)]
         return {
             name
@@ -219,7 +224,8 @@ class Plan:
             PlanError: a function names something that the automation does not take.
         """
         names = tuple(parameters)
-        for part in (*self.steps, *self.costs):
+        parts: list[PlanStep | PlanCost] = [*self.steps, *self.costs]
+        for part in parts:
             for function in part.functions():
                 _wanted(function, names, part.operation)
 

@@ -119,7 +119,7 @@ def make_quote(
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
-    calls = sum(part.calls for part in (*plan.steps, *plan.costs))
+    calls = plan.calls
     p95 = min(ceiling, _ceil(quote_amount(past, point, calls)))
     return Quote(
         point=point,

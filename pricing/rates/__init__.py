@@ -7,12 +7,21 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from pricing.errors import UnknownPrice
     from pricing.rates.card import RateCard
-    from pricing.rates.sources import OwnRate
+    from pricing.rates.price_lists import LARGEST_LIST, PriceLists, read_list
+    from pricing.rates.sources import Band, OwnRate
 
-__all__ = ["OwnRate", "RateCard", "UnknownPrice"]
+__all__ = ["LARGEST_LIST", "Band", "OwnRate", "PriceLists", "RateCard", "UnknownPrice", "read_list"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
-        {"OwnRate": "pricing.rates.sources", "RateCard": "pricing.rates.card", "UnknownPrice": "pricing.errors"},
+        {
+            "Band": "pricing.rates.sources",
+            "LARGEST_LIST": "pricing.rates.price_lists",
+            "OwnRate": "pricing.rates.sources",
+            "PriceLists": "pricing.rates.price_lists",
+            "RateCard": "pricing.rates.card",
+            "UnknownPrice": "pricing.errors",
+            "read_list": "pricing.rates.price_lists",
+        },
     )

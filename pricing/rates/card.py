@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
 from pricing.rates.model_ids import geography_of, same_name
-from pricing.rates.sources import LIST_NAME, Band, ListPrices, OwnRate, Rate, fingerprint
+from pricing.rates.sources import Band, ListPrices, OwnRate, Rate, fingerprint
 from pricing.usage import Usage
 
 __all__ = ["OwnRate", "RateCard"]
@@ -24,22 +25,24 @@ class RateCard:
     Rates are compiled once per model and UTC day, so pricing again costs microseconds. Make one with ``load``.
     """
 
-    def __init__(self, own: Iterable[OwnRate] = ()) -> None:
+    def __init__(self, own: Iterable[OwnRate] = (), *, published: Path | bytes | None = None) -> None:
         rates = sorted(own, key=lambda rate: rate.valid_from or date.min, reverse=True)
         self._own_models = {(rate.provider, rate.model) for rate in rates}
         self._own: dict[tuple[str, str], list[tuple[date, Rate]]] = {}
         for rate in rates:
             key = (rate.provider, rate.model.strip().lower())
             self._own.setdefault(key, []).append((rate.valid_from or date.min, rate.compiled()))
-        self._list = ListPrices()
+        self._list = ListPrices(published)
         self._compiled: dict[tuple[str, str, date], Rate] = {}
-        self.version = _version(rates)
+        self.version = _version(self._list.version, rates)
         """What the prices rest on, such as ``genai-prices 0.2.3+own.1a2b3c4d``: stored with every attempt."""
 
     @classmethod
-    def load(cls, overrides: Iterable[OwnRate] = ()) -> Self:
-        """The card of the pinned price list, with own rates before it. Quick: the list is read on first use."""
-        return cls(overrides)
+    def load(cls, overrides: Iterable[OwnRate] = (), *, published: Path | bytes | None = None) -> Self:
+        """The card of the installed price list, or of a ``published`` one (its file, or its bytes), with own rates
+        before it. Quick: the list is read on first use.
+        """
+        return cls(overrides, published=published)
 
     def price(self, model: str, provider: str, usage: Usage, at: datetime | None = None) -> Nano:
         """Nano-dollars of one attempt, rounded up once, on the total.
@@ -114,6 +117,10 @@ class RateCard:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
         return self._list.window(model, provider)
 
+    def newest_date(self, today: date) -> date | None:
+        """How new the price list is: the newest date in it up to ``today``, whenever it was installed."""
+        return self._list.newest_date(today)
+
     def known_models(self, provider: str, geography: str = "us") -> list[str]:
         """Ids with a rate per token, own ones included, sorted; profiles of Bedrock as in ``geography``."""
         own = {model for name, model in self._own_models if name == provider}
@@ -166,8 +173,5 @@ def _counts(usage: Usage) -> list[int]:
     return [count or 0 for count in counts]
 
 
-def _version(own: list[OwnRate]) -> str:
-    from importlib.metadata import version
-
-    listed = f"{LIST_NAME} {version(LIST_NAME)}"
+def _version(listed: str, own: list[OwnRate]) -> str:
     return f"{listed}+own.{fingerprint(own)}" if own else listed

@@ -10,21 +10,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano
 from pricing.rates.model_ids import bare_id, callable_id, is_same_model
+from pricing.rates.price_lists import digest, read_list
 from pricing.usage import Usage
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import MatchLogic, ModelInfo, ModelPrice
+    from genai_prices.types import MatchLogic, ModelInfo, ModelPrice, Provider
 
 LIST_NAME = "genai-prices"
 _PROVIDERS = {"openai": "openai", "groq": "groq", "anthropic": "anthropic", "bedrock": "aws", "gemini": "google"}
 """Our provider names and the list's. ``openai_compatible`` is absent: what one's own server costs is in no list."""
 
+_DIGITS = 8
+"""Of a list's digest, at the end of its file's name."""
 _MILLION = 1_000_000
 _NANO_PER_USD = 10**9
 _DEAREST_RATE = Decimal(1_000_000)
@@ -143,8 +147,19 @@ class ListPrices:
     Reads the shipped data only: nothing is fetched, and no other user of that library can change what is read here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, published: Path | bytes | None = None) -> None:
+        self._published = published
         self._loaded: DataSnapshot | None = None
+
+    @property
+    def version(self) -> str:
+        """The installed version, or the digest of the list that is used in its place."""
+        from importlib.metadata import version
+
+        if self._published is None:
+            return f"{LIST_NAME} {version(LIST_NAME)}"
+        told = self._published.stem[-_DIGITS:] if isinstance(self._published, Path) else digest(self._published)
+        return f"{LIST_NAME} published.{told}"
 
     def rate(self, model: str, provider: str, at: datetime) -> tuple[Rate, bool] | None:
         """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if it is not in the list."""
@@ -164,6 +179,19 @@ class ListPrices:
         """The context window in tokens, if the list has one."""
         found = self._find(model, provider)
         return found.context_window if found else None
+
+    def newest_date(self, today: date) -> date | None:
+        """The newest date in the list that is not in the future: when a price began to hold, or was checked."""
+        from genai_prices.types import StartDateConstraint
+
+        found: list[date] = []
+        for provider in self._snapshot().providers:
+            for model in provider.models:
+                checked = getattr(model, "prices_checked", None)
+                found += [checked] if isinstance(checked, date) else []
+                conditions = model.prices if isinstance(model.prices, list) else []
+                found += [c.constraint.start_date for c in conditions if isinstance(c.constraint, StartDateConstraint)]
+        return max((day for day in found if day <= today), default=None)
 
     def named(self, model: str, provider: str) -> str | None:
         """The id that the list has the model under."""
@@ -197,12 +225,26 @@ class ListPrices:
     def _models(self, provider: str) -> list[ModelInfo]:
         return [m for p in self._snapshot().providers if p.id == _PROVIDERS.get(provider) for m in p.models]
 
+    def _providers(self) -> list[Provider]:
+        if self._published is None:
+            from genai_prices.data import providers
+
+            return providers
+        if isinstance(self._published, bytes):
+            return read_list(self._published)
+        try:
+            return read_list(self._published.read_bytes())
+        except (OSError, ConfigError):
+            raise ConfigError(
+                f"The price list {self._published} cannot be read.",
+                next_step="Go back to the one before: `farebox rates update --undo`.",
+            ) from None
+
     def _snapshot(self) -> DataSnapshot:
         if self._loaded is None:
-            from genai_prices.data import providers
             from genai_prices.data_snapshot import DataSnapshot
 
-            self._loaded = DataSnapshot(providers=providers, from_auto_update=False)
+            self._loaded = DataSnapshot(providers=self._providers(), from_auto_update=False)
         return self._loaded
 
 

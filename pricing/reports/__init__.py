@@ -21,6 +21,14 @@ if TYPE_CHECKING:
         judged_answers,
         review_queue,
     )
+    from pricing.reports.month_forecast import Moment, SpendForecast, spend_forecast
+    from pricing.reports.month_forecast_page import (
+        budget_grid,
+        forecast_page,
+        forecast_rows,
+        forecast_sentences,
+        line_grid,
+    )
     from pricing.reports.overview.data import Overview
     from pricing.reports.page import Figure, Page, Section, render_page
     from pricing.reports.past_sales import PastSales, sales
@@ -50,6 +58,7 @@ __all__ = [
     "GuardLine",
     "GuardReport",
     "JudgedAnswer",
+    "Moment",
     "Overview",
     "Page",
     "PastSales",
@@ -61,12 +70,14 @@ __all__ = [
     "RunReport",
     "Section",
     "Share",
+    "SpendForecast",
     "TargetHealth",
     "TargetRates",
     "asked_turns",
     "at_rates",
     "automations",
     "breakdown",
+    "budget_grid",
     "clean",
     "cost_changes",
     "cost_trends",
@@ -74,8 +85,12 @@ __all__ = [
     "escape_advice",
     "escape_markdown",
     "export",
+    "forecast_page",
+    "forecast_rows",
+    "forecast_sentences",
     "guard_report",
     "judged_answers",
+    "line_grid",
     "markdown_code",
     "moment",
     "overview",
@@ -93,6 +108,7 @@ __all__ = [
     "runs",
     "sales",
     "signs",
+    "spend_forecast",
     "target_health",
 ]
 
@@ -100,6 +116,14 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "Moment": "pricing.reports.month_forecast",
+            "SpendForecast": "pricing.reports.month_forecast",
+            "spend_forecast": "pricing.reports.month_forecast",
+            "budget_grid": "pricing.reports.month_forecast_page",
+            "forecast_page": "pricing.reports.month_forecast_page",
+            "forecast_rows": "pricing.reports.month_forecast_page",
+            "forecast_sentences": "pricing.reports.month_forecast_page",
+            "line_grid": "pricing.reports.month_forecast_page",
             "BY": "pricing.reports.breakdowns",
             "Breakdown": "pricing.reports.breakdowns",
             "Choice": "pricing.reports.selection",

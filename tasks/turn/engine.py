@@ -19,7 +19,7 @@ from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
-from tasks.run_context import Pin, RunOwner
+from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import run_values
 from tasks.turn.executor import Answer, Turns
 from tasks.turn.pins import PromptPreview

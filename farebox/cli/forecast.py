@@ -1,0 +1,72 @@
+"""``farebox forecast``: what this month comes to, and which budget runs out when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.runtime import get_runtime
+
+if TYPE_CHECKING:
+    from pricing.reports.charts import Grid
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+_out = terminal()
+
+
+@app.command
+def forecast(
+    *,
+    month: Annotated[bool, Parameter(name="--month", negative="")] = True,  # noqa: ARG001 - the one horizon there is
+    html: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Say what this month's spend and revenue come to, and which budgets run out, from schedule, history and quotes.
+
+    Args:
+        month: to the end of this month, which is the default.
+        html: write the page with its chart into this file instead of `.farebox/reports/`.
+        json: print JSON; amounts are nano-dollars.
+    """
+    from farebox.spend_forecast import make_spend_forecast, write_forecast
+    from pricing.reports import budget_grid, forecast_page, forecast_sentences, line_grid, render_page
+
+    runtime = get_runtime()
+    found = make_spend_forecast(runtime)
+    if json:
+        print_json(found.to_json())
+        return
+    for sentence in forecast_sentences(found):
+        _out.print(sentence, markup=False)
+    if found.budgets:
+        _show("Budgets", budget_grid(found))
+    for lines, name in ((found.automations, "automation"), (found.customers, "customer")):
+        if lines:
+            _show(f"By {name}", line_grid(lines, name))
+    if html is None:
+        path = write_forecast(runtime, found)
+    else:
+        path = html
+        path.write_text(render_page(forecast_page(found)), "utf-8")
+    _out.print(f"\nwritten to {path}", style="dim", markup=False)
+
+
+def _show(title: str, grid: Grid) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
+        header_style="dim",
+    )  # fmt: skip
+    for place, head in enumerate(grid.heads):
+        table.add_column(head, justify="left" if place < grid.names else "right")
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    _out.print()
+    _out.print(table)

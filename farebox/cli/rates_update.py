@@ -1,0 +1,181 @@
+"""``farebox rates update``: newer published prices, once somebody has seen what they change."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from farebox.cli.output import print_json, terminal
+from farebox.cli.rates import KINDS, differences, rates
+from farebox.config.settings import load_settings
+from farebox.project import find_root
+from farebox.runtime import Runtime, get_runtime
+from pricing import ConfigError, Nano, UnknownPrice, UsageError
+from pricing.rates import LARGEST_LIST, PriceLists, RateCard, read_list
+
+if TYPE_CHECKING:
+    from pricing.rates import Band
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+_out = terminal()
+_SECONDS = 30.0
+
+
+class Change(NamedTuple):
+    """A rate of a target that differs, in nano-dollars per million tokens."""
+
+    target: str
+    kind: str
+    above: int
+    before: Nano
+    after: Nano
+
+
+@rates.command
+def update(
+    source: str | None = None,
+    /,
+    *,
+    undo: Annotated[bool, Parameter(name="--undo", negative="")] = False,
+    yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Take a newer published price list, after showing what it changes for this project's targets.
+
+    Lists taken before are kept. Runs that are recorded keep the prices they were charged at.
+
+    Args:
+        source: a file or an address; the newest list of genai-prices if left out.
+        undo: go back to the list used before.
+        yes: take it without asking.
+        json: print JSON; takes the list only with --yes.
+    """
+    if undo:
+        _undo(json=json)
+        return
+    runtime = get_runtime()
+    lists = PriceLists(runtime.home / "prices")
+    place, body = _fetched(source)
+    read_list(body)
+    offered = _offered(runtime, body)
+    _check_newer(runtime.rates, offered)
+    changes, lost = compare(runtime, offered)
+    if lost:
+        raise UsageError(
+            f"The list has no price for {', '.join(lost)}; it was not taken.",
+            next_step="Give these models rates of your own in farebox.toml, or use another list.",
+        )
+    newest = offered.newest_date(datetime.now(UTC).date())
+    if json:
+        names = ("target", "kind", "above_input_tokens", "before_nano_per_mtok", "after_nano_per_mtok")
+        found = {"before": runtime.rates.version, "after": offered.version, "newest": str(newest), "taken": yes}
+        print_json(found | {"changes": [dict(zip(names, change, strict=True)) for change in changes]})
+    else:
+        _out.print(f"{runtime.rates.version} → {offered.version}, newest price of {newest}", markup=False)
+        _out.print(differences(changes) if changes else "No rate of this project's targets changes.")
+    if yes or (not json and _agreed()):
+        lists.take(body, place, newest)
+        if not json:
+            _out.print("Taken. `farebox rates update --undo` goes back.")
+
+
+def compare(runtime: Runtime, offered: RateCard) -> tuple[list[Change], list[str]]:
+    """The rates of the project's targets that differ, and the models that would have none any more."""
+    changes, lost = [], []
+    for target in runtime.settings.targets:
+        before = _bands(runtime.rates, target.model, target.provider)
+        after = _bands(offered, target.model, target.provider)
+        if before and not after:
+            lost.append(target.model)
+        for place, (above, _, now) in enumerate(after):
+            was = before[min(place, len(before) - 1)][2] if before else None
+            changes += [
+                Change(target.name, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind))
+                for kind in KINDS
+                if getattr(was, kind, 0) != getattr(now, kind)
+            ]
+    return changes, lost
+
+
+def _bands(card: RateCard, model: str, provider: str) -> list[tuple[int, int, Band]]:
+    try:
+        return card.bands(model, provider)
+    except UnknownPrice:
+        return []
+
+
+def _undo(*, json: bool) -> None:
+    """Without the runtime, which a damaged list keeps from being built."""
+    settings = load_settings(find_root())
+    lists = PriceLists(settings.home / "prices")
+    if not lists.undo():
+        raise UsageError("No list was taken that could be undone.", next_step="The installed prices are in use.")
+    told = RateCard.load((rate.rate() for rate in settings.rates), published=lists.current()).version
+    if json:
+        print_json({"version": told})
+    else:
+        _out.print(f"Prices are those of {told} again.", markup=False)
+
+
+def _offered(runtime: Runtime, body: bytes) -> RateCard:
+    return RateCard.load((rate.rate() for rate in runtime.settings.rates), published=body)
+
+
+def _check_newer(now: RateCard, offered: RateCard) -> None:
+    today = datetime.now(UTC).date()
+    ours, theirs = now.newest_date(today), offered.newest_date(today)
+    if now.version == offered.version:
+        raise UsageError("These prices are in use already.", next_step="Nothing was changed.")
+    if ours is not None and (theirs is None or theirs < ours):
+        raise UsageError(
+            f"The list is older than the prices in use: its newest price is of {theirs}, theirs of {ours}.",
+            next_step="Use a newer list, or go back with `farebox rates update --undo`.",
+        )
+
+
+def _fetched(source: str | None) -> tuple[str, bytes]:
+    """Where the list comes from, and its bytes."""
+    if source is None:
+        from genai_prices.update_prices import DEFAULT_UPDATE_URL
+
+        source = DEFAULT_UPDATE_URL
+    if urlsplit(source).scheme in {"http", "https"}:
+        return source, _downloaded(source)
+    path = Path(source)
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read ({type(error).__name__}).", next_step="Name a file.") from None
+    return str(path.absolute()), body
+
+
+def _downloaded(url: str) -> bytes:
+    import httpx
+
+    try:
+        with httpx.stream("GET", url, timeout=_SECONDS, follow_redirects=True) as reply:
+            reply.raise_for_status()
+            body = bytearray()
+            for piece in reply.iter_bytes():
+                body += piece
+                if len(body) > LARGEST_LIST:
+                    raise ConfigError("The list is larger than 64 MB.", next_step="Use another list.")
+    except httpx.HTTPError as error:
+        raise UsageError(
+            f"The list cannot be downloaded ({type(error).__name__}).",
+            next_step="Check the address and the network, or give a file.",
+        ) from None
+    return bytes(body)
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        _out.print("Not taken: confirm with --yes.")
+        return False
+    return _out.input("Take it? [y/N] ").strip().lower() in {"y", "yes"}

@@ -1,0 +1,123 @@
+"""Published price lists that a project took in place of the installed one: each is kept, and can be taken back.
+
+A list is the JSON that genai-prices publishes: an array of providers with their models and prices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pricing.errors import ConfigError
+
+if TYPE_CHECKING:
+    from genai_prices.types import Provider
+
+LARGEST_LIST = 64 * 1024 * 1024
+"""Bytes of a list."""
+_INDEX = "lists.json"
+_LEAST_PROVIDERS = 3
+"""A list of fewer is none of all providers' prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A list that was taken: its file, where it came from, when, and the newest date in it."""
+
+    file: str
+    source: str
+    taken_at: str
+    newest: str
+
+
+def read_list(body: bytes) -> list[Provider]:
+    """The providers of a published list.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    from genai_prices.types import _providers_from_raw
+
+    try:
+        raw = json.loads(body)
+        if not isinstance(raw, list) or len(raw) < _LEAST_PROVIDERS:
+            raise ValueError("no array of providers")
+        return _providers_from_raw(raw)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"This is not a published price list ({type(error).__name__}).",
+            next_step="Give the JSON that genai-prices publishes, or leave the source out.",
+        ) from None
+
+
+class PriceLists:
+    """The lists of one project.
+
+    Args:
+        folder: where they are kept; made when the first one is taken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def current(self) -> Path | None:
+        """The file of the list in use; ``None`` where that is the installed one."""
+        found = self._read()["current"]
+        return None if found is None else self._folder / str(found)
+
+    def taken(self) -> list[StoredList]:
+        """Every list that was taken, oldest first."""
+        return [StoredList(**one) for one in self._read()["lists"]]
+
+    def take(self, body: bytes, source: str, newest: date | None) -> StoredList:
+        """Keep a list and use it from now on."""
+        index = self._read()
+        name = f"prices-{newest or 'undated'}-{digest(body)}.json"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _write(self._folder / name, body)
+        stored = StoredList(name, source, datetime.now(UTC).isoformat(timespec="seconds"), str(newest or ""))
+        lists = [*index["lists"], asdict(stored)]
+        self._save({"current": name, "before": [*index["before"], index["current"]], "lists": lists})
+        return stored
+
+    def undo(self) -> bool:
+        """Go back to the list before; ``False`` where the installed one is in use."""
+        index = self._read()
+        if not index["before"]:
+            return False
+        *before, last = index["before"]
+        self._save(index | {"current": last, "before": before})
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"current": None, "before": [], "lists": []}
+        try:
+            index: dict[str, Any] = json.loads((self._folder / _INDEX).read_text("utf-8"))
+            return empty | index
+        except FileNotFoundError:
+            return empty
+        except (ValueError, TypeError):
+            raise ConfigError(
+                f"{self._folder / _INDEX} is damaged.",
+                next_step="Delete it to use the installed prices, then run `farebox rates update`.",
+            ) from None
+
+    def _save(self, index: dict[str, Any]) -> None:
+        _write(self._folder / _INDEX, json.dumps(index, indent=2).encode())
+
+
+def digest(body: bytes) -> str:
+    """Eight hex digits of a list."""
+    return sha256(body).hexdigest()[:8]
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Whole or not at all, whoever reads it meanwhile."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(body)
+    temporary.replace(path)
