@@ -9,7 +9,7 @@ from pricing.clock import to_us
 from pricing.db import schema
 from pricing.db.database import Store
 
-_MODEL = ("haiku", "bedrock", "claude-haiku-4-5", "light")
+_MODEL = ("haiku", "bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", "light")
 
 
 @dataclass(frozen=True)
