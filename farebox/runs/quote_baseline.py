@@ -274,5 +274,5 @@ def check_error(changes: list[QuoteChange], most: float, path: Path) -> FareboxE
     return FareboxError(
         f"{len(risen)} of {len(changes)} quotes rise by more than {most:.0%}; most {worst.automation} {worst.quality}: "
         f"{worst.share:+.0%}.",
-        next_step=f"Reduce the cost, or accept it: `farebox quotes check --baseline {path} --write`, and commit the file.",
+        next_step=f"Reduce the cost, or accept it: `farebox quotes check --baseline {path} --write`.",
     )

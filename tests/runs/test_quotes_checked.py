@@ -28,9 +28,7 @@ def remark(text: str) -> str:
 def note(text: str = "a text") -> str:
     return remark(text)
 '''
-NEEDY = (
-    FLOW.replace('text: str = "a text"', "text: str").replace("def note", "def needy").replace("remark(", "comment(")
-)
+NEEDY = FLOW.replace('text: str = "a text"', "text: str").replace("def note", "def needy")
 
 
 @pytest.fixture
