@@ -32,8 +32,8 @@ def write_sold_runs(store: Store, runs: Iterable[SoldRun]) -> None:
     """One model call a run, priced by its usage."""
     rows: dict[str, list[dict[str, Any]]] = {"runs": [], "turns": [], "attempts": [], "settlements": []}
     for number, run in enumerate(sorted(runs, key=lambda one: one.at)):
-        for table, row in _rows(f"{number:08x}-sold", run).items():
-            rows[table].append(row)
+        for name, row in _rows(f"{number:08x}-sold", run).items():
+            rows[name].append(row)
     with store.write() as connection:
         for table in schema.FACTS:
             if rows.get(table.name):
