@@ -25,7 +25,7 @@ from farebox.runtime import Runtime
 from pricing import FareboxError, Nano, PlanError, PromptError, UsageError
 from pricing.ledger import CALIBRATION
 from pricing.tokens import estimate_tokens
-from tasks.llm_task import step_of
+from tasks import step_of
 
 if TYPE_CHECKING:
     from prefect import Flow
