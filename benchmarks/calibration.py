@@ -13,6 +13,7 @@ the truth.
 
     .venv/bin/python -m benchmarks.calibration                # under a minute on one core
     .venv/bin/python -m benchmarks.calibration --worlds 200 --seed 7
+    .venv/bin/python -m benchmarks.calibration --by-size --worlds 100   # by margin and number of cases
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from statistics import NormalDist, fmean
 
-from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome, chosen, next_size
+from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome, next_size
 
 BEST = "best"
 NAMES = ("a", "b", "c", "d", "e")
@@ -124,18 +125,32 @@ class Tally:
         return f"  {name:<22}{self.bad / worlds:>8.1%}{self.saved:>9.1%}{share:>11}{fmean(self.calls):>9,.0f}"
 
 
-def sequential(drawn: Drawn, terms: AcceptanceCriteria) -> tuple[str, int]:
+def once(drawn: Drawn, terms: AcceptanceCriteria, cases: int) -> tuple[str, int]:
+    """As ``farebox calibrate --outcomes`` decides: all cases are known from the beginning."""
+    decision = CalibrationDecision(BEST, [(name,) for name in NAMES], terms, cases, once=True)
+    seen = {name: {str(case): drawn[name][case] for case in range(cases)} for name in drawn}
+    decision.look(seen, last=True)
+    return choice(decision, drawn), cases * (len(NAMES) + 1)
+
+
+def choice(decision: CalibrationDecision, drawn: Drawn) -> str:
+    """The cheapest that is enough, as a lock takes it; each costs the same in every case."""
+    enough = [route[0] for route, verdict in decision.verdicts.items() if verdict == "enough"]
+    return min(enough, key=lambda name: drawn[name][0].cost_nano, default=BEST)
+
+
+def sequential(drawn: Drawn, terms: AcceptanceCriteria, cases: int = MOST) -> tuple[str, int]:
     """By the code that calibrates: the choice, and the calls it took."""
-    decision = CalibrationDecision(BEST, [(name,) for name in NAMES], terms, MOST)
+    decision = CalibrationDecision(BEST, [(name,) for name in NAMES], terms, cases)
     seen: dict[str, dict[str, Outcome]] = {name: {} for name in drawn}
     done = 0
-    while decision.open and done < MOST:
-        upto = min(MOST, done + next_size(done))
+    while decision.open and done < cases:
+        upto = min(cases, done + next_size(done))
         for name in decision.asked:
             seen[name].update({str(case): drawn[name][case] for case in range(done, upto)})
         done = upto
-        decision.look(seen)
-    return chosen(decision.standings(seen)).route[0], sum(map(len, seen.values()))
+        decision.look(seen, last=done >= cases)
+    return choice(decision, drawn), sum(map(len, seen.values()))
 
 
 Rule = Callable[[Counter[float], float], bool]
@@ -161,8 +176,8 @@ def fixed(drawn: Drawn, terms: AcceptanceCriteria, cases: int, rule: Rule) -> tu
             terms.margin,
         )
     ]
-    choice = min(passed, key=lambda name: drawn[name][0].cost_nano, default=BEST)
-    return choice, cases * (len(NAMES) + 1)
+    cheapest = min(passed, key=lambda name: drawn[name][0].cost_nano, default=BEST)
+    return cheapest, cases * (len(NAMES) + 1)
 
 
 def tell(name: str, worlds: list[tuple[World, Drawn]], terms: AcceptanceCriteria) -> None:
@@ -189,11 +204,45 @@ def tell(name: str, worlds: list[tuple[World, Drawn]], terms: AcceptanceCriteria
         print(f"  the sequential design took {sequential_calls / fixed_calls:.0%} of the fixed one's calls", flush=True)
 
 
+def five_points_better(rng: random.Random, _: float) -> World:
+    """The cheapest is truly better by five points; the others lose ten."""
+    costs = dict(zip(NAMES, sorted(rng.uniform(0.03, 0.7) for _ in NAMES), strict=True))
+    swap = {name: rng.uniform(0.02, 0.06) for name in NAMES}
+    wins = {name: swap[name] + (0.05 if name == NAMES[0] else 0.0) for name in NAMES}
+    return World(wins, {name: swap[name] + (0.0 if name == NAMES[0] else 0.1) for name in NAMES}, costs, 0.8)
+
+
+def tell_by_size(worlds: int, seed: int) -> None:
+    """The share of the oracle's saving by margin and number of cases: two designs of the project, and the usual test."""
+    print(f"{'':<24}{'bad':>8}{'saved':>9}{'of oracle':>11}{'calls':>9}")
+    for make in (mixed, five_points_better, at_the_margin):
+        for margin in (0.03, 0.05, 0.1):
+            terms, rng = AcceptanceCriteria(margin), random.Random(seed)
+            drawn = []
+            for _ in range(worlds):
+                world = make(rng, margin)
+                drawn.append((world, draw(world, rng)))
+            usual = by_errors(NormalDist().inv_cdf(1 - terms.alpha / len(NAMES)))
+            for cases in (100, 200, 400, 800):
+                print(f"{make.__name__.replace('_', ' ')}, margin {margin:g}, {cases} cases")
+                tallies = {rule: Tally() for rule in ("sequential", "one look, exact", "one look, normal")}
+                for world, outcomes in drawn:
+                    tallies["sequential"].note(world, *sequential(outcomes, terms, cases), margin)
+                    tallies["one look, exact"].note(world, *once(outcomes, terms, cases), margin)
+                    tallies["one look, normal"].note(world, *fixed(outcomes, terms, cases, usual), margin)
+                for rule, tally in tallies.items():
+                    print(tally.row(rule), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--by-size", action="store_true", help="the share saved by margin and number of cases")
     options = parser.parse_args()
+    if options.by_size:
+        tell_by_size(options.worlds, options.seed)
+        return
     began = time.perf_counter()
     print(f"{'':<24}{'bad':>8}{'saved':>9}{'of oracle':>11}{'calls':>9}")
     for number, (make, margin) in enumerate(

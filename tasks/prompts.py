@@ -8,6 +8,7 @@ text that Jinja2 would drop without a word is an error. Values are data: a templ
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -32,6 +33,9 @@ class InlinePrompt:
 
     user: str = field(repr=False)
     system: str = field(default="", repr=False)
+
+
+_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,33 @@ class Prompts:
             return self._load(name).version
         except jinja2.TemplateError:
             raise PromptError(f"There is no prompt {name!r}.", next_step="Write it, or fix it.") from None
+
+    def fixed_text(self, name: str) -> str:
+        """What a template says whatever its values are: its own text and that of templates it includes, without tags.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return "\n".join(_TAGS.sub(" ", self._source(one)) for one in self._with_included(name, {}))
+
+    def _with_included(self, name: str, found: dict[str, None]) -> dict[str, None]:
+        from jinja2.meta import find_referenced_templates
+
+        if name not in found:
+            found[name] = None
+            for inner in find_referenced_templates(self._environment.parse(self._source(name))):
+                if inner is not None:
+                    self._with_included(inner, found)
+        return found
+
+    def _source(self, name: str) -> str:
+        import jinja2
+
+        try:
+            source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
+        except jinja2.TemplateError:
+            raise PromptError(f"There is no prompt {name!r}.", next_step="Write it, or fix its name.") from None
+        return source
 
     def names(self) -> list[str]:
         """Every template's name."""

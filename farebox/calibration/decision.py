@@ -7,11 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, log
-from statistics import fmean
+from statistics import NormalDist, fmean
 from typing import Literal, TypeAlias
 
 from pricing import Nano
-from pricing.analysis import log_wealth, lower_bound, upper_bound, values_needed
+from pricing.analysis import (
+    PairedTest,
+    log_wealth,
+    lower_bound,
+    paired_cases_needed,
+    paired_lower_bound,
+    upper_bound,
+    values_needed,
+)
 
 FIRST = 20
 _GROWTH = 0.25
@@ -35,6 +43,10 @@ PILOT = 20
 _LEAST, _MOST = -1.0, 1.0
 _DIGITS = 6
 _P95 = 0.95
+_AT_THE_END = 0.5
+"""The share of the error that is spent on the exact test at the last case; the rest is for all looks before."""
+_HOPE = 0.5
+"""Standard errors by which a candidate may miss the test at the end, as far as can be told, and still be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +133,30 @@ def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
 class CalibrationDecision:
     """Decides between candidates as outcomes come in. What was decided once stays decided.
 
+    A candidate is found enough by either of two tests, which share the error: one that holds however often one looks,
+    and an exact one, of wins and losses, at the last case. Where all outcomes are known from the beginning (``once``)
+    there is only the second, at the whole error. Scores between 0 and 1 have no wins and losses: there the first has it
+    all.
+
     Args:
         best: the target that all are compared with.
         candidates: other routes: single targets, and cascades that end at the best.
         terms: what is asked of them.
         cases: how many there are.
+        once: whether it is looked at all cases at once, and never again.
     """
 
-    def __init__(self, best: str, candidates: Iterable[tuple[str, ...]], terms: AcceptanceCriteria, cases: int) -> None:
+    def __init__(
+        self,
+        best: str,
+        candidates: Iterable[tuple[str, ...]],
+        terms: AcceptanceCriteria,
+        cases: int,
+        *,
+        once: bool = False,
+    ) -> None:
         self.best = best
+        self._at_the_end = 1.0 if once else _AT_THE_END
         self._cases = cases
         self.candidates = tuple(candidates)
         self._terms = terms
@@ -142,6 +169,11 @@ class CalibrationDecision:
         return tuple(route for route in self.candidates if route not in self._verdicts)
 
     @property
+    def verdicts(self) -> Mapping[tuple[str, ...], Verdict]:
+        """Those that have been decided."""
+        return self._verdicts
+
+    @property
     def asked(self) -> list[str]:
         """Targets whose answers are still needed, the best among them as long as anything is open."""
         return list(dict.fromkeys([self.best, *(route[0] for route in self.open)])) if self.open else []
@@ -151,22 +183,33 @@ class CalibrationDecision:
         enough = sum(v == "enough" for v in self._verdicts.values()) if found is None else found
         return self._terms.alpha / max(1, len(self.candidates) - enough)
 
-    def look(self, outcomes: Mapping[str, Outcomes]) -> None:
-        """Decide what can be decided now."""
+    def look(self, outcomes: Mapping[str, Outcomes], *, last: bool = False) -> None:
+        """Decide what can be decided now.
+
+        Args:
+            outcomes: those known by now.
+            last: whether these are all cases: the test at the end is made then, and only then.
+        """
         best = outcomes.get(self.best, {})
         paired = {route: Paired(self._of(route, outcomes), best) for route in self.open}
-        wealths = {
-            route: log_wealth(pair.differences, -self._terms.margin, _LEAST)
-            for route, pair in paired.items()
-            if self._eligible(pair)
-        }
-        for route in sorted(wealths, key=lambda route: -wealths[route]):
-            if wealths[route] >= log(1 / self.alpha()):
-                self._verdicts[route] = "enough"
-                self._cheapest = min(self._cheapest, paired[route].cost)
+        eligible = {route: pair for route, pair in paired.items() if self._eligible(pair)}
+        while found := next((r for r, p in eligible.items() if self._enough(p, last=last)), None):
+            self._verdicts[found] = "enough"  # which leaves more of the error to the others (Holm)
+            self._cheapest = min(self._cheapest, eligible.pop(found).cost)
         for route in self.open:
             if verdict := self._dropped(paired[route]):
                 self._verdicts[route] = verdict
+
+    def _enough(self, pair: Paired, *, last: bool) -> bool:
+        """Whether it is known to lose less than the margin, by either test."""
+        share, margin = self._while_looking(pair), self._terms.margin
+        if share > 0 and log_wealth(pair.differences, -margin, _LEAST) >= log(1 / (share * self.alpha())):
+            return True
+        return last and pair.decided and pair.test(margin).passes(self._at_the_end * self.alpha())
+
+    def _while_looking(self, pair: Paired) -> float:
+        """The share of the error for all looks before the last."""
+        return 1 - self._at_the_end if pair.decided else 1.0
 
     def standings(self, outcomes: Mapping[str, Outcomes]) -> list[CandidateResult]:
         """The best, then every candidate, from the cheapest up."""
@@ -211,13 +254,20 @@ class CalibrationDecision:
         ties = further * (pair.n - sum(count for value, count in pair.differences.items() if value > 0))
         seen = {value: float(count) for value, count in pair.differences.items() if value <= 0}
         seen[0.0] = seen.get(0.0, 0.0) + ties
-        return log_wealth(hoped | seen, -self._terms.margin, _LEAST) >= log(1 / self.alpha())
+        share, margin = self._while_looking(pair), self._terms.margin
+        if share > 0 and log_wealth(hoped | seen, -margin, _LEAST) >= log(1 / (share * self.alpha())):
+            return True
+        if not pair.decided or pair.n >= self._cases:
+            return False
+        wins, losses = round(hoped.get(_MOST, 0.0)), pair.losses
+        wanted = NormalDist().inv_cdf(1 - self._at_the_end * self.alpha()) - _HOPE
+        return PairedTest(wins, losses, max(self._cases, wins + losses), margin).statistic >= wanted
 
     def _standing(self, route: tuple[str, ...], verdict: Verdict, own: Outcomes, best: Outcomes) -> CandidateResult:
         pair, terms = Paired(own, best), self._terms
         scores = Counter(round(one.score, _DIGITS) for one in own.values())
         alpha = self.alpha() if verdict != "enough" else self._alpha_when_found(route)
-        needed = values_needed(pair.differences, -terms.margin, _LEAST, alpha) if pair.n else inf
+        low, needed = self._bounds(pair, alpha)
         is_best = verdict == "best"
         return CandidateResult(
             route=route,
@@ -227,13 +277,28 @@ class CalibrationDecision:
             score_low=lower_bound(scores, terms.alpha / 2, 0.0),
             score_high=upper_bound(scores, terms.alpha / 2, 1.0),
             difference=0.0 if is_best else pair.difference,
-            difference_low=0.0 if is_best else lower_bound(pair.differences, alpha, _LEAST),
+            difference_low=0.0 if is_best else low,
             difference_high=0.0 if is_best else upper_bound(pair.differences, terms.alpha, _MOST),
             cost_nano=round(pair.cost),
             p50=pair.seconds(0.5),
             p95=pair.seconds(_P95),
             needed=needed,
         )
+
+    def _bounds(self, pair: Paired, alpha: float) -> tuple[float, float]:
+        """What the difference is above, and how many cases it takes to know it to be above the margin."""
+        margin = self._terms.margin
+        if not pair.n:
+            return _LEAST, inf
+        low, needed, share = _LEAST, inf, self._while_looking(pair)
+        if share > 0:
+            low = lower_bound(pair.differences, share * alpha, _LEAST)
+            needed = values_needed(pair.differences, -margin, _LEAST, share * alpha)
+        if pair.decided and (pair.n >= self._cases or self._at_the_end == 1):
+            end = self._at_the_end * alpha
+            low = max(low, paired_lower_bound(pair.wins, pair.losses, pair.n, end))
+            needed = min(needed, paired_cases_needed(pair.wins, pair.losses, pair.n, margin, end))
+        return low, needed
 
     def _alpha_when_found(self, route: tuple[str, ...]) -> float:
         before = [one for one, verdict in self._verdicts.items() if verdict == "enough"]
@@ -250,6 +315,25 @@ class Paired:
         self.differences = Counter(
             round(mine.score - theirs.score, _DIGITS) for mine, theirs in zip(self._mine, self._theirs, strict=True)
         )
+
+    @cached_property
+    def decided(self) -> bool:
+        """Whether every case is a win, a loss or a tie, and there is one."""
+        return self.n > 0 and self.differences.keys() <= {_LEAST, 0.0, _MOST}
+
+    @property
+    def wins(self) -> int:
+        """Cases that the candidate won, where all are decided."""
+        return self.differences[_MOST]
+
+    @property
+    def losses(self) -> int:
+        """Cases that it lost."""
+        return self.differences[_LEAST]
+
+    def test(self, margin: float) -> PairedTest:
+        """The exact test at this number of cases."""
+        return PairedTest(self.wins, self.losses, self.n, margin)
 
     @cached_property
     def difference(self) -> float:

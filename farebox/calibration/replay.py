@@ -53,9 +53,9 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
 def decide(outcomes: dict[str, dict[str, Outcome]], terms: AcceptanceCriteria, best: str) -> CalibrationDecision:
     """The decision, against the best."""
     decision = CalibrationDecision(
-        best, [(name,) for name in sorted(outcomes) if name != best], terms, len(outcomes[best])
+        best, [(name,) for name in sorted(outcomes) if name != best], terms, len(outcomes[best]), once=True
     )
-    decision.look(outcomes)
+    decision.look(outcomes, last=True)
     return decision
 
 

@@ -81,7 +81,7 @@ def decide(
         upto = min(len(bench.cases), done + next_size(done))
         going = ask([(number, target) for number in range(done, upto) for target in decision.asked])
         done = upto
-        decision.look(outcomes())
+        decision.look(outcomes(), last=going and done >= len(bench.cases))
     return decision
 
 

@@ -1,10 +1,11 @@
-"""``farebox quotes audit``: were past quotes right?"""
+"""``farebox quotes``: were past quotes right, and do quotes rise?"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
@@ -13,11 +14,12 @@ from farebox.runtime import get_runtime
 from pricing import format_money
 
 if TYPE_CHECKING:
+    from farebox.runs.quote_baseline import QuoteChange
     from pricing.reports import QuoteAudit, Share
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-quotes = App(name="quotes", help="Look back at past quotes.")
+quotes = App(name="quotes", help="Audit past quotes, and check quotes in CI.")
 app.command(quotes)
 
 _out = terminal()
@@ -58,6 +60,57 @@ def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = 
             _out.print(f"{_name(one)}: {warning}", style="yellow", markup=False)
     if any(one.p95.runs < ENOUGH for one in found):
         _out.print(f"An honest p95 covers 93–97 %; a coverage of less than {ENOUGH} runs says little.", style="dim")
+
+
+@quotes.command
+def check(
+    *,
+    baseline: Path,
+    most: Annotated[float, Parameter(name="--max-rise", validator=validators.Number(gte=0, lte=100))] = 0.1,
+    write: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Compare the quotes of all automations with those in a file; exit code 1 where a p95 rises by too much. For CI.
+
+    Changed prompts are counted, and past runs reweighted to the plan of now. No model is called.
+
+    Args:
+        baseline: the file of agreed quotes; commit it.
+        most: the share by which a p95 may rise: 0.1 is 10 %.
+        write: write the quotes of now into the file instead.
+        json: print JSON.
+    """
+    from farebox.runs.quote_baseline import check_error, compare_quotes, quotes_now, read_baseline, write_baseline
+
+    agreed = {} if write and not baseline.exists() else read_baseline(baseline)
+    now, missing = quotes_now(get_runtime(), agreed)
+    changes = compare_quotes(agreed, now, most)
+    if write:
+        write_baseline(baseline, now | {key: one for key, one in agreed.items() if key[0] in missing})
+    if json:
+        print_json({"quotes": [one.to_json() for one in changes], "missing": missing})
+    else:
+        _show_changes(changes)
+        for name, why in missing.items():
+            _out.print(f"{name} is not checked: {why}.", style="yellow", markup=False)
+        if write:
+            _out.print(f"Written to {baseline}: review it and commit it.", markup=False)
+    if not write and (error := check_error(changes, most, baseline)):
+        raise error
+
+
+def _show_changes(changes: list[QuoteChange]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("automation", "p95 before", "p95 now", "change", "reasons"):
+        table.add_column(heading, justify="right" if heading in {"p95 before", "p95 now", "change"} else "left")
+    for one in changes:
+        before, after = ("–" if nano is None else format_money(nano) for nano in (one.before_nano, one.after_nano))
+        change = f"{one.share:+.0%}" if one.share is not None else "new" if one.before_nano is None else "gone"
+        style = "red" if one.rises else ""
+        table.add_row(f"{one.automation} {one.quality}", before, after, change, "; ".join(one.reasons), style=style)
+    _out.print(table)
 
 
 def _show_sizes(found: list[QuoteAudit]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 from farebox.declaration import Budget, DeclaredPlan, Price
@@ -76,9 +77,21 @@ class Priced:
 
 
 def price_run(
-    runtime: Runtime, automation: Automation, parameters: Mapping[str, object], economic: str | None = None
+    runtime: Runtime,
+    automation: Automation,
+    parameters: Mapping[str, object],
+    economic: str | None = None,
+    *,
+    more_input: Mapping[str, int] = MappingProxyType({}),
 ) -> Priced:
     """The quote of a run with these parameters, on the economic route if there is a reason to take it.
+
+    Args:
+        runtime: prices it.
+        automation: what runs.
+        parameters: of the run.
+        economic: why it takes the economic route, if it does.
+        more_input: by operation, tokens that each call reads beyond what is declared.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -86,7 +99,7 @@ def price_run(
     """
     quality = cast("Quality", parameters.get("quality", "fast"))
     count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
-    declared = automation.plan.plan.resolve(parameters, count)
+    declared = automation.plan.plan.resolve(parameters, count).reading(more_input)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
     pinned = automation.plan.plan.begins(parameters)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pricing.analysis.confidence_sequences import log_wealth, lower_bound, upper_bound, values_needed
     from pricing.analysis.intervals import wilson
     from pricing.analysis.packaging import LosingCustomer, Packaging, advise_packaging
+    from pricing.analysis.paired_test import PairedTest, paired_cases_needed, paired_lower_bound
     from pricing.analysis.price_review import Candidate, Rates, Review, review
     from pricing.analysis.spend_forecast import Planned
 
@@ -15,12 +16,15 @@ __all__ = [
     "Candidate",
     "LosingCustomer",
     "Packaging",
+    "PairedTest",
     "Planned",
     "Rates",
     "Review",
     "advise_packaging",
     "log_wealth",
     "lower_bound",
+    "paired_cases_needed",
+    "paired_lower_bound",
     "review",
     "upper_bound",
     "values_needed",
@@ -34,6 +38,9 @@ if not TYPE_CHECKING:
             "Candidate": "pricing.analysis.price_review",
             "LosingCustomer": "pricing.analysis.packaging",
             "Packaging": "pricing.analysis.packaging",
+            "PairedTest": "pricing.analysis.paired_test",
+            "paired_cases_needed": "pricing.analysis.paired_test",
+            "paired_lower_bound": "pricing.analysis.paired_test",
             "Planned": "pricing.analysis.spend_forecast",
             "Rates": "pricing.analysis.price_review",
             "Review": "pricing.analysis.price_review",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypeAlias
 
 from pricing.errors import PlanError
@@ -161,6 +161,11 @@ class ResolvedStep:
     max_calls: int
     max_input_tokens: int
 
+    def reading(self, more: int) -> ResolvedStep:
+        """The step with so many more input tokens per call, at least none."""
+        read = max(0, self.input_tokens + more)
+        return replace(self, input_tokens=read, max_input_tokens=max(read, self.max_input_tokens + more))
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPlan:
@@ -178,6 +183,12 @@ class ResolvedPlan:
     def max_calls(self) -> int:
         """The most turns that the run may take."""
         return sum(step.max_calls for step in self.steps)
+
+    def reading(self, more: Mapping[str, int]) -> Self:
+        """The plan with so many more input tokens per call, by operation; fewer, where negative."""
+        if not any(more.get(step.operation) for step in self.steps):
+            return self
+        return replace(self, steps=tuple(step.reading(more.get(step.operation, 0)) for step in self.steps))
 
     def to_json(self) -> list[dict[str, Any]]:
         """The plan as JSON-able data."""

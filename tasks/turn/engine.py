@@ -166,6 +166,18 @@ class Engine:
             most_nano=price(route[0].target, Usage(tokens, asked.max_tokens)),
         )
 
+    def prompt_names(self) -> list[str]:
+        """Every template's name."""
+        return self._prompts.names()
+
+    def fixed_prompt_text(self, name: str) -> str:
+        """What a template says whatever its values are.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return self._prompts.fixed_text(name)
+
     async def turn(self, here: StepContext, asked: TurnRequest[T]) -> Answer[T]:
         """One turn of the step that is under way."""
         pin = here.run.pin_of(here.step.operation)

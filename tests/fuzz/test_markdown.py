@@ -175,7 +175,7 @@ def price_review(name: str) -> str:
     route = Route.__new__(Route)
     for field, value in (("target", name), ("cost_nano", USD), ("margin", 0.7)):
         object.__setattr__(route, field, value)
-    line = ReviewLine(name, 1, 1, 1, USD, USD, 2 * USD, USD, 0.5, 0.1, below_target=True, restored_by=route)
+    line = ReviewLine(name, name, 1, 1, 1, USD, USD, 2 * USD, USD, 0.5, 0.1, below_target=True, restored_by=route)
     now = datetime(2026, 11, 28, tzinfo=UTC)
     ending = Retirement(name, name, date(2027, 1, 1), 3)
     return review_markdown(Review(now, now, False, name, f"{name} 2", 0.6, (line,), (ending,)), name)

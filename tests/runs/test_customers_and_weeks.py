@@ -36,6 +36,7 @@ def run_command(project: Project, *arguments: str) -> str:
     env = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "HOME": str(project.root)}
     ran = subprocess.run([COMMAND, *arguments], cwd=project.root, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode in {0, 1}, ran.stderr
+    assert ran.stdout, ran.stderr
     return ran.stdout
 
 

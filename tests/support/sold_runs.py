@@ -9,7 +9,7 @@ from pricing.clock import to_us
 from pricing.db import schema
 from pricing.db.database import Store
 
-_MODEL = ("haiku", "bedrock", "claude-haiku-4-5", "light")
+_MODEL = ("haiku", "bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", "light")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ def write_sold_runs(store: Store, runs: Iterable[SoldRun]) -> None:
     """One model call a run, priced by its usage."""
     rows: dict[str, list[dict[str, Any]]] = {"runs": [], "turns": [], "attempts": [], "settlements": []}
     for number, run in enumerate(sorted(runs, key=lambda one: one.at)):
-        for table, row in _rows(f"{number:08x}-sold", run).items():
-            rows[table].append(row)
+        for name, row in _rows(f"{number:08x}-sold", run).items():
+            rows[name].append(row)
     with store.write() as connection:
         for table in schema.FACTS:
             if rows.get(table.name):
