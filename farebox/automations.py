@@ -148,7 +148,7 @@ class _Gate:
         flow_run = _flow_run(self._spec.name)
         run_id = str(flow_run.id)
         try:
-            ride = admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
+            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), self._approver(flow_run))
         except RunTakenOver as taken:
             raise _abort(taken) from None
         except OverBudget:
@@ -167,7 +167,15 @@ class _Gate:
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The run's parameters by name."""
-        return self._signature.bind(*args, **kwargs).arguments
+        return self._named(self._signature.bind(*args, **kwargs))
+
+    def _named(self, bound: inspect.BoundArguments) -> Mapping[str, Any]:
+        """Parameters by name, those that a flow takes as ``**more`` too: an ``org`` among them has its budget."""
+        named = dict(bound.arguments)
+        for parameter in self._signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                named |= named.get(parameter.name, {})
+        return named
 
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.
