@@ -140,6 +140,7 @@ class _Gate:
 
         Raises:
             OverBudget: it is refused.
+            LedgerUnusable: a value in the ledger is damaged.
             Abort: a newer execution of the run has begun.
         """
         spare_tracebacks()
@@ -153,6 +154,12 @@ class _Gate:
             raise _abort(taken) from None
         except OverBudget:
             publish(get_runtime(), run_id, self._spec.name)
+            raise
+        except FareboxError:
+            raise
+        except Exception:
+            if damage := get_runtime().ledger.store.damage():
+                raise damage from None
             raise
         follow(get_runtime(), ride.run)
         return ride
