@@ -392,6 +392,11 @@ class Ledger:
         with self.store.read() as connection:
             return executions.current(connection, run_id)
 
+    def suspended(self) -> list[tuple[str, int]]:
+        """The runs that are suspended, each with the execution that its hold belongs to until it is resumed."""
+        with self.store.read() as connection:
+            return holds.suspended(connection)
+
     def unsettled(self) -> list[Unsettled]:
         """The holds that were put aside, since they could not be settled."""
         with self.store.read() as connection:
