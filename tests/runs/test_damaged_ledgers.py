@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_damaged_value_ends_the_run_in_one_line(runtime: Runtime, caplog: pyte
             connection.execute(f"UPDATE runs SET plan = {damage}")
         caplog.clear()
         state = speak("Hi", return_state=True)
-        error = state.result(raise_on_failure=False)
+        error: Any = state.result(raise_on_failure=False)
         assert (state.name, type(error)) == ("LedgerUnusable", LedgerUnusable), (damage, state.message)
         assert error.message == f"The ledger {place} is corrupt (a value in runs.plan is damaged)."
         assert "Traceback" not in caplog.text

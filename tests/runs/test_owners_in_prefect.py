@@ -27,18 +27,23 @@ def speak(text: str, **more: Any) -> str:
     return say(text)
 
 
+def ended(text: str, **more: Any) -> Any:
+    """The state that a run ends in."""
+    return speak(text, **more, return_state=True)
+
+
 @pytest.mark.parametrize("org", [ACME, str(ACME)])
 def test_a_budget_counts_for_an_org_among_further_parameters(project: Project, sandbox: Sandbox, org: object):
     with make_project(project.root, sandbox.url, more=TINY).runtime_here() as runtime:
-        assert speak("Hi", org=org, return_state=True).name == "OverBudget"
+        assert ended("Hi", org=org).name == "OverBudget"
         [settlement] = rows(runtime.ledger, schema.settlements)
         assert (settlement["outcome"], settlement["spent_nano"]) == ("over_budget", 0)
-        assert speak("Hi", org="other", return_state=True).is_completed()
+        assert ended("Hi", org="other").is_completed()
         assert {row["org_id"] for row in rows(runtime.ledger, schema.runs)} == {str(ACME), "other"}
 
 
 @pytest.mark.parametrize("org", [1.5, True, b"acme", ["acme"], "ac\u3164me", "\u2800"])
 def test_an_org_among_further_parameters_that_is_no_name_is_refused(project: Project, sandbox: Sandbox, org: object):
     with project.runtime_here() as runtime:
-        state = speak("Hi", org=org, return_state=True)
+        state = ended("Hi", org=org)
         assert (state.name, rows(runtime.ledger, schema.runs)) == ("UsageError", [])
