@@ -177,6 +177,7 @@ class _Gate:
 
         Raises:
             OverBudget: it is refused.
+            LedgerUnusable: a value in the ledger is damaged.
             Abort: a newer execution of the run has begun.
         """
         spare_tracebacks()
@@ -185,11 +186,17 @@ class _Gate:
         flow_run = _flow_run(self._spec.name)
         run_id = str(flow_run.id)
         try:
-            ride = admit(get_runtime(), self._spec, run_id, bound.arguments, self._approver(flow_run))
+            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), self._approver(flow_run))
         except RunTakenOver as taken:
             raise _abort(taken) from None
         except OverBudget:
             publish(get_runtime(), run_id, self._spec.name)
+            raise
+        except FareboxError:
+            raise
+        except Exception:
+            if damage := get_runtime().ledger.store.damage():
+                raise damage from None
             raise
         follow(get_runtime(), ride.run)
         return ride
@@ -205,9 +212,17 @@ class _Gate:
     @contextmanager
     def inside(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
         """Let the steps below find their run without asking Prefect."""
-        parameters = self._signature.bind(*args, **kwargs).arguments
+        parameters = self._named(self._signature.bind(*args, **kwargs))
         with use_run(admitted_context(ride.run, ride.execution, parameters)), completed_at_end():
             yield
+
+    def _named(self, bound: inspect.BoundArguments) -> Mapping[str, Any]:
+        """Parameters by name, those that a flow takes as ``**more`` too: an ``org`` among them has its budget."""
+        named = dict(bound.arguments)
+        for parameter in self._signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                named |= named.get(parameter.name, {})
+        return named
 
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.

@@ -80,6 +80,8 @@ def schedule(
         _out.print(f"ended, because nobody decided in time: {run_id}")
     for run_id in outlook.crashed:
         _out.print(f"ended, because its process went away: {run_id}")
+    for run_id in outlook.cancelled:
+        _out.print(f"settled, because it was ended in Prefect while it was suspended: {run_id}")
     zone = runtime.settings.zone
     if not outlook.runs:
         _out.print(f"No run of an automation is scheduled in the next {hours:g} hours.")

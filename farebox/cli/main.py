@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import CycloptsError
@@ -14,8 +13,7 @@ from farebox.cli import commands as _commands  # noqa: F401 - its functions are 
 from farebox.cli.app import app
 from farebox.cli.output import complain, warning_of
 from farebox.runtime import get_runtime
-from pricing import FareboxError, LedgerError, UsageError
-from pricing.db import ledger_file
+from pricing import FareboxError, UsageError
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -70,14 +68,8 @@ def main() -> NoReturn:
 
 
 def _damage() -> FareboxError | None:
-    """What is wrong with the ledger's values, if anything is: then a fault that nobody foresaw comes of that."""
+    """What is wrong with the ledger's values, if anything is."""
     try:
-        store = get_runtime().ledger.store
-        if store.is_sqlite and Path(store.place).exists():
-            with store.read() as connection:
-                ledger_file.check_values(connection, store.place)
-    except LedgerError as error:
-        return error
+        return get_runtime().ledger.store.damage()
     except FareboxError:
         return None
-    return None

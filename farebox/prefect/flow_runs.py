@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -89,6 +90,22 @@ def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
         if question.due_at <= datetime.now(UTC) and runtime.ledger.reject(question, None):
             client.set_flow_run_state(UUID(question.run.run_id), state_of(rejected(question, None)), force=True)
             yield question.run.run_id
+
+
+def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
+    """Settle the runs that were suspended and then ended in Prefect, where no process is told of it; their ids.
+
+    One that this server does not know is left alone: others may share the ledger.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    for run_id, execution in runtime.ledger.suspended():
+        with suppress(ObjectNotFound, ValueError):
+            state = client.read_flow_run(UUID(run_id)).state
+            if state is not None and state.is_final():
+                why = f"it was set to {state.type.value} while it was suspended"
+                if runtime.ledger.settle(run_id, "cancelled", why, execution=execution) is not None:
+                    yield run_id
 
 
 def end_gone(runtime: Runtime, client: SyncPrefectClient, deployments: Deployments) -> Iterator[str]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from farebox.automations import automation_of, state_of
 from farebox.discovery import with_defaults
 from farebox.prefect.deploy import need_server
-from farebox.prefect.flow_runs import Deployments, end_gone, end_overdue, flow_runs
+from farebox.prefect.flow_runs import Deployments, end_cancelled, end_gone, end_overdue, flow_runs
 from farebox.runs.admission import (
     Automation,
     Priced,
@@ -85,6 +85,8 @@ class Outlook:
     """Runs that ended, because nobody decided about them in time."""
     crashed: tuple[str, ...] = ()
     """Runs that Prefect still took to be running, whose processes went away."""
+    cancelled: tuple[str, ...] = ()
+    """Runs that were ended in Prefect while they were suspended, and are settled now."""
 
     @property
     def expected_nano(self) -> Nano:
@@ -139,6 +141,7 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
 
     With ``refuse`` it also ends the runs that somebody was asked about and nobody decided in time, and those whose
     process or whose machine went away: Prefect would wait for them for ever, and let none of their deployment begin.
+    Runs that were ended in Prefect while they were suspended are settled: no process of theirs could.
 
     Raises:
         ConfigError: there is no Prefect server.
@@ -148,8 +151,9 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
     need_server()
     runtime.ledger.reap()
     until = datetime.now(UTC) + timedelta(hours=hours)
-    view = _View(runtime)
     with get_client(sync_client=True) as client:
+        cancelled = tuple(end_cancelled(runtime, client)) if refuse else ()
+        view = _View(runtime)  # of the budgets without what was given back
         deployments = Deployments(client)
         undecided = tuple(end_overdue(runtime, client)) if refuse else ()
         crashed = tuple(end_gone(runtime, client, deployments)) if refuse else ()
@@ -157,7 +161,7 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
             view.judge(client, flow_run, deployment, flow, refuse=refuse)
             for flow_run, deployment, flow in _scheduled(client, deployments, until)
         ]
-    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed)
+    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed, cancelled)
 
 
 class _View:

@@ -438,12 +438,14 @@ class AdmittedRun:
         ended = "was suspended" if end.outcome is None else f"ended as {end.outcome}"
         told = f"Run {end.run_id} {ended}, but the ledger cannot take that now"
         cause = fault.message.rstrip(".")
-        try:
-            if (pending := self._runtime.ledger.pending) is not None:
+        pending = self._runtime.ledger.pending
+        if pending is not None:
+            try:
                 pending.add(end)
+            except OSError as error:
+                cause = f"{cause}; {pending.folder}: {error.strerror}"
+            else:
                 return f"{told} ({cause}). The next run on this machine writes it down; nothing need be repeated."
-        except OSError as error:
-            cause = f"{cause}; {pending.folder}: {error.strerror}"
         return f"{told} ({cause}). Its hold ends as lost with its lease; what it did need not be repeated."
 
     def _tell(self, outcome: str, settled: Settled) -> None:

@@ -247,6 +247,17 @@ class Store:
         """Where the database is, for people: a path, or a URL without its password."""
         return str(self._path()) if self.is_sqlite else self.url.render_as_string(hide_password=True)
 
+    def damage(self) -> LedgerError | None:
+        """What is wrong with values of a SQLite ledger, if anything is: a fault that nobody foresaw may come of it."""
+        if not self.is_sqlite or not self._path().exists():
+            return None
+        try:
+            with self.read() as connection:
+                ledger_file.check_values(connection, self.place)
+        except LedgerError as error:
+            return error
+        return None
+
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         self._writer.close()

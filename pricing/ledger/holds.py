@@ -250,6 +250,12 @@ def expired_holds(connection: Connection, now: int, latest: int) -> Leases:
     return found
 
 
+def suspended(connection: Connection) -> list[tuple[str, int]]:
+    """The runs that are suspended, each with the execution that its hold waits for."""
+    found = sa.select(_H.run_id, _H.execution).where(_H.state == "suspended").order_by(_H.run_id)
+    return [(row.run_id, row.execution) for row in connection.execute(found)]
+
+
 def unsettled(connection: Connection) -> list[Unsettled]:
     """The holds that could not be settled."""
     found = sa.select(_H.run_id, _H.fault).where(_H.state == "unsettled").order_by(_H.run_id)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from pricing.clock import from_us, now_us
-from pricing.db import schema
+from pricing.db import ledger_file, schema
 from pricing.db.database import Store
 from pricing.db.prepared import PreparedStatement
 from pricing.db.upsert import insert_into
@@ -419,6 +419,11 @@ class Ledger:
         with self.store.read() as connection:
             return executions.current(connection, run_id)
 
+    def suspended(self) -> list[tuple[str, int]]:
+        """The runs that are suspended, each with the execution that its hold belongs to until it is resumed."""
+        with self.store.read() as connection:
+            return holds.suspended(connection)
+
     def unsettled(self) -> list[Unsettled]:
         """The holds that were put aside, since they could not be settled."""
         with self.store.read() as connection:
@@ -444,10 +449,13 @@ class Ledger:
         asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:
             rows = _PAST.run(connection, asked).fetchall()
-        return [
-            PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
-            for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
-        ]
+        try:
+            return [
+                PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
+                for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
+            ]
+        except (ValueError, TypeError, LookupError):
+            raise ledger_file.corrupt(self.store.place, "a value in runs.plan is damaged") from None
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
         """Per run, provider and model what was used and what it cost: what repricing at another rate card needs."""

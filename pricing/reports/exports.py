@@ -81,14 +81,23 @@ def export(report: RunReport | Breakdown, path: Path, kind: Format) -> int:
 def defused(cell: Any) -> Any:
     """A cell of text that no spreadsheet computes; what is no text, negative numbers included, stays as it is.
 
-    >>> defused("=1+1"), defused("daily-digest"), defused(-5)
-    ("'=1+1", 'daily-digest', -5)
+    >>> defused("=1+1"), defused("daily-digest"), defused(-5), defused("acme;=1+1")
+    ("'=1+1", 'daily-digest', -5, "acme;'=1+1")
     """
-    if not isinstance(cell, str) or not cell:
+    if not isinstance(cell, str):
         return cell
+    if ";" not in cell:
+        return f"'{cell}" if _steers(cell) else cell
+    # Where a comma is the decimal sign, spreadsheets take a semicolon for the end of a cell.
+    return ";".join(f"'{part}" if _steers(part) else part for part in cell.split(";"))
+
+
+def _steers(cell: str) -> bool:
+    """Whether a spreadsheet would compute it."""
+    if not cell:
+        return False
     first = next((sign for sign in cell if not (invisible(sign) or _PASSED.match(sign))), "")
-    steers = cell[0] in "\t\r\n" or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_FORMULA
-    return f"'{cell}" if steers else cell
+    return cell[0] in "\t\r\n" or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_FORMULA
 
 
 def _quoted(path: Path) -> str:

@@ -1,4 +1,5 @@
-"""Random interleavings of what processes do to runs: start, start again, kill, suspend, settle, reap, refuse, approve.
+"""Random interleavings of what processes do to runs: start, start again, kill, suspend, settle, reap, refuse, approve,
+and end while the ledger cannot be written.
 
 Every step is one call of the ledger's, and so one transaction; processes are simulated by the number of their
 execution. After each interleaving every hold must be settled once, budgets must carry exactly what attempts cost,
@@ -7,9 +8,11 @@ nothing may be held, and every run must be able to start.
 
 import json
 import random
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +26,7 @@ from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approval
 from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.ledger.ledger import Ledger
+from pricing.ledger.pending_ends import PendingEnd, PendingEnds
 from pricing.usage import Usage
 from tests.support.clock import Clock
 from tests.support.ledger import NOON, a_run, an_intent
@@ -50,7 +54,9 @@ class Interleavings:
     def __init__(self, url: str) -> None:
         self.clock = Clock(NOON)
         self.store = Store(url)
-        self.ledger = Ledger(self.store, lease_seconds=LEASE, clock=self.clock)
+        self._folder = tempfile.TemporaryDirectory()
+        self.pending = PendingEnds(Path(self._folder.name))
+        self.ledger = Ledger(self.store, lease_seconds=LEASE, clock=self.clock, pending=self.pending)
         self.approvals = Approvals(self.store, self.clock)
         self.counts: Counter[str] = Counter()
         self.steps: list[str] = []
@@ -71,6 +77,7 @@ class Interleavings:
     def close(self) -> None:
         """Close the ledger."""
         self.store.close()
+        self._folder.cleanup()
 
 
 class _Interleaving:
@@ -109,6 +116,7 @@ class _Interleaving:
             self.settle: 3,
             self.kill: 2,
             self.suspend: 1,
+            self.end_unwritten: 1,
             self.renew: 1,
             self.wait: 2,
             self.reap: 1,
@@ -231,6 +239,16 @@ class _Interleaving:
         self.newest[run_id] = self.ledger.execution(run_id)
         self._gone(process)
 
+    def end_unwritten(self) -> None:
+        """A process ends or suspends its run while the ledger is locked: somebody else writes it down, later."""
+        if (process := self._any(held=True)) is None:
+            return
+        end = PendingEnd(process.run.run_id, process.number, kept_until=self.clock.now + 5 * LEASE * SECOND)
+        if self.dice.random() < 0.7:
+            end = replace(end, outcome=self.dice.choice(["completed", "failed", "cancelled"]), kept_until=0)
+        self.world.pending.add(end)
+        self._gone(process)
+
     def renew(self) -> None:
         """A process renews its lease."""
         if (process := self._any(held=True)) is None:
@@ -298,6 +316,7 @@ class _Interleaving:
 
     def check(self) -> None:
         """What must hold at the end."""
+        assert self.world.pending.all() == []
         ids = [run.run_id for run in self.runs]
         for table in (schema.holds, schema.hold_budgets, schema.inflight):
             assert not self._rows(table, ids), table.name

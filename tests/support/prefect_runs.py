@@ -63,6 +63,7 @@ def prefect_server(home: Path) -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     places = {PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
+    home.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=home))
     migrated_database(folder / "prefect-test.db")
     with (

@@ -35,6 +35,23 @@ def test_a_text_that_would_be_computed_is_defused(cell: str):
     assert defused(cell) == f"'{cell}"
 
 
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("acme;=1+1", "acme;'=1+1"),
+        ("acme; @SUM(A1)", "acme;' @SUM(A1)"),
+        ('acme;"=1', "acme;'\"=1"),
+        (";=1", ";'=1"),
+        ("=1;-2;x", "'=1;'-2;x"),
+        ("a;\u200b\uff1d1", "a;'\u200b\uff1d1"),
+        ("a;;b;", "a;;b;"),
+    ],
+    ids=range(7),
+)
+def test_a_part_that_a_semicolon_makes_a_cell_is_defused(cell: str, written: str):
+    assert defused(cell) == written
+
+
 @pytest.mark.parametrize("cell", [*HARMLESS, -5, -1.5, 0, None, True])
 def test_what_is_harmless_stays_as_it_is(cell: object):
     assert defused(cell) is cell
