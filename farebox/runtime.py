@@ -46,7 +46,7 @@ from pricing.rates import RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
 from tasks import LoopThread, Prompts
-from tasks.providers import Transport
+from tasks.providers import Transport, price_list_of
 from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
 from tasks.telemetry import Telemetry
 from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
@@ -76,7 +76,7 @@ class Runtime:
         self.root = root
         self.home = settings.home
         self.watchers: list[Watcher] = []
-        self.rates = RateCard.load(rate.rate() for rate in settings.rates)
+        self.rates = RateCard.load((rate.rate() for rate in settings.rates), price_lists=price_list_of)
         self.keys = {target.name: find_key(target) for target in settings.targets}
         self.observations = Observations(self._observe, dict[str, TargetStats]())
         self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())

@@ -6,11 +6,11 @@ A rate is whole nano-dollars per million tokens, so that a price is a few intege
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from genai_prices.types import MatchLogic, ModelInfo, ModelPrice
 
 LIST_NAME = "genai-prices"
-_PROVIDERS = {"openai": "openai", "groq": "groq", "anthropic": "anthropic", "bedrock": "aws", "gemini": "google"}
-"""Our provider names and the list's. ``openai_compatible`` is absent: what one's own server costs is in no list."""
+_BEDROCK = "aws"
+"""The list's provider whose model ids have geographies, vendors and versions."""
+PriceLists: TypeAlias = Callable[[str], str | None]
+"""From the name of a provider to its id in the list; ``None`` where the list has no prices of it."""
 
 _MILLION = 1_000_000
 _NANO_PER_USD = 10**9
@@ -141,9 +143,13 @@ class ListPrices:
     """The list prices that genai-prices ships, looked up strictly. Loaded on first use (about 0.3 s).
 
     Reads the shipped data only: nothing is fetched, and no other user of that library can change what is read here.
+
+    Args:
+        price_lists: which of the list's providers is meant by a name; the one whose id or alias it is, if left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, price_lists: PriceLists | None = None) -> None:
+        self._price_lists = price_lists
         self._loaded: DataSnapshot | None = None
 
     def rate(self, model: str, provider: str, at: datetime) -> tuple[Rate, bool] | None:
@@ -176,10 +182,10 @@ class ListPrices:
         return sorted(name for name in ids if self._find(name, provider))
 
     def _find(self, model: str, provider: str) -> ModelInfo | None:
-        listed = _PROVIDERS.get(provider)
+        listed = self._listed(provider)
         if listed is None:
             return None
-        bedrock = provider == "bedrock"
+        bedrock = listed == _BEDROCK
         asked = bare_id(model, bedrock=bedrock)
         try:
             _, found = self._snapshot().find_provider_model(asked, None, listed, None)
@@ -188,7 +194,17 @@ class ListPrices:
         return found if is_same_model(asked, found.id, _aliases(found.match), bedrock=bedrock) else None
 
     def _models(self, provider: str) -> list[ModelInfo]:
-        return [m for p in self._snapshot().providers if p.id == _PROVIDERS.get(provider) for m in p.models]
+        listed = self._listed(provider)
+        return [m for p in self._snapshot().providers if p.id == listed for m in p.models]
+
+    def _listed(self, provider: str) -> str | None:
+        """The list's provider that is meant by a name."""
+        if self._price_lists is not None:
+            return self._price_lists(provider)
+        for one in self._snapshot().providers:
+            if provider == one.id or (one.provider_match and provider in _aliases(one.provider_match)):
+                return one.id
+        return None
 
     def _snapshot(self) -> DataSnapshot:
         if self._loaded is None:
