@@ -174,12 +174,20 @@ class ListPrices:
     def models(self, provider: str) -> list[str]:
         """Ids of the provider's models that have rates per token, sorted; ``us.`` stands for any Bedrock region."""
         now = datetime.now(UTC)
-        ids = [
-            model.id.replace("regional.", "us.", 1)
+        priced = (
+            model
             for model in self._models(provider)
             if (rate := _compile(model.get_prices(now))) and rate.bands[0].output is not None
-        ]
-        return sorted(name for name in ids if self._find(name, provider))
+        )
+        found = (self._askable(model, provider) for model in priced)
+        return sorted(name for name in found if name is not None)
+
+    def _askable(self, model: ModelInfo, provider: str) -> str | None:
+        """An id under which the provider is asked for a model: the list's own id of it, or one that it matches."""
+        for name in (model.id.replace("regional.", "us.", 1), *_aliases(model.match, whole=True)):
+            if self._find(name, provider) is model:
+                return name
+        return None
 
     def _find(self, model: str, provider: str) -> ModelInfo | None:
         listed = self._listed(provider)
@@ -215,16 +223,21 @@ class ListPrices:
         return self._loaded
 
 
-def _aliases(match: MatchLogic) -> Iterator[str]:
-    """The texts that a list's matching rule is made of. Patterns are left out: what they add are dates."""
+def _aliases(match: MatchLogic, *, whole: bool = False) -> Iterator[str]:
+    """The texts that a list's matching rule is made of, or those among them that are ``whole`` ids.
+
+    Patterns are left out: what they add are dates.
+    """
     from genai_prices.types import ClauseContains, ClauseEndsWith, ClauseEquals, ClauseOr, ClauseStartsWith
 
     match match:
         case ClauseOr():
             for clause in match.or_:
-                yield from _aliases(clause)
+                yield from _aliases(clause, whole=whole)
         case ClauseEquals():
             yield match.equals
+        case _ if whole:
+            return
         case ClauseStartsWith():
             yield match.starts_with
         case ClauseContains():
