@@ -30,7 +30,7 @@ from farebox.config.content import ContentSettings
 from farebox.config.guards import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
-from pricing.ledger import SOFT, WILDCARD, Limit, read_key
+from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window
 from pricing.rates import OwnRate
 from pricing.replica import LEAST_DAYS
 from tasks.providers import spec_of
@@ -69,6 +69,13 @@ def _block(text: str) -> str:
     if text and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", text):
         raise ValueError("it takes the name of a Prefect Secret block, like groq-key, and never a key itself")
     return text
+
+
+def _window(text: str) -> str:
+    try:
+        return read_window(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _provider(text: str) -> str:
@@ -133,7 +140,7 @@ class BudgetSettings(_Table):
 
     scope: Literal["automation", "operation", "user", "org", "tag"]
     key: Annotated[str, Field(min_length=1)]
-    window: Literal["day", "week", "month"]
+    window: Annotated[str, AfterValidator(_window)]
     limit: Money
     soft: str = SOFT
 

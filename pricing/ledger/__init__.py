@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         shortfalls,
     )
     from pricing.ledger.block_reviews import Finding, Reviews
-    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, Window, window_bounds
+    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
         applicable,
         read_key,
         read_scope,
-        read_window,
         soft_threshold,
     )
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
+    from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
 __all__ = [
     "CALIBRATION",
@@ -57,6 +57,7 @@ __all__ = [
     "NEWEST",
     "SOFT",
     "WILDCARD",
+    "WINDOWS",
     "ApprovalDecision",
     "ApprovalRequest",
     "Approvals",
@@ -155,7 +156,8 @@ if not TYPE_CHECKING:
             "Use": "pricing.ledger.rate_limits",
             "WILDCARD": "pricing.ledger.limits",
             "Wallets": "pricing.ledger.credits",
-            "Window": "pricing.ledger.budgets",
+            "WINDOWS": "pricing.ledger.windows",
+            "Window": "pricing.ledger.windows",
             "applicable": "pricing.ledger.limits",
             "complexities": "pricing.ledger.target_stats",
             "ends_of": "pricing.ledger.calibration_scores",
@@ -165,11 +167,11 @@ if not TYPE_CHECKING:
             "passed_since": "pricing.ledger.calibration_scores",
             "read_key": "pricing.ledger.limits",
             "read_scope": "pricing.ledger.limits",
-            "read_window": "pricing.ledger.limits",
+            "read_window": "pricing.ledger.windows",
             "shortfalls": "pricing.ledger.approvals",
             "soft_threshold": "pricing.ledger.limits",
             "taken_over": "pricing.ledger.executions",
-            "window_bounds": "pricing.ledger.budgets",
+            "window_bounds": "pricing.ledger.windows",
             "with_code": "pricing.ledger.target_stats",
         },
     )
