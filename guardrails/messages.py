@@ -56,7 +56,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
         ) from fault
 
 
-def over_budget(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
+def in_words_of_the_team(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
     """A refusal of a budget in the team's words: their template sees the facts, and ours as ``told`` and ``do``."""
     facts = {**facts, "message": error.message, "next_step": error.next_step}
     try:

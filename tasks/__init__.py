@@ -6,7 +6,7 @@ from pricing.lazy_exports import lazy_exports
 from tasks.llm_task import llm_task
 
 if TYPE_CHECKING:
-    from tasks.agent import Agent
+    from tasks.agent import MOST_CALLS, Agent
     from tasks.ask import Ask
     from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside
     from tasks.event_loop import LoopThread
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CURRENT_EXECUTION",
     "CURRENT_RUN",
+    "MOST_CALLS",
     "Agent",
     "Ask",
     "LoopThread",
@@ -40,6 +41,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "MOST_CALLS": "tasks.agent",
             "Agent": "tasks.agent",
             "Ask": "tasks.ask",
             "CURRENT_EXECUTION": "tasks.context",

@@ -15,7 +15,7 @@ from farebox.cli.app import app
 from farebox.cli.output import complain, warning_of
 from farebox.runtime import get_runtime
 from pricing import FareboxError, LedgerError, UsageError
-from pricing.db import ledger_file
+from pricing.db import check_values
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -75,7 +75,7 @@ def _damage() -> FareboxError | None:
         store = get_runtime().ledger.store
         if store.is_sqlite and Path(store.place).exists():
             with store.read() as connection:
-                ledger_file.check_values(connection, store.place)
+                check_values(connection, store.place)
     except LedgerError as error:
         return error
     except FareboxError:

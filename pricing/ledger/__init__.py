@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pricing.ledger.credits import Wallets
     from pricing.ledger.executions import taken_over
     from pricing.ledger.facts import NEWEST, CallOutcome, Completion, Intent, Priced, Run, RunOutcome, Turn, TurnOutcome
-    from pricing.ledger.holds import Settled, Unsettled
+    from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
         LONGEST_KEY,
@@ -96,6 +96,7 @@ __all__ = [
     "applicable",
     "complexities",
     "ends_of",
+    "expired_holds",
     "last_prompt",
     "observe",
     "paid_for",
@@ -106,6 +107,7 @@ __all__ = [
     "shortfalls",
     "soft_threshold",
     "taken_over",
+    "unsettled",
     "window_bounds",
     "with_code",
 ]
@@ -114,6 +116,8 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "expired_holds": "pricing.ledger.holds",
+            "unsettled": "pricing.ledger.holds",
             "ApprovalDecision": "pricing.ledger.approvals",
             "ApprovalRequest": "pricing.ledger.approvals",
             "Approvals": "pricing.ledger.approvals",
