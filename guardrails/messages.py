@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails.base import Fact, Reason
-from pricing import ConfigError, OverBudget
+from pricing import ConfigError, OverBudget, template_environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,14 +36,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
         ConfigError: a template of the team does not parse, lacks a block, asks for a fact that is not there, or tries
             something the sandbox forbids.
     """
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(  # plain text, not HTML: whoever shows it in a page escapes it
-        loader=jinja2.FileSystemLoader([folder for folder in (overrides, _BUILT_IN) if folder]),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
+    environment = template_environment([folder for folder in (overrides, _BUILT_IN) if folder], exact=True)
     name = f"{reason}.j2"
     try:
         template = environment.get_template(name)
