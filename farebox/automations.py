@@ -18,6 +18,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Failed
 from prefect.utilities.hashing import file_hash
 
+import tasks
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
 from farebox.runs.admission import AdmittedRun, Automation, admit
@@ -27,8 +28,8 @@ from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import Ask, Spend, adopt_signature, agent, completed_at_end, conversation, use_run
-from tasks.routing import THRESHOLD, StepTier
+from tasks import Ask, Spend, adopt_signature, completed_at_end, conversation, use_run
+from tasks.routing import StepTier
 from tasks.turn import Engine
 
 
@@ -45,34 +46,11 @@ tool = spend.tool
 """A function whose every call costs money: ``@tool(cost="0.005 USD")``."""
 
 
-class Agent(agent.Agent):
-    """A model with tools, run inside an ``@llm_task``: see ``tasks.agent.Agent``."""
+class Agent(tasks.Agent):
+    """A model with tools, run inside an ``@llm_task``: see ``tasks.Agent``. Its turns are the project's."""
 
-    def __init__(
-        self,
-        *,
-        prompt: str,
-        tools: Sequence[Callable[..., Any]],
-        operation: str = "tool_selection",
-        tier: StepTier = "light",
-        max_turns: int = 6,
-        max_tokens: int = 512,
-        threshold: float = THRESHOLD,
-        calls_per_reply: int = agent.MOST_CALLS,
-        calls_per_step: int = agent.MOST_CALLS,
-    ) -> None:
-        super().__init__(
-            _engine,
-            prompt=prompt,
-            tools=tools,
-            operation=operation,
-            tier=tier,
-            max_turns=max_turns,
-            max_tokens=max_tokens,
-            threshold=threshold,
-            calls_per_reply=calls_per_reply,
-            calls_per_step=calls_per_step,
-        )
+    def _engine(self) -> Engine:
+        return _engine()
 
 
 class Conversation(conversation.Conversation):

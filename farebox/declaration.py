@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
@@ -57,13 +57,8 @@ class Budget:
     limits: Mapping[Window, Nano] = field(init=False, repr=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
-        texts: dict[Window, str | None] = {
-            "run": self.per_run,
-            "day": self.per_day,
-            "week": self.per_week,
-            "month": self.per_month,
-        }
-        limits = {window: parse_money(text) for window, text in texts.items() if text is not None}
+        stated = {one.name.removeprefix("per_"): getattr(self, one.name) for one in fields(self) if one.init}
+        limits = {window: parse_money(text) for window, text in stated.items() if text is not None}
         object.__setattr__(self, "limits", limits)
 
     def rules(self, automation: str, run_id: str) -> list[BudgetRule]:

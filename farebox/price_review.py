@@ -14,6 +14,7 @@ from pricing.analysis import Candidate, Rates, Review, review
 from pricing.quotes import ModelAt
 from pricing.rates import RateCard
 from pricing.reports import escape_markdown, review_markdown
+from tasks.providers import price_list_of
 
 _VERSION = "rate-card.txt"
 _STAMP = "%Y-%m-%d-%H%M%S"
@@ -126,7 +127,7 @@ def other_card(folder: Path) -> RateCard:
     """
     if not (folder / "farebox.toml").is_file():
         raise UsageError(f"{folder} has no farebox.toml.", next_step="Name a folder that has one, with [[rates]].")
-    return RateCard.load(rate.rate() for rate in load_settings(folder).rates)
+    return RateCard.load((rate.rate() for rate in load_settings(folder).rates), price_lists=price_list_of)
 
 
 def _moved(targets: list[Candidate], names: Mapping[str, str]) -> dict[ModelAt, ModelAt]:

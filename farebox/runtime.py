@@ -49,7 +49,7 @@ from pricing.rates import PriceLists, RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
 from tasks import LoopThread, Prompts
-from tasks.providers import Transport
+from tasks.providers import Transport, price_list_of
 from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
 from tasks.telemetry import Telemetry
 from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
@@ -80,7 +80,8 @@ class Runtime:
         self.home = settings.home
         self.watchers: list[Watcher] = []
         published = PriceLists(settings.home / "prices").current()
-        self.rates = RateCard.load((rate.rate() for rate in settings.rates), published=published)
+        own = (rate.rate() for rate in settings.rates)
+        self.rates = RateCard.load(own, published=published, price_lists=price_list_of)
         only = (
             Missing(("none: the sandbox answers for every target (sandbox.only)",)) if settings.sandbox.only else None
         )

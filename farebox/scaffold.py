@@ -10,7 +10,7 @@ from pathlib import Path
 
 from farebox.discovery import automation_names
 from farebox.prefect.deployments import FILE
-from pricing import ConfigError, UsageError
+from pricing import ConfigError, UsageError, template_environment
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LONGEST = 40
@@ -84,9 +84,4 @@ def _with_deployment(path: Path, entry: str, module: str) -> str:
 
 
 def _render(name: str, about: Mapping[str, str]) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(  # noqa: S701 - code and YAML of our own, and a name that was checked
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    return environment.get_template(name).render(about)
+    return template_environment(_TEMPLATES, exact=True).get_template(name).render(about)

@@ -8,7 +8,19 @@ from prefect import unmapped
 from pydantic import Field
 
 from farebox import Budget, automation, llm_task, plan
-from farebox.calibration import Asked, Chosen, calibrate_operation, forecast, may_go_on, try_case
+from farebox.calibration import (
+    JUDGING,
+    Asked,
+    Chosen,
+    answers,
+    answers_by_target,
+    calibrate_operation,
+    may_go_on,
+    most_answers,
+    tokens_read,
+    tokens_written,
+    try_case,
+)
 
 
 @llm_task(operation="calibrate", tier="premium", max_tokens=1_024, max_turns=8)
@@ -21,13 +33,13 @@ def try_one(number: int, target: str, what: Chosen) -> object:
     budget=Budget(),
     plan=plan(
         try_one,
-        calls=forecast.answers,
-        max_calls=forecast.most_answers,
-        input_tokens=forecast.tokens_read,
-        output_tokens=forecast.tokens_written,
-        begins=forecast.answers_by_target,
+        calls=answers,
+        max_calls=most_answers,
+        input_tokens=tokens_read,
+        output_tokens=tokens_written,
+        begins=answers_by_target,
     )
-    + forecast.JUDGING,
+    + JUDGING,
 )
 def calibrate(  # noqa: PLR0917 - they are the fields of its form
     operation: str,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         readable,
     )
     from guardrails.content_masking import Finder, Scrubber
+    from guardrails.messages import in_words_of_the_team
     from guardrails.model_calls import ModelJudgement
     from guardrails.pipeline import Guarded, Guards, Pipeline
     from guardrails.registry import build_guard, find_guard
@@ -44,6 +45,7 @@ __all__ = [
     "as_lines",
     "build_guard",
     "find_guard",
+    "in_words_of_the_team",
     "measure_agreement",
     "pairs_of",
     "read_labels",
@@ -54,6 +56,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "in_words_of_the_team": "guardrails.messages",
             "BothWays": "guardrails.base",
             "Direction": "guardrails.base",
             "ENOUGH": "guardrails.agreement",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails.base import Fact, Reason
-from pricing import ConfigError, OverBudget
+from pricing import ConfigError, OverBudget, template_environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,14 +36,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
         ConfigError: a template of the team does not parse, lacks a block, asks for a fact that is not there, or tries
             something the sandbox forbids.
     """
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(  # plain text, not HTML: whoever shows it in a page escapes it
-        loader=jinja2.FileSystemLoader([folder for folder in (overrides, _BUILT_IN) if folder]),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
+    environment = template_environment([folder for folder in (overrides, _BUILT_IN) if folder], exact=True)
     name = f"{reason}.j2"
     try:
         template = environment.get_template(name)
@@ -56,7 +49,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
         ) from fault
 
 
-def over_budget(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
+def in_words_of_the_team(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
     """A refusal of a budget in the team's words: their template sees the facts, and ours as ``told`` and ``do``."""
     facts = {**facts, "message": error.message, "next_step": error.next_step}
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guardrails.base import Direction, Fact, Guard, GuardDecision, GuardInput, Mode, Reason, Selective, Verdict, block
-from guardrails.messages import explain, over_budget
+from guardrails.messages import explain, in_words_of_the_team
 from guardrails.model_calls import Asking, ExpectedModelCalls
 from guardrails.pii.vault import Vault
 from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
@@ -151,7 +151,7 @@ class Pipeline:
 
     def over_budget(self, error: OverBudget, facts: Mapping[str, Fact]) -> OverBudget:
         """The error of a run that a budget stops, likewise."""
-        return over_budget(error, facts, self._overrides)
+        return in_words_of_the_team(error, facts, self._overrides)
 
 
 async def _ask(guarded: Guarded, exchange: GuardInput, *, final: bool) -> tuple[Verdict, GuardDecision]:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from pricing.margins import gross_margin
     from pricing.money import USD, Nano, ceil_nano, dollars, format_money, parse_money
+    from pricing.templates import template_environment
     from pricing.usage import NOT_A_COUNT, Usage
     from pricing.values import UnreadableValue, is_nested, leaves, with_leaves
 
@@ -104,6 +105,7 @@ __all__ = [
     "media_kind",
     "now_us",
     "parse_money",
+    "template_environment",
     "to_us",
     "with_leaves",
 ]
@@ -112,6 +114,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "template_environment": "pricing.templates",
             "Blocked": "pricing.errors",
             "CallNote": "pricing.content_store",
             "Captured": "pricing.content_store",

@@ -10,16 +10,17 @@ def lazy_exports(package: str, names: Mapping[str, str]) -> Callable[[str], obje
 
     Args:
         package: ``__name__`` of the package.
-        names: the module of each name that the package offers.
+        names: the module of each name that the package offers; ``module:name`` where it has another name there.
 
     Example:
-        __getattr__ = lazy_exports(__name__, {"Ledger": "pricing.ledger.ledger.ledger"})
+        __getattr__ = lazy_exports(__name__, {"Ledger": "pricing.ledger.ledger"})
     """
 
     def load(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(names[name]), name)
+        module, _, there = names[name].partition(":")
+        value = getattr(import_module(module), there or name)
         setattr(sys.modules[package], name, value)
         return value
 

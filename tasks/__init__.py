@@ -6,7 +6,7 @@ from pricing.lazy_exports import lazy_exports
 from tasks.llm_task import llm_task
 
 if TYPE_CHECKING:
-    from tasks.agent import Agent
+    from tasks.agent import MOST_CALLS, Agent
     from tasks.ask import Ask
     from tasks.context import (
         Step,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANONYMOUS",
+    "MOST_CALLS",
     "Agent",
     "Ask",
     "LoopThread",
@@ -59,6 +60,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "MOST_CALLS": "tasks.agent",
             "Agent": "tasks.agent",
             "Ask": "tasks.ask",
             "ANONYMOUS": "tasks.run_context",

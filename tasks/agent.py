@@ -54,6 +54,7 @@ class Agent:
     is attributed to the step the agent runs in. The step's ``max_turns`` must allow for both.
 
     Args:
+        engine: what takes its turns; the project's, for a ``farebox.Agent``.
         prompt: the template with its instructions and its case.
         tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
             is told to the model; anything else ends the run.
@@ -78,7 +79,7 @@ class Agent:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine: Callable[[], Engine] | None = None,
         *,
         prompt: str,
         tools: Sequence[Callable[..., Any]],
@@ -96,7 +97,7 @@ class Agent:
                     f"The agent with the prompt {prompt!r} has {name} = {most}.",
                     next_step="Give at least 1, or ask without tools: ask(…).",
                 )
-        self._engine = engine
+        self._given_engine = engine
         self._prompt = prompt
         self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
         self.operation = operation
@@ -111,6 +112,12 @@ class Agent:
     def specs(self) -> list[Tool]:
         """Its tools as a model sees them."""
         return [tool.spec for tool in self._tools.values()]
+
+    def _engine(self) -> Engine:
+        """What takes its turns."""
+        if self._given_engine is None:
+            raise TypeError("an agent needs an engine; farebox.Agent has the project's")
+        return self._given_engine()
 
     def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
         """Its answer, for a caller that is not async. Other keywords are values of its prompt."""

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves
+from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves, template_environment
 from tasks.personal_values import Known, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
 from tasks.template_structure import Structure, structure
@@ -275,15 +275,7 @@ class Prompts:
 
     @cached_property
     def _environment(self) -> Environment:
-        from jinja2 import FileSystemLoader, StrictUndefined
-
-        environment = environment_class()(
-            loader=FileSystemLoader(self._folders),
-            undefined=StrictUndefined,
-            autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = template_environment(self._folders, kind=environment_class())
         prepare(environment)
         return environment
 

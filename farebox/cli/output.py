@@ -16,7 +16,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from pricing import FareboxError
-from pricing.reports import format as formats
+from pricing.reports import clean
+from pricing.reports import moment as in_utc
 
 
 class Terminal(Console):
@@ -41,7 +42,7 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, which it names; nothing for none."""
-    return formats.moment(when.astimezone(zone)) if when else ""
+    return in_utc(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:
@@ -57,7 +58,7 @@ def print_json(value: Any) -> None:
 
 def clean_text(text: str) -> str:
     """Each line without control characters, escape sequences or changes of direction."""
-    return "\n".join(map(formats.clean, text.split("\n")))
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def warn(message: str, next_step: str = "") -> None:

@@ -8,32 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from farebox.config.aws import find_aws_key
 from farebox.config.keys import Key, Missing, from_file, from_variable, usable
 from farebox.config.settings import TargetSettings
 from pricing import ConfigError
 from pricing.db import after_fork
-from tasks.routing import Credential, ProviderName
-
-
-class _Provider(NamedTuple):
-    """Where a provider is, and which variable holds its key."""
-
-    base_url: str
-    key_env: str
-
-
-PROVIDERS: Mapping[ProviderName, _Provider] = {
-    "openai": _Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
-    "groq": _Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "anthropic": _Provider("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-    "bedrock": _Provider("https://bedrock-runtime.{region}.amazonaws.com", "AWS_BEARER_TOKEN_BEDROCK"),
-    "openai_compatible": _Provider("", ""),
-}
+from tasks.providers import spec_of
+from tasks.routing import Credential
 
 
 def find_key(settings: TargetSettings) -> Key | Missing:
@@ -64,14 +47,17 @@ def _named(settings: TargetSettings, tried: list[str]) -> Key | None:
 
 
 def _usual(settings: TargetSettings, tried: list[str]) -> Key | None:
-    if settings.provider == "openai_compatible":
-        if settings.base_url:
+    provider = spec_of(settings.provider)
+    kind, variable = provider.credentials.kind, provider.credentials.variable
+    if variable and (key := _from_environment(variable, tried)):
+        return key
+    if kind == "aws":
+        return find_aws_key(tried)
+    if kind == "optional":
+        if settings.base_url or provider.base_url:
             return Key("none needed: a server of one's own", Credential)
         tried.append("base_url, key_env, key_file and key_secret of the target, which names none of them")
-        return None
-    if key := _from_environment(PROVIDERS[settings.provider].key_env, tried):
-        return key
-    return find_aws_key(tried) if settings.provider == "bedrock" else None
+    return None
 
 
 def _from_environment(variable: str, tried: list[str]) -> Key | None:

@@ -30,10 +30,11 @@ from farebox.config.content import ContentSettings
 from farebox.config.guards import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
-from pricing.ledger import SOFT, WILDCARD, Limit, read_key, soft_threshold
+from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window, soft_threshold
 from pricing.rates import OwnRate
 from pricing.replica import LEAST_DAYS
-from tasks.routing import ProviderName, Tier
+from tasks.providers import spec_of
+from tasks.routing import Tier
 
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
@@ -70,6 +71,21 @@ def _block(text: str) -> str:
     return text
 
 
+def _window(text: str) -> str:
+    try:
+        return read_window(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _provider(text: str) -> str:
+    try:
+        return spec_of(text).name
+    except ConfigError as error:
+        raise ValueError(f"{error.message} {error.next_step}") from None
+
+
+Provider = Annotated[str, AfterValidator(_provider)]
 Money = Annotated[Nano, BeforeValidator(_money)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -86,7 +102,7 @@ class TargetSettings(_Table):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
-    provider: ProviderName
+    provider: Provider
     model: Annotated[str, Field(min_length=1)]
     tier: Tier
     account: str = "default"
@@ -124,7 +140,7 @@ class BudgetSettings(_Table):
 
     scope: Literal["automation", "operation", "user", "org", "tag"]
     key: Annotated[str, Field(min_length=1)]
-    window: Literal["day", "week", "month"]
+    window: Annotated[str, AfterValidator(_window)]
     limit: Money
     soft: str = SOFT
 
@@ -146,7 +162,7 @@ class BudgetSettings(_Table):
 class RateSettings(_Table):
     """One of the ``[[rates]]``: an own price in dollars per million tokens, before the list's."""
 
-    provider: ProviderName
+    provider: Provider
     model: str
     input_per_mtok: Annotated[Decimal, Field(ge=0)]
     output_per_mtok: Annotated[Decimal, Field(ge=0)]

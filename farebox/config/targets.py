@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farebox.config.aws import find_region
-from farebox.config.credentials import PROVIDERS
 from farebox.config.keys import Key, Missing
 from farebox.config.settings import TargetSettings
 from pricing import ConfigError
 from pricing.rates import RateCard
+from tasks.providers import spec_of
 from tasks.routing import Credential, Target
 
 _DEFAULT_REGION = "us-east-1"
@@ -41,8 +41,8 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
             target=settings.name,
             tried=list(key.tried),
         )  # fmt: skip
-    provider = PROVIDERS[settings.provider]
-    region = settings.region or ((find_region() or _DEFAULT_REGION) if settings.provider == "bedrock" else "")
+    provider = spec_of(settings.provider)
+    region = settings.region or ((find_region() or _DEFAULT_REGION) if provider.has_regions else "")
     domain = "/".join(part for part in (settings.provider, region) if part)
     window = settings.window or rates.window(settings.model, settings.provider) or _UNKNOWN_WINDOW
     return Target(

@@ -21,8 +21,8 @@ from farebox.project import FILE
 from farebox.runs.models import prices
 from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError, LedgerError, now_us
-from pricing.db import ledger_file, schema
-from pricing.ledger import CODED, holds, with_code
+from pricing.db import SCHEMA_VERSION, check_values
+from pricing.ledger import CODED, expired_holds, unsettled, with_code
 from pricing.replica import Comparison
 from pricing.reports import plural
 from tasks.routing import warnings_of
@@ -229,13 +229,13 @@ def check_ledger(patient: CheckContext) -> Iterator[Finding]:
         with store.read() as connection:
             whole = not store.is_sqlite or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
             if store.is_sqlite and whole:
-                ledger_file.check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
-            leases, unsettled = holds.expired_holds(connection, now := now_us(), now), holds.unsettled(connection)
+                check_values(connection, store.place, newest=_ROWS_LOOKED_AT)
+            leases, stuck = expired_holds(connection, now := now_us(), now), unsettled(connection)
     except FareboxError as error:
         yield _failed("ledger", error)
         return
     if whole:
-        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {schema.VERSION}")
+        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {SCHEMA_VERSION}")
     else:
         next_step = "Move it aside and restore it from a backup."
         yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
@@ -245,7 +245,7 @@ def check_ledger(patient: CheckContext) -> Iterator[Finding]:
     if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
         told = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
         yield Finding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
-    for hold in unsettled:
+    for hold in stuck:
         told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
         step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
         yield Finding("holds", "fail", told, step)

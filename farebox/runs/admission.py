@@ -21,7 +21,7 @@ from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import asked_operations, planned_routes, pressure, spread, token_counter, with_guard_calls
 from farebox.runtime import Runtime
-from guardrails import messages
+from guardrails import in_words_of_the_team
 from pricing import LedgerBusy, LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
 from pricing.ledger import (
     WILDCARD,
@@ -251,7 +251,7 @@ class Admission:
             refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
-            raise messages.over_budget(error, facts, self._runtime.settings.guards.messages) from None
+            raise in_words_of_the_team(error, facts, self._runtime.settings.guards.messages) from None
         return _Tried(priced, run, rules, refusals)
 
 
@@ -372,7 +372,7 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
         short_nano=worst.short,
         fits_nano=left,
     )
-    return messages.over_budget(error, worst.facts() | {"automation": automation.name}, words)
+    return in_words_of_the_team(error, worst.facts() | {"automation": automation.name}, words)
 
 
 class AdmittedRun:

@@ -17,7 +17,7 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
-from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money
+from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money, template_environment
 from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice
 from pricing.reports import escape_markdown, moment
 
@@ -87,15 +87,9 @@ def suggested_raise(question: ApprovalRequest) -> str:
 
 def told(question: ApprovalRequest, refused: OverBudget) -> str:
     """The question as Markdown, in which every name and the refusal are text."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - finalize escapes every value, for Markdown
-        finalize=escape_markdown,
+    environment = template_environment(
+        Path(__file__).parent / "templates", exact=True, escape=escape_markdown, filters={"money": format_money}
     )
-    environment.filters["money"] = format_money
     less = question.hold - question.cheaper
     lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
     return environment.get_template("approval.md.j2").render(

@@ -10,6 +10,7 @@ from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import RateCard
 from pricing.reports import TargetHealth, target_health
+from tasks.providers import spec_of
 from tasks.routing import Target
 
 EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)
@@ -50,12 +51,26 @@ class TargetLine:
         names = ("name", "tier", "provider", "account", "model", "region", "failure_domain", "window", "max_output")
         return {
             **{name: getattr(target, name) for name in names},
+            "features": _features(target),
             "sandbox": target.stand_in and self.answers,
             "answers": self.answers,
             "key": self.key_place,
             "prices_nano": asdict(self.prices) if self.prices else None,
             "recent": health.to_json() if health else None,
         }
+
+
+def _features(target: Target) -> dict[str, Any]:
+    """What the provider of a target can do, as plain data."""
+    features = spec_of(target.provider).features
+    return {
+        "schemas": features.schemas,
+        "tools": features.tools,
+        "reasoning": features.reasoning,
+        "media": sorted(features.media.takes),
+        "service_tiers": list(features.service_tiers),
+        "batches": features.batches,
+    }
 
 
 def list_targets(runtime: Runtime) -> list[TargetLine]:

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 Values: TypeAlias = dict[str, Any]
-Statement: TypeAlias = sa.Insert | sa.Update | sa.Delete | sa.Select[Any]
 
 
 def one_trip(connection: Connection) -> AbstractContextManager[object]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         shortfalls,
     )
     from pricing.ledger.block_reviews import Finding, Reviews
-    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, Window, window_bounds
+    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         Turn,
         TurnOutcome,
     )
-    from pricing.ledger.holds import Settled, Unsettled
+    from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
         LONGEST_KEY,
@@ -54,12 +54,12 @@ if TYPE_CHECKING:
         applicable,
         read_key,
         read_scope,
-        read_window,
         soft_threshold,
     )
     from pricing.ledger.pending_ends import PendingEnd, PendingEnds
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
+    from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
 __all__ = [
     "AD_HOC",
@@ -71,6 +71,7 @@ __all__ = [
     "NEWEST",
     "SOFT",
     "WILDCARD",
+    "WINDOWS",
     "ApprovalDecision",
     "ApprovalRequest",
     "Approvals",
@@ -111,6 +112,7 @@ __all__ = [
     "applicable",
     "complexities",
     "ends_of",
+    "expired_holds",
     "last_prompt",
     "observe",
     "paid_for",
@@ -122,6 +124,7 @@ __all__ = [
     "soft_threshold",
     "taken_over",
     "turn_costs",
+    "unsettled",
     "window_bounds",
     "with_code",
 ]
@@ -131,6 +134,8 @@ if not TYPE_CHECKING:
         __name__,
         {
             "turn_costs": "pricing.ledger.costs_of_run",
+            "expired_holds": "pricing.ledger.holds",
+            "unsettled": "pricing.ledger.holds",
             "ApprovalDecision": "pricing.ledger.approvals",
             "ApprovalRequest": "pricing.ledger.approvals",
             "Approvals": "pricing.ledger.approvals",
@@ -176,7 +181,8 @@ if not TYPE_CHECKING:
             "Use": "pricing.ledger.rate_limits",
             "WILDCARD": "pricing.ledger.limits",
             "Wallets": "pricing.ledger.credits",
-            "Window": "pricing.ledger.budgets",
+            "WINDOWS": "pricing.ledger.windows",
+            "Window": "pricing.ledger.windows",
             "applicable": "pricing.ledger.limits",
             "complexities": "pricing.ledger.target_stats",
             "ends_of": "pricing.ledger.calibration_scores",
@@ -186,11 +192,11 @@ if not TYPE_CHECKING:
             "passed_since": "pricing.ledger.calibration_scores",
             "read_key": "pricing.ledger.limits",
             "read_scope": "pricing.ledger.limits",
-            "read_window": "pricing.ledger.limits",
+            "read_window": "pricing.ledger.windows",
             "shortfalls": "pricing.ledger.approvals",
             "soft_threshold": "pricing.ledger.limits",
             "taken_over": "pricing.ledger.executions",
-            "window_bounds": "pricing.ledger.budgets",
+            "window_bounds": "pricing.ledger.windows",
             "with_code": "pricing.ledger.target_stats",
         },
     )

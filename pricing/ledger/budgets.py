@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -22,10 +22,10 @@ from pricing.db import schema
 from pricing.db import schema as columns
 from pricing.db.prepared import PreparedStatement
 from pricing.db.upsert import insert_into
+from pricing.ledger.windows import RUN, Window, per_window, window_bounds
 from pricing.money import Nano, format_money
 
 Scope: TypeAlias = Literal["run", "automation", "operation", "user", "org", "tag"]
-Window: TypeAlias = Literal["run", "day", "week", "month"]
 
 _B = schema.budgets.c
 
@@ -82,9 +82,7 @@ class BudgetRule:
     @property
     def name(self) -> str:
         """How people call it: ``daily-digest per day``."""
-        return f"{'this run' if self.scope == 'run' else self.key}" + (
-            "" if self.window == "run" else f" per {self.window}"
-        )
+        return f"{'this run' if self.scope == 'run' else self.key}{per_window(self.window)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +144,6 @@ class Refusal:
         )
 
 
-def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime | None]:
-    """Start and end of the window that ``moment`` lies in, at local midnights of ``zone`` (so days may have 23 or 25
-    hours); weeks begin on Monday. A ``run`` window starts with the moment and never ends.
-    """
-    if window == "run":
-        return moment.astimezone(UTC), None
-    midnight = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if window == "day":
-        start, end = midnight, midnight + timedelta(days=1)
-    elif window == "week":
-        start = midnight - timedelta(days=midnight.weekday())
-        end = start + timedelta(days=7)
-    else:
-        start = midnight.replace(day=1)
-        end = (start + timedelta(days=32)).replace(day=1)
-    return start, end
-
-
 def open_windows(
     connection: Connection, rules: Sequence[BudgetRule], moment: datetime, zone: ZoneInfo
 ) -> dict[str, BudgetRule]:
@@ -176,7 +156,7 @@ def open_windows(
     wanted: dict[str, BudgetRule] = {}
     for rule in rules:
         start, _ = window_bounds(rule.window, moment, zone)
-        since = "" if rule.window == "run" else f":{start:%Y-%m-%d}"
+        since = "" if rule.window == RUN else f":{start:%Y-%m-%d}"
         budget_id = f"{rule.scope}:{rule.key}:{rule.window}{since}"
         if budget_id not in wanted or rule.limit < wanted[budget_id].limit:
             wanted[budget_id] = rule
@@ -197,7 +177,7 @@ def open_windows(
             "soft_nano": rule.soft,
         }
         opened = _upsert(connection.dialect.name).run(connection, row).fetchall()
-        if opened and rule.window != "run":
+        if opened and rule.window != RUN:
             write_change(connection, rule, "window", to_us(moment))
     return dict(sorted(wanted.items()))
 
@@ -216,7 +196,7 @@ def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[
         == (max(wanted[budget_id].limit, row.raised_nano or 0), wanted[budget_id].soft)
     }
     old = wanted.keys() - current
-    if any(wanted[budget_id].window != "run" for budget_id in old):
+    if any(wanted[budget_id].window != RUN for budget_id in old):
         return sorted(wanted)
     return sorted(old)
 
@@ -270,7 +250,7 @@ def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: 
         limit = state.limit + more[state.budget_id]
         values = {"limit_nano": limit, "raised_nano": limit}
         connection.execute(sa.update(schema.budgets).where(_B.budget_id == state.budget_id).values(values))
-        if state.window != "run":
+        if state.window != RUN:
             write_change(connection, replace(rules[state.budget_id], limit=limit), "window", now)
 
 
@@ -300,7 +280,7 @@ def past_windows(connection: Connection, scope: str, key: str, limit: int) -> li
 
 def open_at(connection: Connection, now: int) -> list[BudgetState]:
     """The budgets of every window that has not ended; those of single runs left out."""
-    return _states(connection, sa.and_(_B.span != "run", _B.ends_at > now))
+    return _states(connection, sa.and_(_B.span != RUN, _B.ends_at > now))
 
 
 def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[BudgetState]:

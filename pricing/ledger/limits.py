@@ -16,7 +16,8 @@ from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import MoneyError, UsageError
 from pricing.ledger import budgets
-from pricing.ledger.budgets import BudgetRule, BudgetState, Scope, Window
+from pricing.ledger.budgets import BudgetRule, BudgetState, Scope
+from pricing.ledger.windows import Window, read_window
 from pricing.money import Nano, parse_money
 
 SOFT = "80%"
@@ -24,7 +25,6 @@ SOFT = "80%"
 WILDCARD = "*"
 """The key of a limit that holds for each user, organisation, … on its own."""
 SHARED: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != "run")
-CALENDAR_WINDOWS: tuple[Window, ...] = tuple(window for window in get_args(Window) if window != "run")
 
 LONGEST_KEY = 200
 """Characters of a name."""
@@ -58,6 +58,7 @@ class Limit:
 
     Raises:
         MoneyError: its soft threshold makes no sense.
+        UsageError: its window is not a budget period.
     """
 
     scope: Scope
@@ -67,6 +68,7 @@ class Limit:
     soft: str = SOFT
 
     def __post_init__(self) -> None:
+        read_window(self.window)
         soft_threshold(self.soft, self.limit)
 
     def rule(self, key: str) -> BudgetRule:
@@ -203,15 +205,4 @@ def read_scope(text: str) -> Scope:
     """
     if text not in SHARED:
         raise UsageError(f"{text[:40]!r} is no scope.", next_step=f"There are: {', '.join(SHARED)}.")
-    return text
-
-
-def read_window(text: str) -> Window:
-    """The window that a person named.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if text not in CALENDAR_WINDOWS:
-        raise UsageError(f"{text[:40]!r} is no window.", next_step=f"There are: {', '.join(CALENDAR_WINDOWS)}.")
     return text

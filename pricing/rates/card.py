@@ -10,7 +10,7 @@ from typing import Self
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
 from pricing.rates.model_ids import geography_of, same_name
-from pricing.rates.sources import Band, ListPrices, OwnRate, Rate, fingerprint
+from pricing.rates.sources import Band, ListPrices, OwnRate, PriceListOf, Rate, fingerprint
 from pricing.usage import Usage
 
 __all__ = ["OwnRate", "RateCard"]
@@ -25,31 +25,51 @@ class RateCard:
     Rates are compiled once per model and UTC day, so pricing again costs microseconds. Make one with ``load``.
     """
 
-    def __init__(self, own: Iterable[OwnRate] = (), *, published: Path | bytes | None = None) -> None:
+    def __init__(
+        self,
+        own: Iterable[OwnRate] = (),
+        *,
+        published: Path | bytes | None = None,
+        price_lists: PriceListOf | None = None,
+    ) -> None:
         rates = sorted(own, key=lambda rate: rate.valid_from or date.min, reverse=True)
         self._own_models = {(rate.provider, rate.model) for rate in rates}
         self._own: dict[tuple[str, str], list[tuple[date, Rate]]] = {}
         for rate in rates:
             key = (rate.provider, rate.model.strip().lower())
             self._own.setdefault(key, []).append((rate.valid_from or date.min, rate.compiled()))
-        self._list = ListPrices(published)
+        self._list = ListPrices(published, price_lists)
         self._compiled: dict[tuple[str, str, date], Rate] = {}
         self.version = _version(self._list.version, rates)
         """What the prices rest on, such as ``genai-prices 0.2.3+own.1a2b3c4d``: stored with every attempt."""
 
     @classmethod
-    def load(cls, overrides: Iterable[OwnRate] = (), *, published: Path | bytes | None = None) -> Self:
-        """The card of the installed price list, or of a ``published`` one (its file, or its bytes), with own rates
-        before it. Quick: the list is read on first use.
+    def load(
+        cls,
+        overrides: Iterable[OwnRate] = (),
+        *,
+        published: Path | bytes | None = None,
+        price_lists: PriceListOf | None = None,
+    ) -> Self:
+        """The card of the installed price list, with own rates before it. Quick: the list is read on first use.
+
+        Args:
+            overrides: own rates.
+            published: a list in place of the installed one: its file, or its bytes.
+            price_lists: from a provider's name to its id in the list; the id or alias that equals it, if left out.
+
+        Example:
+            >>> RateCard.load().price("gpt-4.1-mini", "openai", Usage(1_000_000, 0))
+            400000000
         """
-        return cls(overrides, published=published)
+        return cls(overrides, published=published, price_lists=price_lists)
 
     def price(self, model: str, provider: str, usage: Usage, at: datetime | None = None) -> Nano:
         """Nano-dollars of one attempt, rounded up once, on the total.
 
         Args:
             model: the id as it is sent to the provider.
-            provider: ``openai``, ``groq``, ``anthropic``, ``bedrock``, ``gemini``, ``openai_compatible``.
+            provider: its name, like ``openai``, ``groq`` or ``bedrock``.
             usage: input includes cached, output includes reasoning.
             at: when the request was made (a time without zone is UTC); now, if left out.
 

@@ -6,12 +6,12 @@ A rate is whole nano-dollars per million tokens, so that a price is a few intege
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from genai_prices.types import MatchLogic, ModelInfo, ModelPrice, Provider
 
 LIST_NAME = "genai-prices"
-_PROVIDERS = {"openai": "openai", "groq": "groq", "anthropic": "anthropic", "bedrock": "aws", "gemini": "google"}
-"""Our provider names and the list's. ``openai_compatible`` is absent: what one's own server costs is in no list."""
+_BEDROCK = "aws"
+"""The list's provider whose model ids have geographies, vendors and versions."""
+PriceListOf: TypeAlias = Callable[[str], str | None]
+"""From the name of a provider to its id in the list; ``None`` where the list has no prices of it."""
 
 _DIGITS = 8
 """Of a list's digest, at the end of its file's name."""
@@ -145,10 +147,14 @@ class ListPrices:
     """The list prices that genai-prices ships, looked up strictly. Loaded on first use (about 0.3 s).
 
     Reads the shipped data only: nothing is fetched, and no other user of that library can change what is read here.
+
+    Args:
+        price_lists: which of the list's providers is meant by a name; the one whose id or alias it is, if left out.
     """
 
-    def __init__(self, published: Path | bytes | None = None) -> None:
+    def __init__(self, published: Path | bytes | None = None, price_lists: PriceListOf | None = None) -> None:
         self._published = published
+        self._price_lists = price_lists
         self._loaded: DataSnapshot | None = None
 
     @property
@@ -203,18 +209,27 @@ class ListPrices:
         that are not global are those of ``geography``.
         """
         now = datetime.now(UTC)
-        ids = [
-            callable_id(model.id, geography) if provider == "bedrock" else model.id
+        bedrock = self._listed(provider) == _BEDROCK
+        priced = (
+            model
             for model in self._models(provider)
             if (rate := _compile(model.get_prices(now))) and rate.bands[0].output is not None
-        ]
-        return sorted(name for name in ids if self._find(name, provider))
+        )
+        found = (callable_id(model.id, geography) if bedrock else self._askable(model, provider) for model in priced)
+        return sorted(name for name in found if name is not None and self._find(name, provider))
+
+    def _askable(self, model: ModelInfo, provider: str) -> str | None:
+        """An id under which the provider is asked for a model: the list's own id of it, or one that it matches."""
+        for name in (model.id, *_aliases(model.match, whole=True)):
+            if self._find(name, provider) is model:
+                return name
+        return None
 
     def _find(self, model: str, provider: str) -> ModelInfo | None:
-        listed = _PROVIDERS.get(provider)
+        listed = self._listed(provider)
         if listed is None:
             return None
-        bedrock = provider == "bedrock"
+        bedrock = listed == _BEDROCK
         asked = bare_id(model, bedrock=bedrock)
         try:
             _, found = self._snapshot().find_provider_model(asked, None, listed, None)
@@ -223,7 +238,17 @@ class ListPrices:
         return found if is_same_model(asked, found.id, _aliases(found.match), bedrock=bedrock) else None
 
     def _models(self, provider: str) -> list[ModelInfo]:
-        return [m for p in self._snapshot().providers if p.id == _PROVIDERS.get(provider) for m in p.models]
+        listed = self._listed(provider)
+        return [m for p in self._snapshot().providers if p.id == listed for m in p.models]
+
+    def _listed(self, provider: str) -> str | None:
+        """The list's provider that is meant by a name."""
+        if self._price_lists is not None:
+            return self._price_lists(provider)
+        for one in self._snapshot().providers:
+            if provider == one.id or (one.provider_match and provider in _aliases(one.provider_match)):
+                return one.id
+        return None
 
     def _providers(self) -> list[Provider]:
         if self._published is None:
@@ -248,16 +273,21 @@ class ListPrices:
         return self._loaded
 
 
-def _aliases(match: MatchLogic) -> Iterator[str]:
-    """The texts that a list's matching rule is made of. Patterns are left out: what they add are dates."""
+def _aliases(match: MatchLogic, *, whole: bool = False) -> Iterator[str]:
+    """The texts that a list's matching rule is made of, or those among them that are ``whole`` ids.
+
+    Patterns are left out: what they add are dates.
+    """
     from genai_prices.types import ClauseContains, ClauseEndsWith, ClauseEquals, ClauseOr, ClauseStartsWith
 
     match match:
         case ClauseOr():
             for clause in match.or_:
-                yield from _aliases(clause)
+                yield from _aliases(clause, whole=whole)
         case ClauseEquals():
             yield match.equals
+        case _ if whole:
+            return
         case ClauseStartsWith():
             yield match.starts_with
         case ClauseContains():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pricing.reports.charts.data import Bars, Chart, Grid, Tone
 from pricing.reports.format import clean
+from pricing.templates import template_environment
 
 if TYPE_CHECKING:  # templates are compiled where a page is made, not where a command line starts
     from jinja2 import Environment
@@ -62,18 +63,10 @@ def render_page(page: Page) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from markupsafe import Markup
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else clean(value),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
+    environment = template_environment(
+        _TEMPLATES, "html", escape=lambda value: value if isinstance(value, Markup) else clean(value)
     )
     environment.tests["bars"] = lambda drawing: isinstance(drawing, Bars)
     return environment

@@ -7,11 +7,12 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from tasks.providers.base import Adapter, ReplyError, Stream
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
-    from tasks.providers.failures import classify, classify_exception
+    from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
     from tasks.providers.messages import Message, ModelRequest, media_of
-    from tasks.providers.registry import adapter_for
+    from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
     from tasks.providers.schemas import strict_schema
+    from tasks.providers.spec import ProviderSpec
     from tasks.providers.transport import Transport
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "FailureKind",
     "Message",
     "ModelRequest",
+    "ProviderSpec",
     "ReplyError",
     "Stream",
     "Transport",
@@ -30,6 +32,9 @@ __all__ = [
     "classify_exception",
     "fetch",
     "media_of",
+    "price_list_of",
+    "provider_names",
+    "spec_of",
     "strict_schema",
 ]
 
@@ -44,14 +49,18 @@ if not TYPE_CHECKING:
             "FailureKind": "tasks.providers.failure_kinds",
             "Message": "tasks.providers.messages",
             "ModelRequest": "tasks.providers.messages",
+            "ProviderSpec": "tasks.providers.spec",
             "ReplyError": "tasks.providers.base",
             "Stream": "tasks.providers.base",
             "Transport": "tasks.providers.transport",
             "adapter_for": "tasks.providers.registry",
-            "classify": "tasks.providers.failures",
+            "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",
             "media_of": "tasks.providers.messages",
+            "price_list_of": "tasks.providers.registry",
+            "provider_names": "tasks.providers.registry",
+            "spec_of": "tasks.providers.registry",
             "strict_schema": "tasks.providers.schemas",
         },
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pricing import (
-    NOT_A_COUNT,
     DocumentPart,
     ImagePart,
     Part,
@@ -18,29 +16,19 @@ from pricing import (
     ToolResultPart,
     Usage,
 )
-from tasks.providers import media
+from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.conversations import NO_OUTPUT, own_state, turns
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import count, dump, encode, obj, objects, text
-from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
 
 VERSION: Final = "2023-06-01"
 """Pinned: ``2026-10-21``, the SDK's default, refuses sampling parameters that older models still take."""
 CACHED: Final = {"type": "ephemeral"}
-NO_SCHEMAS: Final = re.compile(r"claude-(?:2|3|v2|instant)|claude-(?:sonnet|opus)-4-(?:0|2025)")
-"""Models older than structured outputs; they are asked instead."""
-STOPS: Final[Mapping[str, StopReason]] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "tool_use": "tool_calls",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "pause_turn": "length",
-    "refusal": "refusal",
-}
 _COUNTS: Final = frozenset(
     {
         "input_tokens",
@@ -58,11 +46,13 @@ _COUNTS: Final = frozenset(
 class AnthropicAdapter:
     """Messages, version 2023-06-01."""
 
+    spec: ProviderSpec
+
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
-        media.require(target, request)
+        media.require(self.spec.features.media, request)
         body: JSONObject = {
             "model": target.model,
             "max_tokens": request.max_tokens,
@@ -73,7 +63,7 @@ class AnthropicAdapter:
         }
         system = request.system.text
         if request.schema is not None:
-            if can_be_strict(request.schema.definition, recursion=False) and not NO_SCHEMAS.search(target.model):
+            if can_be_strict(request.schema.definition, recursion=False) and not claude.NO_SCHEMAS.search(target.model):
                 schema = strict_schema(request.schema.definition)
                 body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
             else:
@@ -88,9 +78,15 @@ class AnthropicAdapter:
             body["stream"] = True
         return HttpRequest(f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), encode(body))
 
-    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+    def decode(
+        self,
+        target: Target,  # noqa: ARG002 - the protocol's
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> ModelReply:
         """The blocks of a message: text and tool calls; thoughts are left out."""
-        reply = opened(target.provider, status, headers, body)
+        reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
         draft.id = text(reply.get("id")) or None
         if not isinstance(reply.get("content"), list):
@@ -102,12 +98,12 @@ class AnthropicAdapter:
                 call = draft.call(index)
                 call.id, call.name = text(block.get("id")), text(block.get("name"))
                 call.arguments = dump(block.get("input") or {})
-        draft.stop = STOPS.get(text(reply.get("stop_reason")))
+        draft.stop = claude.STOPS.get(text(reply.get("stop_reason")))
         return draft.reply(headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
         """A reader of ``message_start`` … ``message_stop``."""
-        return EventReader(target.provider, headers, SseFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
 
 
 def usage(counts: object) -> Usage:
@@ -116,49 +112,13 @@ def usage(counts: object) -> Usage:
     by_lifetime = obj(given.get("cache_creation"))
     hour = count(by_lifetime.get("ephemeral_1h_input_tokens"))
     minutes = count(by_lifetime.get("ephemeral_5m_input_tokens"))
-    return from_parts(
+    return claude.from_parts(
         fresh=count(given.get("input_tokens")),
         read=count(given.get("cache_read_input_tokens")),
-        written=all_written(count(given.get("cache_creation_input_tokens")), minutes, hour),
+        written=claude.all_written(count(given.get("cache_creation_input_tokens")), minutes, hour),
         written_1h=hour,
         output=count(given.get("output_tokens")),
         reasoning=count(obj(given.get("output_tokens_details")).get("thinking_tokens")),
-    )
-
-
-def all_written(total: int | None, minutes: int | None, hour: int | None) -> int | None:
-    """What was written to caches of both lifetimes: the total, or its parts where they are all that is said or come to
-    more; ``NOT_A_COUNT`` if any of the three is.
-    """
-    if NOT_A_COUNT in {total, minutes, hour}:
-        return NOT_A_COUNT
-    if total is None and minutes is None and hour is None:
-        return None
-    return max(total or 0, (minutes or 0) + (hour or 0))
-
-
-def from_parts(
-    *,
-    fresh: int | None,
-    read: int | None,
-    written: int | None,
-    written_1h: int | None,
-    output: int | None,
-    reasoning: int | None = None,
-) -> Usage:
-    """Usage from disjoint counts of input; ``written`` holds both lifetimes, ``written_1h`` the longer one of them.
-
-    A part that is ``NOT_A_COUNT`` makes the input one too.
-    """
-    if NOT_A_COUNT in {fresh, read, written, written_1h}:
-        return Usage(NOT_A_COUNT, output, read, written, written_1h, reasoning)
-    return Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=None if written is None else max(0, written - (written_1h or 0)),
-        cache_write_1h_tokens=written_1h if written is None or written_1h is None else min(written, written_1h),
-        reasoning_tokens=reasoning,
     )
 
 
@@ -231,7 +191,7 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             return _say(draft, text(delta.get("text")))
         case "message_delta":
             _count(draft, event.get("usage"))
-            draft.stop = STOPS.get(text(obj(event.get("delta")).get("stop_reason")), "end")
+            draft.stop = claude.STOPS.get(text(obj(event.get("delta")).get("stop_reason")), "end")
         case "message_stop":
             draft.done = True
     return ""

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 from pricing import TextPart, ToolCallPart, Usage
 from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.failure_kinds import Failure, failure
-from tasks.providers.failures import classify, request_id
+from tasks.providers.failure_rules import FailureRules
+from tasks.providers.failures import classify_reply, request_id
 from tasks.providers.json_fields import obj, parse
 from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
 from tasks.routing.target import Target
@@ -161,11 +162,11 @@ def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def opened(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> JSONObject:
+def opened(rules: FailureRules, status: int, headers: Mapping[str, str], body: bytes) -> JSONObject:
     """The reply's JSON object. Raises :class:`ReplyError` if the reply is an error, or no JSON object."""
     reply = parse(body) if status == OK else None
     if not isinstance(reply, dict) or reply.get("error"):
-        raise ReplyError(classify(provider, status, headers, body))
+        raise ReplyError(classify_reply(rules, status, headers, body))
     return reply
 
 
@@ -195,9 +196,13 @@ class EventReader:
     """Reads a streamed reply: ``frames`` cuts it into events, ``absorb`` adds one to a draft and returns its text."""
 
     def __init__(
-        self, provider: str, headers: Mapping[str, str], frames: Frames, absorb: Callable[[Draft, str, JSONObject], str]
+        self,
+        rules: FailureRules,
+        headers: Mapping[str, str],
+        frames: Frames,
+        absorb: Callable[[Draft, str, JSONObject], str],
     ) -> None:
-        self._provider = provider
+        self._rules = rules
         self._headers = headers
         self._frames = frames
         self._absorb = absorb
@@ -231,7 +236,7 @@ class EventReader:
         payload = parse(event.data)
         if event.fault or obj(payload).get("error") or obj(payload).get("object") == "error":
             headers = {**self._headers, **({"x-amzn-errortype": event.fault} if event.fault else {})}
-            raise ReplyError(classify(self._provider, OK, headers, event.data), self.usage, partial=self._partial)
+            raise ReplyError(classify_reply(self._rules, OK, headers, event.data), self.usage, partial=self._partial)
         if not isinstance(payload, dict):
             raise broken(self._headers, self.usage, partial=self._partial)
         return self._absorb(self._draft, event.name, payload)

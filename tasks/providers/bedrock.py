@@ -19,7 +19,7 @@ from pricing import (
     ToolResultPart,
     Usage,
 )
-from tasks.providers import anthropic, media
+from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.conversations import NO_OUTPUT, own_state, turns
 from tasks.providers.framing import AwsFrames
@@ -37,10 +37,11 @@ from tasks.providers.messages import (
 )
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
+from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
 
 _STOPS: Final[Mapping[str, StopReason]] = {
-    **anthropic.STOPS,
+    **claude.STOPS,
     "content_filtered": "content_filter",
     "guardrail_intervened": "content_filter",
     "malformed_model_output": "malformed",
@@ -49,7 +50,7 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 _CACHE_POINT: Final = {"cachePoint": {"type": "default"}}
 _CACHES_SYSTEM: Final = re.compile(r"anthropic\.claude|amazon\.nova")
 _CACHES_TOOLS: Final = re.compile(r"anthropic\.claude")
-_NO_SCHEMAS: Final = re.compile(rf"amazon\.|meta\.|cohere\.|ai21\.|{anthropic.NO_SCHEMAS.pattern}")
+_NO_SCHEMAS: Final = re.compile(rf"amazon\.|meta\.|cohere\.|ai21\.|{claude.NO_SCHEMAS.pattern}")
 _DOCUMENT: Final = "The document:"
 """A document is refused without a text beside it."""
 _REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
@@ -59,11 +60,13 @@ _REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 class BedrockAdapter:
     """Converse and ConverseStream, signed with AWS keys or sent with a Bedrock API key."""
 
+    spec: ProviderSpec
+
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
-        media.require(target, request)
+        media.require(self.spec.features.media, request)
         names = media.numbered(part for message in request.messages for part in media_of(message.parts))
         body: JSONObject = {
             "messages": [
@@ -90,9 +93,15 @@ class BedrockAdapter:
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
         return _authorised(target, url, encode(body), attempt_id)
 
-    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+    def decode(
+        self,
+        target: Target,  # noqa: ARG002 - the protocol's
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> ModelReply:
         """The blocks of a message: text and tool calls; reasoning is left out."""
-        reply = opened(target.provider, status, headers, body)
+        reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")))
         content = obj(obj(reply.get("output")).get("message")).get("content")
         if not isinstance(content, list):
@@ -106,9 +115,9 @@ class BedrockAdapter:
         draft.stop = _STOPS.get(text(reply.get("stopReason")))
         return draft.reply(headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
         """A reader of ``messageStart`` … ``metadata``."""
-        return EventReader(target.provider, headers, AwsFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, AwsFrames(), _absorb)
 
 
 def usage(counts: object) -> Usage:
@@ -119,10 +128,10 @@ def usage(counts: object) -> Usage:
         for detail in objects(items(given.get("cacheDetails")))
     ]
     minutes, hour = (_summed([tokens for long, tokens in details if long == wanted]) for wanted in (False, True))
-    return anthropic.from_parts(
+    return claude.from_parts(
         fresh=count(given.get("inputTokens")),
         read=count(given.get("cacheReadInputTokens")),
-        written=anthropic.all_written(count(given.get("cacheWriteInputTokens")), minutes, hour),
+        written=claude.all_written(count(given.get("cacheWriteInputTokens")), minutes, hour),
         written_1h=hour,
         output=count(given.get("outputTokens")),
     )

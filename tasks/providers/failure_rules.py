@@ -1,9 +1,9 @@
-"""What each provider's error replies mean, as tables; ``failures.classify`` reads them.
+"""What error replies mean: the rules of OpenAI's dialect, and what providers share. Each has its own in the catalog.
 
 Sources: the official SDKs and API references of the providers, botocore's ``bedrock-runtime`` model, the servers of
 vLLM, llama.cpp and Ollama; the facts are gathered in the project's provider notes.
 
-A dialect is read from the surest sign to the vaguest: ``codes`` decide; ``texts`` split a broad code by the beginning
+They are read from the surest sign to the vaguest: ``codes`` decide; ``texts`` split a broad code by the beginning
 of the provider's own message, for the statuses where that text occurs; ``families`` are broad codes; ``statuses``
 say what a bare status means where it differs from HTTP's usual meaning.
 """
@@ -46,7 +46,7 @@ def codes(**kinds: str) -> dict[str, FailureKind]:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class FailureRules:
     """The rules of one provider."""
 
     codes: Codes
@@ -143,135 +143,27 @@ SERVER_TEXTS = texts(
     r"Trying to keep the first \d+ tokens when context the overflows",
     r"Context size has been exceeded",
     r"input is too large to process",
+    r"The input \([\d,]+ tokens\) is longer than the model's context length",
+    r"Requested token count exceeds the model's maximum context length",
+    r"(?:Input validation error: )?`inputs` tokens \+ `max_new_tokens` must be <=",
+    r"The prompt is too long: [\d,]+, model maximum context length",
+    r"This endpoint's maximum context length is",
+    r"This model's maximum prompt length is [\d,]+ but the request contains",
+    r"(?:Invalid request: )?Your request exceeded model token limit",
+    r"(?:invalid params, )?context window exceeds limit",
+    r"(?:<400> [\w.]{1,80}: )?Range of input length should be \[",
 )
-"""vLLM, llama.cpp, Ollama and LM Studio, old and new."""
+"""vLLM, SGLang, TGI, llama.cpp, Ollama and LM Studio, old and new; then Together, Fireworks, OpenRouter, xAI and others
+that host models behind OpenAI's dialect."""
 
-OPENAI = Dialect(codes=OPENAI_CODES, texts=OPENAI_TEXTS, families=OPENAI_FAMILIES)
-GROQ = Dialect(
-    codes=OPENAI_CODES,
-    texts=OPENAI_TEXTS,
-    families=OPENAI_FAMILIES,
-    statuses={498: "overloaded"},
-)
-OPENAI_COMPATIBLE = Dialect(codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS, families=OPENAI_FAMILIES)
+OPENAI = FailureRules(codes=OPENAI_CODES, texts=OPENAI_TEXTS, families=OPENAI_FAMILIES)
+OPENAI_COMPATIBLE = FailureRules(codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS, families=OPENAI_FAMILIES)
 
 ANTHROPIC_OVERFLOW = (
     r"prompt is too long: [\d,]+ tokens > [\d,]+ maximum",
     r"prompt is too long$",
     r"input length and `max_tokens` exceed context limit",
 )
-ANTHROPIC = Dialect(
-    codes=codes(
-        rate_limit="ramp_limit_exceeded",
-        request_too_large="request_too_large request_body_too_large_after_decoding",
-        quota_exhausted="enforced_spend_limit_reached contract_spend_limit_reached "
-        "linked_organization_spend_limit_reached linked_organization_billing_unavailable billing_error",
-        auth="organization_on_hold authentication_error permission_error",
-        not_found="not_found_error",
-    ),
-    texts=(
-        *texts(
-            "quota_exhausted",
-            {400, 403, 429},
-            r"You have reached your specified (?:workspace )?API usage limits",
-            r"Your credit balance is too low",
-        ),
-        *texts("auth", {400, 403}, r"This organization has been disabled"),
-        *texts("content_policy", {400}, r"Output blocked by content filtering policy"),
-        *texts("context_overflow", {400, 413}, *ANTHROPIC_OVERFLOW),
-    ),
-    families=codes(
-        rate_limit="rate_limit_error",
-        overloaded="overloaded_error",
-        server_error="api_error conflict_error",
-        timeout="timeout_error",
-    ),
-)
-
-BEDROCK = Dialect(
-    codes=codes(
-        overloaded="ModelNotReadyException ServiceUnavailableException ServiceUnavailable MPAgreementBeingCreated",
-        server_error="InternalServerException InternalServerError InternalFailure InternalError ServiceFailure "
-        "ModelErrorException ModelStreamErrorException ConflictException",
-        timeout="ModelTimeoutException RequestTimeout RequestTimeoutException",
-        quota_exhausted="ServiceQuotaExceededException",
-        request_too_large="RequestEntityTooLargeException RequestTooLargeException",
-        auth="AccessDeniedException AccessDenied ExpiredTokenException ExpiredToken UnrecognizedClientException "
-        "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
-        "InvalidClientTokenId MissingAuthenticationToken MissingAuthenticationTokenException InvalidAccessKeyId "
-        "NotAuthorized OptInRequired RequestExpired INVALID_PAYMENT_INSTRUMENT",
-        not_found="ResourceNotFoundException FTUFormNotFilled UnknownOperationException ModelNotFoundException",
-        context_overflow="context_length_exceeded",
-    ),
-    texts=(
-        *texts("quota_exhausted", {400, 429}, r"Too many \w+ per day"),
-        *texts(
-            "not_found",
-            {400},
-            r"The provided model identifier is invalid",
-            r"Invocation of model ID .{1,300} with on-demand throughput isn.t supported",
-        ),
-        *texts("auth", {400}, r"Operation not allowed"),
-        *texts("content_policy", {400}, r"Output blocked by content filtering policy"),
-        *texts(
-            "context_overflow",
-            {400},
-            *ANTHROPIC_OVERFLOW,
-            r"Input is too long",
-            r"Input Tokens Exceeded",
-            r"Too many input tokens\. Max input tokens",
-            r"This model's maximum context length is",
-            r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum context length",
-            r"(?:Your input|Your request|The input|Input|The prompt|Prompt) exceeds the (?:model's )?context window",
-            r"(?:the )?(?:prompt|input|request)?(?: ?tokens)? ?(?:\(\d+\) )?exceeds? (?:the )?model maximum",
-        ),
-    ),
-    families=codes(
-        rate_limit="ThrottlingException Throttling ThrottledException RequestThrottledException "
-        "TooManyRequestsException RequestThrottled RequestLimitExceeded LimitExceededException SlowDown",
-        invalid_request="ValidationException ValidationError SerializationException MalformedQueryString",
-    ),
-)
-
-GEMINI = Dialect(
-    codes=codes(
-        quota_exhausted="QuotaPerDay quota_exceeded BILLING_DISABLED",
-        auth="API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_IP_ADDRESS_BLOCKED "
-        "API_KEY_HTTP_REFERRER_BLOCKED CONSUMER_SUSPENDED CONSUMER_INVALID SERVICE_DISABLED ACCESS_TOKEN_EXPIRED "
-        "CREDENTIALS_MISSING IAM_PERMISSION_DENIED",
-    ),
-    texts=(
-        *texts("auth", {400, 403}, r"API key (?:not valid|expired|not found)", r"User location is not supported"),
-        *texts("request_too_large", {400}, r"Request payload size exceeds the limit"),
-        *texts(
-            "context_overflow",
-            {400},
-            r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
-            r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
-        ),
-    ),
-    families=codes(
-        rate_limit="RESOURCE_EXHAUSTED rate_limit_exceeded",
-        overloaded="UNAVAILABLE",
-        server_error="INTERNAL UNKNOWN ABORTED DATA_LOSS",
-        timeout="DEADLINE_EXCEEDED",
-        auth="UNAUTHENTICATED PERMISSION_DENIED",
-        not_found="NOT_FOUND",
-        invalid_request="INVALID_ARGUMENT OUT_OF_RANGE",
-    ),
-)
-
-DIALECTS: Mapping[str, Dialect] = {
-    "openai": OPENAI,
-    "groq": GROQ,
-    "openai_compatible": OPENAI_COMPATIBLE,
-    "openai_compat": OPENAI_COMPATIBLE,
-    "anthropic": ANTHROPIC,
-    "bedrock": BEDROCK,
-    "gemini": GEMINI,
-}
-"""Providers by name; an unknown one is read as OpenAI-compatible."""
-
 STOPS: Codes = codes(
     truncated="length max_tokens model_context_window_exceeded max_output_tokens",
     refusal="refusal",

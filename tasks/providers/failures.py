@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.providers.failure_kinds import Failure, FailureKind, Phase, failure
-from tasks.providers.failure_rules import DIALECTS, LEAD_IN, OPENAI_COMPATIBLE, STATUS_OF_CODE, STATUSES, STOPS, Dialect
+from tasks.providers.failure_rules import LEAD_IN, STATUS_OF_CODE, STATUSES, STOPS, FailureRules
 from tasks.providers.json_fields import items, obj, objects, parse, text
 from tasks.providers.messages import JSONObject
 
@@ -120,12 +120,11 @@ class _Signs:
     wait: float | None
 
 
-def classify(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """The class of a failed reply; never raises, whatever the reply.
 
     Args:
-        provider: ``openai``, ``groq``, ``openai_compatible``, ``anthropic``, ``bedrock`` or ``gemini``; any other
-            name is read as OpenAI-compatible.
+        rules: what the provider's error replies mean.
         status: HTTP status. Failures inside a 200 are found too; a 200 in which there is none is a broken one.
         headers: the reply's headers, in any letter case.
         body: the reply's bytes, as they came.
@@ -134,8 +133,7 @@ def classify(provider: str, status: int, headers: Mapping[str, str], body: bytes
     parsed = parse(body)
     reply = obj(parsed) or next(iter(objects(parsed)), {})
     signs = _signs(status, lower, reply)
-    dialect = DIALECTS.get(provider, OPENAI_COMPATIBLE)
-    kind, certain = _kind(dialect, signs)
+    kind, certain = _kind(rules, signs)
     found = failure(
         kind,
         status=status,
@@ -168,29 +166,29 @@ def _told_to_retry(headers: Mapping[str, str], usual: bool, *, certain: bool) ->
     return usual or (told == "true" and not certain)
 
 
-def _kind(dialect: Dialect, signs: _Signs) -> tuple[FailureKind, bool]:
+def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:
     """The class, and whether a code or text settled it rather than a mere status."""
     known = [key for code in signs.codes for key in (f"{signs.status}:{code.lower()}", code.lower())]
     for code in known:
-        if code in dialect.codes:
-            return dialect.codes[code], True
-    for rule in dialect.texts:
+        if code in rules.codes:
+            return rules.codes[code], True
+    for rule in rules.texts:
         if signs.status in rule.statuses and _exceeds(rule.pattern.match(signs.message)):
             return rule.kind, True
     for code in known:
-        if code in dialect.families:
-            return dialect.families[code], False
+        if code in rules.families:
+            return rules.families[code], False
         if code in STOPS and _succeeded(signs.status):
             return STOPS[code], True
-    return _kind_of_status(dialect, signs.status), False
+    return _kind_of_status(rules, signs.status), False
 
 
 def _succeeded(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004
 
 
-def _kind_of_status(dialect: Dialect, status: int) -> FailureKind:
-    usual = dialect.statuses.get(status) or STATUSES.get(status)
+def _kind_of_status(rules: FailureRules, status: int) -> FailureKind:
+    usual = rules.statuses.get(status) or STATUSES.get(status)
     if usual is not None:
         return usual
     return {3: "not_found", 4: "invalid_request"}.get(status // 100, "server_error")  # type: ignore[return-value]

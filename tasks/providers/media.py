@@ -7,45 +7,45 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, media_kind
 from tasks.providers.messages import JSONObject, ModelRequest, media_of
-from tasks.routing.target import ProviderName, Target
 
-_TAKES: Final[Mapping[ProviderName, frozenset[str]]] = {
-    "openai": frozenset({"image data", "image URL", "document data"}),
-    "openai_compatible": frozenset({"image data", "image URL"}),
-    "groq": frozenset({"image data", "image URL"}),
-    "anthropic": frozenset({"image data", "image URL", "document data", "document URL"}),
-    "bedrock": frozenset({"image data", "document data"}),
-}
-_LARGEST: Final[Mapping[tuple[ProviderName, str], int]] = {
-    ("anthropic", "image"): 7_500_000,  # 10 MB as base64
-    ("bedrock", "image"): 3_750_000,
-    ("bedrock", "document"): 4_500_000,
-    ("groq", "image"): 3_000_000,  # 4 MB as base64
-}
-"""Bytes of one part, where the provider states a limit."""
+Medium: TypeAlias = Literal["image data", "image URL", "document data", "document URL"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRules:
+    """Which images and documents a provider takes.
+
+    Args:
+        takes: the kinds of parts, and the forms in which they are sent.
+        largest: bytes of one part by ``image`` or ``document``, where the provider states a limit.
+    """
+
+    takes: frozenset[Medium] = frozenset()
+    largest: Mapping[str, int] = field(default_factory=dict)
 
 
 class MediaRefused(ValueError):
     """A target cannot take a part of the request; the message says which and why."""
 
 
-def refusal(target: Target, request: ModelRequest) -> str | None:
-    """Why a target cannot take a request's images and documents; None when it can."""
+def refusal(rules: MediaRules, request: ModelRequest) -> str | None:
+    """Why a provider cannot take a request's images and documents; None when it can."""
     parts = (part for message in request.messages for part in media_of(message.parts))
-    return next((why for part in parts if (why := _refused(target, part))), None)
+    return next((why for part in parts if (why := _refused(rules, part))), None)
 
 
-def require(target: Target, request: ModelRequest) -> None:
-    """Check that a target can take a request.
+def require(rules: MediaRules, request: ModelRequest) -> None:
+    """Check that a provider can take a request.
 
     Raises:
         MediaRefused: it cannot.
     """
-    if (why := refusal(target, request)) is not None:
+    if (why := refusal(rules, request)) is not None:
         raise MediaRefused(why)
 
 
@@ -89,12 +89,12 @@ def bedrock_block(part: ImagePart | DocumentPart, number: int) -> JSONObject:
     return {"document": {"format": "pdf", "name": f"document {number}", "source": source}}
 
 
-def _refused(target: Target, part: ImagePart | DocumentPart) -> str | None:
+def _refused(rules: MediaRules, part: ImagePart | DocumentPart) -> str | None:
     kind = media_kind(part)
     given = f"{kind} {'URL' if part.url else 'data'}"
-    if given not in _TAKES[target.provider]:
+    if given not in rules.takes:
         return f"takes no {given}"
-    most = _LARGEST.get((target.provider, kind))
+    most = rules.largest.get(kind)
     if most is not None and len(part.data) > most:
         return f"takes at most {most:,} bytes of {kind} data"
     return None

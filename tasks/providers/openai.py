@@ -18,7 +18,8 @@ from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import count, dump, encode, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
-from tasks.routing.target import ProviderName, Target
+from tasks.providers.spec import ProviderSpec
+from tasks.routing.target import Target
 
 _STOPS: Mapping[str, StopReason] = {
     "length": "length",
@@ -36,7 +37,7 @@ Enforcement: TypeAlias = Literal["strict", "guided", "object", "told"]
 class Flavour:
     """Where speakers of the dialect differ."""
 
-    max_tokens: str
+    max_tokens: str = "max_tokens"
     """The name of the field that limits the answer."""
     cache_key: bool = False
     """Whether requests with the same prefix can be steered to the same cache."""
@@ -48,35 +49,22 @@ class Flavour:
     """Whether a schema excludes tools and streaming."""
     reasoning: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
-    truncates_silently: bool = False
-    """Whether a prompt above the window is cut instead of refused (Ollama)."""
-
-
-_OPENAI_SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
-FLAVOURS: Mapping[ProviderName, Flavour] = {
-    "openai": Flavour("max_completion_tokens", cache_key=True, schema_models=_OPENAI_SCHEMAS),
-    "groq": Flavour(
-        "max_completion_tokens",
-        schema_models=re.compile(r"openai/gpt-oss|moonshotai/kimi|meta-llama/llama-4"),
-        strict_models=re.compile(r"openai/gpt-oss"),
-        schema_alone=True,
-        reasoning={"reasoning_format": "hidden"},
-    ),
-    "openai_compatible": Flavour("max_tokens", truncates_silently=True),
-}
+    not_reasoning: JSONObject | None = None
+    """What switches reasoning off where a target does not ask for it, and the provider would reason all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAIAdapter:
     """Chat Completions of one provider."""
 
-    flavour: Flavour
+    spec: ProviderSpec
+    flavour: Flavour = Flavour()
 
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/chat/completions``."""
-        media.require(target, request)
+        media.require(self.spec.features.media, request)
         held = _enforcement(self.flavour, target, request, stream=stream)
         system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
@@ -107,6 +95,8 @@ class OpenAIAdapter:
             body["temperature"] = request.temperature
         if self.flavour.reasoning and target.reasoning and not self.flavour.strict_models.match(target.model):
             body |= self.flavour.reasoning
+        if self.flavour.not_reasoning and not target.reasoning:
+            body |= self.flavour.not_reasoning
         if request.cache and self.flavour.cache_key:
             body["prompt_cache_key"] = _cache_key(request)
         if stream:
@@ -115,9 +105,15 @@ class OpenAIAdapter:
             f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
         )
 
-    def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
+    def decode(
+        self,
+        target: Target,  # noqa: ARG002 - the protocol's
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> ModelReply:
         """The one choice of a chat completion."""
-        reply = opened(target.provider, status, headers, body)
+        reply = opened(self.spec.failures, status, headers, body)
         draft = Draft()
         choices = objects(reply.get("choices"))
         if not choices or not isinstance(choices[0].get("message"), dict):
@@ -126,14 +122,14 @@ class OpenAIAdapter:
         _absorb(draft, "", reply)
         return self._checked(draft.reply(headers), headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
         """A reader of ``chat.completion.chunk`` events."""
-        return EventReader(target.provider, headers, SseFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
         wordless = not reply.text and (reply.usage.output_tokens or 0) <= 1
-        if self.flavour.truncates_silently and reply.stop == "length" and wordless:
+        if self.spec.features.truncates_silently and reply.stop == "length" and wordless:
             fault = failure("context_overflow", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))
             raise ReplyError(fault, reply.usage)
         return reply

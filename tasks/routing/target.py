@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-ProviderName: TypeAlias = Literal["openai", "groq", "openai_compatible", "anthropic", "bedrock"]
+ProviderName: TypeAlias = str
+"""A name in the registry of providers (``tasks.providers.provider_names``)."""
 Tier: TypeAlias = Literal["light", "premium", "legacy", "last_resort"]
 StepTier: TypeAlias = Tier | Literal["auto"]
 """What a step may ask for: a tier, or to let each turn's complexity decide between light and premium."""
-Wire: TypeAlias = Literal["openai", "anthropic", "bedrock"]
-"""The dialect spoken; Groq and self-hosted servers speak OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)

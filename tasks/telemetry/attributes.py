@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from tasks.providers.messages import StopReason
-from tasks.routing.target import ProviderName
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 """The schema version the conventions' manifest declares; told with every tracer and meter."""
@@ -22,6 +21,7 @@ SCOPE: Final = "farebox"
 # The convention's attributes
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
+"""Its value is in the provider's spec: the convention's name of it, or one of our choice where it has none."""
 PROMPT_NAME: Final = "gen_ai.prompt.name"
 PROMPT_VERSION: Final = "gen_ai.prompt.version"
 REQUEST_MODEL: Final = "gen_ai.request.model"
@@ -63,14 +63,6 @@ REPAIRED: Final = "farebox.repaired"
 
 # Values
 CHAT: Final = "chat"
-PROVIDERS: Final[Mapping[ProviderName, str]] = {
-    "openai": "openai",
-    "groq": "groq",
-    "anthropic": "anthropic",
-    "bedrock": "aws.bedrock",
-    "openai_compatible": "openai_compatible",
-}
-"""The convention's names of our providers; it has none for a self-hosted server and lets us choose one."""
 FINISHED: Final[Mapping[StopReason, str]] = {
     "end": "stop",
     "tool_calls": "tool_call",

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pricing import Nano, Usage
 from pricing.ledger import Completion, Intent, Turn
+from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply
 from tasks.routing.target import Target
 from tasks.telemetry import attributes as names
@@ -225,7 +226,7 @@ def _where(intent: Intent, reached: Target) -> Attributes:
     """What was called: of few different values, so fit for metrics too."""
     where: Attributes = {
         names.OPERATION_NAME: names.CHAT,
-        names.PROVIDER_NAME: names.PROVIDERS[reached.provider],
+        names.PROVIDER_NAME: spec_of(reached.provider).otel_name,
         names.REQUEST_MODEL: intent.model,
         names.STAND_IN: intent.stand_in,
     }

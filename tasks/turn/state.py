@@ -30,7 +30,7 @@ from pricing import (
 from pricing.ledger import Turn, TurnOutcome
 from pricing.tokens import NOT_LEARNED, Factor, TokenCount, count_tokens
 from tasks.personal_values import Known, personal_values
-from tasks.providers import media
+from tasks.providers import media, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
@@ -346,7 +346,7 @@ class TurnState(Generic[T]):
         return max((candidate.target for candidate in self.where.route), key=lambda target: target.window)
 
     def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
-        why = media.refusal(target, request)
+        why = media.refusal(spec_of(target.provider).features.media, request)
         if why is not None:
             self._skipped[target.name] = why
             self._tried.append(f"{target.name} ({why})")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Self
 
 from pricing import Usage
+from tasks.providers import spec_of
 from tasks.routing.target import Target
 
 NOT_PLAUSIBLE: Final = "implausible_usage"
@@ -32,10 +33,11 @@ def was_counted(usage: Usage) -> bool:
 
 
 def was_cut(target: Target, estimated: int | None, usage: Usage) -> bool:
-    """Whether a self-hosted server read only a part of the prompt: Ollama cuts what is past its window and says so
-    nowhere but in the count (ollama issues 4967, 17889).
+    """Whether a server that truncates silently read only a part of the prompt: Ollama cuts what is past its window,
+    and reports it nowhere but in the count (ollama issues 4967, 17889).
     """
-    if target.provider != "openai_compatible" or usage.input_tokens is None or estimated is None:
+    truncates = spec_of(target.provider).features.truncates_silently
+    if not truncates or usage.input_tokens is None or estimated is None:
         return False
     return estimated >= _WORTH_COMPARING and usage.input_tokens < _SHARE_READ * estimated
 

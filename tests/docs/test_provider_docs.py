@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from farebox.config.credentials import PROVIDERS, find_key
+from farebox.config.credentials import find_key
 from farebox.config.keys import Key, Missing
 from farebox.config.settings import Settings, load_settings
 from farebox.config.targets import build_target
@@ -20,6 +20,7 @@ from pricing.db import schema
 from pricing.rates.card import RateCard
 from pricing.usage import Usage
 from tasks.prompts import Prompts
+from tasks.providers import provider_names, spec_of
 from tasks.providers.failure_kinds import ALLOWED
 from tasks.sandbox import Latency, Sandbox
 from tasks.telemetry import attributes
@@ -67,9 +68,26 @@ def test_each_toml_sample_loads_and_each_of_its_targets_has_a_price(tmp_path: Pa
 
 def test_every_provider_is_shown(tmp_path: Path):
     shown = {target.provider for block in blocks("toml") for target in settings_of(block, tmp_path).targets}
-    assert shown == set(PROVIDERS)
-    for provider in PROVIDERS.values():
-        assert provider.key_env in TEXT
+    listed = {row[0]: row[1:] for row in table("Every provider")}
+    assert set(listed) == set(provider_names())
+    assert {"anthropic", "bedrock", "openai", "groq", "openai_compatible", "ollama", "openrouter"} <= shown
+    for name, (address, variable, prices, *able) in listed.items():
+        spec = spec_of(name)
+        assert (address or "", variable or "") == (spec.base_url, spec.credentials.variable), name
+        assert prices == (spec.price_list or "[[rates]]"), name
+        features = spec.features
+        assert able == [
+            "yes" if can else "no" for can in (features.schemas, bool(features.media.takes), features.batches)
+        ]
+
+
+def test_the_table_of_media_says_what_the_specs_say():
+    for name, *cells in table("Images and documents"):
+        rules = spec_of(name).features.media
+        for cell, medium in zip(cells, ("image data", "image URL", "document data", "document URL"), strict=True):
+            assert (cell != "no") is (medium in rules.takes), (name, medium)
+            limit = rules.largest.get(medium.split()[0]) if medium.endswith("data") else None
+            assert ("up to" in cell) is (cell != "no" and limit is not None), (name, medium)
 
 
 def test_regional_profiles_cost_ten_percent_more():
@@ -96,10 +114,10 @@ def test_two_accounts_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_server_of_ones_own_needs_a_key_only_where_it_says_so(tmp_path: Path):
     [block] = [block for block in blocks("toml") if "vllm" in block]
-    vllm, ollama, llama = (find_key(target) for target in settings_of(block, tmp_path).targets)
+    vllm, ollama, gateway = (find_key(target) for target in settings_of(block, tmp_path).targets)
     assert isinstance(vllm, Key)
     assert isinstance(ollama, Key)
-    assert isinstance(llama, Missing)
+    assert isinstance(gateway, Missing)
 
 
 def test_the_failure_table_is_the_matrix():
@@ -210,10 +228,11 @@ def test_every_python_sample_is_one_of_those_tested():
 
 def test_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", TEXT):
-        path, _, section = link.partition("#")
-        target = REPOSITORY / "docs" / path
-        assert target.exists(), link
-        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE) if section else []
-        assert not section or section in {heading.lower().replace(" ", "-") for heading in headings}, link
+        name, _, place = link.partition("#")
+        page = REPOSITORY / "docs" / (name or "providers.md")
+        assert page.exists(), link
+        headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE) if place else []
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not place or place in anchors, link
     for path in re.findall(r"`((?:tasks|farebox|pricing)/[\w/]+\.py)`", TEXT):
         assert (REPOSITORY / path).exists(), path

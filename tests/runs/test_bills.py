@@ -143,7 +143,7 @@ def target(till: Till, tape: str, number: int, at: str, *, refused: bool, second
     provider, model = at.split(" ")
     url = "http://127.0.0.1:9" if refused else till.playback.url
     return Target(
-        name=f"{tape}-{number}", provider=provider, model=model, tier="premium" if number else "light",  # type: ignore[arg-type]
+        name=f"{tape}-{number}", provider=provider, model=model, tier="premium" if number else "light",
         window=1_000_000, max_output=4096, base_url=f"{url}/{tape}{PATHS[provider]}", failure_domain=f"{tape}-{number}",
         region="us-east-1", read_timeout=seconds, credential=Credential(key="a-key"),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from pricing.content import TextPart, ToolCallPart, ToolResultPart
 from tasks.providers.messages import Message, ModelRequest, Schema, Tool
+from tasks.providers.registry import spec_of
 from tasks.routing.target import Credential, ProviderName, Target
 
 BASES: dict[str, str] = {
@@ -47,11 +48,11 @@ def target(provider: ProviderName, **changes: Any) -> Target:
     settings: dict[str, Any] = {
         "name": provider,
         "provider": provider,
-        "model": MODELS[provider],
+        "model": MODELS.get(provider, "some-model-1"),
         "tier": "light",
         "window": 100_000,
         "max_output": 1000,
-        "base_url": BASES[provider],
+        "base_url": BASES.get(provider) or spec_of(provider).base_url,
         "failure_domain": provider,
         "credential": Credential(key="secret"),
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pricing.clock import from_us
+from pricing.ledger.windows import calendar_window
 from pricing.reports.drift import cost_changes
 from pricing.reports.overview.data import BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
@@ -21,7 +22,6 @@ _OF_RUNS = ("totals", "outcomes", "automations", "bins", "days", "sizes")
 _OF_ALL = ("operations", "routed", "day_operations", "turns", "moves", "guards")
 _NEWEST = 300
 """Runs that are drawn beside their quotes."""
-_WINDOWS = {"day": 1, "week": 7}
 
 
 def overview(
@@ -92,17 +92,10 @@ def _burn_downs(rows: list[Row]) -> tuple[BurnDown, ...]:
                 key=key[1],
                 span=key[2],
                 begins=begins,
-                ends=_end(begins, key[2]),
+                ends=calendar_window(key[2]).ends(begins),
                 limit_nano=steps[-1]["limit_nano"],
                 soft_nano=steps[-1]["soft_nano"],
                 left=tuple(steps_left),
             )
         )
     return tuple(found)
-
-
-def _end(begins: date, span: str) -> date:
-    """The first day after the window."""
-    if span in _WINDOWS:
-        return begins + timedelta(days=_WINDOWS[span])
-    return (begins.replace(day=1) + timedelta(days=32)).replace(day=1)

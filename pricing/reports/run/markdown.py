@@ -9,6 +9,7 @@ from pricing.reports import sentences
 from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import amount, count, duration, moment, percent, plural
 from pricing.reports.run.data import RunReport
+from pricing.templates import template_environment
 
 MOST = 100
 """Turns listed in the file: Prefect keeps artifacts in its database."""
@@ -18,26 +19,18 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def render_markdown(report: RunReport) -> str:
     """The report as GitHub-flavoured Markdown. Every value is escaped: none of them makes a cell, a link or HTML."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=False,  # finalize escapes every value, for Markdown
-        finalize=escape_markdown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    environment = template_environment(
+        _TEMPLATES,
+        escape=escape_markdown,
+        filters={
+            "money": format_money,
+            "duration": duration,
+            "percent": percent,
+            "count": count,
+            "amount": amount,
+            "moment": moment,
+        },
     )
-    environment.filters |= {
-        "money": format_money,
-        "duration": duration,
-        "percent": percent,
-        "count": count,
-        "amount": amount,
-        "moment": moment,
-    }
     return environment.get_template("run.md.j2").render(
         report=report, turns=report.turns[:MOST], sentences=sentences, plural=plural
     )

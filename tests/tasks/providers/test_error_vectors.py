@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.providers.failures import classify
+from tasks.providers import classify
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "error_vectors.json").read_text())
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.providers import classify, provider_names, spec_of
 from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
-from tasks.providers.failure_rules import DIALECTS
-from tasks.providers.failures import classify
 
 OVERFLOW_VLLM = (
     "This model's maximum context length is 4096 tokens. However, you requested 5012 tokens "
@@ -194,9 +193,10 @@ def test_replies_of_the_same_kinds(provider, status, headers, body, kind):
 def test_every_kind_and_every_rule_is_covered_by_the_matrix():
     kinds = set(get_args(FailureKind))
     assert set(ALLOWED) == kinds
-    for dialect in DIALECTS.values():
-        assert {*dialect.codes.values(), *dialect.families.values(), *dialect.statuses.values()} <= kinds
-        assert {text.kind for text in dialect.texts} <= kinds
+    for name in provider_names():
+        rules = spec_of(name).failures
+        assert {*rules.codes.values(), *rules.families.values(), *rules.statuses.values()} <= kinds
+        assert {text.kind for text in rules.texts} <= kinds
     assert set(FAILED_STOPS.values()) <= kinds
 
 
@@ -215,7 +215,7 @@ header_maps = st.dictionaries(
 )
 
 
-@given(provider=st.sampled_from(list(DIALECTS)) | st.text(), status=st.integers(), headers=header_maps, body=bodies)
+@given(provider=st.sampled_from(provider_names()) | st.text(), status=st.integers(), headers=header_maps, body=bodies)
 def test_any_reply_has_a_class(provider, status, headers, body):
     failure = classify(provider, status, headers, body)
     assert isinstance(failure, Failure)

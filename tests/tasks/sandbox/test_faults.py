@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.providers.failures import classify
+from tasks.providers import classify
 from tasks.sandbox import Entry, Fault
 from tasks.sandbox.faults import FAULTS, FaultPlan
 from tests.support.waiting import leave

@@ -1,0 +1,75 @@
+"""Amazon Bedrock: models of many makers by the Converse API."""
+
+from __future__ import annotations
+
+from tasks.providers.bedrock import BedrockAdapter
+from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
+from tasks.providers.media import MediaRules
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+FAILURES = FailureRules(
+    codes=codes(
+        overloaded="ModelNotReadyException ServiceUnavailableException ServiceUnavailable MPAgreementBeingCreated",
+        server_error="InternalServerException InternalServerError InternalFailure InternalError ServiceFailure "
+        "ModelErrorException ModelStreamErrorException ConflictException",
+        timeout="ModelTimeoutException RequestTimeout RequestTimeoutException",
+        quota_exhausted="ServiceQuotaExceededException",
+        request_too_large="RequestEntityTooLargeException RequestTooLargeException",
+        auth="AccessDeniedException AccessDenied ExpiredTokenException ExpiredToken UnrecognizedClientException "
+        "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
+        "InvalidClientTokenId MissingAuthenticationToken MissingAuthenticationTokenException InvalidAccessKeyId "
+        "NotAuthorized OptInRequired RequestExpired INVALID_PAYMENT_INSTRUMENT",
+        not_found="ResourceNotFoundException FTUFormNotFilled UnknownOperationException ModelNotFoundException",
+        context_overflow="context_length_exceeded",
+    ),
+    texts=(
+        *texts("quota_exhausted", {400, 429}, r"Too many \w+ per day"),
+        *texts(
+            "not_found",
+            {400},
+            r"The provided model identifier is invalid",
+            r"Invocation of model ID .{1,300} with on-demand throughput isn.t supported",
+        ),
+        *texts("auth", {400}, r"Operation not allowed"),
+        *texts("content_policy", {400}, r"Output blocked by content filtering policy"),
+        *texts(
+            "context_overflow",
+            {400},
+            *ANTHROPIC_OVERFLOW,
+            r"Input is too long",
+            r"Input Tokens Exceeded",
+            r"Too many input tokens\. Max input tokens",
+            r"This model's maximum context length is",
+            r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum context length",
+            r"(?:Your input|Your request|The input|Input|The prompt|Prompt) exceeds the (?:model's )?context window",
+            r"(?:the )?(?:prompt|input|request)?(?: ?tokens)? ?(?:\(\d+\) )?exceeds? (?:the )?model maximum",
+        ),
+    ),
+    families=codes(
+        rate_limit="ThrottlingException Throttling ThrottledException RequestThrottledException "
+        "TooManyRequestsException RequestThrottled RequestLimitExceeded LimitExceededException SlowDown",
+        invalid_request="ValidationException ValidationError SerializationException MalformedQueryString",
+    ),
+)
+
+SPEC = ProviderSpec(
+    name="bedrock",
+    dialect=BedrockAdapter,
+    base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    credentials=CredentialRule(kind="aws", variable="AWS_BEARER_TOKEN_BEDROCK"),
+    failures=FAILURES,
+    price_list="aws",
+    otel_name="aws.bedrock",
+    key_kind="bedrock",
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(
+            takes=frozenset({"image data", "document data"}), largest={"image": 3_750_000, "document": 4_500_000}
+        ),
+        service_tiers=("default", "priority", "flex", "reserved"),
+        batches=True,
+        truncates_silently=False,
+    ),
+)

@@ -1,0 +1,28 @@
+"""Fireworks AI: open models."""
+
+from __future__ import annotations
+
+from tasks.providers.failure_rules import OPENAI_COMPATIBLE
+from tasks.providers.media import MediaRules
+from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+SPEC = ProviderSpec(
+    name="fireworks",
+    dialect=OpenAIAdapter,
+    base_url="https://api.fireworks.ai/inference/v1",
+    credentials=CredentialRule(kind="key", variable="FIREWORKS_API_KEY"),
+    failures=OPENAI_COMPATIBLE,
+    price_list="fireworks",
+    otel_name="fireworks_ai",
+    key_kind=None,
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(takes=frozenset({"image data", "image URL"})),
+        service_tiers=(),
+        batches=False,
+        truncates_silently=False,
+    ),
+)

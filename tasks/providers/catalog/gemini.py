@@ -1,0 +1,56 @@
+"""Google Gemini by its OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from tasks.providers.failure_rules import FailureRules, codes, texts
+from tasks.providers.media import MediaRules
+from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+FAILURES = FailureRules(
+    codes=codes(
+        quota_exhausted="QuotaPerDay quota_exceeded BILLING_DISABLED",
+        auth="API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_IP_ADDRESS_BLOCKED "
+        "API_KEY_HTTP_REFERRER_BLOCKED CONSUMER_SUSPENDED CONSUMER_INVALID SERVICE_DISABLED ACCESS_TOKEN_EXPIRED "
+        "CREDENTIALS_MISSING IAM_PERMISSION_DENIED",
+    ),
+    texts=(
+        *texts("auth", {400, 403}, r"API key (?:not valid|expired|not found)", r"User location is not supported"),
+        *texts("request_too_large", {400}, r"Request payload size exceeds the limit"),
+        *texts(
+            "context_overflow",
+            {400},
+            r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
+            r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
+        ),
+    ),
+    families=codes(
+        rate_limit="RESOURCE_EXHAUSTED rate_limit_exceeded",
+        overloaded="UNAVAILABLE",
+        server_error="INTERNAL UNKNOWN ABORTED DATA_LOSS",
+        timeout="DEADLINE_EXCEEDED",
+        auth="UNAUTHENTICATED PERMISSION_DENIED",
+        not_found="NOT_FOUND",
+        invalid_request="INVALID_ARGUMENT OUT_OF_RANGE",
+    ),
+)
+
+SPEC = ProviderSpec(
+    name="gemini",
+    dialect=OpenAIAdapter,
+    base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+    credentials=CredentialRule(kind="key", variable="GEMINI_API_KEY"),
+    failures=FAILURES,
+    price_list="google",
+    otel_name="gcp.gemini",
+    key_kind="google",
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(takes=frozenset({"image data"})),
+        service_tiers=("standard", "flex", "priority"),
+        batches=True,
+        truncates_silently=False,
+    ),
+)

@@ -1,0 +1,44 @@
+"""Groq: open models, OpenAI's dialect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+
+from tasks.providers.failure_rules import OPENAI
+from tasks.providers.media import MediaRules
+from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+SPEC = ProviderSpec(
+    name="groq",
+    dialect=partial(
+        OpenAIAdapter,
+        flavour=Flavour(
+            max_tokens="max_completion_tokens",
+            schema_models=re.compile(r"openai/gpt-oss|moonshotai/kimi|meta-llama/llama-4"),
+            strict_models=re.compile(r"openai/gpt-oss"),
+            schema_alone=True,
+            reasoning={"reasoning_format": "hidden"},
+        ),
+    ),
+    base_url="https://api.groq.com/openai/v1",
+    credentials=CredentialRule(kind="key", variable="GROQ_API_KEY"),
+    failures=replace(OPENAI, statuses={498: "overloaded"}),
+    price_list="groq",
+    otel_name="groq",
+    key_kind="groq",
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(
+            takes=frozenset({"image data", "image URL"}),
+            largest={"image": 3_000_000},  # 4 MB as base64
+        ),
+        service_tiers=("on_demand", "flex", "auto", "performance"),
+        batches=True,
+        truncates_silently=False,
+    ),
+)

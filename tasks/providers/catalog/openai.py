@@ -1,0 +1,35 @@
+"""OpenAI, by Chat Completions."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from tasks.providers.failure_rules import OPENAI
+from tasks.providers.media import MediaRules
+from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+_SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
+
+SPEC = ProviderSpec(
+    name="openai",
+    dialect=partial(
+        OpenAIAdapter, flavour=Flavour(max_tokens="max_completion_tokens", cache_key=True, schema_models=_SCHEMAS)
+    ),
+    base_url="https://api.openai.com/v1",
+    credentials=CredentialRule(kind="key", variable="OPENAI_API_KEY"),
+    failures=OPENAI,
+    price_list="openai",
+    otel_name="openai",
+    key_kind="openai",
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
+        service_tiers=("flex", "priority"),
+        batches=True,
+        truncates_silently=False,
+    ),
+)

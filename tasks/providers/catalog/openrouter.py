@@ -1,0 +1,28 @@
+"""OpenRouter: models of many providers behind one key."""
+
+from __future__ import annotations
+
+from tasks.providers.failure_rules import OPENAI_COMPATIBLE
+from tasks.providers.media import MediaRules
+from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+
+SPEC = ProviderSpec(
+    name="openrouter",
+    dialect=OpenAIAdapter,
+    base_url="https://openrouter.ai/api/v1",
+    credentials=CredentialRule(kind="key", variable="OPENROUTER_API_KEY"),
+    failures=OPENAI_COMPATIBLE,
+    price_list="openrouter",
+    otel_name="openrouter",
+    key_kind="openai",
+    features=Features(
+        schemas=True,
+        tools=True,
+        reasoning=True,
+        media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
+        service_tiers=(),
+        batches=True,
+        truncates_silently=False,
+    ),
+)

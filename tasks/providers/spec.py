@@ -1,0 +1,130 @@
+"""All that is known of one provider, in one value: its :class:`ProviderSpec`.
+
+Every module that treats providers differently (settings, credentials, prices, telemetry, failures, media, the sandbox,
+`farebox models`) reads it from the registry; none has a table of providers of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from tasks.providers.base import Adapter
+from tasks.providers.failure_rules import FailureRules
+from tasks.providers.media import MediaRules
+
+CredentialKind: TypeAlias = Literal["key", "aws", "optional"]
+"""One API key; a Bedrock API key or AWS keys; a key only where the server was given one."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRule:
+    """Where a provider's key usually is.
+
+    Args:
+        kind: what authorises a request.
+        variable: the environment variable of the key; empty where the provider has no usual one.
+
+    Raises:
+        ValueError: a provider that needs a key has no variable, or the variable is not the name of one.
+    """
+
+    kind: CredentialKind
+    variable: str
+
+    def __post_init__(self) -> None:
+        if not self.variable and self.kind != "optional":
+            raise ValueError("a provider that needs a key names its environment variable")
+        if self.variable and not _VARIABLE.fullmatch(self.variable):
+            raise ValueError(f"{self.variable!r} is not the name of an environment variable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What a provider can do, whichever of its models answers.
+
+    Args:
+        schemas: whether it holds answers to a JSON schema; elsewhere the prompt asks for one.
+        tools: whether it takes tools.
+        reasoning: whether it serves models that reason before they answer.
+        media: which images and documents it takes.
+        service_tiers: values of its request field for a cheaper or faster service, empty without one.
+        batches: whether it has a batch API.
+        truncates_silently: whether a prompt above the window may be cut instead of refused.
+    """
+
+    schemas: bool
+    tools: bool
+    reasoning: bool
+    media: MediaRules
+    service_tiers: tuple[str, ...]
+    batches: bool
+    truncates_silently: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec:
+    """One provider. Every field is required: what is left out is an error when its module is imported.
+
+    Args:
+        name: as farebox.toml names it; also the name of its module in ``tasks/providers/catalog``.
+        dialect: makes its adapter from this spec: an adapter's class, or ``functools.partial`` of one.
+        base_url: where it is reached unless a target says otherwise, ``{region}`` included where it has regions; empty
+            for servers without a usual address.
+        credentials: where its key usually is.
+        failures: what its error replies mean.
+        price_list: its id in the list prices of genai-prices; ``None`` where no list has its prices, which then come
+            from ``[[rates]]``.
+        otel_name: the value of ``gen_ai.provider.name``.
+        key_kind: the kind under which the secrets guard finds its keys; ``None`` where they have no form of their
+            own.
+        features: what it can do.
+
+    Raises:
+        ValueError: a field has a value that cannot be right.
+
+    Example:
+        >>> from tasks.providers.registry import spec_of
+        >>> spec_of("groq").credentials.variable
+        'GROQ_API_KEY'
+    """
+
+    name: str
+    dialect: Callable[[ProviderSpec], Adapter]
+    base_url: str
+    credentials: CredentialRule
+    failures: FailureRules
+    price_list: str | None
+    otel_name: str
+    key_kind: str | None
+    features: Features
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is not the name of a provider: lower-case letters, digits and _")
+        for field in ("price_list", "otel_name", "key_kind"):
+            if getattr(self, field) == "":
+                raise ValueError(f"{field} of the provider {self.name} is empty")
+        if not self.base_url and self.credentials.kind != "optional":
+            raise ValueError(f"the provider {self.name} has no address")
+        if self.base_url and not _is_address(self.base_url):
+            raise ValueError(f"base_url of the provider {self.name} is not an http or https address")
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether its address depends on a region."""
+        return "{region}" in self.base_url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url.format(region="region"))
+    except (ValueError, KeyError, IndexError):
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
