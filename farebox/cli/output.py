@@ -16,7 +16,6 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from pricing import FareboxError
-from pricing.reports import format as formats
 
 
 class Terminal(Console):
@@ -41,7 +40,9 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, which it names; nothing for none."""
-    return formats.moment(when.astimezone(zone)) if when else ""
+    from pricing.reports import moment as told
+
+    return told(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:
@@ -57,7 +58,9 @@ def print_json(value: Any) -> None:
 
 def clean_text(text: str) -> str:
     """Each line without control characters, escape sequences or changes of direction."""
-    return "\n".join(map(formats.clean, text.split("\n")))
+    from pricing.reports import clean
+
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def warn(message: str, next_step: str = "") -> None:

@@ -59,7 +59,7 @@ def _model(model: BaseModel) -> RenderableType:
         elif _is_list(value) and all(isinstance(item, BaseModel | str) for item in value):
             lines += [line for item in value for line in _item(item)]
         else:
-            lines.append(Text(f"{name}: {_inline(value)}"))
+            lines.append(Text(f"{name}: {inline(value)}"))
     return stacked(*lines)
 
 
@@ -67,7 +67,7 @@ def _item(item: BaseModel | str) -> Iterable[RenderableType]:
     if isinstance(item, str):
         yield Text(f"  {clean_text(item)}", style="dim")
         return
-    head, *rest = [_inline(getattr(item, name)) for name in type(item).model_fields] or [""]
+    head, *rest = [inline(getattr(item, name)) for name in type(item).model_fields] or [""]
     tags = [value for value in rest if len(value) <= _SHORT]
     yield Text.assemble("• ", (head, "bold"), ("  " + " · ".join(tags), "dim"))
     yield from (Padding(Text(value), (0, 0, 0, 2)) for value in rest if len(value) > _SHORT)
@@ -89,7 +89,7 @@ def _table(result: object) -> Table | None:
         figures = all(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows)
         table.add_column(Text(clean_text(name)), justify="right" if figures else "left")
     for row in rows:
-        table.add_row(*(Text("" if value is None else _inline(value)) for value in row))
+        table.add_row(*(Text("" if value is None else inline(value)) for value in row))
     return table
 
 
@@ -103,8 +103,8 @@ def _record(item: object) -> dict[str, Any] | None:
     return None
 
 
-def _inline(value: object) -> str:
-    """A value within a line."""
+def inline(value: object) -> str:
+    """A value within a line: text as it is, everything else as JSON."""
     told = plain(value)
     return clean_text(told) if isinstance(told, str) else clean_text(json.dumps(told, ensure_ascii=False))
 

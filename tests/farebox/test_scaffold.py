@@ -75,14 +75,12 @@ def test_a_file_that_is_there_is_left_alone(root: Path):
 def test_every_command_line_of_the_first_page_is_one():
     from prefect.cli._app import _app as prefect
 
-    from farebox.cli import commands
-    from farebox.cli.app import app
+    from farebox.cli.app import load_all
 
-    assert commands
     page = (REPOSITORY / "docs" / "first-automation.md").read_text("utf-8")
     shown = [shlex.split(line) for line in re.findall(r"^\$ (.+)$", page, re.MULTILINE)]
-    assert {words[1] for words in shown if words[0] == "farebox"} == {"init", "run", "quote", "deploy", "schedule"}
-    known = {"farebox": app, "prefect": prefect}
+    assert {words[1] for words in shown if words[0] == "farebox"} == {"new", "init", "run", "quote", "up", "deploy", "schedule"}
+    known = {"farebox": load_all(), "prefect": prefect}
     for program, *words in shown:
         known[program].parse_args(words, exit_on_error=False, print_error=False)
     for program, words in (("farebox", ["schedule", "--huors", "24"]), ("prefect", ["worker", "begin"])):
