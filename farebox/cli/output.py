@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
+
+from farebox.cli.tables import fitted
 
 from pricing import FareboxError
 
@@ -22,7 +25,9 @@ class Terminal(Console):
     """A console on which no text steers the terminal: names come from users, texts from models and files."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of what is printed; only the console itself sends codes."""
+        """The segments of what is printed; only the console itself sends codes, and no table cuts a word."""
+        if isinstance(renderable, Table):
+            renderable = fitted(renderable, self, options or self.options)
         for segment in super().render(renderable, options):
             harmless = segment.control or segment.text.isprintable() or segment.text == "\n"
             yield segment if harmless else Segment(clean_text(segment.text), segment.style)
