@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -29,9 +29,10 @@ def plain(value: object) -> Any:
     >>> plain({"total": Decimal("1.50"), "tags": {"a"}, "at": float("inf")})
     {'total': '1.50', 'tags': ['a'], 'at': 'Infinity'}
     """
-    return to_jsonable_python(
-        value, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=False, fallback=_unknown
-    )
+    try:
+        return json.loads(to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=_unknown))
+    except (PydanticSerializationError, RecursionError, ValueError):  # a text that is no UTF-8, a list within itself
+        return _unknown(value)
 
 
 def result_lines(result: object) -> RenderableType:
