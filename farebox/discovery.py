@@ -207,9 +207,7 @@ def read_parameters(flow: Flow[..., Any], given: dict[str, str], whose: RunOwner
     try:
         return flow.validate_parameters({key: _read(value, known[key]) for key, value in named.items()})
     except ParameterTypeError as error:
-        raise UsageError(
-            f"{flow.name} was given a wrong parameter: {_reason(error)}.", next_step=usage(flow)
-        ) from None
+        raise UsageError(f"{flow.name} was given a wrong parameter: {_reason(error)}.", next_step=usage(flow)) from None
     except (SignatureMismatchError, TypeError) as error:
         raise UsageError(f"{flow.name} cannot be called so: {error}.", next_step=usage(flow)) from None
 

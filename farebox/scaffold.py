@@ -61,7 +61,8 @@ def create_project(folder: Path, timezone: str = "UTC") -> Created:
     taken += [name for name in PACKAGES if (root / name).exists() or (root / f"{name}.py").exists()]
     if taken or (root.exists() and not root.is_dir()):
         raise UsageError(
-            f"{root / taken[0] if taken else root} exists already.", next_step="Choose another folder; nothing was written."
+            f"{root / taken[0] if taken else root} exists already.",
+            next_step="Choose another folder; nothing was written.",
         )
     about = {"name": root.name, "automation": _FIRST, "timezone": timezone}
     try:

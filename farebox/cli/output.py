@@ -17,7 +17,6 @@ from rich.segment import Segment
 from rich.table import Table
 
 from farebox.cli.tables import fitted
-
 from pricing import FareboxError
 
 

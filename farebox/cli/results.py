@@ -36,7 +36,7 @@ def plain(value: object) -> Any:
 
 
 def result_lines(result: object) -> RenderableType:
-    """A flow's result: texts as they are, records as a table, everything else as JSON. Control characters are left out."""
+    """A flow's result: texts as they are, records as a table, all else as JSON; without control characters."""
     if isinstance(result, str):
         return Text(clean_text(result))
     if result is None:

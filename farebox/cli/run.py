@@ -280,7 +280,9 @@ def _why(state: State[Any]) -> FareboxError:
         return FareboxError(f"The run ended as {state.name}.", next_step="Look it up in the Prefect UI.")
     frames = traceback.extract_tb(error.__traceback__)
     root = get_runtime().root
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename]
+    own = [
+        frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
+    ]
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return FareboxError(
         f"The automation's own code failed: {type(error).__name__}: {error}{place}.",

@@ -34,7 +34,7 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
     """Bring the replica up to date, write the run's cost report and publish it as an artifact of the flow run.
 
     Each step's failure is logged and ends that step only: the run itself is settled, and a report can be made at any
-    time. Without the name of its ``automation`` there is no flow run, and no artifact: it was refused before it had one.
+    time. Without the name of its ``automation`` no artifact is made: the run was refused before it had a flow run.
     """
     from pricing.reports import render_html, render_markdown
 

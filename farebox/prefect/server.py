@@ -1,4 +1,4 @@
-"""Prefect's server: the one at PREFECT_API_URL, or one of this process; what keeps it from starting, told by its cause."""
+"""Prefect's server: the one at PREFECT_API_URL, or one of this process; and why it does not start."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def check_answers(url: str) -> None:
         raise FareboxError(
             f"No Prefect server answers at {place.hostname}:{port}, where PREFECT_API_URL says it is "
             f"({error.strerror or error}).",
-            next_step="Start it with `farebox up` or `prefect server start`, or unset PREFECT_API_URL to run without one.",
+            next_step="Start it with `farebox up`, or unset PREFECT_API_URL to run without one.",
         ) from None
 
 

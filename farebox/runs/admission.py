@@ -153,9 +153,7 @@ def admit(
     return AdmittedRun(runtime, tried.run, execution.number)
 
 
-def check_admission(
-    runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]
-) -> None:
+def check_admission(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
     """Refuse a run that no budget has room for before anything is started for it, a Prefect server above all.
 
     A refusal is shown and written down as that of the gate would be. Of a run that would be admitted nothing is held:

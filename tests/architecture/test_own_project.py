@@ -166,7 +166,9 @@ def test_a_new_project_from_its_first_command_to_its_report(user: User):
 
 
 def test_its_own_tests_pass(user: User):
-    entry_points = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"].get("entry-points", {})
+    entry_points = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"].get(
+        "entry-points", {}
+    )
     if "pytest11" not in entry_points:
         pytest.skip("the distribution has no pytest plugin yet; the generated tests need its fixture farebox_project")
     assert "2 passed" in user.types("python", "-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -69,7 +69,9 @@ def test_each_has_a_name_a_place_and_a_dotted_name(root: Path):
     assert find_flow("by-hour") is find_flow("hourly-digest")
 
 
-@pytest.mark.parametrize("name", ["talk", "wekly", "digests", "flows.digests", "", "a b", "../../etc/passwd", "x" * 400])
+@pytest.mark.parametrize(
+    "name", ["talk", "wekly", "digests", "flows.digests", "", "a b", "../../etc/passwd", "x" * 400]
+)
 def test_what_is_none_is_refused_and_what_is_offered_exists(root: Path, name: str):
     with pytest.raises((UsageError, ConfigError)) as caught:
         find_flow(name)

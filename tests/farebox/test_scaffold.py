@@ -1,6 +1,5 @@
 """A new automation runs as it was written, is tested, and is in prefect.yaml."""
 
-import os
 import re
 import shlex
 import shutil
@@ -14,7 +13,6 @@ from cyclopts import CycloptsError
 
 from tests.support.command import farebox
 from tests.support.project import REPOSITORY
-from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -79,7 +77,15 @@ def test_every_command_line_of_the_first_page_is_one():
 
     page = (REPOSITORY / "docs" / "first-automation.md").read_text("utf-8")
     shown = [shlex.split(line) for line in re.findall(r"^\$ (.+)$", page, re.MULTILINE)]
-    assert {words[1] for words in shown if words[0] == "farebox"} == {"new", "init", "run", "quote", "up", "deploy", "schedule"}
+    assert {words[1] for words in shown if words[0] == "farebox"} == {
+        "new",
+        "init",
+        "run",
+        "quote",
+        "up",
+        "deploy",
+        "schedule",
+    }
     known = {"farebox": load_all(), "prefect": prefect}
     for program, *words in shown:
         known[program].parse_args(words, exit_on_error=False, print_error=False)

@@ -80,7 +80,9 @@ def printed(value: object) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("value", "parts"), VALUES, ids=[type(value).__name__ + str(index) for index, (value, _) in enumerate(VALUES)])
+@pytest.mark.parametrize(
+    ("value", "parts"), VALUES, ids=[type(value).__name__ + str(index) for index, (value, _) in enumerate(VALUES)]
+)
 def test_each_is_shown_as_people_read_it(value: object, parts: Iterable[str]):
     text = printed(value)
     for part in parts:
@@ -91,7 +93,15 @@ def test_each_is_shown_as_people_read_it(value: object, parts: Iterable[str]):
 
 
 ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals() | st.dates() | st.binary() | st.just(Tone.WARM),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.decimals()
+    | st.dates()
+    | st.binary()
+    | st.just(Tone.WARM),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
     max_leaves=8,
 )

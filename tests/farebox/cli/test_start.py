@@ -11,7 +11,17 @@ from farebox.cli.app import COMMANDS, load_all
 from farebox.scaffold import create_project
 from tests.support.command import Said, farebox
 
-HEAVY = {"prefect", "pydantic", "sqlalchemy", "duckdb", "jinja2", "genai_prices", "aiohttp", "httpx", "pricing.ledger.ledger"}
+HEAVY = {
+    "prefect",
+    "pydantic",
+    "sqlalchemy",
+    "duckdb",
+    "jinja2",
+    "genai_prices",
+    "aiohttp",
+    "httpx",
+    "pricing.ledger.ledger",
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +34,7 @@ def loaded(folder: Path, *words: str) -> set[str]:
         "import sys; sys.argv[1:] = sys.argv[1:]\nfrom farebox.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\nprint('loaded', *sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
 

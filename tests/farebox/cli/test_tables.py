@@ -18,7 +18,9 @@ def printed(table: Table, width: int) -> str:
 
 
 def made(columns: int, *, box: bool = False, no_wrap: bool = False) -> tuple[Table, list[str]]:
-    table = Table(pad_edge=False, padding=(0, 2, 0, 0)) if box else Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = (
+        Table(pad_edge=False, padding=(0, 2, 0, 0)) if box else Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    )
     table.add_column("automation")
     for index in range(columns):
         table.add_column(f"amount {index}", justify="right", no_wrap=no_wrap)
