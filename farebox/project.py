@@ -53,11 +53,11 @@ def enter_project() -> dict[str, str]:
             f"There is no project on this machine for the run: no {FILE} in {Path.cwd()} or above it.",
             next_step=f"Start the worker in the project's folder, or set {VARIABLE} to that folder.",
         )
-    root = str(find_root(found))
-    os.chdir(root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    return {"directory": root}
+    folder = str(find_root(found))
+    os.chdir(folder)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return {"directory": folder}
 
 
 def _check_names(root: Path) -> None:

@@ -78,12 +78,16 @@ class User:
             "COLUMNS": "120",
         }
 
-    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
-        environment = self.environment | {"PWD": str(self.folder)}
+    def start(self, *words: str, apart: bool = False) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(self.bin / words[0]), *words[1:]],
-            cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-        )  # type: ignore[call-overload]  # fmt: skip
+            cwd=self.folder,
+            env=self.environment | {"PWD": str(self.folder)},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=apart,
+        )
 
     def types(self, *words: str, code: int = 0) -> str:
         process = self.start(*words)
@@ -110,7 +114,7 @@ def user(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
 @contextmanager
 def everything_up(user: User, port: int) -> Iterator[str]:
     """``farebox up`` until the end, which Ctrl-C makes."""
-    process = user.start("farebox", "up", "--port", str(port), start_new_session=True)
+    process = user.start("farebox", "up", "--port", str(port), apart=True)
     try:
         assert process.stdout is not None
         said = []
