@@ -1,6 +1,7 @@
 """Automations are found by name wherever they are, and no name is offered that does not exist."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def one(name: str, more: str = "", kind: str = "def") -> str:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "farebox.toml").touch()
     (tmp_path / "flows" / "sub").mkdir(parents=True)
     for package in ("flows", "flows/sub"):
