@@ -43,7 +43,7 @@ class Part:
             self._process = subprocess.Popen(
                 [*prefix, *command],
                 cwd=folder,
-                env=dict(environment),
+                env={"FAREBOX_PROJECT": str(folder), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,12 +1,85 @@
-"""What the command line offers; ``commands`` adds to it."""
+"""What the command line offers: each command with the modules that hold it, which are loaded when it is called."""
 
 from __future__ import annotations
 
-from cyclopts import App
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
-app = App(
-    name="farebox",
-    help="AI automations as Prefect flows that know their price before they run.",
-    version="0.1.0",
-    help_on_error=False,
-)
+if TYPE_CHECKING:
+    from cyclopts import App
+
+VERSION = "0.1.0"
+HELP = "AI automations as Prefect flows that know their price before they run."
+
+
+class Command(NamedTuple):
+    """One line of ``farebox --help``."""
+
+    help: str
+    modules: tuple[str, ...]
+
+
+COMMANDS = {
+    "archive": Command("Move old runs out of the ledger, into Parquet files that reports still read.", ("archive",)),
+    "breakers": Command("Show which targets are in quarantine; open and close circuits by hand.", ("breakers",)),
+    "budgets": Command("List the budgets, set limits, and look back.", ("budgets",)),
+    "calibrate": Command("Find and lock the cheapest route that is known to be good enough.", ("calibrate",)),
+    "cases": Command("Collect cases for `farebox calibrate`.", ("cases",)),
+    "content": Command("Show and delete what is kept of prompts and answers.", ("content",)),
+    "credits": Command("Grant credits to a user or an organisation, and see what became of them.", ("credits",)),
+    "demo": Command("Run the daily digest on this project's history and documents.", ("commands",)),
+    "deploy": Command("Put the deployments of prefect.yaml on the Prefect server, with prices.", ("deploy",)),
+    "doctor": Command("Check settings, keys, ledger and Prefect; with --economics, margins.", ("doctor",)),
+    "forecast": Command("Forecast this month's spend and revenue, and which budget runs out.", ("forecast",)),
+    "guards": Command("Show what guards did, review it, measure a judge, let a guard act.", ("guards",)),
+    "init": Command("Add an automation to the project: its flow, prompt, test and deployment.", ("init",)),
+    "models": Command("Show the targets: prices, keys, and how they did lately.", ("doctor",)),
+    "new": Command("Create a project with a first automation in a folder of its own.", ("init",)),
+    "packaging": Command("Show what an outcome costs and earns, and how to bill it.", ("packaging",)),
+    "quote": Command("Show what a run would cost, without running it.", ("commands",)),
+    "quotes": Command("Compare past quotes with what runs cost.", ("quotes",)),
+    "rates": Command("Review prices, compare rate cards, take a newer price list.", ("rates", "rates_update")),
+    "report": Command("Report what runs cost, and why: one run, an automation's, or all.", ("report",)),
+    "routes": Command("Show where turns go, and why; check locked routes.", ("routes", "calibrate")),
+    "run": Command("Run an automation now, here.", ("commands",)),
+    "runs": Command("List past runs, newest first.", ("report",)),
+    "schedule": Command("Show what scheduled runs will cost, and which no budget has room for.", ("deploy",)),
+    "serve": Command("Run the deployments of prefect.yaml from this process.", ("deploy",)),
+    "sync": Command("Bring the replica up to date with the ledger.", ("archive",)),
+    "up": Command("Start server, deployments, worker and report pages in one process.", ("up",)),
+}
+
+
+def new_app() -> App:
+    """An application without commands."""
+    from cyclopts import App
+
+    return App(name="farebox", help=HELP, version=VERSION, help_on_error=False, help_format="plaintext")
+
+
+def print_help() -> None:
+    """Print what there is, loading no command."""
+    overview = new_app()
+    for name, command in COMMANDS.items():
+        overview.command(f"farebox.cli.{command.modules[0]}:{name}", name=name, help=command.help)
+    overview.help_print([])
+
+
+def load_all() -> App:
+    """The application with every command: for what looks at all of them."""
+    for command in COMMANDS.values():
+        for module in command.modules:
+            import_module(f"farebox.cli.{module}")
+    made: App = globals()["app"]
+    return made
+
+
+app: App
+
+
+def __getattr__(name: str) -> object:
+    """The application, made when the first command is added to it."""
+    if name != "app":
+        raise AttributeError(name)
+    made = globals()["app"] = new_app()
+    return made

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
-from farebox.cli.output import moment, print_json, terminal
+from farebox.cli.output import moment, print_json, terminal, warn
+from farebox.discovery import automation_names
 from farebox.runtime import get_runtime
 from pricing import format_money, parse_money
-from pricing.ledger import SOFT, BudgetState, Limit, read_scope, read_window
+from pricing.ledger import SOFT, WILDCARD, BudgetState, Limit, read_scope, read_window
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 budgets = App(name="budgets", help="List the budgets, set limits, and look back.")
 app.command(budgets)
@@ -68,11 +72,16 @@ def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = 
         return
     stated = Limit(*where, parse_money(limit), soft)
     runtime.limits.set(stated)
+    names = automation_names(runtime.root) if scope == "automation" and key != WILDCARD else [key]
+    if key not in names:
+        near = get_close_matches(key, names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}."
+        warn(f"There is no automation {key[:60]!r} yet; {hint} The limit applies once it exists.")
     _out.print(f"Set: {scope} {key} per {window} {format_money(stated.limit)}, soft {soft}.", markup=False)
 
 
 @budgets.command
-def history(scope: str, key: str, /, *, limit: int = 20, json: Json = False) -> None:
+def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -> None:
     """Look back: what was spent in a budget's windows, and how its limits came to be.
 
     Args:

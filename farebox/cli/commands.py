@@ -1,4 +1,4 @@
-"""The commands, one function each."""
+"""``farebox run``, ``demo`` and ``quote``."""
 
 from __future__ import annotations
 
@@ -6,31 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from farebox.cli import (  # noqa: F401 - they add their commands
-    archive,
-    breakers,
-    budgets,
-    calibrate,
-    cases,
-    content,
-    credits,
-    deploy,
-    doctor,
-    forecast,
-    guards,
-    init,
-    packaging,
-    quotes,
-    rates,
-    rates_update,
-    report,
-    routes,
-)
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
-from farebox.discovery import find_flow, read_parameters
-from farebox.runs.context import RunOwner
-from farebox.runtime import get_runtime
 from pricing import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -65,6 +42,7 @@ def run(
         parameters: the automation's own, like --source PATH.
     """
     from farebox.cli.run import run_here
+    from farebox.runs.context import RunOwner
 
     limit = None if budget is None else parse_money(budget)
     run_here(name, parameters, limit, whose=RunOwner(user, org, tag), as_json=json)
@@ -112,12 +90,16 @@ def quote(
         json: print JSON.
         parameters: the automation's own.
     """
+    from farebox.runs.context import RunOwner
+
     if sample is not None:
         from farebox.cli.quote_sample import sample_quote
 
         sample_quote(name, parameters, sample, whose=RunOwner(user, org, tag), yes=yes, json=json)
         return
     from farebox.cli.quote import compare
+    from farebox.discovery import find_flow, read_parameters
+    from farebox.runtime import get_runtime
 
     flow, whose = find_flow(name), RunOwner(user, org, tag)
     compared = compare(get_runtime(), flow, read_parameters(flow, parameters, whose), whose)

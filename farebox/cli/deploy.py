@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import chdir
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.table import Table
 from rich.text import Text
 
@@ -57,7 +57,7 @@ def serve() -> None:
 @app.command
 def schedule(
     *,
-    hours: Annotated[float, Parameter(name="--hours")] = 24,
+    hours: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=8_760))] = 24,
     refuse: Annotated[bool, Parameter(name="--refuse", negative="")] = False,
     json: Json = False,
 ) -> None:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
@@ -16,14 +15,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from farebox.cli.output import clean_text
 from pricing import Nano, format_money
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks.routing import economic_reason
 from tasks.turn import TurnEvent
 
-_SHORT = 40
 _METHODS = {
     "prior": "no past runs yet: the plan and a cautious prior",
     "student_t": "the plan, and how {runs} compared with theirs",
@@ -138,7 +135,7 @@ def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> Rend
     amounts = (quote.point, quote.p50, quote.p95, quote.ceiling, hold)
     table.add_row(*(Text(format_money(amount), style="bold") for amount in amounts))
     heading = Text.assemble(("Quote ", "bold"), automation, (f"  quality {quality}", "dim"))
-    return _stack(heading, Padding(table, (0, 0, 0, 2)), Text("  rests on " + basis(quote), style="dim"))
+    return stacked(heading, Padding(table, (0, 0, 0, 2)), Text("  rests on " + basis(quote), style="dim"))
 
 
 def basis(quote: Quote) -> str:
@@ -150,34 +147,8 @@ def basis(quote: Quote) -> str:
     )
 
 
-def result_lines(result: object) -> RenderableType:
-    """A flow's result: models by their fields, anything else as text. Control characters are left out."""
-    if not isinstance(result, BaseModel):
-        return Text(clean_text(str(result)))
-    lines: list[RenderableType] = []
-    for name in type(result).model_fields:
-        value = getattr(result, name)
-        if isinstance(value, str):
-            lines += [Text(clean_text(value)), Text()]
-        elif isinstance(value, list):
-            lines += [line for item in value for line in _item(item)]
-        else:
-            lines.append(Text(f"{name}: {clean_text(str(value))}"))
-    return _stack(*lines)
-
-
-def _item(item: object) -> Iterable[RenderableType]:
-    if not isinstance(item, BaseModel):
-        yield Text(f"  {clean_text(str(item))}", style="dim")
-        return
-    values = [clean_text(str(value)) for value in item.model_dump().values()]
-    head, *rest = values
-    tags = [value for value in rest if len(value) <= _SHORT]
-    yield Text.assemble("• ", (head, "bold"), ("  " + " · ".join(tags), "dim"))
-    yield from (Padding(Text(value), (0, 0, 0, 2)) for value in rest if len(value) > _SHORT)
-
-
-def _stack(*parts: RenderableType) -> RenderableType:
+def stacked(*parts: RenderableType) -> RenderableType:
+    """One part below the other."""
     table = Table.grid()
     for part in parts:
         table.add_row(part)

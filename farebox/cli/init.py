@@ -1,34 +1,54 @@
-"""``farebox init``: a new automation."""
+"""``farebox new`` and ``farebox init``: a new project, a new automation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from farebox.cli.app import app
-from farebox.cli.output import terminal
-from pricing import UsageError
+from farebox.cli.output import near, terminal
 
 _out = terminal()
 
 
 @app.command
-def init(name: str, /) -> None:
-    """Write a new automation with its prompt, its test and its deployment; it runs as it is.
+def new(folder: Path, /, *, timezone: str = "UTC") -> None:
+    """Create a project with a first automation in a folder of its own.
 
     Args:
-        name: how it is called, like weekly-notes.
+        folder: where to, like my-automations; its name is the project's.
+        timezone: where days, weeks and months of budgets begin at midnight, like Europe/Madrid.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from farebox.scaffold import create_project
+    from pricing import UsageError
+
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"{timezone[:40]!r} is not a time zone.", next_step="Use one like Europe/Madrid.") from None
+    created = create_project(folder, timezone)
+    for path in created.paths:
+        _out.print(f"✓ {near(path)}")
+    if created.root != Path.cwd():
+        _out.print(f"\nNow change to it: cd {near(created.root)}", soft_wrap=True)
+    _out.print(f"Run its first automation: farebox run {created.name}")
+    _out.print("Add another: farebox init NAME. README.md says how to test, schedule and watch them.")
+
+
+@app.command
+def init(name: str, /) -> None:
+    """Add an automation to the project: its flow, prompt, test and deployment. It runs as it is.
+
+    Args:
+        name: what it is called, like weekly-notes.
     """
     from farebox.runtime import get_runtime
-    from farebox.scaffold import begin
+    from farebox.scaffold import create_automation
 
     runtime = get_runtime()
-    if not Path.cwd().is_relative_to(runtime.root):  # other commands may do with the project that is installed
-        raise UsageError(
-            "There is no project here: no farebox.toml in this folder or above it.",
-            next_step=f"Go into the project that it is for, like {runtime.root}.",
-        )
-    begun = begin(runtime.root, name, runtime.settings.timezone)
-    for path in begun.paths:
+    created = create_automation(runtime.root, name, runtime.settings.timezone)
+    for path in created.paths:
         _out.print(f"✓ {path.relative_to(runtime.root)}")
-    _out.print(f"\nNow run it: farebox run {begun.name}")
+    _out.print(f"\nNow run it: farebox run {created.name}")
     _out.print("Then change its prompt, its step and its plan; `farebox deploy` puts it on its schedule.")

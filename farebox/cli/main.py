@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
-from cyclopts import CycloptsError
+from farebox.cli.app import COMMANDS, VERSION
 
-from farebox.cli import commands as _commands  # noqa: F401 - its functions are the commands
-from farebox.cli.app import app
-from farebox.cli.output import complain, warning_of
-from farebox.runtime import get_runtime
-from pricing import FareboxError, UsageError
+if TYPE_CHECKING:
+    from pricing import FareboxError
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -34,10 +33,47 @@ _RENAMED = {
 """Commands that have another name now."""
 
 
+_HELP = ("--help", "-h")
+
+
 def _check_renamed(given: Sequence[str]) -> None:
+    from pricing import UsageError
+
     for old, now in _RENAMED.items():
         if tuple(given[: len(old)]) == old:
             raise UsageError(f"`farebox {' '.join(old)}` is now `{now}`.")
+
+
+def _load(command: str) -> None:
+    """Load what holds the command."""
+    from pricing import UsageError
+
+    if command.startswith("-"):
+        return
+    if command not in COMMANDS:
+        near = get_close_matches(command, COMMANDS, 1)
+        hint = f"Did you mean `farebox {near[0]}`?" if near else "See `farebox --help`."
+        raise UsageError(f"There is no command {command[:40]!r}.", next_step=hint)
+    for module in COMMANDS[command].modules:
+        import_module(f"farebox.cli.{module}")
+
+
+def _answered(given: Sequence[str]) -> bool:
+    """Answer what takes no command, or only the parameters of an automation."""
+    if list(given) == ["--version"]:
+        print(VERSION)  # noqa: T201 - the command's answer
+        return True
+    if not given or given[0] in _HELP:
+        from farebox.cli.app import print_help
+
+        print_help()
+        return True
+    if given[0] in {"run", "quote"} and len(given) > 1 and not given[1].startswith("-") and set(_HELP) & set(given):
+        from farebox.cli.parameters import print_parameters
+
+        print_parameters(given[1], given[0])
+        return True
+    return False
 
 
 def main() -> NoReturn:
@@ -45,30 +81,50 @@ def main() -> NoReturn:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        _check_renamed(sys.argv[1:])
-        with warning_of("pricing.replica.replica"):
-            app(exit_on_error=False, print_error=False)
-    except FareboxError as error:
-        complain(error)
-        sys.exit(error.exit_code)
-    except CycloptsError as error:
-        complain(UsageError(str(error).strip(), next_step="See `farebox --help`."))
-        sys.exit(UsageError.exit_code)
+        _run(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:
-        if (damage := _damage()) is None:
+    except Exception as error:
+        from farebox.cli.output import complain
+
+        if (told := _told(error) or _damage()) is None:
             raise
-        complain(damage)
-        sys.exit(damage.exit_code)
+        complain(told)
+        sys.exit(told.exit_code)
     sys.exit(0)
+
+
+def _run(given: Sequence[str]) -> None:
+    if _answered(given):
+        return
+    _check_renamed(given)
+    _load(given[0])
+    from farebox.cli.app import app
+    from farebox.cli.output import warning_of
+
+    with warning_of("pricing.replica.replica"):
+        app(given, exit_on_error=False, print_error=False)
+
+
+def _told(error: Exception) -> FareboxError | None:
+    """The error as it is told, if it is one of ours or of the command line's."""
+    from cyclopts import CycloptsError
+
+    from pricing import FareboxError, UsageError
+
+    if isinstance(error, CycloptsError):
+        return UsageError(str(error).strip(), next_step="See `farebox --help`.")
+    return error if isinstance(error, FareboxError) else None
 
 
 def _damage() -> FareboxError | None:
     """What is wrong with the ledger's values, if anything is."""
+    from farebox.runtime import get_runtime
+    from pricing import FareboxError
+
     try:
         return get_runtime().ledger.store.damage()
     except FareboxError:

@@ -14,17 +14,19 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
+from farebox.cli.tables import fitted
 from pricing import FareboxError
-from pricing.reports import clean
-from pricing.reports import moment as in_utc
 
 
 class Terminal(Console):
     """A console on which no text steers the terminal: names come from users, texts from models and files."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of what is printed; only the console itself sends codes."""
+        """The segments of what is printed; only the console itself sends codes, and no table cuts a word."""
+        if isinstance(renderable, Table):
+            renderable = fitted(renderable, self, options or self.options)
         for segment in super().render(renderable, options):
             harmless = segment.control or segment.text.isprintable() or segment.text == "\n"
             yield segment if harmless else Segment(clean_text(segment.text), segment.style)
@@ -42,7 +44,9 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, which it names; nothing for none."""
-    return in_utc(when.astimezone(zone)) if when else ""
+    from pricing.reports import moment as told
+
+    return told(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:
@@ -58,6 +62,8 @@ def print_json(value: Any) -> None:
 
 def clean_text(text: str) -> str:
     """Each line without control characters, escape sequences or changes of direction."""
+    from pricing.reports import clean
+
     return "\n".join(map(clean, text.split("\n")))
 
 

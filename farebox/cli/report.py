@@ -129,9 +129,16 @@ def _choice(
     from pricing.reports import Choice
 
     zone = runtime.settings.zone
+    begins = read_moment(_SINCE if since is None else since, zone)
+    ends = None if until is None else read_moment(until, zone)
+    if begins is not None and ends is not None and ends <= begins:
+        raise UsageError(
+            f"--until {until} is not after --since {_SINCE if since is None else since}.",
+            next_step="Give an earlier --since, like 60d or ever, or a later --until.",
+        )
     return Choice(
-        since=read_moment(_SINCE if since is None else since, zone),
-        until=None if until is None else read_moment(until, zone),
+        since=begins,
+        until=ends,
         automation=None if name == _ALL else name,
         org=None if org is None else read_key("org", org),
         user=None if user is None else read_key("user", user),

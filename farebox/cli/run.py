@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
-from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of
+from farebox.cli.display import RunDisplay
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults
-from farebox.runs.admission import price_run
+from farebox.prefect.artifacts import publish, report_of
+from farebox.runs.admission import check_admission, price_run
+from farebox.runs.approval import ASK_HERE
 from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
-from farebox.runtime import Runtime, get_runtime
-from pricing import FareboxError, Nano
+from farebox.runtime import Runtime, Watcher, get_runtime
+from pricing import FareboxError, Nano, OverBudget
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks import use_run
@@ -70,31 +77,79 @@ def run_here(
     runtime = get_runtime()
     flow = find_flow(name)
     parameters = read_parameters(flow, given, whose)
-    # What cannot be priced cannot run: that is told at once, not after Prefect has started.
-    price_run(runtime, automation_of(flow), with_defaults(flow, parameters))
-    record = _Record()
-    runtime.watchers.append(record)
     console = terminal(stderr=as_json)
-    try:
+    record, display = _Record(), RunDisplay(console)
+    watchers: list[Watcher] = [record] if as_json else [record, display]
+    runtime.watchers += watchers
+    # Nobody is shown the report, so trouble with it is told as it is logged.
+    report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
+    with warning_of("farebox.runs.admission"), report, use_run(starter_context(whose, limit)):
         try:
-            # Nobody is shown the report, so trouble with it is told as it is logged.
-            report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-            with warning_of("farebox.runs.admission"), report, use_run(starter_context(whose, limit)):
-                state = _follow(runtime, flow, parameters, console, as_json=as_json)
-        except FareboxError as error:
-            if record.outcome != "completed":
-                raise
-            warn(f"The run completed and is settled, but not in Prefect: {error.message}", "See `farebox report last`.")
-            return
-        with _harmless():
-            if as_json:
-                tell(_told(record, state))
-            else:
-                _show(runtime, record, state, console)
-    finally:
-        runtime.watchers.remove(record)
-    if not state.is_completed():
-        raise _why(state)
+            # What is refused is refused at once, not after Prefect has started.
+            refused = _refused(runtime, flow, parameters)
+            if refused is None and not as_json:
+                display.waiting("starting Prefect")
+            end = _End(None, refused) if refused else _ended(record, partial(_follow, flow, parameters))
+        finally:
+            display.stop()
+            for watcher in watchers:
+                runtime.watchers.remove(watcher)
+    if end is None:
+        return
+    with _harmless():
+        if as_json:
+            tell(_told(record, end))
+        else:
+            _show(runtime, record, end, console)
+    if end.error is not None:
+        raise end.error
+
+
+def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> OverBudget | None:
+    """The refusal of a run that no budget has room for. One that a person may still admit is not refused here.
+
+    Raises:
+        FareboxError: it cannot be priced.
+    """
+    automation, given = automation_of(flow), with_defaults(flow, parameters)
+    if automation.approval is not None and ASK_HERE.get() is not None:
+        price_run(runtime, automation, given)
+        return None
+    run_id = str(uuid4())
+    try:
+        check_admission(runtime, automation, run_id, given)
+    except OverBudget as refused:
+        publish(runtime, run_id, None)
+        return refused
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a run ended: in a state of Prefect's, or refused before it had one."""
+
+    state: State[Any] | None
+    error: FareboxError | None
+
+    @property
+    def completed(self) -> bool:
+        return self.state is not None and self.state.is_completed()
+
+    def result(self) -> object:
+        """What a completed run returned."""
+        return self.state.result(raise_on_failure=False) if self.state is not None and self.completed else None
+
+
+def _ended(record: _Record, follow: Callable[[], State[Any]]) -> _End | None:
+    """How the run ended; ``None`` where it did, and Prefect does not know."""
+    try:
+        state = follow()
+    except FareboxError as error:
+        if record.outcome != "completed":
+            raise
+        warn(f"The run completed and is settled, but not in Prefect: {error.message}", "See `farebox report last`.")
+        return None
+    return _End(state, None if state.is_completed() else _why(state))
 
 
 @contextmanager
@@ -114,51 +169,41 @@ def _harmless() -> Iterator[None]:
         )
 
 
-def _follow(
-    runtime: Runtime,
-    flow: Flow[..., Any],
-    parameters: dict[str, Any],
-    console: Console,
-    *,
-    as_json: bool,
-) -> State[Any]:
+def _follow(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
     """The state the run ends in."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from farebox.cli.display import RunDisplay
+    from farebox.prefect.server import ensure_server
 
-    display = RunDisplay(console)
-    if not as_json:
-        runtime.watchers.append(display)
-        display.waiting("starting Prefect")
     try:
         # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            return cast("State[Any]", flow(**parameters, return_state=True))
+            ensure_server()
+            running = flow(**parameters, return_state=True)
+            return cast("State[Any]", asyncio.run(_awaited(running)) if isawaitable(running) else running)
     except FareboxError:
         raise
     except Exception as error:  # noqa: BLE001 - of Prefect itself: what the flow raises is in its state
         raise FareboxError(
-            f"Prefect could not start the run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}.",
-            next_step="Check the server at PREFECT_API_URL, or unset that to run without one."
+            f"Prefect failed: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}.",
+            next_step="Check the server at PREFECT_API_URL, or unset that variable to run without a server of your own."
             if "PREFECT_API_URL" in os.environ
-            else "Run it again when the machine is less busy, or start a server with `prefect server start`.",
+            else "Run it again; if it fails again, start a server with `farebox up` and look at its log.",
         ) from None
-    finally:
-        display.stop()
-        if display in runtime.watchers:
-            runtime.watchers.remove(display)
 
 
-def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console) -> None:
+async def _awaited(running: Awaitable[Any]) -> Any:
+    return await running
+
+
+def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> None:
     """The result, and of a run that was settled the cost report."""
-    from farebox.cli.display import result_lines
-    from farebox.prefect.artifacts import report_of
+    from farebox.cli.results import result_lines
     from pricing.reports import render_terminal
 
-    if state.is_completed():
+    if end.completed:
         console.print()
-        console.print(result_lines(state.result(raise_on_failure=False)))
+        console.print(result_lines(end.result()))
     if record.settled_as is not None and record.run is not None:
         console.print()
         console.print(render_terminal(report_of(runtime, record.run.run_id)))
@@ -166,19 +211,20 @@ def _show(runtime: Runtime, record: _Record, state: State[Any], console: Console
         _tell_places(runtime, record.run.run_id, console)
 
 
-def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
-    run, settled = record.run, record.settled_as
-    outcome = "over_budget" if state.name == "OverBudget" else record.outcome
+def _told(record: _Record, end: _End) -> dict[str, Any]:
+    from farebox.cli.results import plain
+
+    run, settled, error = record.run, record.settled_as, end.error
+    over_budget = end.state is None or end.state.name == "OverBudget"
+    outcome = "over_budget" if over_budget else record.outcome
     began = outcome == "running"  # and its end is not in the ledger yet: what it cost is not known here
     if began:
-        outcome = "completed" if state.is_completed() else "failed"
+        outcome = "completed" if end.completed else "failed"
     unknown = None if began else 0
-    result = state.result(raise_on_failure=False) if state.is_completed() else None
-    error = _ended_by(state)
     return {
         "run_id": run.run_id if run else None,
         "outcome": outcome,
-        "message": f"{error.message}\n{error.next_step}".strip() if isinstance(error, FareboxError) else state.message,
+        "message": f"{error.message}\n{error.next_step}".strip() if error else end.state and end.state.message,
         "sandbox": run.stand_in if run else None,
         "point_nano": run.point_nano if run else None,
         "p50_nano": run.p50_nano if run else None,
@@ -187,7 +233,7 @@ def _told(record: _Record, state: State[Any]) -> dict[str, Any]:
         "held_nano": settled.held if settled else unknown,
         "spent_nano": settled.spent if settled else unknown,
         "released_nano": settled.released if settled else unknown,
-        "result": result.model_dump(mode="json") if isinstance(result, BaseModel) else result,
+        "result": plain(end.result()),
     }
 
 
@@ -227,22 +273,20 @@ def what_next(console: Console) -> None:
         console.print(Text.assemble(("  " + command, "bold"), (f"   {why}", "dim")))
 
 
-def _ended_by(state: State[Any]) -> object:
-    """What a run ended with: its error, where one of ours ended it; the state's message is written for Markdown."""
-    return None if state.is_completed() else state.result(raise_on_failure=False)
-
-
 def _why(state: State[Any]) -> FareboxError:
     """The error that a run ended with."""
-    error = _ended_by(state)
+    error = state.result(raise_on_failure=False)  # of ours, where one ended it; the state's message is Markdown
     if isinstance(error, FareboxError):
         return error
     if not isinstance(error, BaseException):
         return FareboxError(f"The run ended as {state.name}.", next_step="Look it up in the Prefect UI.")
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if f"{Path('flows')}" in Path(frame.filename).parts]
+    root = get_runtime().root
+    own = [
+        frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
+    ]
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return FareboxError(
         f"The automation's own code failed: {type(error).__name__}: {error}{place}.",
-        next_step="Mend it and run again; what was spent is in `farebox report`.",
+        next_step="Fix it and run again; what was spent is in `farebox report`.",
     )

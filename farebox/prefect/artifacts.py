@@ -30,11 +30,11 @@ _logger = logging.getLogger(__name__)
 _PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
 
-def publish(runtime: Runtime, run_id: str, automation: str) -> None:
+def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
     """Bring the replica up to date, write the run's cost report and publish it as an artifact of the flow run.
 
     Each step's failure is logged and ends that step only: the run itself is settled, and a report can be made at any
-    time.
+    time. Without the name of its ``automation`` no artifact is made: the run was refused before it had a flow run.
     """
     from pricing.reports import render_html, render_markdown
 
@@ -51,6 +51,8 @@ def publish(runtime: Runtime, run_id: str, automation: str) -> None:
         (folder / f"{run_id}.md").write_text(markdown, "utf-8")
         page = folder / f"{run_id}.html"
         page.write_text(render_html(report), "utf-8")
+        if automation is None:
+            return
         _tell_prefect(
             run_id,
             automation,

@@ -168,6 +168,25 @@ def admit(
     return AdmittedRun(runtime, tried.run, execution.number)
 
 
+def check_admission(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
+    """Refuse a run that no budget has room for before anything is started for it, a Prefect server above all.
+
+    A refusal is shown and written down as that of the gate would be. Of a run that would be admitted nothing is held:
+    its gate decides again.
+
+    Raises:
+        OverBudget: a budget has no room, on neither route.
+        OutOfCredits: whoever pays for the outcome has not enough credits.
+        UnknownPrice: a model of its route has no rate.
+        PlanError: its plan does not fit the parameters.
+    """
+    counter = Admission(runtime, automation, run_id, parameters, None)
+    tried = counter.take(final=True)
+    if tried.refusals:
+        counter.show(tried)
+        raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+
+
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """A run that asked to be admitted, and what came of it: without refusals it is held."""
@@ -179,7 +198,7 @@ class _Tried:
 
 
 class Admission:
-    """Where one run asks to be admitted."""
+    """Where one run asks to be admitted; without an ``execution`` it only asks whether it would be."""
 
     def __init__(
         self,
@@ -187,7 +206,7 @@ class Admission:
         automation: Automation,
         run_id: str,
         parameters: Mapping[str, object],
-        execution: int,
+        execution: int | None,
     ) -> None:
         self._runtime = runtime
         self._automation = automation
@@ -247,8 +266,11 @@ class Admission:
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:
-            held = [*rules, *self._unplanned]
-            refusals = self._runtime.ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
+            held, ledger = [*rules, *self._unplanned], self._runtime.ledger
+            if self._execution is None:
+                refusals = ledger.rehearse(run, held, final=final)
+            else:
+                refusals = ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise in_words_of_the_team(error, facts, self._runtime.settings.guards.messages) from None

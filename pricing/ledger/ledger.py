@@ -251,6 +251,39 @@ class Ledger:
 
         return self._isolated(run.run_id, lambda: self.store.transact(work, durable=True))
 
+    def rehearse(self, run: Run, rules: Sequence[BudgetRule], *, final: bool = True) -> list[Refusal]:
+        """What ``admit`` would refuse now, holding nothing: for a run that can be refused before anything is started.
+
+        A run that is refused is written down as refused, if that is ``final``; of one that would be admitted nothing is
+        kept.
+
+        Raises:
+            OutOfCredits: the wallet has not enough; the run is written down as refused.
+        """
+        self.reap()
+        now = self._clock()
+
+        def work(connection: Connection) -> tuple[list[Refusal], Shortage | None]:
+            with connection.begin_nested() as kept:
+                wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
+                with connection.begin_nested() as tried:
+                    refusals = holds.open_hold(
+                        connection, run.run_id, run.held_nano, wanted, now + self.lease_us, execution=NEWEST
+                    )
+                    short = None if refusals else credit_ledger.reserve(connection, run, now)
+                    tried.rollback()
+                if short or (final and refusals):
+                    self._write_run(connection, run)
+                    self._write_refusal(connection, run, [short] if short else refusals, now)
+                else:
+                    kept.rollback()
+            return refusals, short
+
+        refusals, short = self.store.transact(work, durable=True)
+        if short:
+            raise short.error(run.automation)
+        return refusals
+
     def refuse(self, run: Run, refusals: Sequence[Refusal]) -> bool:
         """Write a run down as refused before it began: somebody looked ahead. False, and nothing, if it is held."""
         with self.store.write(durable=True) as connection:

@@ -123,7 +123,10 @@ def imported() -> None:
 
     DuckDB is left out: it starts threads, which would not survive the fork.
     """
+    from farebox.cli.app import load_all
     from farebox.cli.main import _QUIET
+
+    load_all()
 
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)

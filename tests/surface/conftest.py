@@ -65,7 +65,7 @@ class Surface:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=REPOSITORY,
-                env={**os.environ, **self.environment, **environment},
+                env={**os.environ, "FAREBOX_PROJECT": str(REPOSITORY), **self.environment, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from farebox.cli.app import app
+from farebox.cli.app import load_all
 from farebox.cli.doctor import finding_lines
 from farebox.config.settings import load_settings
 from farebox.doctor import checks
@@ -345,11 +345,11 @@ def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert inspecting.__name__ in sys.modules
     monkeypatch.chdir(root)
     get_runtime.cache_clear()
-    app(["doctor", "--json"], exit_on_error=False, result_action="return_value")
+    load_all()(["doctor", "--json"], exit_on_error=False, result_action="return_value")
     assert {f["state"] for f in json.loads(capsys.readouterr().out)} <= {"ok", "skipped"}
     (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
     with pytest.raises(SystemExit) as ended:
-        app(["doctor"], exit_on_error=False, result_action="return_value")
+        load_all()(["doctor"], exit_on_error=False, result_action="return_value")
     assert ended.value.code == 1
     out = capsys.readouterr().out
     assert "✗ prices" in out
