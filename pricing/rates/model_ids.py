@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _ARN = re.compile(r"arn:aws:bedrock:[a-z0-9-]*:\d*:(?:inference-profile|foundation-model)/([^/]+)")
 _GEOGRAPHY = re.compile(r"(global|regional|apac|us|eu|jp|au|in|ca|sa)\.")
@@ -67,6 +68,7 @@ def _prices_agree(asked: str, listed: str) -> bool:
     return listed_version[1] == asked_version[1] and same_minor
 
 
+@lru_cache(maxsize=256)
 def same_name(asked: str, replied: str, *, bedrock: bool = False) -> bool:
     """Whether a reply names the model that was asked for, a release date set aside.
 
