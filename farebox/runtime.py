@@ -82,10 +82,7 @@ class Runtime:
         published = PriceLists(settings.home / "prices").current()
         own = (rate.rate() for rate in settings.rates)
         self.rates = RateCard.load(own, published=published, price_lists=price_list_of)
-        only = (
-            Missing(("none: the sandbox answers for every target (sandbox.only)",)) if settings.sandbox.only else None
-        )
-        self.keys = {target.name: only or find_key(target) for target in settings.targets}
+        self.keys = _keys(settings)
         self.observations = Observations(self._observe, dict[str, TargetStats]())
         self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())
         may_stand_in = settings.sandbox.stand_in
@@ -109,17 +106,7 @@ class Runtime:
         telemetry, holds = Telemetry(), HoldsInUse()
         self.circuits = Circuits(store)
         self.ad_hoc = AdHocRuns(self)
-        attempts = Attempts(
-            self.ledger,
-            self.rates,
-            self._transport,
-            self._reached,
-            retries=turns.retries,
-            telemetry=telemetry,
-            spent=holds.note,
-            implausible=tell_implausible_usage,
-            other_model=tell_other_model,
-        )
+        attempts = self._attempts(telemetry, holds)
         self.engine = Engine(
             self.ledger,
             self.router,
@@ -151,6 +138,19 @@ class Runtime:
         self.captures.close()
         self.ledger.close()
 
+    def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
+        return Attempts(
+            self.ledger,
+            self.rates,
+            self._transport,
+            self._reached,
+            retries=self.settings.turns.retries,
+            telemetry=telemetry,
+            spent=holds.note,
+            implausible=tell_implausible_usage,
+            other_model=tell_other_model,
+        )
+
     def _breaker(self) -> Breaker:
         settings = self.settings.breaker
         quarantine = Quarantine(settings.quarantine_seconds, settings.cap_seconds, settings.long_seconds)
@@ -181,6 +181,13 @@ class Runtime:
             tell_blocked(event)
         for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
+
+
+def _keys(settings: Settings) -> dict[str, Key | Missing]:
+    """The keys by target; none where the sandbox is to answer for all of them."""
+    if settings.sandbox.only:
+        return {target.name: Missing(("none, since sandbox.only is set",)) for target in settings.targets}
+    return {target.name: find_key(target) for target in settings.targets}
 
 
 def _ledger(settings: Settings, store: Store) -> Ledger:

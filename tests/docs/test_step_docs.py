@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from farebox.testing import FAILURES, project_apart
-from tests.farebox.test_pytest_plugin import users_pytest
 from tests.support.project import REPOSITORY, make_project
+from tests.support.users_pytest import users_pytest
 
 STEPS = (REPOSITORY / "docs" / "steps.md").read_text("utf-8")
 TESTING = (REPOSITORY / "docs" / "testing.md").read_text("utf-8")

@@ -1,16 +1,14 @@
 """The pytest plugin as a user has it: a project of their own, and pytest in a process of its own."""
 
-import os
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from tests.support.project import REPOSITORY
-from tests.support.waiting import PATIENCE
+from tests.support.users_pytest import users_pytest
 
 _SETTINGS = """
 prompts = ["flows/prompts"]
@@ -131,23 +129,6 @@ def test_the_automation(farebox_answers, farebox_project):
     [run] = farebox_project.runs()
     assert (run.automation, run.quoted, run.outcome) == ("digest", True, "completed")
 """
-
-
-def installed() -> bool:
-    return any(found.value == "farebox.pytest_plugin" for found in entry_points(group="pytest11"))
-
-
-def users_pytest(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    plugin = [] if installed() else ["-p", "farebox.pytest_plugin"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
 
 
 @pytest.fixture

@@ -74,6 +74,6 @@ def answers_have_the_type_asked_for() -> None:
     chat = Conversation(system="x", tools=[], history=[])
     assert_type(chat.say("y").text, str)
     assert_type(chat.history, list[dict[str, Any]])
-    Conversation("x")  # type: ignore[misc]
+    Conversation("x")  # type: ignore[call-arg]
     ask(3)  # type: ignore[call-overload]
     ask(system="no prompt")  # type: ignore[call-overload]
