@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 
 from farebox import Agent, ask, automation, llm_task, plan
 from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block, redact
@@ -249,14 +252,20 @@ def test_so_is_a_wallets_and_what_a_stream_had_handed_on(tmp_path: Path, echo: E
         assert refused.value.fields["wallet"] == "user:ana"
 
 
+@pytest.mark.usefixtures("prefect")
 def test_they_are_in_prefects_state_and_on_the_command_line(tmp_path: Path, echo: Echo):
     more = '[guards]\nmessages = "words"\n[guards.policy]\nmode = "enforce"\ncanaries = ["added an alarm"]\n'
     made = make_project(tmp_path / "project", echo.url, targets=TARGET, more=more, documents=1)
     (made.root / "words").mkdir()
     (made.root / "words" / "leak.j2").write_text(GERMAN.replace("zu lang", "geheim"), "utf-8")
     (made.root / "flows").symlink_to(REPOSITORY / "flows")
-    done = farebox(made.root, "run", "daily-digest", "--source", "documents", "--json")
+    server = str(PREFECT_API_URL.value())  # one of its own would take longer to start than all the rest
+    done = farebox(made.root, "run", "daily-digest", "--source", "documents", "--json", PREFECT_API_URL=server)
     assert done.code == 4, done.all
     assert done.err == "error: Das ist geheim für daily-digest.\n  next: Bitte kürzen.\n"
     told = json.loads(done.out)
     assert (told["outcome"], told["message"]) == ("blocked", "Das ist geheim für daily-digest.\nBitte kürzen.")
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(told["run_id"])).state
+    assert state is not None
+    assert (state.name, state.message) == ("Blocked", "Das ist geheim für daily-digest.\nBitte kürzen.")
