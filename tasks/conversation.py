@@ -12,7 +12,6 @@ from pricing import Nano, Part, PlanError, TextPart, ToolCallPart, ToolResultPar
 from pricing.tokens import count_tokens
 from tasks.agent import Agent
 from tasks.context import Step, inside
-from tasks.personal_values import knowing
 from tasks.prompts import InlinePrompt, Prompt
 from tasks.providers.messages import Message
 from tasks.routing.target import StepTier
@@ -165,7 +164,7 @@ class Conversation:
         engine, cost, turns = self.engine, 0, 0
         prompt = self._instructions()
         messages = [*self._messages, Message.of("user", text)]
-        with inside(self._step) as place, knowing(self._values):
+        with inside(self._step, self._values) as place:
             while turns < self._step.max_turns:
                 place.count_turn()
                 ends = time.monotonic() + engine.deadline_seconds

@@ -228,10 +228,6 @@ class Prompts:
         except jinja2.TemplateNotFound:
             return None  # one of a list of alternatives, or left out where it is missing
 
-    def _source(self, name: str) -> str:
-        source, _, _ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
-        return source
-
     def _structure(self, name: str) -> Structure:
         return structure(self._environment.parse(self._source(name), name))
 

@@ -46,7 +46,7 @@ def result_lines(result: object) -> RenderableType:
     if (table := _table(result)) is not None:
         return table
     if _is_list(result) and all(isinstance(item, str) for item in result):
-        return stacked(*(Text(f"• {clean_text(item)}") for item in result)) if result else Text("[]")
+        return stacked(*(Text(f"• {clean_text(str(item))}") for item in result)) if result else Text("[]")
     return Text(_json(result))
 
 
@@ -58,7 +58,7 @@ def _model(model: BaseModel) -> RenderableType:
         if isinstance(value, str):
             lines += [Text(clean_text(value)), Text()]
         elif _is_list(value) and all(isinstance(item, BaseModel | str) for item in value):
-            lines += [line for item in value for line in _item(item)]
+            lines += [line for item in value if isinstance(item, BaseModel | str) for line in _item(item)]
         else:
             lines.append(Text(f"{name}: {inline(value)}"))
     return stacked(*lines)

@@ -117,7 +117,7 @@ def test_every_provider_that_ships_is_complete(name: str):
     assert spec.key_kind is None or spec.key_kind in {kind for kind, _, _ in RULES}
     assert price_list_of(name) == spec.price_list
     if spec.price_list is not None:
-        assert ListPrices(price_list_of).models(name), "its price list has no models"
+        assert ListPrices(price_lists=price_list_of).models(name), "its price list has no models"
 
 
 def test_names_and_spellings(tmp_path: Path):

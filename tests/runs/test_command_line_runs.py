@@ -8,11 +8,13 @@ import pytest
 
 from farebox.discovery import with_defaults
 from farebox.prefect.server import check_answers, check_home, check_port, last_lines, spawn_server, wait_for_server
-from farebox.runs.admission import BUDGET_OF_THIS_RUN, check_admission
+from farebox.runs.admission import check_admission
+from farebox.runs.context import starter_context
 from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError, OverBudget
 from pricing.db import schema
 from pricing.ledger import Limit
+from tasks import use_run
 from tests.support.books import rows
 from tests.support.command import farebox
 from tests.support.project import Project
@@ -101,10 +103,8 @@ def test_what_would_be_admitted_leaves_no_trace_and_what_is_not_holds_nothing(
     check_admission(runtime, automation, "would-fit", given)
     for table in (schema.runs, schema.settlements, schema.holds, schema.budgets):
         assert rows(runtime.ledger, table) == []
-    token = BUDGET_OF_THIS_RUN.set(1)
-    with pytest.raises(OverBudget, match="short by"):
+    with use_run(starter_context(budget_nano=1)), pytest.raises(OverBudget, match="short by"):
         check_admission(runtime, automation, "too-dear", given)
-    BUDGET_OF_THIS_RUN.reset(token)
     assert rows(runtime.ledger, schema.holds) == []
     assert [row["outcome"] for row in rows(runtime.ledger, schema.settlements)] == ["over_budget"]
     runtime.limits.set(Limit("automation", "at-once", "day", 1, "none"))

@@ -17,8 +17,8 @@ from farebox.prefect.flow_runs import end_cancelled
 from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox
-from tests.runs.test_ends_in_prefect import deployed_run, execute
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.prefect_runs import deployed_run, execute
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

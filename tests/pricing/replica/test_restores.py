@@ -23,7 +23,6 @@ from pricing.replica.archive import Archive
 from pricing.replica.replica import RESTORED, Replica
 from tests.support.archive import (
     a_run,
-    books,  # noqa: F401 - a fixture
 )
 from tests.support.books import copied_facts, facts
 from tests.support.postgres import Postgres, postgres_server
@@ -321,7 +320,7 @@ def spend_transactions(store: Store, count: int) -> None:
 
 
 def test_a_rebuild_that_fails_leaves_the_old_replica(
-    books: Books,  # noqa: F811 - the fixture
+    books: Books,
     store: Store,
     tmp_path: Path,
 ):
@@ -358,7 +357,7 @@ def books_rows(replica: Replica) -> list[tuple[Any, ...]]:
 
 
 def test_a_restore_to_before_the_archive_was_written(
-    books: Books,  # noqa: F811 - the fixture
+    books: Books,
     store: Store,
     tmp_path: Path,
 ):
