@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -96,10 +96,10 @@ def canonical(text: str) -> list[tuple[str, int]]:
     return letters
 
 
-def visible(text: str) -> tuple[str, list[int]]:
+def visible(text: str) -> tuple[str, Sequence[int]]:
     """A text in compatibility form without signs that nobody sees, and where each of its characters stood."""
     if text.isascii():
-        return text, list(range(len(text)))
+        return text, range(len(text))
     shown: list[str] = []
     places: list[int] = []
     for at, character in enumerate(text):

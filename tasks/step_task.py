@@ -38,7 +38,7 @@ class StepTask(Task[P, R]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it here."""
         self._note(args, kwargs)
-        return super().__call__(*args, **kwargs)  # type: ignore[misc]
+        return super().__call__(*args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
         """Have the flow's task runner call it."""

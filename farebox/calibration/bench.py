@@ -15,9 +15,8 @@ from farebox.calibration.subject import Subject, find_subject, try_once
 from farebox.runtime import Runtime
 from pricing import UsageError
 from pricing.ledger import CaseScore, Results, paid_for
-from tasks import Prompt, current_step
+from tasks import Pin, Prompt, current_step
 from tasks.routing import Target, model_of
-from tasks.turn import Pin
 
 AT_ONCE = 16
 """Cases asked at once by a process: no more of them are lost with it."""

@@ -13,6 +13,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block
@@ -188,22 +189,39 @@ class InjectionGuard:
 
 def _found(part: int, text: str) -> list[Span]:
     """The signs in a text, if together they are enough."""
+    looked = _remembered if len(text) <= _LONGEST_KEPT else _look
+    return [Span(part, start, end, kind) for kind, start, end in looked(text)]
+
+
+_LONGEST_KEPT = 8_000
+"""Characters of a text whose signs are remembered: a conversation comes again with every turn."""
+
+
+def _look(text: str) -> tuple[tuple[str, int, int], ...]:
+    """Kind, start and end of each sign in a text, if together they are enough."""
     shown, places = visible(text)
-    if _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
+    if not shown.isascii() and _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
         shown = shown.translate(LOOKALIKES)
     signs = list(_signs(shown))
     if sum({kind: weight for kind, weight, *_ in signs}.values()) < _THRESHOLD:
         signs = [sign for sign in _decoded(shown) if sign[1] >= _THRESHOLD]
-    return [Span(part, places[start], places[end - 1] + 1, kind) for kind, _, start, end in signs if end > start]
+    return tuple((kind, places[start], places[end - 1] + 1) for kind, _, start, end in signs if end > start)
+
+
+_remembered = lru_cache(maxsize=256)(_look)
 
 
 def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
     """Kind, weight, start and end of each."""
     lowered, found = text.casefold(), set[str]()
+    asked: dict[int, bool] = {}
     for kind, (weight, pattern) in _COMPILED.items():
         if kind in _SECOND and not found:
             return
-        if not has_any(lowered, _HINTS.get(kind, ("",))):
+        hints = _HINTS.get(kind, ("",))
+        if id(hints) not in asked:  # two kinds have the same
+            asked[id(hints)] = has_any(lowered, hints)
+        if not asked[id(hints)]:
             continue
         for count, match in enumerate(pattern.finditer(text)):
             if count >= _MOST_SPANS:

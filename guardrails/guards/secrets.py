@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
@@ -137,6 +138,19 @@ class Finding:
 
 def find_secrets(text: str) -> list[Finding]:
     """The secrets in ``text``, in order and without overlaps; of two that overlap the one that starts first."""
+    return list(_remembered(text) if len(text) <= _LONGEST_KEPT else _look(text))
+
+
+_LONGEST_KEPT = 8_000
+"""Characters of a text whose finds are remembered: instructions and conversations come again with every turn."""
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str) -> tuple[Finding, ...]:
+    return tuple(_look(text))
+
+
+def _look(text: str) -> list[Finding]:
     found = sorted((*_prefixed(text), *_private_keys(text), *_assigned(text)), key=lambda f: (f.start, -f.end))
     kept: list[Finding] = []
     for finding in found:
@@ -261,6 +275,8 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
 
 def _keys(text: str, folded: str) -> Iterator[Finding]:
     """Values of the shape of a key, behind a name that says it is one or names who issues such."""
+    if max(map(len, text.split()), default=0) < _KEY_LENGTH:  # no key has a blank in it
+        return
     if not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
         return
     for match in _TOKEN.finditer(text):

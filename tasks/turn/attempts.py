@@ -11,10 +11,10 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pricing import Nano, Usage, from_us, now_us
-from pricing.ledger import NEWEST, Completion, Intent, Priced
+from pricing.ledger import Completion, Intent, Priced
 from pricing.rates import RateCard
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
@@ -24,6 +24,7 @@ from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, Wire
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
+from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
 
@@ -90,15 +91,15 @@ class TurnAllowance:
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """Where in which turn a request is to be sent, and why there.
+    """Where a request of a turn is to be sent, and why there. What is asked, and in which run, is the turn's.
 
     ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
     the answer is streamed into it.
     """
 
     turn_id: str
-    run_id: str
-    operation: str
+    asked: TurnRequest[Any]
+    where: TurnContext
     hop: int
     target: Target
     reason: str
@@ -108,7 +109,11 @@ class AttemptContext:
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
     estimated_input: int | None = None
-    execution: int = NEWEST
+
+    @property
+    def run_id(self) -> str:
+        """Whose attempt it is."""
+        return self.where.run.run_id
 
     def may_try_again(self, why: Failure) -> bool:
         """Whether the same target may be asked again; never once a part of its answer has been shown."""
@@ -245,7 +250,7 @@ class Attempts:
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,
             run_id=slot.run_id,
-            operation=slot.operation,
+            operation=slot.asked.operation,
             hop=slot.hop,
             ordinal=slot.allowance.sent,
             reason=reason,
@@ -261,7 +266,7 @@ class Attempts:
             estimated_input=slot.estimated_input,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
-        if refusals := await self._ledger.begin(intent, slot.execution):
+        if refusals := await self._ledger.begin(intent, slot.where.execution):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
         with self._telemetry.attempt(intent, reached, request.max_tokens) as span:

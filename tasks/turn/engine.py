@@ -18,7 +18,7 @@ from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
-from tasks.run_context import Pin, RunContext, RunOwner
+from tasks.run_context import Pin, RunOwner
 from tasks.run_values import run_values
 from tasks.turn.executor import Answer, Turns
 from tasks.turn.pins import PromptPreview
@@ -108,8 +108,11 @@ class Engine:
         content = self._turns.content
         if pin is None and content.keeps(admitted.run.automation, here.step.operation):
             here.keep = content.keep_call
-        if here.run.execution is None:  # a process that is not the flow's
-            here.run = self._completed(here.run, admitted.run)
+        execution = here.run.execution
+        if execution is None:  # a process that is not the flow's
+            execution = self._ledger.execution(here.run_id)
+            owner, quality = RunOwner.of(admitted.run), admitted.run.quality
+            here.run = replace(here.run, execution=execution, owner=owner, quality=quality)
         if pin is not None and asked.stored_for is not None:
             asked = replace(asked, stored_for=None)
         decides = asked.tier == "auto" and admitted.run.quality == "fast" and pin is None
@@ -117,7 +120,7 @@ class Engine:
         values_of = here.run.values_of
         where = TurnContext(
             run=admitted.run,
-            execution=here.run.execution,
+            execution=execution,
             route=self._route(here, admitted, asked, complexity) if pin is None else self._pinned(pin),
             steps=here.steps,
             complexity=complexity.score if complexity else None,
@@ -168,11 +171,6 @@ class Engine:
                 return admitted
             caller = caller_context(caller)
         raise no_run(here.step.operation)
-
-    def _completed(self, run: RunContext, admitted: Run) -> RunContext:
-        """A context that was rebuilt, with what the ledger knows."""
-        execution = self._ledger.execution(run.run_id)
-        return replace(run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality)
 
     def _pinned(self, pin: Pin) -> Route:
         target = next((target for target in self._router.targets if target.name == pin.target), None)

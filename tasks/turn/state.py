@@ -149,11 +149,10 @@ class TurnState(Generic[T]):
 
     def slot(self, target: Target, reason: str, way: CandidateQueue) -> AttemptContext:
         """The place of the next request."""
-        question = self.question
         slot = AttemptContext(
             turn_id=self.turn_id,
-            run_id=self.where.run.run_id,
-            operation=question.operation,
+            asked=self.question,
+            where=self.where,
             hop=self._hop,
             target=target,
             reason=reason,
@@ -163,7 +162,6 @@ class TurnState(Generic[T]):
             may_retry=way.may_retry,
             alternatives=way.alternatives,
             estimated_input=self._counted.estimate,
-            execution=self.where.execution,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot

@@ -28,7 +28,7 @@ from farebox.runtime import Runtime
 from guardrails.pii import mask_all
 from pricing.db import schema
 from pricing.errors import NoRun
-from tasks.context import current_run, current_step, inside, use_run
+from tasks.context import Step, current_run, current_step, inside, use_run
 from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import RunValues, run_values
 from tests.runs.test_ends_in_prefect import deployed_run, execute
@@ -147,7 +147,7 @@ def test_blocks_nest_and_end():
     with use_run(RunContext("one")), use_run(RunContext("two")):
         assert current_run().run_id == "two"
     assert current_run() == outside
-    with pytest.raises(NoRun), inside(where.fn.farebox_step):
+    with pytest.raises(NoRun), inside(Step("where")):
         pass
 
 
@@ -174,7 +174,7 @@ def test_what_was_masked_once_is_masked_wherever_it_comes_back(runtime: Runtime,
 
 def test_of_a_name_that_was_masked_in_part_the_rest_is_known(runtime: Runtime, echo: Echo):
     with riding(runtime, letters, {}):
-        with inside(first.fn.farebox_step, {"customer": NAME}):
+        with inside(Step("first"), {"customer": NAME}):
             ask("say.j2", text="Dear Ottilie, thank you.")
         second.fn("Mrs Brandewijn called.")
     assert leaked(echo) == []
