@@ -4,15 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 import pytest
 from prefect import flow as plain_flow
 from prefect.cache_policies import INPUTS
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, CancelledRun, Pause, TerminationSignal
-from prefect.flow_engine import run_flow
 from prefect.flow_runs import resume_flow_run, suspend_flow_run
 from prefect.states import Cancelled, Pending
 
@@ -21,6 +18,7 @@ from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.prefect_runs import deployed_run, execute
 from tests.support.runs import riding
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -86,20 +84,6 @@ def start_again(text: str) -> str:
 def client() -> Iterator[SyncPrefectClient]:
     with get_client(sync_client=True) as client:
         yield client
-
-
-def deployed_run(client: SyncPrefectClient, flow: Any, **parameters: Any) -> UUID:
-    """A run of a deployment, as a worker takes it."""
-    deployment = client.create_deployment(client.create_flow(flow), "ends")
-    state: Any = Pending()
-    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=state).id
-
-
-def execute(client: SyncPrefectClient, flow: Any, run_id: UUID) -> State[Any]:
-    """The run, as the process that a worker starts executes it."""
-    run = client.read_flow_run(run_id)
-    state: State[Any] = run_flow(flow, flow_run=run, parameters=run.parameters, return_type="state")  # type: ignore[assignment]
-    return state
 
 
 def test_a_suspended_run_is_one_hold_one_settlement_and_pays_once(

@@ -31,9 +31,9 @@ from pricing.errors import NoRun
 from tasks.context import Step, current_run, current_step, inside, use_run
 from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import RunValues, run_values
-from tests.runs.test_ends_in_prefect import deployed_run, execute
 from tests.support.books import rows
 from tests.support.echo import TARGET, Echo
+from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project, make_project
 from tests.support.runs import riding
 

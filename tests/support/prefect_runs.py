@@ -10,9 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+from uuid import UUID
 
 from tests.support.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
 
 _KEPT = Path(__file__).absolute().parents[2] / ".pytest_cache" / "prefect"
 _MIGRATE = """
@@ -65,3 +71,21 @@ def prefect_server(home: Path) -> Iterator[None]:
         prefect_test_harness(server_startup_timeout=int(PATIENCE)),
     ):
         yield
+
+
+def deployed_run(client: "SyncPrefectClient", flow: Any, **parameters: Any) -> UUID:
+    """A run of a deployment, as a worker takes it."""
+    from prefect.states import Pending
+
+    deployment = client.create_deployment(client.create_flow(flow), "ends")
+    state: Any = Pending()
+    return client.create_flow_run_from_deployment(deployment, parameters=parameters, state=state).id
+
+
+def execute(client: "SyncPrefectClient", flow: Any, run_id: UUID) -> "State[Any]":
+    """The run, as the process that a worker starts executes it."""
+    from prefect.flow_engine import run_flow
+
+    run = client.read_flow_run(run_id)
+    state: State[Any] = run_flow(flow, flow_run=run, parameters=run.parameters, return_type="state")  # type: ignore[assignment]
+    return state

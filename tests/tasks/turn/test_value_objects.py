@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 def crossed() -> dict[str, object]:
     """The dataclass values that the functions under way were called with, by type: from here up to ``ask``."""
     found: dict[str, object] = {}
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
         if Path(code.co_filename).is_relative_to(REPOSITORY / "tasks"):
@@ -33,7 +34,7 @@ def crossed() -> dict[str, object]:
             for value in values.values():
                 if dataclasses.is_dataclass(value):
                     found[type(value).__name__] = value
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return found
 
 
