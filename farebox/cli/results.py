@@ -115,7 +115,7 @@ def _json(value: object) -> str:
     return clean_text(told if isinstance(told, str) else json.dumps(told, indent=2, ensure_ascii=False))
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
