@@ -26,7 +26,17 @@ from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import CURRENT_EXECUTION, CURRENT_RUN, Ask, adopt_signature, agent, knowing
+from tasks import (
+    CURRENT_EXECUTION,
+    CURRENT_RUN,
+    EXCEPTION_FINDER,
+    Ask,
+    adopt_signature,
+    agent,
+    knowing,
+    masked_exceptions,
+    masked_state,
+)
 from tasks.routing import THRESHOLD, StepTier
 from tasks.turn import Engine
 
@@ -165,9 +175,16 @@ class _Gate:
             return Present(asker, self._spec.approval)
         return Suspending(flow_run, self._spec.approval) if Suspending.can(flow_run) else None
 
-    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The run's parameters by name."""
-        return self._signature.bind(*args, **kwargs).arguments
+    @contextmanager
+    def run(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
+        """Let the steps below find their run and what it was told of persons; what is raised is masked."""
+        guards = get_runtime().guards
+        token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
+        try:
+            with _aboard(ride), knowing(self._signature.bind(*args, **kwargs).arguments), masked_exceptions():
+                yield
+        finally:
+            EXCEPTION_FINDER.reset(token)
 
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; the state it ends in when it was a decision that ended it.
@@ -205,8 +222,8 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with _aboard(ride), knowing(gate.given(args, kwargs)):
-                    result = await function(*args, **kwargs)
+                with gate.run(ride, args, kwargs):
+                    result = masked_state(await function(*args, **kwargs))
             except BaseException as error:
                 if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
                     return state
@@ -224,8 +241,8 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with _aboard(ride), knowing(gate.given(args, kwargs)):
-                    result = function(*args, **kwargs)
+                with gate.run(ride, args, kwargs):
+                    result = masked_state(function(*args, **kwargs))
             except BaseException as error:
                 if state := gate.close(ride, error):
                     return state

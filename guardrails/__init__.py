@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         readable,
     )
     from guardrails.content_masking import Finder, Scrubber
+    from guardrails.exception_masking import MaskedError, masked_exception
     from guardrails.model_calls import ModelJudgement
     from guardrails.pipeline import Guarded, Guards, Pipeline
     from guardrails.registry import build_guard, find_guard
@@ -35,6 +36,7 @@ __all__ = [
     "Guarded",
     "Guards",
     "Labelled",
+    "MaskedError",
     "ModelJudgement",
     "Origin",
     "Pipeline",
@@ -44,6 +46,7 @@ __all__ = [
     "as_lines",
     "build_guard",
     "find_guard",
+    "masked_exception",
     "measure_agreement",
     "pairs_of",
     "read_labels",
@@ -65,6 +68,7 @@ if not TYPE_CHECKING:
             "Guarded": "guardrails.pipeline",
             "Guards": "guardrails.pipeline",
             "Labelled": "guardrails.agreement",
+            "MaskedError": "guardrails.exception_masking",
             "ModelJudgement": "guardrails.model_calls",
             "Origin": "guardrails.base",
             "Pipeline": "guardrails.pipeline",
@@ -74,6 +78,7 @@ if not TYPE_CHECKING:
             "as_lines": "guardrails.agreement",
             "build_guard": "guardrails.registry",
             "find_guard": "guardrails.registry",
+            "masked_exception": "guardrails.exception_masking",
             "measure_agreement": "guardrails.agreement",
             "pairs_of": "guardrails.agreement",
             "read_labels": "guardrails.agreement",

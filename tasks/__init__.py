@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tasks.ask import Ask
     from tasks.context import CURRENT_EXECUTION, CURRENT_RUN, Step, StepContext, around, current_step, inside
     from tasks.event_loop import LoopThread
+    from tasks.exception_texts import EXCEPTION_FINDER, masked_exceptions, masked_state
     from tasks.llm_task import adopt_signature, fingerprint, step_of
     from tasks.personal_values import knowing
     from tasks.prompts import Prompt, Prompts
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CURRENT_EXECUTION",
     "CURRENT_RUN",
+    "EXCEPTION_FINDER",
     "Agent",
     "Ask",
     "LoopThread",
@@ -33,6 +35,8 @@ __all__ = [
     "inside",
     "knowing",
     "llm_task",
+    "masked_exceptions",
+    "masked_state",
     "step_of",
 ]
 
@@ -44,6 +48,7 @@ if not TYPE_CHECKING:
             "Ask": "tasks.ask",
             "CURRENT_EXECUTION": "tasks.context",
             "CURRENT_RUN": "tasks.context",
+            "EXCEPTION_FINDER": "tasks.exception_texts",
             "LoopThread": "tasks.event_loop",
             "Prompt": "tasks.prompts",
             "Prompts": "tasks.prompts",
@@ -56,6 +61,8 @@ if not TYPE_CHECKING:
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
             "knowing": "tasks.personal_values",
+            "masked_exceptions": "tasks.exception_texts",
+            "masked_state": "tasks.exception_texts",
             "step_of": "tasks.llm_task",
         },
     )

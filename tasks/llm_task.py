@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
 from tasks.context import Step, StepContext, inside
+from tasks.exception_texts import masked_exceptions
 from tasks.personal_values import knowing
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
@@ -94,7 +95,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments):
+            with inside(step) as place, knowing(arguments), masked_exceptions():
                 try:
                     returned = await function(*args, **kwargs)
                 except Exception:
@@ -109,7 +110,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step) as place, knowing(arguments):
+            with inside(step) as place, knowing(arguments), masked_exceptions():
                 try:
                     returned = function(*args, **kwargs)
                 except Exception:
