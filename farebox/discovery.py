@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farebox.project import find_root
+from farebox.project import find_root, make_importable
 from farebox.runs.context import RunOwner
 from pricing import ConfigError, FareboxError, UsageError
 
@@ -33,8 +32,7 @@ def find_flow(name: str) -> Flow[..., Any]:
         ConfigError: its file cannot be imported, or has no automation in it.
     """
     root = find_root()
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    make_importable(root)
     names = automation_names(root)
     wanted = name.replace("_", "-")
     if not _NAME.fullmatch(name) or wanted not in names:

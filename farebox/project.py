@@ -23,8 +23,13 @@ def enter_project() -> dict[str, str]:
 
     Without one Prefect sends every machine to the folder that the deploying one has.
     """
-    root = str(find_root())
+    root = find_root()
     os.chdir(root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    return {"directory": root}
+    make_importable(root)
+    return {"directory": str(root)}
+
+
+def make_importable(root: Path) -> None:
+    """Let modules of the project be imported wherever its commands are started from: its flows, its own guards."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from guardrails.content_masking import Finder, Scrubber
     from guardrails.exception_masking import MaskedError, masked_exception
+    from guardrails.messages import check_templates
     from guardrails.model_calls import ModelJudgement
     from guardrails.pipeline import Guarded, Guards, Pipeline
     from guardrails.registry import build_guard, find_guard
@@ -45,6 +46,7 @@ __all__ = [
     "Source",
     "as_lines",
     "build_guard",
+    "check_templates",
     "find_guard",
     "masked_exception",
     "measure_agreement",
@@ -77,6 +79,7 @@ if not TYPE_CHECKING:
             "Source": "guardrails.base",
             "as_lines": "guardrails.agreement",
             "build_guard": "guardrails.registry",
+            "check_templates": "guardrails.messages",
             "find_guard": "guardrails.registry",
             "masked_exception": "guardrails.exception_masking",
             "measure_agreement": "guardrails.agreement",
