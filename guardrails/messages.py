@@ -72,7 +72,11 @@ def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> No
     for path in sorted(overrides.glob("*.j2")):
         if path.stem not in list(Reason):
             near = get_close_matches(path.stem, list(Reason), 1)
-            meant = f"did you mean {near[0]}.j2?" if near else f"there are {', '.join(f'{reason}.j2' for reason in Reason)}."
+            meant = (
+                f"did you mean {near[0]}.j2?"
+                if near
+                else f"there are {', '.join(f'{reason}.j2' for reason in Reason)}."
+            )
             raise ConfigError(f"The message template {path} is of no reason.", next_step=f"Rename it: {meant}")
         reason = Reason(path.stem)
         facts: dict[str, Fact] = dict.fromkeys((*_ALWAYS, *_TEXT_FACTS.get(reason, ())), "…")

@@ -46,7 +46,10 @@ def test_farebox_run_and_doctor_find_it(tmp_path: Path):
         ("class ToneGuard(:\n", "SyntaxError"),
         ("import a_package_that_is_not_there\n", "No module named 'a_package_that_is_not_there'"),
         ("raise RuntimeError('at the import')\n", "RuntimeError: at the import"),
-        ("class T:\n    name = 'tone'\n    def __init__(self, most: int): ...\n    def check(self, exchange): ...\n", "no version and no direction and no rank"),
+        (
+            "class T:\n    name = 'tone'\n    def __init__(self, most: int): ...\n    def check(self, exchange): ...\n",
+            "no version and no direction and no rank",
+        ),
         (
             "class T:\n    name, version, direction, rank = 'tone', '1', 'both', 1\n"
             "    def __init__(self, most: int): ...\n    def check(self, e): ...\n",
@@ -81,7 +84,11 @@ GOOD = "{% block message %}Nein.{% endblock %}{% block next_step %}Bitte anders.
 @pytest.mark.parametrize(
     ("name", "template", "told"),
     [
-        ("scope.j2", "{% block message %}{{ automaton }}{% endblock %}{% block next_step %}x{% endblock %}", "automaton"),
+        (
+            "scope.j2",
+            "{% block message %}{{ automaton }}{% endblock %}{% block next_step %}x{% endblock %}",
+            "automaton",
+        ),
         ("scope.j2", "{% block message %}only this{% endblock %}", "next_step"),
         ("rate.j2", "{% block message %", "rate.j2"),
         ("leak.j2", "{% block message %}{{ 1 // 0 }}{% endblock %}{% block next_step %}x{% endblock %}", "leak.j2"),
