@@ -28,7 +28,17 @@ from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
-from tasks import Ask, Spend, adopt_signature, completed_at_end, conversation, use_run
+from tasks import (
+    EXCEPTION_FINDER,
+    Ask,
+    Spend,
+    adopt_signature,
+    completed_at_end,
+    conversation,
+    masked_exceptions,
+    masked_state,
+    use_run,
+)
 from tasks.routing import StepTier
 from tasks.turn import Engine
 
@@ -188,11 +198,16 @@ class _Gate:
         return Suspending(flow_run, self._spec.approval) if Suspending.can(flow_run) else None
 
     @contextmanager
-    def inside(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
-        """Let the steps below find their run without asking Prefect."""
-        parameters = self._named(self._signature.bind(*args, **kwargs))
-        with use_run(admitted_context(ride.run, ride.execution, parameters)), completed_at_end():
-            yield
+    def run(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
+        """Let the steps below find their run and what it was told of persons; what is raised is masked."""
+        guards, parameters = get_runtime().guards, self._named(self._signature.bind(*args, **kwargs))
+        token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
+        try:
+            context = admitted_context(ride.run, ride.execution, parameters)
+            with use_run(context), completed_at_end(), masked_exceptions():
+                yield
+        finally:
+            EXCEPTION_FINDER.reset(token)
 
     def _named(self, bound: inspect.BoundArguments) -> Mapping[str, Any]:
         """Parameters by name, those that a flow takes as ``**more`` too: an ``org`` among them has its budget."""
@@ -242,8 +257,8 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with gate.inside(ride, args, kwargs):
-                    result = await function(*args, **kwargs)
+                with gate.run(ride, args, kwargs):
+                    result = masked_state(await function(*args, **kwargs))
             except BaseException as error:
                 if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
                     return state
@@ -261,8 +276,8 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with gate.inside(ride, args, kwargs):
-                    result = function(*args, **kwargs)
+                with gate.run(ride, args, kwargs):
+                    result = masked_state(function(*args, **kwargs))
             except BaseException as error:
                 if state := gate.close(ride, error):
                     return state

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farebox.project import find_root
+from farebox.project import find_root, make_importable
 from pricing import ConfigError, FareboxError, UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def find_flow(name: str) -> Flow[..., Any]:
         ConfigError: its file cannot be imported, or has no automation in it.
     """
     root = find_root()
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    make_importable(root)
     return _load(root, _named(root, name))
 
 

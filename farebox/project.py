@@ -53,11 +53,10 @@ def enter_project() -> dict[str, str]:
             f"There is no project on this machine for the run: no {FILE} in {Path.cwd()} or above it.",
             next_step=f"Start the worker in the project's folder, or set {VARIABLE} to that folder.",
         )
-    folder = str(find_root(found))
-    os.chdir(folder)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    return {"directory": folder}
+    root = find_root(found)
+    os.chdir(root)
+    make_importable(root)
+    return {"directory": str(root)}
 
 
 def _check_names(root: Path) -> None:
@@ -73,3 +72,9 @@ def _check_names(root: Path) -> None:
                 f"{hiding} has the same import name as Farebox's own package {name!r} and hides it.",
                 next_step="Rename it. If this is a checkout of Farebox, use the environment of that checkout.",
             )
+
+
+def make_importable(root: Path) -> None:
+    """Let modules of the project be imported wherever its commands are started from: its flows, its own guards."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))

@@ -25,7 +25,7 @@ from farebox.prefect.events import (
     tell_soft_threshold,
     tell_unsettled,
 )
-from farebox.project import find_root
+from farebox.project import find_root, make_importable
 from farebox.runs.ad_hoc import AdHocRuns
 from pricing import Captures
 from pricing.db import Store, abandon, after_fork
@@ -264,6 +264,7 @@ class _OncePerProcess:
         with self._building:
             if self._built is None:
                 root = find_root()
+                make_importable(root)  # its guards may be its own
                 self._built = Runtime(load_settings(root), root)
             return self._built
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         readable,
     )
     from guardrails.content_masking import Finder, Scrubber
-    from guardrails.messages import in_words_of_the_team
+    from guardrails.exception_masking import MaskedError, masked_exception
+    from guardrails.messages import check_templates, in_words_of_the_team
     from guardrails.model_calls import ModelJudgement
     from guardrails.pipeline import Guarded, Guards, Pipeline
     from guardrails.registry import build_guard, find_guard
@@ -36,6 +37,7 @@ __all__ = [
     "Guarded",
     "Guards",
     "Labelled",
+    "MaskedError",
     "ModelJudgement",
     "Origin",
     "Pipeline",
@@ -44,8 +46,10 @@ __all__ = [
     "Source",
     "as_lines",
     "build_guard",
+    "check_templates",
     "find_guard",
     "in_words_of_the_team",
+    "masked_exception",
     "measure_agreement",
     "pairs_of",
     "read_labels",
@@ -68,6 +72,7 @@ if not TYPE_CHECKING:
             "Guarded": "guardrails.pipeline",
             "Guards": "guardrails.pipeline",
             "Labelled": "guardrails.agreement",
+            "MaskedError": "guardrails.exception_masking",
             "ModelJudgement": "guardrails.model_calls",
             "Origin": "guardrails.base",
             "Pipeline": "guardrails.pipeline",
@@ -76,7 +81,9 @@ if not TYPE_CHECKING:
             "Source": "guardrails.base",
             "as_lines": "guardrails.agreement",
             "build_guard": "guardrails.registry",
+            "check_templates": "guardrails.messages",
             "find_guard": "guardrails.registry",
+            "masked_exception": "guardrails.exception_masking",
             "measure_agreement": "guardrails.agreement",
             "pairs_of": "guardrails.agreement",
             "read_labels": "guardrails.agreement",

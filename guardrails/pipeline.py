@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guardrails.base import Direction, Fact, Guard, GuardDecision, GuardInput, Mode, Reason, Selective, Verdict, block
-from guardrails.messages import explain, in_words_of_the_team
+from guardrails.messages import explain, in_words_of_the_team, warn_of
 from guardrails.model_calls import Asking, ExpectedModelCalls
 from guardrails.pii.vault import Vault
 from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
@@ -145,6 +145,7 @@ class Pipeline:
         try:
             explanation = explain(reason, facts, self._overrides)
         except ConfigError as broken:  # a team's own template must not hide why the request was stopped
+            warn_of(broken)
             explanation = explain(reason, facts)
             fields["template_error"] = broken.message
         return Blocked(explanation.message, next_step=explanation.next_step, **fields)

@@ -43,12 +43,42 @@ def find_guard(name: str, module: str = "") -> type[Guard]:
         room = importlib.import_module(place)
     except ImportError as fault:
         if fault.name is not None and not (place == fault.name or place.startswith(f"{fault.name}.")):
-            raise  # the module is there, and misses something of its own
+            raise _broken(name, place, fault) from None  # the module is there, and misses something of its own
         raise _no_guard(name, place) from None
+    except Exception as fault:  # noqa: BLE001 - it is the team's own module: anything may come of it
+        raise _broken(name, place, fault) from None
     for found in vars(room).values():
         if isinstance(found, type) and getattr(found, "name", None) == name and hasattr(found, "check"):
             return cast("type[Guard]", found)
     raise _no_guard(name, place)
+
+
+def _complete(guard: Guard, place: str) -> Guard:
+    """The guard, if it has all that one has.
+
+    Raises:
+        ConfigError: something is missing or wrong.
+    """
+    faults = [f"no {wanted}" for wanted in ("version", "direction", "rank") if not hasattr(guard, wanted)]
+    if not faults and guard.direction not in {"input", "output"}:
+        faults = ["a direction that is neither input nor output"]
+    if faults:
+        raise ConfigError(
+            f"{place}: its class {type(guard).__name__} has {' and '.join(faults)}.",
+            next_step="Give it name, version, direction and rank, as docs/guardrails.md shows.",
+        )
+    return guard
+
+
+def _broken(name: str, place: str, fault: Exception) -> ConfigError:
+    where = f" in line {fault.lineno}" if isinstance(fault, SyntaxError) and fault.lineno else ""
+    told = fault.msg if isinstance(fault, SyntaxError) else str(fault)
+    return ConfigError(
+        f"The module {place} of the guard {name!r} cannot be imported: "
+        f"{type(fault).__name__}: {told.rstrip('.')}{where}.",
+        next_step="Fix that module.",
+        guard=name,
+    )
 
 
 def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mapping[str, object], place: str) -> Guard:
@@ -84,9 +114,13 @@ def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mappin
         elif parameter.default is parameter.empty:
             raise ConfigError(f"{place}: {name!r} is missing.", next_step="Write it into farebox.toml.")
     try:
-        return guard(**given)
+        return _complete(guard(**given), place)
     except (ValueError, OSError) as error:
         raise _wrong(place, "", str(error)) from None
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of the team's own class anything may come
+        raise _wrong(place, "", f"its class raised {type(error).__name__}: {error}") from None
 
 
 def _wrong(place: str, option: str, why: str) -> ConfigError:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         use_run,
     )
     from tasks.event_loop import LoopThread
+    from tasks.exception_texts import EXCEPTION_FINDER, masked_exceptions, masked_state
     from tasks.llm_task import adopt_signature, fingerprint, step_of
     from tasks.prompts import Prompt, Prompts
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANONYMOUS",
+    "EXCEPTION_FINDER",
     "MOST_CALLS",
     "Agent",
     "Ask",
@@ -50,6 +52,8 @@ __all__ = [
     "fingerprint",
     "inside",
     "llm_task",
+    "masked_exceptions",
+    "masked_state",
     "no_run",
     "step_of",
     "tool_cost",
@@ -64,6 +68,7 @@ if not TYPE_CHECKING:
             "Agent": "tasks.agent",
             "Ask": "tasks.ask",
             "ANONYMOUS": "tasks.run_context",
+            "EXCEPTION_FINDER": "tasks.exception_texts",
             "LoopThread": "tasks.event_loop",
             "Pin": "tasks.run_context",
             "Prompt": "tasks.prompts",
@@ -83,6 +88,8 @@ if not TYPE_CHECKING:
             "fingerprint": "tasks.llm_task",
             "inside": "tasks.context",
             "no_run": "tasks.context",
+            "masked_exceptions": "tasks.exception_texts",
+            "masked_state": "tasks.exception_texts",
             "step_of": "tasks.llm_task",
             "tool_cost": "tasks.spend",
             "use_run": "tasks.context",

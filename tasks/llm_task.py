@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
 from tasks.context import Step, StepContext, completed_at_end, inside
+from tasks.exception_texts import masked_exceptions
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.turn.verifiers import Verify
@@ -93,7 +94,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step, arguments) as place, completed_at_end():
+            with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
                 try:
                     returned = await function(*args, **kwargs)
                 except Exception:
@@ -108,7 +109,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step, arguments) as place, completed_at_end():
+            with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
                 try:
                     returned = function(*args, **kwargs)
                 except Exception:

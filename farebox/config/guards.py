@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from farebox.project import FILE
-from guardrails import BothWays, Finder, Guard, Guarded, Pipeline, build_guard, find_guard
+from guardrails import BothWays, Finder, Guard, Guarded, Pipeline, build_guard, check_templates, find_guard
 from guardrails.guards import JudgeGuard
 from pricing import ConfigError, MediaKind, UsageError
 from pricing.reports import GuardLine
@@ -65,6 +65,11 @@ class GuardsSettings(BaseModel):
                 found[name] = before | table.model_dump(exclude_unset=True) | {"place": place}
         return found
 
+    def has_guards_of_their_own(self) -> bool:
+        """Whether any guard is declared that is not ours."""
+        tables = (self.__pydantic_extra__ or {}, *self.at.values())
+        return any(table.use for place in tables for table in place.values())
+
 
 class DeclaredGuards:
     """The guards of each operation of each automation, built when they are first needed.
@@ -74,7 +79,7 @@ class DeclaredGuards:
         parts: of the house, for guards whose constructor asks for them by name.
 
     Raises:
-        ConfigError: a declared guard cannot be built.
+        ConfigError: a declared guard cannot be built, or a message template of the team's cannot be used.
     """
 
     def __init__(self, settings: GuardsSettings, parts: Mapping[str, object]) -> None:
@@ -82,6 +87,8 @@ class DeclaredGuards:
         self._parts = parts
         self.of = lru_cache(maxsize=512)(self._of)
         self.finder = lru_cache(maxsize=512)(self._finder)
+        if settings.messages is not None:
+            check_templates(settings.messages, guards_of_their_own=settings.has_guards_of_their_own())
         for place in settings.at:
             automation, _, operation = place.partition("/")
             self.of(automation, operation)

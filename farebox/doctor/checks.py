@@ -17,7 +17,7 @@ from farebox.config.credentials import find_key
 from farebox.config.keys import Missing
 from farebox.config.settings import Settings, load_settings
 from farebox.doctor.reachability import Reached, reach, reach_all
-from farebox.project import FILE
+from farebox.project import FILE, make_importable
 from farebox.runs.models import prices
 from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError, LedgerError, now_us
@@ -82,6 +82,7 @@ def examine(root: Path) -> list[Finding]:
         return [_failed(FILE, error), *check_prefect()]
     findings = [_about_settings(root, settings), *check_keys(settings)]
     try:
+        make_importable(root)
         runtime = Runtime(settings, root)
     except FareboxError as error:
         if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already

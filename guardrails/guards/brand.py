@@ -44,7 +44,7 @@ class BrandGuard:
     """The names by their first letter, as they read."""
 
     name: ClassVar[str] = "brand"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     direction: ClassVar[Direction] = "output"
     rank: ClassVar[int] = 30
 

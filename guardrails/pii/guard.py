@@ -227,7 +227,7 @@ class PIIGuard:
     find_names: FindNames = field(default=find_no_names, init=False, repr=False, compare=False)
 
     name: ClassVar[str] = "pii"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 30
 

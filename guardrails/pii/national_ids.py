@@ -176,6 +176,23 @@ _ID_WORDS = (
     ),
     *("رقم الهوية", "الهوية", "הזהות", "ת.ז", "บัตรประชาชน", "cccd", "cmnd", "nik", "ktp"),
 )
+_MORE_ID_WORDS = (
+    *(
+        "nif",
+        "nie",
+        "dni",
+        "ppsn",
+        "pps",
+        "инн",
+        "utr",
+        "svnr",
+        "versicherungsnummer",
+        "pan card",
+        "pan number",
+        "pan no",
+    ),
+    *("personnr", "kennitala", "isikukood", "personas kods", "снилс", "иин", "рнокпп"),
+)
 _LICENCE_WORDS = (
     *(
         "driver's license",
@@ -215,7 +232,7 @@ _LICENCE_WORDS = (
     ),
     *("運転免許", "운전면허"),
 )
-_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_LICENCE_WORDS)
+_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_LICENCE_WORDS)
 
 _NUMBERS = (
     _Number(9, "us.ssn", _SSN_WORDS, r"\d{3}([- ])\d{2}\1\d{4}", "ssn"),
@@ -294,7 +311,9 @@ _LETTERED = re.compile(
     r"|(?P<tw>[A-Z][12]\d{8})"
     r")(?![^\W_]|-\w)"
 )
-_CODICE = re.compile(r"(?i)(?<![^\W_])(?P<codice>[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])(?![^\W_])")
+_CODICE = re.compile(
+    r"(?i)(?<![^\W_])(?P<codice>[A-Z]{3}[ ]?[A-Z]{3}[ ]?\d{2}[A-EHLMPRST]\d{2}[ ]?[A-Z]\d{3}[A-Z])(?![^\W_])"
+)
 _LEAST_IN_LETTERED = 4
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
@@ -323,7 +342,7 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
 
 
 def _valid(module: str, value: str) -> bool:
-    return _stdnum(module)(re.sub(r"[ ]", "", value).upper() if module != "fi.hetu" else value)
+    return _stdnum(module)(re.sub(r"[ .]", "", value).upper() if module != "fi.hetu" else value)
 
 
 def _of_digits(plain: Plain) -> Iterator[Entity]:
@@ -374,7 +393,7 @@ _BETWEEN = re.compile(
 )
 _VALUE = re.compile(
     r"(?<![^\W_])(?P<value>(?:[A-Z]{1,4}[ .-]?){0,2}\d[A-Z0-9]*(?:[ ./-]{1,2}(?:[A-Z]{1,3}[ ./-])?[A-Z0-9]{0,6}\d[A-Z0-9]{0,8}){0,5}(?:[ -]?[A-Z]{1,2}(?![A-Za-z]))?"
-    r"|[A-Z]{1,9}\d[A-Z0-9]{2,16}|[a-z]{1,3}\d{5,12}[a-z]{0,2})(?![^\W_])"
+    r"|[A-Z]{1,9}\d[A-Z0-9]{2,16}|[a-z]{1,3}-?\d{5,12}-?[a-z]{0,2}|\d{5,12}-?[a-z]{1,2}|[a-z]{5}\d{4}[a-z])(?![^\W_])"
 )
 _DATE = re.compile(
     r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}|(?:19|20)\d\d(?:[ -](?:19|20)\d\d)?|\d+\.\d+"

@@ -38,17 +38,30 @@ _TOPS = (
 )
 _LOCAL_REVERSED = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}|\"[^\"\r\n]{1,62}\"")
 _DOMAIN = re.compile(r"[^\W_][\w-]{0,62}+(?:\.[^\W_][\w-]{0,62}+){1,8}+|\[(?:IPv6:)?[0-9A-Fa-f.:]{3,45}\]|localhost\b")
+_IDN_DOMAIN = re.compile(
+    r"[^\W_][\w-]{0,62}(?:\.[^\W_][\w-]{0,62}){0,6}\.(?:中国|中國|公司|网络|網絡|香港|台灣|台湾|みんな|コム|한국|닷컴|भारत|ไทย|"
+    r"مصر|السعودية|امارات|قطر|الاردن|المغرب|ישראל|קום|中文网|商城|网址|在线|com|net|org|cn|jp|kr|tw|hk|in|th|il|sa|ae|eg)(?![^\W_])"
+)
+_IDN_LOCAL_REVERSED = re.compile(r"[\w.+-]{1,64}")
 _HOST = r"[a-z0-9][a-z0-9-]{0,62}"
+_AT = r"(?:at|ät|arroba|arrobase|chez|chiocciola|kukac|małpa|собака)"
+_DOT = r"(?:dot|punto|point|punkt|ponto|kropka|pont|piste|nokta|точка)"
+_NO_HOST = r"(?!(?:\d+|a|an|the|this|that|these|those|my|our|your|his|her|its|their|each|every|some|any|least|most|first|last)[ _])"
 _SPELLED = re.compile(
-    rf"(?i)(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:"
-    rf"[ ]?[\[({{<][ ]?(?:at|arroba|@)[ ]?[\])}}>][ ]?{_HOST}(?:[ ]?(?:\.|[\[({{<][ ]?(?:dot|punkt|punto|point)[ ]?[\])}}>]|[ ]dot[ ])[ ]?{_HOST}){{1,4}}"
-    rf"|[ ](?:at|arroba)[ ]{_HOST}(?:[ ](?:dot|punto)[ ]{_HOST}){{0,3}}[ ](?:dot|punto)[ ](?:{_TOPS})"
-    rf"|[ ]@[ ]{_HOST}(?:[ ]?\.[ ]?{_HOST}){{0,3}}[ ]?\.[ ]?(?:{_TOPS})"
-    rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}(?:\.{_HOST}){{1,4}})(?![\w-])"
+    rf"(?i)(?<![\w.+%-])[^\W_](?:[\w.+-]|%(?!40)[0-9a-f]{{2}}){{0,63}}(?:"
+    rf"[ ]?[\[({{<][ ]?(?:{_AT}|@)[ ]?[\])}}>][ ]?{_HOST}(?:[ ]?(?:\.|[\[({{<][ ]?{_DOT}[ ]?[\])}}>]|[ ]{_DOT}[ ])[ ]?{_HOST}){{1,4}}"
+    rf"|[ ]{_AT}[ ]{_NO_HOST}{_HOST}(?:[ ]{_DOT}[ ]{_HOST}){{0,3}}[ ]{_DOT}[ ](?:{_TOPS})"
+    rf"|(?<=[^\W_])_at_{_HOST}(?:_dot_{_HOST}){{0,3}}_dot_(?:{_TOPS})"
+    rf"|[ ]?@[ ]{_HOST}(?:[ ]?\.[ ]?{_HOST}){{0,3}}[ ]?\.[ ]?(?:{_TOPS})"
+    rf"|@{_HOST}(?:(?:\[\.\]|\(\.\)|\.){_HOST}){{1,4}}"
+    rf"|=40{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{_TOPS})"
+    rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}"
+    rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
 _SPELLED_AT = (
-    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba")),
-    *(" at ", " @ ", " arroba ", "%40", "&#", "&commat;", "\\u0040", "\\x40"),
+    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba", "ät")),
+    *(f" {word} " for word in ("at", "ät", "arroba", "arrobase", "chez", "chiocciola", "kukac", "małpa", "собака")),
+    *("@ ", "_at_", "%40", "=40", "&#", "&commat;", "\\u0040", "\\x40", "[.]", "(.)"),
 )
 
 
@@ -58,8 +71,12 @@ def emails(plain: Plain) -> Iterator[Entity]:
     at = text.find("@")
     while at >= 0:
         domain = _DOMAIN.match(text, at + 1)
-        local = _LOCAL_REVERSED.match(text[max(0, at - 64) : at][::-1]) if domain else None
         length = _mail_domain(domain[0]) if domain else 0
+        if not length and (domain := _IDN_DOMAIN.match(plain.source, at + 1)):
+            length = len(domain[0])
+        local = _LOCAL_REVERSED.match(text[max(0, at - 64) : at][::-1]) if length else None
+        if length and local is None:  # letters of a script that is blanked
+            local = _IDN_LOCAL_REVERSED.match(plain.source[max(0, at - 64) : at][::-1])
         if local and length:
             start = at - local.end() + _not_local(text[at - local.end() : at])
             end = at + 1 + length
@@ -182,8 +199,9 @@ def _unopened(url: str) -> bool:
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(rf"(?<!\w)(?<!\d\.)(?<!\w\.\d\.){_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.\d)")
+_DEFANGED = re.compile(rf"(?<!\w){_OCTET}(?:(?:\[\.\]|\(\.\)|\.){_OCTET}){{3}}(?!\w|\.\d)")
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
+    r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)"
 )
 _VERSION_BEFORE = re.compile(
     r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
@@ -252,6 +270,8 @@ def addresses(plain: Plain) -> Iterator[Entity]:
         if match[0].startswith(_EVERYBODYS) or _is_version(text, match, words):
             continue
         yield Entity(*match.span(), "ip")
+    for match in _DEFANGED.finditer(text) if "[.]" in text or "(.)" in text else ():
+        yield Entity(*match.span(), "ip")
     for match in _IPV6.finditer(text) if text.count(":") > 1 else ():
         if _is_ipv6(match[0]):
             yield Entity(*match.span(), "ip")
@@ -308,9 +328,9 @@ def macs(plain: Plain) -> Iterator[Entity]:
         yield Entity(*match.span("value"), "mac")
 
 
-_CARD_GAP = r"(?:[ ._-]{0,2}|[ ]?\r?\n[ ]?)"
+_CARD_GAP = r"(?:[ ._/-]{0,2}|[ ._-]?\r?\n[ ]?)"
 _CARD = re.compile(
-    rf"(?<![^\W_])(?<!\d[.,_-])(?<!\+)(?=(?P<run>\d(?:{_CARD_GAP}\d){{11,18}}(?![^\W_]|[-_]\w|\.\d)))\d+"
+    rf"(?:(?<![^\W_])|(?<=\b[Cc][Cc])|(?<=\b(?i:card))|(?<=\b(?i:visa))|(?<=\bMC)|(?<=\b(?i:amex)))(?<!\d[.,_/-])(?<!\+)(?=(?P<run>\d(?:{_CARD_GAP}\d){{11,18}}(?![^\W_]|[-_]\w|\.\d)))\d+"
 )
 _CARD_WORDS = (
     *("card", "cards", "credit", "debit", "visa", "mastercard", "master card", "maestro", "amex", "american express"),
@@ -347,9 +367,11 @@ _ISSUERS = re.compile(
     r"(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}|220[0-4]\d{12}|(?:60|8[12])\d{14}"
 )
 _LESS_COMMON = re.compile(r"[3456]\d{11,18}|2131\d{11}|1800\d{11}")
+_CARD_SEP = r"(?:[ ._/-]{1,2}|[ ._-]?\r?\n[ ]?)"
 _GROUPED = re.compile(
-    r"\d{4}([ ._-]|\r?\n)\d{4}(?:[ ._-]|\r?\n)\d{4}(?:[ ._-]|\r?\n)\d{1,4}(?:[ ._-]\d{1,3})?|\d{4}([ ._-])\d{6}\2\d{4,5}|\d{12,19}"
+    rf"\d{{4}}{_CARD_SEP}\d{{4}}{_CARD_SEP}\d{{4}}{_CARD_SEP}\d{{1,4}}(?:[ ._-]\d{{1,3}})?|\d{{4}}{_CARD_SEP}\d{{6}}{_CARD_SEP}\d{{4,5}}|\d{{12,19}}"
 )
+_DIGIT_BY_DIGIT = re.compile(r"(?<![^\W_])(?<!\d[ .,-])\d(?:[ -]\d){12,18}(?![^\W_]|[ .,-]\d)")
 _FIRST_GROUP = 3
 _ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
@@ -365,24 +387,30 @@ def cards(plain: Plain) -> Iterator[Entity]:
             end = len(match["run"]) if words.before(match.start()) else 0
         if end:
             yield Entity(match.start(), match.start() + end, "card")
+    for match in plain.numbers(_DIGIT_BY_DIGIT, 13):
+        if _is_issued(re.sub(r"\D", "", match[0]), words, match.start()):
+            yield Entity(*match.span(), "card")
+
+
+def _is_issued(digits: str, words: Words, start: int) -> bool:
+    """Whether an issuer gives such numbers, and the check digit is right."""
+    from stdnum import luhn
+
+    issued = _ISSUERS.fullmatch(digits) or (_LESS_COMMON.fullmatch(digits) and words.before(start))
+    return bool(issued) and len(set(digits)) > 1 and bool(luhn.is_valid(digits))
 
 
 def _card_end(run: str, words: Words, start: int) -> int:
     """Where the card number at the start of ``run`` ends, which other digits may follow; 0 if there is none."""
-    from stdnum import luhn
-
     for group in reversed(list(re.finditer(r"\d+", run))):
         number = run[: group.end()]
-        if _GROUPED.fullmatch(number):
-            digits = re.sub(r"\D", "", number)
-            issued = _ISSUERS.fullmatch(digits) or (_LESS_COMMON.fullmatch(digits) and words.before(start))
-            if issued and len(set(digits)) > 1 and luhn.is_valid(digits):
-                return group.end()
+        if _GROUPED.fullmatch(number) and _is_issued(re.sub(r"\D", "", number), words, start):
+            return group.end()
     return 0
 
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])(?=(?P<run>[A-Za-z]{2}[ -]?\d{2}(?:[ -]?[A-Za-z0-9]){11,30}))[A-Za-z]{2}")
-_IBAN_START = re.compile(r"[A-Za-z]{2}[ -]?\d{2}(?:[ -]?[A-Za-z0-9]){11}")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])(?=(?P<run>[A-Za-z]{2}[ ._-]?\d{2}(?:[ ._\n-]?[A-Za-z0-9]){11,30}))[A-Za-z]{2}")
+_IBAN_START = re.compile(r"[A-Za-z]{2}[ ._-]?\d{2}(?:[ ._\n-]?[A-Za-z0-9]){11}")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {

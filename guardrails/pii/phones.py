@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from guardrails.pii.patterns import Entity
 from guardrails.pii.text import OTHER, Plain, Words
 
-_EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:]{0,2}\d{1,6}(?!\d)\)?)"
+_EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:=]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
 _BEGIN = r"(?<![\w+])(?<!\d[.,/:-])(?<!\w-)"
 _END = rf"(?:{_EXTENSION}(?![^\W_])|(?![\w]|[-:]\d|\.\d))"
 
 _PLUS = re.compile(rf"(?<![^\W_])(?<!\+)\(?\+(?:[ ](?=\d{{1,3}}[ (-]))?\(?[1-9](?:{_SEP}\d){{6,16}}(?!\d){_EXTENSION}?")
-_ZEROS = re.compile(rf"{_BEGIN}\(?00[ ]?[1-9](?:{_SEP}\d){{6,14}}{_END}")
+_ZEROS = re.compile(rf"{_BEGIN}\(?(?:00|011|0011)[ -]?[1-9](?:{_SEP}\d){{6,14}}{_END}")
 _NANP = re.compile(
     rf"{_BEGIN}(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))\d{{3}}(?P<last>[ .-])\d{{4}}{_END}"
 )
@@ -27,6 +27,7 @@ _PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?
 _TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
 _INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
 _PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
+_BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9\d{{4}}-\d{{4}}{_END}")
 _CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
 _NAMED = re.compile(rf"{_BEGIN}\(?\d(?:{_SEP}\d){{6,14}}{_END}")
 _SHORT = re.compile(rf"{_BEGIN}\d{{3}}[ .-]\d{{4}}{_END}")
@@ -116,6 +117,7 @@ _NOUNS = (
         "رقم الهاتف",
         "للتواصل",
     ),
+    *("whats", "wpp", "zap", "τηλ", "κιν", "puh", "mobilnummer", "номер телефона", "ph"),
     *("טלפון", "נייד", "फोन", "मोबाइल", "दूरभाष", "โทร", "toll-free", "toll free", "voicemail", "msisdn"),
 )
 _WORDS = (
@@ -152,6 +154,7 @@ _WORDS = (
     *("bel", "zadzwo", "kontakt", "звон", "позвон", "ring me", "打给", "拨打", "联系", "連絡", "اتصل", "להתקשר"),
 )
 
+_EXTENSION_BEHIND = re.compile(r"[ (,]{0,2}(?:内線|內線|分機|分机|转|轉|내선|تحويلة|داخلي)[ :.]{0,2}\d{1,6}\)?(?!\d)")
 _UNIT_BEHIND = re.compile(
     r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|rows?|records?|users?|items?|times|"
     r"units|pcs|stück|tokens?|miles|k?m|kg|points?|downloads|views|people|inhabitants|einwohner|lines?|requests?|entries|元|円|원)(?![^\W_])"
@@ -208,10 +211,16 @@ _LEAST = 7
 
 def phones(plain: Plain) -> Iterator[Entity]:
     """Phone numbers, with their extensions."""
+    for entity in _numbers(plain):
+        behind = _EXTENSION_BEHIND.match(plain.source, entity.end)
+        yield Entity(entity.start, behind.end(), "phone") if behind else entity
+
+
+def _numbers(plain: Plain) -> Iterator[Entity]:
     words = Words(_WORDS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
-    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _PAIRS, _CHINESE):
+    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _PAIRS, _CHINESE):
         for match in plain.numbers(pattern, _LEAST):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
@@ -250,9 +259,9 @@ def _international(plain: Plain, words: Words) -> Iterator[Entity]:
             end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in plain.numbers(_ZEROS, _LEAST) if "00" in text else ():
+    for match in plain.numbers(_ZEROS, _LEAST) if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
-            words.before(match.start()) or _is_valid("+" + _digits(match[0])[2:])
+            words.before(match.start()) or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
         ):
             yield Entity(*match.span(), "phone")
 

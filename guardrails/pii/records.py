@@ -69,18 +69,32 @@ _BIRTH_WORDS = (
         "родил",
         "生年月日",
     ),
-    *("出生日期", "出生", "生日", "생년월일", "تاريخ الميلاد", "תאריך לידה", "जन्म", "ngày sinh", "tanggal lahir"),
+    *(
+        "出生日期",
+        "出生",
+        "生日",
+        "생년월일",
+        "출생",
+        "urodz",
+        "تاريخ الميلاد",
+        "תאריך לידה",
+        "जन्म",
+        "ngày sinh",
+        "tanggal lahir",
+    ),
 )
 _MONTH = (
     r"(?:jan|feb|fév|fev|m[aä]r|abr|apr|avr|ma[iyjg]|jui?n|giu|jul|jui|lug|aug|ag[oo]|aoû|sep|set|o[ck]t|ott|out|nov|de[czs]|dic|déc|"
-    r"ene|gen|sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru)[a-zäéûçźń]{0,8}\.?"
+    r"ene|gen|sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru|янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек)[a-zäéûçźńа-я]{0,8}\.?"
 )
 _DATE = re.compile(
     rf"(?i)(?:\d{{4}}[ ]?[./-][ ]?\d{{1,2}}[ ]?[./-][ ]?\d{{1,2}}(?:T\d\d:\d\d(?::\d\d)?Z?)?|\d{{1,2}}[ ]?[./-][ ]?\d{{1,2}}[ ]?[./-][ ]?(?:\d{{4}}|\d{{2}})|"
     rf"\d{{1,2}}(?:st|nd|rd|th|er|º|\.)?[ -]?(?:of |de |di )?{_MONTH}[ ,-]{{0,2}}(?:de |del |of )?\d{{2,4}}|"
     rf"{_MONTH}[ -]?\d{{1,2}}(?:st|nd|rd|th)?,?[ /-]{{0,2}}\d{{2,4}}|(?:19|20)\d{{6}}|"
+    rf"(?:明治|大正|昭和|平成|令和)(?:\d{{1,2}}|元)年\d{{1,2}}月\d{{1,2}}日|"
     rf"\d{{4}}[ ]?[年년][ ]?\d{{1,2}}[ ]?[月월][ ]?\d{{1,2}}[ ]?[日일])(?!\d)"
 )
+_ERAS = "明大昭平令"
 _TO_DATE = re.compile(r"[^\d\n]{0,4}\n?[^\d\n]{0,24}?(?=\d)|[^\d\n]{0,24}?(?=[A-Za-zÀ-ž])")
 _MOST_TO_DATE = 28
 
@@ -171,6 +185,8 @@ _PLATE_WORDS = (
         "vehicle plate",
         "car plate",
         "reg. no",
+        "reg no",
+        "registration no",
         "vrm",
         "plate",
     ),
@@ -198,22 +214,33 @@ _PLATE_WORDS = (
     ),
     *("차량번호", "번호판", "لوحة", "nopol"),
 )
+_PLATE_LETTERS = r"(?:[A-ZÄÖÜА-Я]{1,4}|\d{1,4}|[가-힣ぁ-ん一-鿿ก-ฮ]{1,3})"
 _PLATE = re.compile(
-    r"(?:[\s:=#\"'>.,()|*_-]|\b(?:number|no|nr|is|was|ist|est|es|è|of|the|my|her|his|car|vehicle|plate)\b|[：は是]){0,10}"
-    r"(?P<value>(?<![^\W_])(?:[A-ZÄÖÜ]{1,4}|\d{1,4})(?:[ ·-]{0,2}(?:[A-ZÄÖÜ]{1,4}|\d{1,4})){1,4}(?![^\W_]))"
+    r"(?:[\s:=#\"'>.,()|*_-]|\b(?:number|no|nr|is|was|ist|est|es|è|of|the|my|her|his|car|vehicle|plate)\b|[：は是는은]){0,10}"
+    rf"(?P<value>(?<![A-Za-z0-9]){_PLATE_LETTERS}(?:[ ·.-]{{0,2}}{_PLATE_LETTERS}){{1,5}}(?![^\W_]))"
 )
 _PLATE_SIGNS = range(4, 11)
 
 
+_BORN_BEHIND = ("生まれ", "出生", "г.р", "г. р", "года рождения", "년생", "태생")
+_BORN_THEN = re.compile(r"[ ]?(?:に)?(?:生まれ|出生|г\. ?р|года рождения|년생|태생)")
+
+
 def births(plain: Plain) -> Iterator[Entity]:
-    """Dates of birth behind a label."""
+    """Dates of birth behind a label, or before one in languages that put it there."""
     if not plain.has_digit:
         return
+    if any(word in plain.source for word in _BORN_BEHIND):
+        for match in _DATE.finditer(plain.source):
+            if _BORN_THEN.match(plain.source, match.end()):
+                yield Entity(*match.span(), "birthdate")
     for place in Words(_BIRTH_WORDS, plain).places():
         for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
-            if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or plain.source[at].isdigit():
-                if match := _DATE.match(plain.source, at):
-                    yield Entity(*match.span(), "birthdate")
+            if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or (
+                plain.source[at].isdigit() or plain.source[at] in _ERAS
+            ):
+                if (born := _DATE.match(plain.source, at)) is not None:
+                    yield Entity(*born.span(), "birthdate")
                     break
                 if plain.source[at].isdigit():
                     break

@@ -41,7 +41,7 @@ _UNIFORM = str.maketrans(
         **dict.fromkeys("\u3000\t", " "),
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
         "\ufe6b": "@",
-        "\u2024": ".",
+        **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
         "\u2019": "'",
     }
 )

@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from guardrails.pii.inflections import LONGEST_ENDING, stems
 from guardrails.pii.name_words import OF_NO_PERSON, ORDINARY, PARTICLES
 from guardrails.pii.patterns import Entity
 
@@ -30,9 +31,13 @@ _UNSPACED = re.compile(
 )
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
+_SYLLABLE = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
+_KOREAN_PARTICLES = frozenset("가이은는을를에의와과도로랑님씨아야만께한까라입군양네고며부처하였나요")
+"""Syllables that particles, titles and forms of "to be" begin with."""
 _KOREAN_NAME = re.compile("[\uac00-\ud7a3]{3}")
 _BLANKS = re.compile(r"\s+")
 _BETWEEN_UNSPACED = re.compile(r"[\s・·]{1,2}")
+_LEAST_JOINED = 5
 _LONGEST_KIND, _LONGEST_GAP, _MOST_WORDS, _LONGEST_UNSPACED = 20, 8, 24, 40
 _MOST = 20_000
 _MOST_NAME_WORDS = 6
@@ -99,12 +104,17 @@ class KnownValues:
         self._tree: dict[str, Any] = {}
         self._unspaced: dict[str, dict[int, dict[str, tuple[str, bool]]]] = {}
         self._gaps: set[str] = set()
+        self._stems: dict[str, tuple[frozenset[str], str]] = {}
         self.kinds: set[str] = set()
         for kind, value in list(_pairs(values))[:_MOST]:
             self.kinds.add(kind)
             self._add(kind, value, capital=_is_ordinary(value))
-            for part in _parts(kind, value):
+            parts = list(_parts(kind, value))
+            for part in parts:
                 self._add(kind, part, capital=_is_ordinary(part) or len(part) <= 2, part=True)  # noqa: PLR2004
+            if parts or (_PERSON.search(kind) and _WORD.fullmatch(value)):
+                self._add_forms(kind, parts or [value])
+                self._add_joined(kind, [value, *parts])
 
     def find(self, text: str) -> list[Entity]:
         """Where they stand, in order and apart from each other."""
@@ -135,6 +145,21 @@ class KnownValues:
             if kept is None or (kept.capital and not capital):
                 node[""] = ends
 
+    def _add_forms(self, kind: str, names: Iterable[str]) -> None:
+        """The stems of a person's names: what declines them ends otherwise."""
+        for name in names:
+            if not _UNSPACED.search(name) and name.casefold() not in ORDINARY and (bent := stems(_folded(name))):
+                self._stems.setdefault(bent[0], (bent[1], kind))
+
+    def _add_joined(self, kind: str, names: Iterable[str]) -> None:
+        """Names of several words as one, as in user names: ``adalovelace``, ``OBrien``."""
+        for name in names:
+            words = [_folded(word[0]) for word in _WORD.finditer(name)]
+            if len(words) > 1 and sum(map(len, words)) >= _LEAST_JOINED and not _UNSPACED.search(name):
+                self._tree.setdefault("".join(words), {}).setdefault(
+                    "", _Value(kind, capital=False, before="", after="")
+                )
+
     def _add_unspaced(self, kind: str, value: str, *, part: bool) -> None:
         compact = _BETWEEN_UNSPACED.sub("", unicodedata.normalize("NFC", value))[:_LONGEST_UNSPACED]
         if len(compact) > 1:
@@ -149,9 +174,19 @@ class KnownValues:
             found = self._longest(text, words, folded, first)
             if found is None and _PREFIXED.match(word[0]):
                 found = self._behind_particle(text, words, folded, first)
+            if found is None and self._stems and word[0][0].isupper():
+                found = self._bent(word, folded[first])
             if found:
                 done = found.end
                 yield found
+
+    def _bent(self, word: re.Match[str], folded: str) -> Entity | None:
+        """A name with the ending of a case."""
+        for length in range(1, min(LONGEST_ENDING, len(folded) - 2) + 1):
+            known = self._stems.get(folded[:-length])
+            if known and folded[-length:] in known[0]:
+                return Entity(*word.span(), known[1])
+        return None
 
     def _longest(
         self, text: str, words: list[re.Match[str]], folded: list[str], first: int, skip: int = 0
@@ -192,8 +227,7 @@ class KnownValues:
         return None
 
     def _find_unspaced(self, text: str) -> Iterator[Entity]:
-        places = _compact(text)
-        compact = "".join(text[at] for at in places)
+        compact, places, ends = _compact(text)
         done = 0
         for at in range(len(compact) - 1):
             by_length = self._unspaced.get(compact[at : at + 2])
@@ -203,7 +237,7 @@ class KnownValues:
                 known = by_length[length].get(compact[at : at + length])
                 if known and _apart(compact, at, at + length, part=known[1]):
                     done = at + length
-                    yield Entity(places[at], places[done - 1] + 1, known[0])
+                    yield Entity(places[at], ends[done - 1], known[0])
                     break
 
 
@@ -296,15 +330,29 @@ def _letters(word: str, count: int) -> int:
     return len(word)
 
 
-def _compact(text: str) -> list[int]:
-    """The places of a text's characters, without blanks and dots between letters of scripts without blanks."""
+def _compact(text: str) -> tuple[str, list[int], list[int]]:
+    """A text without blanks and dots between letters of scripts without blanks, its Hangul composed, and where each
+    character left begins and ends.
+    """
     left_out = {
         at
         for match in _BETWEEN_UNSPACED.finditer(text)
         if _UNSPACED.match(text[match.start() - 1 : match.start()]) and _UNSPACED.match(text, match.end())
         for at in range(*match.span())
     }
-    return [at for at in range(len(text)) if at not in left_out]
+    syllables = {match.start(): match.end() for match in _SYLLABLE.finditer(text)}
+    signs: list[str] = []
+    places: list[int] = []
+    ends: list[int] = []
+    at = 0
+    while at < len(text):
+        end = syllables.get(at, at + 1)
+        if at not in left_out:
+            signs.append(text[at] if end == at + 1 else unicodedata.normalize("NFC", text[at:end]))
+            places.append(at)
+            ends.append(end)
+        at = end
+    return "".join(signs), places, ends
 
 
 def _apart(text: str, start: int, end: int, *, part: bool) -> bool:
@@ -314,14 +362,16 @@ def _apart(text: str, start: int, end: int, *, part: bool) -> bool:
         _KATAKANA.match(text[end - 1]) and _KATAKANA.match(after)
     ):
         return False
-    return not (part and _HANGUL.match(text[start]) and _HANGUL.match(before))
+    if not (part and _HANGUL.match(text[start])):
+        return True
+    return not _HANGUL.match(before) and (not _HANGUL.match(after) or after in _KOREAN_PARTICLES)
 
 
 def _pairs(values: Known) -> Iterator[tuple[str, str]]:
     pairs = values.items() if isinstance(values, Mapping) else values
     for pair in pairs:
         kind, value = ("known", pair) if isinstance(pair, str) else pair
-        value = " ".join(value.split())
+        value = unicodedata.normalize("NFC", " ".join(value.split()))
         if len(value) > 1:
             yield re.sub(r"[^A-Za-z]", "", kind)[:_LONGEST_KIND].lower() or "known", value
 

@@ -16,7 +16,7 @@ FACTS: dict[Reason, dict[str, str | int | float]] = {
     Reason.BUDGET: {"message": "Daily-chat is short by $0.02.", "next_step": "Wait until tomorrow."},
     Reason.CONTEXT_LIMIT: {"tokens": 250_000, "reserved": 1_000, "window": 200_000},
     Reason.UNREADABLE: {"kinds": "image"},
-    Reason.GUARD_ERROR: {"automation": "Tax helper", "error": "ValueError"},
+    Reason.GUARD_ERROR: {"automation": "Tax helper"},
 }
 
 

@@ -97,7 +97,7 @@ async def test_an_async_guard_that_fails_blocks():
         await asyncio.sleep(0)
         raise TimeoutError
 
-    with pytest.raises(Blocked, match="could not be completed"):
+    with pytest.raises(Blocked, match="could not be checked for safety"):
         await run(Scripted(broken))
 
 

@@ -93,7 +93,7 @@ def test_a_wrong_declaration_is_told_when_it_is_read(settings, told):
 
 def test_parts_of_the_house_are_handed_in_by_name():
     class Asks:
-        name = "asks"
+        name, version, direction, rank = "asks", "1", "input", 1
 
         def __init__(self, ask: object, twice: bool = False) -> None:
             self.got = (ask, twice)

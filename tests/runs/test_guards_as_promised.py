@@ -192,11 +192,15 @@ def test_a_tool_result_is_guarded_like_any_prompt(tmp_path: Path, echo: Echo):
 
 
 def test_a_teams_own_words_reach_whoever_asks(tmp_path: Path, echo: Echo):
-    with project(tmp_path, echo, '[guards]\nmessages = "words"\n') as runtime:
-        (runtime.root / "words").mkdir()
-        (runtime.root / "words" / "context_limit.j2").write_text(GERMAN, "utf-8")
-        with pytest.raises(FareboxError) as blocked, riding(runtime, letters, {}):
-            chat.fn("lang " * 1_300_000)
+    words = tmp_path / "project" / "words"
+    words.mkdir(parents=True)
+    (words / "context_limit.j2").write_text(GERMAN, "utf-8")
+    with (
+        project(tmp_path, echo, '[guards]\nmessages = "words"\n') as runtime,
+        pytest.raises(FareboxError) as blocked,
+        riding(runtime, letters, {}),
+    ):
+        chat.fn("lang " * 1_300_000)
     assert (blocked.value.message, blocked.value.next_step) == ("Das ist zu lang für letters.", "Bitte kürzen.")
 
 

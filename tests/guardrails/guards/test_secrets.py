@@ -133,9 +133,9 @@ def test_keys_without_a_prefix_are_found_by_their_name(frame):
     ("text", "secret"),
     [
         ("curl -u ada:Tr0ub4dor https://db.example", "Tr0ub4dor"),
-        ("curl -sX POST --user 'ada:h0pk1ns~21s' https://x.example", "h0pk1ns~21s"),
-        ('curl --user=":d2LkV78zLx!t" https://x.example', "d2LkV78zLx!t"),
-        ("curl -k https://x.example \\\n  -u ada:yqDVtkqPECri", "yqDVtkqPECri"),
+        ("curl -sX POST --user 'ada:mV7tulip~93k' https://x.example", "mV7tulip~93k"),
+        ('curl --user=":rb5QwX41oe!n" https://x.example', "rb5QwX41oe!n"),
+        ("curl -k https://x.example \\\n  -u ada:GfHwUbmzNoTa", "GfHwUbmzNoTa"),
         ("Authorization: Basic YWRhOnRyMHViNGRvcg==", "YWRhOnRyMHViNGRvcg=="),
         ("authorization: bearer 4f0c81aa92be77d3e5", "4f0c81aa92be77d3e5"),
         ("X-Octo-ApiKey: 3a16750d-d363-41a4-8ebd-035408f7730e", "3a16750d-d363-41a4-8ebd-035408f7730e"),

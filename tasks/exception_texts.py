@@ -1,0 +1,63 @@
+"""What a flow or a step raises, and the states it returns, masked before Prefect writes them down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from guardrails import Finder, Scrubber, find_guard, masked_exception
+from tasks.context import current_run
+from tasks.run_values import run_values
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+R = TypeVar("R")
+
+EXCEPTION_FINDER: ContextVar[Callable[[], Finder]] = ContextVar("farebox_exception_finder")
+"""Finds personal data as the automation that is under way declares it; in a process that is not the flow's, our own."""
+
+
+@lru_cache(maxsize=1)
+def _own_finder() -> Finder:
+    return cast("Finder", find_guard("pii")())
+
+
+def _mask() -> Callable[[str], str]:
+    """A text without what is known here of persons, without personal data and keys."""
+    finder = EXCEPTION_FINDER.get(_own_finder)()
+    run = current_run()
+    scrubber = Scrubber(finder, (*run_values.of(run.values_of), *run.known), None)
+    return lambda text: str(scrubber.scrub_json(text))
+
+
+@contextmanager
+def masked_exceptions() -> Iterator[None]:
+    """Mask what is raised within a block, where it is known what the block was told of persons."""
+    try:
+        yield
+    except Exception as error:
+        masked = masked_exception(error, _mask())
+        if masked is error:
+            raise
+        raise masked from masked.__cause__
+
+
+def masked_state(result: R) -> R:
+    """What a flow returns; a state of Prefect's with its message masked, and the exception that it holds."""
+    from prefect.client.schemas.objects import State
+
+    if not isinstance(result, State):
+        return result
+    state = cast("State[object]", result)
+    if state.is_completed():
+        return result
+    mask = _mask()
+    if state.message:
+        state.message = mask(state.message)
+    if isinstance(state.data, Exception):
+        state.data = masked_exception(state.data, mask)
+    return result
