@@ -157,7 +157,8 @@ def test_a_new_project_from_its_first_command_to_its_report(user: User):
         shown = user.types("farebox", "run", "weekly-notes")
         assert "completed" in shown
         assert "farebox" in user.types("farebox", "deploy")
-        assert "weekly-notes/daily" in user.types("farebox", "schedule", "--hours", "48")
+        ahead = ("farebox", "schedule", "--hours", "48")
+        until("scheduled run", lambda: "weekly-notes/daily" in user.types(*ahead), pause=2)
         user.types("python", "-m", "prefect", "--no-prompt", "deployment", "run", "summarize-notes/daily")
         listed = ("farebox", "runs", "--automation", "summarize-notes", "--json")
         until("run of the worker", lambda: '"completed"' in user.types(*listed), pause=2)
