@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0014"
+VERSION = "0010"
 """The migration these tables correspond to."""
 
 runs = fact(

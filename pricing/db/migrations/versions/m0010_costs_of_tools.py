@@ -2,7 +2,7 @@
 
 from pricing.db.migrations.sql import apply
 
-revision = "0014"
+revision = "0010"
 down_revision = "0009"
 
 
