@@ -82,7 +82,7 @@ def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> No
         facts: dict[str, Fact] = dict.fromkeys((*_ALWAYS, *_TEXT_FACTS.get(reason, ())), "…")
         facts |= dict.fromkeys(_NUMBER_FACTS.get(reason, ()), 1)
         if guards_of_their_own:
-            facts = dict.fromkeys(_asked_for(path), "…") | facts
+            facts = {**dict.fromkeys(_asked_for(path), "…"), **facts}
         explain(reason, facts, overrides)
 
 
@@ -125,7 +125,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
 
 
 def over_budget(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
-    """A refusal of a budget in the team's words: their template sees the facts, and ours as ``message`` and ``next_step``."""
+    """A refusal of a budget in the team's words; it sees the facts and ours (``message``, ``next_step``)."""
     facts = {**facts, "message": error.message, "next_step": error.next_step}
     try:
         explanation = explain(Reason.BUDGET, facts, overrides)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists of endings
 """Names as languages bend them: Slavic, Finnish and Hungarian write the case at the end of a name.
 
 A name is cut to the stem that its forms share; a word of a text that begins with a capital is one of them if what is
