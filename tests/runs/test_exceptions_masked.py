@@ -100,7 +100,7 @@ def logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
 
 def ended(flow: Any) -> State[Any]:
     state = flow(7, return_state=True)
-    return asyncio.run(state) if asyncio.iscoroutine(state) else state  # type: ignore[no-any-return]
+    return asyncio.run(state) if asyncio.iscoroutine(state) else state
 
 
 @pytest.mark.parametrize("name", FLOWS)
