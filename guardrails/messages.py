@@ -118,9 +118,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
 
 
 def in_words_of_the_team(error: OverBudget, facts: Mapping[str, Fact], overrides: Path | None) -> OverBudget:
-    """A refusal of a budget in the team's words: their template sees the facts, and ours as ``message``
-    and ``next_step``.
-    """
+    """A refusal of a budget in the team's words; it sees the facts and ours (``message``, ``next_step``)."""
     facts = {**facts, "message": error.message, "next_step": error.next_step}
     try:
         explanation = explain(Reason.BUDGET, facts, overrides)

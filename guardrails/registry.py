@@ -72,10 +72,9 @@ def _complete(guard: Guard, place: str) -> Guard:
 
 def _broken(name: str, place: str, fault: Exception) -> ConfigError:
     where = f" in line {fault.lineno}" if isinstance(fault, SyntaxError) and fault.lineno else ""
-    told = fault.msg if isinstance(fault, SyntaxError) else str(fault)
+    told = (fault.msg if isinstance(fault, SyntaxError) else str(fault)).rstrip(".")
     return ConfigError(
-        f"The module {place} of the guard {name!r} cannot be imported: "
-        f"{type(fault).__name__}: {told.rstrip('.')}{where}.",
+        f"The module {place} of the guard {name!r} cannot be imported: {type(fault).__name__}: {told}{where}.",
         next_step="Fix that module.",
         guard=name,
     )

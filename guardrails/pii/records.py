@@ -231,9 +231,9 @@ def births(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     if any(word in plain.source for word in _BORN_BEHIND):
-        for match in _DATE.finditer(plain.source):
-            if _BORN_THEN.match(plain.source, match.end()):
-                yield Entity(*match.span(), "birthdate")
+        for date in _DATE.finditer(plain.source):
+            if _BORN_THEN.match(plain.source, date.end()):
+                yield Entity(*date.span(), "birthdate")
     for place in Words(_BIRTH_WORDS, plain).places():
         for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
             if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or (

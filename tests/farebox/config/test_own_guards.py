@@ -40,6 +40,11 @@ def test_farebox_run_and_doctor_find_it(tmp_path: Path):
     assert ran.code in {0, 4}, ran
 
 
+CLASS = "class T:\n    name, version, direction, rank = 'tone', '1', '{0}', 1\n    def check(self, exchange): ...\n"
+BOTH = CLASS.format("both") + "    def __init__(self, most: int): ...\n"
+RAISES = CLASS.format("input") + "    def __init__(self, most: int): raise TypeError('most')\n"
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
@@ -51,17 +56,11 @@ def test_farebox_run_and_doctor_find_it(tmp_path: Path):
             "no version and no direction and no rank",
         ),
         (
-            (
-                "class T:\n    name, version, direction, rank = 'tone', '1', 'both', 1\n"
-                "    def __init__(self, most: int): ...\n    def check(self, e): ...\n"
-            ),
+            BOTH,
             "neither",
         ),
         (
-            (
-                "class T:\n    name, version, direction, rank = 'tone', '1', 'input', 1\n"
-                "    def __init__(self, most: int): raise TypeError('most')\n    def check(self, exchange): ...\n"
-            ),
+            RAISES,
             "its class raised TypeError: most",
         ),
         ("x = 1\n", "There is no guard 'tone' in house_rules."),

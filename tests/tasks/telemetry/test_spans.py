@@ -241,7 +241,13 @@ def test_a_turn_is_a_child_of_the_callers_span(bench: Bench):
     assert turn.parent.span_id == outer.get_span_context().span_id
 
 
-def test_nothing_that_was_asked_or_answered_is_told(bench: Bench, inject: Callable[..., None]):
+@pytest.mark.parametrize("switch", ["", "true", "span_and_event"])
+def test_nothing_that_was_asked_or_answered_is_told(
+    bench: Bench, inject: Callable[..., None], monkeypatch: pytest.MonkeyPatch, switch: str
+):
+    """Whatever the switches say by which instrumentations are told to capture content."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", switch)
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
     inject({"kind": "invalid_json", "first": 1}, {"kind": "500", "target": "sonnet"})
     answer = bench.ask(returns=Note)
     everything = "".join(span.to_json() for span in bench.spans.get_finished_spans()).lower()
