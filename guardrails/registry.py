@@ -125,7 +125,7 @@ def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mappin
 def _wrong(place: str, option: str, why: str) -> ConfigError:
     where = f"{place}.{option}" if option else place
     told = why.removeprefix("Value error, ").rstrip(".")
-    return ConfigError(f"{where}: {told}.", next_step="Mend it in farebox.toml.")
+    return ConfigError(f"{where}: {told}.", next_step="Fix it in farebox.toml.")
 
 
 def _no_guard(name: str, place: str) -> ConfigError:

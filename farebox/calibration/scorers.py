@@ -94,7 +94,7 @@ def _dotted(name: str) -> Scorer:
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises; its text may hold content
             raise UsageError(
                 f"The scorer {name} raised {type(error).__name__}.",
-                next_step="Mend it: what was scored by it as it was is asked anew.",
+                next_step="Fix it: what was scored by it as it was is asked anew.",
             ) from None
         if not 0 <= told <= 1:
             raise UsageError(f"{name} gave the score {told:g}.", next_step="Give one from 0 to 1.")

@@ -160,7 +160,7 @@ def _section(path: Path, name: str) -> dict[str, str]:
     except (configparser.Error, UnicodeDecodeError):  # their texts quote the file
         raise ConfigError(
             f"{path} is not a valid AWS configuration file.",
-            next_step="Mend it; `aws configure list` shows its faults.",
+            next_step="Fix it; `aws configure list` shows its faults.",
         ) from None
     return {key: value.strip() for key, value in reader.items(name)} if reader.has_section(name) else {}
 

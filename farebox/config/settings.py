@@ -331,7 +331,7 @@ def load_settings(root: Path) -> Settings:
     try:
         found: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step="Mend that line.") from None
+        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step="Fix that line.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
     try:
@@ -365,7 +365,7 @@ def _explained(error: ValidationError, path: Path) -> FareboxError:
         faults.append(f"{place}: {message}, {tried}")
     return ConfigError(
         "The settings are wrong: " + "; ".join(faults) + ".",
-        next_step="Mend them in farebox.toml or in the environment.",
+        next_step="Fix them in farebox.toml or in the environment.",
         faults=faults,
     )
 

@@ -92,7 +92,7 @@ def _read(path: Path) -> _File:
         raise ConfigError(f"{path} cannot be read: {error}.", next_step="Make it readable.") from None
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
-        raise ConfigError(f"{path} is no valid YAML: {where}.", next_step="Mend that line.") from None
+        raise ConfigError(f"{path} is no valid YAML: {where}.", next_step="Fix that line.") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(
@@ -110,5 +110,5 @@ def _load(entry: _Entry) -> Flow[..., Any]:
     except Exception as error:  # noqa: BLE001 - it is the user's file: anything may come of it
         raise ConfigError(
             f"The entrypoint {entry.entrypoint} of {FILE} cannot be loaded: {type(error).__name__}: {error}.",
-            next_step="Mend the flow's file, or its name in prefect.yaml.",
+            next_step="Fix the flow's file, or its name in prefect.yaml.",
         ) from None
