@@ -9,7 +9,15 @@ from pathlib import Path
 
 from farebox.runtime import Runtime
 from pricing.analysis import Planned
-from pricing.reports import Moment, SpendForecast, forecast_page, render_page, spend_forecast
+from pricing.reports import (
+    Moment,
+    SpendForecast,
+    forecast_page,
+    forecast_rows,
+    forecast_sentences,
+    render_page,
+    spend_forecast,
+)
 
 
 def make_spend_forecast(runtime: Runtime, now: datetime | None = None) -> SpendForecast:
@@ -35,6 +43,13 @@ def write_forecast(runtime: Runtime, found: SpendForecast) -> Path:
     path = folder / f"forecast-{found.begins:%Y-%m}.html"
     path.write_text(render_page(forecast_page(found)), "utf-8")
     return path
+
+
+def publish_forecast(found: SpendForecast) -> None:
+    """Show the forecast as a table in Prefect, from within a flow run."""
+    from prefect.artifacts import create_table_artifact
+
+    create_table_artifact(forecast_rows(found), key="spend-forecast", description=" ".join(forecast_sentences(found)))
 
 
 def _scheduled(runtime: Runtime, moment: Moment) -> dict[str, list[Planned]]:

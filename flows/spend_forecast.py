@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 
 from farebox import get_runtime
-from farebox.spend_forecast import make_spend_forecast, write_forecast
-from pricing.reports import forecast_rows, forecast_sentences
+from farebox.spend_forecast import make_spend_forecast, publish_forecast, write_forecast
 
 
 @flow(name="spend-forecast")
@@ -15,5 +13,5 @@ def spend_forecast() -> str:
     """Forecast this month's spend and revenue, by automation, customer and budget; the page's place."""
     runtime = get_runtime()
     found = make_spend_forecast(runtime)
-    create_table_artifact(forecast_rows(found), key="spend-forecast", description=" ".join(forecast_sentences(found)))
+    publish_forecast(found)
     return str(write_forecast(runtime, found))

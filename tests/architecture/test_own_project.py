@@ -13,10 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.test_wheel import installed, wheel
 from tests.support.waiting import PATIENCE, until
-
-__all__ = ["installed", "wheel"]
 
 ASYNC = '''"""Greets several people at once."""
 

@@ -207,7 +207,7 @@ def test_a_report_section(copy: Copy):
         "@dataclass(frozen=True, slots=True)\nclass AccountLine(Plain):\n"
         '    """Attempts of one account."""\n\n    account: str\n    attempts: int\n\n\n',
     )
-    copy.insert(data, "    unknown: Unknown\n\n\ndef ratio", "    accounts: tuple[AccountLine, ...]\n")
+    copy.insert(data, "    unknown: Unknown\n    tools: tuple", "    accounts: tuple[AccountLine, ...]\n")
     copy.insert(report, "    AdjustmentLine,\n    AttemptLine", "    AccountLine,\n")
     copy.insert(report, "    settlements = tuple(", "        accounts = source.rows('run_accounts', run_id=found)\n")
     copy.insert(report, "        unknown=Unknown(", "        accounts=tuple(AccountLine(**row) for row in accounts),\n")
@@ -267,7 +267,8 @@ def hello(name: str, /) -> None:
 
 def test_a_command(copy: Copy):
     copy.write("farebox/cli/hello.py", HELLO)
-    copy.insert("farebox/cli/commands.py", "    init,\n", "    hello,\n")
+    line = '    "hello": Command("Greet somebody.", ("hello",)),\n'
+    copy.insert("farebox/cli/app.py", '    "init": Command(', line)
     call = "import sys\nfrom farebox.cli import main\nsys.argv = ['farebox', {!r}, {!r}]\nmain()\n"
     assert copy.run(call.format("hello", "Ada")) == "Hello Ada\n"
     assert "Greet somebody." in copy.run(call.format("hello", "--help"))

@@ -1,15 +1,11 @@
 """The distribution: built, installed into an empty environment, and used in a folder that has nothing else."""
 
 import os
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
-import pytest
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pricing", "guardrails", "tasks", "farebox")
@@ -32,41 +28,6 @@ def hello(name: str = "Ada", quality: Quality = "fast") -> str:
     """Say hello."""
     return greet(name)
 '''
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the repository."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in (*PACKAGES, "flows"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "--no-build-isolation", "-q", "-w", str(out)],
-        check=True,
-        timeout=150,
-    )
-    [built] = out.glob("farebox-*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel; its dependencies are this environment's, since there may be no index to ask."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=False)
-    [packages] = folder.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"),
-            *("--no-deps", "--no-index", "--ignore-installed", "-q", str(wheel)),
-        ],
-        check=True,
-        timeout=150,
-    )
-    return folder
 
 
 def test_it_has_every_module_and_every_file_of_data_and_no_flows(wheel: Path):
@@ -98,7 +59,7 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=150,
+        timeout=PATIENCE,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from farebox.cli.app import app
+from farebox.cli.app import load_all
 from farebox.prefect import events
 from farebox.runtime import Runtime
 from pricing.errors import UsageError
@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Project:
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     capsys.readouterr()
-    app(["breakers", *arguments, "--json"], exit_on_error=False, print_error=False, result_action="return_value")
+    load_all()(["breakers", *arguments, "--json"], exit_on_error=False, print_error=False, result_action="return_value")
     return json.loads(capsys.readouterr().out)
 
 
@@ -58,7 +58,7 @@ def test_the_list_tells_states_and_domains(project: Project, capsys: pytest.Capt
         assert listed["open_failure_domains"] == ["bedrock/us-east-1"]
         assert runtime.circuits.claim(due, 60).result()
         assert circuits_of(said(capsys))["sonnet"] == "probing"
-        app(["breakers"], exit_on_error=False, result_action="return_value")
+        load_all()(["breakers"], exit_on_error=False, result_action="return_value")
         told = capsys.readouterr().out
         assert "Failure domain bedrock/us-east-1 is out of service" in told
         assert "overloaded" in told
@@ -66,7 +66,7 @@ def test_the_list_tells_states_and_domains(project: Project, capsys: pytest.Capt
 
 def test_an_unknown_target_is_told_with_what_was_meant(project: Project):
     with project.runtime_here(), pytest.raises(UsageError, match="Did you mean 'haiku'"):
-        app(["breakers", "open", "haikku"], exit_on_error=False, result_action="return_value")
+        load_all()(["breakers", "open", "haikku"], exit_on_error=False, result_action="return_value")
 
 
 EVENT = BreakerEvent("alarm", "haiku", "bedrock/us-east-1", "auth", 0, 1_700_000_000_000_000)
