@@ -92,7 +92,7 @@ def _asked_for(path: Path) -> set[str]:
     from jinja2 import meta
 
     try:
-        return meta.find_undeclared_variables(jinja2.Environment(autoescape=False).parse(path.read_text("utf-8")))  # noqa: S701
+        return meta.find_undeclared_variables(template_environment(path.parent).parse(path.read_text("utf-8")))
     except (jinja2.TemplateSyntaxError, ValueError):
         return set()
 

@@ -25,7 +25,7 @@ def fitted(table: Table, console: Console, options: ConsoleOptions) -> Renderabl
         return table
     spare = room - sum(one.minimum for one in wide)
     if spare < 0:
-        return _listed(table)
+        return _listed(table) if table.show_header else table
     wanted = sum(one.maximum - one.minimum for one in wide)
     shares = [(one.maximum - one.minimum) * spare // wanted for one in wide]
     for column, one, share in zip(columns, wide, shares, strict=True):
@@ -41,6 +41,8 @@ def _measured(column: Column, console: Console, options: ConsoleOptions) -> Meas
     free = options.update(max_width=10_000)
     found = [Measurement.get(console, free, cell) for cell in cells]
     least = max((one.maximum if column.no_wrap else one.minimum for one in found), default=0)
+    if column.min_width is not None and column.overflow == "fold" and not column.no_wrap:
+        least = column.min_width  # long ids wrap
     return Measurement(least, max((one.maximum for one in found), default=0))
 
 
@@ -57,6 +59,8 @@ def _extra(table: Table) -> int:
 def _listed(table: Table) -> RenderableType:
     """Each row as lines of ``heading  value``: no column is too narrow for them."""
     lines = Table.grid()
+    if table.title is not None:
+        lines.add_row(table.title)
     cells = [list(column.cells) for column in table.columns]
     for row in zip(*cells, strict=True):
         for line in _row(table, row):
@@ -71,7 +75,7 @@ def _row(table: Table, row: Sequence[RenderableType]) -> Iterator[RenderableType
         if text is None:
             yield Padding(cell, (0, 0, 0, indent))
         elif text.plain:
-            heading = column.header if table.show_header and isinstance(column.header, str) and column.header else ""
+            heading = str(column.header) if table.show_header and isinstance(column.header, str | Text) else ""
             told = Text.assemble((f"{heading}  ", "dim"), text) if heading else text.copy()
             told.overflow, told.no_wrap = "fold", False
             yield Padding(told, (0, 0, 0, indent))

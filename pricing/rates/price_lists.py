@@ -99,7 +99,7 @@ class PriceLists:
         try:
             index: dict[str, Any] = json.loads((self._folder / _INDEX).read_text("utf-8"))
             return empty | index
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the ledger says what is wrong with the data folder
             return empty
         except (ValueError, TypeError):
             raise ConfigError(

@@ -114,9 +114,12 @@ def here(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> P
     return calibrated(make_project(tmp_path / "project", sandbox.url, targets=TWO), monkeypatch)
 
 
+DECLARED = "from farebox import automation\n\n\n@automation()\ndef cascading(): ...\n"
+
+
 def calibrated(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     (project.root / "flows").mkdir()
-    (project.root / "flows" / "cascading.py").write_text("# @automation\n")
+    (project.root / "flows" / "cascading.py").write_text(DECLARED)
     monkeypatch.setitem(sys.modules, "flows.cascading", sys.modules[__name__])
     cases = [{"id": str(number), "inputs": {"text": text}} for number, text in enumerate(TEXTS)]
     (project.root / "cases.jsonl").write_text("\n".join(map(json.dumps, cases)))

@@ -252,7 +252,7 @@ def test_so_is_a_wallets_and_what_a_stream_had_handed_on(tmp_path: Path, echo: E
         with pytest.raises(OutOfCredits) as refused, riding(runtime, paid, {"user": "ana"}):
             streamed.fn("hello")
         assert refused.value.message == "paid: user:ana hat 0 von 1."
-        assert refused.value.next_step.startswith("Grant it more")
+        assert refused.value.next_step.startswith("Grant more")
         assert refused.value.fields["wallet"] == "user:ana"
 
 

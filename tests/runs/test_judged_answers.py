@@ -96,7 +96,7 @@ def test_a_passed_answer_goes_on(tmp_path: Path, echo: Echo):
 def test_a_judge_that_fails_lets_nothing_pass(tmp_path: Path, echo: Echo):
     echo.fill = lambda schema, said: {"nonsense": 1}
     with project(tmp_path, echo, every=True) as runtime:
-        with pytest.raises(Blocked, match="could not be completed") as blocked, riding(runtime, talk, {}):
+        with pytest.raises(Blocked, match="could not be checked") as blocked, riding(runtime, talk, {}):
             chat.fn("Well?")
         assert blocked.value.fields["reason"] == "guard_error"
 
