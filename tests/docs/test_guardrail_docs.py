@@ -1,6 +1,5 @@
 """The guard that the documentation adds: one file with one class, one test, and it is there."""
 
-import re
 import sys
 import tomllib
 from pathlib import Path
@@ -9,14 +8,7 @@ import pytest
 
 from farebox.config.guards import DeclaredGuards, GuardsSettings
 from guardrails.base import GuardInput
-from tests.support.project import REPOSITORY
-
-PAGE = (REPOSITORY / "docs" / "guardrails.md").read_text("utf-8")
-
-
-def block(language: str, beginning: str) -> str:
-    [found] = re.findall(rf"```{language}\n({re.escape(beginning)}.*?)```", PAGE, re.DOTALL)
-    return str(found)
+from tests.support.guardrail_docs import block
 
 
 async def test_a_guard_of_ones_own_is_one_file_and_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

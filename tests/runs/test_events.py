@@ -1,6 +1,5 @@
 """What happens within a flow run is told to Prefect, whose automations can react to it."""
 
-import threading
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from farebox.runtime import Runtime
 from flows.price_review import price_review
 from tasks.sandbox import Sandbox
 from tests.runs.conftest import Inject
+from tests.support.events import Emitted, all_of
 from tests.support.project import REPOSITORY, Project, make_project
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -29,22 +29,11 @@ def speak_once(text: str) -> str:
     return say(text)
 
 
-Emitted = list[tuple[str, Any]]
-
-
 @pytest.fixture
 def emitted(monkeypatch: pytest.MonkeyPatch) -> Emitted:
     found: Emitted = []
     monkeypatch.setattr("prefect.events.emit_event", lambda name, **given: found.append((name, given)))
     return found
-
-
-def all_of(emitted: Emitted) -> Emitted:
-    """The events, once the threads that send them are done."""
-    for thread in threading.enumerate():
-        if thread.name == "farebox-event":
-            thread.join(10)
-    return sorted(emitted, key=lambda event: event[0])
 
 
 def test_opening_is_an_event_and_a_refused_key_an_alarm(runtime: Runtime, inject: Inject, emitted: Emitted):

@@ -14,8 +14,8 @@ from prefect.states import Failed
 from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
-from tests.runs.test_nothing_leaks import found_in
 from tests.support.books import rows
+from tests.support.leaks import found_in
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

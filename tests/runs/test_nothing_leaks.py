@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.support.command import Said, farebox
+from tests.support.leaks import found_in
 from tests.support.project import REPOSITORY, Project, make_project
 
 KEY = "sk-proj-canaryKEYcanary0123456789abcdefXYZ"
@@ -82,20 +83,6 @@ def recorder() -> Iterator[tuple[str, type[Recorder]]]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def found_in(folder: Path, planted: Sequence[str], *besides: Path) -> list[tuple[str, str]]:
-    """Which canary lies in which file, in any of the ways it may be written down."""
-    hits = []
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file() or any(path.is_relative_to(other) for other in besides):
-            continue
-        data = path.read_bytes()
-        for canary in planted:
-            written = (canary.encode(), canary.encode("utf-16-le"), json.dumps(canary)[1:-1].encode())
-            if any(form in data for form in written):
-                hits.append((canary, str(path.relative_to(folder))))
-    return hits
 
 
 def run(project: Project, home: Path, *more: str) -> Said:

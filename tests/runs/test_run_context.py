@@ -145,8 +145,8 @@ def test_blocks_nest_and_end():
     with use_run(RunContext("one")), use_run(RunContext("two")):
         assert current_run().run_id == "two"
     assert current_run() == outside
-    with inside(Step("where")) as outside:
-        assert (outside.run_id, outside.run.execution) == ("", None)
+    with inside(Step("where")) as place:
+        assert (place.run_id, place.run.execution) == ("", None)
 
 
 # --- What was masked stays known

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from farebox import ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
-from tests.runs.test_events import Emitted, all_of
 from tests.support.books import rows
+from tests.support.events import Emitted, all_of
 from tests.support.ledger import a_run, an_intent
 
 pytestmark = pytest.mark.usefixtures("prefect")

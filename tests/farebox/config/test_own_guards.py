@@ -10,8 +10,8 @@ from guardrails.base import Reason
 from guardrails.messages import explain
 from guardrails.pipeline import Pipeline
 from pricing import ConfigError
-from tests.docs.test_guardrail_docs import block
 from tests.support.command import farebox
+from tests.support.guardrail_docs import block
 from tests.support.project import REPOSITORY, make_project
 
 DECLARED = '[guards.tone]\nuse = "{use}"\nmode = "enforce"\nmost = 2\n'
