@@ -22,7 +22,7 @@ from tasks.routing import economic_reason
 from tasks.turn import TurnEvent
 
 _METHODS = {
-    "prior": "no past runs yet: the plan and a cautious prior",
+    "prior": "the plan only; no history yet",
     "student_t": "the plan, and how {runs} compared with theirs",
     "conformal": "the plan, and how {runs} compared with theirs (conformal)",
 }
@@ -135,7 +135,7 @@ def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> Rend
     amounts = (quote.point, quote.p50, quote.p95, quote.ceiling, hold)
     table.add_row(*(Text(format_money(amount), style="bold") for amount in amounts))
     heading = Text.assemble(("Quote ", "bold"), automation, (f"  quality {quality}", "dim"))
-    return stacked(heading, Padding(table, (0, 0, 0, 2)), Text("  rests on " + basis(quote), style="dim"))
+    return stacked(heading, Padding(table, (0, 0, 0, 2)), Text("  based on " + basis(quote), style="dim"))
 
 
 def basis(quote: Quote) -> str:

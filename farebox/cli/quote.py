@@ -98,7 +98,7 @@ class Compared:
             rests = [Text(f"1 credit (cr) is worth {format_money(self.credit_nano)}", style="dim")]
         else:
             rests = [Text("no credits beside it: [credits] value in farebox.toml says what one is worth", style="dim")]
-        rests += [Text(f"{priced.quality} rests on {basis(priced.quote)}", style="dim") for priced in self.quotes]
+        rests += [Text(f"{priced.quality} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         rests += [Text(f"{path.quality} counts its whole path: {path}", style="dim") for path in self.paths]

@@ -42,7 +42,8 @@ def _measured(column: Column, console: Console, options: ConsoleOptions) -> Meas
     found = [Measurement.get(console, free, cell) for cell in cells]
     least = max((one.maximum if column.no_wrap else one.minimum for one in found), default=0)
     if column.min_width is not None and column.overflow == "fold" and not column.no_wrap:
-        least = column.min_width  # long ids wrap
+        heading = Measurement.get(console, free, column.header).minimum
+        least = max(column.min_width, heading)  # long ids wrap
     return Measurement(least, max((one.maximum for one in found), default=0))
 
 
