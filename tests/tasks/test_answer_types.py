@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Literal, Optional, Union, get_args
+from typing import Any, Literal, Optional, Union
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,7 +94,7 @@ tier = "light"
 
 
 @pytest.mark.parametrize("returns", TYPES, ids=str)
-@pytest.mark.parametrize("provider", get_args(ProviderName))
+@pytest.mark.parametrize("provider", ["bedrock", "anthropic", "openai", "groq", "openai_compatible"])
 def test_each_dialect_takes_its_schema(provider: ProviderName, returns: Any):
     answer = answer_type(returns)
     assert answer.schema is not None
