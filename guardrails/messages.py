@@ -67,7 +67,7 @@ def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> No
     if not overrides.is_dir():
         raise ConfigError(
             f"The folder of message templates {overrides} is not there.",
-            next_step="Make it, or mend messages in [guards] of farebox.toml.",
+            next_step="Make it, or fix messages in [guards] of farebox.toml.",
         )
     for path in sorted(overrides.glob("*.j2")):
         if path.stem not in list(Reason):
