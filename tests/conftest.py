@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from pricing.db.database import Store
 from tests.support.command import Call, Said
+from tests.support.examples import examples
 from tests.support.postgres import MISSING, Postgres, postgres_server
 
 _SECRETIVE = ("_API_KEY", "AWS_", "FAREBOX_", "PREFECT_", "OTEL_")
@@ -51,7 +52,9 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
 
 # The machine may be busy: how long an example takes says nothing about the code.
-settings.register_profile("farebox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "farebox", max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("farebox")
 
 

@@ -1,9 +1,8 @@
 """Whatever goes wrong, in whatever order: turns end, within their limits, and are written down.
 
-Some hundred random schedules of faults; ``LONG_TESTS=1`` makes it 10,000 of each kind.
+Random schedules of faults, as many as ``tests.support.examples`` says.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.books import assert_ledger_adds_up
+from tests.support.examples import examples
 from tests.support.schedules import assert_sound
 from tests.support.virtual_time import OTHER, SERVICE, TARGETS, Stage, staged
 
-EXAMPLES = 10_000 if os.environ.get("LONG_TESTS") else 150
+EXAMPLES = examples(60)
 
 NUMBERS = st.sampled_from([0.0, 0.5, 3.0, 7.0, 30.0, 100.0, 4000.0])
 TURNS = st.lists(

@@ -3,8 +3,6 @@
 import json
 import random
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from pricing.analysis.intervals import wilson
 from pricing.analysis.packaging import Sale, advise_packaging
 from pricing.money import USD
 from tasks.sandbox import Sandbox
+from tests.support.command import farebox
 from tests.support.project import REPOSITORY, Project, make_project
 from tests.support.sold_runs import SoldRun, write_sold_runs
 
-COMMAND = str(Path(sys.executable).parent / "farebox")
 CENT = USD // 100
 PRICE = 3 * CENT  # of daily-digest: 3 credits at one cent
 MEANS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 3.0, 5.0)
@@ -33,11 +31,10 @@ def drawn_cost(dice: random.Random, mean: float) -> int:
 
 
 def run_command(project: Project, *arguments: str) -> str:
-    env = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "HOME": str(project.root)}
-    ran = subprocess.run([COMMAND, *arguments], cwd=project.root, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode in {0, 1}, ran.stderr
-    assert ran.stdout, ran.stderr
-    return ran.stdout
+    ran = farebox(project.root, *arguments, HOME=str(project.root))
+    assert ran.code in {0, 1}, ran.err
+    assert ran.out, ran.err
+    return ran.out
 
 
 def asked(project: Project, sql: str) -> list[tuple[Any, ...]]:

@@ -1,8 +1,6 @@
 """``farebox quotes check``: what CI is told when a prompt, a plan or a price makes runs dearer."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +8,10 @@ import pytest
 
 from pricing.money import USD
 from tasks.sandbox import Sandbox
+from tests.support.command import Said, farebox
 from tests.support.project import REPOSITORY, Project, make_project
 from tests.support.sold_runs import SoldRun, write_sold_runs
 
-COMMAND = str(Path(sys.executable).parent / "farebox")
 FLOW = '''"""A note about a text."""
 
 from farebox import ask, automation, llm_task, plan
@@ -41,10 +39,8 @@ def project(tmp_path: Path, sandbox: Sandbox) -> Project:
     return made
 
 
-def check(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [COMMAND, "quotes", "check", "--baseline", "quotes.json", *arguments]
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(project.root)}
-    return subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True, check=False)
+def check(project: Project, *arguments: str) -> Said:
+    return farebox(project.root, "quotes", "check", "--baseline", "quotes.json", *arguments, HOME=str(project.root))
 
 
 def p95s(project: Project) -> dict[str, int]:
@@ -52,27 +48,27 @@ def p95s(project: Project) -> dict[str, int]:
 
 
 def test_a_longer_prompt_fails_the_check_until_it_is_accepted(project: Project):
-    assert check(project).returncode == 2  # there is no file yet
+    assert check(project).code == 2  # there is no file yet
     written = check(project, "--write")
-    assert (written.returncode, "review it and commit it" in written.stdout) == (0, True)
+    assert (written.code, "review it and commit it" in written.out) == (0, True)
     before = p95s(project)
     assert before.keys() == {"fast"}
     same = check(project)
-    assert (same.returncode, "+0%" in same.stdout) == (0, True)
+    assert (same.code, "+0%" in same.out) == (0, True)
     prompt = project.root / "prompts" / "remark.j2"
     prompt.write_text("{# a note of ours costs nothing #}" + prompt.read_text())
-    assert check(project, "--max-rise", "0").returncode == 0
+    assert check(project, "--max-rise", "0").code == 0
     prompt.write_text("Follow the house rules of style, always and in every detail.\n" * 40 + prompt.read_text())
     risen = check(project)
-    assert risen.returncode == 1
-    assert "remark.j2 has changed: +" in " ".join(risen.stdout.split())
-    assert "1 of 1 quotes rise by more than 10%" in risen.stderr
-    assert "--write" in risen.stderr
-    assert check(project, "--max-rise", "9").returncode == 0
-    [told] = json.loads(check(project, "--json").stdout)["quotes"]
+    assert risen.code == 1
+    assert "remark.j2 has changed: +" in " ".join(risen.out.split())
+    assert "1 of 1 quotes rise by more than 10%" in risen.err
+    assert "--write" in risen.err
+    assert check(project, "--max-rise", "9").code == 0
+    [told] = json.loads(check(project, "--json").out)["quotes"]
     assert told["rises"]
     assert told["before_nano"] == before["fast"]
-    assert check(project, "--write").returncode == 0
+    assert check(project, "--write").code == 0
     assert p95s(project) == {"fast": told["after_nano"]}
 
 
@@ -81,11 +77,11 @@ def test_more_calls_fail_and_fewer_do_not(project: Project):
     flow = project.root / "flows" / "note.py"
     flow.write_text(FLOW.replace("calls=10", "calls=12"))
     risen = check(project)
-    assert (risen.returncode, "the plan has changed: remark" in " ".join(risen.stdout.split())) == (1, True)
-    [told] = json.loads(check(project, "--json").stdout)["quotes"]
+    assert (risen.code, "the plan has changed: remark" in " ".join(risen.out.split())) == (1, True)
+    [told] = json.loads(check(project, "--json").out)["quotes"]
     assert told["share"] == pytest.approx(0.2, abs=0.001)
     flow.write_text(FLOW.replace("calls=10", "calls=8"))
-    assert check(project).returncode == 0
+    assert check(project).code == 0
 
 
 def test_where_the_ledger_is_empty_the_files_history_stands_in(project: Project):
@@ -102,20 +98,20 @@ def test_where_the_ledger_is_empty_the_files_history_stands_in(project: Project)
     for file in project.home.rglob("*"):
         if file.is_file() and ".db" in file.name:
             file.unlink()
-    assert check(project).returncode == 0
-    [told] = json.loads(check(project, "--json").stdout)["quotes"]
+    assert check(project).code == 0
+    [told] = json.loads(check(project, "--json").out)["quotes"]
     assert told["after_nano"] == written["p95_nano"]
 
 
 def test_what_cannot_be_quoted_is_said(project: Project):
     (project.root / "flows" / "needy.py").write_text(NEEDY)
     told = check(project, "--write")
-    assert "needy is not checked: it needs a value for text" in " ".join(told.stdout.split())
+    assert "needy is not checked: it needs a value for text" in " ".join(told.out.split())
     assert project.root != REPOSITORY
 
 
 def test_a_file_that_is_no_baseline_is_refused_in_one_line(project: Project):
     (project.root / "quotes.json").write_text("[]")
     told = check(project)
-    assert (told.returncode, len(told.stderr.splitlines())) == (2, 2)
-    assert "is no baseline of quotes" in told.stderr
+    assert (told.code, len(told.err.splitlines())) == (2, 2)
+    assert "is no baseline of quotes" in told.err

@@ -1,8 +1,6 @@
 """Whose a run is, what pays for it, and what is said of prices: real runs against the sandbox, and the command line."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ from pricing.errors import OutOfCredits, OverBudget, UsageError
 from tasks.context import use_run
 from tasks.sandbox import Sandbox
 from tests.support.books import rows
-from tests.support.project import REPOSITORY, Project, make_project
+from tests.support.command import farebox
+from tests.support.project import Project, make_project
 from tests.support.runs import digest_run
 
-COMMAND = str(Path(sys.executable).parent / "farebox")
 MORE = """
 [credits]
 value = "0.01 USD"
@@ -57,11 +55,9 @@ def run(runtime: Runtime, project: Project) -> None:
     digest_run(runtime, str(project.documents), 1)
 
 
-def farebox(project: Project, *arguments: str) -> Any:
-    command = [COMMAND, *arguments, "--json"]
-    env = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "HOME": str(project.root)}
-    said = subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True, check=False)
-    return json.loads(said.stdout) if said.returncode == 0 else said
+def asked(project: Project, *arguments: str) -> Any:
+    said = farebox(project.root, *arguments, "--json", HOME=str(project.root))
+    return json.loads(said.out) if said.code == 0 else said
 
 
 @pytest.mark.usefixtures("anas")
@@ -84,19 +80,13 @@ def test_a_run_is_held_to_the_budgets_of_whom_it_is_for_and_paid_by_their_wallet
 
 @pytest.mark.usefixtures("anas")
 def test_a_limit_that_was_set_counts_in_place_of_the_one_in_the_file(runtime: Runtime, project: Project):
-    assert farebox(project, "budgets", "list") == []
-    subprocess.run(
-        [COMMAND, "budgets", "set", "user", "*", "day", "0.000001 USD"],
-        cwd=project.root,
-        env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
-        check=True,
-        capture_output=True,
-    )
+    assert asked(project, "budgets", "list") == []
+    assert farebox(project.root, "budgets", "set", "user", "*", "day", "0.000001 USD").code == 0
     with pytest.raises(OverBudget, match="ana per day"):
         run(runtime, project)
-    history = farebox(project, "budgets", "history", "user", "*")
+    history = asked(project, "budgets", "history", "user", "*")
     assert [change["origin"] for change in history["changes"]] == ["set"]
-    [window] = farebox(project, "budgets", "history", "user", "ana")["windows"]
+    [window] = asked(project, "budgets", "history", "user", "ana")["windows"]
     assert (window["limit"], window["spent"]) == (1000, 0)
 
 
@@ -111,7 +101,7 @@ def test_an_operations_budget_refuses_a_run_that_it_could_not_see_through(tmp_pa
 def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, project: Project):
     run(runtime, project)
     runtime.replica.sync()
-    [audit] = farebox(project, "quotes", "audit")
+    [audit] = asked(project, "quotes", "audit")
     assert (audit["automation"], audit["p95"]["runs"], audit["stand_in"]) == ("daily-digest", 1, True)
     quoted = compare(runtime, daily_digest, {"source": str(project.documents)})
     assert {one["name"] for one in quoted.to_json()["budgets"]} == {"daily-digest per day", "summarize per day"}
@@ -134,8 +124,8 @@ def test_what_runs_earned_and_what_other_prices_would_do(runtime: Runtime, proje
 
 
 def test_the_command_line_grants_and_states(project: Project):
-    assert farebox(project, "credits", "grant", "org:acme", "5")["available"] == 5
-    assert [line["kind"] for line in farebox(project, "credits", "statement", "org:acme")] == ["granted"]
-    assert [(one["wallet_id"], one["available"]) for one in farebox(project, "credits", "balance")] == [("org:acme", 5)]
-    assert farebox(project, "credits", "balance", "org:other").returncode == 2
-    assert farebox(project, "rates", "diff", "2026-11-23", "2026-11-24") == []
+    assert asked(project, "credits", "grant", "org:acme", "5")["available"] == 5
+    assert [line["kind"] for line in asked(project, "credits", "statement", "org:acme")] == ["granted"]
+    assert [(one["wallet_id"], one["available"]) for one in asked(project, "credits", "balance")] == [("org:acme", 5)]
+    assert asked(project, "credits", "balance", "org:other").code == 2
+    assert asked(project, "rates", "diff", "2026-11-23", "2026-11-24") == []

@@ -25,6 +25,7 @@ from tests.support.archive import (
     a_run,
 )
 from tests.support.books import copied_facts, facts
+from tests.support.examples import examples
 from tests.support.postgres import Postgres, postgres_server
 from tests.support.replica import a_turn
 from tests.support.report_books import Books
@@ -168,7 +169,7 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(6))
 @given(st.lists(STEPS, max_size=12))
 @example(RESTORE_UNDER_THE_SAME_TAIL)
 @example([("write", 1, 5), ("sync",), ("crash",), ("write", 2, 5)])
@@ -178,7 +179,7 @@ def test_any_order_of_writes_backups_restores_and_syncs_on_sqlite(steps: list[tu
         play(SqliteMachine(folder), folder, steps)
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=8))
 @example(steps=RESTORE_UNDER_THE_SAME_TAIL)
 def test_any_order_of_writes_backups_restores_and_syncs_on_postgres(postgres: Postgres, steps: list[tuple[Any, ...]]):

@@ -19,6 +19,7 @@ from pricing.reports import RunReport, run_report
 from pricing.reports.run.data import Tokens
 from pricing.usage import Usage
 from tests.pricing.reports.conftest import eventful
+from tests.support.examples import examples
 from tests.support.report_books import CENT, SECOND, Books
 
 
@@ -254,7 +255,7 @@ ATTEMPT = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(ATTEMPT, min_size=1, max_size=3), max_size=4))
 def test_every_breakdown_sums_to_what_was_spent(turns: list[list[tuple[str, tuple[str, str], int, str, bool]]]):
     with tempfile.TemporaryDirectory() as folder:

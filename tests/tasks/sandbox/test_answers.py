@@ -22,6 +22,7 @@ from tasks.sandbox.dialects.openai import OpenAIDialect
 from tasks.sandbox.protocol import Answer, BadRequest, Dialect, SandboxRequest, Segment
 from tasks.sandbox.tokens import chunks, count_tokens, first_tokens
 from tests.support.effort import assert_grows_with_length
+from tests.support.examples import examples
 
 ARTICLE = """# Outage on Monday
 
@@ -282,7 +283,7 @@ FIELDS = [
     role=st.sampled_from(["user", "assistant", "tool"]),
     content=json_values,
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_nonsense_is_refused_and_never_breaks_the_server(
     dialect: Dialect, body: dict[str, Any], role: str, content: Any
 ) -> None:

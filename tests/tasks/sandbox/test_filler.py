@@ -19,6 +19,7 @@ from tasks.providers.schemas import strict_schema, told
 from tasks.sandbox.answers.filler import Effort, Filler
 from tasks.sandbox.answers.prose import fit
 from tasks.sandbox.answers.schema import Unfillable
+from tests.support.examples import examples
 
 COMMITS = """10691ff Give every floor its face
 aabbcc1 Fix crash when the ledger is locked by another process
@@ -102,7 +103,7 @@ def fill(schema: dict[str, Any], text: str, *, sparse: bool = False, effort: Eff
 
 
 @given(schemas, texts, st.booleans(), st.sampled_from([Effort(), Effort(1, 1, 48)]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_is_filled_in_is_valid(schema: dict[str, Any], text: str, sparse: bool, effort: Effort) -> None:
     value = fill(schema, text, sparse=sparse, effort=effort)
     Draft202012Validator(schema).validate(json.loads(json.dumps(value)))
