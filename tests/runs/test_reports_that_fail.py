@@ -20,6 +20,7 @@ from pricing.errors import LedgerUnusable
 from pricing.replica.replica import Replica
 from tests.support.books import assert_replica_equals_ledger, rows
 from tests.support.command import _RUN, Call
+from tests.support.prefect_runs import migrated_database
 from tests.support.project import REPOSITORY, Project
 
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -138,6 +139,7 @@ def test_nobody_reads_what_a_run_prints(project: Project, tmp_path: Path, json_a
     reading, writing = os.pipe()
     os.close(reading)
     usual = {"PYTHONPATH": str(REPOSITORY), "PREFECT_HOME": str(tmp_path / "prefect")}
+    migrated_database(tmp_path / "prefect" / "prefect.db")
     usual["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "90"
     arguments = ["run", "daily-digest", "--source", "documents", *(["--json"] if json_asked else [])]
     done = subprocess.run(
