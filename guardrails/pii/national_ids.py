@@ -16,8 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
-from guardrails.text_matching import has_any
+from guardrails.pii.text import OTHER, NumberWords, Plain, Words
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -330,8 +329,8 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     yield from _of_digits(plain)
-    generic = Words(_GENERIC, plain)
-    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *_CODICE.finditer(plain.text)):
+    generic = NumberWords(_GENERIC, plain)
+    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers(_CODICE, 2)):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))
@@ -347,7 +346,7 @@ def _valid(module: str, value: str) -> bool:
 
 def _of_digits(plain: Plain) -> Iterator[Entity]:
     words: dict[tuple[str, ...], Words] = {}
-    medicare = Words(("medicare",), plain)
+    medicare = NumberWords(("medicare",), plain)
     for run in plain.numbers(_RUN, 9):
         other = bool(OTHER.search(plain.source, max(0, run.start() - 24), run.start()))
         tried = (_identified(run, end, plain, words, named_otherwise=other) for end in _ends(run[0]))
@@ -371,7 +370,7 @@ def _identified(
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):
         if number.words not in words:
-            words[number.words] = Words(number.words, plain)
+            words[number.words] = NumberWords(number.words, plain)
         if words[number.words].before(run.start()):
             return Entity(run.start(), run.start() + end, number.kind)
         form = None if named_otherwise else _FORMS.get(number)
@@ -438,9 +437,8 @@ _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{4
 
 def _passports(plain: Plain) -> Iterator[Entity]:
     """Numbers of passports behind a word that says so, and the lines that machines read."""
-    if has_any(plain.folded, _PASSPORT_WORDS):
-        for place in Words(_PASSPORT_WORDS, plain).places():
-            if match := _PASSPORT.match(plain.text, place):
-                yield Entity(*match.span("value"), "passport")
+    for place in NumberWords(_PASSPORT_WORDS, plain).places():
+        if match := _PASSPORT.match(plain.text, place):
+            yield Entity(*match.span("value"), "passport")
     for match in _MRZ.finditer(plain.source) if "<" in plain.source else ():
         yield Entity(*match.span(), "passport")

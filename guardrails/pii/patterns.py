@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import Plain, Words
+from guardrails.pii.text import NumberWords, Plain, Words
 from guardrails.text_matching import has_any
 
 
@@ -58,11 +58,35 @@ _SPELLED = re.compile(
     rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}"
     rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
-_SPELLED_AT = (
-    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba", "ät")),
-    *(f" {word} " for word in ("at", "ät", "arroba", "arrobase", "chez", "chiocciola", "kukac", "małpa", "собака")),
-    *("@ ", "_at_", "%40", "=40", "&#", "&commat;", "\\u0040", "\\x40", "[.]", "(.)"),
+_SPELLED_MAY_BE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("@",), ("@ ", "[.]", "(.)")),
+    (("40",), ("%40", "=40", "\\u0040", "\\x40")),
+    (("&",), ("&#", "&commat;")),
+    (
+        ("[", "(", "{", "<"),
+        tuple(f"{sign}{blank}{word}" for sign in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba", "ät")),
+    ),
+    (("_at_",), ("_dot_",)),
+    (
+        tuple(
+            f" {word} " for word in ("at", "ät", "arroba", "arrobase", "chez", "chiocciola", "kukac", "małpa", "собака")
+        ),
+        tuple(
+            f" {word} "
+            for word in ("dot", "punto", "point", "punkt", "ponto", "kropka", "pont", "piste", "nokta", "точка")
+        ),
+    ),
 )
+"""Of each way to write an address otherwise than it is, texts one of which it has, and others of which it has one too:
+a word for the at-sign alone is a word of its language.
+"""
+
+
+def _may_be_spelled(text: str) -> bool:
+    for some, others in _SPELLED_MAY_BE:  # noqa: SIM110 - a generator costs more than most looks
+        if has_any(text, some) and has_any(text, others):
+            return True
+    return False
 
 
 def emails(plain: Plain) -> Iterator[Entity]:
@@ -83,7 +107,7 @@ def emails(plain: Plain) -> Iterator[Entity]:
             if start < at and text[start:end] != "git@github.com":
                 yield Entity(start, end, "email")
         at = text.find("@", at + 1)
-    for match in _SPELLED.finditer(text) if has_any(plain.folded, _SPELLED_AT) else ():
+    for match in _SPELLED.finditer(text) if _may_be_spelled(plain.folded) else ():
         yield Entity(*match.span(), "email")
 
 
@@ -265,7 +289,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
     text = plain.text
     if not plain.has_digit:
         return
-    words = Words(_IP_WORDS, plain, reach=20)
+    words = NumberWords(_IP_WORDS, plain, reach=20)
     for match in plain.numbers(_IPV4, 4):
         if match[0].startswith(_EVERYBODYS) or _is_version(text, match, words):
             continue
@@ -315,14 +339,14 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
     r"[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
-_MAC_HINT = re.compile(r":[0-9A-Fa-f]{2}:|-[0-9A-Fa-f]{2}-|\.[0-9A-Fa-f]{4}\.")
+_MAC_HINTS = tuple(map(re.compile, (r":[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.")))
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
 
 
 def macs(plain: Plain) -> Iterator[Entity]:
     """Six or eight octets, Cisco's three groups, or twelve digits named as such."""
     text = plain.text
-    for match in _MAC.finditer(text) if _MAC_HINT.search(text) else ():
+    for match in _MAC.finditer(text) if any(hint.search(text) for hint in _MAC_HINTS) else ():
         yield Entity(*match.span(), "mac")
     for match in _MAC_PLAIN.finditer(text) if "mac" in plain.folded else ():
         yield Entity(*match.span("value"), "mac")
@@ -378,7 +402,7 @@ _ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
 def cards(plain: Plain) -> Iterator[Entity]:
     """12 to 19 digits that an issuer's range has and that satisfy Luhn, or stand behind a word for cards."""
-    words = Words(_CARD_WORDS, plain)
+    words = NumberWords(_CARD_WORDS, plain)
     for match in plain.numbers(_CARD, 12):
         if not match["run"][:_FIRST_GROUP].isdigit():
             continue
@@ -441,11 +465,11 @@ _IBAN_LENGTHS = {
 def ibans(plain: Plain) -> Iterator[Entity]:
     """A country's letters and as many characters as it has; check digits hold, or the word IBAN stands before."""
     text = plain.text
-    if not plain.has_digit or not _IBAN_START.search(text):
+    if next(plain.numbers(_IBAN_START, 2), None) is None:
         return
     from stdnum.iso7064 import mod_97_10
 
-    words = Words(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
+    words = NumberWords(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
         places = [at for at in range(match.start(), match.end("run")) if text[at].isalnum()] if length else []

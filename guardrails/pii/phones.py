@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.pii.text import OTHER, NumberWords, Plain, Words
 
 _EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:=]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
@@ -217,14 +217,14 @@ def phones(plain: Plain) -> Iterator[Entity]:
 
 
 def _numbers(plain: Plain) -> Iterator[Entity]:
-    words = Words(_WORDS, plain)
+    words = NumberWords(_WORDS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
     for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _PAIRS, _CHINESE):
         for match in plain.numbers(pattern, _LEAST):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
-    nouns, end = Words(_NOUNS, plain), -1
+    nouns, end = NumberWords(_NOUNS, plain), -1
     for pattern in (_NAMED, _SHORT):
         for match in plain.numbers(pattern, _LEAST):
             follows = (

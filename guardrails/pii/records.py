@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import Plain, Words
+from guardrails.pii.text import NumberWords, Plain
 
 _BIRTH_WORDS = (
     *(
@@ -234,7 +234,7 @@ def births(plain: Plain) -> Iterator[Entity]:
         for date in _DATE.finditer(plain.source):
             if _BORN_THEN.match(plain.source, date.end()):
                 yield Entity(*date.span(), "birthdate")
-    for place in Words(_BIRTH_WORDS, plain).places():
+    for place in NumberWords(_BIRTH_WORDS, plain).places():
         for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
             if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or (
                 plain.source[at].isdigit() or plain.source[at] in _ERAS
@@ -250,7 +250,7 @@ def postal_addresses(plain: Plain) -> Iterator[Entity]:
     """Addresses behind a label, up to the end of the line, the field or the sentence."""
     if not plain.has_digit:
         return
-    for place in Words(_ADDRESS_WORDS, plain).places():
+    for place in NumberWords(_ADDRESS_WORDS, plain).places():
         if _NO_POSTAL.search(_before_label(plain.source, place)):
             continue
         lead = _TO_ADDRESS.match(plain.source, place)
@@ -283,7 +283,7 @@ def plates(plain: Plain) -> Iterator[Entity]:
     """Licence plates behind a label."""
     if not plain.has_digit:
         return
-    for place in Words(_PLATE_WORDS, plain).places():
+    for place in NumberWords(_PLATE_WORDS, plain).places():
         if match := _PLATE.match(plain.source, place):
             signs = re.sub(r"[^^\w]", "", match["value"])
             mixed = any(map(str.isalpha, signs)) and any(map(str.isdigit, signs))

@@ -8,12 +8,20 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
 _DIGIT = re.compile(r"\d")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
+_LABEL_LEAD, _LABEL_TRAIL, _LABEL_STEP = 250, 80, 40
+"""Characters before and behind a digit within which a label of its number may stand."""
+_MAY_HEAD = re.compile(r"^(?=[^\n]*[\t|;,])[^\n=:.!?]+$", re.MULTILINE)
+"""Lines that may be the head of a table."""
+Gram: TypeAlias = tuple[str, str, str]
+_MOST_IN_GRAMS = 20_000
+"""Characters up to which the trigrams of a text are fewer than looking for each label would cost."""
 _SHORT = 4
 
 _NUMBER = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))?"
@@ -94,14 +102,21 @@ class Plain:
     @cached_property
     def has_digit(self) -> bool:
         """Whether there is any digit, of whatever script."""
-        return _DIGIT.search(self.text) is not None
+        return self._first_digit >= 0
+
+    @cached_property
+    def _first_digit(self) -> int:
+        digit = _DIGIT.search(self.text)
+        return -1 if digit is None else digit.start()
 
     @cached_property
     def _stretches(self) -> list[tuple[int, int, int]]:
         """Start, end and digits of each."""
         if not self.has_digit:
             return []
-        return [(*match.span(), len(_DIGIT.findall(match[0]))) for match in _STRETCH.finditer(self.text)]
+        return [
+            (*match.span(), len(_DIGIT.findall(match[0]))) for match in _STRETCH.finditer(self.text, self._first_digit)
+        ]
 
     def numbers(self, pattern: re.Pattern[str], least: int) -> Iterator[re.Match[str]]:
         """What ``finditer`` finds, of a pattern that has ``least`` digits in one stretch: looked for only there."""
@@ -125,6 +140,30 @@ class Plain:
                 window = (start - _LEAD, end + _TRAIL)
         if window is not None:
             yield window
+
+    @cached_property
+    def by_numbers(self) -> str:
+        """What of the labels may name a number: what stands around digits, and lines that may head a table."""
+        if not self.has_digit:
+            return ""
+        labels, at = self.labels, self._first_digit
+        parts: list[str] = []
+        start = end = 0
+        while (digit := _DIGIT.search(self.text, at)) is not None:
+            place = digit.start()
+            if place - _LABEL_LEAD > end:
+                parts.append(labels[start:end])
+                start = place - _LABEL_LEAD
+            end, at = place + _LABEL_TRAIL, place + _LABEL_STEP  # what is skipped lies well within the trail
+        parts.append(labels[start:end])
+        if "\n" in labels and sum(map(len, parts)) < len(labels):
+            parts += (labels[slice(*line.span())] for line in _MAY_HEAD.finditer(self._original))
+        return "\n".join(parts)
+
+    @cached_property
+    def grams_by_numbers(self) -> frozenset[Gram]:
+        """Every three characters in a row of it; none of a long one."""
+        return frozenset(_grams(self.by_numbers)) if len(self.by_numbers) <= _MOST_IN_GRAMS else frozenset()
 
     @cached_property
     def cells(self) -> tuple[list[int], list[tuple[int, int, int, int]]]:
@@ -211,7 +250,7 @@ class Words:
     """
 
     def __init__(self, words: Iterable[str], plain: Plain, reach: int = 35) -> None:
-        self._words = _unaccented(tuple(words))
+        self._words = tuple(words)
         self._plain = plain
         self._reach = reach
 
@@ -268,12 +307,52 @@ class Words:
     @cached_property
     def _found(self) -> list[tuple[int, int]]:
         labels, source = self._plain.labels, self._plain.source
-        return [span for word in self._words if word in labels for span in _spans(word, labels, source)]
+        return [span for word in self._present() for span in _spans(word, labels, source)]
+
+    def _present(self) -> Iterator[str]:
+        """Those that stand somewhere in the text."""
+        return (word for word in _unaccented(self._words) if word in self._plain.labels)
+
+
+class NumberWords(Words):
+    """Labels of values that have a digit, no more than 250 characters behind the label: most texts have few places
+    where one may stand, so only those are looked at.
+    """
+
+    def _present(self) -> Iterator[str]:
+        zone, grams = self._plain.by_numbers, self._plain.grams_by_numbers
+        if not grams:
+            return (word for word in _unaccented(self._words) if word in zone)
+        rarest, by_gram, short = _by_gram(self._words)
+        likely = [word for gram in rarest & grams for word in by_gram[gram]]
+        return (word for word in (*likely, *short) if word in zone)
 
 
 @lru_cache(maxsize=512)
 def _unaccented(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.translate(_UNACCENTED) for word in words))
+
+
+@lru_cache(maxsize=512)
+def _by_gram(words: tuple[str, ...]) -> tuple[frozenset[Gram], dict[Gram, tuple[str, ...]], tuple[str, ...]]:
+    """Words by the rarest three characters in a row that each has, also those alone, and words that are shorter."""
+    by_gram: dict[Gram, tuple[str, ...]] = {}
+    short: list[str] = []
+    for word in _unaccented(words):
+        if grams := list(_grams(word)):
+            rarest = min(grams, key=lambda gram: sum(map(_FREQUENT.find, gram)))
+            by_gram[rarest] = (*by_gram.get(rarest, ()), word)
+        else:
+            short.append(word)
+    return frozenset(by_gram), by_gram, tuple(short)
+
+
+def _grams(text: str) -> Iterator[Gram]:
+    return zip(text, text[1:], text[2:], strict=False)
+
+
+_FREQUENT = "zqxjkvbpygfwmucldrhsnioate "
+"""Letters from the rarest of English to the most frequent; any other sign counts as rarer."""
 
 
 def _spans(word: str, labels: str, source: str) -> Iterator[tuple[int, int]]:
