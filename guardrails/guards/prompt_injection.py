@@ -333,7 +333,10 @@ def _may_have(kind: str, lowered: str, starts: set[str] | None) -> bool:
     if starts is None:
         return has_any(lowered, _HINTS[kind])
     for row in _NEEDS.get(kind, ()):
-        if not any(words.isdisjoint(starts) for words in row):
+        for words in row:  # a plain loop: a generator costs more than most looks
+            if words.isdisjoint(starts):
+                break
+        else:
             return True
     return has_any(lowered, _LITERALS.get(kind, ()))
 
