@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.pii.text import LABEL_END, OTHER, Plain, Words
 from guardrails.text_matching import has_any
 
 KIND = "nationalid"
@@ -191,6 +191,46 @@ _MORE_ID_WORDS = (
         "pan number",
         "pan no",
     ),
+    *(
+        "c.f.",
+        "cod. fisc",
+        "cod.fisc",
+        "codicefiscale",
+        "social n",
+        "socialn",
+        "steuer-id",
+        "steueridentifikation",
+        "steuernummer",
+        "idnr",
+    ),
+    *(
+        "numéro fiscal",
+        "numero fiscal",
+        "tax n",
+        "taxn",
+        "taxpayer",
+        "p. iva",
+        "hkid",
+        "ahv-nr",
+        "niss",
+        "rijksregister",
+        "cnic",
+        "sozialvers",
+    ),
+    *(
+        "henkilötun",
+        "personbeteckning",
+        "rodné č",
+        "rodne c",
+        "adószám",
+        "személyi",
+        "cod numeric",
+        "αφμ",
+        "αμκα",
+        "єдрпоу",
+        "рнокпп",
+        "паспорт",
+    ),
     *("personnr", "kennitala", "isikukood", "personas kods", "снилс", "иин", "рнокпп"),
 )
 _LICENCE_WORDS = (
@@ -222,7 +262,22 @@ _LICENCE_WORDS = (
     *(
         "carta de condução",
         "prawo jazdy",
-        "body körkort",
+        "prawa jazdy",
+        "licencia",
+        "driving permit",
+        "driverlicence",
+        "dl number",
+        "dl no",
+        "dl#",
+        "ehliyet",
+        "sürücü belgesi",
+        "řidičsk",
+        "jogosítvány",
+        "رخصة القيادة",
+        "ड्राइविंग लाइसेंस",
+        "運転免許証",
+        "驾照",
+        "רישיון נהיגה",
         "körkort",
         "kørekort",
         "ajokortti",
@@ -319,7 +374,7 @@ _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
 }  # fmt: skip
-_BY_FORM = frozenset({"nino", "pan", "hk"})
+_BY_FORM = frozenset({"nino", "pan", "hk", "codice"})
 """Forms that have no check digit to compute, and that little else has."""
 _LABELLED_FORMS = frozenset({"sg", "tw", "pps"})
 """Forms that part numbers have too: only behind a label."""
@@ -387,10 +442,7 @@ def _checked(number: _Number, written: str, digits: str) -> bool:
 
 
 _SSN_FORM = re.compile(r"(?!000|666)(?:[0-8]\d{2}(?!00)\d{2}|9\d{2}[5-9]\d)(?!0000)\d{4}")
-_BETWEEN = re.compile(
-    r"(?:[\s:=#\"'>.,()\[\]|*_/-]|\b(?:numbers?|no|nr|num|nummer|numer|numero|número|numéro|n[°º]|code|id|is|was|are|ist|lautet|"
-    r"est|es|è|jest|der|the|value|card|s)\b|º|°|[\u0621-\u064a\u05d0-\u05ea]{1,8}|は|が|是|为|為|：){0,12}"
-)
+_BETWEEN = re.compile(rf"{LABEL_END}(?:[\u0621-\u064a\u05d0-\u05ea]{{1,8}}[ :]{{0,3}}){{0,3}}")
 _VALUE = re.compile(
     r"(?<![^\W_])(?P<value>(?:[A-Z]{1,4}[ .-]?){0,2}\d[A-Z0-9]*(?:[ ./-]{1,2}(?:[A-Z]{1,3}[ ./-])?[A-Z0-9]{0,6}\d[A-Z0-9]{0,8}){0,5}(?:[ -]?[A-Z]{1,2}(?![A-Za-z]))?"
     r"|[A-Z]{1,9}\d[A-Z0-9]{2,16}|[a-z]{1,3}-?\d{5,12}-?[a-z]{0,2}|\d{5,12}-?[a-z]{1,2}|[a-z]{5}\d{4}[a-z])(?![^\W_])"
@@ -426,10 +478,23 @@ _PASSPORT_WORDS = (
         "paszport",
         "pasaport",
     ),
+    *(
+        "passnummer",
+        "passnr",
+        "pass-nr",
+        "passi",
+        "pasnummer",
+        "pasnr",
+        "passport",
+        "cestovní pas",
+        "útlevél",
+        "pașaport",
+        "διαβατήριο",
+    ),
     *("паспорт", "护照", "護照", "パスポート", "旅券", "여권", "جواز", "דרכון", "पासपोर्ट"),
 )
 _PASSPORT = re.compile(
-    r"[^\n\d]{0,40}?(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
+    r"(?:[^\n\d]{0,40}?|[^\n\d]{0,40}\n[ -]{0,8})(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
     r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
     r"(?![A-Za-z0-9-])"
 )

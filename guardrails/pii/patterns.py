@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import Plain, Words
+from guardrails.pii.text import OTHER, Plain, Words
 from guardrails.text_matching import has_any
 
 
@@ -205,10 +205,12 @@ _IPV6 = re.compile(
 )
 _VERSION_BEFORE = re.compile(
     r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
-    r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema)[ .:=\"']{0,3}$"
+    r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema|luku|kohta|bölüm|madde|"
+    r"rozdział|punkt|avsnitt|kapit\w{2,4}|capítulo|capitolo|chapitre|hoofdstuk|paragraaf|se[çc]ção|seção|sección|apartado|sezione|"
+    r"раздел|глава|пункт|верси\w|第|条|條|版本|バージョン|섹션|버전|القسم|الفصل|البند|المادة|الإصدار|अनुभाग|धारा|संस्करण)[ .:=\"']{0,4}$"
 )
 _NAME_BEFORE = re.compile(r"[A-Za-z][\w.+-]{1,30}[ ]$")
-_HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]")
+_HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]|[ ]?(?:[節节章条條項项]|절|장)")
 _IP_WORDS = (
     *(
         "ip",
@@ -267,7 +269,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
         return
     words = Words(_IP_WORDS, plain, reach=20)
     for match in plain.numbers(_IPV4, 4):
-        if match[0].startswith(_EVERYBODYS) or _is_version(text, match, words):
+        if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
     for match in _DEFANGED.finditer(text) if "[.]" in text or "(.)" in text else ():
@@ -438,6 +440,22 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country: SWIFT's IBAN registry."""
 
 
+_IN_FOURS = re.compile(r"[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?")
+_UNBROKEN = re.compile(r"[A-Z]{2}\d{2}(?:\d{12,24}|[A-Z]{4}\d{8,18}|[A-Z]\d{10}[A-Z0-9]{12}|\d{10}[A-Z0-9]{11}\d{2})")
+
+
+def _is_iban_by_form(plain: Plain, start: int, end: int) -> bool:
+    """Whether it is written as accounts are and has its country's length: people mistype, and who copies is not asked."""
+    written = plain.text[start:end]
+    if sum(map(str.isdigit, written)) < _LEAST_IBAN_DIGITS:
+        return False
+    unbroken = _UNBROKEN.fullmatch(written) and not OTHER.search(plain.source, max(0, start - 24), start)
+    return bool(unbroken or _IN_FOURS.fullmatch(written))
+
+
+_LEAST_IBAN_DIGITS = 10
+
+
 def ibans(plain: Plain) -> Iterator[Entity]:
     """A country's letters and as many characters as it has; check digits hold, or the word IBAN stands before."""
     text = plain.text
@@ -453,6 +471,7 @@ def ibans(plain: Plain) -> Iterator[Entity]:
             continue
         end = places[length - 1] + 1
         number = "".join(text[at] for at in places[:length]).upper()
-        right = mod_97_10.is_valid(number[4:] + number[:4]) and not text[end : end + 1].isalnum()
+        whole = not text[end : end + 1].isalnum()
+        right = whole and (mod_97_10.is_valid(number[4:] + number[:4]) or _is_iban_by_form(plain, match.start(), end))
         if right or words.before(match.start()):
             yield Entity(match.start(), end, "iban")

@@ -20,14 +20,16 @@ _END = rf"(?:{_EXTENSION}(?![^\W_])|(?![\w]|[-:]\d|\.\d))"
 
 _PLUS = re.compile(rf"(?<![^\W_])(?<!\+)\(?\+(?:[ ](?=\d{{1,3}}[ (-]))?\(?[1-9](?:{_SEP}\d){{6,16}}(?!\d){_EXTENSION}?")
 _ZEROS = re.compile(rf"{_BEGIN}\(?(?:00|011|0011)[ -]?[1-9](?:{_SEP}\d){{6,14}}{_END}")
+_GROUPS = re.compile(r"^\(?00\d{1,3}\)?[ .()-]{1,3}\d{1,4}(?:[ .()-]{1,3}\d{2,8}){1,4}")
 _NANP = re.compile(
     rf"{_BEGIN}(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))\d{{3}}(?P<last>[ .-])\d{{4}}{_END}"
 )
 _PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?\d{{2,5}}){{1,3}}{_END}")
 _TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
 _INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
+_TWO_GROUPS = re.compile(r"\(?0\d{1,4}[ /-]\d{6,8}")
 _PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
-_BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9\d{{4}}-\d{{4}}{_END}")
+_BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9[ ]?\d{{4}}[- ]?\d{{4}}{_END}")
 _CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
 _NAMED = re.compile(rf"{_BEGIN}\(?\d(?:{_SEP}\d){{6,14}}{_END}")
 _SHORT = re.compile(rf"{_BEGIN}\d{{3}}[ .-]\d{{4}}{_END}")
@@ -116,6 +118,16 @@ _NOUNS = (
         "تلفون",
         "رقم الهاتف",
         "للتواصل",
+        "contato",
+        "contacto",
+        "liga no",
+        "ligar para",
+        "संपर्क",
+        "मोबाइल नंबर",
+        "numer kontaktowy",
+        "連絡先",
+        "お電話",
+        "연락 주세요",
     ),
     *("whats", "wpp", "zap", "τηλ", "κιν", "puh", "mobilnummer", "номер телефона", "ph"),
     *("טלפון", "נייד", "फोन", "मोबाइल", "दूरभाष", "โทร", "toll-free", "toll free", "voicemail", "msisdn"),
@@ -239,11 +251,13 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
 def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, checked: dict[str, bool]) -> bool:
     """Whether a number without a label is one of a telephone by its form alone."""
     if pattern is _TRUNK:
-        return _is_national(_digits(match[0]), checked)
+        return bool(_TWO_GROUPS.fullmatch(match[0])) or _is_national(_digits(match[0]), checked)
     if pattern is _PARENTHESES:
         return _plausible(match[0])
     if pattern is _NANP:
         return _is_nanp(match)
+    if pattern is _BRAZILIAN:
+        return _in_plan(_digits(match[0]), 55)
     if pattern is _CHINESE:  # eleven digits are a telephone where Chinese is written
         around = plain.source[max(0, match.start() - _AROUND) : match.end() + _AROUND]
         return bool(_HAN.search(around))
@@ -261,7 +275,9 @@ def _international(plain: Plain, words: Words) -> Iterator[Entity]:
             yield Entity(match.start(), match.start() + end, "phone")
     for match in plain.numbers(_ZEROS, _LEAST) if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
-            words.before(match.start()) or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
+            words.before(match.start())
+            or _GROUPS.search(match[0])
+            or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
         ):
             yield Entity(*match.span(), "phone")
 
@@ -302,8 +318,12 @@ def _plausible(found: str) -> bool:
 
 def _is_nanp(match: re.Match[str]) -> bool:
     """Three, three and four digits: with brackets or dashes it is one, else it must be in the plan."""
-    dashes = match["sep"] == match["last"] == "-"
-    return dashes or match["sep"] is None or _in_plan(_digits(match[0])[-10:], 1)
+    alike = match["sep"] == match["last"] in ("-", ".")
+    return (
+        (alike and (match["sep"] == "-" or _digits(match[0])[-10] in "23456789"))
+        or match["sep"] is None
+        or _in_plan(_digits(match[0])[-10:], 1)
+    )
 
 
 def _is_national(digits: str, checked: dict[str, bool]) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """A text as the finders of personal data read it: one kind of digit, dash and blank, labels, and columns of tables."""
 
 from __future__ import annotations
@@ -16,18 +17,33 @@ _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
 
-_NUMBER = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))?"
+_NUMBER_OF = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))"
+_NUMBER = f"{_NUMBER_OF}?"
 OTHER = re.compile(
     r"(?i)(?:order|purchase|invoice|receipt|ticket|ref|reference|booking|reservation|account|acct|serial|tracking|parcel|shipment|"
     r"case|item|product|sku|upc|ean|gtin|isbn|issn|asin|imei|part|version|build|commit|epoch|timestamp|bytes|size|batch|policy|"
-    r"contract|customer|member|transaction|txn|payment|request|session|process|pid|\bid|zip|article|doi|pmid|arxiv|vat|"
+    r"contract|transaction|txn|flight|train|room|model|chapter|section|clause|payment|request|session|process|pid|\bid|zip|article|doi|pmid|arxiv|vat|"
     r"(?:bestell|auftrags?|rechnungs?|kunden|vorgangs?|sendungs?|artikel|vertrags?|buchungs?|akten|beleg|liefer|serien|mitglieds?|"
     r"ticket|paket|teile|inventar|personal|matrikel)(?:nummer|nr|zeichen|-nr)|bestellung|auftrag|rechnung|vorgang|sendung|vertrag|"
     r"commande|facture|dossier|colis|contrat|référence|pedido|factura|fatura|fattura|ordine|expediente|contrato|bestelling|factuur|"
-    r"zamówieni\w|faktur\w|ordre|заказ\w?|сч[её]т|注文番号|订单号?|訂單|주문번호)"
-    rf"{_NUMBER}[ .:=#\"']{{0,4}}$|[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$"
+    r"zamówieni\w|faktur\w|ordre|beställning|ärende|tilaus|lasku|viite|sipariş|fatura|comanda|objednávk\w|rendelés|παραγγελία|"
+    r"заказ\w?|замовлення|сч[её]т\w?|注文番号|注文|請求書|伝票|订单号?|訂單|发票号?|单号|流水号|주문번호|주문|송장번호|청구서|"
+    r"رقم الطلب|الطلب|الفاتورة|طلبية|ऑर्डर|चालान|đơn hàng|หมายเลขคำสั่งซื้อ|הזמנה)"
+    rf"{_NUMBER}[ .:=#\"']{{0,4}}$|(?<![^\W_])(?:customer|member|client|user|patient|employee|staff|student|kunde|cliente?|klient\w?){_NUMBER_OF}[ .:=#\"']{{0,4}}$|[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$"
 )
 """Names of numbers that are nobody's: what they stand directly before is an order, an article, an amount."""
+
+_NUMBER_WORDS = (
+    "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|n[°º]?|code|codice|código|id|key|value|"
+    "card|holder|field"
+)
+_COPULAS = "is|was|are|as|be|ist|war|lautet|sind|es|era|est|été|è|jest|to|na|nas|on|oli|är|var|er|são|é|foi|el|le|la|les|den|the|der|die|das|of|de|do|my"
+LABEL_END = (
+    r"(?:(?![A-Z])[a-zß-öø-ÿā-žά-ώа-ё]){0,14}"
+    rf"(?:[\s:=#\"'`>.,()\[\]|*_/–-]|\b(?i:{_NUMBER_WORDS}|{_COPULAS})\b|[nN][°º]|[º°№]|[\u0900-\u0963]{{1,12}}|"
+    r"[号號码碼番のはがで是为為：「『]|번호|[는은이가를]){0,14}"
+)
+"""What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
 
 _UNIFORM = str.maketrans(
     {
@@ -129,7 +145,7 @@ class Plain:
     @cached_property
     def cells(self) -> tuple[list[int], list[tuple[int, int, int, int]]]:
         """Cells of tables below their headers: their starts, and of each its span and that of its header."""
-        found = list(_cells(self._original))
+        found = sorted(_cells(self._original))
         return [cell[0] for cell in found], found
 
     def header(self, place: int) -> tuple[int, int] | None:
@@ -154,12 +170,17 @@ _HEADER_CELL = re.compile(r"[ \t]*\"?[^\W\d][^\n\"=:.!?]{0,30}\"?[ \t]*|[ \t]*")
 _LONG_NUMBER = re.compile(r"\d{3}")
 _RULE = re.compile(r"[ \t|:+-]+")
 _MOST_COLUMNS = 200
+_INSERT = re.compile(
+    r"(?i)\binsert (?:ignore )?into [\w.`\"\[\]]{1,80} ?\((?P<columns>[^()\n]{1,2000})\) ?\n?(?:values|select)[ \n]{0,8}"
+)
+_ROW = re.compile(r"[ ,\n\r]{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,500}'){1,200})\)")
 
 
 def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
     """Start and end of each cell of a table, and of the header above it."""
     header: list[tuple[int, int]] = []
     delimiter, at = "", 0
+    yield from _inserted(text)
     for line in text.split("\n"):
         if delimiter and _RULE.fullmatch(line) and "-" in line:
             at += len(line) + 1
@@ -170,6 +191,18 @@ def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
         else:
             delimiter, header = _header(line, at)
         at += len(line) + 1
+
+
+def _inserted(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Likewise of the rows that SQL inserts."""
+    for insert in _INSERT.finditer(text) if "(" in text else ():
+        header = _split(insert["columns"], ",", insert.start("columns"))
+        at = insert.end()
+        while row := _ROW.match(text, at):
+            cells = _split(row["row"].replace("'", '"'), ",", row.start("row"))
+            if len(cells) == len(header):
+                yield from ((*cell, *above) for cell, above in zip(cells, header, strict=True))
+            at = row.end()
 
 
 def _header(line: str, at: int) -> tuple[str, list[tuple[int, int]]]:
