@@ -233,6 +233,43 @@ _MORE_ID_WORDS = (
     ),
     *("personnr", "kennitala", "isikukood", "personas kods", "снилс", "иин", "рнокпп"),
 )
+_RARE_ID_WORDS = (
+    *(
+        "ni",
+        "ni no",
+        "rg",
+        "nip",
+        "dowodu",
+        "voter",
+        "epic no",
+        "patente",
+        "cédula de ciudadanía",
+        "cédula de identidad",
+        "rfc",
+    ),
+    *(
+        "外国人登録",
+        "在留カード",
+        "외국인등록",
+        "居民",
+        "统一编号",
+        "身份證",
+        "documento n",
+        "nº documento",
+        "identidade",
+    ),
+    *(
+        "identity card",
+        "id-kort",
+        "legitimation",
+        "id-nummer",
+        "idnummer",
+        "personalausweis",
+        "ausweisnummer",
+        "perso-nr",
+        "identitätskarte",
+    ),
+)
 _LICENCE_WORDS = (
     *(
         "driver's license",
@@ -287,7 +324,7 @@ _LICENCE_WORDS = (
     ),
     *("運転免許", "운전면허"),
 )
-_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_LICENCE_WORDS)
+_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_RARE_ID_WORDS, *_LICENCE_WORDS)
 
 _NUMBERS = (
     _Number(9, "us.ssn", _SSN_WORDS, r"\d{3}([- ])\d{2}\1\d{4}", "ssn"),
@@ -350,7 +387,7 @@ _MEDICARE = re.compile(r"[2-6]\d{3}[ ]?\d{5}[ ]?\d(?:[ /-]?\d)?")
 
 _RUN = re.compile(r"(?<![^\W_])(?<!\d[.,:_/-])(?<![+])(?<!\w-)\d(?:[ ./-]?[\d]){8,17}(?![^\W_]|[-/]\w|\.\d)")
 _LETTERED = re.compile(
-    r"(?<![^\W_])(?<!\w-)(?:"
+    r"(?<![^\W_])(?<!\w-)(?<!\d[.,])(?:"
     r"(?P<nino>(?!BG|GB|NK|KN|TN|NT|ZZ)(?i:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?(?i:[A-D]))"
     r"|(?P<dni>\d{8}[ -]?[A-HJ-NP-TV-Z]|\d{2}\.\d{3}\.\d{3}[ -]?[A-HJ-NP-TV-Z])"
     r"|(?P<nie>[XYZ][ -]?\d{7}[ -]?[A-Z])"
@@ -364,6 +401,7 @@ _LETTERED = re.compile(
     r"|(?P<sg>[STFG]\d{7}[A-Z])"
     r"|(?P<hk>[A-Z]{1,2}\d{6}\([\dA]\))"
     r"|(?P<tw>[A-Z][12]\d{8})"
+    r"|(?P<rrn>\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6})"  # since 2020 without a check digit
     r")(?![^\W_]|-\w)"
 )
 _CODICE = re.compile(
@@ -374,7 +412,7 @@ _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
 }  # fmt: skip
-_BY_FORM = frozenset({"nino", "pan", "hk", "codice"})
+_BY_FORM = frozenset({"nino", "pan", "hk", "codice", "rrn"})
 """Forms that have no check digit to compute, and that little else has."""
 _LABELLED_FORMS = frozenset({"sg", "tw", "pps"})
 """Forms that part numbers have too: only behind a label."""
@@ -495,7 +533,7 @@ _PASSPORT_WORDS = (
 )
 _PASSPORT = re.compile(
     r"(?:[^\n\d]{0,40}?|[^\n\d]{0,40}\n[ -]{0,8})(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
-    r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
+    r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]?\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
     r"(?![A-Za-z0-9-])"
 )
 _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")

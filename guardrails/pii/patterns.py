@@ -44,7 +44,7 @@ _IDN_DOMAIN = re.compile(
 )
 _IDN_LOCAL_REVERSED = re.compile(r"[\w.+-]{1,64}")
 _HOST = r"[a-z0-9][a-z0-9-]{0,62}"
-_AT = r"(?:at|ät|arroba|arrobase|chez|chiocciola|kukac|małpa|собака)"
+_AT = r"(?:at|ät|arroba|arr?obase|chez|snabel-?a|krøllalfa|zavináč|apenstaartje|klammeraffe|골뱅이|アット(?:マーク)?|chiocciola|kukac|małpa|собака)"
 _DOT = r"(?:dot|punto|point|punkt|ponto|kropka|pont|piste|nokta|точка)"
 _NO_HOST = r"(?!(?:\d+|a|an|the|this|that|these|those|my|our|your|his|her|its|their|each|every|some|any|least|most|first|last)[ _])"
 _SPELLED = re.compile(
@@ -59,8 +59,17 @@ _SPELLED = re.compile(
     rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
 _SPELLED_AT = (
-    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba", "ät")),
-    *(f" {word} " for word in ("at", "ät", "arroba", "arrobase", "chez", "chiocciola", "kukac", "małpa", "собака")),
+    *(
+        f"{bracket}{blank}{word}"
+        for bracket in "[({<"
+        for blank in ("", " ")
+        for word in ("at", "@", "arr", "arob", "ät", "chi", "snab")
+    ),
+    *(
+        f" {word} "
+        for word in ("at", "ät", "arroba", "arrobase", "arobase", "chez", "chiocciola", "kukac", "małpa", "собака")
+    ),
+    *("snabel", "krøllalfa", "zavináč", "apenstaartje", "klammeraffe", "골뱅이", "アット"),
     *("@ ", "_at_", "%40", "=40", "&#", "&commat;", "\\u0040", "\\x40", "[.]", "(.)"),
 )
 
@@ -336,6 +345,7 @@ _CARD = re.compile(
 )
 _CARD_WORDS = (
     *("card", "cards", "credit", "debit", "visa", "mastercard", "master card", "maestro", "amex", "american express"),
+    *("charge", "charged", "billed", "pay with", "paid with", "payment method", "ccnum", "cardnumber", "creditcard"),
     *(
         "diners",
         "discover",
@@ -454,6 +464,8 @@ def _is_iban_by_form(plain: Plain, start: int, end: int) -> bool:
 
 
 _LEAST_IBAN_DIGITS = 10
+_ANY_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=[A-Z]{0,4}\d{6})[A-Z0-9]{10,30}(?![A-Za-z0-9])")
+"""Of whatever length: people and programs make them up, with check digits that are right."""
 
 
 def ibans(plain: Plain) -> Iterator[Entity]:
@@ -466,6 +478,11 @@ def ibans(plain: Plain) -> Iterator[Entity]:
     words = Words(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
+        if unbroken := _ANY_IBAN.match(text, match.start()):
+            number = unbroken[0].upper()
+            if mod_97_10.is_valid(number[4:] + number[:4]) or words.directly_before(match.start()):
+                yield Entity(*unbroken.span(), "iban")
+                continue
         places = [at for at in range(match.start(), match.end("run")) if text[at].isalnum()] if length else []
         if not length or len(places) < length:
             continue

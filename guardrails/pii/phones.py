@@ -28,6 +28,7 @@ _PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?
 _TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
 _INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
 _TWO_GROUPS = re.compile(r"\(?0\d{1,4}[ /-]\d{6,8}")
+_TURKISH = re.compile(rf"{_BEGIN}0[ ]?\(\d{{3}}\)[ ]?\d{{3}}[ ]?\d{{2}}[ ]?\d{{2}}{_END}")
 _PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
 _BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9[ ]?\d{{4}}[- ]?\d{{4}}{_END}")
 _CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
@@ -118,6 +119,22 @@ _NOUNS = (
         "تلفون",
         "رقم الهاتف",
         "للتواصل",
+        "cel",
+        "callback",
+        "call back",
+        "kom",
+        "hp:",
+        "no hp",
+        "handphone",
+        "tfno",
+        "telefoni",
+        "telefonszám",
+        "mobilnr",
+        "mobile no",
+        "desk",
+        "office:",
+        "home:",
+        "work:",
         "contato",
         "contacto",
         "liga no",
@@ -168,7 +185,7 @@ _WORDS = (
 
 _EXTENSION_BEHIND = re.compile(r"[ (,]{0,2}(?:内線|內線|分機|分机|转|轉|내선|تحويلة|داخلي)[ :.]{0,2}\d{1,6}\)?(?!\d)")
 _UNIT_BEHIND = re.compile(
-    r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|rows?|records?|users?|items?|times|"
+    r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|k?wh|kw|volts?|hpa|rows?|records?|users?|items?|times|"
     r"units|pcs|stück|tokens?|miles|k?m|kg|points?|downloads|views|people|inhabitants|einwohner|lines?|requests?|entries|元|円|원)(?![^\W_])"
 )
 _NOT_PHONE = re.compile(
@@ -232,7 +249,7 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
     words = Words(_WORDS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
-    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _PAIRS, _CHINESE):
+    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _TURKISH, _PAIRS, _CHINESE):
         for match in plain.numbers(pattern, _LEAST):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")

@@ -52,6 +52,38 @@ _BIRTH_WORDS = (
         "nascido",
         "nascida",
         "nasci em",
+        "nato a",
+        "nata a",
+        "né à",
+        "née à",
+        "nacido en",
+        "nacida en",
+        "nascido em",
+        "nascida em",
+        "urodziłem",
+        "urodziłam",
+        "geb.datum",
+        "geb. datum",
+        "geb.dat",
+        "synt.",
+        "sinh ngày",
+        "sinh năm",
+        "γέννησ",
+        "γεννήθηκ",
+        "birth:",
+        "date of birth",
+        "dateofbirth",
+        "d o b",
+        "cumpleaños",
+        "compleanno",
+        "anniversaire",
+        "verjaardag",
+        "syntymäpäiv",
+        "aniversário",
+        "fødselsdag",
+        "urodziny",
+        "день рождения",
+        "род.",
         "nasceu",
         "nací",
         "sono nato",
@@ -252,6 +284,21 @@ _ADDRESS_WORDS = (
 _NO_POSTAL = re.compile(
     r"(?i)(?:ip|mac|e-?mail|mail|web|url|memory|wallet|bitcoin|btc|eth|contract|network|hardware|http|base|bus|hex|return)[ _-]?$"
 )
+_MORE_ADDRESS_WORDS = (
+    *(
+        "osoit",
+        "bopæl",
+        "bostad",
+        "عنوان",
+        "où j'habite",
+        "domicile",
+        "wohnadresse",
+        "wohnort",
+        "lieferung an",
+        "livrer à",
+        "enviar a",
+    ),
+)
 _FIELD_WORDS = (
     "street",
     "straße",
@@ -277,7 +324,7 @@ _ADDRESS = re.compile(
 )
 _ADDRESS = re.compile(r"[^\n\"<>|{}\t]{6,140}")
 _SENTENCE_END = re.compile(
-    r"(?<=[\w)]{4})[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|(?<=\d)[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|[;；。!?]|\.\s*$|\s+(?:and|but|because|since|which|who|where|when|please|so|und|et|y)\s+(?=[a-z])|,\s+(?=[a-z]{2,}\s+[a-z]{2,}\s)"
+    r"(?<=[\w)]{4})[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|(?<=\d)[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|[;；。!?]|\.\s*$|\s+(?:and|but|because|since|which|who|where|when|please|so|und|et|y)\s+(?=[a-z])|,\s+(?!(?:rue|avenue|av|boulevard|bd|chemin|place|allée|impasse|quai|route|passage|cours|via|viale|calle|rua|ulica|ul|ulice|utca|str|strada)\b)(?=[a-z]{2,}\s+[a-z]{2,}\s)"
 )
 _POSTAL = re.compile(r"(?=.*\d)(?=.*[^\W\d_]{2})")
 _NOT_ADDRESS = re.compile(
@@ -360,27 +407,39 @@ _PLATE_WORDS = (
     ),
     *("नंबर प्लेट", "गाड़ी नंबर", "गाड़ी का नंबर", "वाहन", "ทะเบียนรถ", "biển số", "nopol", "לוחית", "מספר רכב"),
 )
+_CERTAIN_PLATE_WORDS = (
+    "license plate",
+    "licence plate",
+    "number plate",
+    "numberplate",
+    "licenseplate",
+    "licenceplate",
+    "plate number",
+)
+"""Labels that a value of digits alone is a plate behind."""
 _PLATE_UNIT = r"(?:[A-ZÄÖÜА-Я]{1,4}|\d{1,4})"
 _PLATE_VALUE = (
-    r"(?:[一-鿿]{2,4}[ ]?\d{2,3}[ ]?[ぁ-んA-Z][ ]?(?:\d{1,2}-\d{2}|\.{0,3}\d{1,4})|[一-鿿][A-Z][ .]?[A-Z0-9]{4,6}|"
+    r"(?:[一-鿿]{2,4}[ ]?\d{2,3}[ ]?[ぁ-んA-Z][ ]?(?:\d{1,2}-\d{2}|[.・]{0,3}\d{1,4})|[一-鿿][A-Z][ .-]?[A-Z0-9]{4,6}|"
     r"(?:[가-힣]{2}[ ]?)?\d{2,3}[ ]?[가-힣][ ]?\d{4}|(?:[\u0621-\u064a][ ]?){1,4}\d{1,4}|\d{1,4}[ ]?(?:[\u0621-\u064a][ ]?){1,3}(?![\u0621-\u064a])|"
-    r"\d?[ก-ฮ]{1,3}[ -]?\d{1,4}|"
+    r"\d?[ ]?[ก-ฮ]{1,3}[ -]?\d{1,4}|"
     rf"(?<![A-Za-z0-9]){_PLATE_UNIT}(?:[ .-]{{0,2}}{_PLATE_UNIT}){{1,5}}(?![^\W_]))"
 )
 _PLATE = re.compile(rf"{LABEL_END}(?:(?i:car|vehicle|plate|my|her|his|number)\b[ ]){{0,2}}(?P<value>{_PLATE_VALUE})")
 _PLATE_THEN = re.compile(rf"(?P<value>{_PLATE_VALUE})[ ](?:plakal|numaralı plaka|ナンバー)")
-_PLATE_SIGNS = range(4, 11)
+_PLATE_SIGNS, _LEAST_OF_DIGITS = range(4, 13), 5
 
 
-_BORN_BEHIND = ("生まれ", "出生", "г.р", "г. р", "года рождения", "년생", "태생")
-_BORN_THEN = re.compile(r"[ ]?(?:に)?(?:生まれ|出生|г\. ?р|года рождения|년생|태생)")
+_BORN_BEHIND = ("生", "г.р", "г. р", "рожд", "생", "geboren", "dogum", "dogdu", "syntyn", "szulet", "narozen", "urodz")
+_BORN_THEN = re.compile(
+    r"[ ]?(?:に)?(?:生|г\.?[ ]?р|г(?:ода|\.)?[ ]рожд|생|태생|(?:in \w{2,20} )?geboren|(?:do[gğ]um|do[gğ]du)|tarihinde do[gğ]|syntyn|szület|narozen)"
+)
 
 
 def births(plain: Plain) -> Iterator[Entity]:
     """Dates of birth behind a label, or before one in languages that put it there."""
     if not plain.has_digit:
         return
-    if any(word in plain.source for word in _BORN_BEHIND):
+    if any(word in plain.labels for word in _BORN_BEHIND):
         for date in _DATE.finditer(plain.source):
             if _BORN_THEN.match(plain.source, date.end()):
                 yield Entity(*date.span(), "birthdate")
@@ -415,7 +474,7 @@ def postal_addresses(plain: Plain) -> Iterator[Entity]:
 
 def _to_addresses(plain: Plain) -> Iterator[int]:
     """Where an address may begin, behind its label."""
-    for place in Words(_ADDRESS_WORDS, plain).places():
+    for place in Words((*_ADDRESS_WORDS, *_MORE_ADDRESS_WORDS), plain).places():
         if not _NO_POSTAL.search(_before_label(plain.source, place)):
             lead = _TO_ADDRESS.match(plain.source, place)
             yield lead.end() if lead else place
@@ -442,10 +501,12 @@ def plates(plain: Plain) -> Iterator[Entity]:
     """Licence plates behind a label."""
     if not plain.has_digit:
         return
-    labelled = (_PLATE.match(plain.source, place) for place in Words(_PLATE_WORDS, plain).places())
+    labelled = [_PLATE.match(plain.source, place) for place in Words(_PLATE_WORDS, plain).places()]
+    certain = set(Words(_CERTAIN_PLATE_WORDS, plain).places())
     before = _PLATE_THEN.finditer(plain.source) if "plaka" in plain.labels or "ナンバー" in plain.source else ()
     for match in (*filter(None, labelled), *before):
         signs = re.sub(r"[^\w]", "", match["value"])
         mixed = any(map(str.isalpha, signs)) and any(map(str.isdigit, signs))
-        if mixed and len(signs) in _PLATE_SIGNS:
+        digits = signs.isdecimal() and len(signs) >= _LEAST_OF_DIGITS and match.start() in certain
+        if (mixed or digits) and len(signs) in _PLATE_SIGNS:
             yield Entity(match.start("value"), match.end("value"), "plate")

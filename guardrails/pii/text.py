@@ -17,7 +17,7 @@ _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
 
-_NUMBER_OF = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))"
+_NUMBER_OF = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호)"
 _NUMBER = f"{_NUMBER_OF}?"
 OTHER = re.compile(
     r"(?i)(?:order|purchase|invoice|receipt|ticket|ref|reference|booking|reservation|account|acct|serial|tracking|parcel|shipment|"
@@ -34,13 +34,14 @@ OTHER = re.compile(
 """Names of numbers that are nobody's: what they stand directly before is an order, an article, an amount."""
 
 _NUMBER_WORDS = (
-    "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|n[°º]?|code|codice|código|id|key|value|"
+    "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|code|codice|código|id|key|value|"
     "card|holder|field"
 )
 _COPULAS = "is|was|are|as|be|ist|war|lautet|sind|es|era|est|été|è|jest|to|na|nas|on|oli|är|var|er|são|é|foi|el|le|la|les|den|the|der|die|das|of|de|do|my"
 LABEL_END = (
     r"(?:(?![A-Z])[a-zß-öø-ÿā-žά-ώа-ё]){0,14}"
-    rf"(?:[\s:=#\"'`>.,()\[\]|*_/–-]|\b(?i:{_NUMBER_WORDS}|{_COPULAS})\b|[nN][°º]|[º°№]|[\u0900-\u0963]{{1,12}}|"
+    r"(?:(?:[ _-][a-zß-öø-ÿā-žа-яё]{1,15}){0,3}[ ]?[:=](?=[ \"'*]))?"
+    rf"(?:[\s:=#\"'`>.,()\[\]|*_/–-]|\b(?i:{_NUMBER_WORDS})\b|\b(?:{_COPULAS})\b|[nN][°º.]|[º°№]|[\u0900-\u0963]{{1,12}}|"
     r"[号號码碼番のはがで是为為：「『]|번호|[는은이가를]){0,14}"
 )
 """What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
@@ -63,8 +64,10 @@ _UNIFORM = str.maketrans(
 )
 _UNACCENTED = {
     code: base
-    for code in range(0xC0, 0x250)
-    if (base := unicodedata.normalize("NFD", chr(code))[0]).isascii() and base.isalpha()
+    for code in (*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1E00, 0x2000))
+    if (base := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
+    and base.isalpha()
+    and base.islower() == chr(code).islower()
 } | {ord("_"): " "}
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSPACED = re.compile(
