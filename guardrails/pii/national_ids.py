@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, OTHER, Plain, Words
+from guardrails.pii.text import LABEL_END, Labels, Plain, Words
 from guardrails.text_matching import has_any
 
 KIND = "nationalid"
@@ -29,7 +29,7 @@ def _stdnum(module: str) -> Valid:
     return import_module(f"stdnum.{module}").is_valid  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Number:
     """An identifier of digits only.
 
@@ -324,7 +324,8 @@ _LICENCE_WORDS = (
     ),
     *("運転免許", "운전면허"),
 )
-_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_RARE_ID_WORDS, *_LICENCE_WORDS)
+_GENERIC = Labels((*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_RARE_ID_WORDS, *_LICENCE_WORDS))
+_MEDICARE_WORDS = Labels(("medicare",))
 
 _NUMBERS = (
     _Number(9, "us.ssn", _SSN_WORDS, r"\d{3}([- ])\d{2}\1\d{4}", "ssn"),
@@ -382,6 +383,8 @@ _NUMBERS = (
     _Number(18, "cn.ric", ("身份证", "身分證", "resident identity", "id"), r"\d{6}(?:19|20)\d{9}"),
 )
 _BY_DIGITS = {count: tuple(n for n in _NUMBERS if n.digits == count) for count in {n.digits for n in _NUMBERS}}
+_LABELS = {number: Labels(number.words) for number in _NUMBERS}
+_LABELS_OF_ANY = Labels(word for number in _NUMBERS for word in number.words)
 _FORMS = {number: re.compile(number.form) for number in _NUMBERS if number.form}
 _MEDICARE = re.compile(r"[2-6]\d{3}[ ]?\d{5}[ ]?\d(?:[ /-]?\d)?")
 
@@ -439,11 +442,13 @@ def _valid(module: str, value: str) -> bool:
 
 
 def _of_digits(plain: Plain) -> Iterator[Entity]:
-    words: dict[tuple[str, ...], Words] = {}
-    medicare = Words(("medicare",), plain)
+    words: dict[_Number, Words] = {}
+    of_any = Words(_LABELS_OF_ANY, plain)
+    medicare = Words(_MEDICARE_WORDS, plain)
     for run in plain.numbers(_RUN, 9):
-        other = bool(OTHER.search(plain.source, max(0, run.start() - 24), run.start()))
-        tried = (_identified(run, end, plain, words, named_otherwise=other) for end in _ends(run[0]))
+        other = plain.is_named_otherwise(run.start())
+        labelled = words if of_any.before(run.start()) else None
+        tried = (_identified(run, end, plain, labelled, named_otherwise=other) for end in _ends(run[0]))
         found = next(filter(None, tried), None)
         if found is None and medicare.before(run.start()) and _MEDICARE.fullmatch(run[0]):
             found = Entity(*run.span(), KIND)
@@ -458,14 +463,12 @@ def _ends(run: str) -> Iterator[int]:
 
 
 def _identified(
-    run: re.Match[str], end: int, plain: Plain, words: dict[tuple[str, ...], Words], *, named_otherwise: bool
+    run: re.Match[str], end: int, plain: Plain, words: dict[_Number, Words] | None, *, named_otherwise: bool
 ) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):
-        if number.words not in words:
-            words[number.words] = Words(number.words, plain)
-        if words[number.words].before(run.start()):
+        if words is not None and words.setdefault(number, Words(_LABELS[number], plain)).before(run.start()):
             return Entity(run.start(), run.start() + end, number.kind)
         form = None if named_otherwise else _FORMS.get(number)
         if form and form.fullmatch(written) and len(set(digits)) > 2 and _checked(number, written, digits):  # noqa: PLR2004
@@ -531,6 +534,7 @@ _PASSPORT_WORDS = (
     ),
     *("паспорт", "护照", "護照", "パスポート", "旅券", "여권", "جواز", "דרכון", "पासपोर्ट"),
 )
+_PASSPORT_LABELS = Labels(_PASSPORT_WORDS)
 _PASSPORT = re.compile(
     r"(?:[^\n\d]{0,40}?|[^\n\d]{0,40}\n[ -]{0,8})(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
     r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]?\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
@@ -542,7 +546,7 @@ _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{4
 def _passports(plain: Plain) -> Iterator[Entity]:
     """Numbers of passports behind a word that says so, and the lines that machines read."""
     if has_any(plain.folded, _PASSPORT_WORDS):
-        for place in Words(_PASSPORT_WORDS, plain).places():
+        for place in Words(_PASSPORT_LABELS, plain).places():
             if match := _PASSPORT.match(plain.text, place):
                 yield Entity(*match.span("value"), "passport")
     for match in _MRZ.finditer(plain.source) if "<" in plain.source else ():

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.pii.text import Labels, Plain, Words
 from guardrails.text_matching import has_any
 
 
@@ -151,6 +151,7 @@ _SITE_WORDS = (
     ),
     *("webseite", "sitio", "página", "pagina", "seite", "sito", "сайт", "网址", "网站", "サイト", "웹사이트", "موقع"),
 )
+_SITE_LABELS = Labels(_SITE_WORDS)
 _MODULE_HOSTS = re.compile(
     r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org|golang\.org|google\.golang\.org|cloud\.google\.com|gopkg\.in|k8s\.io|"
     r"sigs\.k8s\.io|go\.uber\.org|go\.etcd\.io|go\.opentelemetry\.io|rsc\.io|honnef\.co|mvdan\.cc)/"
@@ -169,7 +170,7 @@ def urls(plain: Plain) -> Iterator[Entity]:
         for match in pattern.finditer(text) if may_be else ():
             yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
     if _TOP.search(text):
-        words = Words(_SITE_WORDS, plain)
+        words = Words(_SITE_LABELS, plain)
         for match in _BARE.finditer(text):
             by_form = match["path"] or match["top"] is None
             if not _is_import(text, match) if by_form else _is_host(match, words):
@@ -266,6 +267,7 @@ _IP_WORDS = (
         "dst",
     ),
 )
+_IP_LABELS = Labels(_IP_WORDS)
 _RELEASES = 200
 """Browsers and the like count their releases below it: ``Chrome 120.0.0.0``."""
 _EVERYBODYS = ("127.", "0.", "255.")
@@ -276,7 +278,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
     text = plain.text
     if not plain.has_digit:
         return
-    words = Words(_IP_WORDS, plain, reach=20)
+    words = Words(_IP_LABELS, plain, reach=20)
     for match in plain.numbers(_IPV4, 4):
         if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
@@ -374,6 +376,7 @@ _CARD_WORDS = (
         "कार्ड",
     ),
 )
+_CARD_LABELS = Labels(_CARD_WORDS)
 _ISSUERS = re.compile(
     r"4\d{15}|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|"
     r"(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}|220[0-4]\d{12}|(?:60|8[12])\d{14}"
@@ -390,7 +393,7 @@ _ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
 def cards(plain: Plain) -> Iterator[Entity]:
     """12 to 19 digits that an issuer's range has and that satisfy Luhn, or stand behind a word for cards."""
-    words = Words(_CARD_WORDS, plain)
+    words = Words(_CARD_LABELS, plain)
     for match in plain.numbers(_CARD, 12):
         if not match["run"][:_FIRST_GROUP].isdigit():
             continue
@@ -450,6 +453,7 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country: SWIFT's IBAN registry."""
 
 
+_IBAN_LABELS = Labels(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"))
 _IN_FOURS = re.compile(r"[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?")
 _UNBROKEN = re.compile(r"[A-Z]{2}\d{2}(?:\d{12,24}|[A-Z]{4}\d{8,18}|[A-Z]\d{10}[A-Z0-9]{12}|\d{10}[A-Z0-9]{11}\d{2})")
 
@@ -459,7 +463,7 @@ def _is_iban_by_form(plain: Plain, start: int, end: int) -> bool:
     written = plain.text[start:end]
     if sum(map(str.isdigit, written)) < _LEAST_IBAN_DIGITS:
         return False
-    unbroken = _UNBROKEN.fullmatch(written) and not OTHER.search(plain.source, max(0, start - 24), start)
+    unbroken = _UNBROKEN.fullmatch(written) and not plain.is_named_otherwise(start)
     return bool(unbroken or _IN_FOURS.fullmatch(written))
 
 
@@ -475,7 +479,7 @@ def ibans(plain: Plain) -> Iterator[Entity]:
         return
     from stdnum.iso7064 import mod_97_10
 
-    words = Words(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
+    words = Words(_IBAN_LABELS, plain)
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
         if unbroken := _ANY_IBAN.match(text, match.start()):

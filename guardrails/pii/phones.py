@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.pii.text import Labels, Plain, Words
 
 _EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:=]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
@@ -32,6 +32,19 @@ _TURKISH = re.compile(rf"{_BEGIN}0[ ]?\(\d{{3}}\)[ ]?\d{{3}}[ ]?\d{{2}}[ ]?\d{{2
 _PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
 _BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9[ ]?\d{{4}}[- ]?\d{{4}}{_END}")
 _CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
+_FORMS = (
+    *(
+        (_NANP, ""),
+        (_PARENTHESES, "("),
+        (_TRUNK, "0"),
+        (_INDIAN, ""),
+        (_BRAZILIAN, "9"),
+        (_TURKISH, "("),
+        (_PAIRS, " "),
+    ),
+    (_CHINESE, "1"),
+)
+"""What a number without a label looks like, and a sign that it has."""
 _NAMED = re.compile(rf"{_BEGIN}\(?\d(?:{_SEP}\d){{6,14}}{_END}")
 _SHORT = re.compile(rf"{_BEGIN}\d{{3}}[ .-]\d{{4}}{_END}")
 
@@ -183,6 +196,7 @@ _WORDS = (
     *("bel", "zadzwo", "kontakt", "звон", "позвон", "ring me", "打给", "拨打", "联系", "連絡", "اتصل", "להתקשר"),
 )
 
+_NOUN_LABELS, _LABELS = Labels(_NOUNS), Labels(_WORDS)
 _EXTENSION_BEHIND = re.compile(r"[ (,]{0,2}(?:内線|內線|分機|分机|转|轉|내선|تحويلة|داخلي)[ :.]{0,2}\d{1,6}\)?(?!\d)")
 _UNIT_BEHIND = re.compile(
     r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|k?wh|kw|volts?|hpa|rows?|records?|users?|items?|times|"
@@ -246,14 +260,14 @@ def phones(plain: Plain) -> Iterator[Entity]:
 
 
 def _numbers(plain: Plain) -> Iterator[Entity]:
-    words = Words(_WORDS, plain)
+    words = Words(_LABELS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
-    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _TURKISH, _PAIRS, _CHINESE):
-        for match in plain.numbers(pattern, _LEAST):
+    for pattern, sign in _FORMS:
+        for match in plain.numbers(pattern, _LEAST, sign):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
-    nouns, end = Words(_NOUNS, plain), -1
+    nouns, end = Words(_NOUN_LABELS, plain), -1
     for pattern in (_NAMED, _SHORT):
         for match in plain.numbers(pattern, _LEAST):
             follows = (
@@ -283,14 +297,14 @@ def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, che
 
 def _international(plain: Plain, words: Words) -> Iterator[Entity]:
     text = plain.text
-    for match in plain.numbers(_PLUS, _LEAST) if "+" in text else ():
+    for match in plain.numbers(_PLUS, _LEAST, "+") if "+" in text else ():
         end = 0 if _DECIMAL.fullmatch(match[0]) else _possible_end(match[0])
         written = words.before(match.start()) or re.search(r"\d[ ()-]{1,3}\d", match[0])
         if not end and written and 8 <= len(_digits(match[0])) <= 15 and not _ISO_DATE.search(match[0]):  # noqa: PLR2004
             end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in plain.numbers(_ZEROS, _LEAST) if "00" in text or "011" in text else ():
+    for match in plain.numbers(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
             words.before(match.start())
             or _GROUPS.search(match[0])
@@ -323,9 +337,7 @@ def _excluded(plain: Plain, match: re.Match[str], words: Words) -> bool:
     if words.directly_before(match.start()):
         return False
     source = plain.source
-    return bool(
-        OTHER.search(source, max(0, match.start() - _AROUND), match.start()) or _UNIT_BEHIND.match(source, match.end())
-    )
+    return bool(plain.is_named_otherwise(match.start()) or _UNIT_BEHIND.match(source, match.end()))
 
 
 def _plausible(found: str) -> bool:

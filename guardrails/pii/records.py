@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, Plain, Words
+from guardrails.pii.text import LABEL_END, Labels, Plain, Words
+from guardrails.text_matching import has_any
 
 _BIRTH_WORDS = (
     *(
@@ -145,6 +146,7 @@ _BIRTH_WORDS = (
         "tanggal lahir",
     ),
 )
+_BIRTH_LABELS = Labels(_BIRTH_WORDS)
 _MONTH = (
     r"(?:jan|feb|fév|fev|m[aä]r|abr|apr|avr|ma[iyjg]|jui?n|giu|jul|jui|lug|aug|ag[oo]|aoû|sep|set|o[ck]t|ott|out|nov|de[czs]|dic|déc|"
     r"ene|gen|sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru|янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек)[a-zäéûçźńа-я]{0,8}\.?"
@@ -158,8 +160,8 @@ _DATE = re.compile(
     rf"(?:明治|大正|昭和|平成|令和)(?:\d{{1,2}}|元)年\d{{1,2}}月\d{{1,2}}日|"
     rf"\d{{4}}[ ]?[年년][ ]?\d{{1,2}}[ ]?[月월][ ]?\d{{1,2}}[ ]?[日일])(?!\d)"
 )
-_ERAS = "明大昭平令"
-_TO_DATE = re.compile(r"[^\d\n]{0,4}\n?[^\d\n]{0,24}?(?=\d)|[^\d\n]{0,24}?(?=[A-Za-zÀ-ž])")
+_DIGIT_SOON = re.compile(r"\d")
+_DATE_BEGINS = re.compile(r"\d|[明大昭平令]|(?<![^\W_])[^\W\d_]")
 _MOST_TO_DATE = 28
 
 _ADDRESS_WORDS = (
@@ -313,6 +315,7 @@ _FIELD_WORDS = (
     "gatuadress",
 )
 """Parts of an address: labels only as the names of fields."""
+_ADDRESS_LABELS, _FIELD_LABELS = Labels((*_ADDRESS_WORDS, *_MORE_ADDRESS_WORDS)), Labels(_FIELD_WORDS)
 _TO_FIELD = re.compile(r"(?i)(?:[ _]?(?:line[ ]?\d?|\d|name|address))?[\"']? ?[:=>][\s\"'>]{0,4}")
 _TO_ADDRESS = re.compile(
     r"[a-zäöüåßñğışç]{0,4}(?i:[ _](?:line[ ]?\d?|\d|is|to|at|as|now|has|been|changed|updated|with|on|om|osoitteessa|pod|adresem|"
@@ -327,10 +330,11 @@ _SENTENCE_END = re.compile(
     r"(?<=[\w)]{4})[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|(?<=\d)[.!?](?=\s+[A-ZÀ-Þ]|\s*$)|[;；。!?]|\.\s*$|\s+(?:and|but|because|since|which|who|where|when|please|so|und|et|y)\s+(?=[a-z])|,\s+(?!(?:rue|avenue|av|boulevard|bd|chemin|place|allée|impasse|quai|route|passage|cours|via|viale|calle|rua|ulica|ul|ulice|utca|str|strada)\b)(?=[a-z]{2,}\s+[a-z]{2,}\s)"
 )
 _POSTAL = re.compile(r"(?=.*\d)(?=.*[^\W\d_]{2})")
-_NOT_ADDRESS = re.compile(
-    r"(?:^|[ ,]*(?<![^ ,]))(?:[^\s,]{1,80}@|\w{2,8}://|(?:tel|kom|mob|cell|phone|fax|e-?mail|mail)\b|(?:depuis|since|seit|desde|dal|sinds|od|sedan)\s).*"
+_OTHER_BEHIND = re.compile(
+    r"[ ,]+(?:(?:tel|kom|mob|cell|phone|fax|e-?mail|mail)\b|(?:depuis|since|seit|desde|dal|sinds|od|sedan)\s)"
 )
-"""What ends an address within its line: mail, a telephone, a time."""
+_WEB_BEHIND = re.compile(r"(?:^|[ ,]+)(?:[^\s,]{0,80}@|\w{2,8}://)")
+"""What ends an address within its line: a telephone, a time; mail, a URL."""
 _NOT_POSTAL = re.compile(
     r"@|://|\b0x[0-9a-f]|^[\d.:/]+$|^[0-9a-fA-F:.]+$|[{};=]|\w\(|^\W*(?:is|are|was|the|a|an|to|not|of|and|or|in|for|this|that)\b"
 )
@@ -417,6 +421,7 @@ _CERTAIN_PLATE_WORDS = (
     "plate number",
 )
 """Labels that a value of digits alone is a plate behind."""
+_PLATE_LABELS, _CERTAIN_PLATE_LABELS = Labels(_PLATE_WORDS), Labels(_CERTAIN_PLATE_WORDS)
 _PLATE_UNIT = r"(?:[A-ZÄÖÜА-Я]{1,4}|\d{1,4})"
 _PLATE_VALUE = (
     r"(?:[一-鿿]{2,4}[ ]?\d{2,3}[ ]?[ぁ-んA-Z][ ]?(?:\d{1,2}-\d{2}|[.・]{0,3}\d{1,4})|[一-鿿][A-Z][ .-]?[A-Z0-9]{4,6}|"
@@ -425,11 +430,13 @@ _PLATE_VALUE = (
     rf"(?<![A-Za-z0-9]){_PLATE_UNIT}(?:[ .-]{{0,2}}{_PLATE_UNIT}){{1,5}}(?![^\W_]))"
 )
 _PLATE = re.compile(rf"{LABEL_END}(?:(?i:car|vehicle|plate|my|her|his|number)\b[ ]){{0,2}}(?P<value>{_PLATE_VALUE})")
-_PLATE_THEN = re.compile(rf"(?P<value>{_PLATE_VALUE})[ ](?:plakal|numaralı plaka|ナンバー)")
+_PLATE_THEN = re.compile(rf"(?P<value>{_PLATE_VALUE})[ ](?:numaralı )?plaka")
+_PLATE_BEHIND, _MOST_BEFORE = re.compile("plaka"), 28
 _PLATE_SIGNS, _LEAST_OF_DIGITS = range(4, 13), 5
 
 
 _BORN_BEHIND = ("生", "г.р", "г. р", "рожд", "생", "geboren", "dogum", "dogdu", "syntyn", "szulet", "narozen", "urodz")
+_BORN, _MOST_BEFORE_BORN = re.compile("|".join(map(re.escape, _BORN_BEHIND))), 48
 _BORN_THEN = re.compile(
     r"[ ]?(?:に)?(?:生|г\.?[ ]?р|г(?:ода|\.)?[ ]рожд|생|태생|(?:in \w{2,20} )?geboren|(?:do[gğ]um|do[gğ]du)|tarihinde do[gğ]|syntyn|szület|narozen)"
 )
@@ -439,46 +446,54 @@ def births(plain: Plain) -> Iterator[Entity]:
     """Dates of birth behind a label, or before one in languages that put it there."""
     if not plain.has_digit:
         return
-    if any(word in plain.labels for word in _BORN_BEHIND):
-        for date in _DATE.finditer(plain.source):
-            if _BORN_THEN.match(plain.source, date.end()):
-                yield Entity(*date.span(), "birthdate")
-    for place in Words(_BIRTH_WORDS, plain).places():
-        for at in range(place, min(place + _MOST_TO_DATE, len(plain.source))):
-            if (plain.source[at].isalnum() and not plain.source[at - 1 : at].isalnum()) or (
-                plain.source[at].isdigit() or plain.source[at] in _ERAS
-            ):
-                if (born := _DATE.match(plain.source, at)) is not None:
-                    yield Entity(*born.span(), "birthdate")
-                    break
-                if plain.source[at].isdigit():
-                    break
+    if has_any(plain.labels, _BORN_BEHIND):
+        done = 0
+        for word in _BORN.finditer(plain.labels):
+            begin, done = max(done, word.start() - _MOST_BEFORE_BORN), word.start()
+            for date in _DATE.finditer(plain.source, begin, done):
+                if _BORN_THEN.match(plain.source, date.end()):
+                    yield Entity(*date.span(), "birthdate")
+    for place in Words(_BIRTH_LABELS, plain).places():
+        if _DIGIT_SOON.search(plain.source, place, place + 2 * _MOST_TO_DATE) and (born := _date_behind(plain, place)):
+            yield born
+
+
+def _date_behind(plain: Plain, place: int) -> Entity | None:
+    """The date that follows on the label that ends at ``place``, no number before it."""
+    for begins in _DATE_BEGINS.finditer(plain.source, place, place + _MOST_TO_DATE):
+        if born := _DATE.match(plain.source, begins.start()):
+            return Entity(*born.span(), "birthdate")
+        if begins[0].isdigit():
+            return None
+    return None
 
 
 def postal_addresses(plain: Plain) -> Iterator[Entity]:
     """Addresses behind a label, up to the end of the line, the field or the sentence."""
     if not plain.has_digit:
         return
+    done = 0
     for place in _to_addresses(plain):
-        match = _ADDRESS.match(plain.source, place)
-        if match is None:
+        match = _ADDRESS.match(plain.source, place) if place >= done else None
+        if match is None or not _DIGIT_SOON.search(match[0]):
             continue
         written = match[0]
-        if cut := _SENTENCE_END.search(written):
-            written = written[: cut.start()]
-        written = _NOT_ADDRESS.sub("", written)
+        for end in (_SENTENCE_END, _OTHER_BEHIND, *((_WEB_BEHIND,) if "@" in written or "://" in written else ())):
+            if cut := end.search(written):
+                written = written[: cut.start()]
         written = written.rstrip(" ,.]'*" if "(" in written else " ,.)]'*")
         if _is_postal(written):
-            yield Entity(match.start(), match.start() + len(written), "address")
+            done = match.start() + len(written)
+            yield Entity(match.start(), done, "address")
 
 
 def _to_addresses(plain: Plain) -> Iterator[int]:
     """Where an address may begin, behind its label."""
-    for place in Words((*_ADDRESS_WORDS, *_MORE_ADDRESS_WORDS), plain).places():
+    for place in Words(_ADDRESS_LABELS, plain).places():
         if not _NO_POSTAL.search(_before_label(plain.source, place)):
             lead = _TO_ADDRESS.match(plain.source, place)
             yield lead.end() if lead else place
-    for place in Words(_FIELD_WORDS, plain).places():
+    for place in Words(_FIELD_LABELS, plain).places():
         if lead := _TO_FIELD.match(plain.source, place):
             yield lead.end()
 
@@ -501,10 +516,13 @@ def plates(plain: Plain) -> Iterator[Entity]:
     """Licence plates behind a label."""
     if not plain.has_digit:
         return
-    labelled = [_PLATE.match(plain.source, place) for place in Words(_PLATE_WORDS, plain).places()]
-    certain = set(Words(_CERTAIN_PLATE_WORDS, plain).places())
-    before = _PLATE_THEN.finditer(plain.source) if "plaka" in plain.labels or "ナンバー" in plain.source else ()
-    for match in (*filter(None, labelled), *before):
+    labelled = [_PLATE.match(plain.source, place) for place in Words(_PLATE_LABELS, plain).places()]
+    certain = set(Words(_CERTAIN_PLATE_LABELS, plain).places())
+    before = (
+        _PLATE_THEN.search(plain.source, max(0, word.start() - _MOST_BEFORE), word.end())
+        for word in (_PLATE_BEHIND.finditer(plain.labels) if "plaka" in plain.labels else ())
+    )
+    for match in filter(None, (*labelled, *before)):
         signs = re.sub(r"[^\w]", "", match["value"])
         mixed = any(map(str.isalpha, signs)) and any(map(str.isdigit, signs))
         digits = signs.isdecimal() and len(signs) >= _LEAST_OF_DIGITS and match.start() in certain

@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
@@ -16,22 +16,180 @@ _DIGIT = re.compile(r"\d")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
+_TO_OTHER = 24
 
-_NUMBER_OF = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호)"
-_NUMBER = f"{_NUMBER_OF}?"
-OTHER = re.compile(
-    r"(?i)(?:order|purchase|invoice|receipt|ticket|ref|reference|booking|reservation|account|acct|serial|tracking|parcel|shipment|"
-    r"case|item|product|sku|upc|ean|gtin|isbn|issn|asin|imei|part|version|build|commit|epoch|timestamp|bytes|size|batch|policy|"
-    r"contract|transaction|txn|flight|train|room|model|chapter|section|clause|payment|request|session|process|pid|\bid|zip|article|doi|pmid|arxiv|vat|"
-    r"(?:bestell|auftrags?|rechnungs?|kunden|vorgangs?|sendungs?|artikel|vertrags?|buchungs?|akten|beleg|liefer|serien|mitglieds?|"
-    r"ticket|paket|teile|inventar|personal|matrikel)(?:nummer|nr|zeichen|-nr)|bestellung|auftrag|rechnung|vorgang|sendung|vertrag|"
-    r"commande|facture|dossier|colis|contrat|référence|pedido|factura|fatura|fattura|ordine|expediente|contrato|bestelling|factuur|"
-    r"zamówieni\w|faktur\w|ordre|beställning|ärende|tilaus|lasku|viite|sipariş|fatura|comanda|objednávk\w|rendelés|παραγγελία|"
-    r"заказ\w?|замовлення|сч[её]т\w?|注文番号|注文|請求書|伝票|订单号?|訂單|发票号?|单号|流水号|주문번호|주문|송장번호|청구서|"
-    r"رقم الطلب|الطلب|الفاتورة|طلبية|ऑर्डर|चालान|đơn hàng|หมายเลขคำสั่งซื้อ|הזמנה)"
-    rf"{_NUMBER}[ .:=#\"']{{0,4}}$|(?<![^\W_])(?:customer|member|client|user|patient|employee|staff|student|kunde|cliente?|klient\w?){_NUMBER_OF}[ .:=#\"']{{0,4}}$|[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$"
+_NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호)"
+_OTHER = (
+    *(
+        "order",
+        "purchase",
+        "invoice",
+        "receipt",
+        "ticket",
+        "ref",
+        "reference",
+        "booking",
+        "reservation",
+        "account",
+        "acct",
+        "serial",
+    ),
+    *(
+        "tracking",
+        "parcel",
+        "shipment",
+        "case",
+        "item",
+        "product",
+        "sku",
+        "upc",
+        "ean",
+        "gtin",
+        "isbn",
+        "issn",
+        "asin",
+        "imei",
+        "part",
+    ),
+    *(
+        "version",
+        "build",
+        "commit",
+        "epoch",
+        "timestamp",
+        "bytes",
+        "size",
+        "batch",
+        "policy",
+        "contract",
+        "transaction",
+        "txn",
+        "flight",
+    ),
+    *(
+        "train",
+        "room",
+        "model",
+        "chapter",
+        "section",
+        "clause",
+        "payment",
+        "request",
+        "session",
+        "process",
+        "pid",
+        "id",
+        "zip",
+        "article",
+    ),
+    *(
+        "doi",
+        "pmid",
+        "arxiv",
+        "vat",
+        "bestellung",
+        "auftrag",
+        "rechnung",
+        "vorgang",
+        "sendung",
+        "vertrag",
+        "buchung",
+        "commande",
+    ),
+    *(
+        "facture",
+        "dossier",
+        "colis",
+        "contrat",
+        "pedido",
+        "factura",
+        "fatura",
+        "fattura",
+        "ordine",
+        "expediente",
+        "contrato",
+    ),
+    *(
+        "bestelling",
+        "factuur",
+        "zamówieni",
+        "faktur",
+        "ordre",
+        "beställning",
+        "ärende",
+        "tilaus",
+        "lasku",
+        "viite",
+        "sipariş",
+        "comanda",
+    ),
+    *(
+        "objednávk",
+        "rendelés",
+        "παραγγελία",
+        "заказ",
+        "замовлення",
+        "счет",
+        "счёт",
+        "注文",
+        "請求書",
+        "伝票",
+        "订单",
+        "訂單",
+        "发票",
+        "单号",
+    ),
+    *(
+        "流水号",
+        "주문",
+        "송장",
+        "청구서",
+        "رقم الطلب",
+        "الطلب",
+        "الفاتورة",
+        "طلبية",
+        "ऑर्डर",
+        "चालान",
+        "đơn hàng",
+        "หมายเลขคำสั่งซื้อ",
+        "הזמנה",
+    ),
 )
 """Names of numbers that are nobody's: what they stand directly before is an order, an article, an amount."""
+_NUMBERED = (
+    *(
+        "customer",
+        "member",
+        "client",
+        "user",
+        "patient",
+        "employee",
+        "staff",
+        "student",
+        "kunde",
+        "cliente",
+        "klient",
+        "bestell",
+        "kunden",
+    ),
+    *(
+        "akten",
+        "beleg",
+        "liefer",
+        "serien",
+        "mitglied",
+        "paket",
+        "teile",
+        "inventar",
+        "personal",
+        "matrikel",
+        "artikel",
+    ),
+)
+"""Likewise, where a word for "number" follows: a customer may also say one."""
+_TO_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}?[ .:=#\"']{{0,4}}")
+_TO_ITS_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}[ .:=#\"']{{0,4}}")
+_SIGN_BEFORE = re.compile(r"(?i)[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$")
 
 _NUMBER_WORDS = (
     "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|code|codice|código|id|key|value|"
@@ -39,10 +197,10 @@ _NUMBER_WORDS = (
 )
 _COPULAS = "is|was|are|as|be|ist|war|lautet|sind|es|era|est|été|è|jest|to|na|nas|on|oli|är|var|er|são|é|foi|el|le|la|les|den|the|der|die|das|of|de|do|my"
 LABEL_END = (
-    r"(?:(?![A-Z])[a-zß-öø-ÿā-žά-ώа-ё]){0,14}"
-    r"(?:(?:[ _-][a-zß-öø-ÿā-žа-яё]{1,15}){0,3}[ ]?[:=](?=[ \"'*]))?"
+    r"[a-zß-öø-ÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıĵķĺļľŀłńņňŉŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷźżžά-ώа-ё]{0,14}+"
+    r"(?:(?:[ _-][a-zß-öø-ÿ\u0101-\u017eа-яё]{1,15}){0,3}[ ]?[:=](?=[ \"'*]))?"
     rf"(?:[\s:=#\"'`>.,()\[\]|*_/–-]|\b(?i:{_NUMBER_WORDS})\b|\b(?:{_COPULAS})\b|[nN][°º.]|[º°№]|[\u0900-\u0963]{{1,12}}|"
-    r"[号號码碼番のはがで是为為：「『]|번호|[는은이가를]){0,14}"
+    r"[号號码碼番のはがで是为為：「『]|번호|[는은이가를]){0,14}+"
 )
 """What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
 
@@ -96,6 +254,7 @@ class Plain:
             self.text = _UNSPACED.sub(_BOUNDARY, self.source)
         self._original = text if self.places is None else self.source
         self._windows: dict[int, list[tuple[int, int]]] = {}
+        self._named_otherwise: dict[int, bool] = {}
 
     @cached_property
     def folded(self) -> str:
@@ -122,11 +281,51 @@ class Plain:
             return []
         return [(*match.span(), len(_DIGIT.findall(match[0]))) for match in _STRETCH.finditer(self.text)]
 
-    def numbers(self, pattern: re.Pattern[str], least: int) -> Iterator[re.Match[str]]:
-        """What ``finditer`` finds, of a pattern that has ``least`` digits in one stretch: looked for only there."""
+    @cached_property
+    def openings(self) -> set[str]:
+        """Each three letters that stand beside each other in :attr:`labels`."""
+        labels = self.labels
+        return {labels[at : at + 3] for at in range(len(labels) - 2)}
+
+    def is_named_otherwise(self, place: int) -> bool:
+        """Whether the number at ``place`` is, by what stands before it, an order, an article, an amount."""
+        known = self._named_otherwise.get(place)
+        if known is None:
+            known = (
+                _SIGN_BEFORE.search(self.source, max(0, place - 5), place) is not None
+                or self._leads(self._other_words, _TO_NUMBER, place)
+                or self._leads(self._numbered_words, _TO_ITS_NUMBER, place)
+            )
+            self._named_otherwise[place] = known
+        return known
+
+    @cached_property
+    def _other_words(self) -> Words:
+        return Words(_OTHER_LABELS, self)
+
+    @cached_property
+    def _numbered_words(self) -> Words:
+        return Words(_NUMBERED_LABELS, self)
+
+    def _leads(self, words: Words, gap: re.Pattern[str], place: int) -> bool:
+        """Whether nothing but what ``gap`` takes lies between one of the words and ``place``."""
+        ends = words.ends
+        for index in range(bisect_right(ends, place) - 1, -1, -1):
+            if place - ends[index] > _TO_OTHER:
+                return False
+            if gap.fullmatch(self.labels, ends[index], place):
+                return True
+        return False
+
+    def numbers(self, pattern: re.Pattern[str], least: int, sign: str = "") -> Iterator[re.Match[str]]:
+        """What ``finditer`` finds, of a pattern that has ``least`` digits in one stretch, and in it ``sign``: looked for
+        only there.
+        """
         if least not in self._windows:
             self._windows[least] = list(self._around(least))
         for start, end in self._windows[least]:
+            if sign and self.text.find(sign, start, end) < 0:
+                continue
             yield from pattern.finditer(self.text, start, end)
 
     def _around(self, least: int) -> Iterator[tuple[int, int]]:
@@ -237,26 +436,49 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
     return [*spans, (start, at + len(line))]
 
 
-class Words:
-    """Where labels of a kind stand in a text: they tell what a value behind them is. Looked up when first asked.
+class Labels:
+    """Words that tell what a value behind them is.
 
     Args:
         words: in small letters; one of up to four letters must stand alone, a longer one may be part of a word.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.opened: dict[str, list[str]] = {}
+        """Without accents, by the letters that they begin with: most lists have none that a text has."""
+        for word in dict.fromkeys(word.translate(_UNACCENTED) for word in words):
+            self.opened.setdefault(word[:3] if len(word) > 2 else "", []).append(word)  # noqa: PLR2004
+        self.brief = self.opened.pop("", [])
+        """Those of two letters."""
+        self.openings = frozenset(self.opened)
+
+
+_OTHER_LABELS, _NUMBERED_LABELS = Labels(_OTHER), Labels(_NUMBERED)
+
+
+class Words:
+    """Where labels of a kind stand in a text. Looked up when first asked.
+
+    Args:
+        labels: of one kind.
         plain: the text.
         reach: characters that may lie between a label and the value.
     """
 
-    def __init__(self, words: Iterable[str], plain: Plain, reach: int = 35) -> None:
-        self._words = _unaccented(tuple(words))
+    def __init__(self, labels: Labels, plain: Plain, reach: int = 35) -> None:
+        self._labels = labels
         self._plain = plain
         self._reach = reach
+        self._ends: list[int] | None = None
+        self._starts: list[int] | None = None
 
     def before(self, place: int) -> bool:
         """Whether one ends at most ``reach`` characters before ``place``, or heads the column of a table it is in."""
-        index = bisect_right(self.ends, place)
-        if index > 0 and place - self.ends[index - 1] <= self._reach:
-            return True
-        return self._heads(place)
+        ends = self.ends
+        if not ends:
+            return False
+        index = bisect_right(ends, place)
+        return (index > 0 and place - ends[index - 1] <= self._reach) or self._heads(place)
 
     def directly_before(self, place: int) -> bool:
         """Whether nothing but signs and blanks lies between a label and ``place``."""
@@ -268,6 +490,10 @@ class Words:
 
     def behind(self, place: int, reach: int = 14) -> bool:
         """Whether one begins at most ``reach`` characters behind ``place``, in the same sentence."""
+        if not self.ends:
+            return False
+        if self._starts is None:
+            self._starts = sorted(start for start, _ in self._found())
         index = bisect_left(self._starts, place)
         if index == len(self._starts) or self._starts[index] - place > reach:
             return False
@@ -292,24 +518,19 @@ class Words:
         index = bisect_right(self.ends, end)
         return index > 0 and self.ends[index - 1] > start
 
-    @cached_property
+    @property
     def ends(self) -> list[int]:
         """Where labels end, in order."""
-        return sorted(end for _, end in self._found)
+        if self._ends is None:
+            self._ends = sorted(end for _, end in self._found())
+        return self._ends
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        return sorted(start for start, _ in self._found)
-
-    @cached_property
     def _found(self) -> list[tuple[int, int]]:
-        labels, source = self._plain.labels, self._plain.source
-        return [span for word in self._words if word in labels for span in _spans(word, labels, source)]
-
-
-@lru_cache(maxsize=512)
-def _unaccented(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.translate(_UNACCENTED) for word in words))
+        plain, kind = self._plain, self._labels
+        labels, opened = plain.labels, kind.opened
+        words = [word for word in kind.brief if word in labels]
+        words += [word for opening in kind.openings & plain.openings for word in opened[opening] if word in labels]
+        return [span for word in words for span in _spans(word, labels, plain.source)]
 
 
 def _spans(word: str, labels: str, source: str) -> Iterator[tuple[int, int]]:
