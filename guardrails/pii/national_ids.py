@@ -106,6 +106,7 @@ _ID_WORDS = (
         "personal code",
         "person number",
         "personnummer",
+        "pnr",
         "personalausweis",
         "ausweis",
         "id number",
@@ -404,6 +405,7 @@ _LETTERED = re.compile(
     r"|(?P<sg>[STFG]\d{7}[A-Z])"
     r"|(?P<hk>[A-Z]{1,2}\d{6}\([\dA]\))"
     r"|(?P<tw>[A-Z][12]\d{8})"
+    r"|(?P<pnr>(?:1[89])?\d{6}\+\d{4})"
     r"|(?P<rrn>\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6})"  # since 2020 without a check digit
     r")(?![^\W_]|-\w)"
 )
@@ -413,7 +415,7 @@ _CODICE = re.compile(
 _LEAST_IN_LETTERED = 4
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
-    "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
+    "pnr": "se.personnummer", "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
 }  # fmt: skip
 _BY_FORM = frozenset({"nino", "pan", "hk", "codice", "rrn"})
 """Forms that have no check digit to compute, and that little else has."""

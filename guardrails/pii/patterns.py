@@ -58,6 +58,13 @@ _SPELLED = re.compile(
     rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}"
     rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
+_WORD_AT = (
+    *(
+        f" {word} "
+        for word in ("at", "ät", "arroba", "arrobase", "arobase", "chez", "chiocciola", "kukac", "małpa", "собака")
+    ),
+    *(" @", "snabel", "krøllalfa", "zavináč", "apenstaartje", "klammeraffe", "골뱅이", "アット"),
+)
 _SPELLED_AT = (
     *(
         f"{bracket}{blank}{word}"
@@ -65,13 +72,44 @@ _SPELLED_AT = (
         for blank in ("", " ")
         for word in ("at", "@", "arr", "arob", "ät", "chi", "snab")
     ),
-    *(
-        f" {word} "
-        for word in ("at", "ät", "arroba", "arrobase", "arobase", "chez", "chiocciola", "kukac", "małpa", "собака")
-    ),
-    *("snabel", "krøllalfa", "zavináč", "apenstaartje", "klammeraffe", "골뱅이", "アット"),
+    *(word for word in _WORD_AT if word != " @"),
     *("@ ", "_at_", "%40", "=40", "&#", "&commat;", "\\u0040", "\\x40", "[.]", "(.)"),
 )
+
+
+_NO_LOCAL = (
+    r"(?!(?:me|us|him|her|it|them|you|we|i|is|are|was|be|see|visit|join|follow|via|and|or|from|with|on|by|to|in|for|the|a|an|hosted|works?|"
+    r"working|sold|met|look(?:ing)?|located|available|found|buy|bought|shop|online|site|page|host|server|run(?:ning)?|arrive|live|job|"
+    r"website|account|signed|registered|posted|seen|now|only|that|this|what|who|here|there|not|mail|e-?mail)[ ])"
+)
+_AT_HOST = re.compile(
+    rf"(?i)(?<![\w.+%@-]){_NO_LOCAL}(?P<local>[^\W_][\w.+-]{{0,63}})[ ](?:(?P<sign>@)|{_AT}[ ])"
+    rf"(?P<host>{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{_TOPS}))(?![\w-]|\.\w)"
+)
+_PROVIDER = re.compile(
+    r"(?i)(?:g(?:oogle)?mail|yahoo|ymail|hotmail|outlook|live|msn|icloud|aol|gmx|web|t-online|freenet|proton(?:mail)?|pm|yandex|mail|qq|163|126|"
+    r"sina|naver|daum|hanmail|orange|wanadoo|free|laposte|sfr|libero|virgilio|tiscali|wp|o2|onet|interia|seznam|uol|bol|terra|zoho|fastmail|"
+    r"tutanota|hey|rediffmail|btinternet|sky|comcast|verizon|ziggo|telenet|bluewin|telia|abv|ukr|rambler|example)(?:\.[a-z]{2,3}){1,2}"
+)
+_MAIL_WORDS = (
+    *(
+        "email",
+        "e-mail",
+        "mail",
+        "mailbox",
+        "inbox",
+        "write to",
+        "reach me",
+        "contact",
+        "courriel",
+        "correo",
+        "posta",
+        "mejl",
+        "sähköposti",
+    ),
+    *("posteingang", "schreib", "écri", "escrib", "scriv", "почт", "邮箱", "メール", "메일", "بريد", "ईमेल"),
+)
+_MAIL_LABELS = Labels(_MAIL_WORDS)
 
 
 def emails(plain: Plain) -> Iterator[Entity]:
@@ -92,8 +130,20 @@ def emails(plain: Plain) -> Iterator[Entity]:
             if start < at and text[start:end] != "git@github.com":
                 yield Entity(start, end, "email")
         at = text.find("@", at + 1)
-    for match in _SPELLED.finditer(text) if has_any(plain.folded, _SPELLED_AT) else ():
-        yield Entity(*match.span(), "email")
+    yield from _spelled(plain)
+
+
+def _spelled(plain: Plain) -> Iterator[Entity]:
+    """Addresses with a word, an entity or blanks for the ``@``."""
+    if has_any(plain.folded, _SPELLED_AT):
+        for match in _SPELLED.finditer(plain.text):
+            yield Entity(*match.span(), "email")
+    if has_any(plain.folded, _WORD_AT):
+        words = Words(_MAIL_LABELS, plain)
+        for match in _AT_HOST.finditer(plain.text):
+            told = re.search(r"\d|\w[._]\w", match["local"]) or words.before(match.start())
+            if match["sign"] or told or _PROVIDER.fullmatch(match["host"]):
+                yield Entity(*match.span(), "email")
 
 
 def _mail_domain(domain: str) -> int:

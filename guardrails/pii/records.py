@@ -473,7 +473,7 @@ def postal_addresses(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     done = 0
-    for place in _to_addresses(plain):
+    for place in sorted(set(_to_addresses(plain))):
         match = _ADDRESS.match(plain.source, place) if place >= done else None
         if match is None or not _DIGIT_SOON.search(match[0]):
             continue
