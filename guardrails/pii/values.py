@@ -113,7 +113,7 @@ class KnownValues:
             for part in parts:
                 self._add(kind, part, capital=_is_ordinary(part) or len(part) <= 2, part=True)  # noqa: PLR2004
             if parts or (_PERSON.search(kind) and _WORD.fullmatch(value)):
-                self._add_forms(kind, parts or [value])
+                self._add_forms(kind, value, parts or [value])
                 self._add_joined(kind, [value, *parts])
 
     def find(self, text: str) -> list[Entity]:
@@ -145,11 +145,14 @@ class KnownValues:
             if kept is None or (kept.capital and not capital):
                 node[""] = ends
 
-    def _add_forms(self, kind: str, names: Iterable[str]) -> None:
+    def _add_forms(self, kind: str, value: str, names: Iterable[str]) -> None:
         """The stems of a person's names: what declines them ends otherwise."""
         for name in names:
-            if not _UNSPACED.search(name) and name.casefold() not in ORDINARY and (bent := stems(_folded(name))):
-                self._stems.setdefault(bent[0], (bent[1], kind))
+            if _UNSPACED.search(name) or name.casefold() in ORDINARY:
+                continue
+            for stem, endings in stems(_folded(name), value):
+                known = self._stems.get(stem, (frozenset(), kind))
+                self._stems[stem] = (known[0] | endings, known[1])
 
     def _add_joined(self, kind: str, names: Iterable[str]) -> None:
         """Names of several words as one, as in user names: ``adalovelace``, ``OBrien``."""
