@@ -52,7 +52,7 @@ class _Marks:
     """The values of one rendering, by number. The nonce is of digits: no filter that changes case harms it."""
 
     def __init__(self) -> None:
-        self._nonce = str(secrets.randbelow(10**12))
+        self._nonce = str(int.from_bytes(secrets.token_bytes(6)))
         self._values: list[Spelled | ImagePart | DocumentPart | _Boundary] = []
 
     def mark(self, value: Spelled | ImagePart | DocumentPart | _Boundary) -> str:

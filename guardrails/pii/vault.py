@@ -25,13 +25,13 @@ LITERAL = "TEXT"
 _DIGIT = re.compile(r"\d")
 
 
-def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
+def lookalikes(text: str, kinds: frozenset[str]) -> list[tuple[int, int]]:
     """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
     if not _DIGIT.search(text):  # no token is without
         return []
-    known = {LITERAL, *(kind.upper() for kind in kinds)}
-    if not _hints(frozenset(known)).search(text.casefold()):
+    if not _may_be_token(text.casefold(), kinds):
         return []
+    known = {LITERAL, *(kind.upper() for kind in kinds)}
     found = _pattern(known, before="", after="").finditer(text)
     return [match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match)]
 
@@ -43,18 +43,27 @@ class Vault:
         texts: every text that will be masked with it; its nonce occurs in none of them.
     """
 
-    __slots__ = ("_counts", "_nonce", "_open", "_pattern", "_tokens", "_values")
+    __slots__ = ("_counts", "_made", "_open", "_pattern", "_texts", "_tokens", "_values")
 
     def __init__(self, texts: Iterable[str]) -> None:
-        lowered = [text.lower() for text in texts]
-        self._nonce = secrets.token_hex(4)
-        while any(self._nonce in text for text in lowered):
-            self._nonce = secrets.token_hex(4)
+        self._texts = tuple(texts)
+        self._made = ""
         self._values: dict[tuple[str, int], str] = {}
         self._tokens: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
         self._pattern: re.Pattern[str] | None = None
         self._open: re.Pattern[str] | None = None
+
+    @property
+    def _nonce(self) -> str:
+        """Made when first asked for: most vaults stay empty."""
+        if not self._made:
+            lowered = [text.lower() for text in self._texts]
+            made = secrets.token_hex(4)
+            while any(made in text for text in lowered):
+                made = secrets.token_hex(4)
+            self._made, self._texts = made, ()
+        return self._made
 
     def token(self, kind: str, value: str) -> str:
         """The token for ``value``, the same whenever it comes again."""
@@ -172,10 +181,26 @@ def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_A
     )
 
 
+def _may_be_token(folded: str, kinds: frozenset[str]) -> bool:
+    """Whether a text in small letters has what every token has: a word for a kind, and a number behind it. Looking for
+    that takes a fraction of looking for a token.
+    """
+    for word in _words(kinds):
+        at = folded.find(word)
+        while at >= 0:
+            at += len(word)
+            if _NUMBER_BEHIND.match(folded, at):
+                return True
+            at = folded.find(word, at)
+    return False
+
+
+_NUMBER_BEHIND = re.compile(r"[\\_ -]{0,4}\d")
+
+
 @lru_cache(maxsize=64)
-def _hints(kinds: frozenset[str]) -> re.Pattern[str]:
-    """What every token has, in small letters; looking for it takes a fraction of looking for a token."""
-    return re.compile(rf"(?:{'|'.join(sorted(kinds)).lower()})[\\_ -]{{0,4}}\d")
+def _words(kinds: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(kind.lower() for kind in (LITERAL, *kinds)))
 
 
 _LONGEST_OPEN = 120
