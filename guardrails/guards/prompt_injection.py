@@ -257,6 +257,7 @@ _NEEDS: dict[str, tuple[tuple[frozenset[str], ...], ...]] = {
     ),
 }
 """Of each sign what a text of ASCII is never without: the beginnings of words, one of each set, of some row."""
+_SOUGHT = frozenset().union(*(words for rows in _NEEDS.values() for row in rows for words in row))
 _LITERALS = {"markup": ("<", "[", "##", "system", "assistant", "developer"), "data": ("](http",)}
 """Signs that are also found by what is no word."""
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
@@ -314,7 +315,9 @@ _remembered = lru_cache(maxsize=256)(_look)
 def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
     """Kind, weight, start and end of each."""
     lowered, found = text.casefold(), set[str]()
-    starts = {word[:_STARTS] for word in set(lowered.translate(_NO_WORD).split())} if text.isascii() else None
+    starts: frozenset[str] | None = None
+    if text.isascii():
+        starts = _SOUGHT.intersection([word[:_STARTS] for word in set(lowered.translate(_NO_WORD).split())])
     for kind, (weight, pattern) in _COMPILED.items():
         if kind in _SECOND:
             if not found:
@@ -328,7 +331,7 @@ def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
             yield kind, weight, match.start(), match.end()
 
 
-def _may_have(kind: str, lowered: str, starts: set[str] | None) -> bool:
+def _may_have(kind: str, lowered: str, starts: frozenset[str] | None) -> bool:
     """Whether a look for a sign is worth its time."""
     if starts is None:
         return has_any(lowered, _HINTS[kind])

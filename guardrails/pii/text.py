@@ -247,6 +247,8 @@ class Plain:
 
     Attributes:
         source: the text with one kind of dash, blank, digit and at-sign, without characters that nobody sees.
+        folded: the source in small letters, for a look whether a word may be there; its places are not those of the text.
+        has_digit: whether there is any digit, of whatever script.
         text: the same, with a blank in place of each letter of Arabic, Hebrew, Chinese, Japanese, Korean and the like.
         places: where each of its characters stood; None if nothing was left out.
     """
@@ -259,13 +261,23 @@ class Plain:
             self.source, self.places = _visible(text.translate(_UNIFORM))
             self.text = _UNSPACED.sub(_BOUNDARY, self.source)
         self._original = text if self.places is None else self.source
+        self.folded = self.source.casefold()
+        digit = _DIGIT.search(self.text)
+        self.has_digit = digit is not None
+        self._first_digit = -1 if digit is None else digit.start()
+        self._stretches: list[tuple[int, int, int]] = []
+        """Start, end and digits of each."""
+        self._most_digits = 0
+        if digit is not None:
+            self._note_stretches()
         self._windows: dict[int, list[tuple[int, int]]] = {}
         self._named_otherwise: dict[int, bool] = {}
 
-    @cached_property
-    def folded(self) -> str:
-        """In small letters, for a look whether a word may be there; its places are not those of the text."""
-        return self.source.casefold()
+    def _note_stretches(self) -> None:
+        for match in _STRETCH.finditer(self.text, self._first_digit):
+            digits = len(_DIGIT.findall(match[0]))
+            self._stretches.append((*match.span(), digits))
+            self._most_digits = max(self._most_digits, digits)
 
     @cached_property
     def labels(self) -> str:
@@ -276,32 +288,9 @@ class Plain:
         return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
 
     @cached_property
-    def has_digit(self) -> bool:
-        """Whether there is any digit, of whatever script."""
-        return self._first_digit >= 0
-
-    @cached_property
-    def _first_digit(self) -> int:
-        digit = _DIGIT.search(self.text)
-        return -1 if digit is None else digit.start()
-
-    @cached_property
-    def _stretches(self) -> list[tuple[int, int, int]]:
-        """Start, end and digits of each."""
-        if not self.has_digit:
-            return []
-        found = _STRETCH.finditer(self.text, self._first_digit)
-        return [(*match.span(), len(_DIGIT.findall(match[0]))) for match in found]
-
-    @cached_property
-    def _most_digits(self) -> int:
-        """Of one stretch."""
-        return max((digits for _, _, digits in self._stretches), default=0)
-
-    @cached_property
     def trigrams(self) -> frozenset[Trigram]:
-        """Each three characters that stand beside each other in :attr:`labels`."""
-        return frozenset(_trigrams(self.labels))
+        """Three characters that stand beside each other in :attr:`labels`, of those that any list of words is found by."""
+        return frozenset(_SOUGHT.intersection(_trigrams(self.labels)))
 
     @cached_property
     def by_numbers(self) -> str:
@@ -329,7 +318,7 @@ class Plain:
     @cached_property
     def trigrams_by_numbers(self) -> frozenset[Trigram]:
         """Likewise of :attr:`by_numbers`."""
-        return frozenset(_trigrams(self.by_numbers))
+        return frozenset(_SOUGHT.intersection(_trigrams(self.by_numbers)))
 
     def is_named_otherwise(self, place: int) -> bool:
         """Whether the number at ``place`` is, by what stands before it, an order, an article, an amount."""
@@ -483,6 +472,10 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
     return [*spans, (start, at + len(line))]
 
 
+_SOUGHT: set[Trigram] = set()
+"""What all lists of words are found by."""
+
+
 class Labels:
     """Words that tell what a value behind them is.
 
@@ -502,6 +495,7 @@ class Labels:
             else:
                 self.brief.append(word)
         self.trigrams = frozenset(self.by_trigram)
+        _SOUGHT.update(self.trigrams)
 
     def among(self, text: str, trigrams: frozenset[Trigram]) -> list[str]:
         """Those that stand in a text, of which these are the trigrams."""
