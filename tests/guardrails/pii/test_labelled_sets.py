@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from benchmarks.labelled_sets import examples, kind_of, measure
 
 TEXT = "Mail ada@example.com or ring +49 30 901820."
 SPANS = [(5, 20, "EMAIL"), (29, 42, "PHONE")]
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "ai4privacy": {
         "source_text": TEXT,
         "target_text": "Mail [EMAIL] or ring [PHONE].",
