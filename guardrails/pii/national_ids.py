@@ -242,6 +242,13 @@ _RARE_ID_WORDS = (
         "dowodu",
         "voter",
         "epic no",
+        "sécu",
+        "secu",
+        "seg. social",
+        "n.i.f",
+        "d.n.i",
+        "n.i.e",
+        "tarjeta de identidad",
         "patente",
         "cédula de ciudadanía",
         "cédula de identidad",
@@ -302,6 +309,12 @@ _LICENCE_WORDS = (
         "prawa jazdy",
         "licencia",
         "driving permit",
+        "drivers lic",
+        "driver lic",
+        "driver's lic",
+        "permis n",
+        "driverslic",
+        "driving lic",
         "driverlicence",
         "dl number",
         "dl no",
@@ -404,6 +417,9 @@ _LETTERED = re.compile(
     r"|(?P<sg>[STFG]\d{7}[A-Z])"
     r"|(?P<hk>[A-Z]{1,2}\d{6}\([\dA]\))"
     r"|(?P<tw>[A-Z][12]\d{8})"
+    r"|(?P<secu>[12][ ]\d{2}[ ](?:0[1-9]|1[0-2]|[2-9]\d)[ ]\d{2}[ ]\d{3}[ ]\d{3}(?:[ ]\d{2})?)"
+    r"|(?P<cpf>\d{3}\.\d{3}\.\d{3}-\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2})"
+    r"|(?P<ahv>756\.\d{4}\.\d{4}\.\d{2})"
     r"|(?P<pnr>(?:1[89])?\d{6}\+\d{4})"
     r"|(?P<rrn>\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6})"  # since 2020 without a check digit
     r")(?![^\W_]|-\w)"
@@ -416,7 +432,7 @@ _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "pnr": "se.personnummer", "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
 }  # fmt: skip
-_BY_FORM = frozenset({"nino", "pan", "hk", "codice", "rrn"})
+_BY_FORM = frozenset({"nino", "pan", "hk", "codice", "rrn", "secu", "cpf", "ahv"})
 """Forms that have no check digit to compute, and that little else has."""
 _LABELLED_FORMS = frozenset({"sg", "tw", "pps"})
 """Forms that part numbers have too: only behind a label."""
@@ -484,7 +500,7 @@ def _checked(number: _Number, written: str, digits: str) -> bool:
 
 
 _SSN_FORM = re.compile(r"(?!000|666)(?:[0-8]\d{2}(?!00)\d{2}|9\d{2}[5-9]\d)(?!0000)\d{4}")
-_BETWEEN = re.compile(rf"{LABEL_END}(?:[\u0621-\u064a\u05d0-\u05ea]{{1,8}}[ :]{{0,3}}){{0,3}}")
+_BETWEEN = re.compile(rf"[가-힣一-鿿ぁ-ん]{{0,4}}{LABEL_END}(?:[\u0621-\u064a\u05d0-\u05ea]{{1,8}}[ :]{{0,3}}){{0,3}}")
 _VALUE = re.compile(
     r"(?<![^\W_])(?P<value>(?:[A-Z]{1,4}[ .-]?){0,2}\d[A-Z0-9]*(?:[ ./-]{1,2}(?:[A-Z]{1,3}[ ./-])?[A-Z0-9]{0,6}\d[A-Z0-9]{0,8}){0,5}(?:[ -]?[A-Z]{1,2}(?![A-Za-z]))?"
     r"|[A-Z]{1,9}\d[A-Z0-9]{2,16}|[a-z]{1,3}-?\d{5,12}-?[a-z]{0,2}|\d{5,12}-?[a-z]{1,2}|[a-z]{5}\d{4}[a-z])(?![^\W_])"

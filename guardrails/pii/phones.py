@@ -140,6 +140,13 @@ _NOUNS = (
         "no hp",
         "handphone",
         "tfno",
+        "tlm",
+        "tlf.",
+        "tlfn",
+        "numer tel",
+        "nº tel",
+        "call me",
+        "text me",
         "telefoni",
         "telefonszám",
         "mobilnr",
@@ -208,7 +215,7 @@ _NOT_PHONE = re.compile(
 )
 _ISO_DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}-\d{2}-\d{2}(?!\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:[ ]000){1,}|\d{1,3}(?:[ ]\d{3}){1,3}[ ]000")
-_ROUND = re.compile(r"[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
+_ROUND = re.compile(r"000\d*|[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
 _DECIMAL = re.compile(r"\+\d{1,3}\.\d{1,6}|\+\d{4,}\.\d+")
 _HAN = re.compile("[\u4e00-\u9fff]")
 _AROUND = 24

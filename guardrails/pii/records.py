@@ -53,6 +53,18 @@ _BIRTH_WORDS = (
         "nascido",
         "nascida",
         "nasci em",
+        "data nascita",
+        "data nasc",
+        "data ur",
+        "생일",
+        "생년",
+        "출생일",
+        "出生年月",
+        "誕生",
+        "geb.:",
+        "geburts",
+        "gebjahr",
+        "születési",
         "nato a",
         "nata a",
         "né à",
@@ -157,8 +169,9 @@ _DATE = re.compile(
     rf"{_MONTH}[ /-]?\d{{1,2}}(?:st|nd|rd|th)?,?[ /-]{{0,2}}\d{{2,4}}|(?:19|20)\d{{6}}|"
     r"\d{1,2}\.?[ /-]?(?:of |de |di )?[^\d\s,.;:!?/()-]{3,18}\.?[ ,/-]{0,2}(?:de |del |of )?(?:19|20)\d{2}|"
     r"[^\d\s,.;:!?/()-]{3,14}[ /-]\d{1,2}(?:st|nd|rd|th)?,?[ /-]{1,2}(?:19|20)\d{2}|"
+    r"[MTSHR]\d{1,2}[./年]\d{1,2}[./月]\d{1,2}日?|"
     rf"(?:明治|大正|昭和|平成|令和)(?:\d{{1,2}}|元)年\d{{1,2}}月\d{{1,2}}日|"
-    rf"\d{{4}}[ ]?[年년][ ]?\d{{1,2}}[ ]?[月월][ ]?\d{{1,2}}[ ]?[日일])(?!\d)"
+    rf"\d{{4}}[ ]?[年년][ ]?\d{{1,2}}[ ]?[月월](?:[ ]?\d{{1,2}}[ ]?[日일])?)(?!\d)"
 )
 _DIGIT_SOON = re.compile(r"\d")
 _DATE_BEGINS = re.compile(r"\d|[明大昭平令]|(?<![^\W_])[^\W\d_]")
@@ -290,6 +303,12 @@ _MORE_ADDRESS_WORDS = (
     *(
         "osoit",
         "bopæl",
+        "الإقامة",
+        "السكن",
+        "residing",
+        "mailing",
+        "residenz",
+        "zamieszk",
         "bostad",
         "عنوان",
         "où j'habite",
@@ -333,7 +352,7 @@ _POSTAL = re.compile(r"(?=.*\d)(?=.*[^\W\d_]{2})")
 _OTHER_BEHIND = re.compile(
     r"[ ,]+(?:(?:tel|kom|mob|cell|phone|fax|e-?mail|mail)\b|(?:depuis|since|seit|desde|dal|sinds|od|sedan)\s)"
 )
-_WEB_BEHIND = re.compile(r"(?:^|[ ,]+)(?:[^\s,]{0,80}@|\w{2,8}://)")
+_WEB_BEHIND = re.compile(r"(?:^|[ ,、，،]+)(?:[^\s,、，،]{0,80}@|\w{2,8}://)")
 """What ends an address within its line: a telephone, a time; mail, a URL."""
 _NOT_POSTAL = re.compile(
     r"@|://|\b0x[0-9a-f]|^[\d.:/]+$|^[0-9a-fA-F:.]+$|[{};=]|\w\(|^\W*(?:is|are|was|the|a|an|to|not|of|and|or|in|for|this|that)\b"
@@ -381,6 +400,11 @@ _PLATE_WORDS = (
         "nummerplade",
         "rekisterinumero",
         "rekisteritunnu",
+        "nr rej",
+        "nummerskylt",
+        "numéro de plaque",
+        "placas",
+        "kentekenplaat",
         "plaka",
         "spz",
         "registrační značk",
@@ -429,7 +453,9 @@ _PLATE_VALUE = (
     r"\d?[ ]?[ก-ฮ]{1,3}[ -]?\d{1,4}|"
     rf"(?<![A-Za-z0-9]){_PLATE_UNIT}(?:[ .-]{{0,2}}{_PLATE_UNIT}){{1,5}}(?![^\W_]))"
 )
-_PLATE = re.compile(rf"{LABEL_END}(?:(?i:car|vehicle|plate|my|her|his|number)\b[ ]){{0,2}}(?P<value>{_PLATE_VALUE})")
+_PLATE = re.compile(
+    rf"{LABEL_END}(?:[a-zà-žа-я]{{1,12}}\.?[ ]|[\u0621-\u064a]{{3,9}}[ ]){{0,2}}(?:(?i:car|vehicle|plate|my|her|his|number)\b[ ]){{0,2}}(?P<value>{_PLATE_VALUE})"
+)
 _PLATE_THEN = re.compile(rf"(?P<value>{_PLATE_VALUE})[ ](?:numaralı )?plaka")
 _PLATE_BEHIND, _MOST_BEFORE = re.compile("plaka"), 28
 _PLATE_SIGNS, _LEAST_OF_DIGITS = range(4, 13), 5
@@ -496,6 +522,8 @@ def _to_addresses(plain: Plain) -> Iterator[int]:
     for place in NumberWords(_FIELD_LABELS, plain).places():
         if lead := _TO_FIELD.match(plain.source, place):
             yield lead.end()
+        elif plain.header(place):
+            yield place
 
 
 def _before_label(source: str, place: int) -> str:

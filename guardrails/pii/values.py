@@ -35,6 +35,10 @@ _SYLLABLE = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
 _KOREAN_PARTICLES = frozenset("가이은는을를에의와과도로랑님씨아야만께한까라입군양네고며부처하였나요")
 """Syllables that particles, titles and forms of "to be" begin with."""
 _KOREAN_NAME = re.compile("[\uac00-\ud7a3]{3}")
+_CHINESE_NAME = re.compile("[\u4e00-\u9fff]{2,3}")
+_CHINESE_TITLES = ("先生", "女士", "小姐", "太太", "老师", "老師", "医生", "醫生", "总", "總")
+_WITH_GIVEN, _LEAST_HALF = 3, 3
+"""Signs of a Chinese name with a given name of two, and letters of a half of a double name that is found alone."""
 _BLANKS = re.compile(r"\s+")
 _BETWEEN_UNSPACED = re.compile(r"[\s・·]{1,2}")
 _LEAST_JOINED = 5
@@ -389,10 +393,18 @@ def _parts(kind: str, value: str) -> Iterator[str]:
         return
     if _KOREAN_NAME.fullmatch(value):
         yield value[1:]
-    for word in words if len(words) > 1 else ():
+    if _CHINESE_NAME.fullmatch(value):
+        yield from (
+            *((value[1:],) if len(value) == _WITH_GIVEN else ()),
+            *(value[0] + title for title in _CHINESE_TITLES),
+        )
+    for word in words:
         bare = word.strip(".,()\"'")
-        if len(bare) > 1 and bare.casefold() not in PARTICLES and not word.endswith("."):
+        if len(words) > 1 and len(bare) > 1 and bare.casefold() not in PARTICLES and not word.endswith("."):
             yield bare
+        halves = re.split("[-‐‑]", bare)
+        if len(halves) > 1:
+            yield from (half for half in halves if len(half) >= _LEAST_HALF and half[0].isupper())
 
 
 def _is_line(line: str) -> bool:
