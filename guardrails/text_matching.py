@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -18,6 +19,19 @@ def has_any(text: str, hints: Iterable[str]) -> bool:
         if hint in text:
             return True
     return False
+
+
+_LONGEST_KEPT = 8_000
+
+
+def longest_word(text: str) -> int:
+    """Characters of the longest stretch without a blank. Several guards ask it of the same text."""
+    return _longest_word(text) if len(text) <= _LONGEST_KEPT else max(map(len, text.split()), default=0)
+
+
+@lru_cache(maxsize=16)
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
 
 
 _MOST_REPEATS = 200

@@ -32,6 +32,7 @@ _CHOOSING = frozenset({"first", "last", "random", "min", "max", "default", "d", 
 """Filters that give back a part of what they get, as it is."""
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 """Code points that no text has: Unicode reserves them for use within a program."""
+_MARK = re.compile(rf"{_OPEN}(\d+)\.(\d+){_CLOSE}")
 
 Piece: TypeAlias = str | Spelled | ImagePart | DocumentPart
 
@@ -51,7 +52,7 @@ class _Marks:
     """The values of one rendering, by number. The nonce is of digits: no filter that changes case harms it."""
 
     def __init__(self) -> None:
-        self._nonce = str(secrets.randbelow(10**12))
+        self._nonce = str(int.from_bytes(secrets.token_bytes(6)))
         self._values: list[Spelled | ImagePart | DocumentPart | _Boundary] = []
 
     def mark(self, value: Spelled | ImagePart | DocumentPart | _Boundary) -> str:
@@ -79,9 +80,10 @@ class _Marks:
             return [text]
         pieces: list[Piece | _Boundary] = []
         done = 0
-        for found in re.finditer(rf"{_OPEN}{self._nonce}\.(\d+){_CLOSE}", text):
-            pieces += [text[done : found.start()], self._values[int(found[1])]]
-            done = found.end()
+        for found in _MARK.finditer(text):
+            if found[1] == self._nonce:
+                pieces += [text[done : found.start()], self._values[int(found[2])]]
+                done = found.end()
         pieces.append(text[done:])
         if any(isinstance(piece, str) and (_OPEN in piece or _CLOSE in piece) for piece in pieces):
             raise BrokenMark

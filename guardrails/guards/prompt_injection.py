@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block
-from guardrails.text_matching import LOOKALIKES, has_any, visible
+from guardrails.text_matching import LOOKALIKES, has_any, longest_word, visible
 
 _THRESHOLD = 2
 _DROP = (
@@ -151,19 +151,120 @@ _HINTS = {
     "secret": ("passw", "passp", "passc", "secret"),
     "unlimited": (
         *("restrict", "filter", "limit", "censor", "guardrail", "moral", "ethic", "content polic", "anything now", " mode", "jailbr"),
-        *("you are dan", "you are now", "you are going to be", "you are aim", "you are stan", "you are dude", "you are mongo"),
+        *("you are dan", "you are now", "you are going to be", "you are aim", "you are stan", "you are dude", "you are mongo", "evil", "unfilter", "have no"),
     ),
-    "markup": ("<", "[", "##", "---", "===", "***", "___", "~~~", "system", "assistant", "developer"),
-    "data": ("ai ", "llm", "model", "assistant", "chatbot", "agent", "gpt", "copilot", "summari", "do not", "send", "forward", "](http", "upload", "email", "post"),
-    "persona": ("now", "jetzt", "nun", "pretend", "act", "role", "imagine", "persona", "character", "want you to", "ab sofort", "partir de", "part"),
+    "markup": ("<", "[", "##", "system", "assistant", "developer", "end", "begin", "start", "new"),
+    "data": ("ai ", "llm", "model", "assistant", "chatbot", "agent", "gpt", "copilot", "summari", "do not", "send", "forward", "](http", "upload", "email", "post", "exfil", "transmit", " bot"),
+    "persona": ("now", "jetzt", "nun", "pretend", "act", "role", "imagine", "persona", "character", "want you to", "ab sofort", "partir de", "part", "you will", "maintenant", "ahora eres"),
     "obedience": ("never", "always", "must", "have to", "refus", "apolog", "disclaimer", "warn", "anything", "regardless", "don't", "do not"),
 }  # fmt: skip
-"""Of each sign some text that it is never without: looking for it takes a fraction of looking for the sign."""
+"""Of each sign some text that it is never without, for texts that are not of ASCII alone."""
 _HINTS["forget"] = _HINTS["override"]
+_NO_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
+_STARTS = 5
+"""Letters of a word that tell which one it may be."""
+
+
+def _words(starts: str) -> frozenset[str]:
+    return frozenset(starts.split())
+
+
+_DROPPING = _words(
+    "ignor disre forge overr bypas negle skip follo obey erase disca vergi verge missa oubli olvid dimen esque negee zigno zapom"
+)
+_UNBOUND = _words("restr filte limit censo guard moral ethic polic")
+_NEEDS: dict[str, tuple[tuple[frozenset[str], ...], ...]] = {
+    "override": (
+        (
+            _DROPPING,
+            _words(
+                "instr promp rule rules direc guide comma const restr polic progr train assig task tasks safeg filte anwei befeh "
+                "vorga regel regla aufga consi regle istru regol polec"
+            ),
+        ),
+    ),
+    "forget": (
+        (
+            _DROPPING,
+            _words("every anyth what whate all alles was todo tout tutto tudo"),
+            _words(
+                "befor above previ prior said told earli know so instr davor zuvor vorhe bishe gesag anter antes avant prima dit weiss"
+            ),
+        ),
+    ),
+    "replace": (
+        (
+            _words("new updat real actua only neu neue nueva nouve"),
+            _words("instr promp task assig direc objec aufga anwei"),
+        ),
+        (_words("your deine tu this"), _words("instr promp task assig direc objec aufga anwei")),
+        (_words("inste statt"), _words("nothi only passw pwned hacke promp")),
+        (_words("stop halt end"), _words("here task sessi conve"), _words("now new inste your")),
+    ),
+    "reveal": (
+        (
+            _words(
+                "revea show print repea outpu displ tell give leak expos share summa trans spell encod repro recit list retur write "
+                "copy what zeig zeige nenn nenne verra wiede muest repet affic"
+            ),
+            _words(
+                "promp instr confi guide direc syste devel initi anwei consi prepr prein preco pregu predi presy prean"
+            ),
+        ),
+        (_words("syste initi hidde devel"), _words("verba word exact full code above")),
+        (_words("repea print outpu copy write"), _words("above")),
+        (_words("start"), _words("with"), _words("you")),
+    ),
+    "secret": ((_words("passw passp passc secre"),),),
+    "unlimited": (
+        (_UNBOUND,),
+        (_words("anyth"), _words("now")),
+        (_words("jailb unfil uncen amora unres mode dan aim stan dude mongo"),),
+        (_words("act"), _words("as"), _words("have evil")),
+    ),
+    "data": (
+        (
+            _words("ai ais llm llms langu large assis chatb agent gpt gpts copil summa"),
+            _words("readi proce summa parsi revie handl analy evalu"),
+        ),
+        (
+            _words("note atten messa instr impor if"),
+            _words("ai ais llm llms langu large assis chatb agent gpt gpts model bot"),
+        ),
+        (_words("do"), _words("not"), _words("user users human")),
+        (_words("send forwa post uploa email exfil trans"), _words("conve chat api crede passw syste user users")),
+    ),
+    "markup": ((_words("end begin start new ende"), _words("promp instr conte docum sessi conve input text")),),
+    "persona": (
+        (_words("now jetzt nun maint ahora sofor"), _words("are from bist ab es eres parti")),
+        (_words("prete imagi rolep"),),
+        (_words("role part perso"), _words("play take")),
+        (_words("chara"), _words("stay")),
+        (_words("act"), _words("as like")),
+        (_words("want will"), _words("you"), _words("act be prete becom play respo")),
+    ),
+    "obedience": (
+        (_words("never"), _words("refus decli break say")),
+        (_words("alway must have will"), _words("obey compl answe")),
+        (_words("anyth every whate"), _words("do say")),
+        (_words("refus apolo discl warni"), _words("not forbi never prohi")),
+        (
+            _words("don dont do never witho"),
+            _words("apolo refus discl warn") | {f"warn{sign}" for sign in "abcdefghijklmnopqrstuvwxyz0123456789"},
+        ),
+        (_words("regar"),),
+        (_words("don dont do"), _words("care follo abide adher worry")),
+    ),
+}
+"""Of each sign what a text of ASCII is never without: the beginnings of words, one of each set, of some row."""
+_SOUGHT = frozenset().union(*(words for rows in _NEEDS.values() for row in rows for words in row))
+_LITERALS = {"markup": ("<", "[", "##", "system", "assistant", "developer"), "data": ("](http",)}
+"""Signs that are also found by what is no word."""
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
 _SECOND = frozenset({"claim", "topic"})
 """Signs that count only beside another one, and come last."""
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
+_LEAST_BASE64 = 24
+_BASE64 = re.compile(rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{{_LEAST_BASE64},2000}}={{0,2}}(?![A-Za-z0-9+/])")
 _MOST_SPANS, _MOST_DECODED = 50, 20
 
 
@@ -214,14 +315,14 @@ _remembered = lru_cache(maxsize=256)(_look)
 def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
     """Kind, weight, start and end of each."""
     lowered, found = text.casefold(), set[str]()
-    asked: dict[int, bool] = {}
+    starts: frozenset[str] | None = None
+    if text.isascii():
+        starts = _SOUGHT.intersection([word[:_STARTS] for word in set(lowered.translate(_NO_WORD).split())])
     for kind, (weight, pattern) in _COMPILED.items():
-        if kind in _SECOND and not found:
-            return
-        hints = _HINTS.get(kind, ("",))
-        if id(hints) not in asked:  # two kinds have the same
-            asked[id(hints)] = has_any(lowered, hints)
-        if not asked[id(hints)]:
+        if kind in _SECOND:
+            if not found:
+                return
+        elif not _may_have(kind, lowered, starts):
             continue
         for count, match in enumerate(pattern.finditer(text)):
             if count >= _MOST_SPANS:
@@ -230,8 +331,23 @@ def _signs(text: str) -> Iterator[tuple[str, int, int, int]]:
             yield kind, weight, match.start(), match.end()
 
 
+def _may_have(kind: str, lowered: str, starts: frozenset[str] | None) -> bool:
+    """Whether a look for a sign is worth its time."""
+    if starts is None:
+        return has_any(lowered, _HINTS[kind])
+    for row in _NEEDS.get(kind, ()):
+        for words in row:  # a plain loop: a generator costs more than most looks
+            if words.isdisjoint(starts):
+                break
+        else:
+            return True
+    return has_any(lowered, _LITERALS.get(kind, ()))
+
+
 def _decoded(text: str) -> Iterator[tuple[str, int, int, int]]:
     """Signs in what Base64 hides."""
+    if longest_word(text) < _LEAST_BASE64:
+        return
     for count, match in enumerate(_BASE64.finditer(text)):
         if count >= _MOST_DECODED:
             return

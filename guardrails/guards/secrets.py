@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
 from guardrails.guards.secret_rules import RULES, SHORTEST
 from guardrails.labels import beside
-from guardrails.text_matching import has_any
+from guardrails.text_matching import has_any, longest_word
 
 MASK = "[SECRET]"
 
@@ -173,9 +173,9 @@ def find_labelled_secrets(text: str, label: str) -> list[Finding]:
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
-    long = " ".join(word for word in text.split() if len(word) >= SHORTEST)
-    if not long:
+    if longest_word(text) < SHORTEST:
         return
+    long = " ".join(word for word in text.split() if len(word) >= SHORTEST)
     for kind, hints, pattern in RULES:
         if not has_any(long, hints):
             continue
@@ -275,7 +275,7 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
 
 def _keys(text: str, folded: str) -> Iterator[Finding]:
     """Values of the shape of a key, behind a name that says it is one or names who issues such."""
-    if max(map(len, text.split()), default=0) < _KEY_LENGTH:  # no key has a blank in it
+    if longest_word(text) < _KEY_LENGTH:  # no key has a blank in it
         return
     if not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
         return

@@ -44,6 +44,7 @@ KINDS = (
     *("ssn", "url"),
 )
 
+_ALL_KINDS = frozenset({*KINDS, NAME})
 _FINDERS = (emails, urls, ibans, cards, national_ids, addresses, macs, births, postal_addresses, plates, phones)
 """Of two finds of the same length the one whose finder comes first names the kind."""
 
@@ -108,7 +109,7 @@ def mask_all(
     """
     trees = known_trees(known_values)
     vault = Vault(texts)
-    kinds, left = {*KINDS, *(kind for tree in trees for kind in tree.kinds), NAME}, frozenset(leave)
+    kinds, left = _ALL_KINDS.union(*(tree.kinds for tree in trees)) if trees else _ALL_KINDS, frozenset(leave)
     masked: list[str] = []
     entities: list[tuple[Entity, ...]] = []
     seen: dict[tuple[str, str], list[Entity]] = {}  # records repeat their keys, and often their values
@@ -175,7 +176,7 @@ def merged(found: Sequence[Entity]) -> list[Entity]:
     return merged
 
 
-def _literals(text: str, kinds: Iterable[str]) -> list[Entity]:
+def _literals(text: str, kinds: frozenset[str]) -> list[Entity]:
     return [Entity(start, end, LITERAL) for start, end in lookalikes(text, kinds)]
 
 

@@ -16,8 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
-from guardrails.text_matching import has_any
+from guardrails.pii.text import LABEL_END, Labels, NumberWords, Plain, Words
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -29,7 +28,7 @@ def _stdnum(module: str) -> Valid:
     return import_module(f"stdnum.{module}").is_valid  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Number:
     """An identifier of digits only.
 
@@ -106,6 +105,7 @@ _ID_WORDS = (
         "personal code",
         "person number",
         "personnummer",
+        "pnr",
         "personalausweis",
         "ausweis",
         "id number",
@@ -191,7 +191,91 @@ _MORE_ID_WORDS = (
         "pan number",
         "pan no",
     ),
+    *(
+        "c.f.",
+        "cod. fisc",
+        "cod.fisc",
+        "codicefiscale",
+        "social n",
+        "socialn",
+        "steuer-id",
+        "steueridentifikation",
+        "steuernummer",
+        "idnr",
+    ),
+    *(
+        "numéro fiscal",
+        "numero fiscal",
+        "tax n",
+        "taxn",
+        "taxpayer",
+        "p. iva",
+        "hkid",
+        "ahv-nr",
+        "niss",
+        "rijksregister",
+        "cnic",
+        "sozialvers",
+    ),
+    *(
+        "henkilötun",
+        "personbeteckning",
+        "rodné č",
+        "rodne c",
+        "adószám",
+        "személyi",
+        "cod numeric",
+        "αφμ",
+        "αμκα",
+        "єдрпоу",
+        "рнокпп",
+        "паспорт",
+    ),
     *("personnr", "kennitala", "isikukood", "personas kods", "снилс", "иин", "рнокпп"),
+)
+_RARE_ID_WORDS = (
+    *(
+        "ni",
+        "ni no",
+        "rg",
+        "nip",
+        "dowodu",
+        "voter",
+        "epic no",
+        "sécu",
+        "secu",
+        "seg. social",
+        "n.i.f",
+        "d.n.i",
+        "n.i.e",
+        "tarjeta de identidad",
+        "patente",
+        "cédula de ciudadanía",
+        "cédula de identidad",
+        "rfc",
+    ),
+    *(
+        "外国人登録",
+        "在留カード",
+        "외국인등록",
+        "居民",
+        "统一编号",
+        "身份證",
+        "documento n",
+        "nº documento",
+        "identidade",
+    ),
+    *(
+        "identity card",
+        "id-kort",
+        "legitimation",
+        "id-nummer",
+        "idnummer",
+        "personalausweis",
+        "ausweisnummer",
+        "perso-nr",
+        "identitätskarte",
+    ),
 )
 _LICENCE_WORDS = (
     *(
@@ -222,7 +306,28 @@ _LICENCE_WORDS = (
     *(
         "carta de condução",
         "prawo jazdy",
-        "body körkort",
+        "prawa jazdy",
+        "licencia",
+        "driving permit",
+        "drivers lic",
+        "driver lic",
+        "driver's lic",
+        "permis n",
+        "driverslic",
+        "driving lic",
+        "driverlicence",
+        "dl number",
+        "dl no",
+        "dl#",
+        "ehliyet",
+        "sürücü belgesi",
+        "řidičsk",
+        "jogosítvány",
+        "رخصة القيادة",
+        "ड्राइविंग लाइसेंस",
+        "運転免許証",
+        "驾照",
+        "רישיון נהיגה",
         "körkort",
         "kørekort",
         "ajokortti",
@@ -232,7 +337,8 @@ _LICENCE_WORDS = (
     ),
     *("運転免許", "운전면허"),
 )
-_GENERIC = (*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_LICENCE_WORDS)
+_GENERIC = Labels((*_SSN_WORDS, *_ID_WORDS, *_MORE_ID_WORDS, *_RARE_ID_WORDS, *_LICENCE_WORDS))
+_MEDICARE_WORDS = Labels(("medicare",))
 
 _NUMBERS = (
     _Number(9, "us.ssn", _SSN_WORDS, r"\d{3}([- ])\d{2}\1\d{4}", "ssn"),
@@ -290,12 +396,14 @@ _NUMBERS = (
     _Number(18, "cn.ric", ("身份证", "身分證", "resident identity", "id"), r"\d{6}(?:19|20)\d{9}"),
 )
 _BY_DIGITS = {count: tuple(n for n in _NUMBERS if n.digits == count) for count in {n.digits for n in _NUMBERS}}
+_LABELS = {number: Labels(number.words) for number in _NUMBERS}
+_LABELS_OF_ANY = Labels(word for number in _NUMBERS for word in number.words)
 _FORMS = {number: re.compile(number.form) for number in _NUMBERS if number.form}
 _MEDICARE = re.compile(r"[2-6]\d{3}[ ]?\d{5}[ ]?\d(?:[ /-]?\d)?")
 
 _RUN = re.compile(r"(?<![^\W_])(?<!\d[.,:_/-])(?<![+])(?<!\w-)\d(?:[ ./-]?[\d]){8,17}(?![^\W_]|[-/]\w|\.\d)")
 _LETTERED = re.compile(
-    r"(?<![^\W_])(?<!\w-)(?:"
+    r"(?<![^\W_])(?<!\w-)(?<!\d[.,])(?:"
     r"(?P<nino>(?!BG|GB|NK|KN|TN|NT|ZZ)(?i:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?(?i:[A-D]))"
     r"|(?P<dni>\d{8}[ -]?[A-HJ-NP-TV-Z]|\d{2}\.\d{3}\.\d{3}[ -]?[A-HJ-NP-TV-Z])"
     r"|(?P<nie>[XYZ][ -]?\d{7}[ -]?[A-Z])"
@@ -309,6 +417,11 @@ _LETTERED = re.compile(
     r"|(?P<sg>[STFG]\d{7}[A-Z])"
     r"|(?P<hk>[A-Z]{1,2}\d{6}\([\dA]\))"
     r"|(?P<tw>[A-Z][12]\d{8})"
+    r"|(?P<secu>[12][ ]\d{2}[ ](?:0[1-9]|1[0-2]|[2-9]\d)[ ]\d{2}[ ]\d{3}[ ]\d{3}(?:[ ]\d{2})?)"
+    r"|(?P<cpf>\d{3}\.\d{3}\.\d{3}-\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2})"
+    r"|(?P<ahv>756\.\d{4}\.\d{4}\.\d{2})"
+    r"|(?P<pnr>(?:1[89])?\d{6}\+\d{4})"
+    r"|(?P<rrn>\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6})"  # since 2020 without a check digit
     r")(?![^\W_]|-\w)"
 )
 _CODICE = re.compile(
@@ -317,9 +430,9 @@ _CODICE = re.compile(
 _LEAST_IN_LETTERED = 4
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
-    "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
+    "pnr": "se.personnummer", "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
 }  # fmt: skip
-_BY_FORM = frozenset({"nino", "pan", "hk"})
+_BY_FORM = frozenset({"nino", "pan", "hk", "codice", "rrn", "secu", "cpf", "ahv"})
 """Forms that have no check digit to compute, and that little else has."""
 _LABELLED_FORMS = frozenset({"sg", "tw", "pps"})
 """Forms that part numbers have too: only behind a label."""
@@ -330,8 +443,8 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     yield from _of_digits(plain)
-    generic = Words(_GENERIC, plain)
-    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *_CODICE.finditer(plain.text)):
+    generic = NumberWords(_GENERIC, plain)
+    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers(_CODICE, 2)):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))
@@ -346,11 +459,13 @@ def _valid(module: str, value: str) -> bool:
 
 
 def _of_digits(plain: Plain) -> Iterator[Entity]:
-    words: dict[tuple[str, ...], Words] = {}
-    medicare = Words(("medicare",), plain)
+    words: dict[_Number, Words] = {}
+    of_any = NumberWords(_LABELS_OF_ANY, plain)
+    medicare = NumberWords(_MEDICARE_WORDS, plain)
     for run in plain.numbers(_RUN, 9):
-        other = bool(OTHER.search(plain.source, max(0, run.start() - 24), run.start()))
-        tried = (_identified(run, end, plain, words, named_otherwise=other) for end in _ends(run[0]))
+        other = plain.is_named_otherwise(run.start())
+        labelled = words if of_any.before(run.start()) else None
+        tried = (_identified(run, end, plain, labelled, named_otherwise=other) for end in _ends(run[0]))
         found = next(filter(None, tried), None)
         if found is None and medicare.before(run.start()) and _MEDICARE.fullmatch(run[0]):
             found = Entity(*run.span(), KIND)
@@ -365,14 +480,12 @@ def _ends(run: str) -> Iterator[int]:
 
 
 def _identified(
-    run: re.Match[str], end: int, plain: Plain, words: dict[tuple[str, ...], Words], *, named_otherwise: bool
+    run: re.Match[str], end: int, plain: Plain, words: dict[_Number, Words] | None, *, named_otherwise: bool
 ) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):
-        if number.words not in words:
-            words[number.words] = Words(number.words, plain)
-        if words[number.words].before(run.start()):
+        if words is not None and words.setdefault(number, NumberWords(_LABELS[number], plain)).before(run.start()):
             return Entity(run.start(), run.start() + end, number.kind)
         form = None if named_otherwise else _FORMS.get(number)
         if form and form.fullmatch(written) and len(set(digits)) > 2 and _checked(number, written, digits):  # noqa: PLR2004
@@ -387,10 +500,7 @@ def _checked(number: _Number, written: str, digits: str) -> bool:
 
 
 _SSN_FORM = re.compile(r"(?!000|666)(?:[0-8]\d{2}(?!00)\d{2}|9\d{2}[5-9]\d)(?!0000)\d{4}")
-_BETWEEN = re.compile(
-    r"(?:[\s:=#\"'>.,()\[\]|*_/-]|\b(?:numbers?|no|nr|num|nummer|numer|numero|número|numéro|n[°º]|code|id|is|was|are|ist|lautet|"
-    r"est|es|è|jest|der|the|value|card|s)\b|º|°|[\u0621-\u064a\u05d0-\u05ea]{1,8}|は|が|是|为|為|：){0,12}"
-)
+_BETWEEN = re.compile(rf"[가-힣一-鿿ぁ-ん]{{0,4}}{LABEL_END}(?:[\u0621-\u064a\u05d0-\u05ea]{{1,8}}[ :]{{0,3}}){{0,3}}")
 _VALUE = re.compile(
     r"(?<![^\W_])(?P<value>(?:[A-Z]{1,4}[ .-]?){0,2}\d[A-Z0-9]*(?:[ ./-]{1,2}(?:[A-Z]{1,3}[ ./-])?[A-Z0-9]{0,6}\d[A-Z0-9]{0,8}){0,5}(?:[ -]?[A-Z]{1,2}(?![A-Za-z]))?"
     r"|[A-Z]{1,9}\d[A-Z0-9]{2,16}|[a-z]{1,3}-?\d{5,12}-?[a-z]{0,2}|\d{5,12}-?[a-z]{1,2}|[a-z]{5}\d{4}[a-z])(?![^\W_])"
@@ -426,11 +536,25 @@ _PASSPORT_WORDS = (
         "paszport",
         "pasaport",
     ),
+    *(
+        "passnummer",
+        "passnr",
+        "pass-nr",
+        "passi",
+        "pasnummer",
+        "pasnr",
+        "passport",
+        "cestovní pas",
+        "útlevél",
+        "pașaport",
+        "διαβατήριο",
+    ),
     *("паспорт", "护照", "護照", "パスポート", "旅券", "여권", "جواز", "דרכון", "पासपोर्ट"),
 )
+_PASSPORT_LABELS = Labels(_PASSPORT_WORDS)
 _PASSPORT = re.compile(
-    r"[^\n\d]{0,40}?(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
-    r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
+    r"(?:[^\n\d]{0,40}?|[^\n\d]{0,40}\n[ -]{0,8})(?<![A-Za-z0-9-])(?P<value>[A-Za-z]{1,3}\d{5,9}[A-Za-z]?|(?!(?:NO|NR|IS|ID)\b)[A-Z]{1,3}[ -]\d{5,9}[A-Z]?|"
+    r"\d{2}[A-Za-z]{2}\d{5}|\d{2}[ ]?\d{2}[ ]\d{6}|\d{3}[ -]\d{3}[ -]\d{3}|\d{7,10}|(?=(?:[A-Z]{0,5}\d){3})[A-Z0-9]{8,11})"
     r"(?![A-Za-z0-9-])"
 )
 _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")
@@ -438,9 +562,8 @@ _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{4
 
 def _passports(plain: Plain) -> Iterator[Entity]:
     """Numbers of passports behind a word that says so, and the lines that machines read."""
-    if has_any(plain.folded, _PASSPORT_WORDS):
-        for place in Words(_PASSPORT_WORDS, plain).places():
-            if match := _PASSPORT.match(plain.text, place):
-                yield Entity(*match.span("value"), "passport")
+    for place in NumberWords(_PASSPORT_LABELS, plain).places():
+        if match := _PASSPORT.match(plain.text, place):
+            yield Entity(*match.span("value"), "passport")
     for match in _MRZ.finditer(plain.source) if "<" in plain.source else ():
         yield Entity(*match.span(), "passport")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import Plain, Words
+from guardrails.pii.text import Labels, NumberWords, Plain, Words
 from guardrails.text_matching import has_any
 
 
@@ -44,7 +44,7 @@ _IDN_DOMAIN = re.compile(
 )
 _IDN_LOCAL_REVERSED = re.compile(r"[\w.+-]{1,64}")
 _HOST = r"[a-z0-9][a-z0-9-]{0,62}"
-_AT = r"(?:at|ät|arroba|arrobase|chez|chiocciola|kukac|małpa|собака)"
+_AT = r"(?:at|ät|arroba|arr?obase|chez|snabel-?a|krøllalfa|zavináč|apenstaartje|klammeraffe|골뱅이|アット(?:マーク)?|chiocciola|kukac|małpa|собака)"
 _DOT = r"(?:dot|punto|point|punkt|ponto|kropka|pont|piste|nokta|точка)"
 _NO_HOST = r"(?!(?:\d+|a|an|the|this|that|these|those|my|our|your|his|her|its|their|each|every|some|any|least|most|first|last)[ _])"
 _SPELLED = re.compile(
@@ -58,11 +58,76 @@ _SPELLED = re.compile(
     rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}"
     rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
-_SPELLED_AT = (
-    *(f"{bracket}{blank}{word}" for bracket in "[({<" for blank in ("", " ") for word in ("at", "@", "arroba", "ät")),
-    *(f" {word} " for word in ("at", "ät", "arroba", "arrobase", "chez", "chiocciola", "kukac", "małpa", "собака")),
-    *("@ ", "_at_", "%40", "=40", "&#", "&commat;", "\\u0040", "\\x40", "[.]", "(.)"),
+_RARE_AT = ("snabel", "krøllalfa", "zavináč", "apenstaartje", "klammeraffe", "골뱅이", "アット")
+_WORD_AT = (
+    *(
+        f" {word} "
+        for word in ("at", "ät", "arroba", "arrobase", "arobase", "chez", "chiocciola", "kukac", "małpa", "собака")
+    ),
+    *_RARE_AT,
 )
+_WORD_DOT = tuple(
+    f" {word} " for word in ("dot", "punto", "point", "punkt", "ponto", "kropka", "pont", "piste", "nokta", "точка")
+)
+_BRACKETED_AT = tuple(
+    f"{bracket}{blank}{word}"
+    for bracket in "[({<"
+    for blank in ("", " ")
+    for word in ("at", "@", "arr", "arob", "ät", "chi", "snab")
+)
+_SPELLED_MAY_BE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("@",), ("@ ", "[.]", "(.)")),
+    (("40",), ("%40", "=40", "\\u0040", "\\x40")),
+    (("&",), ("&#", "&commat;")),
+    (("[", "(", "{", "<"), (*_BRACKETED_AT, *_RARE_AT)),
+    (("_at_",), ("_dot_",)),
+    (_WORD_AT, _WORD_DOT),
+)
+"""Of each way to write an address otherwise than it is, texts one of which it has, and others of which it has one too:
+a word for the at-sign alone is a word of its language.
+"""
+
+
+def _may_be_spelled(text: str) -> bool:
+    for some, others in _SPELLED_MAY_BE:  # noqa: SIM110 - a generator costs more than most looks
+        if has_any(text, some) and has_any(text, others):
+            return True
+    return False
+
+
+_NO_LOCAL = (
+    r"(?!(?:me|us|him|her|it|them|you|we|i|is|are|was|be|see|visit|join|follow|via|and|or|from|with|on|by|to|in|for|the|a|an|hosted|works?|"
+    r"working|sold|met|look(?:ing)?|located|available|found|buy|bought|shop|online|site|page|host|server|run(?:ning)?|arrive|live|job|"
+    r"website|account|signed|registered|posted|seen|now|only|that|this|what|who|here|there|not|mail|e-?mail)[ ])"
+)
+_AT_HOST = re.compile(
+    rf"(?i)(?<![\w.+%@-]){_NO_LOCAL}(?P<local>[^\W_][\w.+-]{{0,63}})[ ](?:(?P<sign>@)|{_AT}[ ])"
+    rf"(?P<host>{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{_TOPS}))(?![\w-]|\.\w)"
+)
+_PROVIDER = re.compile(
+    r"(?i)(?:g(?:oogle)?mail|yahoo|ymail|hotmail|outlook|live|msn|icloud|aol|gmx|web|t-online|freenet|proton(?:mail)?|pm|yandex|mail|qq|163|126|"
+    r"sina|naver|daum|hanmail|orange|wanadoo|free|laposte|sfr|libero|virgilio|tiscali|wp|o2|onet|interia|seznam|uol|bol|terra|zoho|fastmail|"
+    r"tutanota|hey|rediffmail|btinternet|sky|comcast|verizon|ziggo|telenet|bluewin|telia|abv|ukr|rambler|example)(?:\.[a-z]{2,3}){1,2}"
+)
+_MAIL_WORDS = (
+    *(
+        "email",
+        "e-mail",
+        "mail",
+        "mailbox",
+        "inbox",
+        "write to",
+        "reach me",
+        "contact",
+        "courriel",
+        "correo",
+        "posta",
+        "mejl",
+        "sähköposti",
+    ),
+    *("posteingang", "schreib", "écri", "escrib", "scriv", "почт", "邮箱", "メール", "메일", "بريد", "ईमेल"),
+)
+_MAIL_LABELS = Labels(_MAIL_WORDS)
 
 
 def emails(plain: Plain) -> Iterator[Entity]:
@@ -83,8 +148,20 @@ def emails(plain: Plain) -> Iterator[Entity]:
             if start < at and text[start:end] != "git@github.com":
                 yield Entity(start, end, "email")
         at = text.find("@", at + 1)
-    for match in _SPELLED.finditer(text) if has_any(plain.folded, _SPELLED_AT) else ():
-        yield Entity(*match.span(), "email")
+    yield from _spelled(plain)
+
+
+def _spelled(plain: Plain) -> Iterator[Entity]:
+    """Addresses with a word, an entity or blanks for the ``@``."""
+    if _may_be_spelled(plain.folded):
+        for match in _SPELLED.finditer(plain.text):
+            yield Entity(*match.span(), "email")
+    if _TOP.search(plain.text) and (" @" in plain.text or has_any(plain.folded, _WORD_AT)):
+        words = Words(_MAIL_LABELS, plain)
+        for match in _AT_HOST.finditer(plain.text):
+            told = re.search(r"\d|\w[._]\w", match["local"]) or words.before(match.start())
+            if match["sign"] or told or _PROVIDER.fullmatch(match["host"]):
+                yield Entity(*match.span(), "email")
 
 
 def _mail_domain(domain: str) -> int:
@@ -142,6 +219,7 @@ _SITE_WORDS = (
     ),
     *("webseite", "sitio", "página", "pagina", "seite", "sito", "сайт", "网址", "网站", "サイト", "웹사이트", "موقع"),
 )
+_SITE_LABELS = Labels(_SITE_WORDS)
 _MODULE_HOSTS = re.compile(
     r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org|golang\.org|google\.golang\.org|cloud\.google\.com|gopkg\.in|k8s\.io|"
     r"sigs\.k8s\.io|go\.uber\.org|go\.etcd\.io|go\.opentelemetry\.io|rsc\.io|honnef\.co|mvdan\.cc)/"
@@ -160,7 +238,7 @@ def urls(plain: Plain) -> Iterator[Entity]:
         for match in pattern.finditer(text) if may_be else ():
             yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
     if _TOP.search(text):
-        words = Words(_SITE_WORDS, plain)
+        words = Words(_SITE_LABELS, plain)
         for match in _BARE.finditer(text):
             by_form = match["path"] or match["top"] is None
             if not _is_import(text, match) if by_form else _is_host(match, words):
@@ -205,10 +283,12 @@ _IPV6 = re.compile(
 )
 _VERSION_BEFORE = re.compile(
     r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
-    r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema)[ .:=\"']{0,3}$"
+    r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema|luku|kohta|bölüm|madde|"
+    r"rozdział|punkt|avsnitt|kapit\w{2,4}|capítulo|capitolo|chapitre|hoofdstuk|paragraaf|se[çc]ção|seção|sección|apartado|sezione|"
+    r"раздел|глава|пункт|верси\w|第|条|條|版本|バージョン|섹션|버전|القسم|الفصل|البند|المادة|الإصدار|अनुभाग|धारा|संस्करण)[ .:=\"']{0,4}$"
 )
 _NAME_BEFORE = re.compile(r"[A-Za-z][\w.+-]{1,30}[ ]$")
-_HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]")
+_HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]|[ ]?(?:[節节章条條項项]|절|장)")
 _IP_WORDS = (
     *(
         "ip",
@@ -255,6 +335,7 @@ _IP_WORDS = (
         "dst",
     ),
 )
+_IP_LABELS = Labels(_IP_WORDS)
 _RELEASES = 200
 """Browsers and the like count their releases below it: ``Chrome 120.0.0.0``."""
 _EVERYBODYS = ("127.", "0.", "255.")
@@ -265,9 +346,9 @@ def addresses(plain: Plain) -> Iterator[Entity]:
     text = plain.text
     if not plain.has_digit:
         return
-    words = Words(_IP_WORDS, plain, reach=20)
+    words = NumberWords(_IP_LABELS, plain, reach=20)
     for match in plain.numbers(_IPV4, 4):
-        if match[0].startswith(_EVERYBODYS) or _is_version(text, match, words):
+        if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
     for match in _DEFANGED.finditer(text) if "[.]" in text or "(.)" in text else ():
@@ -315,14 +396,14 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
     r"[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
-_MAC_HINT = re.compile(r":[0-9A-Fa-f]{2}:|-[0-9A-Fa-f]{2}-|\.[0-9A-Fa-f]{4}\.")
+_MAC_HINTS = tuple(map(re.compile, (r":[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.")))
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
 
 
 def macs(plain: Plain) -> Iterator[Entity]:
     """Six or eight octets, Cisco's three groups, or twelve digits named as such."""
     text = plain.text
-    for match in _MAC.finditer(text) if _MAC_HINT.search(text) else ():
+    for match in _MAC.finditer(text) if any(hint.search(text) for hint in _MAC_HINTS) else ():
         yield Entity(*match.span(), "mac")
     for match in _MAC_PLAIN.finditer(text) if "mac" in plain.folded else ():
         yield Entity(*match.span("value"), "mac")
@@ -334,6 +415,7 @@ _CARD = re.compile(
 )
 _CARD_WORDS = (
     *("card", "cards", "credit", "debit", "visa", "mastercard", "master card", "maestro", "amex", "american express"),
+    *("charge", "charged", "billed", "pay with", "paid with", "payment method", "ccnum", "cardnumber", "creditcard"),
     *(
         "diners",
         "discover",
@@ -362,6 +444,7 @@ _CARD_WORDS = (
         "कार्ड",
     ),
 )
+_CARD_LABELS = Labels(_CARD_WORDS)
 _ISSUERS = re.compile(
     r"4\d{15}|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|"
     r"(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}|220[0-4]\d{12}|(?:60|8[12])\d{14}"
@@ -378,7 +461,7 @@ _ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
 def cards(plain: Plain) -> Iterator[Entity]:
     """12 to 19 digits that an issuer's range has and that satisfy Luhn, or stand behind a word for cards."""
-    words = Words(_CARD_WORDS, plain)
+    words = NumberWords(_CARD_LABELS, plain)
     for match in plain.numbers(_CARD, 12):
         if not match["run"][:_FIRST_GROUP].isdigit():
             continue
@@ -438,21 +521,46 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country: SWIFT's IBAN registry."""
 
 
+_IBAN_LABELS = Labels(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"))
+_IN_FOURS = re.compile(r"[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?")
+_UNBROKEN = re.compile(r"[A-Z]{2}\d{2}(?:\d{12,24}|[A-Z]{4}\d{8,18}|[A-Z]\d{10}[A-Z0-9]{12}|\d{10}[A-Z0-9]{11}\d{2})")
+
+
+def _is_iban_by_form(plain: Plain, start: int, end: int) -> bool:
+    """Whether it is written as accounts are and has its country's length: people mistype, and who copies is not asked."""
+    written = plain.text[start:end]
+    if sum(map(str.isdigit, written)) < _LEAST_IBAN_DIGITS:
+        return False
+    unbroken = _UNBROKEN.fullmatch(written) and not plain.is_named_otherwise(start)
+    return bool(unbroken or _IN_FOURS.fullmatch(written))
+
+
+_LEAST_IBAN_DIGITS = 10
+_ANY_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=[A-Z]{0,4}\d{6})[A-Z0-9]{10,30}(?![A-Za-z0-9])")
+"""Of whatever length: people and programs make them up, with check digits that are right."""
+
+
 def ibans(plain: Plain) -> Iterator[Entity]:
     """A country's letters and as many characters as it has; check digits hold, or the word IBAN stands before."""
     text = plain.text
-    if not plain.has_digit or not _IBAN_START.search(text):
+    if next(iter(plain.numbers(_IBAN_START, 2)), None) is None:
         return
     from stdnum.iso7064 import mod_97_10
 
-    words = Words(("iban", "account", "konto", "cuenta", "compte", "conto", "rekening", "账号", "口座"), plain)
+    words = NumberWords(_IBAN_LABELS, plain)
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
+        if unbroken := _ANY_IBAN.match(text, match.start()):
+            number = unbroken[0].upper()
+            if mod_97_10.is_valid(number[4:] + number[:4]) or words.directly_before(match.start()):
+                yield Entity(*unbroken.span(), "iban")
+                continue
         places = [at for at in range(match.start(), match.end("run")) if text[at].isalnum()] if length else []
         if not length or len(places) < length:
             continue
         end = places[length - 1] + 1
         number = "".join(text[at] for at in places[:length]).upper()
-        right = mod_97_10.is_valid(number[4:] + number[:4]) and not text[end : end + 1].isalnum()
+        whole = not text[end : end + 1].isalnum()
+        right = whole and (mod_97_10.is_valid(number[4:] + number[:4]) or _is_iban_by_form(plain, match.start(), end))
         if right or words.before(match.start()):
             yield Entity(match.start(), end, "iban")

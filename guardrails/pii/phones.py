@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import OTHER, Plain, Words
+from guardrails.pii.text import Labels, NumberWords, Plain, Words
 
 _EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:=]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
@@ -20,15 +20,31 @@ _END = rf"(?:{_EXTENSION}(?![^\W_])|(?![\w]|[-:]\d|\.\d))"
 
 _PLUS = re.compile(rf"(?<![^\W_])(?<!\+)\(?\+(?:[ ](?=\d{{1,3}}[ (-]))?\(?[1-9](?:{_SEP}\d){{6,16}}(?!\d){_EXTENSION}?")
 _ZEROS = re.compile(rf"{_BEGIN}\(?(?:00|011|0011)[ -]?[1-9](?:{_SEP}\d){{6,14}}{_END}")
+_GROUPS = re.compile(r"^\(?00\d{1,3}\)?[ .()-]{1,3}\d{1,4}(?:[ .()-]{1,3}\d{2,8}){1,4}")
 _NANP = re.compile(
     rf"{_BEGIN}(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))\d{{3}}(?P<last>[ .-])\d{{4}}{_END}"
 )
 _PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?\d{{2,5}}){{1,3}}{_END}")
 _TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
 _INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
+_TWO_GROUPS = re.compile(r"\(?0\d{1,4}[ /-]\d{6,8}")
+_TURKISH = re.compile(rf"{_BEGIN}0[ ]?\(\d{{3}}\)[ ]?\d{{3}}[ ]?\d{{2}}[ ]?\d{{2}}{_END}")
 _PAIRS = re.compile(rf"{_BEGIN}[6-9]\d{{2}}(?:[ ]\d{{2}}){{3}}{_END}")
-_BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9\d{{4}}-\d{{4}}{_END}")
+_BRAZILIAN = re.compile(rf"{_BEGIN}[1-9]\d[ ]9[ ]?\d{{4}}[- ]?\d{{4}}{_END}")
 _CHINESE = re.compile(rf"{_BEGIN}1[3-9]\d(?P<sep>[ -]?)\d{{4}}(?P=sep)\d{{4}}{_END}")
+_FORMS = (
+    *(
+        (_NANP, ""),
+        (_PARENTHESES, "("),
+        (_TRUNK, "0"),
+        (_INDIAN, ""),
+        (_BRAZILIAN, "9"),
+        (_TURKISH, "("),
+        (_PAIRS, " "),
+    ),
+    (_CHINESE, "1"),
+)
+"""What a number without a label looks like, and a sign that it has."""
 _NAMED = re.compile(rf"{_BEGIN}\(?\d(?:{_SEP}\d){{6,14}}{_END}")
 _SHORT = re.compile(rf"{_BEGIN}\d{{3}}[ .-]\d{{4}}{_END}")
 
@@ -116,6 +132,39 @@ _NOUNS = (
         "تلفون",
         "رقم الهاتف",
         "للتواصل",
+        "cel",
+        "callback",
+        "call back",
+        "kom",
+        "hp:",
+        "no hp",
+        "handphone",
+        "tfno",
+        "tlm",
+        "tlf.",
+        "tlfn",
+        "numer tel",
+        "nº tel",
+        "call me",
+        "text me",
+        "telefoni",
+        "telefonszám",
+        "mobilnr",
+        "mobile no",
+        "desk",
+        "office:",
+        "home:",
+        "work:",
+        "contato",
+        "contacto",
+        "liga no",
+        "ligar para",
+        "संपर्क",
+        "मोबाइल नंबर",
+        "numer kontaktowy",
+        "連絡先",
+        "お電話",
+        "연락 주세요",
     ),
     *("whats", "wpp", "zap", "τηλ", "κιν", "puh", "mobilnummer", "номер телефона", "ph"),
     *("טלפון", "נייד", "फोन", "मोबाइल", "दूरभाष", "โทร", "toll-free", "toll free", "voicemail", "msisdn"),
@@ -154,9 +203,10 @@ _WORDS = (
     *("bel", "zadzwo", "kontakt", "звон", "позвон", "ring me", "打给", "拨打", "联系", "連絡", "اتصل", "להתקשר"),
 )
 
+_NOUN_LABELS, _LABELS = Labels(_NOUNS), Labels(_WORDS)
 _EXTENSION_BEHIND = re.compile(r"[ (,]{0,2}(?:内線|內線|分機|分机|转|轉|내선|تحويلة|داخلي)[ :.]{0,2}\d{1,6}\)?(?!\d)")
 _UNIT_BEHIND = re.compile(
-    r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|rows?|records?|users?|items?|times|"
+    r"(?i)[ ]?(?:bytes?|[kmgt]i?b|bits?|eur|usd|gbp|chf|euros?|dollars?|[€$£¥%]|ms|ns|µs|seconds?|px|k?wh|kw|volts?|hpa|rows?|records?|users?|items?|times|"
     r"units|pcs|stück|tokens?|miles|k?m|kg|points?|downloads|views|people|inhabitants|einwohner|lines?|requests?|entries|元|円|원)(?![^\W_])"
 )
 _NOT_PHONE = re.compile(
@@ -165,7 +215,7 @@ _NOT_PHONE = re.compile(
 )
 _ISO_DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}-\d{2}-\d{2}(?!\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:[ ]000){1,}|\d{1,3}(?:[ ]\d{3}){1,3}[ ]000")
-_ROUND = re.compile(r"[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
+_ROUND = re.compile(r"000\d*|[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
 _DECIMAL = re.compile(r"\+\d{1,3}\.\d{1,6}|\+\d{4,}\.\d+")
 _HAN = re.compile("[\u4e00-\u9fff]")
 _AROUND = 24
@@ -217,14 +267,14 @@ def phones(plain: Plain) -> Iterator[Entity]:
 
 
 def _numbers(plain: Plain) -> Iterator[Entity]:
-    words = Words(_WORDS, plain)
+    words = NumberWords(_LABELS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
-    for pattern in (_NANP, _PARENTHESES, _TRUNK, _INDIAN, _BRAZILIAN, _PAIRS, _CHINESE):
-        for match in plain.numbers(pattern, _LEAST):
+    for pattern, sign in _FORMS:
+        for match in plain.numbers(pattern, _LEAST, sign):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
-    nouns, end = Words(_NOUNS, plain), -1
+    nouns, end = NumberWords(_NOUN_LABELS, plain), -1
     for pattern in (_NAMED, _SHORT):
         for match in plain.numbers(pattern, _LEAST):
             follows = (
@@ -239,11 +289,13 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
 def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, checked: dict[str, bool]) -> bool:
     """Whether a number without a label is one of a telephone by its form alone."""
     if pattern is _TRUNK:
-        return _is_national(_digits(match[0]), checked)
+        return bool(_TWO_GROUPS.fullmatch(match[0])) or _is_national(_digits(match[0]), checked)
     if pattern is _PARENTHESES:
         return _plausible(match[0])
     if pattern is _NANP:
         return _is_nanp(match)
+    if pattern is _BRAZILIAN:
+        return _in_plan(_digits(match[0]), 55)
     if pattern is _CHINESE:  # eleven digits are a telephone where Chinese is written
         around = plain.source[max(0, match.start() - _AROUND) : match.end() + _AROUND]
         return bool(_HAN.search(around))
@@ -252,16 +304,18 @@ def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, che
 
 def _international(plain: Plain, words: Words) -> Iterator[Entity]:
     text = plain.text
-    for match in plain.numbers(_PLUS, _LEAST) if "+" in text else ():
+    for match in plain.numbers(_PLUS, _LEAST, "+") if "+" in text else ():
         end = 0 if _DECIMAL.fullmatch(match[0]) else _possible_end(match[0])
         written = words.before(match.start()) or re.search(r"\d[ ()-]{1,3}\d", match[0])
         if not end and written and 8 <= len(_digits(match[0])) <= 15 and not _ISO_DATE.search(match[0]):  # noqa: PLR2004
             end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in plain.numbers(_ZEROS, _LEAST) if "00" in text or "011" in text else ():
+    for match in plain.numbers(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
-            words.before(match.start()) or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
+            words.before(match.start())
+            or _GROUPS.search(match[0])
+            or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
         ):
             yield Entity(*match.span(), "phone")
 
@@ -290,9 +344,7 @@ def _excluded(plain: Plain, match: re.Match[str], words: Words) -> bool:
     if words.directly_before(match.start()):
         return False
     source = plain.source
-    return bool(
-        OTHER.search(source, max(0, match.start() - _AROUND), match.start()) or _UNIT_BEHIND.match(source, match.end())
-    )
+    return bool(plain.is_named_otherwise(match.start()) or _UNIT_BEHIND.match(source, match.end()))
 
 
 def _plausible(found: str) -> bool:
@@ -302,8 +354,12 @@ def _plausible(found: str) -> bool:
 
 def _is_nanp(match: re.Match[str]) -> bool:
     """Three, three and four digits: with brackets or dashes it is one, else it must be in the plan."""
-    dashes = match["sep"] == match["last"] == "-"
-    return dashes or match["sep"] is None or _in_plan(_digits(match[0])[-10:], 1)
+    alike = match["sep"] == match["last"] in ("-", ".")
+    return (
+        (alike and (match["sep"] == "-" or _digits(match[0])[-10] in "23456789"))
+        or match["sep"] is None
+        or _in_plan(_digits(match[0])[-10:], 1)
+    )
 
 
 def _is_national(digits: str, checked: dict[str, bool]) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
 """A text as the finders of personal data read it: one kind of digit, dash and blank, labels, and columns of tables."""
 
 from __future__ import annotations
@@ -7,7 +8,8 @@ import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import TypeAlias
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
@@ -15,19 +17,198 @@ _DIGIT = re.compile(r"\d")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _SHORT = 4
+_LABEL_LEAD, _LABEL_TRAIL, _LABEL_STEP = 250, 80, 40
+"""Characters before and behind a digit within which a label of its number may stand."""
+_MAY_HEAD = re.compile(r"^(?=[^\n]*[\t|;,])[^\n=:.!?]+$", re.MULTILINE)
+"""Lines that may be the head of a table."""
+Trigram: TypeAlias = tuple[str, str, str]
+_TO_OTHER = 24
 
-_NUMBER = r"(?:[ _-]?(?:number|num|no|nr|id|code|nummer|numero|número|numéro|zeichen|key)\b|[ _-]?(?:n[°º]|#))?"
-OTHER = re.compile(
-    r"(?i)(?:order|purchase|invoice|receipt|ticket|ref|reference|booking|reservation|account|acct|serial|tracking|parcel|shipment|"
-    r"case|item|product|sku|upc|ean|gtin|isbn|issn|asin|imei|part|version|build|commit|epoch|timestamp|bytes|size|batch|policy|"
-    r"contract|customer|member|transaction|txn|payment|request|session|process|pid|\bid|zip|article|doi|pmid|arxiv|vat|"
-    r"(?:bestell|auftrags?|rechnungs?|kunden|vorgangs?|sendungs?|artikel|vertrags?|buchungs?|akten|beleg|liefer|serien|mitglieds?|"
-    r"ticket|paket|teile|inventar|personal|matrikel)(?:nummer|nr|zeichen|-nr)|bestellung|auftrag|rechnung|vorgang|sendung|vertrag|"
-    r"commande|facture|dossier|colis|contrat|référence|pedido|factura|fatura|fattura|ordine|expediente|contrato|bestelling|factuur|"
-    r"zamówieni\w|faktur\w|ordre|заказ\w?|сч[её]т|注文番号|订单号?|訂單|주문번호)"
-    rf"{_NUMBER}[ .:=#\"']{{0,4}}$|[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$"
+_NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호)"
+_OTHER = (
+    *(
+        "order",
+        "purchase",
+        "invoice",
+        "receipt",
+        "ticket",
+        "ref",
+        "reference",
+        "booking",
+        "reservation",
+        "account",
+        "acct",
+        "serial",
+    ),
+    *(
+        "tracking",
+        "parcel",
+        "shipment",
+        "case",
+        "item",
+        "product",
+        "sku",
+        "upc",
+        "ean",
+        "gtin",
+        "isbn",
+        "issn",
+        "asin",
+        "imei",
+        "part",
+    ),
+    *(
+        "version",
+        "build",
+        "commit",
+        "epoch",
+        "timestamp",
+        "bytes",
+        "size",
+        "batch",
+        "policy",
+        "contract",
+        "transaction",
+        "txn",
+        "flight",
+    ),
+    *(
+        "train",
+        "room",
+        "model",
+        "chapter",
+        "section",
+        "clause",
+        "payment",
+        "request",
+        "session",
+        "process",
+        "pid",
+        "id",
+        "zip",
+        "article",
+    ),
+    *(
+        "doi",
+        "pmid",
+        "arxiv",
+        "vat",
+        "bestellung",
+        "auftrag",
+        "rechnung",
+        "vorgang",
+        "sendung",
+        "vertrag",
+        "buchung",
+        "commande",
+    ),
+    *(
+        "facture",
+        "dossier",
+        "colis",
+        "contrat",
+        "pedido",
+        "factura",
+        "fatura",
+        "fattura",
+        "ordine",
+        "expediente",
+        "contrato",
+    ),
+    *(
+        "bestelling",
+        "factuur",
+        "zamówieni",
+        "faktur",
+        "ordre",
+        "beställning",
+        "ärende",
+        "tilaus",
+        "lasku",
+        "viite",
+        "sipariş",
+        "comanda",
+    ),
+    *(
+        "objednávk",
+        "rendelés",
+        "παραγγελία",
+        "заказ",
+        "замовлення",
+        "счет",
+        "счёт",
+        "注文",
+        "請求書",
+        "伝票",
+        "订单",
+        "訂單",
+        "发票",
+        "单号",
+    ),
+    *(
+        "流水号",
+        "주문",
+        "송장",
+        "청구서",
+        "رقم الطلب",
+        "الطلب",
+        "الفاتورة",
+        "طلبية",
+        "ऑर्डर",
+        "चालान",
+        "đơn hàng",
+        "หมายเลขคำสั่งซื้อ",
+        "הזמנה",
+    ),
 )
 """Names of numbers that are nobody's: what they stand directly before is an order, an article, an amount."""
+_NUMBERED = (
+    *(
+        "customer",
+        "member",
+        "client",
+        "user",
+        "patient",
+        "employee",
+        "staff",
+        "student",
+        "kunde",
+        "cliente",
+        "klient",
+        "bestell",
+        "kunden",
+    ),
+    *(
+        "akten",
+        "beleg",
+        "liefer",
+        "serien",
+        "mitglied",
+        "paket",
+        "teile",
+        "inventar",
+        "personal",
+        "matrikel",
+        "artikel",
+    ),
+)
+"""Likewise, where a word for "number" follows: a customer may also say one."""
+_TO_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}?[ .:=#\"']{{0,4}}")
+_TO_ITS_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}[ .:=#\"']{{0,4}}")
+_SIGN_BEFORE = re.compile(r"(?i)[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$")
+
+_NUMBER_WORDS = (
+    "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|code|codice|código|id|key|value|"
+    "card|holder|field"
+)
+_COPULAS = "is|was|are|as|be|ist|war|lautet|sind|es|era|est|été|è|jest|to|na|nas|on|oli|är|var|er|são|é|foi|el|le|la|les|den|the|der|die|das|of|de|do|my"
+LABEL_END = (
+    r"[a-zß-öø-ÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıĵķĺļľŀłńņňŉŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷźżžά-ώа-ё]{0,14}+"
+    r"(?:(?:[ _-][a-zß-öø-ÿ\u0101-\u017eа-яё]{1,15}){0,3}[ ]?[:=](?=[ \"'*]))?"
+    rf"(?:[\s:=#\"'`>.,()\[\]|*_/–-]|\b(?i:{_NUMBER_WORDS})\b|\b(?:{_COPULAS})\b|[nN][°º.]|[º°№]|[\u0900-\u0963]{{1,12}}|"
+    r"[号號码碼番のはがで是为為：「『]|번호|[는은이가를]){0,14}+"
+)
+"""What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
 
 _UNIFORM = str.maketrans(
     {
@@ -47,8 +228,10 @@ _UNIFORM = str.maketrans(
 )
 _UNACCENTED = {
     code: base
-    for code in range(0xC0, 0x250)
-    if (base := unicodedata.normalize("NFD", chr(code))[0]).isascii() and base.isalpha()
+    for code in (*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1E00, 0x2000))
+    if (base := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
+    and base.isalpha()
+    and base.islower() == chr(code).islower()
 } | {ord("_"): " "}
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSPACED = re.compile(
@@ -64,6 +247,8 @@ class Plain:
 
     Attributes:
         source: the text with one kind of dash, blank, digit and at-sign, without characters that nobody sees.
+        folded: the source in small letters, for a look whether a word may be there; its places are not those of the text.
+        has_digit: whether there is any digit, of whatever script.
         text: the same, with a blank in place of each letter of Arabic, Hebrew, Chinese, Japanese, Korean and the like.
         places: where each of its characters stood; None if nothing was left out.
     """
@@ -76,12 +261,23 @@ class Plain:
             self.source, self.places = _visible(text.translate(_UNIFORM))
             self.text = _UNSPACED.sub(_BOUNDARY, self.source)
         self._original = text if self.places is None else self.source
+        self.folded = self.source.casefold()
+        digit = _DIGIT.search(self.text)
+        self.has_digit = digit is not None
+        self._first_digit = -1 if digit is None else digit.start()
+        self._stretches: list[tuple[int, int, int]] = []
+        """Start, end and digits of each."""
+        self._most_digits = 0
+        if digit is not None:
+            self._note_stretches()
         self._windows: dict[int, list[tuple[int, int]]] = {}
+        self._named_otherwise: dict[int, bool] = {}
 
-    @cached_property
-    def folded(self) -> str:
-        """In small letters, for a look whether a word may be there; its places are not those of the text."""
-        return self.source.casefold()
+    def _note_stretches(self) -> None:
+        for match in _STRETCH.finditer(self.text, self._first_digit):
+            digits = len(_DIGIT.findall(match[0]))
+            self._stretches.append((*match.span(), digits))
+            self._most_digits = max(self._most_digits, digits)
 
     @cached_property
     def labels(self) -> str:
@@ -92,22 +288,80 @@ class Plain:
         return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
 
     @cached_property
-    def has_digit(self) -> bool:
-        """Whether there is any digit, of whatever script."""
-        return _DIGIT.search(self.text) is not None
+    def trigrams(self) -> frozenset[Trigram]:
+        """Three characters that stand beside each other in :attr:`labels`, of those that any list of words is found by."""
+        return frozenset(_SOUGHT.intersection(_trigrams(self.labels)))
 
     @cached_property
-    def _stretches(self) -> list[tuple[int, int, int]]:
-        """Start, end and digits of each."""
+    def by_numbers(self) -> str:
+        """What of the labels may name a number: what stands around digits, and what may head a table."""
         if not self.has_digit:
-            return []
-        return [(*match.span(), len(_DIGIT.findall(match[0]))) for match in _STRETCH.finditer(self.text)]
+            return ""
+        labels, at = self.labels, self._first_digit
+        parts: list[str] = []
+        start = end = 0
+        while (digit := _DIGIT.search(self.text, at)) is not None:
+            place = digit.start()
+            if place - _LABEL_LEAD > end:
+                parts.append(labels[start:end])
+                start = place - _LABEL_LEAD
+            end, at = place + _LABEL_TRAIL, place + _LABEL_STEP  # what is skipped lies well within the trail
+        parts.append(labels[start:end])
+        if sum(map(len, parts)) >= len(labels):
+            return labels
+        if "\n" in labels:
+            parts += (labels[slice(*line.span())] for line in _MAY_HEAD.finditer(self._original))
+        if "insert" in labels:
+            parts += (labels[slice(*insert.span())] for insert in _INSERT.finditer(self._original))
+        return "\n".join(parts)
 
-    def numbers(self, pattern: re.Pattern[str], least: int) -> Iterator[re.Match[str]]:
-        """What ``finditer`` finds, of a pattern that has ``least`` digits in one stretch: looked for only there."""
+    @cached_property
+    def trigrams_by_numbers(self) -> frozenset[Trigram]:
+        """Likewise of :attr:`by_numbers`."""
+        return frozenset(_SOUGHT.intersection(_trigrams(self.by_numbers)))
+
+    def is_named_otherwise(self, place: int) -> bool:
+        """Whether the number at ``place`` is, by what stands before it, an order, an article, an amount."""
+        known = self._named_otherwise.get(place)
+        if known is None:
+            known = (
+                _SIGN_BEFORE.search(self.source, max(0, place - 5), place) is not None
+                or self._leads(self._other_words, _TO_NUMBER, place)
+                or self._leads(self._numbered_words, _TO_ITS_NUMBER, place)
+            )
+            self._named_otherwise[place] = known
+        return known
+
+    @cached_property
+    def _other_words(self) -> NumberWords:
+        return NumberWords(_OTHER_LABELS, self)
+
+    @cached_property
+    def _numbered_words(self) -> NumberWords:
+        return NumberWords(_NUMBERED_LABELS, self)
+
+    def _leads(self, words: Words, gap: re.Pattern[str], place: int) -> bool:
+        """Whether nothing but what ``gap`` takes lies between one of the words and ``place``."""
+        ends = words.ends
+        for index in range(bisect_right(ends, place) - 1, -1, -1):
+            if place - ends[index] > _TO_OTHER:
+                return False
+            if gap.fullmatch(self.labels, ends[index], place):
+                return True
+        return False
+
+    def numbers(self, pattern: re.Pattern[str], least: int, sign: str = "") -> Iterable[re.Match[str]]:
+        """What ``finditer`` finds, of a pattern that has ``least`` digits in one stretch, and in it ``sign``: looked for
+        only there.
+        """
+        return () if least > self._most_digits else self._numbers(pattern, least, sign)
+
+    def _numbers(self, pattern: re.Pattern[str], least: int, sign: str) -> Iterator[re.Match[str]]:
         if least not in self._windows:
             self._windows[least] = list(self._around(least))
         for start, end in self._windows[least]:
+            if sign and self.text.find(sign, start, end) < 0:
+                continue
             yield from pattern.finditer(self.text, start, end)
 
     def _around(self, least: int) -> Iterator[tuple[int, int]]:
@@ -129,7 +383,7 @@ class Plain:
     @cached_property
     def cells(self) -> tuple[list[int], list[tuple[int, int, int, int]]]:
         """Cells of tables below their headers: their starts, and of each its span and that of its header."""
-        found = list(_cells(self._original))
+        found = sorted(_cells(self._original))
         return [cell[0] for cell in found], found
 
     def header(self, place: int) -> tuple[int, int] | None:
@@ -154,12 +408,17 @@ _HEADER_CELL = re.compile(r"[ \t]*\"?[^\W\d][^\n\"=:.!?]{0,30}\"?[ \t]*|[ \t]*")
 _LONG_NUMBER = re.compile(r"\d{3}")
 _RULE = re.compile(r"[ \t|:+-]+")
 _MOST_COLUMNS = 200
+_INSERT = re.compile(
+    r"(?i)\binsert (?:ignore )?into [\w.`\"\[\]]{1,80} ?\((?P<columns>[^()\n]{1,2000})\) ?\n?(?:values|select)[ \n]{0,8}"
+)
+_ROW = re.compile(r"[ ,\n\r]{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,500}'){1,200})\)")
 
 
 def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
     """Start and end of each cell of a table, and of the header above it."""
     header: list[tuple[int, int]] = []
     delimiter, at = "", 0
+    yield from _inserted(text)
     for line in text.split("\n"):
         if delimiter and _RULE.fullmatch(line) and "-" in line:
             at += len(line) + 1
@@ -170,6 +429,18 @@ def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
         else:
             delimiter, header = _header(line, at)
         at += len(line) + 1
+
+
+def _inserted(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Likewise of the rows that SQL inserts."""
+    for insert in _INSERT.finditer(text) if "(" in text else ():
+        header = _split(insert["columns"], ",", insert.start("columns"))
+        at = insert.end()
+        while row := _ROW.match(text, at):
+            cells = _split(row["row"].replace("'", '"'), ",", row.start("row"))
+            if len(cells) == len(header):
+                yield from ((*cell, *above) for cell, above in zip(cells, header, strict=True))
+            at = row.end()
 
 
 def _header(line: str, at: int) -> tuple[str, list[tuple[int, int]]]:
@@ -201,26 +472,74 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
     return [*spans, (start, at + len(line))]
 
 
-class Words:
-    """Where labels of a kind stand in a text: they tell what a value behind them is. Looked up when first asked.
+_SOUGHT: set[Trigram] = set()
+"""What all lists of words are found by."""
+
+
+class Labels:
+    """Words that tell what a value behind them is.
 
     Args:
         words: in small letters; one of up to four letters must stand alone, a longer one may be part of a word.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.by_trigram: dict[Trigram, list[str]] = {}
+        """Without accents, by the rarest three letters of each: most lists have none that a text has."""
+        self.brief: list[str] = []
+        """Those of two letters."""
+        for word in dict.fromkeys(word.translate(_UNACCENTED) for word in words):
+            if trigrams := list(_trigrams(word)):
+                rarest = min(trigrams, key=lambda trigram: sum(map(_FREQUENT.find, trigram)))
+                self.by_trigram.setdefault(rarest, []).append(word)
+            else:
+                self.brief.append(word)
+        self.trigrams = frozenset(self.by_trigram)
+        _SOUGHT.update(self.trigrams)
+
+    def among(self, text: str, trigrams: frozenset[Trigram]) -> list[str]:
+        """Those that stand in a text, of which these are the trigrams."""
+        words = [word for word in self.brief if word in text]
+        likely = self.trigrams & trigrams
+        if likely:
+            words += [word for trigram in likely for word in self.by_trigram[trigram] if word in text]
+        return words
+
+
+_FREQUENT = "zqxjkvbpygfwmucldrhsnioate "
+"""Letters from the rarest of English to the most frequent; any other sign counts as rarer."""
+
+
+def _trigrams(text: str) -> Iterator[Trigram]:
+    return zip(text, text[1:], text[2:], strict=False)
+
+
+_OTHER_LABELS, _NUMBERED_LABELS = Labels(_OTHER), Labels(_NUMBERED)
+
+
+class Words:
+    """Where labels of a kind stand in a text. Looked up when first asked.
+
+    Args:
+        labels: of one kind.
         plain: the text.
         reach: characters that may lie between a label and the value.
     """
 
-    def __init__(self, words: Iterable[str], plain: Plain, reach: int = 35) -> None:
-        self._words = _unaccented(tuple(words))
+    def __init__(self, labels: Labels, plain: Plain, reach: int = 35) -> None:
+        self._labels = labels
         self._plain = plain
         self._reach = reach
+        self._ends: list[int] | None = None
+        self._starts: list[int] | None = None
 
     def before(self, place: int) -> bool:
         """Whether one ends at most ``reach`` characters before ``place``, or heads the column of a table it is in."""
-        index = bisect_right(self.ends, place)
-        if index > 0 and place - self.ends[index - 1] <= self._reach:
-            return True
-        return self._heads(place)
+        ends = self.ends
+        if not ends:
+            return False
+        index = bisect_right(ends, place)
+        return (index > 0 and place - ends[index - 1] <= self._reach) or self._heads(place)
 
     def directly_before(self, place: int) -> bool:
         """Whether nothing but signs and blanks lies between a label and ``place``."""
@@ -232,6 +551,10 @@ class Words:
 
     def behind(self, place: int, reach: int = 14) -> bool:
         """Whether one begins at most ``reach`` characters behind ``place``, in the same sentence."""
+        if not self.ends:
+            return False
+        if self._starts is None:
+            self._starts = sorted(start for start, _ in self._found())
         index = bisect_left(self._starts, place)
         if index == len(self._starts) or self._starts[index] - place > reach:
             return False
@@ -256,24 +579,29 @@ class Words:
         index = bisect_right(self.ends, end)
         return index > 0 and self.ends[index - 1] > start
 
-    @cached_property
+    @property
     def ends(self) -> list[int]:
         """Where labels end, in order."""
-        return sorted(end for _, end in self._found)
+        if self._ends is None:
+            self._ends = sorted(end for _, end in self._found())
+        return self._ends
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        return sorted(start for start, _ in self._found)
-
-    @cached_property
     def _found(self) -> list[tuple[int, int]]:
         labels, source = self._plain.labels, self._plain.source
-        return [span for word in self._words if word in labels for span in _spans(word, labels, source)]
+        return [span for word in self._present() for span in _spans(word, labels, source)]
+
+    def _present(self) -> list[str]:
+        """Those that stand somewhere in the text."""
+        return self._labels.among(self._plain.labels, self._plain.trigrams)
 
 
-@lru_cache(maxsize=512)
-def _unaccented(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.translate(_UNACCENTED) for word in words))
+class NumberWords(Words):
+    """Labels of values that have a digit, no more than 250 characters behind the label: most texts have few places
+    where one may stand, so only those are looked at.
+    """
+
+    def _present(self) -> list[str]:
+        return self._labels.among(self._plain.by_numbers, self._plain.trigrams_by_numbers)
 
 
 def _spans(word: str, labels: str, source: str) -> Iterator[tuple[int, int]]:

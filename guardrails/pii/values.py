@@ -35,6 +35,10 @@ _SYLLABLE = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
 _KOREAN_PARTICLES = frozenset("가이은는을를에의와과도로랑님씨아야만께한까라입군양네고며부처하였나요")
 """Syllables that particles, titles and forms of "to be" begin with."""
 _KOREAN_NAME = re.compile("[\uac00-\ud7a3]{3}")
+_CHINESE_NAME = re.compile("[\u4e00-\u9fff]{2,3}")
+_CHINESE_TITLES = ("先生", "女士", "小姐", "太太", "老师", "老師", "医生", "醫生", "总", "總")
+_WITH_GIVEN, _LEAST_HALF = 3, 3
+"""Signs of a Chinese name with a given name of two, and letters of a half of a double name that is found alone."""
 _BLANKS = re.compile(r"\s+")
 _BETWEEN_UNSPACED = re.compile(r"[\s・·]{1,2}")
 _LEAST_JOINED = 5
@@ -113,7 +117,7 @@ class KnownValues:
             for part in parts:
                 self._add(kind, part, capital=_is_ordinary(part) or len(part) <= 2, part=True)  # noqa: PLR2004
             if parts or (_PERSON.search(kind) and _WORD.fullmatch(value)):
-                self._add_forms(kind, parts or [value])
+                self._add_forms(kind, value, parts or [value])
                 self._add_joined(kind, [value, *parts])
 
     def find(self, text: str) -> list[Entity]:
@@ -145,11 +149,14 @@ class KnownValues:
             if kept is None or (kept.capital and not capital):
                 node[""] = ends
 
-    def _add_forms(self, kind: str, names: Iterable[str]) -> None:
+    def _add_forms(self, kind: str, value: str, names: Iterable[str]) -> None:
         """The stems of a person's names: what declines them ends otherwise."""
         for name in names:
-            if not _UNSPACED.search(name) and name.casefold() not in ORDINARY and (bent := stems(_folded(name))):
-                self._stems.setdefault(bent[0], (bent[1], kind))
+            if _UNSPACED.search(name) or name.casefold() in ORDINARY:
+                continue
+            for stem, endings in stems(_folded(name), value):
+                known = self._stems.get(stem, (frozenset(), kind))
+                self._stems[stem] = (known[0] | endings, known[1])
 
     def _add_joined(self, kind: str, names: Iterable[str]) -> None:
         """Names of several words as one, as in user names: ``adalovelace``, ``OBrien``."""
@@ -386,10 +393,18 @@ def _parts(kind: str, value: str) -> Iterator[str]:
         return
     if _KOREAN_NAME.fullmatch(value):
         yield value[1:]
-    for word in words if len(words) > 1 else ():
+    if _CHINESE_NAME.fullmatch(value):
+        yield from (
+            *((value[1:],) if len(value) == _WITH_GIVEN else ()),
+            *(value[0] + title for title in _CHINESE_TITLES),
+        )
+    for word in words:
         bare = word.strip(".,()\"'")
-        if len(bare) > 1 and bare.casefold() not in PARTICLES and not word.endswith("."):
+        if len(words) > 1 and len(bare) > 1 and bare.casefold() not in PARTICLES and not word.endswith("."):
             yield bare
+        halves = re.split("[-‐‑]", bare)
+        if len(halves) > 1:
+            yield from (half for half in halves if len(half) >= _LEAST_HALF and half[0].isupper())
 
 
 def _is_line(line: str) -> bool:

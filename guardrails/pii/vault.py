@@ -25,13 +25,13 @@ LITERAL = "TEXT"
 _DIGIT = re.compile(r"\d")
 
 
-def lookalikes(text: str, kinds: Iterable[str]) -> list[tuple[int, int]]:
+def lookalikes(text: str, kinds: frozenset[str]) -> list[tuple[int, int]]:
     """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
     if not _DIGIT.search(text):  # no token is without
         return []
-    known = {LITERAL, *(kind.upper() for kind in kinds)}
-    if not _hints(frozenset(known)).search(text.casefold()):
+    if not _may_be_token(text.casefold(), kinds):
         return []
+    known = {LITERAL, *(kind.upper() for kind in kinds)}
     found = _pattern(known, before="", after="").finditer(text)
     return [match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match)]
 
@@ -43,18 +43,27 @@ class Vault:
         texts: every text that will be masked with it; its nonce occurs in none of them.
     """
 
-    __slots__ = ("_counts", "_nonce", "_open", "_pattern", "_tokens", "_values")
+    __slots__ = ("_counts", "_made", "_open", "_pattern", "_texts", "_tokens", "_values")
 
     def __init__(self, texts: Iterable[str]) -> None:
-        lowered = [text.lower() for text in texts]
-        self._nonce = secrets.token_hex(4)
-        while any(self._nonce in text for text in lowered):
-            self._nonce = secrets.token_hex(4)
+        self._texts = tuple(texts)
+        self._made = ""
         self._values: dict[tuple[str, int], str] = {}
         self._tokens: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
         self._pattern: re.Pattern[str] | None = None
         self._open: re.Pattern[str] | None = None
+
+    @property
+    def _nonce(self) -> str:
+        """Made when first asked for: most vaults stay empty."""
+        if not self._made:
+            lowered = [text.lower() for text in self._texts]
+            made = secrets.token_hex(4)
+            while any(made in text for text in lowered):
+                made = secrets.token_hex(4)
+            self._made, self._texts = made, ()
+        return self._made
 
     def token(self, kind: str, value: str) -> str:
         """The token for ``value``, the same whenever it comes again."""
@@ -126,7 +135,8 @@ class Vault:
         if value is None or not self._is_meant(match):
             return match[0]
         if match["open"] and match["open"][0] == "%":
-            return quote(value, safe="@:/")
+            once = quote(value, safe="@:/")
+            return quote(once, safe="@:/") if match["open"].startswith("%25") else once
         value += match["plural"] or ""
         if match["link"] is not None and match["open"] and match["close"]:
             return f"[{value}]"  # the brackets are those of a link
@@ -154,8 +164,11 @@ def _needs_no_nonce(match: re.Match[str]) -> bool:
 
 
 _APART_BEFORE = r"(?<![a-z0-9]) (?<![a-z0-9]_)"
-_APART_AFTER = r"(?! \\{0,2} _? (?! \'?s (?![a-z0-9_]) ) [a-z0-9] )"
-_OPEN, _CLOSE = r"(?: \[ | %5B | &\#91; )", r"(?: \] | %5D | &\#93; )"
+_OPEN = r"(?: \[ | %(?:25)?5B | &(?:\#91|\#x5b|lsqb|lbrack); | \\u005b | \\x5b )"
+_CLOSE = r"(?: \] | %(?:25)?5D | &(?:\#93|\#x5d|rsqb|rbrack); | \\u005d | \\x5d )"
+_APART_AFTER = rf"(?! (?! {_CLOSE} ) \\{{0,2}} _? (?! \'?s (?![a-z0-9_]) ) [a-z0-9] )"
+_GAP = r"\\_\ \-\#:.\u200b\u2060\ufeff\u2010-\u2014\u2212"
+"""What models put between the parts of a token, as members of a class."""
 _MARKS = r"[\ *_`\\]{0,4}"
 
 
@@ -164,18 +177,34 @@ def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_A
     return re.compile(
         rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> {_OPEN} {_MARKS} )?
         (?(open) | {before} ) (?P<kind>{kind})
-        (?P<gap>[\\_\ -]{{0,4}}) (?P<number>\d{{1,6}})
-        (?: [\\_\ -]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) | \\{{0,2}} _ (?P<short>[0-9a-f]{{3,7}}) (?![0-9a-f]) )? {after}
-        (?P<plural> \'?s (?= {_MARKS} {_CLOSE} ) )?
+        s?? (?P<gap>[{_GAP}]{{0,4}}) (?P<number>\d{{1,6}})
+        (?: [{_GAP}]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) | \\{{0,2}} _ (?P<short>[0-9a-f]{{3,7}}) (?![0-9a-f]) )? {after}
+        (?P<plural> \'?s (?= {_MARKS} {_CLOSE} ) )? [\u200b\u2060\ufeff]?
         (?P<close> (?: … | \.{{2,3}} )? {_MARKS} {_CLOSE} )?
         (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?:{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
     )
 
 
+def _may_be_token(folded: str, kinds: frozenset[str]) -> bool:
+    """Whether a text in small letters has what every token has: a word for a kind, and a number behind it. Looking for
+    that takes a fraction of looking for a token.
+    """
+    for word in _words(kinds):
+        at = folded.find(word)
+        while at >= 0:
+            at += len(word)
+            if _NUMBER_BEHIND.match(folded, at):
+                return True
+            at = folded.find(word, at)
+    return False
+
+
+_NUMBER_BEHIND = re.compile(rf"s?[{_GAP}]{{0,4}}\d")
+
+
 @lru_cache(maxsize=64)
-def _hints(kinds: frozenset[str]) -> re.Pattern[str]:
-    """What every token has, in small letters; looking for it takes a fraction of looking for a token."""
-    return re.compile(rf"(?:{'|'.join(sorted(kinds)).lower()})[\\_ -]{{0,4}}\d")
+def _words(kinds: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(kind.lower() for kind in (LITERAL, *kinds)))
 
 
 _LONGEST_OPEN = 120
@@ -187,10 +216,12 @@ def _open_pattern(kinds: set[str]) -> re.Pattern[str]:
     kind = "|".join(sorted(kinds, key=len, reverse=True))
     return re.compile(
         rf"""(?ix) \\{{0,2}} \[ [^\[\]]{{0,60}} \Z
+        | (?: % (?: 2 5{{0,2}} )? | \\ (?: [ux] [05b]{{0,4}} )? | & (?: [l\#] [a-z0-9]{{0,5}} )? ) \Z
+        | {_OPEN} [^\s\[\]]{{0,60}} \Z
         | (?: % (?: 5 (?: B [^%\s]{{0,60}} (?: % 5? )? )? )? | & (?: \# (?: 9 (?: 1 (?: ; [^&\s]{{0,60}} )? )? )? )? ) \Z
-        | (?: \\{{0,2}} {_OPEN} {_MARKS} )? (?<![a-z]) (?:{kind})
-        (?: [\\_\ -]{{0,4}} (?: \d{{1,6}} (?: [\\_\ -]{{1,4}} (?: [0-9a-f]{{1,8}} )? )? )? )?
+        | (?: \\{{0,2}} {_OPEN} {_MARKS} )? (?<![a-z]) (?:{kind}) s?
+        (?: [{_GAP}]{{0,4}} (?: \d{{1,6}} (?: [{_GAP}]{{1,4}} (?: [0-9a-f]{{1,8}} )? )? )? )?
         (?: \'? s? ) (?: … | \.{{1,3}} )? {_MARKS} (?: [%&] [^\s;]{{0,4}} )? \s* \Z
-        | (?: \\{{0,2}} {_OPEN} {_MARKS} ) (?:{kind}) [\\_\ -]{{0,4}} \d{{1,6}} [^\[\]\s]{{0,20}} {_CLOSE}
+        | (?: \\{{0,2}} {_OPEN} {_MARKS} ) (?:{kind}) s? [{_GAP}]{{0,4}} \d{{1,6}} [^\[\]\s]{{0,20}} {_CLOSE}
         (?: \( [^\s)]{{0,40}} )? \Z"""
     )

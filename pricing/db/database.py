@@ -465,7 +465,13 @@ def _forget_marks(engine: Engine) -> None:
 
 
 def _synchronize(connection: Connection, level: str) -> None:
-    """How durable the connection's commits are; asked of SQLite only when it changes."""
+    """How durable the connection's commits are; asked of SQLite only when it changes.
+
+    What a statement may have to undo is kept in memory: triggers make every insert keep it, and a temporary file for
+    each transaction costs more than the inserts do.
+    """
+    if "synchronous" not in connection.info:
+        connection.exec_driver_sql("PRAGMA temp_store=MEMORY")
     if connection.info.get("synchronous") != level:
         connection.exec_driver_sql(f"PRAGMA synchronous={level}")
         connection.info["synchronous"] = level

@@ -312,6 +312,10 @@ _CHECKPOINT_AFTER = 1_000
 """Transactions; about the megabytes of log after which SQLite itself would."""
 
 
+_SETTINGS = ("synchronous=NORMAL", "busy_timeout=0", "wal_autocheckpoint=0", "temp_store=MEMORY")
+"""``temp_store``: what triggers may have to undo is not written to a temporary file."""
+
+
 class WouldWait(Exception):
     """Somebody else is writing."""
 
@@ -374,7 +378,7 @@ class InlineWriter:
 
     def _open(self) -> Connection:
         connection = self._connection = self._engine.connect()
-        for setting in ("synchronous=NORMAL", "busy_timeout=0", "wal_autocheckpoint=0"):  # whatever it had before
+        for setting in _SETTINGS:  # whatever it had before
             connection.exec_driver_sql(f"PRAGMA {setting}")
         connection.rollback()  # SQLAlchemy's account of a transaction that these began
         return connection

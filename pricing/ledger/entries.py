@@ -77,7 +77,7 @@ class InsertIntent(Entry[list[Refusal]]):
             "attempt_id": intent.attempt_id,
             "run_id": intent.run_id,
             "worst_nano": intent.worst_nano,
-            "intent": orjson.dumps(as_row(intent)).decode(),
+            "intent": orjson.dumps(intent).decode(),
         }
 
 

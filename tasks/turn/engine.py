@@ -204,7 +204,7 @@ class Engine:
             complexity=complexity.score if complexity else None,
             known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
             values_of=values_of,
-            noted=here.note if pin is None else _noted(here),
+            noted=_noted(here) if pin is not None else here.note if here.keep is not None else None,
         )
         return await self._turns.ask(asked, where)
 

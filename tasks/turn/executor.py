@@ -296,11 +296,13 @@ class Turns:
         written = self._ledger.record_turn(fact, decisions)
         await self._attempts.await_commit(fact.run_id, journey.allowance)
         await written
-        exchanged, question, where = journey.exchanged(fact), journey.question, journey.where
-        if journey.kept:
-            await self._keep(exchanged)
-        if where.noted is not None:
-            where.noted(exchanged)
+        question, where = journey.question, journey.where
+        if journey.kept or where.noted is not None:
+            exchanged = journey.exchanged(fact)
+            if journey.kept:
+                await self._keep(exchanged)
+            if where.noted is not None:
+                where.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
         span.ended(fact, allowance.cost_nano)
         self._watch(

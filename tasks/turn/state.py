@@ -200,7 +200,7 @@ class TurnState(Generic[T]):
             window=widest.window,
             reserved=self.question.max_tokens,
             known=self.known,
-            external=any(is_external(candidate.target) for candidate in self.where.route),
+            external=self._external,
             answered_by=answered_by,
             sources=read.sources,
             labels=read.labels,
@@ -344,6 +344,11 @@ class TurnState(Generic[T]):
     def _widest(self) -> Target:
         """The target of the route that has the largest window."""
         return max((candidate.target for candidate in self.where.route), key=lambda target: target.window)
+
+    @cached_property
+    def _external(self) -> bool:
+        """Whether any target of the route is outside of the own network."""
+        return any(is_external(candidate.target) for candidate in self.where.route)
 
     def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
         why = media.refusal(spec_of(target.provider).features.media, request)

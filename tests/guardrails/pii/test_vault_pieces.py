@@ -89,3 +89,17 @@ def test_what_is_told_of_a_restored_answer_is_hidden_again(text):
     masked = mask_all(("ada@example.com",))
     assert "ada@" not in masked.vault.hide(text)
     assert masked.restore(masked.vault.hide(text)) == text
+
+
+@pytest.mark.parametrize("form", [
+    "[EMAILS_1_{n}]", "[EMAIL#1]", "[EMAIL: 1_{n}]", "[EMAIL.1.{n}]", "[EMAIL\u22121\u2212{n}]", "[EMAIL\u200b_1_{n}\u200b]",
+    "&lsqb;EMAIL_1_{n}&rsqb;", "&#x5b;EMAIL_1_{n}&#x5d;", "\\u005bEMAIL_1_{n}\\u005d", "\\x5bEMAIL_1_{n}\\x5d", "%255BEMAIL_1_{n}%255D",
+])  # fmt: skip
+def test_more_spellings_of_a_token_come_back_whole_and_in_pieces(form: str) -> None:
+    vault = Vault(())
+    nonce = vault.token("email", "ada@example.com")[-9:-1]
+    answer = f"To {form.format(n=nonce)}: hello"
+    assert vault.restore(answer) == "To ada@example.com: hello"
+    for cut in range(len(answer)):
+        settled = vault.settled(answer[:cut])
+        assert vault.restore(settled) + vault.restore(answer[len(settled) :]) == "To ada@example.com: hello"
