@@ -24,7 +24,7 @@ _MAY_HEAD = re.compile(r"^(?=[^\n]*[\t|;,])[^\n=:.!?]+$", re.MULTILINE)
 Trigram: TypeAlias = tuple[str, str, str]
 _TO_OTHER = 24
 
-_NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호)"
+_NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호|[ ]?رقم)"
 _OTHER = (
     *(
         "order",
@@ -142,6 +142,11 @@ _OTHER = (
         "伝票",
         "订单",
         "訂單",
+        "routing",
+        "losnummer",
+        "lot",
+        "charge",
+        "ndc",
         "发票",
         "单号",
     ),
@@ -195,7 +200,7 @@ _NUMBERED = (
 """Likewise, where a word for "number" follows: a customer may also say one."""
 _TO_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}?[ .:=#\"']{{0,4}}")
 _TO_ITS_NUMBER = re.compile(rf"[^\W\d]{{0,2}}{_NUMBER_OF}[ .:=#\"']{{0,4}}")
-_SIGN_BEFORE = re.compile(r"(?i)[#$€£¥§]$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$")
+_SIGN_BEFORE = re.compile(r"(?i)[#$€£¥§]$|№ ?$|(?<![a-z])[=]$|\b(?:usd|eur|gbp|chf|rs\.?|inr) ?$")
 
 _NUMBER_WORDS = (
     "numbers?|nos?|nr|num|nummer[a-zé]{0,2}|numer[a-z]{0,2}|numero|número|numéro|numar[a-zı]{0,4}|nro|code|codice|código|id|key|value|"
