@@ -174,6 +174,7 @@ class _Gate:
         flow_run = _flow_run(self._spec.name)
         run_id = str(flow_run.id)
         try:
+            get_runtime().check()
             ride = admit(get_runtime(), self._spec, run_id, self._named(bound), self._approver(flow_run))
         except RunTakenOver as taken:
             raise _abort(taken) from None

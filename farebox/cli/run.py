@@ -87,8 +87,10 @@ def run_here(
         try:
             # What is refused is refused at once, not after Prefect has started.
             refused = _refused(runtime, flow, parameters)
-            if refused is None and not as_json:
-                display.waiting("starting Prefect")
+            if refused is None:
+                runtime.check()
+                if not as_json:
+                    display.waiting("starting Prefect")
             end = _End(None, refused) if refused else _ended(record, partial(_follow, flow, parameters))
         finally:
             display.stop()

@@ -84,6 +84,7 @@ def examine(root: Path) -> list[Finding]:
     try:
         make_importable(root)
         runtime = Runtime(settings, root)
+        runtime.check()
     except FareboxError as error:
         if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
             findings.append(_failed("targets", error))

@@ -164,7 +164,7 @@ def test_a_damaged_list_says_how_to_go_back(project: Project) -> None:
     [file] = (project.home / "prices").glob("prices-*.json")
     file.write_bytes(b"[]")
     with pytest.raises(ConfigError, match="cannot be read") as told:
-        project.runtime()
+        project.runtime().check()
     assert "--undo" in told.value.next_step
     assert farebox(project.root, "rates", "update", "--undo").code == 0
 
