@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from tasks.event_loop import LoopThread
     from tasks.exception_texts import EXCEPTION_FINDER, masked_exceptions, masked_state
+    from tasks.generators import iterate_within, iterate_within_async
     from tasks.llm_step import adopt_signature, fingerprint, llm_task, step_of
     from tasks.prompts import Prompt, Prompts
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
@@ -50,6 +51,8 @@ __all__ = [
     "current_step",
     "fingerprint",
     "inside",
+    "iterate_within",
+    "iterate_within_async",
     "llm_task",
     "masked_exceptions",
     "masked_state",
@@ -86,6 +89,8 @@ if not TYPE_CHECKING:
             "current_step": "tasks.context",
             "fingerprint": "tasks.llm_step",
             "inside": "tasks.context",
+            "iterate_within": "tasks.generators",
+            "iterate_within_async": "tasks.generators",
             "no_run": "tasks.context",
             "llm_task": "tasks.llm_step",
             "masked_exceptions": "tasks.exception_texts",
