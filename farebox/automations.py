@@ -79,6 +79,8 @@ class Conversation(conversation.Conversation):
         tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 1024,
+        calls_per_reply: int = tasks.MOST_CALLS,
+        calls_per_message: int = tasks.MOST_CALLS,
         **values: object,
     ) -> None:
         super().__init__(
@@ -91,6 +93,8 @@ class Conversation(conversation.Conversation):
             tier=tier,
             max_turns=max_turns,
             max_tokens=max_tokens,
+            calls_per_reply=calls_per_reply,
+            calls_per_message=calls_per_message,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )
