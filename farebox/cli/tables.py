@@ -115,8 +115,8 @@ def _extra(table: Table) -> int:
     """What the table takes beside its columns: padding and lines."""
     _, right, _, left = Padding.unpack(table.padding)
     count = len(table.columns)
-    padding = max(left, right) * (count - 1) if table.collapse_padding else (left + right) * count
-    padding -= 0 if table.pad_edge else left + right
+    left = 0 if table.collapse_padding else left
+    padding = (left + right) * count - (0 if table.pad_edge else left + right)
     lines = 0 if table.box is None else count - 1 + (2 if table.show_edge else 0)
     return max(0, padding) + lines
 

@@ -103,3 +103,13 @@ def test_names_in_brackets_stay_as_they_are():
         table.add_column("a long heading")
     table.add_row(*["[red]tag[/red]"] * 9)
     assert printed(table, 40).count("[red]tag[/red]") == 9
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_grid_keeps_its_signs(width: int):
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column()
+    grid.add_column(no_wrap=True)
+    for _ in range(3):
+        grid.add_row(Text("✓"), Text("key"), Text("none, so the sandbox answers; tried AWS_BEARER_TOKEN_BEDROCK " * 2))
+    assert printed(grid, width).count("✓") == 3
