@@ -15,9 +15,7 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
     """The number, or all of them where several are taken."""
     for token in tokens:
         if not _WHOLE.fullmatch(token.value):
-            raise ValueError(
-                f"Invalid value {token.value[:40]!r} for {token.keyword or 'a number'}: not a whole number."
-            )
+            raise ValueError(f"{token.value[:40]!r} is not a whole number.")
     found = tuple(int(token.value) for token in tokens)
     return found if getattr(kind, "__origin__", kind) is tuple else found[0]
 
