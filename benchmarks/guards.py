@@ -24,7 +24,8 @@ from benchmarks.injections import ATTACKS, HARMLESS
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
 from benchmarks.personal_texts import nobodys, world
-from farebox.config.guards import DeclaredGuards, GuardsSettings
+from farebox.config.guard_settings import GuardsSettings
+from farebox.config.guards import DeclaredGuards
 from guardrails.base import GuardInput
 from guardrails.guards.brand import BrandGuard
 from guardrails.guards.policy import PolicyGuard

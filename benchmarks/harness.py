@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 
-from farebox.config.guards import GuardsSettings
+from farebox.config.guard_settings import GuardsSettings
 from farebox.config.settings import HoldSettings, SandboxSettings, Settings, TargetSettings
 from farebox.runtime import Runtime
 from pricing.clock import now_us

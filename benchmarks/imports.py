@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks import harness
 
 ROUNDS = 7
-_TASKS = "import tasks.ask, tasks.agent, tasks.llm_task, tasks.turn.executor"
+_TASKS = "import tasks.ask, tasks.agent, tasks.llm_step, tasks.turn.executor"
 _PREFECT = "; import sys; sys.stdout.write('with Prefect' if 'prefect' in sys.modules else 'without Prefect')"
 WHAT = {
     "nothing": ("-c", "pass"),

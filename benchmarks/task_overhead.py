@@ -15,7 +15,7 @@ from benchmarks.call_overhead import bare_request
 from farebox.runtime import Runtime
 from tasks.ask import Ask
 from tasks.context import Step, use_run
-from tasks.llm_task import llm_task
+from tasks.llm_step import llm_task
 from tasks.run_context import RunContext
 
 CALLS = 120

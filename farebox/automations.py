@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
@@ -35,6 +35,8 @@ from tasks import (
     adopt_signature,
     completed_at_end,
     conversation,
+    iterate_within,
+    iterate_within_async,
     masked_exceptions,
     masked_state,
     use_run,
@@ -77,6 +79,8 @@ class Conversation(conversation.Conversation):
         tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 1024,
+        calls_per_reply: int = tasks.MOST_CALLS,
+        calls_per_message: int = tasks.MOST_CALLS,
         **values: object,
     ) -> None:
         super().__init__(
@@ -89,6 +93,8 @@ class Conversation(conversation.Conversation):
             tier=tier,
             max_turns=max_turns,
             max_tokens=max_tokens,
+            calls_per_reply=calls_per_reply,
+            calls_per_message=calls_per_message,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )
@@ -174,6 +180,7 @@ class _Gate:
         flow_run = _flow_run(self._spec.name)
         run_id = str(flow_run.id)
         try:
+            get_runtime().check()
             ride = admit(get_runtime(), self._spec, run_id, self._named(bound), self._approver(flow_run))
         except RunTakenOver as taken:
             raise _abort(taken) from None
@@ -248,6 +255,18 @@ class _Gate:
 
 def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
     gate = _Gate(function, spec)
+    if inspect.isgeneratorfunction(function):
+        wrapped = cast("Callable[P, R]", _gated_generator(function, gate))
+    elif inspect.isasyncgenfunction(function):
+        wrapped = cast("Callable[P, R]", _gated_async_generator(function, gate))
+    else:
+        wrapped = _gated_function(function, gate)
+    adopt_signature(wrapped, function)
+    wrapped.farebox_automation = spec  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _gated_function(function: Callable[P, R], gate: _Gate) -> Callable[P, R]:
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -266,29 +285,71 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
             await asyncio.to_thread(gate.close, ride, None, result)
             return result
 
-        wrapped = cast("Callable[P, R]", run_async)
-    else:
+        return cast("Callable[P, R]", run_async)
 
-        @functools.wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-            try:
-                ride = gate.open(args, kwargs)
-            except FareboxError as refused:
-                return state_of(refused)
-            try:
-                with gate.run(ride, args, kwargs):
-                    result = masked_state(function(*args, **kwargs))
-            except BaseException as error:
-                if state := gate.close(ride, error):
-                    return state
-                raise
-            gate.close(ride, None, result)
-            return result
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+        try:
+            ride = gate.open(args, kwargs)
+        except FareboxError as refused:
+            return state_of(refused)
+        try:
+            with gate.run(ride, args, kwargs):
+                result = masked_state(function(*args, **kwargs))
+        except BaseException as error:
+            if state := gate.close(ride, error):
+                return state
+            raise
+        gate.close(ride, None, result)
+        return result
 
-        wrapped = run
-    adopt_signature(wrapped, function)
-    wrapped.farebox_automation = spec  # type: ignore[attr-defined]
-    return wrapped
+    return run
+
+
+def _gated_generator(function: Callable[..., Generator[Any, Any, Any]], gate: _Gate) -> Callable[..., Any]:
+    """The run is open from the first value to the last; whoever asks for no more of them completes it."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        try:
+            ride = gate.open(args, kwargs)
+        except FareboxError as refused:
+            return state_of(refused)
+        try:
+            within = functools.partial(gate.run, ride, args, kwargs)
+            result = masked_state((yield from iterate_within(within, function(*args, **kwargs))))
+        except GeneratorExit:
+            gate.close(ride)
+            raise
+        except BaseException as error:
+            if state := gate.close(ride, error):
+                return state
+            raise
+        gate.close(ride, None, result)
+        return result
+
+    return run
+
+
+def _gated_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], gate: _Gate) -> Callable[..., Any]:
+    """The same of an async generator. It cannot return a state, so that one of our own errors is raised."""
+
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        ride = await asyncio.to_thread(gate.open, args, kwargs)
+        try:
+            within = functools.partial(gate.run, ride, args, kwargs)
+            async for value in iterate_within_async(within, function(*args, **kwargs)):
+                yield value
+        except GeneratorExit:
+            await asyncio.shield(asyncio.to_thread(gate.close, ride))
+            raise
+        except BaseException as error:
+            await asyncio.shield(asyncio.to_thread(gate.close, ride, error))
+            raise
+        await asyncio.to_thread(gate.close, ride)
+
+    return run
 
 
 def _abort(taken: RunTakenOver) -> Abort:

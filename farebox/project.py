@@ -6,6 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from farebox.hidden import check_hidden
+
+check_hidden()  # before the first import of what may be hidden: workers begin here
+
 from pricing import ConfigError
 
 FILE = "farebox.toml"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def farebox_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Prefect with a home and a server of its own, which starts with the first flow or task that is called."""
+    from farebox.hidden import check_hidden
+
+    check_hidden()
     from farebox.testing import prefect_apart
 
     with prefect_apart(tmp_path_factory.mktemp("prefect")):

@@ -4,55 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
-from farebox.calibration.lockfile import LOCK_FILE, read_locks
-from farebox.config.content import ContentCapture
-from farebox.config.credentials import find_key
-from farebox.config.guards import DeclaredGuards
-from farebox.config.keys import Key, Missing
 from farebox.config.settings import Settings, load_settings
-from farebox.config.targets import answering, build_target
-from farebox.judging.ask import PROMPTS, GuardAsk
-from farebox.prefect.events import (
-    tell_blocked,
-    tell_implausible_usage,
-    tell_other_model,
-    tell_prefect,
-    tell_soft_threshold,
-    tell_unsettled,
-)
 from farebox.project import find_root, make_importable
-from farebox.runs.ad_hoc import AdHocRuns
-from pricing import Captures
 from pricing.db import Store, abandon, after_fork
-from pricing.ledger import (
-    Approvals,
-    BudgetRule,
-    Circuits,
-    Ledger,
-    MovingWindows,
-    PendingEnds,
-    Refusal,
-    Run,
-    Settled,
-    StatedLimits,
-    TargetStats,
-    Wallets,
-    observe,
-)
-from pricing.quotes import History, Quote
-from pricing.rates import PriceLists, RateCard
-from pricing.replica import Archive, Replica
-from pricing.tokens import TokenFactors, learn_factors
-from tasks import LoopThread, Prompts
-from tasks.providers import Transport, price_list_of
-from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
-from tasks.telemetry import Telemetry
-from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
+
+if TYPE_CHECKING:
+    from farebox.config.guards import DeclaredGuards
+    from farebox.config.keys import Key, Missing
+    from farebox.runs.ad_hoc import AdHocRuns
+    from pricing import Captures
+    from pricing.ledger import (
+        Approvals,
+        BudgetRule,
+        Circuits,
+        Ledger,
+        Refusal,
+        Run,
+        Settled,
+        StatedLimits,
+        TargetStats,
+        Wallets,
+    )
+    from pricing.quotes import History, Quote
+    from pricing.rates import RateCard
+    from pricing.replica import Archive, Replica
+    from pricing.tokens import TokenFactors
+    from tasks.providers import Transport
+    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, Target
+    from tasks.telemetry import Telemetry
+    from tasks.turn import Attempts, Engine, TurnEvent
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -68,10 +55,36 @@ class Watcher(Protocol):
         """A run ended."""
 
 
+class _Part(Generic[T]):
+    """A part of the runtime, imported and built when it is first used; once, however many threads ask for it."""
+
+    def __init__(self, build: Callable[[Runtime], T]) -> None:
+        self._build = build
+        self.__doc__ = build.__doc__
+
+    def __set_name__(self, owner: type[Runtime], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, runtime: None, owner: type[Runtime]) -> Self: ...
+    @overload
+    def __get__(self, runtime: Runtime, owner: type[Runtime]) -> T: ...
+    def __get__(self, runtime: Runtime | None, owner: type[Runtime]) -> Self | T:
+        if runtime is None:
+            return self
+        with runtime.building:
+            parts = runtime.__dict__  # where the next look finds it before this descriptor
+            if self._name not in parts:
+                parts[self._name] = self._build(runtime)
+            built: T = parts[self._name]
+            return built
+
+
 class Runtime:
     """Ledger, rate card, router, guards and connections of one process.
 
-    Everything in it opens when it is first used, so that building one costs little.
+    Each part is imported, built and opened when it is first used, so that a command loads only what it needs. What is
+    wrong with a part of the settings is found then: ``check`` finds it before a run.
     """
 
     def __init__(self, settings: Settings, root: Path) -> None:
@@ -79,41 +92,185 @@ class Runtime:
         self.root = root
         self.home = settings.home
         self.watchers: list[Watcher] = []
-        published = PriceLists(settings.home / "prices").current()
-        own = (rate.rate() for rate in settings.rates)
-        self.rates = RateCard.load(own, published=published, price_lists=price_list_of)
-        self.keys = _keys(settings)
-        self.observations = Observations(self._observe, dict[str, TargetStats]())
-        self.token_factors = Observations(lambda: learn_factors(self.ledger), TokenFactors())
-        may_stand_in = settings.sandbox.stand_in
-        self.targets = [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in settings.targets]
-        self.router = Router(answering(self.targets), self.rates, self.observations)
-        self.locks = RouteLocks(read_locks(root / LOCK_FILE))
-        store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
-        self.ledger = _ledger(settings, store)
-        self.history = History(self.ledger, self.rates)
-        self.limits = StatedLimits(store)
-        self.approvals = Approvals(store)
-        self.wallets = Wallets(store)
-        self.archive = Archive(settings.archive.folder or self.home / "archive", store)
-        self.replica = Replica(self.home / "replica.duckdb", store, self.archive.folder)
-        self._transport = Transport()
+        self.building = threading.RLock()
+        self.store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self._sandbox = _SandboxAddress(settings, self.home)
-        parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
-        self.guards = guards = DeclaredGuards(settings.guards, parts)
-        self.captures = Captures(store, settings.content.days)
-        turns = settings.turns
+
+    def check(self) -> None:
+        """Build what a run needs.
+
+        Raises:
+            ConfigError: a target, a guard, a locked route or another part cannot be built as it is declared.
+        """
+        _ = self.engine
+
+    @_Part
+    def rates(self) -> RateCard:
+        """Own rates, the published price lists, and those that are installed."""
+        from pricing.rates import PriceLists, RateCard
+        from tasks.providers import price_list_of
+
+        published = PriceLists(self.home / "prices").current()
+        own = (rate.rate() for rate in self.settings.rates)
+        return RateCard.load(own, published=published, price_lists=price_list_of)
+
+    @_Part
+    def keys(self) -> dict[str, Key | Missing]:
+        """The keys by target; none where the sandbox is to answer for all of them."""
+        from farebox.config.credentials import find_key
+        from farebox.config.keys import Missing
+
+        if self.settings.sandbox.only:
+            return {target.name: Missing(("none, since sandbox.only is set",)) for target in self.settings.targets}
+        return {target.name: find_key(target) for target in self.settings.targets}
+
+    @_Part
+    def observations(self) -> Observations[dict[str, TargetStats]]:
+        """What the ledger knows of the targets' latencies and failures, read again from time to time."""
+        from pricing.ledger import TargetStats
+        from tasks.routing import Observations
+
+        return Observations(self._observe, dict[str, TargetStats]())
+
+    @_Part
+    def token_factors(self) -> Observations[TokenFactors]:
+        """How far token estimates were off, by target, learnt from the ledger."""
+        from pricing.tokens import TokenFactors, learn_factors
+        from tasks.routing import Observations
+
+        return Observations(lambda: learn_factors(self.ledger), TokenFactors())
+
+    @_Part
+    def targets(self) -> list[Target]:
+        """The declared targets, completed; those without a key are stood in for."""
+        from farebox.config.targets import build_target
+
+        may_stand_in = self.settings.sandbox.stand_in
+        return [build_target(t, self.rates, self.keys[t.name], stand_in=may_stand_in) for t in self.settings.targets]
+
+    @_Part
+    def router(self) -> Router:
+        """The order of the targets that answer."""
+        from farebox.config.targets import answering
+        from tasks.routing import Router
+
+        return Router(answering(self.targets), self.rates, self.observations)
+
+    @_Part
+    def locks(self) -> RouteLocks:
+        """The routes that calibration locked."""
+        from farebox.calibration.lockfile import LOCK_FILE, read_locks
+        from tasks.routing import RouteLocks
+
+        return RouteLocks(read_locks(self.root / LOCK_FILE))
+
+    @_Part
+    def ledger(self) -> Ledger:
+        """The facts of runs, their holds and budgets."""
+        from farebox.prefect.events import tell_soft_threshold, tell_unsettled
+        from pricing.ledger import Ledger, PendingEnds
+
+        return Ledger(
+            self.store,
+            zone=self.settings.zone,
+            lease_seconds=self.settings.holds.lease_seconds,
+            warn=tell_soft_threshold,
+            tell_unsettled=tell_unsettled,
+            pending=PendingEnds(self.home / "pending-ends"),
+        )
+
+    @_Part
+    def history(self) -> History:
+        """Past runs as quotes use them."""
+        from pricing.quotes import History
+
+        return History(self.ledger, self.rates)
+
+    @_Part
+    def limits(self) -> StatedLimits:
+        """The limits set by `farebox budgets set`."""
+        from pricing.ledger import StatedLimits
+
+        return StatedLimits(self.store)
+
+    @_Part
+    def approvals(self) -> Approvals:
+        """What people decided about runs that no budget had room for."""
+        from pricing.ledger import Approvals
+
+        return Approvals(self.store)
+
+    @_Part
+    def wallets(self) -> Wallets:
+        """The credits of users and organisations."""
+        from pricing.ledger import Wallets
+
+        return Wallets(self.store)
+
+    @_Part
+    def archive(self) -> Archive:
+        """Old runs, in Parquet files."""
+        from pricing.replica import Archive
+
+        return Archive(self.settings.archive.folder or self.home / "archive", self.store)
+
+    @_Part
+    def replica(self) -> Replica:
+        """The copy of the ledger that reports read."""
+        from pricing.replica import Replica
+
+        return Replica(self.home / "replica.duckdb", self.store, self.archive.folder)
+
+    @_Part
+    def guards(self) -> DeclaredGuards:
+        """The guards of every operation."""
+        from farebox.config.guards import DeclaredGuards
+        from farebox.judging.ask import GuardAsk
+        from pricing.ledger import MovingWindows
+
+        parts = {"windows": MovingWindows(self.store), "ask": GuardAsk(lambda: self.engine)}
+        return DeclaredGuards(self.settings.guards, parts)
+
+    @_Part
+    def captures(self) -> Captures:
+        """What is kept of prompts and answers, where [content] says so."""
+        from pricing import Captures
+
+        return Captures(self.store, self.settings.content.days)
+
+    @_Part
+    def circuits(self) -> Circuits:
+        """Which targets are in quarantine."""
+        from pricing.ledger import Circuits
+
+        return Circuits(self.store)
+
+    @_Part
+    def ad_hoc(self) -> AdHocRuns:
+        """The runs of steps that are called outside an automation."""
+        from farebox.runs.ad_hoc import AdHocRuns
+
+        return AdHocRuns(self)
+
+    @_Part
+    def engine(self) -> Engine:
+        """What asks models."""
+        from farebox.config.content import ContentCapture
+        from farebox.judging.ask import PROMPTS
+        from tasks import LoopThread, Prompts
+        from tasks.routing import HoldsInUse
+        from tasks.telemetry import Telemetry
+        from tasks.turn import Engine, Limits, Turns
+
+        settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
-        self.circuits = Circuits(store)
-        self.ad_hoc = AdHocRuns(self)
-        attempts = self._attempts(telemetry, holds)
-        self.engine = Engine(
+        return Engine(
             self.ledger,
             self.router,
             Prompts((*settings.prompts, PROMPTS)),
             Turns(
                 self.ledger,
-                attempts,
+                self._attempts(telemetry, holds),
                 guards,
                 Limits(turns.deadline_seconds, turns.max_attempts),
                 watch=self._watch_turn,
@@ -129,16 +286,32 @@ class Runtime:
             outside=self.ad_hoc,
         )
 
+    @_Part
+    def _transport(self) -> Transport:
+        from tasks.providers import Transport
+
+        return Transport()
+
     def close(self) -> None:
         """Close connections and the ledger; the process may go on without them."""
-        self.ad_hoc.settle()
-        self.engine.loop.run(self._transport.close())
-        self.engine.loop.stop()
+        parts = self.__dict__  # what was never used has nothing to close
+        if "ad_hoc" in parts:
+            self.ad_hoc.settle()
+        if "engine" in parts:
+            self.engine.loop.run(self._transport.close())
+            self.engine.loop.stop()
         self._sandbox.stop()
-        self.captures.close()
-        self.ledger.close()
+        if "captures" in parts:
+            self.captures.close()
+        if "ledger" in parts:
+            self.ledger.close()
+        else:
+            self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from tasks.turn import Attempts
+
         return Attempts(
             self.ledger,
             self.rates,
@@ -152,11 +325,16 @@ class Runtime:
         )
 
     def _breaker(self) -> Breaker:
+        from farebox.prefect.events import tell_prefect
+        from tasks.routing import Breaker, Quarantine
+
         settings = self.settings.breaker
         quarantine = Quarantine(settings.quarantine_seconds, settings.cap_seconds, settings.long_seconds)
         return Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
 
     def _observe(self) -> dict[str, TargetStats]:
+        from pricing.ledger import observe
+
         found = {
             target.name: observe(
                 self.ledger, target.name, provider=target.provider, model=target.model, stand_in=target.stand_in
@@ -171,6 +349,8 @@ class Runtime:
         Raises:
             ConfigError: its key is with somebody else, who does not give it.
         """
+        from farebox.config.keys import Key
+
         key = self.keys.get(target.name)
         if isinstance(key, Key) and key.late:
             return dataclasses.replace(target, credential=key.load())
@@ -178,27 +358,11 @@ class Runtime:
 
     def _watch_turn(self, event: TurnEvent) -> None:
         if event.outcome == "blocked":
+            from farebox.prefect.events import tell_blocked
+
             tell_blocked(event)
         for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
-
-
-def _keys(settings: Settings) -> dict[str, Key | Missing]:
-    """The keys by target; none where the sandbox is to answer for all of them."""
-    if settings.sandbox.only:
-        return {target.name: Missing(("none, since sandbox.only is set",)) for target in settings.targets}
-    return {target.name: find_key(target) for target in settings.targets}
-
-
-def _ledger(settings: Settings, store: Store) -> Ledger:
-    return Ledger(
-        store,
-        zone=settings.zone,
-        lease_seconds=settings.holds.lease_seconds,
-        warn=tell_soft_threshold,
-        tell_unsettled=tell_unsettled,
-        pending=PendingEnds(settings.home / "pending-ends"),
-    )
 
 
 class _SandboxAddress:
@@ -216,6 +380,8 @@ class _SandboxAddress:
         """The target as it is reached: itself, or its stand-in."""
         if not target.stand_in:
             return target
+        from tasks.routing import Credential
+
         path = urlsplit(target.base_url).path
         return dataclasses.replace(
             target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")

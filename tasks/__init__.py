@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pricing.lazy_exports import lazy_exports
-from tasks.llm_task import llm_task
 
 if TYPE_CHECKING:
     from tasks.agent import MOST_CALLS, Agent
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     )
     from tasks.event_loop import LoopThread
     from tasks.exception_texts import EXCEPTION_FINDER, masked_exceptions, masked_state
-    from tasks.llm_task import adopt_signature, fingerprint, step_of
+    from tasks.generators import iterate_within, iterate_within_async
+    from tasks.llm_step import adopt_signature, fingerprint, llm_task, step_of
     from tasks.prompts import Prompt, Prompts
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.spend import Spend, ToolCost, tool_cost
@@ -51,6 +51,8 @@ __all__ = [
     "current_step",
     "fingerprint",
     "inside",
+    "iterate_within",
+    "iterate_within_async",
     "llm_task",
     "masked_exceptions",
     "masked_state",
@@ -79,18 +81,21 @@ if not TYPE_CHECKING:
             "Step": "tasks.context",
             "StepContext": "tasks.context",
             "ToolCost": "tasks.spend",
-            "adopt_signature": "tasks.llm_task",
+            "adopt_signature": "tasks.llm_step",
             "answer_type": "tasks.structured_output",
             "around": "tasks.context",
             "completed_at_end": "tasks.context",
             "current_run": "tasks.context",
             "current_step": "tasks.context",
-            "fingerprint": "tasks.llm_task",
+            "fingerprint": "tasks.llm_step",
             "inside": "tasks.context",
+            "iterate_within": "tasks.generators",
+            "iterate_within_async": "tasks.generators",
             "no_run": "tasks.context",
+            "llm_task": "tasks.llm_step",
             "masked_exceptions": "tasks.exception_texts",
             "masked_state": "tasks.exception_texts",
-            "step_of": "tasks.llm_task",
+            "step_of": "tasks.llm_step",
             "tool_cost": "tasks.spend",
             "use_run": "tasks.context",
         },

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pricing import Nano, Part, PlanError, TextPart, ToolCallPart, ToolResultPart, TurnFailed, UsageError
 from pricing.tokens import count_tokens
-from tasks.agent import Agent
+from tasks.agent import MOST_CALLS, Agent
 from tasks.context import Step, inside
 from tasks.prompts import InlinePrompt, Prompt
 from tasks.providers.messages import Message
@@ -84,10 +84,12 @@ class Conversation:
         tier: which targets take its turns.
         max_turns: turns that one message may take.
         max_tokens: of each answer.
+        calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
+        calls_per_message: likewise, of one message, over all of its replies.
         values: of the template.
 
     Raises:
-        PlanError: both ``prompt`` and ``system`` are given.
+        PlanError: both ``prompt`` and ``system`` are given, or a limit of calls below 1.
         UsageError: the history is not one.
 
     Example:
@@ -107,6 +109,8 @@ class Conversation:
         tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 1024,
+        calls_per_reply: int = MOST_CALLS,
+        calls_per_message: int = MOST_CALLS,
         credit: Callable[[], Nano | None] = lambda: None,
         **values: object,
     ) -> None:
@@ -114,9 +118,23 @@ class Conversation:
             raise PlanError(
                 "The conversation has both prompt= and system=.", next_step="Keep one: a template, or a text."
             )
+        for name, most in (("calls_per_reply", calls_per_reply), ("calls_per_message", calls_per_message)):
+            if most < 1:
+                raise PlanError(
+                    f"The conversation has {name} = {most}.", next_step="Give at least 1, or leave its tools out."
+                )
         self._engine = engine
         self._template, self._system, self._values = prompt, system, values
-        self._agent = Agent(engine, prompt=prompt, tools=tools, operation=operation, tier=tier, max_tokens=max_tokens)
+        self._agent = Agent(
+            engine,
+            prompt=prompt,
+            tools=tools,
+            operation=operation,
+            tier=tier,
+            max_tokens=max_tokens,
+            calls_per_reply=calls_per_reply,
+            calls_per_step=calls_per_message,
+        )
         self._step = Step(operation, tier, max_tokens, max_turns)
         self._credit = credit
         self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]

@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TypeVar
 from pricing import Nano, OverBudget, PlanError, Usage, now_us, parse_money
 from pricing.ledger import NEWEST, Completion, Intent, Ledger, Priced, Refusal, read_key
 from tasks.context import around, completed_at_end, leave_open, paying_run
-from tasks.llm_task import adopt_signature
+from tasks.llm_step import adopt_signature
 from tasks.turn.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])

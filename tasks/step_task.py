@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +18,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.context import current_run, use_run
+from tasks.generators import iterate_within, iterate_within_async
 from tasks.personal_values import personal_values
 from tasks.run_context import RunContext
 from tasks.run_values import run_values
@@ -70,6 +71,8 @@ class StepTask(Task[P, R]):
 
 def _in_run(function: Callable[..., Any], run: RunContext) -> Callable[..., Any]:
     """The function, called in a run."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return _generator_in_run(function, run)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -85,3 +88,20 @@ def _in_run(function: Callable[..., Any], run: RunContext) -> Callable[..., Any]
             return function(*args, **kwargs)
 
     return call
+
+
+def _generator_in_run(function: Callable[..., Any], run: RunContext) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def iterate_async(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            async for value in iterate_within_async(lambda: use_run(run), function(*args, **kwargs)):
+                yield value
+
+        return iterate_async
+
+    @functools.wraps(function)
+    def iterate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        return (yield from iterate_within(lambda: use_run(run), function(*args, **kwargs)))
+
+    return iterate

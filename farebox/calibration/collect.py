@@ -18,7 +18,7 @@ from pathlib import Path
 from farebox.calibration.cases import Case
 from farebox.calibration.comparable import Comparable
 from farebox.calibration.subject import Subject
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime
 from pricing import CallNote, CapturedCall, SourceError, UsageError, to_us
 from pricing.reports import JudgedAnswer, judged_answers

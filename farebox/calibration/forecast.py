@@ -17,7 +17,7 @@ from farebox.calibration.decision import AcceptanceCriteria, Outcome
 from farebox.calibration.run import Asked, bench_of, decide, outcomes_of, terms_of
 from farebox.calibration.scorers import SCORE
 from farebox.calibration.subject import used
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.declaration import DeclaredPlan
 from farebox.runtime import get_runtime
 from pricing import Usage

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.judging.ask import STEP
 from farebox.runtime import Runtime
 from guardrails import GuardInput

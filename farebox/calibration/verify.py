@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from farebox.calibration.lockfile import LOCK_FILE, LockedCandidate, LockedRoute, read_lock_file, write_lock
 from farebox.calibration.report import kept, sentence
 from farebox.calibration.subject import find_subject
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime
 from pricing import Nano, PromptError, UnknownPrice, Usage, UsageError, to_us
 from pricing.analysis import wilson

@@ -12,13 +12,14 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import complain, print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing import LedgerBusy, now_us
 from pricing.replica import LEAST_DAYS
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Days = Annotated[int, Parameter(validator=validators.Number(gte=LEAST_DAYS, lte=36_500))]
+Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=LEAST_DAYS, lte=36_500))]
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0.1, lte=86_400))]
 
 _DAY_US = 86_400 * 1_000_000

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import moment, print_json, terminal, warn
 from farebox.discovery import automation_names
 from farebox.runtime import get_runtime
@@ -17,7 +18,7 @@ from pricing.ledger import SOFT, WILDCARD, BudgetState, Limit, read_scope, read_
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
+Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 budgets = App(name="budgets", help="List the budgets, set limits, and look back.")
 app.command(budgets)

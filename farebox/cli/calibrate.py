@@ -54,6 +54,7 @@ def calibrate(
         replace: lock what is found even where the lock that is there rests on more cases.
         json: print JSON.
     """
+    limit = None if budget is None else parse_money(budget)
     if (cases is None) == (outcomes is None):
         raise UsageError(
             f"There is {'nothing' if cases is None else 'two things'} to calibrate on.",
@@ -64,7 +65,7 @@ def calibrate(
         return
     given = {"cases": str(cases), "margin": f"{margin}", "confidence": f"{confidence}", "scorer": scorer, "best": best}
     given["replace"] = f"{replace}"
-    _run(operation, given, None if budget is None else parse_money(budget), as_json=json)
+    _run(operation, given, limit, as_json=json)
 
 
 def _replay(

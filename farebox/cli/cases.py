@@ -8,12 +8,13 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import near, terminal
 from farebox.runtime import get_runtime
 from pricing.reports import plural
 
-Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
-Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))]
+Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=3_650))]
+Most = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=100_000))]
 
 _out = terminal()
 cases = App(name="cases", help="Cases for `farebox calibrate`.")

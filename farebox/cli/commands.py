@@ -7,10 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from pricing import parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
+Limit = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 Given = Annotated[str, Parameter(show=False)]
 
 _out = terminal()
@@ -49,7 +51,7 @@ def run(
 
 
 @app.command
-def demo(*, source: str = ".", limit: int | None = None, budget: str | None = None) -> None:
+def demo(*, source: str = ".", limit: Limit | None = None, budget: str | None = None) -> None:
     """Run the daily digest on this repository's own history and documents: no key, no server.
 
     Args:
@@ -59,9 +61,10 @@ def demo(*, source: str = ".", limit: int | None = None, budget: str | None = No
     """
     from farebox.cli.run import introduce, run_here, what_next
 
+    most = None if budget is None else parse_money(budget)
     introduce(_out)
     parameters = {"source": source} | ({} if limit is None else {"limit": str(limit)})
-    run_here("daily-digest", parameters, None if budget is None else parse_money(budget), as_json=False)
+    run_here("daily-digest", parameters, most, as_json=False)
     what_next(_out)
 
 
@@ -73,7 +76,7 @@ def quote(
     user: str | None = None,
     org: str | None = None,
     tag: tuple[str, ...] = (),
-    sample: Annotated[int | None, Parameter(validator=validators.Number(gte=2, lte=100))] = None,
+    sample: Annotated[int | None, WHOLE, Parameter(validator=validators.Number(gte=2, lte=100))] = None,
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Json = False,
     **parameters: Given,

@@ -10,14 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing import EVERY_END, Captured, UsageError
 from pricing.reports import clean, moment, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Days = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=3_650))]
-Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
+Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=0, lte=3_650))]
+Most = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 
 _out = terminal()
 content = App(

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import moment, print_json, terminal
 from farebox.runtime import get_runtime
 
@@ -17,18 +18,22 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 credit = App(name="credits", help="Grant credits to a user or an organisation, and see what became of them.")
 app.command(credit)
 
+Credits = Annotated[int, WHOLE, Parameter(validator=validators.Number(lte=1_000_000_000_000))]
+Rollover = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=0, lte=1_000_000_000_000))]
+Priority = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=-1_000_000, lte=1_000_000))]
+
 _out = terminal()
 
 
 @credit.command
 def grant(
     wallet: str,
-    amount: int,
+    amount: Credits,
     /,
     *,
     expires: datetime | None = None,
-    priority: int = 0,
-    rollover: int = 0,
+    priority: Priority = 0,
+    rollover: Rollover = 0,
     json: Json = False,
 ) -> None:
     """Give a wallet credits. The first grant opens it; from then on its runs are refused when it has not enough.

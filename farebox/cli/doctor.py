@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from rich.console import Group, RenderableType
@@ -15,13 +15,15 @@ from rich.text import Text
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import days_since
-from farebox.doctor.checks import Finding, State
-from farebox.doctor.economics import EconomicFinding
 from farebox.project import find_root
-from farebox.runs.models import EXAMPLE, Prices, TargetLine
 from farebox.runtime import get_runtime
 from pricing import format_money
 from pricing.reports import clean, duration
+
+if TYPE_CHECKING:
+    from farebox.doctor.checks import Finding, State
+    from farebox.doctor.economics import EconomicFinding
+    from farebox.runs.models import Prices, TargetLine
 
 _SIGNS: dict[State, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -79,6 +81,8 @@ _INDENT = "   "
 
 def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices: bool) -> RenderableType:
     """The targets in the order of fallback."""
+    from farebox.runs.models import EXAMPLE
+
     shown = [part for number, line in enumerate(lines, 1) for part in (_target(number, line, cache_prices), Text())]
     example = f"{EXAMPLE.input_tokens:,} + {EXAMPLE.output_tokens:,} tokens"
     notes = [Text(f"Per million tokens; example: {example}, no cache. Rates: {rate_version}.", "dim")]
@@ -142,7 +146,6 @@ def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Jso
         prices: show what caches cost, too.
         json: print JSON.
     """
-    # nothing left to import
     from farebox.runs.models import list_targets
 
     runtime = get_runtime()
@@ -173,7 +176,6 @@ def doctor(
     if economics:
         _economics(since, margin, as_json=json)
         return
-    # nothing left to import
     from farebox.doctor.checks import examine
 
     findings = examine(find_root())
@@ -186,7 +188,6 @@ def doctor(
 
 
 def _economics(since: str, margin: float, *, as_json: bool) -> None:
-    # nothing left to import
     from farebox.doctor.economics import diagnose
 
     runtime = get_runtime()

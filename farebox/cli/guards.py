@@ -18,6 +18,7 @@ from rich.text import Text
 
 from farebox.cli.app import app
 from farebox.cli.content import captured_lines, clean_lines
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from guardrails import Labelled
@@ -37,8 +38,8 @@ from pricing.reports import (
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Days = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3_650))]
-Most = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000))]
+Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=3_650))]
+Most = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000))]
 
 _out = terminal()
 _DAY_US, _TENTH = 86_400_000_000, 100_000
@@ -186,8 +187,8 @@ _LONGEST = 600
 def review(
     *,
     guard: str | None = None,
-    right: tuple[int, ...] = (),
-    wrong: tuple[int, ...] = (),
+    right: Annotated[tuple[int, ...], WHOLE] = (),
+    wrong: Annotated[tuple[int, ...], WHOLE] = (),
     limit: Most = 20,
     show_list: Annotated[bool, Parameter(name="--list", negative="")] = False,
     json: Json = False,

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from farebox.cli.app import COMMANDS, VERSION
+from farebox.hidden import check_hidden
 
 if TYPE_CHECKING:
     from pricing import FareboxError
@@ -78,6 +79,7 @@ def _answered(given: Sequence[str]) -> bool:
 
 def main() -> NoReturn:
     """Run the command line; errors are one line and a next step on standard error, and an exit code."""
+    check_hidden()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:

@@ -52,6 +52,19 @@ def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> da
         ) from None
 
 
+def read_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> datetime | None:
+    """The moment from which on is looked back; ``None`` for ``ever``.
+
+    Raises:
+        UsageError: it is no moment, or it is not over yet.
+    """
+    present = now or datetime.now(UTC)
+    since = read_moment(text, zone, now=present)
+    if since is not None and since >= present:
+        raise UsageError(f"{text[:40]!a} is in the future.", next_step="Name a moment that is over, such as 30d.")
+    return since
+
+
 def days_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> float:
     """How many days ago the moment was, for what looks back by days; a hundred years for ``ever``.
 
@@ -62,13 +75,10 @@ def days_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> flo
     1.5
     """
     present = now or datetime.now(UTC)
-    since = read_moment(text, zone, now=present)
+    since = read_since(text, zone, now=present)
     if since is None:
         return _EVER_DAYS
-    days = (present - since) / timedelta(days=1)
-    if days <= 0:
-        raise UsageError(f"{text[:40]!a} is in the future.", next_step="Name a moment that is over, such as 30d.")
-    return min(days, _EVER_DAYS)
+    return min((present - since) / timedelta(days=1), _EVER_DAYS)
 
 
 def _moment(given: datetime, zone: ZoneInfo) -> datetime:

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
-from farebox.cli.periods import read_moment
+from farebox.cli.periods import read_since
 from farebox.runtime import get_runtime
 from pricing import format_money
 
@@ -38,7 +38,7 @@ def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = 
 
     runtime = get_runtime()
     runtime.replica.sync()
-    found = quote_audits(runtime.replica, automation, since=read_moment(since, runtime.settings.zone))
+    found = quote_audits(runtime.replica, automation, since=read_since(since, runtime.settings.zone))
     if json:
         print_json([one.to_json() for one in found])
         return

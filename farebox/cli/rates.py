@@ -54,7 +54,9 @@ def review(
 
     runtime = get_runtime()
     days = days_since(since, runtime.settings.zone)
-    question = ReviewQuery(days, _day(on) if on else None, card, dict(_pair(text) for text in move), inflation, margin)
+    question = ReviewQuery(
+        days, _day(on) if on is not None else None, card, dict(_pair(text) for text in move), inflation, margin
+    )
     found = make_review(runtime, question)
     if json:
         print_json(found.to_json())
@@ -108,7 +110,7 @@ def differences(told: Sequence[tuple[str, str, int, Nano, Nano]]) -> Table:
 def _side(text: str, card: RateCard) -> tuple[RateCard, datetime]:
     from farebox.price_review import other_card
 
-    if Path(text).is_dir():
+    if text and Path(text).is_dir():
         return other_card(Path(text)), datetime.now(UTC)
     return card, datetime.combine(_day(text), time(), UTC)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -71,7 +71,12 @@ def update(
             f"The list has no price for {', '.join(lost)}; it was not taken.",
             next_step="Give these models rates of your own in farebox.toml, or use another list.",
         )
-    newest = offered.newest_date(datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    newest = offered.newest_date(today)
+    if not changes and newest == runtime.rates.newest_date(today):
+        lists.note_newest(today)
+        _tell_no_newer(runtime.rates.version, newest, json=json)
+        return
     if json:
         names = ("target", "kind", "above_input_tokens", "before_nano_per_mtok", "after_nano_per_mtok")
         found = {"before": runtime.rates.version, "after": offered.version, "newest": str(newest), "taken": yes}
@@ -83,6 +88,13 @@ def update(
         lists.take(body, place, newest)
         if not json:
             _out.print("Taken. `farebox rates update --undo` goes back.")
+
+
+def _tell_no_newer(version: str, newest: date | None, *, json: bool) -> None:
+    if json:
+        print_json({"before": version, "after": version, "newest": str(newest), "taken": False, "changes": []})
+    else:
+        _out.print(f"There is no newer list: {version} has the newest price too, of {newest}.", markup=False)
 
 
 def compare(runtime: Runtime, offered: RateCard) -> tuple[list[Change], list[str]]:
@@ -130,8 +142,6 @@ def _offered(runtime: Runtime, body: bytes) -> RateCard:
 def _check_newer(now: RateCard, offered: RateCard) -> None:
     today = datetime.now(UTC).date()
     ours, theirs = now.newest_date(today), offered.newest_date(today)
-    if now.version == offered.version:
-        raise UsageError("These prices are in use already.", next_step="Nothing was changed.")
     if ours is not None and (theirs is None or theirs < ours):
         raise UsageError(
             f"The list is older than the prices in use: its newest price is of {theirs}, theirs of {ours}.",

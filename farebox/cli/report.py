@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
-from farebox.cli.periods import read_moment
+from farebox.cli.periods import read_moment, read_since
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError
 from pricing.ledger import read_key
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pricing.reports import Breakdown, Choice, Overview, RunReport
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
+Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 _out = terminal()
 _told = terminal(stderr=True)
@@ -129,7 +130,7 @@ def _choice(
     from pricing.reports import Choice
 
     zone = runtime.settings.zone
-    begins = read_moment(_SINCE if since is None else since, zone)
+    begins = read_since(_SINCE if since is None else since, zone)
     ends = None if until is None else read_moment(until, zone)
     if begins is not None and ends is not None and ends <= begins:
         raise UsageError(

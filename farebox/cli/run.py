@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.text import Text
 
-from farebox.automations import automation_of
+from farebox.automations import automation_of, state_of
 from farebox.cli.display import RunDisplay
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults
@@ -87,8 +87,10 @@ def run_here(
         try:
             # What is refused is refused at once, not after Prefect has started.
             refused = _refused(runtime, flow, parameters)
-            if refused is None and not as_json:
-                display.waiting("starting Prefect")
+            if refused is None:
+                runtime.check()
+                if not as_json:
+                    display.waiting("starting Prefect")
             end = _End(None, refused) if refused else _ended(record, partial(_follow, flow, parameters))
         finally:
             display.stop()
@@ -179,6 +181,8 @@ def _follow(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
         # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             ensure_server()
+            if flow.isgenerator:
+                return _iterated(flow, parameters)
             running = flow(**parameters, return_state=True)
             return cast("State[Any]", asyncio.run(_awaited(running)) if isawaitable(running) else running)
     except FareboxError:
@@ -190,6 +194,26 @@ def _follow(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
             if "PREFECT_API_URL" in os.environ
             else "Run it again; if it fails again, start a server with `farebox up` and look at its log.",
         ) from None
+
+
+def _iterated(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
+    """The state that a flow which yields ends in, its values as the result: Prefect gives no state of such a flow."""
+    from prefect.states import Completed, Failed
+
+    try:
+        running = flow(**parameters)
+        values = asyncio.run(_collected(running)) if flow.isasync else list(running)
+    except FareboxError as error:
+        return state_of(error)
+    except Exception as error:
+        if not _own_frames(error):
+            raise
+        return Failed(message=f"{type(error).__name__}: {error}", data=error)
+    return Completed(data=values)
+
+
+async def _collected(running: AsyncIterator[Any]) -> list[Any]:
+    return [value async for value in running]
 
 
 async def _awaited(running: Awaitable[Any]) -> Any:
@@ -280,13 +304,17 @@ def _why(state: State[Any]) -> FareboxError:
         return error
     if not isinstance(error, BaseException):
         return FareboxError(f"The run ended as {state.name}.", next_step="Look it up in the Prefect UI.")
-    frames = traceback.extract_tb(error.__traceback__)
-    root = get_runtime().root
-    own = [
-        frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
-    ]
+    own = _own_frames(error)
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return FareboxError(
         f"The automation's own code failed: {type(error).__name__}: {error}{place}.",
         next_step="Fix it and run again; what was spent is in `farebox report`.",
     )
+
+
+def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where in the project's own files it came from, outermost first."""
+    frames, root = traceback.extract_tb(error.__traceback__), get_runtime().root
+    return [
+        frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
+    ]

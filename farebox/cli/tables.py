@@ -1,9 +1,13 @@
-"""Tables that lose no figure, however narrow the terminal: a word is never cut."""
+"""Tables that lose no figure, however narrow the terminal: a word is never cut, and an id breaks at its separators."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.padding import Padding
@@ -12,7 +16,7 @@ from rich.text import Text
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> RenderableType:
-    """The table with columns as wide as their longest word at least; its rows as lists where that does not fit.
+    """The table with columns as wide as their longest piece at least; its rows as lists where that does not fit.
 
     A table that fits as it is comes back unchanged.
     """
@@ -28,31 +32,91 @@ def fitted(table: Table, console: Console, options: ConsoleOptions) -> Renderabl
         return _listed(table) if table.show_header else table
     wanted = sum(one.maximum - one.minimum for one in wide)
     shares = [(one.maximum - one.minimum) * spare // wanted for one in wide]
-    for column, one, share in zip(columns, wide, shares, strict=True):
-        column.width = one.minimum + share
-        column.no_wrap = False
-        column.overflow = "fold"
+    for index, (column, one, share) in enumerate(zip(columns, wide, shares, strict=True)):
+        width = one.minimum + share
+        cells = [cell if (text := _text(cell)) is None else broken(text, width) for cell in column.cells]
+        columns[index] = replace(column, width=width, no_wrap=False, overflow="fold", _cells=cells)
     return table
 
 
+_WORD = re.compile(r"\S+")
+_SEPARATORS = "-/._:@"
+
+
+def breaks(text: str, width: int = 0) -> list[int]:
+    """Where a line may end: before a word, and in a word with letters that is wider after its separators.
+
+    A figure keeps its unit.
+    """
+    found, before = [], ""
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if before and not (_has_digit(before) and not _has_digit(word)):
+            found.append(match.start())
+        if cell_len(word) > width and any(letter.isalpha() for letter in word):
+            found += [
+                match.start() + place + 1
+                for place, letter in enumerate(word[:-1])
+                if letter in _SEPARATORS and word[place + 1] not in _SEPARATORS
+            ]
+        before = word
+    return found
+
+
+def broken(text: Text, width: int) -> Text:
+    """The text with lines that end where they may, as long as they fit; longer pieces are left to be folded."""
+    lines: list[Text] = []
+    for line in text.split("\n", allow_blank=True):
+        plain, start, last, ends = line.plain, 0, 0, list[int]()
+        for place in [*breaks(plain, width), len(plain)]:
+            if cell_len(plain[start:place].rstrip()) > width and last > start:
+                ends.append(last)
+                start = last
+            last = place
+        lines += line.divide(ends)
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
+
+
+def _has_digit(word: str) -> bool:
+    return any(letter.isdigit() for letter in word)
+
+
+def _text(cell: RenderableType) -> Text | None:
+    """A cell that is text, as it is shown: our consoles read no markup."""
+    return cell if isinstance(cell, Text) else Text(cell) if isinstance(cell, str) else None
+
+
+def _longest_piece(text: Text) -> int:
+    plain = text.plain
+    places = sorted({0, *breaks(plain), *(match.end() for match in re.finditer("\n", plain)), len(plain)})
+    pieces = (plain[start:end].strip() for start, end in pairwise(places))
+    return max(map(cell_len, pieces), default=0)
+
+
 def _measured(column: Column, console: Console, options: ConsoleOptions) -> Measurement:
-    """How wide the column is with its longest word, and without any break."""
-    cells: Sequence[RenderableType] = [*([column.header] if column.header != "" else []), *column.cells]
+    """How wide the column is with its longest piece, and without any break."""
     free = options.update(max_width=10_000)
+    header = Measurement.get(console, free, column.header) if column.header != "" else Measurement(0, 0)
+    cells: Sequence[RenderableType] = list(column.cells)
     found = [Measurement.get(console, free, cell) for cell in cells]
-    least = max((one.maximum if column.no_wrap else one.minimum for one in found), default=0)
+    texts = [_text(cell) for cell in cells]
+    least = [one.minimum if text is None else _longest_piece(text) for one, text in zip(found, texts, strict=True)]
+    if column.no_wrap:
+        least = [one.maximum for one in (header, *found)]
+    minimum = max([header.minimum, *least])
     if column.min_width is not None and column.overflow == "fold" and not column.no_wrap:
-        heading = Measurement.get(console, free, column.header).minimum
-        least = max(column.min_width, heading)  # long ids wrap
-    return Measurement(least, max((one.maximum for one in found), default=0))
+        minimum = min(minimum, max(column.min_width, header.minimum))  # long pieces are folded
+    return Measurement(minimum, max([header.maximum, *(one.maximum for one in found)]))
 
 
 def _extra(table: Table) -> int:
     """What the table takes beside its columns: padding and lines."""
     _, right, _, left = Padding.unpack(table.padding)
     count = len(table.columns)
-    padding = max(left, right) * (count - 1) if table.collapse_padding else (left + right) * count
-    padding -= 0 if table.pad_edge else left + right
+    left = 0 if table.collapse_padding else left
+    padding = (left + right) * count - (0 if table.pad_edge else left + right)
     lines = 0 if table.box is None else count - 1 + (2 if table.show_edge else 0)
     return max(0, padding) + lines
 
@@ -71,7 +135,7 @@ def _listed(table: Table) -> RenderableType:
 
 def _row(table: Table, row: Sequence[RenderableType]) -> Iterator[RenderableType]:
     for index, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-        text = cell if isinstance(cell, Text) else Text.from_markup(cell) if isinstance(cell, str) else None
+        text = _text(cell)
         indent = 0 if index == 0 else 2
         if text is None:
             yield Padding(cell, (0, 0, 0, indent))

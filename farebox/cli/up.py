@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import terminal
 from farebox.runtime import get_runtime
 
-Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65_535))]
+Port = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=65_535))]
 
 _out = terminal()
 

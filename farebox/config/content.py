@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
-from farebox.config.guards import JUDGE
+from farebox.config.content_settings import ContentSettings
 from guardrails import Finder, GuardDecision, Reason, Scrubber
 from pricing import (
     Captured,
@@ -28,23 +27,6 @@ from pricing import (
 )
 from tasks.providers import Message, media_of
 from tasks.turn import StepCallRecord, TurnRecord, json_value, unescaped
-
-Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
-
-
-class ContentSettings(BaseModel):
-    """``[content]``: ``keep`` names places (``"*"``, an automation, ``"automation/operation"``, ``"*/operation"``)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    keep: tuple[Place, ...] = ()
-    days: Annotated[int, Field(ge=1, le=3_650)] = 30
-
-    def keeps(self, automation: str, operation: str) -> bool:
-        """Whether turns of an operation of an automation are kept."""
-        exact = {f"{automation}/{operation}", f"*/{operation}"}  # what a judge is asked would keep an answer twice
-        whole = set() if operation == JUDGE else {"*", automation}
-        return not (exact | whole).isdisjoint(self.keep)
 
 
 class ContentCapture:

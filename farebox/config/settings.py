@@ -26,8 +26,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from farebox.config.content import ContentSettings
-from farebox.config.guards import GuardsSettings
+from farebox.config.content_settings import ContentSettings
+from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window, soft_threshold

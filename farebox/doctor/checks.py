@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -23,6 +23,7 @@ from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError, LedgerError, now_us
 from pricing.db import SCHEMA_VERSION, check_values
 from pricing.ledger import CODED, expired_holds, unsettled, with_code
+from pricing.rates import PriceLists
 from pricing.replica import Comparison
 from pricing.reports import plural
 from tasks.routing import warnings_of
@@ -35,7 +36,7 @@ _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
 _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
 """AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 45
-_NEWER_PRICES = "Update the list with `farebox rates update`, or raise the pin of genai-prices."
+_NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
 _RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
@@ -84,6 +85,7 @@ def examine(root: Path) -> list[Finding]:
     try:
         make_importable(root)
         runtime = Runtime(settings, root)
+        runtime.check()
     except FareboxError as error:
         if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
             findings.append(_failed("targets", error))
@@ -343,8 +345,18 @@ def check_rates(patient: CheckContext) -> Iterator[Finding]:
         return
     days = (today - newest).days
     told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
-    old = days > _OLD_PRICES_DAYS
-    yield Finding("rates", "warn" if old else "ok", told, _NEWER_PRICES if old else "")
+    if days <= _OLD_PRICES_DAYS:
+        yield Finding("rates", "ok", told)
+    elif (looked := PriceLists(patient.runtime.home / "prices").newest_on()) and _recent(looked, today):
+        yield Finding("rates", "ok", f"{told}; no newer list was published by {looked}")
+    elif any(not target.stand_in for target in patient.runtime.router.targets):
+        yield Finding("rates", "warn", told, _NEWER_PRICES)
+    else:  # nobody is billed at them
+        yield Finding("rates", "ok", told, _NEWER_PRICES)
+
+
+def _recent(looked: date, today: date) -> bool:
+    return (today - looked).days <= _OLD_PRICES_DAYS
 
 
 def check_time_zone(patient: CheckContext) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import guardrails
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from guardrails import GuardInput, ModelJudgement
 from tasks import RunContext, Step, StepContext, answer_type, around, current_run
 from tasks.providers import Message

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime, get_runtime
 from guardrails import GuardInput, Reason
 from guardrails.guards import JudgeGuard

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.judging.ask import STEP
 from farebox.runs.admission import Automation, admit

@@ -104,7 +104,7 @@ def _load(entry: _Entry) -> Flow[..., Any]:
     from prefect.flows import load_flow_from_entrypoint
 
     try:
-        return load_flow_from_entrypoint(entry.entrypoint)
+        flow: Flow[..., Any] = load_flow_from_entrypoint(entry.entrypoint)
     except FareboxError:
         raise
     except Exception as error:  # noqa: BLE001 - it is the user's file: anything may come of it
@@ -112,3 +112,9 @@ def _load(entry: _Entry) -> Flow[..., Any]:
             f"The entrypoint {entry.entrypoint} of {FILE} cannot be loaded: {type(error).__name__}: {error}.",
             next_step="Fix the flow's file, or its name in prefect.yaml.",
         ) from None
+    if flow.isgenerator:  # whoever starts it for a deployment asks for no value
+        raise ConfigError(
+            f"The flow of {entry.entrypoint} in {FILE} yields, and Prefect runs no deployment of such a flow.",
+            next_step="Deploy one that returns them, such as a flow that calls it: return list(…).",
+        )
+    return flow

@@ -6,12 +6,14 @@ import contextvars
 import logging
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pricing import format_money, from_us
-from pricing.ledger import BudgetState, Intent, Unsettled
-from tasks.routing import BreakerEvent
-from tasks.turn import TurnEvent
+
+if TYPE_CHECKING:
+    from pricing.ledger import BudgetState, Intent, Unsettled
+    from tasks.routing import BreakerEvent
+    from tasks.turn import TurnEvent
 
 _logger = logging.getLogger(__name__)
 _REMEMBERED = 1_024

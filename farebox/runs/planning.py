@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
 
-from farebox.config.guards import JUDGE
+from farebox.config.guard_settings import JUDGE
 from farebox.judging.ask import STEP
 from farebox.runtime import Runtime
 from guardrails import Guards

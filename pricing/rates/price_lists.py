@@ -85,17 +85,27 @@ class PriceLists:
         self._save({"current": name, "before": [*index["before"], index["current"]], "lists": lists})
         return stored
 
+    def note_newest(self, day: date) -> None:
+        """Note that on this day nothing newer than the list in use was published."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._save(self._read() | {"newest_on": str(day)})
+
+    def newest_on(self) -> date | None:
+        """The last day on which the list in use was the newest; ``None`` where nobody has looked since it is."""
+        found = self._read()["newest_on"]
+        return None if found is None else date.fromisoformat(str(found))
+
     def undo(self) -> bool:
         """Go back to the list before; ``False`` where the installed one is in use."""
         index = self._read()
         if not index["before"]:
             return False
         *before, last = index["before"]
-        self._save(index | {"current": last, "before": before})
+        self._save(index | {"current": last, "before": before, "newest_on": None})
         return True
 
     def _read(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {"current": None, "before": [], "lists": []}
+        empty: dict[str, Any] = {"current": None, "before": [], "lists": [], "newest_on": None}
         try:
             index: dict[str, Any] = json.loads((self._folder / _INDEX).read_text("utf-8"))
             return empty | index

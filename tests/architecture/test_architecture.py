@@ -68,7 +68,7 @@ def test_tests_import_nothing_from_test_modules():
         assert not [name for name in imported(path) if name.split(".")[-1].startswith("test_")], path
 
 
-@pytest.mark.parametrize("code", ["import tasks.ask, tasks.agent, tasks.llm_task", "import tasks, guardrails, pricing"])
+@pytest.mark.parametrize("code", ["import tasks.ask, tasks.agent, tasks.llm_step", "import tasks, guardrails, pricing"])
 def test_importing_the_tasks_loads_nothing_heavy(code: str):
     code = f"import sys; {code}; print(*sys.modules)"
     loaded = subprocess.run(

@@ -90,6 +90,6 @@ def test_a_project_runs_there_without_a_server(installed: Path, tmp_path: Path):
 def test_a_folder_that_hides_a_package_is_named(installed: Path, tmp_path: Path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "__init__.py").write_text("")
-    done = run(installed, tmp_path, "python", "-c", "import farebox")
+    done = run(installed, tmp_path, "python", "-c", "from farebox import ask")
     assert done.returncode == 1
     assert f"{tmp_path / 'tasks'} hides " in done.stderr.splitlines()[-1]

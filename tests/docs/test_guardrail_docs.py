@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from farebox.config.guards import DeclaredGuards, GuardsSettings
+from farebox.config.guard_settings import GuardsSettings
+from farebox.config.guards import DeclaredGuards
 from guardrails.base import GuardInput
 from tests.support.guardrail_docs import block
 

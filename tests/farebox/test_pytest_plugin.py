@@ -184,3 +184,24 @@ def test_the_plugin_loads_nothing_heavy():
 def test_the_distribution_declares_it():
     declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["pytest11"]
     assert declared == {"farebox": "farebox.pytest_plugin"}
+
+
+_OF_OTHERS = """
+import tasks
+
+def test_theirs():
+    assert tasks.NAME == "theirs"
+
+def test_ours(farebox_project):
+    pass
+"""
+
+
+def test_a_project_with_a_package_named_like_ours_keeps_its_own_tests(tmp_path: Path):
+    for name in ("tasks", "pricing", "guardrails"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text('NAME = "theirs"\n')
+    (tmp_path / "test_theirs.py").write_text(_OF_OTHERS)
+    done = users_pytest(tmp_path)
+    assert "1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert f"{tmp_path / 'pricing'} hides " in done.stdout

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from farebox.config.guards import DeclaredGuards, GuardsSettings
+from farebox.config.guard_settings import GuardsSettings
+from farebox.config.guards import DeclaredGuards
 from guardrails.base import Direction, GuardDecision, GuardInput, Reason, Verdict, allow, block
 from guardrails.pipeline import GuardedResult
 from guardrails.registry import build_guard, find_guard

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from farebox import Agent, ask, automation, llm_task, plan
-from farebox.config.content import ContentSettings
+from farebox.config.content_settings import ContentSettings
 from farebox.doctor.checks import CheckContext, check_content
 from farebox.runtime import Runtime
 from pricing.clock import now_us

@@ -128,3 +128,27 @@ def test_personal_data_in_the_history_is_masked_in_each_turn(apart: TestProject)
     for one in apart.answers.asked:
         assert "ada@example.org" not in one.text
     assert chat.history[0]["text"] == "My address is ada@example.org."
+
+
+@pytest.mark.parametrize(("limit", "made"), [("calls_per_reply", 2), ("calls_per_message", 2), ("neither", 3)])
+def test_tool_calls_of_a_message_are_limited(apart: TestProject, limit: str, made: int):
+    calls: list[str] = []
+
+    def note(text: str) -> str:
+        """Note a text."""
+        calls.append(text)
+        return "noted"
+
+    apart.answers.calls(*(("note", {"text": str(number)}) for number in range(3)))
+    apart.answers.add("Done.")
+    limits = {limit: 2} if limit != "neither" else {}
+    chat = Conversation(system="You note.", tools=[note], **limits)  # type: ignore[arg-type]  # keywords as data
+    assert chat.say("Note three things").text == "Done."
+    assert len(calls) == made
+
+
+@pytest.mark.parametrize("limit", ["calls_per_reply", "calls_per_message"])
+def test_a_limit_of_tool_calls_below_one_is_refused(apart: TestProject, limit: str):
+    del apart
+    with pytest.raises(PlanError, match=f"{limit} = 0"):
+        Conversation(tools=[look_up], **{limit: 0})  # type: ignore[arg-type]  # keywords as data

@@ -101,6 +101,19 @@ def test_it_is_shown_then_taken_and_can_be_undone(project: Project) -> None:
     assert "No list was taken" in farebox(project.root, "rates", "update", "--undo").all
 
 
+def test_the_list_in_use_is_noted_as_the_newest(project: Project) -> None:
+    lists, place = PriceLists(project.home / "prices"), written(project, published(TODAY))
+    farebox(project.root, "rates", "update", place, "--yes")
+    assert lists.newest_on() is None
+    again = farebox(project.root, "rates", "update", place)
+    assert (again.code, "There is no newer list" in again.out) == (0, True), again
+    assert lists.newest_on() == TODAY
+    assert json.loads(farebox(project.root, "rates", "update", place, "--json").out)["taken"] is False
+    assert len(lists.taken()) == 1
+    farebox(project.root, "rates", "update", written(project, published(TODAY, mini=0.1), "second.json"), "--yes")
+    assert lists.newest_on() is None  # of this one nobody has looked yet
+
+
 def test_a_person_is_asked(project: Project) -> None:
     place = written(project, published(TODAY))
     before = price(project)
@@ -164,7 +177,7 @@ def test_a_damaged_list_says_how_to_go_back(project: Project) -> None:
     [file] = (project.home / "prices").glob("prices-*.json")
     file.write_bytes(b"[]")
     with pytest.raises(ConfigError, match="cannot be read") as told:
-        project.runtime()
+        project.runtime().check()
     assert "--undo" in told.value.next_step
     assert farebox(project.root, "rates", "update", "--undo").code == 0
 

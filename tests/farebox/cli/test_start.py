@@ -9,6 +9,8 @@ import pytest
 
 from farebox.cli.app import COMMANDS, load_all
 from farebox.scaffold import create_project
+from pricing.db.database import Store
+from tests.support.business import write_business
 from tests.support.command import Said, farebox
 
 HEAVY = {
@@ -46,9 +48,38 @@ def test_help_and_version_load_nothing_heavy(words: list[str], tmp_path: Path):
     assert words != ["--version"] or "cyclopts" not in found
 
 
-@pytest.mark.parametrize("words", [["runs"], ["models"], ["budgets"], ["run", "--help"]])
-def test_commands_that_read_load_no_prefect(words: list[str], project: Path):
-    assert not {"prefect", "aiohttp"} & loaded(project, *words)
+READING = """
+import contextlib, io, sys
+from farebox.cli.main import _run
+
+for words in sys.argv[1:]:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        _run(words.split())
+    print(words, *sys.modules, sep=";")
+"""
+OF_RUNS = {"prefect", "aiohttp", "alembic.command", "tasks.turn.executor", "tasks.context", "farebox.automations"}
+PRICED = {"report all", "models"}
+"""They tell what models cost now."""
+OF_PRICES = {"genai_prices", "guardrails", "farebox.config.credentials"}
+
+
+def test_commands_that_read_load_only_what_they_read(tmp_path: Path):
+    project = create_project(tmp_path / "sold").root
+    store = Store(f"sqlite:///{project / '.farebox' / 'ledger.db'}")
+    write_business(store)
+    store.close()
+    words = ["runs", "report last", "budgets", "quotes audit", "report all", "models"]  # what one loads stays loaded
+    done = subprocess.run(
+        [sys.executable, "-c", READING, *words], cwd=project, capture_output=True, text=True, check=True
+    )
+    found = {line.split(";")[0]: set(line.split(";")[1:]) for line in done.stdout.splitlines()}
+    assert list(found) == words
+    for command, modules in found.items():
+        assert not modules & (OF_RUNS if command in PRICED else OF_RUNS | OF_PRICES), command
+
+
+def test_the_help_of_run_loads_no_prefect(project: Path):
+    assert not {"prefect", "aiohttp"} & loaded(project, "run", "--help")
 
 
 def test_help_lists_every_command_and_each_has_a_help_of_its_own():

@@ -276,7 +276,7 @@ def test_where_the_sandbox_may_not_stand_in_every_place_tried_is_told(
     target = OPENAI.replace("openai", "bedrock").replace("gpt-4.1-mini", "anthropic.claude-haiku-4-5-20251001-v1:0")
     loaded = load_settings(project(tmp_path, target, head))
     with pytest.raises(ConfigError) as error:
-        Runtime(loaded, tmp_path)
+        Runtime(loaded, tmp_path).check()
     for place in ("AWS_BEARER_TOKEN_BEDROCK", "_FILE", "AWS_ACCESS_KEY_ID", "AWS profile 'default'", str(tmp_path)):
         assert place in str(error.value)
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", KEY)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from farebox.config.guards import DeclaredGuards, GuardsSettings
+from farebox.config.guard_settings import GuardsSettings
+from farebox.config.guards import DeclaredGuards
 from guardrails import check_templates
 from guardrails.base import Reason
 from guardrails.messages import explain

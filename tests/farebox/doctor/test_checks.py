@@ -20,14 +20,14 @@ from farebox.cli.app import load_all
 from farebox.cli.doctor import finding_lines
 from farebox.config.settings import load_settings
 from farebox.doctor import checks
-from farebox.doctor.checks import Finding, examine
+from farebox.doctor.checks import CheckContext, Finding, check_rates, examine
 from farebox.doctor.reachability import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from pricing.db import schema
 from pricing.db.file_lock import acquire_file_lock
 from pricing.ledger.ledger import Ledger
 from pricing.money import USD
-from pricing.rates import RateCard
+from pricing.rates import PriceLists, RateCard
 from pricing.replica import archive
 from tests.support.ended_runs import _run
 from tests.support.postgres import Postgres
@@ -324,15 +324,35 @@ def test_a_replica_of_a_ledger_that_was_restored(root: Path):
     runtime.close()
 
 
-@pytest.mark.parametrize(("days", "state"), [(0, "ok"), (45, "ok"), (46, "warn"), (None, "warn")])
-def test_old_prices(root: Path, monkeypatch: pytest.MonkeyPatch, days: int | None, state: str):
+@pytest.mark.parametrize(
+    ("days", "key", "looked", "state", "told"),
+    [
+        (0, True, None, "ok", False),
+        (45, True, None, "ok", False),
+        (46, True, None, "warn", True),
+        (400, True, 50, "warn", True),
+        (400, True, 3, "ok", False),
+        (61, False, None, "ok", True),
+        (None, True, None, "warn", True),
+    ],
+)
+def test_old_prices(
+    root: Path, monkeypatch: pytest.MonkeyPatch, days: int | None, key: bool, looked: int | None, state: str, told: bool
+):
     def newest(_card: RateCard, today: date) -> date | None:
         return None if days is None else today - timedelta(days=days)
 
     monkeypatch.setattr(RateCard, "newest_date", newest)
-    found = one(examine(root), "rates")
+    if key:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    settings = load_settings(root)
+    if looked is not None:
+        PriceLists(settings.home / "prices").note_newest(datetime.now(UTC).date() - timedelta(days=looked))
+    runtime = Runtime(settings, root)
+    [found] = check_rates(CheckContext(settings, runtime))
+    runtime.close()
     assert found.state == state
-    assert ("farebox rates update" in found.next_step) == (state == "warn")
+    assert ("farebox rates update" in found.next_step) == told
 
 
 def test_prefects_server(host: tuple[int, type[_Host]]):

@@ -6,13 +6,16 @@ import asyncio
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
 from tasks.context import Step, StepContext, completed_at_end, inside
 from tasks.exception_texts import masked_exceptions
+from tasks.generators import iterate_within, iterate_within_async
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.turn.verifiers import Verify
@@ -89,7 +92,9 @@ def step_of(task: object) -> Step | None:
 def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
     """The function, run where ``ask`` finds its step. Prefect sees the user's own signature and documentation."""
     signature = inspect.signature(function)
-    if inspect.iscoroutinefunction(function):
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        wrapped = cast("Callable[P, R]", _generator_inside(function, step))
+    elif inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -122,6 +127,40 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
     adopt_signature(wrapped, function)
     wrapped.farebox_step = step  # type: ignore[attr-defined]
     return wrapped
+
+
+def _generator_inside(function: Callable[..., Any], step: Step) -> Callable[..., Any]:
+    """The same of a generator function: the step is under way from its first value to its last."""
+    signature = inspect.signature(function)
+
+    @contextmanager
+    def call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
+        arguments = signature.bind(*args, **kwargs).arguments
+        with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
+            try:
+                yield
+            except Exception:
+                place.ended(arguments, failed=True)
+                raise
+            except GeneratorExit:  # its caller has had enough
+                place.ended(arguments)
+                raise
+            place.ended(arguments)
+
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            async for value in iterate_within_async(partial(call, args, kwargs), function(*args, **kwargs)):
+                yield value
+
+        return run_async
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        return (yield from iterate_within(partial(call, args, kwargs), function(*args, **kwargs)))
+
+    return run
 
 
 async def _off_loop(place: StepContext, *told: Any, failed: bool = False) -> None:
