@@ -1,7 +1,7 @@
 """Attempts to take over a model, and requests that only sound like it. Written for this project; none is from a public set.
 
-``*_learnt`` is what the weights are learnt from. ``*_first`` were written before the model, ``*_second`` and ``*_third``
-after it, by kind and without a look at its words; nothing is learnt from them.
+Nothing is learnt from ``*_first``, which were written before the model. ``*_second`` and ``*_third`` were written after
+it, by kind and without a look at its words, judged once, and learnt from since, like ``*_learnt``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("injection_texts")
+LEARNT = ("learnt", "second", "third")
 
 
 @cache

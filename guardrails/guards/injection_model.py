@@ -2,7 +2,7 @@
 
 Words of many languages are read as meanings (``injection_words.txt``): *ignore*, *vergiss* and 忘记 are all ``drop``.
 A feature is a meaning, an ordered pair of meanings within seven words, or a sign of structure; its weight stands in
-``injection_weights.txt``, made by ``python -m benchmarks.train_injections``. What a text scores is the best of three
+``injection_weights.txt``, made by ``python -m benchmarks.train_injections``. What a text scores is the best of two
 sentences in a row, so that a long text gathers nothing. All of it takes time that grows with the length of the text.
 """
 
@@ -20,11 +20,14 @@ from pathlib import Path
 _HERE = Path(__file__)
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
-_REACH, _SENTENCES, _LONGEST_SENTENCE, _LONGEST_WORD = 7, 3, 40, 24
-"""Words that a pair may be apart; sentences that are judged together; words of a sentence, letters of a word that count."""
+_REACH, _SENTENCES, _LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
+"""Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
+_LENGTHS = (80, 120, 160, 240, 320)
+"""Characters of sentences judged together from which on they have a feature of their length."""
+_LONG = "#160"
 _BEGINNING = 1
 """Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
-_END = ".!?\n;。！？؟।|"
+_END = ".!?;。！？؟।|"
 _FOLDED = {
     code: plain
     for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
@@ -34,9 +37,14 @@ _FOLDED = {
 """Letters without their accents, one for one: places stay."""
 
 
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[.!?;|]|\n(?=[ \t\r]{0,8}(?:[^\w\s]|\d|\n))")
+_SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))")
+_ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the three most suspicious sentences score.
+    """What the two most suspicious sentences score.
 
     Args:
         score: from 0 on it is an attack, more likely so the higher it is.
@@ -58,7 +66,13 @@ class _Words:
     whole: Mapping[str, frozenset[str]]
     begun: Mapping[str, frozenset[str]]
     phrases: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
-    token: re.Pattern[str]
+    unspaced: re.Pattern[str]
+
+    def token(self, text: str) -> re.Pattern[str]:
+        """What a word, or the end of a sentence, looks like in a folded text: the cheapest pattern that does."""
+        if text.isascii():
+            return _ASCII_TOKEN
+        return self.unspaced if _ANY_UNSPACED.search(text) else _SPACED_TOKEN
 
 
 @cache
@@ -81,7 +95,8 @@ def _words() -> _Words:
                 (begun if entry.endswith("*") else whole).setdefault(word.strip(), set()).add(meaning)
     alternatives = "|".join(sorted(map(re.escape, pieces), key=len, reverse=True))
     letter = rf"[^\W_{_UNSPACED}]"
-    token = re.compile(rf"{letter}+(?:'{letter}+)*|{alternatives}|[{_UNSPACED}]|[{re.escape(_END)}]")
+    end = rf"[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))"
+    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{end}")
     return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token)
 
 
@@ -90,7 +105,10 @@ def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
 
 
 def _is_unspaced(word: str) -> bool:
-    return any("\u0e00" <= letter <= "\u0e7f" or "\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in word)
+    return any(
+        "\u0e00" <= letter <= "\u0e7f" or "\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff"
+        for letter in word
+    )
 
 
 def folded(text: str) -> str:
@@ -118,17 +136,19 @@ _Token = tuple[str, int, int]
 """A word, its start and end."""
 _Sentence = tuple[int, int, frozenset[str]]
 """Start, end and features."""
-_Pair = Callable[[frozenset[str], frozenset[str], bool], frozenset[str]]
-"""The features of two places with meanings, the second after the first; whether it is right beside it."""
+_Pair = Callable[[frozenset[str], frozenset[str], str], frozenset[str]]
+"""The features of two places with meanings, the second after the first: ``>``, or ``>+`` if it is
+right beside it."""
 
 
 def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair) -> list[_Sentence]:
-    """The sentences of a text in which something means something; a sign of structure belongs to the one it begins in."""
+    """The sentences of a text in which something means something; a sign of structure belongs to one of them."""
     sentences: list[_Sentence] = []
     tokens: list[_Token] = []
-    for match in _words().token.finditer(folded(text)):
+    plain = folded(text)
+    for match in _words().token(plain).finditer(plain):
         token = match[0]
-        if token in _END:
+        if token in _END or token[0] == "\n":
             if tokens:
                 sentences += _sentence(tokens, pair)
                 tokens = []
@@ -167,7 +187,7 @@ def _sentence(tokens: Sequence[_Token], pair: _Pair) -> list[_Sentence]:
         for after, others in read[index + 1 : index + 1 + _REACH]:
             if after - at > _REACH:
                 break
-            features |= pair(meanings, others, after == at + 1)
+            features |= pair(meanings, others, ">+" if after == at + 1 else ">")
     return [(tokens[0][1], tokens[-1][2], frozenset(features))]
 
 
@@ -182,15 +202,14 @@ def _phrases(tokens: Sequence[_Token], at: int) -> frozenset[str]:
 
 
 @lru_cache(maxsize=65_536)
-def _pair_features(first: frozenset[str], second: frozenset[str], beside: bool) -> frozenset[str]:
-    joints = ">+" if beside else ">"
+def _pair_features(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
     return frozenset(f"{one}{joint}{other}" for one in first for other in second for joint in joints)
 
 
 @lru_cache(maxsize=65_536)
-def _weighted_pairs(first: frozenset[str], second: frozenset[str], beside: bool) -> frozenset[str]:
+def _weighted_pairs(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
     """Likewise, those that weigh something."""
-    return _pair_features(first, second, beside) & weights().keys()
+    return _pair_features(first, second, joints) & weights().keys()
 
 
 @lru_cache(maxsize=4_096)
@@ -199,17 +218,34 @@ def _first(meanings: frozenset[str]) -> frozenset[str]:
 
 
 def features(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> list[frozenset[str]]:
-    """The features of each three sentences in a row, for training."""
+    """The features of each two sentences in a row, for training."""
     sentences = _sentences(text, signs, _pair_features)
-    last = max(1, len(sentences) - _SENTENCES + 1)
-    return [_NOTHING.union(*(told for *_, told in sentences[at : at + _SENTENCES])) for at in range(last)]
+    last = max(1, len(sentences) - _SENTENCES + 1) if sentences else 0
+    return [_together(sentences[at : at + _SENTENCES]) for at in range(last)]
+
+
+def _together(window: Sequence[_Sentence]) -> frozenset[str]:
+    """The features of sentences in a row, and how long they are: long ones have more features by chance."""
+    length = sum(end - start for start, end, _ in window)
+    return _NOTHING.union(*(told for *_, told in window), (f"#{most}" for most in _LENGTHS if length >= most))
+
+
+@cache
+def _rows() -> tuple[tuple[str, ...], ...]:
+    text = _HERE.with_name("injection_weights.txt").read_text("utf-8")
+    return tuple(tuple(row.split()) for row in text.splitlines() if row and not row.startswith("# "))
 
 
 @cache
 def weights() -> Mapping[str, float]:
     """The weight of each feature, and under ``bias`` what every text begins with."""
-    rows = _HERE.with_name("injection_weights.txt").read_text("utf-8").splitlines()
-    return {name: float(weight) for name, _, weight in (row.partition(" ") for row in rows if row and row[0] != "#")}
+    return {row[0]: float(row[1]) for row in _rows()}
+
+
+@cache
+def _core() -> frozenset[str]:
+    """Features one of which long sentences must have, marked ``core``: the others gather there by chance."""
+    return frozenset(row[0] for row in _rows() if row[2:] == ("core",))
 
 
 def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
@@ -228,8 +264,10 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
         if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, _LEAST_SCORE):
             continue
         window = sentences[at : at + _SENTENCES]
-        found = {feature: known[feature] for feature in _NOTHING.union(*(s[2] for s in window)) if feature in known}
+        found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + sum(found.values())
+        if _LONG in found and not found.keys() & _core():
+            continue
         if score > max(best.score, _LEAST_SCORE):
             best = Judged(score, window[0][0], window[-1][1], found)
     return best

@@ -15,12 +15,12 @@ from guardrails.text_matching import has_any
 
 _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     "chat_marks": (
-        ("<|", "[inst", "[/inst", "<<sys", "<</sys", "<system", "</system", "<instruction", "</instruction", "<prompt", "</prompt", "</user", "<assistant", "</context", "</document", "</data", "</s>"),
-        r"<\|[a-z_]{2,20}\|>|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?|prompt|assistant)>|</(?:user|context|document|data|input|s)>\s{0,4}(?=\S)",
+        ("<|", "##", "[inst", "[/inst", "<<sys", "<</sys", "<system", "</system", "<instruction", "</instruction", "</user", "<assistant", "</context", "</document", "</data", "</s>"),
+        r"<\|[a-z_]{2,20}\|>|^\#{2,4}[ ]?(?:system|new\ instruction)s?[ ]?:[ ]?$|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?|assistant)>|</(?:user|context|document|data|input|s)>\s{0,4}(?=\S)",
     ),
     "role_line": (
         ("system", "assistant", "developer", "admin"),
-        r"^[ \t#*>\[(]{0,6}(?:system|assistant|developer|admin(?:istrator)?)[ ]?(?:prompt|message|note|notice|override|instructions?|update|alert)?[ \t*\])]{0,4}:[ \t*]{0,4}\S|^\#{2,4}[ ]?(?:system|instruction|new\ instruction)s?[ ]?:?[ ]?$",
+        r"^[ \t#*>\[(]{0,6}(?:system|assistant|developer|admin(?:istrator)?)[ ]?(?:prompt|message|note|notice|override|instructions?|update|alert)?[ \t*\])]{0,4}:[ \t*]{0,4}\S",
     ),
     "role_mark": (
         ("[system", "[admin", "[developer", "[assistant", "[inst", '"system"', "'system'", '"developer"'),
@@ -31,7 +31,7 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
         r"^[ \t#*]{0,6}(?:human|user|question|q)[ ]?:[^\n]{0,300}\n{1,3}[ \t#*]{0,6}(?:assistant|ai|bot|response|chatgpt|model)[ ]?:|^\#{2,4}[ ]?(?:response|assistant)[ ]?:",
     ),
     "divider": (
-        ("---", "===", "***", "___", "~~~", "+++", "###", "\"\"\"", "```"),
+        ("---", "===", "***", "___", "~~~", "+++", "###", '"""', "```"),
         r"^[-=*_~+#]{4,60}[ \t]{0,4}\[?(?:end|begin|start|new|stop|ende|beginn|fin|ignore|important)\b[^\n]{0,80}",
     ),
     "quoted_answer": (
@@ -55,8 +55,8 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
         r"\b(?:decode|decrypt|decipher|translate|read|reverse|unscramble)\b[^\n.]{0,80}\b(?:and|then)\b[ ](?:\w{1,12}[ ]){0,2}(?:follow|execute|obey|do|run|answer|perform|comply|act|respond)\b|\b(?:in|as|using|to|into)[ ](?:base64|rot-?13|hex|morse|leet(?:speak)?|caesar|pig\ latin|binary|reverse)\b",
     ),
     "addressed": (
-        ("assistant", "ai", "llm", "agent", "bot", "model", "ki", "ia", "modèle", "modell", "модел", "ии", "人工智能", "大模型", "语言模型", "言語モデル", "인공지능", "언어 모델"),
-        r"^[ \t\"'(\[<!#*-]{0,8}(?:(?:hey|dear|hi|hello|attention|note|important|message|instructions?|notice|an|to|for|p\.?s\.?|hinweis|wichtig)[ ,:]{1,3}){0,2}(?:(?:to|for|für|an|a|à|al|all|any|the|der|die|das|den|alle|other|automated)[ ]){0,3}(?:ai|a\.i\.|llm|language\ model|assistant|chatbot|agent|sprachmodell|ki|ia|bot|gpt|copilot)(?:e|en|s|es)?(?:[ ](?:readers?|agents?|assistants?|models?|systems?))?(?:[ ](?:that|which|who|reading|processing|handling|summari[sz]ing)[^\n:,.]{0,40})?[ ]?[,:\]]|\b(?:if|when)\ (?:you\ are|you're|an?|any)\ (?:an?\ )?(?:ai|llm|(?:large\ )?language\ model|automated\ assistant|assistant|bot|chatbot|agent)\b|\bwenn\ (?:du|sie|eine)\ (?:eine?\ )?(?:ki|sprachmodell|assistent|bot)\b|\bsi\ (?:tu\ es|vous\ [êe]tes|eres)\ une?\ (?:ia|mod[eè]le|asistente|modelo)|\bse\ (?:sei|você\ é|és)\ uma?\ (?:ia|modello|modelo|assistente)|если\ ты\ (?:ии|языковая|бот)|如果你是|もしあなたがAI|\b(?:ai|llm|language\ model|assistant|chatbot|agent|reviewer|summari[sz]er|model)s?\ (?:that\ |who\ |which\ )?(?:reads?|reading|process(?:es|ing)?|summari[sz](?:es|ing)|evaluat(?:es|ing)|handling|parsing|review(?:s|ing))\ (?:this|the\ following|it)\b|\b(?:state|say|mention|write|include|add)\ (?:\w{1,10}\ ){0,2}in\ (?:your|the)\ (?:summary|answer|reply|response|output)\b",
+        ("assistant", "ai ", "ai:", "ai,", "ai]", "ais", "llm", "agent", "bot", "model", "ki ", "ia ", "gpt", "copilot", "your summary", "the summary", "your answer", "modèle", "modell", "модел", "ии", "人工智能", "大模型", "语言模型", "言語モデル", "인공지능", "언어 모델"),
+        r"^[ \t\"'(\[<!#*-]{0,8}(?:(?:hey|dear|hi|hello|attention|note|important|message|instructions?|notice|an|to|for|p\.?s\.?|hinweis|wichtig)[ ,:]{1,3}){1,2}(?:(?:to|for|für|an|a|à|al|all|any|the|der|die|das|den|alle|other|automated)[ ]){0,3}(?:ai|a\.i\.|llm|language\ model|assistant|chatbot|agent|sprachmodell|ki|ia|bot|gpt|copilot)(?:e|en|s|es)?(?:[ ](?:readers?|agents?|assistants?|models?|systems?))?(?:[ ](?:that|which|who|reading|processing|handling|summari[sz]ing)[^\n:,.]{0,40})?[ ]?[,:\]]|(?:^|[.!?\[\"][ ])[\[\"]?(?:ai|llm|assistants?|chatbots?|agents?|bots?|language\ models?)(?:,\ |:\ (?:please|you|do|also|when|ignore|forget|accept|add|say|tell|ask|grant|give|approve|send|end|state|before|now)\b)|\b(?:if|when)\ (?:you\ are|you're|an?|any)\ (?:an?\ )?(?:ai|llm|(?:large\ )?language\ model|automated\ assistant|assistant|bot|chatbot|agent)\b|\bwenn\ (?:du|sie|eine)\ (?:eine?\ )?(?:ki|sprachmodell|assistent|bot)\b|\bsi\ (?:tu\ es|vous\ [êe]tes|eres)\ une?\ (?:ia|mod[eè]le|asistente|modelo)|\bse\ (?:sei|você\ é|és)\ uma?\ (?:ia|modello|modelo|assistente)|если\ ты\ (?:ии|языковая|бот)|如果你是|もしあなたがAI|\b(?:ai|llm|language\ model|assistant|chatbot|agent|reviewer|summari[sz]er|model)s?\ (?:that\ |who\ |which\ )?(?:reads?|reading|process(?:es|ing)?|summari[sz](?:es|ing)|evaluat(?:es|ing)|handling|parsing|review(?:s|ing))\ (?:this|the\ following|it)\b|\b(?:state|say|mention|write|include|add)\ (?:\w{1,10}\ ){0,2}in\ (?:your|the)\ (?:summary|answer|reply|response|output)\b",
     ),
     "urgent": (
         ("important", "attention", "urgent", "critical", "wichtig", "warning", "override", "notice"),
@@ -64,7 +64,7 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "password": (
         ("passw", "passp", "passc", "secret"),
-        r"\b(?:what\ is|what's|tell\ (?:me|us)|give\ (?:me|us)|reveal|say|spell|print|show|share|leak|guess|hint|write|repeat|encode|reverse|rhymes?|first\ letters?|characters?|letters)\b[^\n.?!]{0,40}\b(?:the|your|that|secret|this)\ (?:secret\ )?(?:password|passphrase|passcode|secret(?:\ (?:key|word|phrase|code|number))?)\b(?!\ (?:reset|policy|policies|page|field|manager|rules?|requirements?|santa|sauce|garden|service|store|to|of|behind|for\ (?:my|our)))",
+        r"(?<!not )(?<!n't )(?<!never )\b(?:what\ is|what's|tell\ (?:me|us)|give\ (?:me|us)|reveal|say|spell|print|show|share|leak|guess|hint|write|repeat|encode|reverse|rhymes?|first\ letters?|characters?|letters)\b[^\n.?!]{0,40}\b(?:the|your|that|secret|this)\ (?:secret\ )?(?:password|passphrase|passcode|secret(?:\ (?:key|word|phrase|code|number))?)\b(?!\ (?:reset|policy|policies|page|field|manager|rules?|requirements?|santa|sauce|garden|service|store|to|of|behind|for\ (?:my|our)))",
     ),
     "canary_game": (
         ("you are", "du bist"),
@@ -100,9 +100,9 @@ def signs(text: str, lowered: str) -> Iterator[tuple[str, int, int]]:
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
 _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
-_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]|[013457@$][a-z]", re.IGNORECASE)
+_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
 _READ_AS = str.maketrans("013457@$", "oieastas")
-_LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 4_000, 3, 20
+_LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
 """Characters that are read with digits as letters; places of a text that must have such digits; texts that are decoded."""
 
 

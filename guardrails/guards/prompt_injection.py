@@ -20,7 +20,7 @@ from guardrails.guards.injection_signs import other_readings, signs
 from guardrails.text_matching import LOOKALIKES, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
-_OF_DATA = 1.0
+_OF_DATA = 0.5
 """How much less is enough in what a tool gave back."""
 _LEAST_SHARE, _MOST_NAMED = 0.15, 3
 """Share of the score that a kind has to have to be named, and how many are."""
