@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.guard_texts import (
     clean_code,
@@ -20,7 +20,7 @@ from benchmarks.guard_texts import (
     labelled_secrets,
 )
 from benchmarks.held_out_intents import folds, strange
-from benchmarks.injections import ATTACKS, HARMLESS
+from benchmarks.injections import LEARNT, texts
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
 from benchmarks.personal_texts import nobodys, world
@@ -83,15 +83,16 @@ def world_rows(count: int, seed: int) -> list[tuple[str, str, str]]:
     ] + [("PII, per KB of such texts", f"{1e6 * sum(seconds.values()) / sum(size.values()):.2f} ms", "<= 3 ms")]
 
 
-def injection_shares() -> tuple[float, float]:
-    """Attacks found, harmless requests blocked; the patterns were written with these texts."""
+def injection_shares(names: Sequence[str]) -> tuple[float, float]:
+    """Attacks found, harmless requests blocked, of some sets."""
     guard = InjectionGuard()
 
-    def blocked(texts: tuple[str, ...]) -> float:
-        checks = (guard.check(GuardInput("input", "c", "a", "r", ("", text))) for text in texts)
-        return sum(verdict.action == "block" for verdict in checks) / len(texts)
+    def blocked(kind: str) -> float:
+        read = [text for name in names for text in texts(f"{kind}_{name}")]
+        checks = (guard.check(GuardInput("input", "c", "a", "r", ("", text))) for text in read)
+        return sum(verdict.action == "block" for verdict in checks) / len(read)
 
-    return blocked(ATTACKS), blocked(HARMLESS)
+    return blocked("attacks"), blocked("harmless")
 
 
 def secrets_recall(count: int, seed: int = 1) -> tuple[float, Counter[str]]:
@@ -237,9 +238,10 @@ def main() -> None:
     for guard, work in every_guard().items():
         seconds, name = slowest(work, hostile())
         row(f"{guard}, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
-    found_share, false_share = injection_shares()
-    row("injection found, of texts it was written with", f"{found_share:.2f}", ">= .60")
-    row("injection, harmless requests blocked, likewise", f"{false_share:.3f}", "<= .02")
+    for what, names in (("that nothing was learnt from", ("first",)), ("that were learnt from", LEARNT)):
+        found_share, false_share = injection_shares(names)
+        row(f"injection found, of texts {what}", f"{found_share:.2f}", ">= .60")
+        row("injection, harmless requests blocked, likewise", f"{false_share:.3f}", "<= .02")
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))

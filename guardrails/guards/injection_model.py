@@ -1,0 +1,277 @@
+"""A linear model of prompt injection: which meanings stand close to each other, and what each pair weighs.
+
+Words of many languages are read as meanings (``injection_words.txt``): *ignore*, *vergiss* and 忘记 are all ``drop``.
+A feature is a meaning, an ordered pair of meanings within seven words, or a sign of structure; its weight stands in
+``injection_weights.txt``, made by ``python -m benchmarks.train_injections``. What a text scores is the best of two
+sentences in a row, so that a long text gathers nothing. All of it takes time that grows with the length of the text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+_HERE = Path(__file__)
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+"""Scripts without blanks between words: Thai, Japanese, Chinese."""
+_REACH, _SENTENCES, _LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
+"""Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
+_LENGTHS = (80, 120, 160, 240, 320)
+"""Characters of sentences judged together from which on they have a feature of their length."""
+_LONG = "#160"
+_BEGINNING = 1
+"""Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
+_END = ".!?;。！？؟।|"
+_FOLDED = {
+    code: plain
+    for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
+    for code in range(first, last + 1)
+    if (plain := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
+} | str.maketrans("øØłŁđĐıßæÆ’ʼ", "oOlLdDisaA''")
+"""Letters without their accents, one for one: places stay."""
+
+
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[.!?;|]|\n(?=[ \t\r]{0,8}(?:[^\w\s]|\d|\n))")
+_SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))")
+_ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the two most suspicious sentences score.
+
+    Args:
+        score: from 0 on it is an attack, more likely so the higher it is.
+        start: where they begin, in characters.
+        end: where they end, exclusive.
+        weights: their features, each with its weight.
+    """
+
+    score: float
+    start: int
+    end: int
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The lexicon: meanings by whole word, by beginning, by phrase, and by piece of an unspaced script."""
+
+    whole: Mapping[str, frozenset[str]]
+    begun: Mapping[str, frozenset[str]]
+    phrases: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+    unspaced: re.Pattern[str]
+
+    def token(self, text: str) -> re.Pattern[str]:
+        """What a word, or the end of a sentence, looks like in a folded text: the cheapest pattern that does."""
+        if text.isascii():
+            return _ASCII_TOKEN
+        return self.unspaced if _ANY_UNSPACED.search(text) else _SPACED_TOKEN
+
+
+@cache
+def _words() -> _Words:
+    whole: dict[str, set[str]] = {}
+    begun: dict[str, set[str]] = {}
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    pieces: set[str] = set()
+    for line in _HERE.with_name("injection_words.txt").read_text("utf-8").splitlines():
+        meaning, colon, listed = line.partition(": ")
+        for entry in listed.split() if colon and not line.startswith("#") else ():
+            word = folded(entry.rstrip("*").replace("_", " ").replace("-", " "))
+            parts = tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", word)) if not _is_unspaced(word) else (word,)
+            if len(parts) > 1:
+                phrases.setdefault(parts[0], []).append((parts[1:], meaning))
+            elif _is_unspaced(word):
+                pieces.add(word)
+                whole.setdefault(word, set()).add(meaning)
+            elif parts:
+                (begun if entry.endswith("*") else whole).setdefault(word.strip(), set()).add(meaning)
+    alternatives = "|".join(sorted(map(re.escape, pieces), key=len, reverse=True))
+    letter = rf"[^\W_{_UNSPACED}]"
+    end = rf"[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))"
+    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{end}")
+    return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token)
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {word: frozenset(meanings) for word, meanings in sets.items()}
+
+
+def _is_unspaced(word: str) -> bool:
+    return any(
+        "\u0e00" <= letter <= "\u0e7f" or "\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff"
+        for letter in word
+    )
+
+
+def folded(text: str) -> str:
+    """A text in lower case, Latin and Greek letters without accents, every character at its place."""
+    if text.isascii():
+        return text.lower()
+    plain = text.translate(_FOLDED)
+    lowered = plain.lower()
+    return lowered if len(lowered) == len(plain) else "".join(letter.lower()[:1] for letter in plain)
+
+
+@lru_cache(maxsize=16_384)
+def _meanings(word: str) -> frozenset[str]:
+    """What a folded word means, by the whole of it and by its longest known beginning."""
+    words = _words()
+    found = words.whole.get(word, _NOTHING)
+    for length in range(len(word), 1, -1):
+        if (begun := words.begun.get(word[:length])) is not None:
+            return found | begun
+    return found
+
+
+_NOTHING: frozenset[str] = frozenset()
+_Token = tuple[str, int, int]
+"""A word, its start and end."""
+_Sentence = tuple[int, int, frozenset[str]]
+"""Start, end and features."""
+_Pair = Callable[[frozenset[str], frozenset[str], str], frozenset[str]]
+"""The features of two places with meanings, the second after the first: ``>``, or ``>+`` if it is
+right beside it."""
+
+
+def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair) -> list[_Sentence]:
+    """The sentences of a text in which something means something; a sign of structure belongs to one of them."""
+    sentences: list[_Sentence] = []
+    tokens: list[_Token] = []
+    plain = folded(text)
+    for match in _words().token(plain).finditer(plain):
+        token = match[0]
+        if token in _END or token[0] == "\n":
+            if tokens:
+                sentences += _sentence(tokens, pair)
+                tokens = []
+            continue
+        tokens.append((token[:_LONGEST_WORD], *match.span()))
+        if len(tokens) == _LONGEST_SENTENCE:
+            sentences += _sentence(tokens, pair)
+            tokens = tokens[-_REACH:]
+    sentences += _sentence(tokens, pair)
+    for kind, start, end in signs:
+        place = max(0, bisect_right(sentences, start, key=_start) - 1)
+        if sentences and sentences[place][0] <= start:
+            first, last, told = sentences[place]
+            sentences[place] = (first, max(last, end), told | {f"={kind}"})
+        else:
+            sentences.insert(0, (start, end, frozenset((f"={kind}",))))
+    return sentences
+
+
+def _start(sentence: _Sentence) -> int:
+    return sentence[0]
+
+
+def _sentence(tokens: Sequence[_Token], pair: _Pair) -> list[_Sentence]:
+    phrases = _words().phrases
+    read = [
+        (at, meanings)
+        for at, (word, _, _) in enumerate(tokens)
+        if (meanings := _meanings(word) | _phrases(tokens, at) if word in phrases else _meanings(word))
+    ]
+    if not read:
+        return []
+    features = set(_first(read[0][1])) if read[0][0] <= _BEGINNING else set()
+    for index, (at, meanings) in enumerate(read):
+        features |= meanings
+        for after, others in read[index + 1 : index + 1 + _REACH]:
+            if after - at > _REACH:
+                break
+            features |= pair(meanings, others, ">+" if after == at + 1 else ">")
+    return [(tokens[0][1], tokens[-1][2], frozenset(features))]
+
+
+def _phrases(tokens: Sequence[_Token], at: int) -> frozenset[str]:
+    return frozenset(
+        meaning
+        for rest, meaning in _words().phrases[tokens[at][0]]
+        if all(
+            at + place < len(tokens) and tokens[at + place][0].startswith(word) for place, word in enumerate(rest, 1)
+        )
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _pair_features(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
+    return frozenset(f"{one}{joint}{other}" for one in first for other in second for joint in joints)
+
+
+@lru_cache(maxsize=65_536)
+def _weighted_pairs(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
+    """Likewise, those that weigh something."""
+    return _pair_features(first, second, joints) & weights().keys()
+
+
+@lru_cache(maxsize=4_096)
+def _first(meanings: frozenset[str]) -> frozenset[str]:
+    return frozenset(f"^{meaning}" for meaning in meanings)
+
+
+def features(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> list[frozenset[str]]:
+    """The features of each two sentences in a row, for training."""
+    sentences = _sentences(text, signs, _pair_features)
+    last = max(1, len(sentences) - _SENTENCES + 1) if sentences else 0
+    return [_together(sentences[at : at + _SENTENCES]) for at in range(last)]
+
+
+def _together(window: Sequence[_Sentence]) -> frozenset[str]:
+    """The features of sentences in a row, and how long they are: long ones have more features by chance."""
+    length = sum(end - start for start, end, _ in window)
+    return _NOTHING.union(*(told for *_, told in window), (f"#{most}" for most in _LENGTHS if length >= most))
+
+
+@cache
+def _rows() -> tuple[tuple[str, ...], ...]:
+    text = _HERE.with_name("injection_weights.txt").read_text("utf-8")
+    return tuple(tuple(row.split()) for row in text.splitlines() if row and not row.startswith("# "))
+
+
+@cache
+def weights() -> Mapping[str, float]:
+    """The weight of each feature, and under ``bias`` what every text begins with."""
+    return {row[0]: float(row[1]) for row in _rows()}
+
+
+@cache
+def _core() -> frozenset[str]:
+    """Features one of which long sentences must have, marked ``core``: the others gather there by chance."""
+    return frozenset(row[0] for row in _rows() if row[2:] == ("core",))
+
+
+def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
+    """What a text scores; one that is far from an attack scores ``-inf``.
+
+    Args:
+        text: as it reads, without invisible signs.
+        signs: signs of structure: kind, start and end.
+    """
+    known = weights()
+    bias = known["bias"]
+    best = Judged(-math.inf, 0, 0, {})
+    sentences = _sentences(text, signs, _weighted_pairs)
+    most = [sum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
+    for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
+        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, _LEAST_SCORE):
+            continue
+        window = sentences[at : at + _SENTENCES]
+        found = {feature: known[feature] for feature in _together(window) if feature in known}
+        score = bias + sum(found.values())
+        if _LONG in found and not found.keys() & _core():
+            continue
+        if score > max(best.score, _LEAST_SCORE):
+            best = Judged(score, window[0][0], window[-1][1], found)
+    return best
+
+
+_LEAST_SCORE = -2.0
+"""What scores less is told as no attack at all."""

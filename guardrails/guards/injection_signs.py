@@ -1,0 +1,138 @@
+# ruff: noqa: E501 - a pattern is easier to check unbroken
+"""Signs of prompt injection in how a text is built: marks of a conversation, hidden text, split or encoded orders.
+
+Every pattern takes time that grows with the length of the text: each begins with a fixed text or at the beginning of a line, and
+every repeat has a bound.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+from guardrails.text_matching import has_any
+
+_SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
+    "chat_marks": (
+        ("<|", "##", "[inst", "[/inst", "<<sys", "<</sys", "<system", "</system", "<instruction", "</instruction", "</user", "<assistant", "</context", "</document", "</data", "</s>"),
+        r"<\|[a-z_]{2,20}\|>|^\#{2,4}[ ]?(?:system|new\ instruction)s?[ ]?:[ ]?$|\[/?INST\]|<</?SYS>>|</?(?:system|instructions?|assistant)>|</(?:user|context|document|data|input|s)>\s{0,4}(?=\S)",
+    ),
+    "role_line": (
+        ("system", "assistant", "developer", "admin"),
+        r"^[ \t#*>\[(]{0,6}(?:system|assistant|developer|admin(?:istrator)?)[ ]?(?:prompt|message|note|notice|override|instructions?|update|alert)?[ \t*\])]{0,4}:[ \t*]{0,4}\S",
+    ),
+    "role_mark": (
+        ("[system", "[admin", "[developer", "[assistant", "[inst", '"system"', "'system'", '"developer"'),
+        r"\[(?:system|admin|developer|assistant)(?:[ _](?:message|note|override|prompt|instruction|update)s?)?\]|[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|developer)[\"']",
+    ),
+    "dialogue": (
+        ("assistant:", "ai:", "bot:", "response:", "chatgpt:", "model:"),
+        r"^[ \t#*]{0,6}(?:human|user|question|q)[ ]?:[^\n]{0,300}\n{1,3}[ \t#*]{0,6}(?:assistant|ai|bot|response|chatgpt|model)[ ]?:|^\#{2,4}[ ]?(?:response|assistant)[ ]?:",
+    ),
+    "divider": (
+        ("---", "===", "***", "___", "~~~", "+++", "###", '"""', "```"),
+        r"^[-=*_~+#]{4,60}[ \t]{0,4}\[?(?:end|begin|start|new|stop|ende|beginn|fin|ignore|important)\b[^\n]{0,80}",
+    ),
+    "quoted_answer": (
+        ('"', "'", "“", "«", "„", "`"),
+        r"\b(?:confirm|repeat|respond|reply|answer|acknowledge|begin|start|end|best[äa]tige)\b[^\n\"'.]{0,40}\b(?:with|by\ (?:saying|writing)|after\ me|mit)[ :]{1,3}[\"'“«„`]|\b(?:say|print|output|respond\ with|reply\ with|answer\ with|respond|reply|answer|write|sag(?:e)?|antworte|schreibe?|dis|r[ée]ponds|di|responde|scrivi|rispondi)[ ](?:(?:only|just|exactly|simply|with|nur|mit|the\ words?|the\ phrase|the\ sentence|the\ text|in\ all\ caps|uniquement|solo)[ :]{1,2}){0,3}[\"'“«„`]",
+    ),
+    "hidden_text": (
+        ("<!--", "display:none", "display: none", "font-size:0", "font-size: 0", "color:white", "color: white", "opacity:0", "visibility:hidden", "aria-hidden"),
+        r"<!--|(?:display|visibility):\s{0,2}(?:none|hidden)|font-size:\s{0,2}0|color:\s{0,2}(?:white|\#fff)|opacity:\s{0,2}0\b|aria-hidden",
+    ),
+    "image_leak": (
+        ("](http", "<img"),
+        r"!\[[^\]\n]{0,60}\]\(https?://[^)\s]{1,200}[?&/][\w-]{0,20}[=/]?(?:\{|\[|<|%7B|DATA|SECRET|\$|base64)|<img[^>]{1,80}src=[^>]{1,200}(?:\{|\[|DATA|SECRET)",
+    ),
+    "split": (
+        ("+", "concat", "join", "combine"),
+        r"\b(?:\$?[a-z]\w{0,8}[ ]?=[ ]?[\"'][^\"'\n]{1,60}[\"'][\s;,.]{1,4}(?:and[ ])?){2,8}|\b[a-z]\w{0,3}[ ]?\+[ ]?[a-z]\w{0,3}(?:[ ]?\+[ ]?[a-z]\w{0,3}){1,6}\b|\b(?:concatenate|combine|join)\b[^\n]{0,50}\b(?:strings?|parts?|variables?|pieces?|letters?)\b[^\n]{0,60}\b(?:execute|run|follow|answer|do|respond|obey)\b",
+    ),
+    "decode": (
+        ("base64", "rot13", "rot-13", "hex", "caesar", "morse", "backwards", "reverse", "cipher", "decode"),
+        r"\b(?:decode|decrypt|decipher|translate|read|reverse|unscramble)\b[^\n.]{0,80}\b(?:and|then)\b[ ](?:\w{1,12}[ ]){0,2}(?:follow|execute|obey|do|run|answer|perform|comply|act|respond)\b|\b(?:in|as|using|to|into)[ ](?:base64|rot-?13|hex|morse|leet(?:speak)?|caesar|pig\ latin|binary|reverse)\b",
+    ),
+    "addressed": (
+        ("assistant", "ai ", "ai:", "ai,", "ai]", "ais", "llm", "agent", "bot", "model", "ki ", "ia ", "gpt", "copilot", "your summary", "the summary", "your answer", "modèle", "modell", "модел", "ии", "人工智能", "大模型", "语言模型", "言語モデル", "인공지능", "언어 모델"),
+        r"^[ \t\"'(\[<!#*-]{0,8}(?:(?:hey|dear|hi|hello|attention|note|important|message|instructions?|notice|an|to|for|p\.?s\.?|hinweis|wichtig)[ ,:]{1,3}){1,2}(?:(?:to|for|für|an|a|à|al|all|any|the|der|die|das|den|alle|other|automated)[ ]){0,3}(?:ai|a\.i\.|llm|language\ model|assistant|chatbot|agent|sprachmodell|ki|ia|bot|gpt|copilot)(?:e|en|s|es)?(?:[ ](?:readers?|agents?|assistants?|models?|systems?))?(?:[ ](?:that|which|who|reading|processing|handling|summari[sz]ing)[^\n:,.]{0,40})?[ ]?[,:\]]|(?:^|[.!?\[\"][ ])[\[\"]?(?:ai|llm|assistants?|chatbots?|agents?|bots?|language\ models?)(?:,\ |:\ (?:please|you|do|also|when|ignore|forget|accept|add|say|tell|ask|grant|give|approve|send|end|state|before|now)\b)|\b(?:if|when)\ (?:you\ are|you're|an?|any)\ (?:an?\ )?(?:ai|llm|(?:large\ )?language\ model|automated\ assistant|assistant|bot|chatbot|agent)\b|\bwenn\ (?:du|sie|eine)\ (?:eine?\ )?(?:ki|sprachmodell|assistent|bot)\b|\bsi\ (?:tu\ es|vous\ [êe]tes|eres)\ une?\ (?:ia|mod[eè]le|asistente|modelo)|\bse\ (?:sei|você\ é|és)\ uma?\ (?:ia|modello|modelo|assistente)|если\ ты\ (?:ии|языковая|бот)|如果你是|もしあなたがAI|\b(?:ai|llm|language\ model|assistant|chatbot|agent|reviewer|summari[sz]er|model)s?\ (?:that\ |who\ |which\ )?(?:reads?|reading|process(?:es|ing)?|summari[sz](?:es|ing)|evaluat(?:es|ing)|handling|parsing|review(?:s|ing))\ (?:this|the\ following|it)\b|\b(?:state|say|mention|write|include|add)\ (?:\w{1,10}\ ){0,2}in\ (?:your|the)\ (?:summary|answer|reply|response|output)\b",
+    ),
+    "urgent": (
+        ("important", "attention", "urgent", "critical", "wichtig", "warning", "override", "notice"),
+        r"(?-i:\b(?:IMPORTANT|ATTENTION|URGENT|CRITICAL|WICHTIG|OVERRIDE|ACHTUNG|IMPORTANTE|STOP)\b)(?-i:[ A-Z]{0,30})[:!]{1,3}",
+    ),
+    "password": (
+        ("passw", "passp", "passc", "secret"),
+        r"(?<!not )(?<!n't )(?<!never )\b(?:what\ is|what's|tell\ (?:me|us)|give\ (?:me|us)|reveal|say|spell|print|show|share|leak|guess|hint|write|repeat|encode|reverse|rhymes?|first\ letters?|characters?|letters)\b[^\n.?!]{0,40}\b(?:the|your|that|secret|this)\ (?:secret\ )?(?:password|passphrase|passcode|secret(?:\ (?:key|word|phrase|code|number))?)\b(?!\ (?:reset|policy|policies|page|field|manager|rules?|requirements?|santa|sauce|garden|service|store|to|of|behind|for\ (?:my|our)))",
+    ),
+    "canary_game": (
+        ("you are", "du bist"),
+        r"\bstart(?:ing|s)?[ ]with[ :]{1,3}[\"'“‘]{0,2}(?:you\ are|du\ bist)\b",
+    ),
+    "no_limits": (
+        ("restrict", "filter", "limit", "censor", "guardrail", "moral", "ethic", "polic", "anything now", " mode", "jailbr", "you are dan", "act as dan"),
+        r"\bdo\ anything\ now\b|\b(?:jailbr(?:eak|oken)|unfiltered|uncensored|amoral|unrestricted|unaligned)\ (?:ai|model|mode|assistant|chatbot|version|bot|response|language)\b|\b(?:DAN|jailbreak|god|evil|unrestricted|sudo|dev(?:eloper)?|debug|maintenance)\ mode\ (?:enabled|activated|output|is\ now|on\b(?!\ (?:my|your|the|an?|his|her|their)\b))|\b(?:enable|activate|enter|switch\ (?:in)?to|you\ are\ (?:now\ )?in|act\ (?:as\ )?in)\ (?:DAN|jailbreak|god|evil|unrestricted|developer|debug|maintenance)\ mode\b(?!\ (?:on|in|of|for|under|to|from)\ (?:my|your|the|our|an?|android|ios|settings|windows|chrome|this)\b)|\b(?:you\ are|act\ as)\ (?:now\ )?(?:going\ to\ be\ )?(?-i:DAN|AIM|STAN|DUDE)\b",
+    ),
+}  # fmt: skip
+"""Of each sign some texts one of which it is never without, and its pattern; in it a written blank stands for up to three."""
+_COMPILED = {
+    kind: (
+        hints,
+        re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE),
+    )
+    for kind, (hints, pattern) in _SIGNS.items()
+}
+_MOST_FOUND = 50
+KINDS = tuple(_SIGNS)
+
+
+def signs(text: str, lowered: str) -> Iterator[tuple[str, int, int]]:
+    """Kind, start and end of each sign in a text; ``lowered`` is the text in lower case."""
+    for kind, (hints, pattern) in _COMPILED.items():
+        if has_any(lowered, hints):
+            for count, match in enumerate(pattern.finditer(text)):
+                if count >= _MOST_FOUND:
+                    break
+                yield kind, match.start(), match.end()
+
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
+_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
+_SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
+_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
+_READ_AS = str.maketrans("013457@$", "oieastas")
+_LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
+"""Characters that are read with digits as letters; places of a text that must have such digits; texts that are decoded."""
+
+
+def other_readings(text: str) -> Iterator[tuple[str, int, int]]:
+    """What a text says behind an encoding, with letters apart, or with digits for letters; and where that stands."""
+    for pattern, decode in ((_BASE64, _from_base64), (_HEX, _from_hex), (_SPREAD, _together)):
+        for count, match in enumerate(pattern.finditer(text)):
+            if count >= _MOST_DECODED:
+                break
+            if told := decode(match[0]):
+                yield told, match.start(), match.end()
+    beginning = text[:_LONGEST_READ]
+    if len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS:
+        yield beginning.translate(_READ_AS), 0, len(beginning)
+
+
+def _from_base64(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-8")
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _from_hex(encoded: str) -> str:
+    try:
+        return bytes.fromhex(re.sub(r"[ ,]", "", encoded)).decode("utf-8")
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _together(spread: str) -> str:
+    """Words of letters that stand apart: more than one sign between them ends a word."""
+    return " ".join(re.sub(r"\W", "", word) for word in re.split(r"[ .*_-]{2,3}", spread))
