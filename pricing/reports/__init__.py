@@ -22,6 +22,13 @@ if TYPE_CHECKING:
         review_queue,
     )
     from pricing.reports.month_forecast import Moment, SpendForecast, spend_forecast
+    from pricing.reports.month_forecast_audit import (
+        AUDIT_DAYS,
+        ForecastCoverage,
+        audit_grid,
+        audit_sentences,
+        forecast_audit,
+    )
     from pricing.reports.month_forecast_page import (
         budget_grid,
         forecast_page,
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     from pricing.reports.volume import asked_turns
 
 __all__ = [
+    "AUDIT_DAYS",
     "BY",
     "ENOUGH",
     "Breakdown",
@@ -55,6 +63,7 @@ __all__ = [
     "CostTrend",
     "EconomicSigns",
     "Figure",
+    "ForecastCoverage",
     "GuardLine",
     "GuardReport",
     "JudgedAnswer",
@@ -75,6 +84,8 @@ __all__ = [
     "TargetRates",
     "asked_turns",
     "at_rates",
+    "audit_grid",
+    "audit_sentences",
     "automations",
     "breakdown",
     "budget_grid",
@@ -85,6 +96,7 @@ __all__ = [
     "escape_advice",
     "escape_markdown",
     "export",
+    "forecast_audit",
     "forecast_page",
     "forecast_rows",
     "forecast_sentences",
@@ -116,6 +128,11 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "AUDIT_DAYS": "pricing.reports.month_forecast_audit",
+            "ForecastCoverage": "pricing.reports.month_forecast_audit",
+            "audit_grid": "pricing.reports.month_forecast_audit",
+            "audit_sentences": "pricing.reports.month_forecast_audit",
+            "forecast_audit": "pricing.reports.month_forecast_audit",
             "Moment": "pricing.reports.month_forecast",
             "SpendForecast": "pricing.reports.month_forecast",
             "spend_forecast": "pricing.reports.month_forecast",
