@@ -39,6 +39,7 @@ COMMANDS = {
     "quote": Command("Show what a run would cost, without running it.", ("commands",)),
     "quotes": Command("Compare past quotes with what runs cost.", ("quotes",)),
     "rates": Command("Review prices, compare rate cards, take a newer price list.", ("rates", "rates_update")),
+    "reconcile": Command("Compare a provider's bill with the ledger, and say why they differ.", ("reconcile",)),
     "report": Command("Report what runs cost, and why: one run, an automation's, or all.", ("report",)),
     "routes": Command("Show where turns go, and why; check locked routes.", ("routes", "calibrate")),
     "run": Command("Run an automation now, here.", ("commands",)),

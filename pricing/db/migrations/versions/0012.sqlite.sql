@@ -1,0 +1,32 @@
+ALTER TABLE adjustments ADD COLUMN reconciliation_id TEXT;
+
+CREATE TABLE reconciliations (
+  seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  xid INTEGER DEFAULT 0 NOT NULL,
+  reconciliation_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  first_day TEXT NOT NULL,
+  last_day TEXT NOT NULL,
+  billed_nano INTEGER NOT NULL,
+  recorded_nano INTEGER NOT NULL,
+  unexplained_nano INTEGER NOT NULL,
+  adjusted_nano INTEGER NOT NULL,
+  accepted_at INTEGER NOT NULL,
+  UNIQUE (reconciliation_id)
+);
+
+CREATE TABLE reconciliation_lines (
+  seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  xid INTEGER DEFAULT 0 NOT NULL,
+  reconciliation_id TEXT NOT NULL,
+  day TEXT NOT NULL,
+  days INTEGER NOT NULL,
+  account TEXT NOT NULL,
+  model TEXT NOT NULL,
+  service_tier TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  difference_nano INTEGER NOT NULL
+);
+
+CREATE INDEX ix_reconciliation_lines_id ON reconciliation_lines (reconciliation_id);
