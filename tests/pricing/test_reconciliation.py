@@ -21,6 +21,8 @@ from pricing.reconciliation import (
     reconciliation_sentences,
 )
 from pricing.replica.replica import Replica
+from pricing.reports import overview
+from pricing.reports.overview.page import overview_page
 from tests.support.bills import FIRST, PRICES, World, accounts_of
 
 CENT = USD // 100
@@ -140,6 +142,11 @@ def test_accepting_makes_estimates_what_was_billed(tmp_path: Path, store: Store)
     with pytest.raises(UsageError, match="accepted before"):
         accept(store, found)
     replica.sync(wait=60)
+    shown = overview(replica)
+    [bill] = shown.bills
+    assert (bill.provider, bill.billed_nano, bill.unexplained_nano) == ("aws", found.billed_nano, 0)
+    [figure] = [one for one in overview_page(shown).figures if one.name == "Explained against bills"]
+    assert figure.value == "100 %"
     again = compared(replica, world, files)
     assert again.recorded_nano == before + done.adjusted_nano
     assert set(again.causes) & {"worst_case", "unanswered_retry"} == set()
