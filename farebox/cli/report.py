@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -60,6 +61,7 @@ def report(
     html: Path | None = None,
     csv: Path | None = None,
     parquet: Path | None = None,
+    focus: Path | None = None,
     json: Json = False,
 ) -> None:
     """Report what runs cost, and why: one run, an automation's, or all.
@@ -76,6 +78,7 @@ def report(
         html: write one page that needs nothing else into this file.
         csv: write the table (of a run, its attempts) into this file.
         parquet: likewise, as Parquet.
+        focus: write what was spent as rows of FOCUS 1.2 into this file, .csv or .parquet.
         json: print JSON.
     """
     from pricing.reports import render_html, render_terminal
@@ -85,6 +88,8 @@ def report(
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
     answer = _answer(runtime, name, by, choice, several=several)
+    if focus is not None:
+        _focus(runtime, name, choice, focus)
     if html is not None:
         _write(html, render_html(answer.page()))
     files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
@@ -93,7 +98,7 @@ def report(
             _export(answer.table(), path, kind)
     if json:
         print_json(answer.shown().to_json())
-    elif html is csv is parquet is None:
+    elif html is csv is parquet is focus is None:
         _out.print(render_terminal(answer.shown()))
 
 
@@ -158,6 +163,20 @@ def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parq
     from pricing.reports import export
 
     rows = export(table, path, kind)
+    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+
+
+def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
+    from pricing.rates import RateCard
+    from pricing.reports import FocusRates, automations, run_report, write_focus
+
+    of_one = name != _ALL and name not in automations(runtime.replica)
+    run_id = run_report(runtime.replica, name).run.run_id if of_one else None
+    if of_one:
+        choice = replace(choice, automation=None, since=None)
+    regions = {target.name: target.region for target in runtime.router.targets}
+    rates = FocusRates(RateCard.load(), runtime.rates, regions)
+    rows = write_focus(runtime.replica, rates, path, choice, run_id=run_id)
     _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
+    from pricing.reports.focus import FocusRates, write_focus
     from pricing.reports.format import clean, duration, moment, percent, plural
     from pricing.reports.guards import (
         GuardLine,
@@ -63,6 +64,7 @@ __all__ = [
     "CostTrend",
     "EconomicSigns",
     "Figure",
+    "FocusRates",
     "ForecastCoverage",
     "GuardLine",
     "GuardReport",
@@ -122,6 +124,7 @@ __all__ = [
     "signs",
     "spend_forecast",
     "target_health",
+    "write_focus",
 ]
 
 if not TYPE_CHECKING:
@@ -133,6 +136,8 @@ if not TYPE_CHECKING:
             "audit_grid": "pricing.reports.month_forecast_audit",
             "audit_sentences": "pricing.reports.month_forecast_audit",
             "forecast_audit": "pricing.reports.month_forecast_audit",
+            "FocusRates": "pricing.reports.focus",
+            "write_focus": "pricing.reports.focus",
             "Moment": "pricing.reports.month_forecast",
             "SpendForecast": "pricing.reports.month_forecast",
             "spend_forecast": "pricing.reports.month_forecast",
