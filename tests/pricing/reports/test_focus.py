@@ -24,8 +24,40 @@ from tests.support.business import write_business
 
 ROOT = Path(__file__).parents[3]
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:00:00Z")
-_NEVER_NULL = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "ChargeCategory", "ChargeDescription", "InvoiceIssuerName", "ProviderName", "PublisherName", "ServiceCategory", "ServiceName", "ServiceSubcategory", "Tags"]
-_OF_USAGE = ["ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit", "PricingCategory", "ListUnitPrice", "ContractedUnitPrice", "SkuId", "SkuPriceId", "ChargeFrequency"]
+_NEVER_NULL = [
+    "BilledCost",
+    "EffectiveCost",
+    "ListCost",
+    "ContractedCost",
+    "BillingAccountId",
+    "BillingAccountName",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "ChargeCategory",
+    "ChargeDescription",
+    "InvoiceIssuerName",
+    "ProviderName",
+    "PublisherName",
+    "ServiceCategory",
+    "ServiceName",
+    "ServiceSubcategory",
+    "Tags",
+]
+_OF_USAGE = [
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "PricingQuantity",
+    "PricingUnit",
+    "PricingCategory",
+    "ListUnitPrice",
+    "ContractedUnitPrice",
+    "SkuId",
+    "SkuPriceId",
+    "ChargeFrequency",
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +94,21 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Replica]:
 
 def own_rates() -> RateCard:
     """Of the business' models, as it was written; one is half the published price."""
-    rate = {"haiku": (1, 5), "sonnet": (3, 15), "gpt": ("0.15", "0.6")}
-    return RateCard.load([
-        OwnRate("bedrock", "claude-haiku-4-5", *map(Decimal, rate["haiku"]), cache_read_per_mtok=Decimal("0.1")),
-        OwnRate("bedrock", "claude-sonnet-4-5", *map(Decimal, rate["sonnet"]), cache_read_per_mtok=Decimal("0.3")),
-        OwnRate("groq", "openai/gpt-oss-120b", *map(Decimal, rate["gpt"])),
-    ])  # fmt: skip
+
+    def rate(provider: str, model: str, read: str, write: str, cached: str | None = None) -> OwnRate:
+        cheaper = None if cached is None else Decimal(cached)
+        return OwnRate(
+            provider=provider, model=model, input_per_mtok=Decimal(read), output_per_mtok=Decimal(write),
+            cache_read_per_mtok=cheaper,
+        )  # fmt: skip
+
+    return RateCard.load(
+        [
+            rate("bedrock", "claude-haiku-4-5", "1", "5", "0.1"),
+            rate("bedrock", "claude-sonnet-4-5", "3", "15", "0.3"),
+            rate("groq", "openai/gpt-oss-120b", "0.15", "0.6"),
+        ]
+    )
 
 
 def written(replica: Replica, path: Path, choice: Choice | None = None, **more: Any) -> list[dict[str, Any]]:
