@@ -25,6 +25,7 @@ COMMANDS = {
     "budgets": Command("List the budgets, set limits, and look back.", ("budgets",)),
     "calibrate": Command("Find and lock the cheapest route that is known to be good enough.", ("calibrate",)),
     "cases": Command("Collect cases for `farebox calibrate`.", ("cases",)),
+    "close": Command("Close a month: its figures are frozen, later findings are corrections.", ("close",)),
     "content": Command("Show and delete what is kept of prompts and answers.", ("content",)),
     "credits": Command("Grant credits to a user or an organisation, and see what became of them.", ("credits",)),
     "demo": Command("Run the daily digest on this project's history and documents.", ("commands",)),

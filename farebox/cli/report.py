@@ -62,6 +62,7 @@ def report(
     csv: Path | None = None,
     parquet: Path | None = None,
     focus: Path | None = None,
+    closed: str | None = None,
     json: Json = False,
 ) -> None:
     """Report what runs cost, and why: one run, an automation's, or all.
@@ -79,8 +80,12 @@ def report(
         csv: write the table (of a run, its attempts) into this file.
         parquet: likewise, as Parquet.
         focus: write what was spent as rows of FOCUS 1.2 into this file, .csv or .parquet.
+        closed: the figures of a closed month, such as 2026-11, as they were when it was closed.
         json: print JSON.
     """
+    if closed is not None:
+        _closed(closed, json=json)
+        return
     from pricing.reports import render_html, render_terminal
 
     runtime = _synced()
@@ -164,6 +169,16 @@ def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parq
 
     rows = export(table, path, kind)
     _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+
+
+def _closed(month: str, *, json: bool) -> None:
+    from farebox.cli.close import closed_month, show_month
+
+    found = closed_month(get_runtime(), month)
+    if json:
+        print_json(found.to_json() | {"digest": found.digest()})
+    else:
+        show_month(found)
 
 
 def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:

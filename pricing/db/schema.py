@@ -315,6 +315,7 @@ reconciliations = fact(
     number("unexplained_nano"),
     number("adjusted_nano"),
     number("accepted_at"),
+    Index("ix_reconciliations_digest", "provider", "digest", unique=True),
 )
 """A comparison with a provider's bill that was accepted. ``digest`` is of the export's files; ``unexplained_nano`` sums
 the amounts of differences that have no class, whatever their sign; ``adjusted_nano`` is what attempts were corrected
@@ -335,6 +336,23 @@ reconciliation_lines = fact(
 )
 """What a bill said more (or less) than was recorded, by group and cause."""
 
+month_closes = fact(
+    "month_closes",
+    Column("month", Text, nullable=False, unique=True),
+    number("begins_at"),
+    number("ends_at"),
+    number("closed_at"),
+    text("zone"),
+    number("cost_nano"),
+    number("corrections_nano"),
+    number("charged_nano"),
+    text("figures"),
+    text("digest"),
+)
+"""Months that were closed. ``figures`` is the report (JSON) as it was then, ``digest`` its SHA-256. What became known
+before ``closed_at`` is in it; what becomes known later is in the month in which it does, as a correction.
+"""
+
 FACTS = (
     runs,
     turns,
@@ -349,6 +367,7 @@ FACTS = (
     approvals,
     reconciliations,
     reconciliation_lines,
+    month_closes,
 )
 
 rate_slots = Table("rate_slots", metadata, key("subject"), key("slot", Number), number("used_at"))

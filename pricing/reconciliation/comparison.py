@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from pricing.clock import now_us, to_us
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.db.upsert import insert_into
 from pricing.errors import UnknownPrice, UsageError
 from pricing.ledger.bill_corrections import BillCorrection, correct
 from pricing.money import USD, Nano
@@ -311,29 +310,26 @@ def accept(store: Store, found: Reconciliation, now: int | None = None) -> Accep
     at, key = now_us() if now is None else now, uuid.uuid4().hex
     table = schema.reconciliations
     with store.write() as connection:
-        before = connection.execute(
-            sa.select(table.c.accepted_at).where(table.c.digest == found.digest, table.c.provider == found.provider)
-        ).first()
-        if before is not None:
+        head = insert_into(connection.dialect.name, table).values(
+            reconciliation_id=key,
+            provider=found.provider,
+            digest=found.digest,
+            first_day=str(found.first),
+            last_day=str(found.last),
+            billed_nano=found.billed_nano,
+            recorded_nano=found.recorded_nano,
+            unexplained_nano=found.unexplained_nano,
+            adjusted_nano=found.corrected_nano,
+            accepted_at=at,
+        )
+        # First, so that of two who accept at once one waits for the other and then writes nothing.
+        once = head.on_conflict_do_nothing(index_elements=["provider", "digest"]).returning(table.c.seq)
+        if connection.execute(once).first() is None:
             raise UsageError(
                 f"This export of {found.provider} was accepted before; nothing was written.",
                 next_step="Accept a newer export of the same days if there is one: only what differs then is adjusted.",
             )
         adjusted = correct(connection, found.corrections, key, at)
-        connection.execute(
-            table.insert().values(
-                reconciliation_id=key,
-                provider=found.provider,
-                digest=found.digest,
-                first_day=str(found.first),
-                last_day=str(found.last),
-                billed_nano=found.billed_nano,
-                recorded_nano=found.recorded_nano,
-                unexplained_nano=found.unexplained_nano,
-                adjusted_nano=adjusted,
-                accepted_at=at,
-            )
-        )
         if rows := _lines(found, key):
             connection.execute(schema.reconciliation_lines.insert(), rows)
     return Accepted(key, len(found.corrections), adjusted)

@@ -17,6 +17,8 @@ CREATE TABLE reconciliations (
   UNIQUE (reconciliation_id)
 );
 
+CREATE UNIQUE INDEX ix_reconciliations_digest ON reconciliations (provider, digest);
+
 CREATE INDEX ix_reconciliations_xid ON reconciliations (xid);
 
 CREATE TABLE reconciliation_lines (
@@ -36,3 +38,22 @@ CREATE TABLE reconciliation_lines (
 CREATE INDEX ix_reconciliation_lines_id ON reconciliation_lines (reconciliation_id);
 
 CREATE INDEX ix_reconciliation_lines_xid ON reconciliation_lines (xid);
+
+CREATE TABLE month_closes (
+  seq BIGSERIAL NOT NULL,
+  xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+  month TEXT NOT NULL,
+  begins_at BIGINT NOT NULL,
+  ends_at BIGINT NOT NULL,
+  closed_at BIGINT NOT NULL,
+  zone TEXT NOT NULL,
+  cost_nano BIGINT NOT NULL,
+  corrections_nano BIGINT NOT NULL,
+  charged_nano BIGINT NOT NULL,
+  figures TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (seq),
+  UNIQUE (month)
+);
+
+CREATE INDEX ix_month_closes_xid ON month_closes (xid);

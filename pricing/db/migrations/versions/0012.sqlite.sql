@@ -16,6 +16,8 @@ CREATE TABLE reconciliations (
   UNIQUE (reconciliation_id)
 );
 
+CREATE UNIQUE INDEX ix_reconciliations_digest ON reconciliations (provider, digest);
+
 CREATE TABLE reconciliation_lines (
   seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   xid INTEGER DEFAULT 0 NOT NULL,
@@ -30,3 +32,19 @@ CREATE TABLE reconciliation_lines (
 );
 
 CREATE INDEX ix_reconciliation_lines_id ON reconciliation_lines (reconciliation_id);
+
+CREATE TABLE month_closes (
+  seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  xid INTEGER DEFAULT 0 NOT NULL,
+  month TEXT NOT NULL,
+  begins_at INTEGER NOT NULL,
+  ends_at INTEGER NOT NULL,
+  closed_at INTEGER NOT NULL,
+  zone TEXT NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  corrections_nano INTEGER NOT NULL,
+  charged_nano INTEGER NOT NULL,
+  figures TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  UNIQUE (month)
+);

@@ -1,4 +1,4 @@
-"""Reconciliations with providers' bills, and the adjustments that they make."""
+"""Reconciliations with providers' bills, the adjustments that they make, and closes of months."""
 
 from alembic import op
 
