@@ -47,6 +47,7 @@ COMMANDS = {
     "runs": Command("List past runs, newest first.", ("report",)),
     "schedule": Command("Show what scheduled runs will cost, and which no budget has room for.", ("deploy",)),
     "serve": Command("Run the deployments of prefect.yaml from this process.", ("deploy",)),
+    "statement": Command("Issue an organisation's statement for a month: outcomes, charges, credits.", ("statement",)),
     "sync": Command("Bring the replica up to date with the ledger.", ("archive",)),
     "up": Command("Start server, deployments, worker and report pages in one process.", ("up",)),
 }

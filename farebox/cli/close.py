@@ -117,10 +117,11 @@ def show_month(found: MonthFigures) -> None:
     for sentence in month_sentences(found):
         _out.print(sentence, markup=False)
     for title, grid in month_grids(found):
-        _show(title, grid)
+        show_grid(title, grid)
 
 
-def _show(title: str, grid: Grid) -> None:
+def show_grid(title: str, grid: Grid) -> None:
+    """Print a table."""
     from rich.table import Table
     from rich.text import Text
 

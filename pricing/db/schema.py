@@ -353,6 +353,18 @@ month_closes = fact(
 before ``closed_at`` is in it; what becomes known later is in the month in which it does, as a correction.
 """
 
+statements = fact(
+    "statements",
+    Column("number", Number, nullable=False, unique=True),
+    text("org_id"),
+    text("month"),
+    Column("with_cost", Boolean, nullable=False),
+    text("figures"),
+    number("issued_at"),
+    Index("ix_statements_org_id", "org_id", "month", "with_cost", unique=True),
+)
+"""What organisations were told they were charged for a month: ``figures`` is the statement (JSON) as it was issued."""
+
 FACTS = (
     runs,
     turns,
@@ -368,6 +380,7 @@ FACTS = (
     reconciliations,
     reconciliation_lines,
     month_closes,
+    statements,
 )
 
 rate_slots = Table("rate_slots", metadata, key("subject"), key("slot", Number), number("used_at"))

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from pricing.ledger.month_closes import MonthClose, MonthCloses, closed_already
     from pricing.ledger.pending_ends import PendingEnd, PendingEnds
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
+    from pricing.ledger.statements import Statements
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
     from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
@@ -105,6 +106,7 @@ __all__ = [
     "Scope",
     "Settled",
     "StatedLimits",
+    "Statements",
     "TargetStats",
     "Turn",
     "TurnOutcome",
@@ -137,6 +139,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "Statements": "pricing.ledger.statements",
             "MonthClose": "pricing.ledger.month_closes",
             "MonthCloses": "pricing.ledger.month_closes",
             "closed_already": "pricing.ledger.month_closes",

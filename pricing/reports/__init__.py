@@ -7,6 +7,15 @@ from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.chargeback import (
+        ChargebackStatement,
+        chargeback_statement,
+        read_statement,
+        statement_csv,
+        statement_grids,
+        statement_page,
+        statement_sentences,
+    )
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
@@ -68,6 +77,7 @@ __all__ = [
     "BY",
     "ENOUGH",
     "Breakdown",
+    "ChargebackStatement",
     "Choice",
     "CostTrend",
     "EconomicSigns",
@@ -100,6 +110,7 @@ __all__ = [
     "automations",
     "breakdown",
     "budget_grid",
+    "chargeback_statement",
     "clean",
     "cost_changes",
     "cost_trends",
@@ -126,6 +137,7 @@ __all__ = [
     "quote_audits",
     "quoted_paths",
     "read_figures",
+    "read_statement",
     "render_html",
     "render_markdown",
     "render_page",
@@ -137,6 +149,10 @@ __all__ = [
     "sales",
     "signs",
     "spend_forecast",
+    "statement_csv",
+    "statement_grids",
+    "statement_page",
+    "statement_sentences",
     "target_health",
     "write_focus",
 ]
@@ -145,6 +161,13 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "ChargebackStatement": "pricing.reports.chargeback",
+            "chargeback_statement": "pricing.reports.chargeback",
+            "read_statement": "pricing.reports.chargeback",
+            "statement_csv": "pricing.reports.chargeback",
+            "statement_grids": "pricing.reports.chargeback",
+            "statement_page": "pricing.reports.chargeback",
+            "statement_sentences": "pricing.reports.chargeback",
             "AUDIT_DAYS": "pricing.reports.month_forecast_audit",
             "ForecastCoverage": "pricing.reports.month_forecast_audit",
             "audit_grid": "pricing.reports.month_forecast_audit",

@@ -57,3 +57,20 @@ CREATE TABLE month_closes (
 );
 
 CREATE INDEX ix_month_closes_xid ON month_closes (xid);
+
+CREATE TABLE statements (
+  seq BIGSERIAL NOT NULL,
+  xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+  number BIGINT NOT NULL,
+  org_id TEXT NOT NULL,
+  month TEXT NOT NULL,
+  with_cost BOOLEAN NOT NULL,
+  figures TEXT NOT NULL,
+  issued_at BIGINT NOT NULL,
+  PRIMARY KEY (seq),
+  UNIQUE (number)
+);
+
+CREATE UNIQUE INDEX ix_statements_org_id ON statements (org_id, month, with_cost);
+
+CREATE INDEX ix_statements_xid ON statements (xid);

@@ -48,3 +48,17 @@ CREATE TABLE month_closes (
   digest TEXT NOT NULL,
   UNIQUE (month)
 );
+
+CREATE TABLE statements (
+  seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  xid INTEGER DEFAULT 0 NOT NULL,
+  number INTEGER NOT NULL,
+  org_id TEXT NOT NULL,
+  month TEXT NOT NULL,
+  with_cost BOOLEAN NOT NULL,
+  figures TEXT NOT NULL,
+  issued_at INTEGER NOT NULL,
+  UNIQUE (number)
+);
+
+CREATE UNIQUE INDEX ix_statements_org_id ON statements (org_id, month, with_cost);

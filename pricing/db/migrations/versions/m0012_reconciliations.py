@@ -1,4 +1,4 @@
-"""Reconciliations with providers' bills, the adjustments that they make, and closes of months."""
+"""Reconciliations with providers' bills, the adjustments that they make, closes of months, and statements."""
 
 from alembic import op
 
