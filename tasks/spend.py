@@ -6,6 +6,7 @@ process that dies in between leaves it at the amount that was set aside.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import inspect
@@ -18,7 +19,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from pricing import Nano, OverBudget, PlanError, Usage, now_us, parse_money
-from pricing.ledger import NEWEST, Completion, Intent, Ledger, Priced, Refusal, read_key
+from pricing.db import PendingWrite
+from pricing.ledger import Completion, Intent, Priced, Refusal, read_key
 from tasks.context import around, completed_at_end, leave_open, paying_run
 from tasks.llm_step import adopt_signature
 from tasks.turn.engine import Engine
@@ -44,7 +46,8 @@ class ToolCost:
 class Expense:
     """One paid request: its amount is set aside. Use it as a context manager, or leave it to the function around it.
 
-    ``settle`` says what it came to; without it, it costs what was set aside.
+    ``settle`` says what it came to; without it, it costs what was set aside. In async code use ``async with`` and
+    ``await expense.settle_aio(…)``, which leave the event loop free while the ledger writes.
     """
 
     def __init__(self, engine: Engine, intent: Intent) -> None:
@@ -69,21 +72,33 @@ class Expense:
         Raises:
             MoneyError: ``amount`` is no amount of money.
         """
-        cost = self.amount_nano if amount is None else parse_money(amount)
-        self._end("ok", "stated", cost, units)
+        if (written := self._settled(amount, units)) is not None:
+            self._note(written.result())
+
+    async def settle_aio(self, amount: str | None = None, *, units: float | None = None) -> None:
+        """Record that the request is over, as ``settle`` does, without blocking the event loop."""
+        if (written := self._settled(amount, units)) is not None:
+            self._note(await written)
 
     def end(self, error: BaseException | None = None) -> None:
         """Complete it if that is not done yet; with an ``error`` it may have been billed, and costs all of it."""
-        if error is None:
-            self._end("ok", "stated", self.amount_nano, None)
-        else:
-            outcome = "failed" if isinstance(error, Exception) else "cancelled"
-            self._end(outcome, "worst_case", self.amount_nano, None)
+        if (written := self._ended(error)) is not None:
+            self._note(written.result())
 
-    def _end(self, outcome: str, priced: Priced, cost: Nano, units: float | None) -> None:
+    def _settled(self, amount: str | None, units: float | None) -> PendingWrite[float] | None:
+        cost = self.amount_nano if amount is None else parse_money(amount)
+        return self._end("ok", "stated", cost, units)
+
+    def _ended(self, error: BaseException | None) -> PendingWrite[float] | None:
+        if error is None:
+            return self._end("ok", "stated", self.amount_nano, None)
+        outcome = "failed" if isinstance(error, Exception) else "cancelled"
+        return self._end(outcome, "worst_case", self.amount_nano, None)
+
+    def _end(self, outcome: str, priced: Priced, cost: Nano, units: float | None) -> PendingWrite[float] | None:
+        """Have its completion written, once."""
         if self._done:
-            return
-        self._done = True
+            return None
         intent = self._intent
         completion = Completion(
             outcome=outcome,
@@ -93,8 +108,20 @@ class Expense:
             duration_us=(time.perf_counter_ns() - self._began) // 1000,
             units=intent.units if units is None else _checked_units(units, intent.operation),
         )
-        share = self._engine.ledger_of(intent.run_id, intent.operation).end(intent, completion).result()
-        self._engine.note_share(intent.run_id, share)
+        self._done = True
+        return self._engine.ledger_of(intent.run_id, intent.operation).end(intent, completion)
+
+    def _note(self, share: float) -> None:
+        self._engine.note_share(self._intent.run_id, share)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if (written := self._ended(error)) is not None:
+            self._note(await written)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +165,18 @@ class Spend:
         leave_open(expense)
         return expense
 
+    async def aio(self, amount: str, *, operation: str, units: float = 1, provider: str = "other") -> Expense:
+        """Set an amount aside in async code: the event loop goes on while the ledger writes.
+
+        Takes, gives and raises what a plain call does.
+
+        Example:
+            ``async with await spend.aio("0.012 USD", operation="search", provider="serper"): await client.get(url)``
+        """
+        expense = await self._begun_aio(ToolCost(_name("operation", operation), parse_money(amount), provider, units))
+        leave_open(expense)
+        return expense
+
     def tool(
         self, *, cost: str, operation: str | None = None, units: float = 1, provider: str = "other"
     ) -> Callable[[F], F]:
@@ -175,8 +214,9 @@ class Spend:
 
             @functools.wraps(function)
             async def paid_async(*args: Any, **kwargs: Any) -> Any:
-                with self._begun(declared), completed_at_end():
-                    return await function(*args, **kwargs)
+                async with await self._begun_aio(declared):
+                    with completed_at_end():
+                        return await function(*args, **kwargs)
 
             wrapped = paid_async
         else:
@@ -192,7 +232,19 @@ class Spend:
         return wrapped  # type: ignore[no-any-return]
 
     def _begun(self, cost: ToolCost) -> Expense:
-        engine = self._engine()
+        expense, begun = self._submit(self._engine(), cost)
+        _check_room(cost.operation, begun.result())
+        return expense
+
+    async def _begun_aio(self, cost: ToolCost) -> Expense:
+        # In a thread: the run may have to be looked for in the ledger, or opened.
+        expense, begun = await asyncio.to_thread(self._submit, self._engine(), cost)
+        _check_room(cost.operation, await begun)
+        return expense
+
+    @staticmethod
+    def _submit(engine: Engine, cost: ToolCost) -> tuple[Expense, PendingWrite[list[Refusal]]]:
+        """Have the amount set aside and the intent written down."""
         if (here := around()) is not None:
             engine.join(here)
         run = paying_run(cost.operation)
@@ -221,20 +273,17 @@ class Spend:
             kind=KIND,
             units=_checked_units(cost.units, cost.operation),
         )
-        _hold(ledger, intent, execution)
-        return Expense(engine, intent)
+        return Expense(engine, intent), ledger.begin(intent, execution)
 
 
-def _hold(ledger: Ledger, intent: Intent, execution: int = NEWEST) -> None:
-    """Set the amount aside and write the intent down.
+def _check_room(operation: str, refusals: Sequence[Refusal]) -> None:
+    """Stop where no budget had room.
 
     Raises:
-        OverBudget: no budget has room.
+        OverBudget: there are refusals.
     """
-    refusals: Sequence[Refusal] = ledger.begin(intent, execution).result()
     if not refusals:
         return
-    operation = intent.operation
     raise OverBudget(
         f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
         next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",

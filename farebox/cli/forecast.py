@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ from cyclopts import Parameter
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
-from farebox.runtime import get_runtime
+from farebox.runtime import Runtime, get_runtime
+from pricing import UsageError
 
 if TYPE_CHECKING:
     from pricing.reports.charts import Grid
@@ -23,6 +25,8 @@ _out = terminal()
 def forecast(
     *,
     month: Annotated[bool, Parameter(name="--month", negative="")] = True,  # noqa: ARG001 - the one horizon there is
+    audit: Annotated[bool, Parameter(negative="")] = False,
+    automation: str | None = None,
     html: Path | None = None,
     json: Json = False,
 ) -> None:
@@ -30,6 +34,8 @@ def forecast(
 
     Args:
         month: to the end of this month, which is the default.
+        audit: compare the forecasts of past weeks and months, made again with what was known then, with what came.
+        automation: with --audit, only this one's.
         html: write the page with its chart into this file instead of `.farebox/reports/`.
         json: print JSON; amounts are nano-dollars.
     """
@@ -37,6 +43,11 @@ def forecast(
     from pricing.reports import budget_grid, forecast_page, forecast_sentences, line_grid, render_page
 
     runtime = get_runtime()
+    if audit:
+        _audit(runtime, automation, json=json)
+        return
+    if automation is not None:
+        raise UsageError("--automation goes with --audit.", next_step="Add --audit, or leave --automation out.")
     found = make_spend_forecast(runtime)
     if json:
         print_json(found.to_json())
@@ -54,6 +65,21 @@ def forecast(
         path = html
         path.write_text(render_page(forecast_page(found)), "utf-8")
     _out.print(f"\nwritten to {path}", style="dim", markup=False)
+
+
+def _audit(runtime: Runtime, automation: str | None, *, json: bool) -> None:
+    from pricing.reports import Moment, audit_grid, audit_sentences, forecast_audit
+
+    runtime.replica.sync()
+    moment = Moment(datetime.now(UTC), runtime.settings.zone)
+    found = forecast_audit(runtime.replica, moment, automation=automation)
+    if json:
+        print_json([one.to_json() for one in found])
+        return
+    for sentence in audit_sentences(found):
+        _out.print(sentence, markup=False)
+    if found:
+        _show("Past forecasts and what came", audit_grid(found))
 
 
 def _show(title: str, grid: Grid) -> None:

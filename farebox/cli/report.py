@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -61,6 +62,8 @@ def report(
     html: Path | None = None,
     csv: Path | None = None,
     parquet: Path | None = None,
+    focus: Path | None = None,
+    closed: str | None = None,
     json: Json = False,
 ) -> None:
     """Report what runs cost, and why: one run, an automation's, or all.
@@ -77,8 +80,13 @@ def report(
         html: write one page that needs nothing else into this file.
         csv: write the table (of a run, its attempts) into this file.
         parquet: likewise, as Parquet.
+        focus: write what was spent as rows of FOCUS 1.2 into this file, .csv or .parquet.
+        closed: the figures of a closed month, such as 2026-11, as they were when it was closed.
         json: print JSON.
     """
+    if closed is not None:
+        _closed(closed, json=json)
+        return
     from pricing.reports import render_html, render_terminal
 
     runtime = _synced()
@@ -86,6 +94,8 @@ def report(
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
     answer = _answer(runtime, name, by, choice, several=several)
+    if focus is not None:
+        _focus(runtime, name, choice, focus)
     if html is not None:
         _write(html, render_html(answer.page()))
     files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
@@ -94,7 +104,7 @@ def report(
             _export(answer.table(), path, kind)
     if json:
         print_json(answer.shown().to_json())
-    elif html is csv is parquet is None:
+    elif html is csv is parquet is focus is None:
         _out.print(render_terminal(answer.shown()))
 
 
@@ -159,6 +169,30 @@ def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parq
     from pricing.reports import export
 
     rows = export(table, path, kind)
+    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+
+
+def _closed(month: str, *, json: bool) -> None:
+    from farebox.cli.close import closed_month, show_month
+
+    found = closed_month(get_runtime(), month)
+    if json:
+        print_json(found.to_json() | {"digest": found.digest()})
+    else:
+        show_month(found)
+
+
+def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
+    from pricing.rates import RateCard
+    from pricing.reports import FocusRates, automations, run_report, write_focus
+
+    of_one = name != _ALL and name not in automations(runtime.replica)
+    run_id = run_report(runtime.replica, name).run.run_id if of_one else None
+    if of_one:
+        choice = replace(choice, automation=None, since=None)
+    regions = {target.name: target.region for target in runtime.router.targets}
+    rates = FocusRates(RateCard.load(), runtime.rates, regions)
+    rows = write_focus(runtime.replica, rates, path, choice, run_id=run_id)
     _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 

@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0010"
+VERSION = "0012"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -184,9 +184,11 @@ adjustments = fact(
     *usage(),
     number("cost_delta_nano"),
     number("recorded_at"),
+    text("reconciliation_id", optional=True),
     Index("ix_adjustments_run_id", "run_id"),
 )
-"""What a later finding changed about an attempt: facts are corrected by facts."""
+"""What a later finding changed about an attempt: facts are corrected by facts. With a ``reconciliation_id`` it is what
+a provider's bill said that the attempt cost."""
 
 settlements = fact(
     "settlements",
@@ -301,6 +303,68 @@ approvals = fact(
 is short. ``hold_nano`` is what was approved, or asked for.
 """
 
+reconciliations = fact(
+    "reconciliations",
+    Column("reconciliation_id", Text, nullable=False, unique=True),
+    text("provider"),
+    text("digest"),
+    text("first_day"),
+    text("last_day"),
+    number("billed_nano"),
+    number("recorded_nano"),
+    number("unexplained_nano"),
+    number("adjusted_nano"),
+    number("accepted_at"),
+    Index("ix_reconciliations_digest", "provider", "digest", unique=True),
+)
+"""A comparison with a provider's bill that was accepted. ``digest`` is of the export's files; ``unexplained_nano`` sums
+the amounts of differences that have no class, whatever their sign; ``adjusted_nano`` is what attempts were corrected
+by.
+"""
+
+reconciliation_lines = fact(
+    "reconciliation_lines",
+    text("reconciliation_id"),
+    text("day"),
+    number("days"),
+    text("account"),
+    text("model"),
+    text("service_tier"),
+    text("cause"),
+    number("difference_nano"),
+    Index("ix_reconciliation_lines_id", "reconciliation_id"),
+)
+"""What a bill said more (or less) than was recorded, by group and cause."""
+
+month_closes = fact(
+    "month_closes",
+    Column("month", Text, nullable=False, unique=True),
+    number("begins_at"),
+    number("ends_at"),
+    number("closed_at"),
+    text("zone"),
+    number("cost_nano"),
+    number("corrections_nano"),
+    number("charged_nano"),
+    text("figures"),
+    text("digest"),
+)
+"""Months that were closed. ``figures`` is the report (JSON) as it was then, ``digest`` its SHA-256. What became known
+before ``closed_at`` is in it; what becomes known later is in the month in which it does, as a correction.
+"""
+
+statements = fact(
+    "statements",
+    Column("number", Number, nullable=False, unique=True),
+    text("org_id"),
+    text("month"),
+    Column("with_cost", Boolean, nullable=False),
+    text("figures"),
+    number("issued_at"),
+    Index("ix_statements_org_id", "org_id", "month", "with_cost", unique=True),
+)
+"""What organisations were told they were charged for a month: ``figures`` is the statement (JSON) as it was issued."""
+
 FACTS = (
     runs,
     turns,
@@ -313,6 +377,10 @@ FACTS = (
     budget_changes,
     credit_entries,
     approvals,
+    reconciliations,
+    reconciliation_lines,
+    month_closes,
+    statements,
 )
 
 rate_slots = Table("rate_slots", metadata, key("subject"), key("slot", Number), number("used_at"))

@@ -56,8 +56,10 @@ if TYPE_CHECKING:
         read_scope,
         soft_threshold,
     )
+    from pricing.ledger.month_closes import MonthClose, MonthCloses, closed_already
     from pricing.ledger.pending_ends import PendingEnd, PendingEnds
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
+    from pricing.ledger.statements import Statements
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
     from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
@@ -89,6 +91,8 @@ __all__ = [
     "Intent",
     "Ledger",
     "Limit",
+    "MonthClose",
+    "MonthCloses",
     "MovingWindows",
     "PendingEnd",
     "PendingEnds",
@@ -102,6 +106,7 @@ __all__ = [
     "Scope",
     "Settled",
     "StatedLimits",
+    "Statements",
     "TargetStats",
     "Turn",
     "TurnOutcome",
@@ -110,6 +115,7 @@ __all__ = [
     "Wallets",
     "Window",
     "applicable",
+    "closed_already",
     "complexities",
     "ends_of",
     "expired_holds",
@@ -133,6 +139,10 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "Statements": "pricing.ledger.statements",
+            "MonthClose": "pricing.ledger.month_closes",
+            "MonthCloses": "pricing.ledger.month_closes",
+            "closed_already": "pricing.ledger.month_closes",
             "turn_costs": "pricing.ledger.costs_of_run",
             "expired_holds": "pricing.ledger.holds",
             "unsettled": "pricing.ledger.holds",

@@ -361,9 +361,13 @@ def _write_off(connection: Connection, run_id: str, ended_at: int) -> _Lost:
 
 def adjust(connection: Connection, fact: Mapping[str, Any], now: int) -> None:
     """Correct an attempt that was written off as lost and has come back after all: the difference is a fact."""
-    lost = connection.execute(
-        sa.select(schema.attempts.c.cost_nano).where(schema.attempts.c.attempt_id == fact["attempt_id"])
-    ).scalar_one()
+    corrected = (
+        sa.select(sa.func.coalesce(sa.func.sum(schema.adjustments.c.cost_delta_nano), 0))
+        .where(schema.adjustments.c.attempt_id == fact["attempt_id"], schema.adjustments.c.run_id == fact["run_id"])
+        .scalar_subquery()
+    )
+    recorded = sa.select(schema.attempts.c.cost_nano + corrected)
+    lost = int(connection.execute(recorded.where(schema.attempts.c.attempt_id == fact["attempt_id"])).scalar_one())
     delta = fact["cost_nano"] - lost
     usage = {name: value for name, value in fact.items() if name.endswith("_tokens")}
     connection.execute(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         ResolvedStep,
         Tokens,
     )
-    from pricing.quotes.prediction import quote_scores
+    from pricing.quotes.prediction import quote_amount, quote_scores
     from pricing.quotes.quote import ModelAt, OperationTargets, Quote, make_quote
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
@@ -42,6 +42,7 @@ __all__ = [
     "SampleQuote",
     "Tokens",
     "make_quote",
+    "quote_amount",
     "quote_from_sample",
     "quote_scores",
 ]
@@ -69,6 +70,7 @@ if not TYPE_CHECKING:
             "ResolvedStep": "pricing.quotes.plan",
             "Tokens": "pricing.quotes.plan",
             "make_quote": "pricing.quotes.quote",
+            "quote_amount": "pricing.quotes.prediction",
             "quote_scores": "pricing.quotes.prediction",
         },
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, isfinite, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist, fmean, pstdev
+from sys import float_info
 from typing import Literal, TypeAlias
 
 _HALF = 0.5
@@ -116,6 +117,8 @@ _ALIKE = 0.05
 """Standard deviation of the log under which all sizes count as one."""
 _LEAST_UNIT = 0.25
 """The smallest standard deviation that sizes are measured in."""
+_MOST_LOG = 700.0
+"""Of a multiplier: beyond it there is no float."""
 
 _PRIOR_RUNS = 1.0
 _PRIOR_FREEDOM = 4.0
@@ -153,7 +156,7 @@ def quote_amount(past: Sequence[PastCost], point: float, calls: int, level: floa
     """
     if not 0 < level < 1:
         raise ValueError(f"a level is between 0 and 1, not {level}")
-    if not all(0 <= amount < float("inf") for amount in (point, *(a for run in past for a in run[:2]))):
+    if not all(0 <= amount <= float_info.max for amount in (point, *(a for run in past for a in run[:2]))):
         raise ValueError("points and costs are finite numbers that are not negative")
     known = [run for run in past[-MEMORY:] if run[0] > 0]
     paid = [run for run in known if run[1] > 0]
@@ -165,9 +168,8 @@ def quote_amount(past: Sequence[PastCost], point: float, calls: int, level: floa
         level = (level - free) / (1 - free)
     if point == 0:
         return 0.0
-    if len(paid) < CONFORMAL_FROM:
-        return point * _young(paid, point, calls, level)
-    return point * _mature(paid, point, calls, level)
+    predict = _young if len(paid) < CONFORMAL_FROM else _mature
+    return min(point * exp(min(predict(paid, point, calls, level), _MOST_LOG)), float_info.max)
 
 
 def quote_scores(scores: Sequence[float], level: float = 0.95) -> float:
@@ -221,7 +223,8 @@ def _growth(sizes: Sequence[float], deviations: Sequence[float], least: float) -
 
 
 def _young(past: Sequence[PastCost], point: float, calls: int, level: float) -> float:
-    logs = [log(cost / estimate) for estimate, cost, _ in past]
+    """The logarithm of the multiplier, as of ``_mature``."""
+    logs = [log(cost) - log(estimate) for estimate, cost, _ in past]
     sizes = _sizes(past, point, calls, farthest=2.0)
     if sizes.vary:
         slope = _slope(sizes.past, logs, _RIDGE)
@@ -242,7 +245,7 @@ def _student_t(logs: Sequence[float], level: float) -> float:
     squares = sum((x - mean) ** 2 for x in logs) + _PRIOR_RUNS * n / runs * mean**2
     variance = (_PRIOR_FREEDOM * _PRIOR_SIGMA**2 + squares) / freedom
     spread = sqrt(variance * (1 + 1 / runs))
-    return exp(n * mean / runs + t_quantile(_widened(level), freedom) * spread)
+    return n * mean / runs + t_quantile(_widened(level), freedom) * spread
 
 
 def _widened(level: float) -> float:
@@ -255,7 +258,7 @@ def _widened(level: float) -> float:
 
 
 def _mature(past: Sequence[PastCost], point: float, calls: int, level: float) -> float:
-    logs = [log(cost / estimate) for estimate, cost, _ in past]
+    logs = [log(cost) - log(estimate) for estimate, cost, _ in past]
     sizes = _sizes(past, point, calls, farthest=2.5)
     slope = _slope(sizes.past, logs, _RIDGE) if sizes.vary else 0.0
     location, residuals = _followed([y - slope * x for x, y in zip(sizes.past, logs, strict=True)])
@@ -267,7 +270,7 @@ def _mature(past: Sequence[PastCost], point: float, calls: int, level: float) ->
         by_distance = sorted(zip(past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - sizes.next))
         near = [residual for _, residual in by_distance[:NEIGHBOURS]]
     quantile = _order_statistic(sorted(near), _adapted(scaled, level))
-    return exp(location + slope * sizes.next + exp(growth * sizes.next) * quantile)
+    return location + slope * sizes.next + exp(growth * sizes.next) * quantile
 
 
 def _followed(values: Sequence[float]) -> tuple[float, list[float]]:

@@ -7,10 +7,20 @@ from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.chargeback import (
+        ChargebackStatement,
+        chargeback_statement,
+        read_statement,
+        statement_csv,
+        statement_grids,
+        statement_page,
+        statement_sentences,
+    )
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
+    from pricing.reports.focus import FocusRates, write_focus
     from pricing.reports.format import clean, duration, moment, percent, plural
     from pricing.reports.guards import (
         GuardLine,
@@ -21,7 +31,22 @@ if TYPE_CHECKING:
         judged_answers,
         review_queue,
     )
+    from pricing.reports.month_close import (
+        MonthFigures,
+        month_bounds,
+        month_figures,
+        month_grids,
+        month_sentences,
+        read_figures,
+    )
     from pricing.reports.month_forecast import Moment, SpendForecast, spend_forecast
+    from pricing.reports.month_forecast_audit import (
+        AUDIT_DAYS,
+        ForecastCoverage,
+        audit_grid,
+        audit_sentences,
+        forecast_audit,
+    )
     from pricing.reports.month_forecast_page import (
         budget_grid,
         forecast_page,
@@ -48,17 +73,22 @@ if TYPE_CHECKING:
     from pricing.reports.volume import asked_turns
 
 __all__ = [
+    "AUDIT_DAYS",
     "BY",
     "ENOUGH",
     "Breakdown",
+    "ChargebackStatement",
     "Choice",
     "CostTrend",
     "EconomicSigns",
     "Figure",
+    "FocusRates",
+    "ForecastCoverage",
     "GuardLine",
     "GuardReport",
     "JudgedAnswer",
     "Moment",
+    "MonthFigures",
     "Overview",
     "Page",
     "PastSales",
@@ -75,9 +105,12 @@ __all__ = [
     "TargetRates",
     "asked_turns",
     "at_rates",
+    "audit_grid",
+    "audit_sentences",
     "automations",
     "breakdown",
     "budget_grid",
+    "chargeback_statement",
     "clean",
     "cost_changes",
     "cost_trends",
@@ -85,6 +118,7 @@ __all__ = [
     "escape_advice",
     "escape_markdown",
     "export",
+    "forecast_audit",
     "forecast_page",
     "forecast_rows",
     "forecast_sentences",
@@ -93,11 +127,17 @@ __all__ = [
     "line_grid",
     "markdown_code",
     "moment",
+    "month_bounds",
+    "month_figures",
+    "month_grids",
+    "month_sentences",
     "overview",
     "percent",
     "plural",
     "quote_audits",
     "quoted_paths",
+    "read_figures",
+    "read_statement",
     "render_html",
     "render_markdown",
     "render_page",
@@ -109,13 +149,38 @@ __all__ = [
     "sales",
     "signs",
     "spend_forecast",
+    "statement_csv",
+    "statement_grids",
+    "statement_page",
+    "statement_sentences",
     "target_health",
+    "write_focus",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "ChargebackStatement": "pricing.reports.chargeback",
+            "chargeback_statement": "pricing.reports.chargeback",
+            "read_statement": "pricing.reports.chargeback",
+            "statement_csv": "pricing.reports.chargeback",
+            "statement_grids": "pricing.reports.chargeback",
+            "statement_page": "pricing.reports.chargeback",
+            "statement_sentences": "pricing.reports.chargeback",
+            "AUDIT_DAYS": "pricing.reports.month_forecast_audit",
+            "ForecastCoverage": "pricing.reports.month_forecast_audit",
+            "audit_grid": "pricing.reports.month_forecast_audit",
+            "audit_sentences": "pricing.reports.month_forecast_audit",
+            "forecast_audit": "pricing.reports.month_forecast_audit",
+            "MonthFigures": "pricing.reports.month_close",
+            "month_bounds": "pricing.reports.month_close",
+            "month_figures": "pricing.reports.month_close",
+            "month_grids": "pricing.reports.month_close",
+            "month_sentences": "pricing.reports.month_close",
+            "read_figures": "pricing.reports.month_close",
+            "FocusRates": "pricing.reports.focus",
+            "write_focus": "pricing.reports.focus",
             "Moment": "pricing.reports.month_forecast",
             "SpendForecast": "pricing.reports.month_forecast",
             "spend_forecast": "pricing.reports.month_forecast",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -52,6 +52,10 @@ class Reading:
             tables = {*_SOURCES.findall(query)}
             self._replica.verify(self._connection, tables | _COSTS if "costs" in tables else tables)
         self._connection.execute(query, parameters)
+
+    def execute(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Execute a statement that is made up, not kept in a file; its rows."""
+        return self._connection.execute(query, list(parameters)).fetchall()
 
     def set(self, **variables: str | int | None) -> None:
         """Give variables their values, for ``getvariable`` in queries and views."""

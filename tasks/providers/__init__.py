@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
-    from tasks.providers.messages import Message, ModelRequest, media_of
+    from tasks.providers.messages import HttpRequest, Message, ModelRequest, WireFailed, media_of
     from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.spec import ProviderSpec
@@ -21,12 +21,14 @@ __all__ = [
     "Adapter",
     "Failure",
     "FailureKind",
+    "HttpRequest",
     "Message",
     "ModelRequest",
     "ProviderSpec",
     "ReplyError",
     "Stream",
     "Transport",
+    "WireFailed",
     "adapter_for",
     "classify",
     "classify_exception",
@@ -47,7 +49,9 @@ if not TYPE_CHECKING:
             "FAILED_STOPS": "tasks.providers.failure_kinds",
             "Failure": "tasks.providers.failure_kinds",
             "FailureKind": "tasks.providers.failure_kinds",
+            "HttpRequest": "tasks.providers.messages",
             "Message": "tasks.providers.messages",
+            "WireFailed": "tasks.providers.messages",
             "ModelRequest": "tasks.providers.messages",
             "ProviderSpec": "tasks.providers.spec",
             "ReplyError": "tasks.providers.base",

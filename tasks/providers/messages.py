@@ -141,11 +141,12 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body."""
+    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body, or none of a GET."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    method: Literal["GET", "POST"] = "POST"
 
 
 class WireFailed(Exception):

@@ -63,10 +63,10 @@ class Transport:
         after_fork(self._forked)
 
     async def send(self, request: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER) -> HttpReply:
-        """Post the request and read its whole reply, decoded; of an error's body the first 256 KB.
+        """Send the request and read its whole reply, decoded; of an error's body the first 256 KB.
 
         Args:
-            request: what is posted.
+            request: what is sent.
             read_timeout: seconds without a byte.
             most: bytes that the reply may have.
 
@@ -126,7 +126,8 @@ class Transport:
         url, connections = self._way(request.url)
         timeout = {"connect": CONNECT_SECONDS, "read": read_timeout, "write": WRITE_SECONDS, "pool": POOL_SECONDS}
         headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
-        posted = httpx.Request("POST", url, headers=headers, content=request.body, extensions={"timeout": timeout})
+        extensions = {"timeout": timeout}
+        posted = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
         return await connections.handle_async_request(posted)
 
     def _find_way(self, url: str) -> tuple[httpx.URL, AiohttpTransport]:

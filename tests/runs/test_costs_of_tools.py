@@ -259,3 +259,33 @@ def test_outside_a_run_nothing_is_paid(runtime: Runtime) -> None:
 def test_wrong_declarations_say_so(wrong: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         wrong()
+
+
+def test_async_code_spends_without_blocking_the_loop(runtime: Runtime) -> None:
+    """While the ledger writes, other tasks of the loop go on; costs, failures and refusals are those of ``spend``."""
+
+    @tool(cost="0.001 USD", operation="scrape")
+    async def scrape_async() -> None:
+        async with await spend.aio("0.01 USD", operation="ocr", units=3, provider="tesseract") as expense:
+            await expense.settle_aio("0.004 USD", units=2)
+        with pytest.raises(RuntimeError):
+            async with await spend.aio("0.002 USD", operation="search"):
+                raise RuntimeError
+        await spend.aio("0.003 USD", operation="search")  # completed by the tool around it
+
+    async def several() -> None:
+        await asyncio.gather(scrape_async(), scrape_async())
+        with pytest.raises(OverBudget, match="The run was stopped at search"):
+            await spend.aio("900 USD", operation="search")
+
+    with riding(runtime, research, {}):
+        asyncio.run(several())
+    told = sorted((a["operation"], a["outcome"], a["priced"], a["cost_nano"]) for a in rows(runtime, schema.attempts))
+    once = [
+        ("ocr", "ok", "stated", USD * 4 // 1000),
+        ("scrape", "ok", "stated", USD // 1000),
+        ("search", "failed", "worst_case", USD * 2 // 1000),
+        ("search", "ok", "stated", USD * 3 // 1000),
+    ]
+    assert told == sorted(once * 2)
+    assert not rows(runtime, schema.inflight)

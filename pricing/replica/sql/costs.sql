@@ -13,6 +13,7 @@ SELECT
             WHEN c.attempt_id IS NULL THEN a.priced
             WHEN c.input_tokens IS NOT NULL AND c.output_tokens IS NOT NULL THEN 'usage'
             WHEN a.cost_nano + c.delta_nano = 0 THEN 'unbilled'
+            WHEN c.billed THEN 'billed'
             ELSE a.priced
         END AS priced
     )
@@ -21,6 +22,7 @@ LEFT JOIN (
     SELECT
         attempt_id,
         sum(cost_delta_nano) AS delta_nano,
+        bool_or(reconciliation_id IS NOT NULL) AS billed,
         max_by(input_tokens, seq) AS input_tokens,
         max_by(output_tokens, seq) AS output_tokens,
         max_by(cache_read_tokens, seq) AS cache_read_tokens,

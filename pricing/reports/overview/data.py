@@ -192,6 +192,18 @@ class CircuitLine:
 
 
 @dataclass(frozen=True, slots=True)
+class BillLine:
+    """What a provider billed, by the reconciliations that were accepted; ``unexplained_nano`` has no reason."""
+
+    provider: str
+    first_day: date
+    last_day: date
+    billed_nano: Nano
+    recorded_nano: Nano
+    unexplained_nano: Nano
+
+
+@dataclass(frozen=True, slots=True)
 class GuardTotals:
     """What a guard did other than allow; ``wrong`` of the ``reviewed`` decisions were found wrong by a person."""
 
@@ -266,7 +278,7 @@ class Section:
 class Overview(Plain):
     """The runs that began in a period, those answered by models (``real``) apart from those of the sandbox; None where
     there were none. Days are those of ``zone``. Circuits and budgets are shared by both. ``changes`` says where costs
-    per outcome have changed in this time.
+    per outcome have changed in this time; ``bills`` are those that were reconciled.
     """
 
     since: datetime | None
@@ -281,3 +293,4 @@ class Overview(Plain):
     budgets: tuple[BurnDown, ...]
     buffer_percent: int
     changes: tuple[str, ...] = ()
+    bills: tuple[BillLine, ...] = ()

@@ -12,7 +12,9 @@ from pricing.reports.overview.data import AutomationLine, Overview, Section
 from pricing.reports.overview.sentences import (
     HONEST,
     about,
+    bills_note,
     buffer_sentence,
+    explained,
     outcome_sentences,
     period,
     routing_sentence,
@@ -22,6 +24,7 @@ from pricing.reports.page import Figure, Page
 from pricing.reports.page import Section as Part
 from pricing.reports.sentences import saved_sentence
 
+_AGREES = 0.99
 _DRAWN = 4
 """Automations whose distribution is drawn: those that cost most."""
 _TELLING = 20
@@ -41,7 +44,7 @@ def overview_page(overview: Overview) -> Page:
         under=under,
         warning=_warning(overview, shown),
         lead=(*overview.changes, *outcome_sentences(shown)),
-        figures=tuple(_figures(shown)),
+        figures=(*_figures(shown), *_bills(overview)),
         sections=tuple(_parts(overview, shown)),
         foot=f"Days are those of {overview.zone}; amounts are US dollars. Gross margin is a share of the price, markup "
         "of the cost. Nothing here is an estimate unless it says so.",
@@ -77,6 +80,13 @@ def _figures(section: Section) -> Iterator[Figure]:
         good = coverage.share >= HONEST
         note = f"of {plural(coverage.runs, 'completed run')} cost no more than their p95"
         yield Figure("Quotes held", percent(coverage.share), note, "good" if good else "warn")
+
+
+def _bills(overview: Overview) -> Iterator[Figure]:
+    share = explained(overview)
+    if share is not None:
+        tone: Tone = "good" if share >= _AGREES else "warn"
+        yield Figure("Explained against bills", percent(share), bills_note(overview), tone)
 
 
 def _parts(overview: Overview, section: Section) -> Iterator[Part]:

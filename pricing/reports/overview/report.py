@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pricing.clock import from_us
 from pricing.ledger.windows import calendar_window
 from pricing.reports.drift import cost_changes
-from pricing.reports.overview.data import BurnDown, CircuitLine, Overview
+from pricing.reports.overview.data import BillLine, BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
 from pricing.reports.query import Reading, Row, reading
 from pricing.reports.repricing import TargetRates
@@ -44,6 +44,7 @@ def overview(
         tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []
         budgets = source.rows("overview_budgets") if tables and choice.about is None else []
+        bills = source.rows("overview_bills") if tables and choice.about is None else []
     everybody = choice.org is None and choice.user is None
     changes = cost_changes(replica, choice.since, choice.automation, now=choice.until) if everybody else ()
     real, sandbox = (
@@ -63,6 +64,7 @@ def overview(
         budgets=_burn_downs(budgets),
         buffer_percent=buffer_percent,
         changes=changes,
+        bills=tuple(_bill(row) for row in bills),
     )
 
 
@@ -75,6 +77,11 @@ def _tables(source: Reading) -> Tables:
 
 def _circuit(last_at: int, target: str, opened: int, reason: str | None, away_us: int) -> CircuitLine:
     return CircuitLine(target, opened, reason, from_us(last_at), away_us)
+
+
+def _bill(row: Row) -> BillLine:
+    days = {name: date.fromisoformat(row[name]) for name in ("first_day", "last_day")}
+    return BillLine(**row | days)
 
 
 def _burn_downs(rows: list[Row]) -> tuple[BurnDown, ...]:

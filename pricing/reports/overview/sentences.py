@@ -97,3 +97,16 @@ def size_sentences(section: Section) -> Iterator[str]:
                 f"{one.automation} {one.quality}, runs quoted at {format_money(one.low_nano)} to "
                 f"{format_money(one.high_nano)}: only {percent(one.share)} of {one.runs:,} cost no more than their p95."
             )
+
+
+def explained(overview: Overview) -> float | None:
+    """The share of what was billed that agrees with the ledger or has a reason; None without a reconciled bill."""
+    largest = sum(max(one.billed_nano, one.recorded_nano) for one in overview.bills)
+    return 1 - sum(one.unexplained_nano for one in overview.bills) / largest if largest else None
+
+
+def bills_note(overview: Overview) -> str:
+    """Whose bills were reconciled, and until when."""
+    billed = format_money(sum(one.billed_nano for one in overview.bills))
+    names = ", ".join(f"{one.provider} until {one.last_day}" for one in overview.bills)
+    return f"of {billed} billed: {names}"

@@ -13,7 +13,9 @@ from pricing.reports.format import SANDBOX, UNKNOWN, clean, count, duration, mom
 from pricing.reports.overview.data import Overview, Section
 from pricing.reports.overview.sentences import (
     about,
+    bills_note,
     buffer_sentence,
+    explained,
     outcome_sentences,
     period,
     routing_sentence,
@@ -51,6 +53,8 @@ def overview_in_terminal(overview: Overview) -> Group:
         return _nothing("No runs in this period." if overview.since or overview.until else "No runs yet.")
     parts: list[RenderableType] = [_period(overview)]
     parts += [line((sentence, WARNING)) for sentence in overview.changes]
+    if (share := explained(overview)) is not None:
+        parts.append(line((f"Explained against bills: {percent(share)} {bills_note(overview)}.", QUIET)))
     for section in sections:
         parts += _section(section)
     if overview.circuits:

@@ -317,3 +317,22 @@ def test_runs_that_cost_nothing_are_a_share_of_their_own():
 def test_the_p95_does_not_count_on_storage_and_the_p50_does():
     quote = make_quote(PLAN, TARGETS, CARD, past_of([1.0] * 80), paid=past_of([0.0] * 60 + [1.0] * 20), at=NOW)
     assert (quote.p50, quote.p95) == (0, quote.point)
+
+
+@pytest.mark.parametrize(
+    ("past", "point"),
+    [
+        ([(1e-300, 1e300, 1)] * 70, 1.0), ([(1e-300, 1e300, 1)] * 10, 1e300), ([(1e300, 1e-300, 5)] * 59, 1e-300),
+        ([(1.7e308, 1.7e308, 1)] * 80, 1.7e308), ([(5e-324, 5e-324, 1)] * 20, 5e-324), ([(10**300, 10**299, 10**9)] * 61, 10**300),
+        ([(1, 1, 0)] * 60, 1), ([(3, 2, 4)], 3),
+    ],
+)  # fmt: skip
+def test_a_quote_is_a_finite_amount_whatever_the_unit(past, point):
+    assert 0 <= quote_amount(past, point, 1) <= 1.8e308
+
+
+def test_the_contract_is_offered_by_the_package():
+    from pricing import quotes
+
+    assert quotes.quote_amount is quote_amount
+    assert "quote_amount" in quotes.__all__

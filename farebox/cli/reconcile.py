@@ -1,0 +1,126 @@
+"""``farebox reconcile``: a provider's bill beside the ledger."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.runtime import get_runtime
+from pricing import UsageError, format_money
+
+if TYPE_CHECKING:
+    from pricing.reconciliation import Reconciliation
+    from pricing.reports.charts import Grid
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Share = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))]
+
+_out = terminal()
+_SHOWN = 30
+
+
+@app.command
+def reconcile(
+    provider: Literal["openai", "anthropic", "aws", "groq", "openrouter"],
+    /,
+    *,
+    file: tuple[Path, ...] = (),
+    since: str | None = None,
+    until: str | None = None,
+    account: tuple[str, ...] = (),
+    tolerance: Share = 0.005,
+    accept: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Compare a provider's bill with the ledger, by day, account, model and service tier, and say why they differ.
+
+    Args:
+        provider: whose bill it is.
+        file: its export; may be repeated. Without one it is fetched with an admin key (openai, anthropic, openrouter).
+        since: the first day, in UTC, such as 2026-11-01; the export's first if left out.
+        until: the last day; the export's last if left out.
+        account: ID=NAME, what farebox.toml calls a project, workspace or account of the export; may be repeated.
+        tolerance: the share of a group that may differ without being listed; a cent may in any case.
+        accept: write it down, and correct estimates to what was billed.
+        json: print JSON.
+    """
+    from farebox.billing_exports import fetched_export
+    from pricing.reconciliation import accept as accept_reconciliation
+    from pricing.reconciliation import reconcile as compare
+
+    runtime = get_runtime()
+    runtime.replica.sync()
+    first, last, names = _day(since, "--since"), _day(until, "--until"), _accounts(account)
+    with fetched_export(provider, file, first, last) as files:
+        found = compare(
+            runtime.replica, runtime.rates, provider, files, accounts=names, since=first, until=last,
+            tolerance=tolerance,
+        )  # fmt: skip
+    written = None
+    if accept:
+        written = accept_reconciliation(runtime.ledger.store, found)
+        runtime.replica.sync()
+    if json:
+        print_json({"reconciliation": found.to_json(), "accepted": written and written.to_json()})
+        return
+    _tell(found)
+    if written is not None:
+        _out.print(
+            f"Accepted: {written.attempts} attempts corrected by {format_money(written.adjusted_nano)} in all.",
+            markup=False,
+        )
+
+
+def _tell(found: Reconciliation) -> None:
+    from pricing.reconciliation import cause_grid, difference_grid, reconciliation_sentences
+
+    for sentence in reconciliation_sentences(found):
+        _out.print(sentence, markup=False)
+    if found.causes:
+        _show("Reasons", cause_grid(found))
+    if found.beyond:
+        _show(f"Differences beyond the tolerance (the largest {_SHOWN})", difference_grid(found, _SHOWN))
+
+
+def _show(title: str, grid: Grid) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
+        header_style="dim",
+    )  # fmt: skip
+    for place, head in enumerate(grid.heads):
+        right = place >= grid.names and head not in {"meaning", "reasons"}
+        table.add_column(head, justify="right" if right else "left")
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    _out.print()
+    _out.print(table)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text[:40]!a} is not a day.", next_step="Write it like 2026-11-01.") from None
+
+
+def _accounts(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        told, equals, name = pair.partition("=")
+        if not (told and equals and name):
+            raise UsageError(
+                f"--account {pair[:60]!a} is not ID=NAME.",
+                next_step="Write the export's id, =, and the account's name in farebox.toml: proj_abc=default.",
+            )
+        found[told] = name
+    return found

@@ -1,0 +1,14 @@
+"""Reconciliations with providers' bills, the adjustments that they make, closes of months, and statements."""
+
+from alembic import op
+
+from pricing.db.migrations.money import constrain
+from pricing.db.migrations.sql import apply
+
+revision = "0012"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    apply(revision)
+    constrain(op.get_bind())
