@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -102,6 +103,9 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
         _priced(line.prices),
     ]
+    today = datetime.now(UTC).date()
+    if line.ends is not None and line.ends.is_near(today):
+        parts.append(Text(_INDENT + clean(line.ends.sentence(target.name, target.model, today)), "yellow"))
     if cache_prices and line.prices:
         kept = line.prices
         rates = (kept.cache_read_per_mtok, kept.cache_write_per_mtok, kept.cache_write_1h_per_mtok)

@@ -31,7 +31,7 @@ from farebox.config.guards import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window, soft_threshold
-from pricing.rates import OwnRate
+from pricing.rates import EndOfLife, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
 from tasks.providers import spec_of
 from tasks.routing import Tier
@@ -119,6 +119,11 @@ class TargetSettings(_Table):
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     sends_temperature: bool = True
     reasoning: bool = False
+
+    @property
+    def end_of_life(self) -> EndOfLife | None:
+        """When its model ends: as ``retires`` says, else as far as it is known."""
+        return EndOfLife(self.retires) if self.retires else end_of_life(self.provider, self.model)
 
     @model_validator(mode="before")
     @classmethod
