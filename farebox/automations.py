@@ -39,6 +39,7 @@ from tasks import (
     masked_state,
     use_run,
 )
+from tasks.providers import Reasoning
 from tasks.routing import StepTier
 from tasks.turn import Engine
 
@@ -77,6 +78,7 @@ class Conversation(conversation.Conversation):
         tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 1024,
+        reasoning: Reasoning | None = None,
         **values: object,
     ) -> None:
         super().__init__(
@@ -89,6 +91,7 @@ class Conversation(conversation.Conversation):
             tier=tier,
             max_turns=max_turns,
             max_tokens=max_tokens,
+            reasoning=reasoning,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )

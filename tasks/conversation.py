@@ -14,6 +14,7 @@ from tasks.agent import Agent
 from tasks.context import Step, inside
 from tasks.prompts import InlinePrompt, Prompt
 from tasks.providers.messages import Message
+from tasks.providers.reasoning import Reasoning
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
 from tasks.turn.engine import Engine
@@ -84,6 +85,7 @@ class Conversation:
         tier: which targets take its turns.
         max_turns: turns that one message may take.
         max_tokens: of each answer.
+        reasoning: how much a model is to think before each answer; what its target says, if left out.
         values: of the template.
 
     Raises:
@@ -107,6 +109,7 @@ class Conversation:
         tier: StepTier = "light",
         max_turns: int = 6,
         max_tokens: int = 1024,
+        reasoning: Reasoning | None = None,
         credit: Callable[[], Nano | None] = lambda: None,
         **values: object,
     ) -> None:
@@ -117,7 +120,7 @@ class Conversation:
         self._engine = engine
         self._template, self._system, self._values = prompt, system, values
         self._agent = Agent(engine, prompt=prompt, tools=tools, operation=operation, tier=tier, max_tokens=max_tokens)
-        self._step = Step(operation, tier, max_tokens, max_turns)
+        self._step = Step(operation, tier, max_tokens, max_turns, reasoning=reasoning)
         self._credit = credit
         self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]
         self.say = Say(self)
@@ -207,6 +210,7 @@ class Conversation:
             step.max_tokens,
             self._agent.specs,
             threshold=step.threshold,
+            reasoning=step.reasoning,
         )
 
     def _usual_output(self) -> int:
