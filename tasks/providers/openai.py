@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
-from tasks.providers import chat_state, media
+from tasks.providers import chat_state, media, responses
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.conversations import own_state, state_family
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
-from tasks.providers.reasoning_fields import chat_fields, level_of, output_limit, takes
+from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.token_counts import whole_output
@@ -49,6 +49,8 @@ class Flavour:
     """Models that are held to a schema exactly."""
     schema_alone: bool = False
     """Whether a schema excludes tools and streaming."""
+    responses: bool = False
+    """Whether the server also has the Responses API, which some of its models need."""
     hidden: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
 
@@ -63,8 +65,17 @@ class OpenAIAdapter:
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
-        """``POST {base_url}/chat/completions``."""
+        """``POST {base_url}/chat/completions``, or ``/responses`` where the model is to be asked there."""
         media.require(self.spec.features.media, request)
+        if self.flavour.responses and by_responses(target, request):
+            path, body = responses.PATH, responses.body_of(target, request, stream=stream)
+        else:
+            path, body = "/chat/completions", self._chat(target, request, stream=stream)
+        if request.cache and self.flavour.cache_key:
+            body["prompt_cache_key"] = _cache_key(request)
+        return HttpRequest(f"{target.base_url.rstrip('/')}{path}", _headers(target, attempt_id), encode(body))
+
+    def _chat(self, target: Target, request: ModelRequest, *, stream: bool) -> JSONObject:
         held = _enforcement(self.flavour, target, request, stream=stream)
         system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
@@ -96,13 +107,9 @@ class OpenAIAdapter:
         body |= chat_fields(target, request)
         if self.flavour.hidden and not self.flavour.strict_models.match(target.model):
             body |= self.flavour.hidden if level_of(target, request) != "none" else {}
-        if request.cache and self.flavour.cache_key:
-            body["prompt_cache_key"] = _cache_key(request)
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        return HttpRequest(
-            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
-        )
+        return body
 
     def decode(
         self,
@@ -111,7 +118,9 @@ class OpenAIAdapter:
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The one choice of a chat completion."""
+        """The one choice of a chat completion, or the items of a response."""
+        if self.flavour.responses and status == OK and b'"response"' in body and responses.is_reply(parse(body)):
+            return responses.decode(self.spec.failures, target, status, headers, body)
         reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(family=state_family(target))
         choices = objects(reply.get("choices"))
@@ -122,8 +131,9 @@ class OpenAIAdapter:
         return self._checked(draft.reply(headers), headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
-        """A reader of ``chat.completion.chunk`` events."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
+        """A reader of ``chat.completion.chunk`` events, or of those of a response."""
+        reader = responses.EitherReader if self.flavour.responses else EventReader
+        return reader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
@@ -234,6 +244,8 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
 
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     """One chunk; a whole completion is read as a stream of one."""
+    if text(chunk.get("type")).startswith("response."):
+        return responses.absorb(draft, chunk)
     draft.model = text(chunk.get("model")) or draft.model
     draft.id = text(chunk.get("id")) or draft.id
     counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")

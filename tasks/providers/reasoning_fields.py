@@ -130,10 +130,9 @@ def by_responses(target: Target, request: ModelRequest) -> bool:
         return False
     if rules.responses == "always" or "chat" in request.without:
         return True
-    if rules.responses == "tools":
-        return bool(request.tools) or rules.word(asked_level(target, request.reasoning)) == "max"
-    level = level_of(target, request)
-    return (bool(request.tools) and level != "none") or level == "max"
+    if rules.word(asked_level(target, request.reasoning)) == "max":  # which only that API has
+        return True
+    return bool(request.tools) and (rules.responses == "tools" or level_of(target, request) != "none")
 
 
 def _lacks_state(target: Target, request: ModelRequest) -> bool:

@@ -167,7 +167,7 @@ def test_a_reply_is_never_asked_for_less_than_bedrock_takes():
     ("provider", "model", "field"),
     [
         ("anthropic", "claude-opus-4-8", "max_tokens"),
-        ("openai", "gpt-6-luna", "max_completion_tokens"),
+        ("openai", "gpt-5.1", "max_completion_tokens"),
         ("groq", "openai/gpt-oss-20b", "max_completion_tokens"),
         ("openai_compatible", "our-own", "max_tokens"),
     ],
