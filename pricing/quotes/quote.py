@@ -170,12 +170,17 @@ def expected_cost(step: ResolvedStep, mix: Mix, card: RateCard, at: datetime | N
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
     """The dearest one turn can be: every attempt at full length, at the dearest target."""
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
-    input_tokens, output_tokens = max(fits, step.input_tokens), max(where.max_output, step.output_tokens)
+    input_tokens = max(fits, step.input_tokens)
     dearest = max(
-        card.worst(model, provider, input_tokens, output_tokens + where.rooms.get((provider, model), 0), at)
+        card.worst(model, provider, input_tokens, _longest(step, where, (provider, model)), at)
         for provider, model in {where.primary, *where.all}
     )
     return where.max_attempts * dearest
+
+
+def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:
+    """The most output of one attempt: an answer of full length with all the room for thinking, or what is planned."""
+    return max(where.max_output + where.rooms.get(model, 0), step.output_tokens)
 
 
 def _ceil(amount: float) -> Nano:
