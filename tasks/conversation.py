@@ -148,7 +148,7 @@ class Conversation:
     def _price(self, messages: Sequence[Message]) -> MessagePrice:
         asked = self._asked(self._instructions(), messages)
         found = self.engine.foresee(asked, self._usual_output())
-        share = (found.tokens + self._step.max_tokens) / found.window
+        share = (found.tokens + found.reserved) / found.window
         return MessagePrice(
             found.cost_nano, found.most_nano, self._credits(found.cost_nano), found.tokens, found.window, share
         )

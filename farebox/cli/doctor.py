@@ -101,6 +101,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
         heading,
         _line(f"{where} · {target.model}{domain}"),
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
+        _line(_reasoning(line)),
         _priced(line.prices),
     ]
     today = datetime.now(UTC).date()
@@ -119,6 +120,12 @@ def _priced(prices: Prices | None) -> Text:
         return Text(f"{_INDENT}no price is known: runs that could reach it are refused", "red")
     told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
     return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
+
+
+def _reasoning(line: TargetLine) -> str:
+    told = line.to_json()["reasoning"]
+    others = [level for level in told["levels"] if level != told["setting"]]
+    return f"reasoning {told['setting']}" + (f"; can: {', '.join(others)}" if others else "")
 
 
 def _health(line: TargetLine) -> str:

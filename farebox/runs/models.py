@@ -10,7 +10,7 @@ from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import EndOfLife, RateCard
 from pricing.reports import TargetHealth, target_health
-from tasks.providers import spec_of
+from tasks.providers import LEVELS, rules_of, spec_of
 from tasks.routing import Target
 
 EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)
@@ -53,6 +53,7 @@ class TargetLine:
         return {
             **{name: getattr(target, name) for name in names},
             "features": _features(target),
+            "reasoning": _reasoning(target),
             "sandbox": target.stand_in and self.answers,
             "answers": self.answers,
             "key": self.key_place,
@@ -73,6 +74,12 @@ def _features(target: Target) -> dict[str, Any]:
         "service_tiers": list(features.service_tiers),
         "batches": features.batches,
     }
+
+
+def _reasoning(target: Target) -> dict[str, Any]:
+    """How much the model can reason, and how much it does where a step says nothing."""
+    rules = rules_of(target.provider, target.model)
+    return {"levels": [level for level in LEVELS if level in rules.efforts], "setting": rules.level(target.reasoning)}
 
 
 def list_targets(runtime: Runtime) -> list[TargetLine]:

@@ -22,7 +22,7 @@ from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, tu
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import count, dump, encode, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
-from tasks.providers.reasoning_fields import claude_fields, output_limit, takes
+from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
@@ -60,7 +60,7 @@ class AnthropicAdapter:
             "max_tokens": output_limit(target, request),
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(askable(target, request))
             ],
         }
         system = request.system.text

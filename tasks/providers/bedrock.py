@@ -36,7 +36,7 @@ from tasks.providers.messages import (
     Tool,
     media_of,
 )
-from tasks.providers.reasoning_fields import converse_fields, output_limit, takes
+from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
@@ -73,7 +73,7 @@ class BedrockAdapter:
         body: JSONObject = {
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(askable(target, request))
             ],
             "inferenceConfig": {"maxTokens": output_limit(target, request)},
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from pricing import ProviderStatePart
@@ -10,6 +11,7 @@ from tasks.providers.messages import JSONObject, Message, ModelRequest
 from tasks.providers.reasoning import Parameter, Reasoning, ReasoningRules, rules_of
 from tasks.routing.target import Target
 
+_CONTINUE: Final = "Continue."
 _LEAST_BUDGET: Final = 1_024
 """Tokens: Claude refuses a budget below."""
 
@@ -66,6 +68,15 @@ def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
     if parameter == "temperature" and not target.sends_temperature:
         return False
     return parameter not in rules.forbids_thinking or level_of(target, request) == "none"
+
+
+def askable(target: Target, request: ModelRequest) -> Sequence[Message]:
+    """The messages; a model that refuses to go on with its own words is told to continue."""
+    messages = request.messages
+    spoken = [message for message in messages if message.text.strip() or message.role == "tool" or message.tool_calls]
+    if not spoken or spoken[-1].role != "assistant" or takes(target, request, "prefill"):
+        return messages
+    return [*messages, Message.of("user", _CONTINUE)]
 
 
 def chat_fields(target: Target, request: ModelRequest) -> JSONObject:
@@ -126,10 +137,10 @@ def converse_fields(target: Target, request: ModelRequest) -> JSONObject:
 def by_responses(target: Target, request: ModelRequest) -> bool:
     """Whether a model of OpenAI's is to be asked by ``/v1/responses``."""
     rules = rules_for(target)
-    if rules.responses == "never":
-        return False
     if rules.responses == "always" or "chat" in request.without:
         return True
+    if rules.responses == "never":
+        return False
     if rules.word(asked_level(target, request.reasoning)) == "max":  # which only that API has
         return True
     return bool(request.tools) and (rules.responses == "tools" or level_of(target, request) != "none")

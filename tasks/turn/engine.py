@@ -51,13 +51,15 @@ class _Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What is expected of a turn: tokens that it reads, the largest window of its route, and nano-dollars.
+    """What is expected of a turn: tokens that it reads, the largest window of its route, tokens that its
+    reply may have, and nano-dollars.
 
     ``most_nano`` is the cost of an answer that is as long as allowed.
     """
 
     tokens: int
     window: int
+    reserved: int
     cost_nano: Nano
     most_nano: Nano
 
@@ -160,12 +162,14 @@ class Engine:
         route = self._router.route(tier, "fast", seconds=asked.latency)
         first, price = route[0].target, self._router.price
         tokens = count_request(asked.request).expected(model=first.model)
+        reserved = output_limit(first, asked.request)
         thinking = usual_thinking(first, asked.reasoning, tools=bool(asked.tools))
         return Foresight(
             tokens=tokens,
             window=max(candidate.target.window for candidate in route),
             cost_nano=price(first, Usage(tokens, output_tokens + thinking)),
-            most_nano=price(first, Usage(tokens, output_limit(first, asked.request))),
+            most_nano=price(first, Usage(tokens, reserved)),
+            reserved=reserved,
         )
 
     def prompt_names(self) -> list[str]:

@@ -31,6 +31,7 @@ provider = "{provider}"
 model = "{model}"
 tier = "light"
 """
+KEPT = '[content]\nkeep = ["*"]\n'
 DIALECTS = [
     # provider, model, what a thought's seal stands in, the field that limits a reply, the path
     ("anthropic", "claude-opus-4-8", "signature", "max_tokens", "/v1/messages"),
@@ -92,7 +93,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def runtime_of(root: Path, sandbox: Sandbox, provider: str, model: str) -> Runtime:
     targets = TARGETS.replace("{provider}", provider).replace("{model}", model)
-    return make_project(root, sandbox.url, targets=targets, retries=0, documents=0).runtime()
+    return make_project(root, sandbox.url, targets=targets, retries=0, documents=0, more=KEPT).runtime()
 
 
 def look(where: str) -> str:

@@ -208,6 +208,18 @@ def test_what_a_model_forbids():
     assert not takes(target("openai", model="o3"), request(), "top_p")
 
 
+def test_a_model_that_takes_no_prefill_is_told_to_go_on():
+    begun = (Message.of("user", "Count to three."), Message.of("assistant", "One, two,"))
+
+    def last(provider: str, model: str, setting: Any = None) -> Any:
+        return body_of(provider, model, setting, messages=begun)["messages"][-1]
+
+    for provider, prefix in (("anthropic", ""), ("bedrock", "eu.anthropic.")):
+        assert last(provider, f"{prefix}claude-haiku-4-5")["role"] == "assistant"
+        for model, setting in (("claude-haiku-4-5", "high"), ("claude-sonnet-4-6", None), ("claude-haiku-5-5", "none")):
+            assert last(provider, prefix + model, setting)["role"] == "user"
+
+
 @pytest.mark.parametrize("provider", provider_names())
 @pytest.mark.parametrize("setting", [None, *LEVELS])
 def test_every_provider_encodes_every_setting(provider: str, setting: Any):

@@ -130,9 +130,8 @@ def test_which_requests_go_there():
     assert path("gpt-5.4", request(reasoning="low")) == "/responses"
     assert path("gpt-6-luna", request(reasoning="none")) == "/chat/completions"
     assert path("gpt-6-luna", request(tools=(), reasoning="max")) == "/responses"
-    assert path("some-new-model", request(without=frozenset({"chat"}))) == "/chat/completions", (
-        "no rule, no API to go to"
-    )
+    assert path("some-new-model", request()) == "/chat/completions"
+    assert path("some-new-model", request(without=frozenset({"chat"}))) == "/responses", "as the server said"
 
 
 def test_an_answer():
