@@ -41,6 +41,7 @@ from tasks import (
     masked_state,
     use_run,
 )
+from tasks.providers import Reasoning
 from tasks.routing import StepTier
 from tasks.turn import Engine
 
@@ -81,6 +82,7 @@ class Conversation(conversation.Conversation):
         max_tokens: int = 1024,
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
+        reasoning: Reasoning | None = None,
         **values: object,
     ) -> None:
         super().__init__(
@@ -95,6 +97,7 @@ class Conversation(conversation.Conversation):
             max_tokens=max_tokens,
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
+            reasoning=reasoning,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )

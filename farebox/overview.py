@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from farebox.runtime import Runtime
 from pricing import UnknownPrice
 from pricing.reports import Choice, Overview, TargetRates, overview
@@ -16,7 +19,15 @@ def make_overview(runtime: Runtime, choice: Choice) -> Overview:
         LedgerBusy: somebody holds the replica's file.
     """
     buffer, premium = runtime.settings.holds.buffer_percent, first_of_tier(runtime, "premium")
-    return overview(runtime.replica, choice, premium=premium, buffer_percent=buffer)
+    found = overview(runtime.replica, choice, premium=premium, buffer_percent=buffer)
+    return replace(found, changes=(*found.changes, *retirement_sentences(runtime)))
+
+
+def retirement_sentences(runtime: Runtime) -> list[str]:
+    """What to tell about targets whose models end within 60 days, or are gone."""
+    today = datetime.now(runtime.settings.zone).date()
+    near = [(t, ends) for t in runtime.settings.targets if (ends := t.end_of_life) and ends.is_near(today)]
+    return [f"{ends.sentence(t.name, t.model, today)}. Move to another model." for t, ends in near]
 
 
 def first_of_tier(runtime: Runtime, tier: Tier) -> TargetRates | None:

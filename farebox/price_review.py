@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from farebox.config.settings import load_settings
+from farebox.config.settings import TargetSettings, load_settings
 from farebox.runtime import Runtime
 from pricing import NothingUsed, UsageError
 from pricing.analysis import Candidate, Rates, Review, review
@@ -67,7 +67,7 @@ def make_review(runtime: Runtime, question: ReviewQuery) -> Review:
     now = datetime.now(UTC)
     at = now if question.on is None else datetime.combine(question.on, time(), UTC)
     card = runtime.rates if question.card is None else other_card(question.card)
-    targets = [Candidate(t.name, t.provider, t.model, t.retires) for t in runtime.settings.targets]
+    targets = [Candidate(t.name, t.provider, t.model, _ends(t, now.date())) for t in runtime.settings.targets]
     after = Rates(card, at, _moved(targets, question.moved), question.inflation)
     runtime.replica.sync()
     for stand_in in (False, True):
@@ -128,6 +128,12 @@ def other_card(folder: Path) -> RateCard:
     if not (folder / "farebox.toml").is_file():
         raise UsageError(f"{folder} has no farebox.toml.", next_step="Name a folder that has one, with [[rates]].")
     return RateCard.load((rate.rate() for rate in load_settings(folder).rates), price_lists=price_list_of)
+
+
+def _ends(target: TargetSettings, today: date) -> date | None:
+    """When a target's model ends, where farebox.toml says so or the known date is near."""
+    ends = target.end_of_life
+    return ends.on if ends is not None and (target.retires or ends.is_near(today)) else None
 
 
 def _moved(targets: list[Candidate], names: Mapping[str, str]) -> dict[ModelAt, ModelAt]:

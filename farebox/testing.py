@@ -53,13 +53,13 @@ _PROJECT = """\
 [[targets]]
 name = "light"
 provider = "openai"
-model = "gpt-4.1-mini"
+model = "gpt-6-luna"
 tier = "light"
 
 [[targets]]
 name = "premium"
 provider = "anthropic"
-model = "claude-sonnet-4-5"
+model = "claude-sonnet-5-5"
 tier = "premium"
 """
 _ASKING: ContextVar[str] = ContextVar("farebox_scripted_operation", default="")

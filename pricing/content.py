@@ -177,11 +177,14 @@ class ToolResultPart:
 class ProviderStatePart:
     """Reasoning state of a provider, opaque: sent back unchanged to the ``family`` that made it, dropped elsewhere.
 
-    It is never shown, logged or stored: its ``repr`` has no content, and it cannot be pickled.
+    It is never shown, logged or stored: its ``repr`` has no content, and it cannot be pickled. Its fields are plain:
+    ``payload`` is a JSON value, and ``prefix`` a digest of what it was made for, of models that tie their thoughts to
+    it.
     """
 
     family: str
     payload: Any = field(repr=False)
+    prefix: str = field(default="", repr=False, compare=False)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("Provider state does not leave its process.")

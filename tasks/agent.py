@@ -26,10 +26,11 @@ from pricing import (
     json_text,
     leaves,
 )
-from tasks.context import StepContext, current_step
+from tasks.context import StepContext, check_reasoning, current_step
 from tasks.event_loop import in_thread
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelReply, Tool
+from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
@@ -65,6 +66,7 @@ class Agent:
         threshold: with ``tier="auto"``, the complexity from which on a turn is premium.
         calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
         calls_per_step: likewise, in one call of the step, over all of its agents' replies.
+        reasoning: how much a model is to think in each of its turns; what the step says, if left out.
 
     The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
     over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
@@ -90,7 +92,9 @@ class Agent:
         threshold: float = THRESHOLD,
         calls_per_reply: int = MOST_CALLS,
         calls_per_step: int = MOST_CALLS,
+        reasoning: Reasoning | None = None,
     ) -> None:
+        check_reasoning(reasoning, f"The agent with the prompt {prompt!r}")
         for name, most in (("calls_per_reply", calls_per_reply), ("calls_per_step", calls_per_step)):
             if most < 1:
                 raise PlanError(
@@ -107,6 +111,7 @@ class Agent:
         self.threshold = threshold
         self.calls_per_reply = calls_per_reply
         self.calls_per_step = calls_per_step
+        self.reasoning = reasoning
 
     @property
     def specs(self) -> list[Tool]:
@@ -146,6 +151,7 @@ class Agent:
                 guards=place.step.guards,
                 unmasked_media=place.step.unmasked_media,
                 verify=place.step.verify if returns is str else None,
+                reasoning=self.reasoning or place.step.reasoning,
             )
             reply = (await engine.turn(place, asked)).reply
             if not reply.tool_calls:
@@ -171,7 +177,7 @@ class Agent:
         """The reply and the results of its calls, as the conversation goes on.
 
         Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would
-        be paid as input of each later turn.
+        be paid as input of each later turn. What a model thought behind it goes with the calls that it led to.
         """
         asked = reply.tool_calls
         in_step = max(0, self.calls_per_step - place.tool_calls)
@@ -188,8 +194,7 @@ class Agent:
             told = f"Not called: {limit}. {len(left_out)} of {len(asked)} calls were left out. "
             told += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
             results.append(ToolResultPart(left_out[0].id, told, is_error=True))
-            dropped = {id(call) for call in left_out[1:]}
-            kept = tuple(part for part in reply.parts if id(part) not in dropped)
+            kept = kept[: next(place for place, part in enumerate(kept) if part is left_out[0]) + 1]
         return [Message("assistant", kept), Message("tool", tuple(results))]
 
     async def _call_until(self, call: ToolCallPart, ends: float) -> ToolResultPart:

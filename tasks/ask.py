@@ -12,9 +12,10 @@ from typing import Any, cast, overload
 from typing_extensions import TypeVar
 
 from pricing import PromptError
-from tasks.context import current_step
+from tasks.context import check_reasoning, current_step
 from tasks.prompts import InlinePrompt
 from tasks.providers.messages import Message
+from tasks.providers.reasoning import Reasoning
 from tasks.structured_output import answer_type
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
@@ -31,7 +32,8 @@ class Ask:
     r"""Asks a model with a prompt, inside an ``@llm_task``.
 
     ``ask("summarize.j2", document=text)`` gives text, ``ask(…, returns=Summary)`` a validated value of that type;
-    ``await ask.aio(…)`` is the same in async code. Every other keyword is a value of the template.
+    ``await ask.aio(…)`` is the same in async code. ``reasoning="high"`` asks for more or less thinking than the step
+    declares, ``"none"`` to ``"max"``. Every other keyword is a value of the template.
 
     A short prompt may be written where it is used, as a template with its values beside it, never as an f-string: what
     is in a value is data, what is in the prompt is a template.
@@ -124,10 +126,12 @@ class Ask:
         emit: Callable[[str], None] | None = None,
     ) -> T:
         engine, place = self._engine(), current_step()
+        reasoning = cast("Reasoning | None", values.pop("reasoning", None)) or place.step.reasoning
+        check_reasoning(reasoning, f"ask() in the step {place.step.operation!r}")
         place.count_turn()
         prompt = engine.render(written, values)
         asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))
-        answer = await engine.turn(place, asked if emit is None else replace(asked, emit=emit))
+        answer = await engine.turn(place, replace(asked, emit=emit, reasoning=reasoning))
         return cast("T", answer.value)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
 from pricing.ledger import CallOutcome
+from tasks.providers.reasoning import LEVELS, Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.run_context import RunContext
@@ -28,7 +29,8 @@ class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 
     Raises:
-        PlanError: ``threshold`` is no score from 0 to 1, ``latency`` no time, or ``verify`` is async.
+        PlanError: ``reasoning`` is not a setting, ``threshold`` is no score from 0 to 1,
+        ``latency`` no time, or ``verify`` is async.
     """
 
     operation: str
@@ -41,6 +43,7 @@ class Step:
     guards: tuple[Guarded, ...] = ()
     verify: Verify | None = None
     unmasked_media: bool = False
+    reasoning: Reasoning | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -55,12 +58,26 @@ class Step:
                 next_step="Give the seconds that most of its answers may take.",
                 operation=self.operation,
             )
+        check_reasoning(self.reasoning, f"The step {self.operation!r}")
         if inspect.iscoroutinefunction(self.verify):
             raise PlanError(
                 f"The step {self.operation!r} has a verifier that is async.",
                 next_step="Give a plain function of the answer; it is called on a thread of its own.",
                 operation=self.operation,
             )
+
+
+def check_reasoning(reasoning: object, whose: str) -> None:
+    """See that a setting for reasoning is one.
+
+    Raises:
+        PlanError: it is not.
+    """
+    if reasoning is not None and reasoning not in LEVELS:
+        raise PlanError(
+            f"{whose} has reasoning={str(reasoning)[:40]!r}.",
+            next_step=f"Use one of {', '.join(LEVELS)}, or leave it out for what the target says.",
+        )
 
 
 class StepContext:

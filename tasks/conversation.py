@@ -14,6 +14,7 @@ from tasks.agent import MOST_CALLS, Agent
 from tasks.context import Step, inside
 from tasks.prompts import InlinePrompt, Prompt
 from tasks.providers.messages import Message
+from tasks.providers.reasoning import Reasoning
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
 from tasks.turn.engine import Engine
@@ -86,6 +87,7 @@ class Conversation:
         max_tokens: of each answer.
         calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
         calls_per_message: likewise, of one message, over all of its replies.
+        reasoning: how much a model is to think before each answer; what its target says, if left out.
         values: of the template.
 
     Raises:
@@ -111,6 +113,7 @@ class Conversation:
         max_tokens: int = 1024,
         calls_per_reply: int = MOST_CALLS,
         calls_per_message: int = MOST_CALLS,
+        reasoning: Reasoning | None = None,
         credit: Callable[[], Nano | None] = lambda: None,
         **values: object,
     ) -> None:
@@ -135,7 +138,7 @@ class Conversation:
             calls_per_reply=calls_per_reply,
             calls_per_step=calls_per_message,
         )
-        self._step = Step(operation, tier, max_tokens, max_turns)
+        self._step = Step(operation, tier, max_tokens, max_turns, reasoning=reasoning)
         self._credit = credit
         self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]
         self.say = Say(self)
@@ -163,7 +166,7 @@ class Conversation:
     def _price(self, messages: Sequence[Message]) -> MessagePrice:
         asked = self._asked(self._instructions(), messages)
         found = self.engine.foresee(asked, self._usual_output())
-        share = (found.tokens + self._step.max_tokens) / found.window
+        share = (found.tokens + found.reserved) / found.window
         return MessagePrice(
             found.cost_nano, found.most_nano, self._credits(found.cost_nano), found.tokens, found.window, share
         )
@@ -225,6 +228,7 @@ class Conversation:
             step.max_tokens,
             self._agent.specs,
             threshold=step.threshold,
+            reasoning=step.reasoning,
         )
 
     def _usual_output(self) -> int:

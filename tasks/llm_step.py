@@ -16,6 +16,7 @@ from guardrails import Guarded
 from tasks.context import Step, StepContext, completed_at_end, inside
 from tasks.exception_texts import masked_exceptions
 from tasks.generators import iterate_within, iterate_within_async
+from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.turn.verifiers import Verify
@@ -39,6 +40,7 @@ def llm_task(
     guards: Sequence[Guarded] = (),
     verify: Verify | None = None,
     unmasked_media: bool = False,
+    reasoning: Reasoning | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -46,7 +48,7 @@ def llm_task(
     Args:
         operation: the product action its cost is attributed to; also the task's name in Prefect.
         tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
-        max_tokens: of each answer.
+        max_tokens: of each answer. Room for a model's thoughts is added on top, and quoted and held.
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
         stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
             content: they are kept there only where this is set.
@@ -57,6 +59,9 @@ def llm_task(
             it says no, the next target is asked: the second of a locked cascade, else one of a higher tier. Both are
             paid. Where nobody is left the turn fails.
         unmasked_media: send images and documents also where a guard that masks texts cannot read them.
+        reasoning: how much a model is to think before it answers: "none", "low", "medium", "high" or "max". What the
+            target in farebox.toml says if left out, else what the model does by itself. A model that does not have the
+            setting gets the nearest one.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
     step = Step(
@@ -70,6 +75,7 @@ def llm_task(
         tuple(guards),
         verify,
         unmasked_media=unmasked_media,
+        reasoning=reasoning,
     )
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:

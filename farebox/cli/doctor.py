@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -104,8 +105,12 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
         heading,
         _line(f"{where} · {target.model}{domain}"),
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
+        _line(_reasoning(line)),
         _priced(line.prices),
     ]
+    today = datetime.now(UTC).date()
+    if line.ends is not None and line.ends.is_near(today):
+        parts.append(Text(_INDENT + clean(line.ends.sentence(target.name, target.model, today)), "yellow"))
     if cache_prices and line.prices:
         kept = line.prices
         rates = (kept.cache_read_per_mtok, kept.cache_write_per_mtok, kept.cache_write_1h_per_mtok)
@@ -119,6 +124,12 @@ def _priced(prices: Prices | None) -> Text:
         return Text(f"{_INDENT}no price is known: runs that could reach it are refused", "red")
     told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
     return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
+
+
+def _reasoning(line: TargetLine) -> str:
+    told = line.to_json()["reasoning"]
+    others = [level for level in told["levels"] if level != told["setting"]]
+    return f"reasoning {told['setting']}" + (f"; can: {', '.join(others)}" if others else "")
 
 
 def _health(line: TargetLine) -> str:

@@ -31,9 +31,9 @@ from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window, soft_threshold
-from pricing.rates import OwnRate
+from pricing.rates import EndOfLife, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
-from tasks.providers import spec_of
+from tasks.providers import LEVELS, Reasoning, spec_of
 from tasks.routing import Tier
 
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
@@ -85,6 +85,13 @@ def _provider(text: str) -> str:
         raise ValueError(f"{error.message} {error.next_step}") from None
 
 
+def _reasoning(value: object) -> object:
+    if isinstance(value, bool):
+        levels = ", ".join(LEVELS)
+        raise ValueError(f"it takes a level ({levels}); what a model is capable of is known")  # noqa: TRY004 - pydantic's
+    return value
+
+
 Provider = Annotated[str, AfterValidator(_provider)]
 Money = Annotated[Nano, BeforeValidator(_money)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -118,7 +125,12 @@ class TargetSettings(_Table):
     read_timeout: Seconds = 60.0
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     sends_temperature: bool = True
-    reasoning: bool = False
+    reasoning: Annotated[Reasoning | None, BeforeValidator(_reasoning)] = None
+
+    @property
+    def end_of_life(self) -> EndOfLife | None:
+        """When its model ends: as ``retires`` says, else as far as it is known."""
+        return EndOfLife(self.retires) if self.retires else end_of_life(self.provider, self.model)
 
     @model_validator(mode="before")
     @classmethod

@@ -23,7 +23,7 @@ from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError, LedgerError, now_us
 from pricing.db import SCHEMA_VERSION, check_values
 from pricing.ledger import CODED, expired_holds, unsettled, with_code
-from pricing.rates import PriceLists
+from pricing.rates import PriceLists, callable_id
 from pricing.replica import Comparison
 from pricing.reports import plural
 from tasks.routing import warnings_of
@@ -37,7 +37,6 @@ _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
 """AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 45
 _NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
-_RETIRES_SOON_DAYS = 90
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
 _DAY = 86_400
@@ -139,22 +138,25 @@ def check_fallback(patient: CheckContext) -> Iterator[Finding]:
 
 
 def check_retirement(patient: CheckContext) -> Iterator[Finding]:
-    """Whether a model is taken away soon, as far as farebox.toml says when."""
+    """Whether a model ends soon or is gone, as farebox.toml says or as its provider announced."""
     today = datetime.now(patient.settings.zone).date()
     for target in patient.settings.targets:
-        if target.retires is None:
+        ends = target.end_of_life
+        if ends is None or not ends.is_near(today):
             continue
-        left = (target.retires - today).days
         next_step = (
             f"See `farebox rates review --move {target.name}=OTHER` for what its successor would cost, then move."
         )
-        if left <= 0:
-            yield Finding(
-                "retirement", "fail", f"{target.name} ({target.model}) retired on {target.retires}", next_step
-            )
-        elif left <= _RETIRES_SOON_DAYS:
-            told = f"{target.name} ({target.model}) retires in {left} days, on {target.retires}"
-            yield Finding("retirement", "warn", told, next_step)
+        state: State = "fail" if ends.is_over(today) else "warn"
+        yield Finding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
+
+
+def check_model_ids(patient: CheckContext) -> Iterator[Finding]:
+    """Whether a model's id is one that price lists use and Bedrock refuses."""
+    for target in patient.settings.targets:
+        if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
+            told = f"{target.name}: Bedrock takes no model {target.model!r}; that is its name in price lists"
+            yield Finding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
 
 
 def check_hosts(patient: CheckContext) -> Iterator[Finding]:
@@ -392,6 +394,7 @@ def check_prefect() -> Iterator[Finding]:
 CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
     check_fallback,
     check_retirement,
+    check_model_ids,
     check_hosts,
     check_clock,
     check_lease_clock,

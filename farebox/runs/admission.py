@@ -19,7 +19,15 @@ from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
 from farebox.runs.outcomes import outcome_of
-from farebox.runs.planning import asked_operations, planned_routes, pressure, spread, token_counter, with_guard_calls
+from farebox.runs.planning import (
+    asked_operations,
+    planned_routes,
+    pressure,
+    spread,
+    token_counter,
+    with_guard_calls,
+    with_thoughts,
+)
 from farebox.runtime import Runtime
 from guardrails import in_words_of_the_team
 from pricing import LedgerBusy, LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
@@ -41,7 +49,8 @@ from pricing.ledger import (
     taken_over,
 )
 from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
-from tasks import current_run
+from tasks import Step, current_run
+from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
 
 _logger = logging.getLogger(__name__)
@@ -102,6 +111,7 @@ def price_run(
     declared = automation.plan.plan.resolve(parameters, count).reading(more_input)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
+    plan = with_thoughts(plan, routes, steps)
     pinned = automation.plan.plan.begins(parameters)
     routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
     begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
@@ -114,6 +124,7 @@ def price_run(
             max_output=steps[operation].max_tokens,
             max_input=max(candidate.target.window for candidate in route),
             max_attempts=BILLED_PER_TURN,
+            rooms=_rooms(route, steps[operation]),
         )
         for operation, route in routes.items()
     }
@@ -122,6 +133,18 @@ def price_run(
     quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
+
+
+def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
+    """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
+    found: dict[tuple[str, str], int] = {}
+    for candidate in route:
+        target = candidate.target
+        room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+        more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
+        where = target.provider, target.model
+        found[where] = max(more, found.get(where, 0))
+    return found
 
 
 def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:

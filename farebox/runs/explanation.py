@@ -13,7 +13,7 @@ from pricing import Nano, UsageError
 from pricing.ledger import TargetStats
 from pricing.quotes import INPUT_HEADROOM, PlanStep
 from tasks import Step
-from tasks.providers import Message, ModelRequest
+from tasks.providers import Message, ModelRequest, answer_limit, thinking_room
 from tasks.routing import (
     ENOUGH,
     TYPICAL,
@@ -165,7 +165,8 @@ class _Teller:
         chain = []
         for candidate in route:
             target, standing = candidate.target, standings[candidate.target.name]
-            output = min(step.max_tokens, target.max_output)
+            room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+            output = answer_limit(target, step.max_tokens, room)
             worst = self._runtime.rates.worst(target.model, target.provider, min(most, target.window), output)
             chain.append(
                 ExplainedTarget(

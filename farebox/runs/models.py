@@ -8,9 +8,9 @@ from typing import Any
 from farebox.config.keys import Missing
 from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
-from pricing.rates import RateCard
+from pricing.rates import EndOfLife, RateCard
 from pricing.reports import TargetHealth, target_health
-from tasks.providers import spec_of
+from tasks.providers import LEVELS, rules_of, spec_of
 from tasks.routing import Target
 
 EXAMPLE = Usage(input_tokens=2_000, output_tokens=500)
@@ -44,6 +44,7 @@ class TargetLine:
     key_place: str | None
     prices: Prices | None
     health: TargetHealth | None
+    ends: EndOfLife | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -52,9 +53,11 @@ class TargetLine:
         return {
             **{name: getattr(target, name) for name in names},
             "features": _features(target),
+            "reasoning": _reasoning(target),
             "sandbox": target.stand_in and self.answers,
             "answers": self.answers,
             "key": self.key_place,
+            "retires": self.ends.on.isoformat() if self.ends else None,
             "prices_nano": asdict(self.prices) if self.prices else None,
             "recent": health.to_json() if health else None,
         }
@@ -73,6 +76,12 @@ def _features(target: Target) -> dict[str, Any]:
     }
 
 
+def _reasoning(target: Target) -> dict[str, Any]:
+    """How much the model can reason, and how much it does where a step says nothing."""
+    rules = rules_of(target.provider, target.model)
+    return {"levels": [level for level in LEVELS if level in rules.efforts], "setting": rules.level(target.reasoning)}
+
+
 def list_targets(runtime: Runtime) -> list[TargetLine]:
     """Every target in the order of fallback; what it did lately is read from the replica alone.
 
@@ -80,6 +89,7 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
         LedgerBusy: somebody holds the replica's file.
     """
     known = {(h.target, h.provider, h.model, h.stand_in): h for h in target_health(runtime.replica)}
+    ends = {target.name: target.end_of_life for target in runtime.settings.targets}
     lines = []
     for target in runtime.targets:
         key = runtime.keys[target.name]
@@ -90,6 +100,7 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
                 key_place=None if isinstance(key, Missing) else key.place,
                 prices=prices(runtime.rates, target),
                 health=known.get((target.name, target.provider, target.model, target.stand_in)),
+                ends=ends.get(target.name),
             )
         )
     return lines

@@ -14,6 +14,7 @@ from pricing.ledger import BudgetRule, complexities
 from pricing.quotes import Counter, PlanCost, ResolvedPlan, ResolvedStep
 from pricing.tokens import count_tokens
 from tasks import Step
+from tasks.providers import usual_thinking
 from tasks.routing import ENOUGH, TYPICAL, Quality, Route, Size
 
 _ANSWERS = 2
@@ -113,6 +114,24 @@ def planned_route(
     percent = _raised_percent(runtime, automation, step, stand_in=usual[0].target.stand_in)
     percents = {usual[0].target.name: 100 - percent, raised.name: percent}
     return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in usual)
+
+
+def with_thoughts(plan: ResolvedPlan, routes: Mapping[str, Route], steps: Mapping[str, Step]) -> ResolvedPlan:
+    """The plan with what models usually think before each answer, at the targets that turns begin at."""
+    thinking = []
+    for planned in plan.steps:
+        step, route = steps[planned.operation], routes[planned.operation]
+        begins = [candidate for candidate in route if candidate.percent is not None] or route[:1]
+        tools = step.max_turns > 1
+        usual = (
+            sum(
+                (100 if c.percent is None else c.percent) * usual_thinking(c.target, step.reasoning, tools=tools)
+                for c in begins
+            )
+            / 100
+        )
+        thinking.append(replace(planned, output_tokens=planned.output_tokens + ceil(usual)))
+    return replace(plan, steps=tuple(thinking))
 
 
 def spread(route: Route, turns: Mapping[str, int]) -> Route:

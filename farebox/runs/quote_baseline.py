@@ -26,6 +26,7 @@ from pricing import FareboxError, Nano, PlanError, PromptError, UsageError
 from pricing.ledger import CALIBRATION
 from pricing.tokens import estimate_tokens
 from tasks import step_of
+from tasks.turn import version_with
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -252,7 +253,8 @@ def _prompts(runtime: Runtime, flow: Flow[..., Any]) -> Iterator[PromptTokens]:
         for name in sorted(names & set(_texts(inspect.unwrap(value.fn).__code__))):
             try:
                 tokens = estimate_tokens(runtime.engine.fixed_prompt_text(name))
-                yield PromptTokens(step.operation, name, runtime.engine.prompt_version(name), tokens)
+                version = version_with(runtime.engine.prompt_version(name), step.reasoning)
+                yield PromptTokens(step.operation, name, version, tokens)
             except PromptError:  # it is read when the step asks, which says what is wrong with it
                 continue
 

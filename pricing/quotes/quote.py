@@ -9,7 +9,7 @@ what makes one step long makes the others long too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -50,6 +50,7 @@ class OperationTargets:
         max_input: the largest context window among the targets, where known.
         max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
+        rooms: the most tokens of thinking on top of an answer, by model.
     """
 
     primary: ModelAt
@@ -58,6 +59,7 @@ class OperationTargets:
     max_input: int | None = None
     max_attempts: int = 1
     begins: Mix = ()
+    rooms: Mapping[ModelAt, int] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -168,11 +170,17 @@ def expected_cost(step: ResolvedStep, mix: Mix, card: RateCard, at: datetime | N
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
     """The dearest one turn can be: every attempt at full length, at the dearest target."""
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
-    input_tokens, output_tokens = max(fits, step.input_tokens), max(where.max_output, step.output_tokens)
+    input_tokens = max(fits, step.input_tokens)
     dearest = max(
-        card.worst(model, provider, input_tokens, output_tokens, at) for provider, model in {where.primary, *where.all}
+        card.worst(model, provider, input_tokens, _longest(step, where, (provider, model)), at)
+        for provider, model in {where.primary, *where.all}
     )
     return where.max_attempts * dearest
+
+
+def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:
+    """The most output of one attempt: an answer of full length with all the room for thinking, or what is planned."""
+    return max(where.max_output + where.rooms.get(model, 0), step.output_tokens)
 
 
 def _ceil(amount: float) -> Nano:

@@ -10,6 +10,7 @@ from typing import Self
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
 from pricing.rates.model_ids import geography_of, same_name
+from pricing.rates.retirements import end_of_life
 from pricing.rates.sources import Band, ListPrices, OwnRate, PriceListOf, Rate, fingerprint
 from pricing.usage import Usage
 
@@ -168,6 +169,8 @@ class RateCard:
 
         asked = geography_of(model) if provider == "bedrock" else ""
         known = self.known_models(provider, "us" if asked in {"", "global", "regional"} else asked)
+        today = datetime.now(UTC).date()
+        known = [name for name in known if (end := end_of_life(provider, name)) is None or not end.is_over(today)]
         nearest = get_close_matches(model.lower(), known, n=3, cutoff=0.5)
         hint = f"Did you mean {nearest[0]!r}? Else give" if nearest else "Give"
         return UnknownPrice(

@@ -75,8 +75,18 @@ def same_name(asked: str, replied: str, *, bedrock: bool = False) -> bool:
     >>> same_name("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"), same_name("gpt-4.1-mini", "gpt-4.1-nano")
     (True, False)
     """
-    names = (_RELEASE.sub("", _plain(bare_id(name, bedrock=bedrock), bedrock=bedrock)) for name in (asked, replied))
-    return next(names) == next(names)
+    first, second = (released_name(name, bedrock=bedrock)[1] for name in (asked, replied))
+    return first == second
+
+
+def released_name(asked: str, *, bedrock: bool = False) -> tuple[str, str]:
+    """The model's name with its release date, and without: what ids of one model have in common.
+
+    >>> released_name("us.anthropic.claude-3-5-haiku-20241022-v1:0", bedrock=True)
+    ('claude-3-5-haiku-20241022', 'claude-3-5-haiku')
+    """
+    plain = _plain(bare_id(asked, bedrock=bedrock), bedrock=bedrock)
+    return plain, _RELEASE.sub("", plain)
 
 
 def callable_id(listed: str, geography: str = "us") -> str:

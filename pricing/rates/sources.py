@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pricing.errors import ConfigError
 from pricing.money import Nano, ceil_nano
+from pricing.rates.bedrock_profiles import PROFILE_PRICES, is_offered, profiles_of
 from pricing.rates.model_ids import bare_id, callable_id, is_same_model
 from pricing.rates.price_lists import digest, read_list
 from pricing.usage import Usage
@@ -171,6 +172,8 @@ class ListPrices:
         """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if it is not in the list."""
         from genai_prices.types import StartDateConstraint
 
+        if (own := self._profile(model, provider)) is not None:
+            return own, True
         found = self._find(model, provider)
         if found is None:
             return None
@@ -215,8 +218,18 @@ class ListPrices:
             for model in self._models(provider)
             if (rate := _compile(model.get_prices(now))) and rate.bands[0].output is not None
         )
-        found = (callable_id(model.id, geography) if bedrock else self._askable(model, provider) for model in priced)
-        return sorted(name for name in found if name is not None and self._find(name, provider))
+        named = (callable_id(model.id, geography) if bedrock else self._askable(model, provider) for model in priced)
+        found = {name for name in named if name is not None and self._find(name, provider)}
+        if bedrock:
+            found = {name for name in found.union(profiles_of(geography)) if is_offered(name)}
+        return sorted(found)
+
+    def _profile(self, model: str, provider: str) -> Rate | None:
+        """The rate of a Bedrock profile that has a price of its own."""
+        if self._listed(provider) != _BEDROCK:
+            return None
+        price = PROFILE_PRICES.get(bare_id(model, bedrock=True))
+        return None if price is None else Rate((_band(*price),))
 
     def _askable(self, model: ModelInfo, provider: str) -> str | None:
         """An id under which the provider is asked for a model: the list's own id of it, or one that it matches."""

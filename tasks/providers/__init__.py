@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
     from tasks.providers.messages import HttpRequest, Message, ModelRequest, WireFailed, media_of
+    from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
+    from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
     from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.spec import ProviderSpec
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOWED",
     "FAILED_STOPS",
+    "LEVELS",
     "Adapter",
     "Failure",
     "FailureKind",
@@ -25,19 +28,24 @@ __all__ = [
     "Message",
     "ModelRequest",
     "ProviderSpec",
+    "Reasoning",
     "ReplyError",
     "Stream",
     "Transport",
     "WireFailed",
     "adapter_for",
+    "answer_limit",
     "classify",
     "classify_exception",
     "fetch",
     "media_of",
     "price_list_of",
     "provider_names",
+    "rules_of",
     "spec_of",
     "strict_schema",
+    "thinking_room",
+    "usual_thinking",
 ]
 
 if not TYPE_CHECKING:
@@ -50,10 +58,12 @@ if not TYPE_CHECKING:
             "Failure": "tasks.providers.failure_kinds",
             "FailureKind": "tasks.providers.failure_kinds",
             "HttpRequest": "tasks.providers.messages",
+            "LEVELS": "tasks.providers.reasoning",
             "Message": "tasks.providers.messages",
             "WireFailed": "tasks.providers.messages",
             "ModelRequest": "tasks.providers.messages",
             "ProviderSpec": "tasks.providers.spec",
+            "Reasoning": "tasks.providers.reasoning",
             "ReplyError": "tasks.providers.base",
             "Stream": "tasks.providers.base",
             "Transport": "tasks.providers.transport",
@@ -64,7 +74,11 @@ if not TYPE_CHECKING:
             "media_of": "tasks.providers.messages",
             "price_list_of": "tasks.providers.registry",
             "provider_names": "tasks.providers.registry",
+            "answer_limit": "tasks.providers.reasoning_fields",
+            "rules_of": "tasks.providers.reasoning",
             "spec_of": "tasks.providers.registry",
             "strict_schema": "tasks.providers.schemas",
+            "thinking_room": "tasks.providers.reasoning_fields",
+            "usual_thinking": "tasks.providers.reasoning_fields",
         },
     )

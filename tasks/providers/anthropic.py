@@ -18,16 +18,18 @@ from pricing import (
 )
 from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import count, dump, encode, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
+from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
 
 VERSION: Final = "2023-06-01"
 """Pinned: ``2026-10-21``, the SDK's default, refuses sampling parameters that older models still take."""
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 CACHED: Final = {"type": "ephemeral"}
 _COUNTS: Final = frozenset(
     {
@@ -55,10 +57,10 @@ class AnthropicAdapter:
         media.require(self.spec.features.media, request)
         body: JSONObject = {
             "model": target.model,
-            "max_tokens": request.max_tokens,
+            "max_tokens": output_limit(target, request),
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(askable(target, request))
             ],
         }
         system = request.system.text
@@ -72,7 +74,11 @@ class AnthropicAdapter:
             body["system"] = _marked([{"type": "text", "text": system}], cache=request.cache)
         if request.tools:
             body["tools"] = _marked([_tool(tool) for tool in request.tools], cache=request.cache)
-        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+        thinking = claude_fields(target, request)
+        if effort := thinking.pop("effort", None):
+            body["output_config"] = {**body.get("output_config", {}), "effort": effort}
+        body |= thinking
+        if request.temperature is not None and takes(target, request, "temperature"):
             body["temperature"] = request.temperature
         if stream:
             body["stream"] = True
@@ -80,19 +86,21 @@ class AnthropicAdapter:
 
     def decode(
         self,
-        target: Target,  # noqa: ARG002 - the protocol's
+        target: Target,
         status: int,
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The blocks of a message: text and tool calls; thoughts are left out."""
+        """The blocks of a message: text, tool calls, and thoughts as they are to be sent back."""
         reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
-        draft.id = text(reply.get("id")) or None
+        draft.id, draft.family = text(reply.get("id")) or None, state_family(target)
         if not isinstance(reply.get("content"), list):
             raise broken(headers, draft.usage)
         for index, block in enumerate(objects(reply["content"])):
-            if block.get("type") == "text":
+            if text(block.get("type")) in _THOUGHTS:
+                draft.state(block)
+            elif block.get("type") == "text":
                 draft.text += text(block.get("text"))
             elif block.get("type") == "tool_use":
                 call = draft.call(index)
@@ -101,9 +109,9 @@ class AnthropicAdapter:
         draft.stop = claude.STOPS.get(text(reply.get("stop_reason")))
         return draft.reply(headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
         """A reader of ``message_start`` … ``message_stop``."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
 
 
 def usage(counts: object) -> Usage:
@@ -180,12 +188,15 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             _count(draft, obj(message.get("usage")) | {"output_tokens": None})
         case "content_block_start":
             block = obj(event.get("content_block"))
+            if text(block.get("type")) in _THOUGHTS:
+                draft.open_states[str(event.get("index"))] = draft.state(dict(block))
             if block.get("type") == "tool_use":
                 call = draft.call(str(event.get("index")))
                 call.id, call.name = draft.keep(text(block.get("id"))), draft.keep(text(block.get("name")))
             return _say(draft, text(block.get("text")))
         case "content_block_delta":
             delta = obj(event.get("delta"))
+            _think(draft, event.get("index"), delta)
             if delta.get("type") == "input_json_delta":
                 draft.call(str(event.get("index"))).arguments += draft.keep(text(delta.get("partial_json")))
             return _say(draft, text(delta.get("text")))
@@ -195,6 +206,13 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
         case "message_stop":
             draft.done = True
     return ""
+
+
+def _think(draft: Draft, index: object, delta: JSONObject) -> None:
+    """A piece of a thought or of its signature."""
+    thought = draft.open_states.get(str(index), {})
+    for name in ("thinking", "signature") if thought else ():
+        thought[name] = text(thought.get(name)) + draft.keep(text(delta.get(name)))
 
 
 def _say(draft: Draft, words: str) -> str:

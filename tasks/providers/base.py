@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pricing import TextPart, ToolCallPart, Usage
+from pricing import Part, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.failure_kinds import Failure, failure
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.failures import classify_reply, request_id
-from tasks.providers.json_fields import obj, parse
+from tasks.providers.json_fields import dump, obj, parse
 from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
 from tasks.routing.target import Target
 
@@ -105,6 +105,18 @@ class Draft:
     """Whether the dialect's last event was seen."""
     kept: int = 0
     """Characters that are kept, with a share for each call."""
+    family: str = ""
+    """Whose reasoning state this is (``conversations.state_family``)."""
+    states: list[tuple[bool, int, JSONObject]] = field(default_factory=list)
+    """Reasoning state, each with its place: whether text came before it, and how many calls."""
+    open_states: dict[object, JSONObject] = field(default_factory=dict)
+    """Reasoning state while it arrives, by the dialect's index."""
+
+    def state(self, payload: JSONObject, *, first: bool = False) -> JSONObject:
+        """Keep reasoning state, as it is to be sent back: behind what has come so far, or before all of it."""
+        self.keep(dump(payload))
+        self.states.append((False, 0, payload) if first else (bool(self.text), len(self.calls), payload))
+        return payload
 
     def keep(self, words: str) -> str:
         """The words, which are about to be kept.
@@ -133,19 +145,32 @@ class Draft:
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
         stop = self._stop()
-        said = self.text or self.refusal
-        calls = self.calls.values() if stop == "tool_calls" else ()
         return ModelReply(
-            parts=(
-                *([TextPart(said)] if said else []),
-                *(ToolCallPart.parse(call.id, call.name, call.arguments) for call in calls),
-            ),
+            parts=tuple(self._parts(stop)),
             stop=stop,
             usage=self.usage,
             model=self.model,
             request_id=request_id(lower(headers)),
             response_id=self.id,
         )
+
+    def _parts(self, stop: StopReason) -> Iterator[Part]:
+        """In the order they came; reasoning state only beside tool calls, which it is sent back with."""
+        calls = list(self.calls.values()) if stop == "tool_calls" else []
+
+        def states(place: int, *, behind_text: bool | None = None) -> Iterator[Part]:
+            for after_text, count, payload in self.states if calls else ():
+                if count == place and behind_text in {None, after_text}:
+                    yield ProviderStatePart(self.family, payload)
+
+        yield from states(0, behind_text=False)
+        if said := self.text or self.refusal:
+            yield TextPart(said)
+        yield from states(0, behind_text=True)
+        for place, call in enumerate(calls, 1):
+            yield ToolCallPart.parse(call.id, call.name, call.arguments)
+            if place < len(calls):
+                yield from states(place)
 
     def _stop(self) -> StopReason:
         if self.stop is not None and self.stop not in {"end", "tool_calls"}:
@@ -201,12 +226,13 @@ class EventReader:
         headers: Mapping[str, str],
         frames: Frames,
         absorb: Callable[[Draft, str, JSONObject], str],
+        family: str = "",
     ) -> None:
         self._rules = rules
         self._headers = headers
         self._frames = frames
         self._absorb = absorb
-        self._draft = Draft()
+        self._draft = Draft(family=family)
 
     @property
     def usage(self) -> Usage:

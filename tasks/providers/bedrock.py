@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pricing import (
 )
 from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns
 from tasks.providers.framing import AwsFrames
 from tasks.providers.json_fields import count, dump, encode, items, obj, objects, text
 from tasks.providers.messages import (
@@ -35,6 +36,7 @@ from tasks.providers.messages import (
     Tool,
     media_of,
 )
+from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
@@ -71,9 +73,9 @@ class BedrockAdapter:
         body: JSONObject = {
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(askable(target, request))
             ],
-            "inferenceConfig": {"maxTokens": request.max_tokens},
+            "inferenceConfig": {"maxTokens": output_limit(target, request)},
         }
         system = request.system.text
         if request.schema is not None:
@@ -87,26 +89,30 @@ class BedrockAdapter:
         if request.tools:
             caches = request.cache and _CACHES_TOOLS.search(target.model)
             body["toolConfig"] = {"tools": [*map(_tool, request.tools), *([_CACHE_POINT] if caches else [])]}
-        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+        if request.temperature is not None and takes(target, request, "temperature"):
             body["inferenceConfig"]["temperature"] = request.temperature
+        if fields := converse_fields(target, request):
+            body["additionalModelRequestFields"] = fields
         operation = "converse-stream" if stream else "converse"
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
         return _authorised(target, url, encode(body), attempt_id)
 
     def decode(
         self,
-        target: Target,  # noqa: ARG002 - the protocol's
+        target: Target,
         status: int,
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The blocks of a message: text and tool calls; reasoning is left out."""
+        """The blocks of a message: text, tool calls, and reasoning as it is to be sent back."""
         reply = opened(self.spec.failures, status, headers, body)
-        draft = Draft(usage=usage(reply.get("usage")))
+        draft = Draft(usage=usage(reply.get("usage")), family=state_family(target))
         content = obj(obj(reply.get("output")).get("message")).get("content")
         if not isinstance(content, list):
             raise broken(headers, draft.usage)
         for index, block in enumerate(objects(content)):
+            if "reasoningContent" in block:
+                draft.state(block)
             draft.text += text(block.get("text"))
             if "toolUse" in block:
                 use, call = obj(block["toolUse"]), draft.call(index)
@@ -115,9 +121,9 @@ class BedrockAdapter:
         draft.stop = _STOPS.get(text(reply.get("stopReason")))
         return draft.reply(headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
         """A reader of ``messageStart`` … ``metadata``."""
-        return EventReader(self.spec.failures, headers, AwsFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, AwsFrames(), _absorb, state_family(target))
 
 
 def usage(counts: object) -> Usage:
@@ -206,6 +212,8 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
             call.id, call.name = draft.keep(text(use.get("toolUseId"))), draft.keep(text(use.get("name")))
         case "contentBlockDelta":
             delta = obj(event.get("delta"))
+            if "reasoningContent" in delta:
+                _think(draft, index, obj(delta["reasoningContent"]))
             if "toolUse" in delta:
                 draft.call(index).arguments += draft.keep(text(obj(delta["toolUse"]).get("input")))
             words = text(delta.get("text"))
@@ -216,3 +224,24 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
         case "metadata":
             draft.usage = usage(event.get("usage"))
     return ""
+
+
+def _think(draft: Draft, index: str, delta: JSONObject) -> None:
+    """A piece of a thought: text, its signature, or bytes that only the model can read (base64, piece by piece)."""
+    held = draft.open_states.get(index)
+    if held is None:
+        held = draft.open_states[index] = draft.state({"reasoningContent": {}})
+    content = held["reasoningContent"]
+    if redacted := draft.keep(text(delta.get("redactedContent"))):
+        content["redactedContent"] = _joined(text(content.get("redactedContent")), redacted)
+    for name in ("text", "signature"):
+        if more := draft.keep(text(delta.get(name))):
+            said = content.setdefault("reasoningText", {})
+            said[name] = text(said.get(name)) + more
+
+
+def _joined(first: str, second: str) -> str:
+    """Two pieces of base64 as one."""
+    if not first:
+        return second
+    return base64.b64encode(base64.b64decode(first) + base64.b64decode(second)).decode()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pricing import ProviderStatePart, TextPart
 from tasks.providers.messages import Message
@@ -24,9 +25,17 @@ def turns(messages: Sequence[Message]) -> Iterator[tuple[Side, list[Message]]]:
         yield side, sorted(joined, key=lambda message: message.role != "tool")
 
 
+_BEFORE_NAME: Final = re.compile(r"^(?:global|regional|apac|us|eu|jp|au|in|ca|sa)\.|^.*/")
+_BEHIND_NAME: Final = re.compile(r"-v\d+(?::\d+)?$")
+
+
 def state_family(target: Target) -> str:
-    """Whose reasoning state a target can read: that of its model family, in its provider's own shape."""
-    return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.family}"
+    """Whose reasoning state a target can read: that of its model, made at the same provider by the same account.
+
+    Claude Haiku 5.5 reads what its own account made, OpenAI what its own organisation did; no provider reads another's.
+    """
+    name = _BEHIND_NAME.sub("", _BEFORE_NAME.sub("", target.model.lower()))
+    return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.account}/{name}"
 
 
 def own_state(part: ProviderStatePart, target: Target) -> Any | None:

@@ -80,7 +80,7 @@ class Failure:
     """Why an attempt gave no answer. Holds nothing of the body but a code of the provider's own vocabulary.
 
     ``retry_after`` is seconds, a minimum; ``status`` the HTTP status if there was one; ``maybe_billed`` whether the
-    provider may charge for the attempt although it failed.
+    provider may charge for the attempt although it failed; ``parameter`` the one of ours that the model refuses.
     """
 
     kind: FailureKind
@@ -92,6 +92,7 @@ class Failure:
     phase: Phase | None = None
     maybe_billed: bool = False
     request_id: str | None = None
+    parameter: str | None = None
 
     @property
     def move(self) -> Move:

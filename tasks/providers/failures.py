@@ -12,6 +12,7 @@ from tasks.providers.failure_kinds import Failure, FailureKind, Phase, failure
 from tasks.providers.failure_rules import LEAD_IN, STATUS_OF_CODE, STATUSES, STOPS, FailureRules
 from tasks.providers.json_fields import items, obj, objects, parse, text
 from tasks.providers.messages import JSONObject
+from tasks.providers.refused_parameter import refused_parameter
 
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{0,9})?", re.ASCII)
 
@@ -146,6 +147,7 @@ def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str],
         found,
         retry_after=signs.wait if wait is None else wait,
         retry_same_target=_told_to_retry(lower, found.retry_same_target, certain=certain),
+        parameter=refused_parameter(status, reply) if kind == "invalid_request" else None,
     )
 
 

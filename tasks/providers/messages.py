@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from tasks.providers.reasoning import Reasoning
 
 JSONObject: TypeAlias = dict[str, Any]
 Role: TypeAlias = Literal["user", "assistant", "tool"]
@@ -96,7 +97,9 @@ class ModelRequest:
     """One question to one model.
 
     ``system`` is the static part of the prompt: ``cache`` marks it (and the tools) for the provider's prompt cache.
-    ``temperature`` is sent only to models that accept one.
+    ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the room for that
+    is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
+    what the model is known to refuse.
     """
 
     messages: Sequence[Message]
@@ -106,6 +109,9 @@ class ModelRequest:
     schema: Schema | None = None
     temperature: float | None = None
     cache: bool = False
+    reasoning: Reasoning | None = None
+    room_factor: int = 1
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
-from tasks.providers import media
+from tasks.providers import chat_state, media, responses
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
-from tasks.providers.conversations import own_state
+from tasks.providers.conversations import own_state, state_family
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, takes
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.token_counts import whole_output
 from tasks.routing.target import Target
 
 _STOPS: Mapping[str, StopReason] = {
@@ -47,10 +49,10 @@ class Flavour:
     """Models that are held to a schema exactly."""
     schema_alone: bool = False
     """Whether a schema excludes tools and streaming."""
-    reasoning: JSONObject | None = None
+    responses: bool = False
+    """Whether the server also has the Responses API, which some of its models need."""
+    hidden: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
-    not_reasoning: JSONObject | None = None
-    """What switches reasoning off where a target does not ask for it, and the provider would reason all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,17 @@ class OpenAIAdapter:
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
-        """``POST {base_url}/chat/completions``."""
+        """``POST {base_url}/chat/completions``, or ``/responses`` where the model is to be asked there."""
         media.require(self.spec.features.media, request)
+        if self.flavour.responses and by_responses(target, request):
+            path, body = responses.PATH, responses.body_of(target, request, stream=stream)
+        else:
+            path, body = "/chat/completions", self._chat(target, request, stream=stream)
+        if request.cache and self.flavour.cache_key:
+            body["prompt_cache_key"] = _cache_key(request)
+        return HttpRequest(f"{target.base_url.rstrip('/')}{path}", _headers(target, attempt_id), encode(body))
+
+    def _chat(self, target: Target, request: ModelRequest, *, stream: bool) -> JSONObject:
         held = _enforcement(self.flavour, target, request, stream=stream)
         system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
@@ -73,9 +84,9 @@ class OpenAIAdapter:
             "model": target.model,
             "messages": [
                 *([{"role": "system", "content": system}] if system else []),
-                *_messages(request.messages, target),
+                *_messages(request.messages, target, thinks=level_of(target, request) != "none"),
             ],
-            self.flavour.max_tokens: request.max_tokens,
+            self.flavour.max_tokens: output_limit(target, request),
         }
         if request.tools:
             body["tools"] = [_tool(tool) for tool in request.tools]
@@ -91,30 +102,27 @@ class OpenAIAdapter:
             }
         elif held == "object":
             body["response_format"] = {"type": "json_object"}
-        if request.temperature is not None and target.sends_temperature and not target.reasoning:
+        if request.temperature is not None and takes(target, request, "temperature"):
             body["temperature"] = request.temperature
-        if self.flavour.reasoning and target.reasoning and not self.flavour.strict_models.match(target.model):
-            body |= self.flavour.reasoning
-        if self.flavour.not_reasoning and not target.reasoning:
-            body |= self.flavour.not_reasoning
-        if request.cache and self.flavour.cache_key:
-            body["prompt_cache_key"] = _cache_key(request)
+        body |= chat_fields(target, request)
+        if self.flavour.hidden and not self.flavour.strict_models.match(target.model):
+            body |= self.flavour.hidden if level_of(target, request) != "none" else {}
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        return HttpRequest(
-            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
-        )
+        return body
 
     def decode(
         self,
-        target: Target,  # noqa: ARG002 - the protocol's
+        target: Target,
         status: int,
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The one choice of a chat completion."""
+        """The one choice of a chat completion, or the items of a response."""
+        if self.flavour.responses and status == OK and b'"response"' in body and responses.is_reply(parse(body)):
+            return responses.decode(self.spec.failures, target, status, headers, body)
         reply = opened(self.spec.failures, status, headers, body)
-        draft = Draft()
+        draft = Draft(family=state_family(target))
         choices = objects(reply.get("choices"))
         if not choices or not isinstance(choices[0].get("message"), dict):
             raise broken(headers, usage(reply.get("usage")))
@@ -122,9 +130,10 @@ class OpenAIAdapter:
         _absorb(draft, "", reply)
         return self._checked(draft.reply(headers), headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
-        """A reader of ``chat.completion.chunk`` events."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
+        """A reader of ``chat.completion.chunk`` events, or of those of a response."""
+        reader = responses.EitherReader if self.flavour.responses else EventReader
+        return reader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
@@ -136,16 +145,25 @@ class OpenAIAdapter:
 
 
 def usage(counts: object) -> Usage:
-    """``usage`` in OpenTelemetry's meaning: the dialect's totals already include cached and reasoning tokens."""
+    """``usage`` in OpenTelemetry's meaning: input includes cached tokens, output includes reasoning tokens, wherever
+    the server counts them.
+    """
     given = obj(counts)
     prompt = obj(given.get("prompt_tokens_details"))
+    read, reasoning = count(given.get("prompt_tokens")), _reasoning_tokens(given)
+    written = count(given.get("completion_tokens"))
     return Usage(
-        input_tokens=count(given.get("prompt_tokens")),
-        output_tokens=count(given.get("completion_tokens")),
+        input_tokens=read,
+        output_tokens=whole_output(read, written, reasoning, count(given.get("total_tokens"))),
         cache_read_tokens=count(prompt.get("cached_tokens")),
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(obj(given.get("completion_tokens_details")).get("reasoning_tokens")),
+        reasoning_tokens=reasoning,
     )
+
+
+def _reasoning_tokens(given: JSONObject) -> int | None:
+    inside = count(obj(given.get("completion_tokens_details")).get("reasoning_tokens"))
+    return count(given.get("reasoning_tokens")) if inside is None else inside
 
 
 def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, stream: bool) -> Enforcement | None:
@@ -159,7 +177,7 @@ def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, str
     return "strict" if strict else "guided"
 
 
-def _messages(messages: Sequence[Message], target: Target) -> Iterator[JSONObject]:
+def _messages(messages: Sequence[Message], target: Target, *, thinks: bool) -> Iterator[JSONObject]:
     """Results of tools are texts here: an image or document in one follows them all, as the user's."""
     shown: list[JSONObject] = []
     for message in messages:
@@ -171,7 +189,7 @@ def _messages(messages: Sequence[Message], target: Target) -> Iterator[JSONObjec
                 yield {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
                 shown += map(media.openai_block, result.media)
         else:
-            yield _message(message, target)
+            yield chat_state.without_state(target, _message(message, target), thinks=thinks)
     if shown:
         yield {"role": "user", "content": shown}
 
@@ -184,7 +202,7 @@ def _message(message: Message, target: Target) -> JSONObject:
         encoded["tool_calls"] = [{"id": call.id, "type": "function", "function": _function(call)} for call in calls]
     for part in message.parts:
         if isinstance(part, ProviderStatePart) and isinstance(state := own_state(part, target), dict):
-            encoded = {**state, **encoded}
+            encoded = chat_state.returned(state, encoded)
     return encoded
 
 
@@ -226,6 +244,8 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
 
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     """One chunk; a whole completion is read as a stream of one."""
+    if text(chunk.get("type")).startswith("response."):
+        return responses.absorb(draft, chunk)
     draft.model = text(chunk.get("model")) or draft.model
     draft.id = text(chunk.get("id")) or draft.id
     counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
@@ -236,9 +256,11 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     for position, piece in enumerate(objects(delta.get("tool_calls"))):
         index = piece.get("index")
         call = draft.call(index if isinstance(index, int) else position, text(piece.get("id")))
+        chat_state.note_call(draft, position if not isinstance(index, int) else index, piece)
         function = obj(piece.get("function"))
         call.name = call.name or draft.keep(text(function.get("name")))
         call.arguments += draft.keep(text(function.get("arguments")))
+    chat_state.note(draft, delta)
     draft.refusal += draft.keep(text(delta.get("refusal")))
     if reason := text(choice.get("finish_reason")):
         draft.stop = _STOPS.get(reason, "end")

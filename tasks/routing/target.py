@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from tasks.providers.reasoning import Reasoning
+
 ProviderName: TypeAlias = str
 """A name in the registry of providers (``tasks.providers.provider_names``)."""
 Tier: TypeAlias = Literal["light", "premium", "legacy", "last_resort"]
@@ -31,7 +33,7 @@ class Target:
     """One place a question can be sent to.
 
     ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte; ``tokens_per_minute`` is the
-    account's quota where it is known. A ``stand_in`` target is
+    account's quota where it is known. ``reasoning`` holds for steps that say nothing of it. A ``stand_in`` target is
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
     """
 
@@ -48,7 +50,7 @@ class Target:
     read_timeout: float = 60.0
     tokens_per_minute: int | None = None
     sends_temperature: bool = True
-    reasoning: bool = False
+    reasoning: Reasoning | None = None
     stand_in: bool = False
     credential: Credential = field(default_factory=Credential, repr=False)
 

@@ -25,6 +25,7 @@ from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.openai import OpenAIDialect
+from tasks.sandbox.dialects.responses import ResponsesDialect
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan, alter
 from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
@@ -40,6 +41,7 @@ from tasks.sandbox.protocol import (
     SandboxRequest,
 )
 from tasks.sandbox.script import Script, scripted_answer
+from tasks.sandbox.thoughts import thought_tokens
 from tasks.sandbox.tokens import count_tokens
 
 LABEL: Final = {"x-farebox-sandbox": "1"}
@@ -50,7 +52,7 @@ _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream
 _REFUSING: Final[Mapping[str, Complaint]] = {
     "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
 }  # fmt: skip
-_ENDINGS: Final = ("/chat/completions", "/messages", "/converse", "/converse-stream")
+_ENDINGS: Final = ("/chat/completions", "/responses", "/messages", "/converse", "/converse-stream")
 _GATEWAY_PAGE: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 )
@@ -104,6 +106,7 @@ class Handler:
         self._requests: Counter[str] = Counter()
         self._openai = OpenAIDialect("openai")
         self._groq = OpenAIDialect("groq")
+        self._responses = ResponsesDialect()
         self._anthropic = AnthropicDialect()
         self._bedrock = BedrockDialect()
 
@@ -144,6 +147,8 @@ class Handler:
             return self._bedrock, unquote(converse["model"]), converse["verb"] == "converse-stream"
         if rest.endswith("/messages"):
             return self._anthropic, "", False
+        if rest.endswith("/responses"):
+            return self._responses, "", False
         return (self._groq if rest.startswith("/openai/") else self._openai), "", False
 
     async def _serve(self, call: _Call, question: SandboxRequest) -> web.StreamResponse:
@@ -208,13 +213,14 @@ class Handler:
             cached = self._cache.automatic(scope, prompt)
         else:
             cached = self._cache.explicit(scope, question.segments)
+        thought = thought_tokens(call.request_id) if question.thinks else 0
         counted = Usage(
             input_tokens=tokens,
-            output_tokens=answer.tokens,
+            output_tokens=answer.tokens + thought,
             cache_read_tokens=cached.read,
             cache_write_tokens=cached.write_5m,
             cache_write_1h_tokens=cached.write_1h,
-            reasoning_tokens=0,
+            reasoning_tokens=thought,
         )
         return call.dialect.usage(counted)
 

@@ -33,7 +33,8 @@ class SandboxRequest:
     """One request, read.
 
     ``segments`` are all that is counted as input, ``instructions`` the system's text among them; ``tool_choice`` is
-    ``auto``, ``none``, ``any`` or ``tool``, the last with the tool's name in ``forced_tool``.
+    ``auto``, ``none``, ``any`` or ``tool``, the last with the tool's name in ``forced_tool``. ``thinks`` asks for a
+    thought before the answer.
     """
 
     model: str
@@ -48,6 +49,7 @@ class SandboxRequest:
     forced_tool: str | None = None
     stream: bool = False
     stream_usage: bool = False
+    thinks: bool = False
 
     @property
     def prompt(self) -> str:

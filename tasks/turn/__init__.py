@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tasks.turn.pins import PromptPreview, pinned
     from tasks.turn.records import StepCallRecord, TurnRecord
     from tasks.turn.redaction import json_value, unescaped
-    from tasks.turn.request import TurnRequest
+    from tasks.turn.request import TurnRequest, version_with
     from tasks.turn.state import Limits
     from tasks.turn.usage_check import NOT_PLAUSIBLE
     from tasks.turn.verifiers import BROKEN, name_of
@@ -33,6 +33,7 @@ __all__ = [
     "name_of",
     "pinned",
     "unescaped",
+    "version_with",
 ]
 
 if not TYPE_CHECKING:
@@ -55,5 +56,6 @@ if not TYPE_CHECKING:
             "name_of": "tasks.turn.verifiers",
             "pinned": "tasks.turn.pins",
             "unescaped": "tasks.turn.redaction",
+            "version_with": "tasks.turn.request",
         },
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pricing import identity
 from tasks.providers.messages import ModelRequest
+from tasks.providers.reasoning_fields import level_of
 from tasks.routing.target import Target
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class StoredAnswer:
 
 
 def answer_key(prompt_version: str, request: ModelRequest, first: Target) -> str:
-    """What makes two questions the same: prompt version, every part that is asked, the schema, the model asked first.
+    """What makes two questions the same: prompt version, every part that is asked, the schema, the model asked first
+    and how much that is to reason.
 
     Images and documents count by their digest.
 
@@ -41,6 +43,7 @@ def answer_key(prompt_version: str, request: ModelRequest, first: Target) -> str
         [(message.role, [identity(part) for part in message.parts]) for message in request.messages],
         request.schema.definition if request.schema else None,
         request.max_tokens,
+        level_of(first, request),
         first.provider,
         first.model,
         first.stand_in,

@@ -21,9 +21,12 @@ from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
+from tasks.providers.reasoning_fields import output_limit, thinking_room
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
+from tasks.turn.bound_state import bound, with_valid_state
+from tasks.turn.refused_parameters import RefusedParameters
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
@@ -177,14 +180,15 @@ class Attempts:
         self._spent = spent
         self._implausible = implausible
         self._other_model = other_model
+        self._refused = RefusedParameters()
 
-    def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
-        """The most that one attempt can cost.
+    def worst(self, target: Target, input_tokens: int, request: ModelRequest) -> Nano:
+        """The most that one attempt can cost, room for thoughts included.
 
         Raises:
             UnknownPrice: the target's model has no rate.
         """
-        return self._rates.worst(target.model, target.provider, input_tokens, min(max_tokens, target.max_output))
+        return self._rates.worst(target.model, target.provider, input_tokens, output_limit(target, request))
 
     async def send(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
         """The reply of one target, tried again while that may help.
@@ -196,11 +200,23 @@ class Attempts:
         """
         await self.await_commit(slot.run_id, slot.allowance)
         try:
-            return await self._once(slot, request, slot.reason)
+            return await self._first(slot, request)
         except AttemptFailed as failed:
             if not slot.may_try_again(failed.failure):
                 raise
             return await self._again(slot, request, failed)
+
+    async def _first(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
+        """The reply to a first request; where the model refuses a parameter of ours, to one without it, once each."""
+        reason = slot.reason
+        while True:
+            try:
+                return await self._once(slot, request, reason)
+            except AttemptFailed as failed:
+                parameter = failed.failure.parameter
+                if parameter is None or slot.allowance.spent or not self._refused.note(slot.target, parameter):
+                    raise
+                reason = f"retry without {parameter}"
 
     async def await_commit(self, run_id: str, allowance: TurnAllowance) -> None:
         """Wait until the turn's last completion is committed: before its next intent, and before it returns."""
@@ -247,8 +263,8 @@ class Attempts:
         if slot.allowance.spent:  # the wait before took longer than it should have
             raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
-        if request.max_tokens > target.max_output:
-            request = replace(request, max_tokens=target.max_output)
+        request = replace(with_valid_state(request, target), without=self._refused.of(target))
+        limit = output_limit(target, request)
         intent = Intent(
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,
@@ -263,7 +279,7 @@ class Attempts:
             model=target.model,
             tier=target.tier,
             stand_in=target.stand_in,
-            worst_nano=self.worst(target, slot.input_tokens, request.max_tokens),
+            worst_nano=self.worst(target, slot.input_tokens, request),
             rate_version=self._rates.version,
             started_at=now_us(),
             estimated_input=slot.estimated_input,
@@ -272,7 +288,7 @@ class Attempts:
         if refusals := await self._ledger.begin(intent, slot.where.execution):
             raise Refused(refusals, intent.worst_nano)
         slot.allowance.sent += 1
-        with self._telemetry.attempt(intent, reached, request.max_tokens) as span:
+        with self._telemetry.attempt(intent, reached, limit) as span:
             return await self._exchange(slot, request, intent, reached, span)
 
     async def _exchange(
@@ -283,7 +299,7 @@ class Attempts:
         try:
             wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
             ending.limits = UsageLimits.of(
-                reached, body=wire.body, most_input=slot.input_tokens, max_tokens=request.max_tokens
+                reached, body=wire.body, most_input=slot.input_tokens, max_tokens=output_limit(reached, request)
             )
             reply = await self._reply(
                 slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
@@ -301,11 +317,11 @@ class Attempts:
             await asyncio.shield(self.await_commit(slot.run_id, slot.allowance))
             raise
         self._end(ending, FAILED_STOPS.get(reply.stop, "ok"), reply.usage, maybe_billed=True, reply=reply)
-        return reply
+        return bound(reply, request)
 
     def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
         """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
-        reasons = ending.slot.target.reasoning
+        reasons = thinking_room(ending.slot.target, ending.slot.asked.reasoning) > 0
         if ending.limits is None or (fault := ending.limits.fault(usage, reasons=reasons)) is None:
             return usage
         ending.refused = fault

@@ -14,6 +14,7 @@ from pricing.quotes import ResolvedPlan
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.prompts import InlinePrompt, Prompt, Prompts
+from tasks.providers.reasoning_fields import output_limit, usual_thinking
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
 from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
@@ -50,13 +51,15 @@ class _Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What is expected of a turn: tokens that it reads, the largest window of its route, and nano-dollars.
+    """What is expected of a turn: tokens that it reads, the largest window of its route, tokens that its
+    reply may have, and nano-dollars.
 
     ``most_nano`` is the cost of an answer that is as long as allowed.
     """
 
     tokens: int
     window: int
+    reserved: int
     cost_nano: Nano
     most_nano: Nano
 
@@ -157,13 +160,16 @@ class Engine:
         """
         tier = "light" if asked.tier == "auto" else asked.tier
         route = self._router.route(tier, "fast", seconds=asked.latency)
-        tokens = count_request(asked.request).expected(model=route[0].target.model)
-        price = self._router.price
+        first, price = route[0].target, self._router.price
+        tokens = count_request(asked.request).expected(model=first.model)
+        reserved = output_limit(first, asked.request)
+        thinking = usual_thinking(first, asked.reasoning, tools=bool(asked.tools))
         return Foresight(
             tokens=tokens,
             window=max(candidate.target.window for candidate in route),
-            cost_nano=price(route[0].target, Usage(tokens, output_tokens)),
-            most_nano=price(route[0].target, Usage(tokens, asked.max_tokens)),
+            cost_nano=price(first, Usage(tokens, output_tokens + thinking)),
+            most_nano=price(first, Usage(tokens, reserved)),
+            reserved=reserved,
         )
 
     def prompt_names(self) -> list[str]:

@@ -157,7 +157,7 @@ class Turns:
         request = await self._guard_input(journey)
         if question.stored_for is None:
             return await self._travel(journey, request)
-        key = answer_key(question.prompt.version, journey.neutral(request), journey.where.route[0].target)
+        key = answer_key(question.prompt_version, journey.neutral(request), journey.where.route[0].target)
         if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
             return stored
         answer = await self._travel(journey, request)
@@ -193,7 +193,7 @@ class Turns:
                         raise journey.sink.broken(failed.failure.kind) from None
                 except Refused as refused:
                     journey.refused_at(candidate.target, refused)
-                    worst = partial(self._attempts.worst, max_tokens=request.max_tokens)
+                    worst = partial(self._attempts.worst, request=request)
                     way.keep({t.name for t in way.targets if worst(t, journey.most_tokens(t)) < refused.worst})
         finally:
             way.abandon()

@@ -43,6 +43,6 @@ class Repair:
     def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
         """The request that asks again."""
         if self.tell is None:
-            return replace(request, max_tokens=request.max_tokens * 2)
+            return replace(request, max_tokens=request.max_tokens * 2, room_factor=request.room_factor * 2)
         said = [Message.of("assistant", reply.text)] if reply.text else []
         return replace(request, messages=[*request.messages, *said, Message.of("user", self.tell)])

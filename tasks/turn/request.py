@@ -13,6 +13,7 @@ from tasks.context import Step
 from tasks.personal_values import Known
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelRequest, Tool
+from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
 from tasks.routing.target import StepTier
@@ -21,6 +22,15 @@ from tasks.turn.records import TurnRecord
 from tasks.turn.verifiers import Verify
 
 T = TypeVar("T")
+
+
+def version_with(version: str, reasoning: Reasoning | None) -> str:
+    """A prompt's version as it is recorded for a turn.
+
+    >>> version_with("1f3a", "high"), version_with("1f3a", None)
+    ('1f3a+high', '1f3a')
+    """
+    return f"{version}+{reasoning}" if reasoning else version
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,7 @@ class TurnRequest(Generic[T]):
         guards: those that the step brings along.
         unmasked_media: whether images and documents may be sent although no guard can read them.
         verify: says whether an answer of its type is right.
+        reasoning: how much a model is to think before it answers; what its target says, if left out.
         judges: the model whose answer it judges; another family than its own is asked first.
     """
 
@@ -62,6 +73,7 @@ class TurnRequest(Generic[T]):
     unmasked_media: bool = False
     verify: Verify | None = None
     judges: str = ""
+    reasoning: Reasoning | None = None
 
     @classmethod
     def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:
@@ -79,7 +91,13 @@ class TurnRequest(Generic[T]):
             guards=step.guards,
             unmasked_media=step.unmasked_media,
             verify=step.verify,
+            reasoning=step.reasoning,
         )
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of its prompt, its setting for reasoning included: another setting is another question."""
+        return version_with(self.prompt.version, self.reasoning)
 
     @property
     def request(self) -> ModelRequest:
@@ -92,6 +110,7 @@ class TurnRequest(Generic[T]):
             schema=self.answer.schema,
             temperature=self.temperature,
             cache=bool(self.prompt.system.text),
+            reasoning=self.reasoning,
         )
 
 

@@ -34,6 +34,7 @@ from tasks.providers import media, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
+from tasks.providers.reasoning_fields import output_limit
 from tasks.routing.router import Route, describe
 from tasks.routing.target import Target
 from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
@@ -133,8 +134,7 @@ class TurnState(Generic[T]):
         fitting = tuple(
             candidate
             for candidate in able
-            if self._expected(candidate.target) + min(request.max_tokens, candidate.target.max_output)
-            <= candidate.target.window
+            if self._expected(candidate.target) + output_limit(candidate.target, request) <= candidate.target.window
         )
         self._fits = bool(fitting)
         self._unable = not able
@@ -198,7 +198,7 @@ class TurnState(Generic[T]):
             org=run.org_id or "",
             tokens=self._expected(widest),
             window=widest.window,
-            reserved=self.question.max_tokens,
+            reserved=output_limit(widest, self.request),
             known=self.known,
             external=self._external,
             answered_by=answered_by,
@@ -278,7 +278,7 @@ class TurnState(Generic[T]):
             facts: dict[str, Fact] = {"operation": operation, "automation": self.where.run.automation}
             facts["window"] = widest.window
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
-                facts |= {"tokens": self._expected(widest), "reserved": self.question.max_tokens}
+                facts |= {"tokens": self._expected(widest), "reserved": output_limit(widest, self.request)}
             return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(
@@ -305,7 +305,7 @@ class TurnState(Generic[T]):
             run_id=self.where.run.run_id,
             operation=question.operation,
             prompt=question.prompt.name,
-            prompt_version=question.prompt.version,
+            prompt_version=question.prompt_version,
             route=dump([place | self._skip(place["target"]) for place in describe(self.where.route)]),
             outcome=outcome,
             reason=reason or ("escalated" if self.escalated else None),
@@ -335,7 +335,7 @@ class TurnState(Generic[T]):
         if self._factors is None:
             return NOT_LEARNED
         question = self.question
-        return self._factors.of(target.model, question.operation, question.prompt.version, stand_in=target.stand_in)
+        return self._factors.of(target.model, question.operation, question.prompt_version, stand_in=target.stand_in)
 
     def _expected(self, target: Target) -> int:
         return self._counted.expected(self._factor(target), target.model)

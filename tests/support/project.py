@@ -42,6 +42,7 @@ name = "gpt-oss"
 provider = "groq"
 model = "openai/gpt-oss-120b"
 tier = "light"
+reasoning = "low"
 read_timeout = {read_timeout}
 
 [[targets]]

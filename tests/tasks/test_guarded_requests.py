@@ -119,7 +119,7 @@ def test_the_key_tells_what_a_value_is_and_numbers_are_read(value: Any, gone: st
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_provider_state_goes_back_to_its_family_only(provider: ProviderName):
-    own = "anthropic/claude"
+    own = "anthropic/default/claude-haiku-4-5"
     state = ProviderStatePart(own, {"type": "thinking", "thinking": "zebra", "signature": "s/+=="})
     asked = request(
         messages=(Message.of("user", "Hi"), Message.of("assistant", state, "Hello."), Message.of("user", "?"))

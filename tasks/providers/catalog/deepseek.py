@@ -15,9 +15,7 @@ _NONE = re.compile(r"(?!)")
 
 SPEC = ProviderSpec(
     name="deepseek",
-    dialect=partial(
-        OpenAIAdapter, flavour=Flavour(schema_models=_NONE, not_reasoning={"thinking": {"type": "disabled"}})
-    ),
+    dialect=partial(OpenAIAdapter, flavour=Flavour(schema_models=_NONE)),
     base_url="https://api.deepseek.com",
     credentials=CredentialRule(kind="key", variable="DEEPSEEK_API_KEY"),
     failures=OPENAI_COMPATIBLE,

@@ -20,7 +20,7 @@ SPEC = ProviderSpec(
             schema_models=re.compile(r"openai/gpt-oss|moonshotai/kimi|meta-llama/llama-4"),
             strict_models=re.compile(r"openai/gpt-oss"),
             schema_alone=True,
-            reasoning={"reasoning_format": "hidden"},
+            hidden={"reasoning_format": "hidden"},
         ),
     ),
     base_url="https://api.groq.com/openai/v1",

@@ -1,4 +1,4 @@
-"""OpenAI, by Chat Completions."""
+"""OpenAI, by Chat Completions, or by Responses where a model needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
 SPEC = ProviderSpec(
     name="openai",
     dialect=partial(
-        OpenAIAdapter, flavour=Flavour(max_tokens="max_completion_tokens", cache_key=True, schema_models=_SCHEMAS)
+        OpenAIAdapter,
+        flavour=Flavour(max_tokens="max_completion_tokens", cache_key=True, schema_models=_SCHEMAS, responses=True),
     ),
     base_url="https://api.openai.com/v1",
     credentials=CredentialRule(kind="key", variable="OPENAI_API_KEY"),

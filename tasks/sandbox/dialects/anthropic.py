@@ -30,6 +30,7 @@ from tasks.sandbox.protocol import (
     require_text,
     text_of,
 )
+from tasks.sandbox.thoughts import is_genuine, signature, thought
 from tasks.sandbox.tokens import chunks
 
 _STOP: Final[Mapping[StopReason, str]] = {
@@ -41,6 +42,7 @@ _STOP: Final[Mapping[StopReason, str]] = {
     "malformed": "tool_use",
 }
 _VERSIONS: Final = frozenset({"2023-06-01", "2026-10-21"})
+_LEAST_BUDGET: Final = 1_024
 _GONE_IN_2026: Final = ("temperature", "top_p", "top_k")
 _MOST_MARKS: Final = 4
 _TOKENS_PER_EVENT: Final = 4
@@ -85,7 +87,8 @@ class AnthropicDialect:
         choice, forced = _tool_choice(body.get("tool_choice"), tools)
         schema = _schema(body.get("output_config"))
         wire_messages = require_objects(body.get("messages"), name="messages")
-        messages = _messages(wire_messages)
+        messages, thinks = _messages(wire_messages), _thinks(body)
+        _check_thoughts(body, wire_messages)
         return SandboxRequest(
             model=named,
             messages=messages,
@@ -98,6 +101,7 @@ class AnthropicDialect:
             forced_tool=forced,
             stream=body.get("stream") is True,
             stream_usage=True,
+            thinks=thinks,
         )
 
     def usage(self, counted: Usage) -> Usage:
@@ -107,7 +111,8 @@ class AnthropicDialect:
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """A message."""
         answer = exchange.answer
-        content: list[JSONObject] = [{"type": "text", "text": answer.text, "citations": None}] if answer.text else []
+        content: list[JSONObject] = [_thought(exchange)] if exchange.question.thinks else []
+        content += [{"type": "text", "text": answer.text, "citations": None}] if answer.text else []
         content += [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": json_object(call.arguments)}
             for call in answer.calls
@@ -127,12 +132,14 @@ class AnthropicDialect:
         opening["usage"] = _usage_body(exchange.usage) | {"output_tokens": 1}
         parts = [_event("message_start", {"message": opening}), _event("ping", {})]
         blocks: list[tuple[JSONObject, str, str, str]] = []
+        if exchange.question.thinks:
+            parts += _thought_events(_thought(exchange))
         if answer.text:
             blocks.append(({"type": "text", "text": ""}, "text_delta", "text", answer.text))
         for call in answer.calls:
             block = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
             blocks.append((block, "input_json_delta", "partial_json", call.arguments))
-        for index, (block, kind, word, text) in enumerate(blocks):
+        for index, (block, kind, word, text) in enumerate(blocks, 1 if exchange.question.thinks else 0):
             parts.append(_event("content_block_start", {"index": index, "content_block": block}))
             parts += [
                 _event("content_block_delta", {"index": index, "delta": {"type": kind, word: piece}}, tokens)
@@ -173,6 +180,56 @@ def _check_version(body: JSONObject, headers: Mapping[str, str]) -> None:
         for name in _GONE_IN_2026:
             if name in body:
                 raise BadRequest(f"{name}: Extra inputs are not permitted")
+
+
+def _thinks(body: JSONObject) -> bool:
+    thinking = body.get("thinking")
+    if thinking is None:
+        return False
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind not in ("adaptive", "enabled", "disabled", "between_tools"):
+        raise BadRequest("thinking: Input tag does not match any of the expected tags")
+    if kind in ("adaptive", "enabled") and "temperature" in body:
+        raise BadRequest("`temperature` may only be set to 1 when thinking is enabled.")
+    if kind == "enabled":
+        budget = positive_int(thinking.get("budget_tokens"), name="thinking.enabled.budget_tokens")
+        if budget < _LEAST_BUDGET:
+            raise BadRequest("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+        if budget >= positive_int(body["max_tokens"], name="max_tokens"):
+            raise BadRequest("`max_tokens` must be greater than `thinking.budget_tokens`.")
+    return kind in ("adaptive", "enabled")
+
+
+def _check_thoughts(body: JSONObject, messages: Sequence[JSONObject]) -> None:
+    """Thoughts come back unchanged; with a budget they have to, before the calls of a tool turn."""
+    for message in messages:
+        blocks = message["content"] if isinstance(message.get("content"), list) else []
+        for block in blocks:
+            if block.get("type") == "thinking" and not is_genuine(block.get("thinking"), block.get("signature")):
+                raise BadRequest(
+                    "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
+                )
+    last: list[Any] = next((message["content"] for message in reversed(messages) if message["role"] == "assistant"), [])
+    kinds = [block.get("type") for block in last if isinstance(block, dict)]
+    enabled = isinstance(body.get("thinking"), dict) and body["thinking"].get("type") == "enabled"
+    if enabled and "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking"):
+        raise BadRequest(f"Expected `thinking` or `redacted_thinking`, but found `{kinds[0]}`.")
+
+
+def _thought(exchange: SandboxExchange) -> JSONObject:
+    text = thought(exchange.request_id)
+    return {"type": "thinking", "thinking": text, "signature": signature(text)}
+
+
+def _thought_events(block: JSONObject) -> list[Part]:
+    start = {**block, "thinking": "", "signature": ""}
+    said = {"type": "thinking_delta", "thinking": block["thinking"]}
+    sealed = {"type": "signature_delta", "signature": block["signature"]}
+    return [
+        _event("content_block_start", {"index": 0, "content_block": start}),
+        *(_event("content_block_delta", {"index": 0, "delta": delta}) for delta in (said, sealed)),
+        _event("content_block_stop", {"index": 0}),
+    ]
 
 
 def _head(exchange: SandboxExchange) -> JSONObject:

@@ -31,6 +31,7 @@ from tasks.sandbox.protocol import (
     require_text,
     text_of,
 )
+from tasks.sandbox.thoughts import is_genuine, signature, thought
 from tasks.sandbox.tokens import chunks
 
 _STOP: Final[Mapping[StopReason, str]] = {
@@ -87,6 +88,7 @@ class BedrockDialect:
         messages = _messages(wire_messages)
         if not tools and any(message.tool_calls or message.role == "tool" for message in messages):
             raise BadRequest("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
+        _check_thoughts(wire_messages)
         schema = _schema(body.get("outputConfig"))
         limit = _object(body.get("inferenceConfig"), "inferenceConfig").get("maxTokens")
         return SandboxRequest(
@@ -100,6 +102,7 @@ class BedrockDialect:
             tool_choice=choice,
             forced_tool=forced,
             stream_usage=True,
+            thinks=_thinks(_object(body.get("additionalModelRequestFields"), "additionalModelRequestFields")),
         )
 
     def usage(self, counted: Usage) -> Usage:
@@ -109,7 +112,8 @@ class BedrockDialect:
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """A reply of Converse."""
         answer = exchange.answer
-        content: list[JSONObject] = [{"text": answer.text}] if answer.text else []
+        content: list[JSONObject] = [_thought(exchange)] if exchange.question.thinks else []
+        content += [{"text": answer.text}] if answer.text else []
         if answer.stop != "malformed":
             content += [
                 {"toolUse": {"toolUseId": call.id, "name": call.name, "input": json_object(call.arguments)}}
@@ -127,13 +131,21 @@ class BedrockDialect:
         answer = exchange.answer
         parts = [Part(event("messageStart", {"role": "assistant"}))]
         index = 0
-        if answer.text:
+        if exchange.question.thinks:
+            said = _thought(exchange)["reasoningContent"]["reasoningText"]
             parts += [
-                Part(event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}), tokens)
-                for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)
+                Part(event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {name: value}}}))
+                for name, value in said.items()
             ]
             parts.append(Part(event("contentBlockStop", {"contentBlockIndex": 0})))
             index = 1
+        if answer.text:
+            parts += [
+                Part(event("contentBlockDelta", {"contentBlockIndex": index, "delta": {"text": text}}), tokens)
+                for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)
+            ]
+            parts.append(Part(event("contentBlockStop", {"contentBlockIndex": index})))
+            index += 1
         for call in answer.calls if answer.stop != "malformed" else ():
             start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
             parts.append(Part(event("contentBlockStart", {"contentBlockIndex": index, "start": start})))
@@ -163,6 +175,32 @@ class BedrockDialect:
     def garbage(self) -> bytes:
         """An event with a wrong checksum."""
         return broken_event()
+
+
+def _thinks(fields: JSONObject) -> bool:
+    """Whether a request asks for thoughts, in any of the ways that models have."""
+    thinking = _object(fields.get("thinking"), "thinking").get("type")
+    efforts = [
+        fields.get("reasoning_effort"),
+        fields.get("reasoning_config"),
+        _object(fields.get("reasoning"), "reasoning").get("effort"),
+        _object(fields.get("reasoningConfig"), "reasoningConfig").get("maxReasoningEffort"),
+    ]
+    return thinking in {"adaptive", "enabled"} or any(effort not in {None, "none"} for effort in efforts)
+
+
+def _check_thoughts(messages: Sequence[JSONObject]) -> None:
+    for message in messages:
+        for block in require_objects(message.get("content"), name="messages.content"):
+            said = _object(_object(block.get("reasoningContent"), "reasoningContent").get("reasoningText"), "text")
+            if said and not is_genuine(said.get("text"), said.get("signature")):
+                told = "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
+                raise BadRequest(f"The model returned the following errors: {told}")
+
+
+def _thought(exchange: SandboxExchange) -> JSONObject:
+    text = thought(exchange.request_id)
+    return {"reasoningContent": {"reasoningText": {"text": text, "signature": signature(text)}}}
 
 
 def _usage_body(usage: Usage) -> JSONObject:

@@ -30,6 +30,7 @@ from tasks.sandbox.protocol import (
     require_text,
     text_of,
 )
+from tasks.sandbox.thoughts import is_sealed, sealed
 from tasks.sandbox.tokens import chunks
 
 _INVALID: Final = "invalid_request_error"
@@ -197,6 +198,7 @@ class OpenAIDialect:
             forced_tool=forced,
             stream=body.get("stream") is True,
             stream_usage=isinstance(options, dict) and options.get("include_usage") is True,
+            thinks=_thinks(body, named, wire_messages),
         )
 
     def _format(self, wire: Any) -> tuple[Schema | None, bool]:
@@ -209,7 +211,7 @@ class OpenAIDialect:
             raise BadRequest("Missing required parameter: 'response_format.json_schema.name'.", param="response_format")
         definition = require_schema(spec.get("schema"), name="response_format.json_schema.schema")
         if spec.get("strict") is True:
-            _check_strict(spec["name"], definition, ())
+            check_strict(spec["name"], definition)
         return Schema(spec["name"], definition), False
 
     def usage(self, counted: Usage) -> Usage:
@@ -223,6 +225,8 @@ class OpenAIDialect:
         message: JSONObject = {"role": "assistant", "content": None if refused else answer.text}
         if self.provider == "openai":
             message["refusal"] = answer.text if refused else None
+        if exchange.question.thinks:
+            message["reasoning_content"] = sealed(exchange.request_id)
         if answer.calls:
             message["content"] = answer.text or None
             message["tool_calls"] = [_call(call) for call in answer.calls]
@@ -242,6 +246,9 @@ class OpenAIDialect:
         answer = exchange.answer
         word = "refusal" if answer.stop == "refusal" and self.provider == "openai" else "content"
         parts = [Part(event({"role": "assistant", "content": "" if not answer.calls else None}))]
+        if exchange.question.thinks:
+            pieces = chunks(sealed(exchange.request_id), _TOKENS_PER_EVENT)
+            parts += [Part(event({"reasoning_content": piece})) for piece, _ in pieces]
         parts += [Part(event({word: text}), tokens) for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)]
         for index, call in enumerate(answer.calls):
             opening = {"index": index, **_call(call)}
@@ -287,6 +294,19 @@ class OpenAIDialect:
             seconds = exchange.latency_ms / 1000
             body |= {"queue_time": 0.0, "prompt_time": 0.0, "completion_time": seconds, "total_time": seconds}
         return body
+
+
+def _thinks(body: JSONObject, model: str, messages: Sequence[JSONObject]) -> bool:
+    """DeepSeek alone shows thoughts here, and wants those of a tool turn back."""
+    switch = body.get("thinking")
+    if "deepseek" not in model or (isinstance(switch, dict) and switch.get("type") == "disabled"):
+        return False
+    for message in messages:
+        state = message.get("reasoning_content")
+        if message.get("tool_calls") and state != "" and not is_sealed(state):
+            told = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            raise BadRequest(told)
+    return True
 
 
 def _finish(answer: Answer) -> str:
@@ -378,11 +398,11 @@ def _tool_choice(wire: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
     return "tool", name
 
 
-def _check_strict(name: str, schema: Any, context: tuple[str, ...]) -> None:
+def check_strict(name: str, schema: Any, context: tuple[str, ...] = ()) -> None:
     """Strict schemas name every property as required and admit no other, at every depth."""
     if isinstance(schema, list):
         for item in schema:
-            _check_strict(name, item, context)
+            check_strict(name, item, context)
     if not isinstance(schema, dict):
         return
     properties = schema.get("properties")
@@ -401,6 +421,6 @@ def _check_strict(name: str, schema: Any, context: tuple[str, ...]) -> None:
             )
     for key in ("properties", "$defs", "definitions"):
         for part, inner in (schema.get(key) or {}).items():
-            _check_strict(name, inner, (*context, key, part))
+            check_strict(name, inner, (*context, key, part))
     for key in ("items", "anyOf", "allOf", "oneOf"):
-        _check_strict(name, schema.get(key), (*context, key))
+        check_strict(name, schema.get(key), (*context, key))

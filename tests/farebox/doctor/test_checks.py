@@ -38,12 +38,12 @@ TARGETS = """
 [[targets]]
 name = "mini"
 provider = "openai"
-model = "gpt-4.1-mini"
+model = "gpt-6-luna"
 tier = "light"
 [[targets]]
 name = "sonnet"
 provider = "anthropic"
-model = "claude-sonnet-4-5"
+model = "claude-sonnet-5-5"
 tier = "premium"
 """
 OWN = """
@@ -210,7 +210,7 @@ def test_a_host_that_takes_connections_and_says_nothing():
     "change, words",
     [
         (lambda text: text.split('[[targets]]\nname = "sonnet"')[0].replace('"light"', '"premium"'), ["failure domain"]),
-        (lambda text: text.replace("anthropic", "openai").replace("claude-sonnet-4-5", "gpt-4.1")
+        (lambda text: text.replace("anthropic", "openai").replace("claude-sonnet-5-5", "gpt-6-sol")
          + 'failure_domain = "elsewhere"\n', ["all targets are of openai"]),
         (lambda text: text.replace("premium", "legacy"), ["no target is premium"]),
     ],
@@ -224,7 +224,7 @@ def test_gaps_of_the_fallback_matrix(root: Path, change, words: list[str]):
 
 
 def test_a_target_without_a_price_fails(root: Path):
-    (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
+    (root / "farebox.toml").write_text(TARGETS.replace("gpt-6-luna", "gpt-nobody-knows"))
     assert failed(examine(root)) == ["prices"]
 
 
@@ -237,6 +237,33 @@ def test_a_model_that_is_taken_away(root: Path, days: int, state: str | None):
     found = of(examine(root), "retirement")
     assert [finding.state for finding in found] == ([state] if state else [])
     assert all(ends.isoformat() in finding.message and "--move sonnet=" in finding.next_step for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "state"),
+    [
+        ("bedrock", "us.anthropic.claude-3-5-haiku-20241022-v1:0", "fail"),
+        ("groq", "llama-3.3-70b-versatile", "fail"),
+        ("anthropic", "claude-opus-4-1", "fail"),
+        ("openai", "gpt-6-luna", None),
+    ],
+)
+def test_ends_of_models_are_known_without_the_owner(root: Path, provider: str, model: str, state: str | None):
+    (root / "farebox.toml").write_text(TARGETS.replace('"openai"', f'"{provider}"').replace("gpt-6-luna", model))
+    assert [finding.state for finding in of(examine(root), "retirement")] == ([state] if state else [])
+
+
+def test_ends_that_only_one_source_tells_never_fail(root: Path):
+    (root / "farebox.toml").write_text(TARGETS.replace("claude-sonnet-5-5", "claude-sonnet-4-5"))
+    assert one(examine(root), "retirement").state == "warn"
+
+
+def test_an_id_that_only_price_lists_use(root: Path):
+    wrong = "global.anthropic.claude-sonnet-4-6-v1:0"
+    (root / "farebox.toml").write_text(TARGETS.replace('"openai"', '"bedrock"').replace("gpt-6-luna", wrong))
+    found = one(examine(root), "model")
+    assert (found.state, wrong in found.message) == ("fail", True)
+    assert 'model = "global.anthropic.claude-sonnet-4-6"' in found.next_step
 
 
 def test_a_folder_that_cannot_be_written(root: Path):
@@ -374,7 +401,7 @@ def test_the_command(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     get_runtime.cache_clear()
     load_all()(["doctor", "--json"], exit_on_error=False, result_action="return_value")
     assert {f["state"] for f in json.loads(capsys.readouterr().out)} <= {"ok", "skipped"}
-    (root / "farebox.toml").write_text(TARGETS.replace("gpt-4.1-mini", "gpt-nobody-knows"))
+    (root / "farebox.toml").write_text(TARGETS.replace("gpt-6-luna", "gpt-nobody-knows"))
     with pytest.raises(SystemExit) as ended:
         load_all()(["doctor"], exit_on_error=False, result_action="return_value")
     assert ended.value.code == 1

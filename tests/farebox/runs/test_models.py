@@ -10,10 +10,12 @@ from rich.console import Console
 
 from farebox.cli.doctor import model_lines
 from farebox.config.settings import load_settings
+from farebox.overview import make_overview
 from farebox.runs.models import list_targets
 from farebox.runtime import Runtime
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.money import USD
+from pricing.reports import Choice
 from pricing.usage import Usage
 
 TARGETS = """
@@ -107,3 +109,20 @@ def test_json_tells_the_same_and_no_key(runtime: Runtime, tmp_path: Path, monkey
     assert "very-secret" not in json.dumps(haiku)
     assert own["prices_nano"]["output_per_mtok"] == 600_000_000
     assert own["recent"] is None
+
+
+def test_a_model_that_ends_is_marked_in_models_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    gone = TARGETS.replace(
+        "global.anthropic.claude-haiku-4-5-20251001-v1:0", "us.anthropic.claude-3-5-haiku-20241022-v1:0"
+    )
+    (tmp_path / "farebox.toml").write_text(gone)
+    runtime = Runtime(load_settings(tmp_path), tmp_path)
+    try:
+        told = "haiku (us.anthropic.claude-3-5-haiku-20241022-v1:0) retired on 2026-06-19"
+        assert told in " ".join(page(runtime).split())
+        assert list_targets(runtime)[0].to_json()["retires"] == "2026-06-19"
+        runtime.replica.sync()
+        assert any(told in sentence for sentence in make_overview(runtime, Choice()).changes)
+    finally:
+        runtime.close()

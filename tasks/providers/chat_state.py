@@ -1,0 +1,71 @@
+"""Reasoning state in OpenAI's Chat Completions: fields of servers' own beside the text and beside each tool call.
+
+DeepSeek refuses a tool turn without its ``reasoning_content``, Gemini one without the thought signatures of its calls,
+and what OpenRouter passes on belongs to the model behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tasks.providers.base import Draft
+from tasks.providers.json_fields import items, obj, objects, text
+from tasks.providers.messages import JSONObject
+from tasks.routing.target import Target
+
+_TEXTS: Final = ("reasoning_content", "reasoning")
+_LISTS: Final = ("reasoning_details",)
+_UNSIGNED: Final = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+"""What Gemini takes in place of the signature of a call that it did not make."""
+_MESSAGE: Final = "message"
+_CALLS: Final = "tool_calls"
+
+
+def note(draft: Draft, delta: JSONObject) -> None:
+    """Keep what a message, or a piece of one, has of reasoning."""
+    found = [name for name in _TEXTS if isinstance(delta.get(name), str)]
+    found += [name for name in _LISTS if isinstance(delta.get(name), list)]
+    if not found:
+        return
+    held = _held(draft)[_MESSAGE]
+    for name in found:
+        if name in _TEXTS:
+            held[name] = text(held.get(name)) + draft.keep(text(delta[name]))
+        else:
+            held[name] = [*items(held.get(name)), *items(delta[name])]
+            draft.keep(str(delta[name]))
+
+
+def note_call(draft: Draft, place: int, call: JSONObject) -> None:
+    """Keep what a tool call has beside its name and arguments: a thought signature."""
+    if extra := obj(call.get("extra_content")):
+        draft.keep(str(extra))
+        _held(draft)[_CALLS][str(place)] = extra
+
+
+def without_state(target: Target, message: JSONObject, *, thinks: bool) -> JSONObject:
+    """An assistant's message with tool calls that another model made, as servers that insist on state take it."""
+    calls = objects(message.get("tool_calls"))
+    if not calls:
+        return message
+    if target.provider == "deepseek" and thinks and "reasoning_content" not in message:
+        return {**message, "reasoning_content": ""}
+    if target.provider == "gemini" and not any("extra_content" in call for call in calls):
+        return {**message, "tool_calls": [{**calls[0], "extra_content": _UNSIGNED}, *calls[1:]]}
+    return message
+
+
+def returned(state: JSONObject, message: JSONObject) -> JSONObject:
+    """An assistant's message with its state, as the server sent it."""
+    calls = [
+        {**call, "extra_content": extra} if (extra := obj(state.get(_CALLS)).get(str(place))) else call
+        for place, call in enumerate(objects(message.get("tool_calls")))
+    ]
+    return {**obj(state.get(_MESSAGE)), **message, **({"tool_calls": calls} if calls else {})}
+
+
+def _held(draft: Draft) -> JSONObject:
+    held = draft.open_states.get(_MESSAGE)
+    if held is None:
+        held = draft.open_states[_MESSAGE] = draft.state({_MESSAGE: {}, _CALLS: {}}, first=True)
+    return held

@@ -1,0 +1,164 @@
+"""A request's setting for reasoning on the wire: its fields by dialect, its room, and what must not stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pricing import ProviderStatePart
+from tasks.providers.conversations import own_state
+from tasks.providers.messages import JSONObject, Message, ModelRequest
+from tasks.providers.reasoning import Parameter, Reasoning, ReasoningRules, rules_of
+from tasks.routing.target import Target
+
+_CONTINUE: Final = "Continue."
+_LEAST_BUDGET: Final = 1_024
+"""Tokens: Claude refuses a budget below."""
+
+
+def rules_for(target: Target) -> ReasoningRules:
+    """The rules of a target's model."""
+    return rules_of(target.provider, target.model)
+
+
+def asked_level(target: Target, setting: Reasoning | None) -> Reasoning | None:
+    """What is asked for: by the step, else by the target, else nothing."""
+    return setting or target.reasoning
+
+
+def level_of(target: Target, request: ModelRequest) -> Reasoning:
+    """How much the model will reason about a request."""
+    rules = rules_for(target)
+    if "reasoning" in request.without:
+        return rules.default
+    if rules.form == "budget" and _lacks_state(target, request):
+        return "none"
+    return rules.level(asked_level(target, request.reasoning))
+
+
+def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
+    """Tokens that thoughts may take at a target on top of an answer."""
+    return rules_for(target).room(asked_level(target, setting), tools=tools)
+
+
+def usual_thinking(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
+    """Tokens that thoughts usually take there."""
+    return rules_for(target).usual(asked_level(target, setting), tools=tools)
+
+
+def output_limit(target: Target, request: ModelRequest) -> int:
+    """The most tokens that a reply may have: the answer's ``max_tokens``, and room for thoughts on top."""
+    room = thinking_room(target, request.reasoning, tools=bool(request.tools)) * request.room_factor
+    return answer_limit(target, request.max_tokens, room)
+
+
+def answer_limit(target: Target, max_tokens: int, room: int) -> int:
+    """The same of so many tokens of an answer and of room; never more than the model writes."""
+    rules = rules_for(target)
+    answer = min(max_tokens, target.max_output)
+    most = max(target.max_output, rules.most_output or target.max_output + room)
+    return max(rules.least_output, min(answer + room, most))
+
+
+def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
+    """Whether a parameter may be sent with a request."""
+    rules = rules_for(target)
+    if parameter in request.without or parameter in rules.forbids:
+        return False
+    if parameter == "temperature" and not target.sends_temperature:
+        return False
+    return parameter not in rules.forbids_thinking or level_of(target, request) == "none"
+
+
+def askable(target: Target, request: ModelRequest) -> Sequence[Message]:
+    """The messages; a model that refuses to go on with its own words is told to continue."""
+    messages = request.messages
+    spoken = [message for message in messages if message.text.strip() or message.role == "tool" or message.tool_calls]
+    if not spoken or spoken[-1].role != "assistant" or takes(target, request, "prefill"):
+        return messages
+    return [*messages, Message.of("user", _CONTINUE)]
+
+
+def chat_fields(target: Target, request: ModelRequest) -> JSONObject:
+    """The fields of a chat completion."""
+    rules, setting = rules_for(target), asked_level(target, request.reasoning)
+    if "reasoning" in request.without:
+        return {}
+    asked = setting or rules.unset
+    word = rules.word(asked) if asked else ""
+    match rules.form:
+        case "effort" if word:
+            return {"reasoning_effort": word}
+        case "effort_object" if word:
+            return {"reasoning": {"effort": word}}
+        case "thinking_switch":
+            return {"reasoning_effort": word} if word else {"thinking": {"type": "disabled"}}
+        case "template" if asked:
+            return {"chat_template_kwargs": {"enable_thinking": bool(word)}}
+    return {}
+
+
+def claude_fields(target: Target, request: ModelRequest) -> JSONObject:
+    """``thinking`` and ``effort`` of Claude; ``effort`` goes into ``output_config``."""
+    rules, setting = rules_for(target), asked_level(target, request.reasoning)
+    asked = setting or rules.unset
+    if "reasoning" in request.without or asked is None or rules.form not in {"adaptive", "budget"}:
+        return {}
+    level = level_of(target, request)
+    if level == "none":
+        return {"thinking": {"type": rules.off}} if rules.off and rules.default != "none" else {}
+    if rules.form == "budget":
+        limit = output_limit(target, request)
+        answer = min(request.max_tokens, target.max_output)
+        budget = min(max(_LEAST_BUDGET, limit - answer), limit - 1)
+        return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= _LEAST_BUDGET else {}
+    return {"thinking": {"type": "adaptive"}, "effort": rules.word(asked)}
+
+
+def converse_fields(target: Target, request: ModelRequest) -> JSONObject:
+    """``additionalModelRequestFields`` of Converse."""
+    rules = rules_for(target)
+    if rules.form in {"adaptive", "budget"}:
+        fields = claude_fields(target, request)
+        effort = fields.pop("effort", None)
+        return fields | ({"output_config": {"effort": effort}} if effort else {})
+    asked = asked_level(target, request.reasoning) or rules.unset
+    if "reasoning" in request.without or asked is None or rules.form == "unsupported":
+        return {}
+    word = rules.word(asked)
+    match rules.form:
+        case "bedrock_config":
+            return {"reasoning_config": word}
+        case "nova_config" if word:
+            return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
+    return chat_fields(target, request)
+
+
+def by_responses(target: Target, request: ModelRequest) -> bool:
+    """Whether a model of OpenAI's is to be asked by ``/v1/responses``."""
+    rules = rules_for(target)
+    if rules.responses == "always" or "chat" in request.without:
+        return True
+    if rules.responses == "never":
+        return False
+    if rules.word(asked_level(target, request.reasoning)) == "max":  # which only that API has
+        return True
+    return bool(request.tools) and (rules.responses == "tools" or level_of(target, request) != "none")
+
+
+def _lacks_state(target: Target, request: ModelRequest) -> bool:
+    """Whether a tool turn is under way whose thoughts another model had: a budget of thinking is refused then."""
+    calls = [message for message in _tool_turn(request) if message.tool_calls]
+    return any(
+        not any(isinstance(part, ProviderStatePart) and own_state(part, target) for part in message.parts)
+        for message in calls
+    )
+
+
+def _tool_turn(request: ModelRequest) -> list[Message]:
+    """The messages since the user last spoke, if they end with results of tools."""
+    messages = list(request.messages)
+    if not messages or messages[-1].role != "tool":
+        return []
+    spoken = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
+    return messages[spoken + 1 :]
