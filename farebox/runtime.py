@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -27,7 +30,7 @@ from farebox.prefect.events import (
 )
 from farebox.project import find_root, make_importable
 from farebox.runs.ad_hoc import AdHocRuns
-from pricing import Captures
+from pricing import Captures, ConfigError
 from pricing.db import Store, abandon, after_fork
 from pricing.ledger import (
     Approvals,
@@ -49,7 +52,7 @@ from pricing.rates import PriceLists, RateCard
 from pricing.replica import Archive, Replica
 from pricing.tokens import TokenFactors, learn_factors
 from tasks import LoopThread, Prompts
-from tasks.providers import Transport, price_list_of
+from tasks.providers import Transport, WireFailed, adapter_for, price_list_of
 from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
 from tasks.telemetry import Telemetry
 from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
@@ -98,6 +101,7 @@ class Runtime:
         self.archive = Archive(settings.archive.folder or self.home / "archive", store)
         self.replica = Replica(self.home / "replica.duckdb", store, self.archive.folder)
         self._transport = Transport()
+        self._warmed: set[str] = set()
         self._sandbox = _SandboxAddress(settings, self.home)
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
         self.guards = guards = DeclaredGuards(settings.guards, parts)
@@ -128,6 +132,31 @@ class Runtime:
             locks=self.locks,
             outside=self.ad_hoc,
         )
+
+    def warm_up(self, run: Run) -> None:
+        """Get ready for the first request of an admitted run, beside its other work: load the HTTP client and the
+        adapters, look keys up, start the sandbox, and connect to the targets that its steps ask first.
+        """
+        first = {route[0]["target"] for route in json.loads(run.routes).values() if route}
+        new = [target for target in self.router.targets if target.name in first - self._warmed]
+        if new or not self._transport.loaded:
+            self._warmed |= first
+            self.engine.loop.submit(self._warm_up(new))
+
+    async def _warm_up(self, targets: Sequence[Target]) -> None:
+        await self._transport.load()
+        for reached in await asyncio.to_thread(self._ready, targets):
+            with suppress(WireFailed):  # its first attempt finds out, and writes that down
+                await self._transport.connect(reached.base_url, reached.ca_file)
+
+    def _ready(self, targets: Sequence[Target]) -> list[Target]:
+        """The targets as they are reached, with their adapters loaded; without those that cannot be reached."""
+        found = []
+        for target in targets:
+            with suppress(ConfigError):  # raised again, and told, where the target is asked
+                adapter_for(target.provider)
+                found.append(self._reached(target))
+        return found
 
     def close(self) -> None:
         """Close connections and the ledger; the process may go on without them."""

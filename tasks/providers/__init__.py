@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
-    from tasks.providers.messages import Message, ModelRequest, media_of
+    from tasks.providers.messages import Message, ModelRequest, WireFailed, media_of
     from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.spec import ProviderSpec
@@ -27,6 +27,7 @@ __all__ = [
     "ReplyError",
     "Stream",
     "Transport",
+    "WireFailed",
     "adapter_for",
     "classify",
     "classify_exception",
@@ -53,6 +54,7 @@ if not TYPE_CHECKING:
             "ReplyError": "tasks.providers.base",
             "Stream": "tasks.providers.base",
             "Transport": "tasks.providers.transport",
+            "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",

@@ -139,11 +139,15 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body."""
+    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body.
+
+    ``ca_file`` names the certificates that its server is checked against, where they are not the usual ones.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    ca_file: str = ""
 
 
 class WireFailed(Exception):

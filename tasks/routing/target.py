@@ -50,6 +50,7 @@ class Target:
     sends_temperature: bool = True
     reasoning: bool = False
     stand_in: bool = False
+    ca_file: str = ""
     credential: Credential = field(default_factory=Credential, repr=False)
 
     @property

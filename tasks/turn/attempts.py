@@ -19,7 +19,7 @@ from pricing.rates import RateCard
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
-from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
+from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
@@ -122,8 +122,42 @@ class AttemptContext:
     @property
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
+        return min(self.target.read_timeout, self.seconds_to_connect)
+
+    @property
+    def seconds_to_connect(self) -> float:
+        """How long to wait for a connection; the target's ``read_timeout`` runs from then on."""
         left = self.allowance.seconds
-        return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
+        return left * _SHARE if self.alternatives else left
+
+
+class _Clock:
+    """The time limit of one exchange, which starts again when its request goes out.
+
+    Args:
+        slot: where the request is sent.
+        limit: the limit, set to what connecting may take.
+    """
+
+    __slots__ = ("_limit", "_slot", "sent")
+
+    def __init__(self, slot: AttemptContext, limit: asyncio.Timeout) -> None:
+        self._slot = slot
+        self._limit = limit
+        self.sent = False
+        """Whether the request went out: until then the provider has nothing to charge for."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte that are waited for."""
+        return self._slot.seconds
+
+    def start(self) -> None:
+        """The request goes out now."""
+        self.sent = True
+        slot = self._slot
+        seconds = slot.seconds if slot.sink is None else slot.allowance.seconds
+        self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 @dataclass(slots=True)
@@ -177,6 +211,15 @@ class Attempts:
         self._spent = spent
         self._implausible = implausible
         self._other_model = other_model
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a request can be sent without loading the HTTP client first."""
+        return self._transport.loaded
+
+    async def load(self) -> None:
+        """Load what a new process lacks to send a request; not on the loop."""
+        await self._transport.load()
 
     def worst(self, target: Target, input_tokens: int, max_tokens: int) -> Nano:
         """The most that one attempt can cost.
@@ -317,23 +360,26 @@ class Attempts:
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
-        seconds = slot.seconds
+        limit = asyncio.timeout(slot.seconds_to_connect)
+        clock = _Clock(slot, limit)
         try:
-            async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
+            async with limit:
                 if slot.sink is not None:
-                    return await self._streamed(slot.sink, wire, target, seconds, most)
-                reply = await self._transport.send(wire, read_timeout=seconds, most=most)
+                    return await self._streamed(slot.sink, wire, target, most, clock)
+                reply = await self._transport.send(wire, read_timeout=clock.silence, most=most, connected=clock.start)
         except TimeoutError:
-            raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
+            phase: Phase = "read" if clock.sent else "connect"
+            raise ReplyError(failure("timeout", phase=phase, maybe_billed=clock.sent)) from None
         except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
-    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float, most: int) -> ModelReply:
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, most: int, clock: _Clock) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
         adapter = adapter_for(target.provider)
         sink.restart()
-        async with self._transport.stream(wire, read_timeout=seconds, most=most) as (status, headers, chunks):
+        reply = self._transport.stream(wire, read_timeout=clock.silence, most=most, connected=clock.start)
+        async with reply as (status, headers, chunks):
             if status != OK:
                 try:
                     error = b"".join([chunk async for chunk in chunks])

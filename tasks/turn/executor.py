@@ -131,6 +131,8 @@ class Turns:
             OverBudget: no candidate fits in what the budgets have left.
             RunExpired: the run's hold is gone.
         """
+        if not self._attempts.loaded:  # before the turn's clock starts
+            await self._attempts.load()
         run = where.run
         guards = self._guards.of(run.automation, question.operation).plus(question.guards)
         kept = self.content.keeps(run.automation, question.operation)
