@@ -18,9 +18,9 @@ from pricing import (
 )
 from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, turns, with_wire_ids
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.json_fields import arguments, count, encode, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
@@ -58,7 +58,7 @@ class AnthropicAdapter:
             "max_tokens": request.max_tokens,
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(with_wire_ids(request.messages))
             ],
         }
         system = request.system.text
@@ -97,7 +97,7 @@ class AnthropicAdapter:
             elif block.get("type") == "tool_use":
                 call = draft.call(index)
                 call.id, call.name = text(block.get("id")), text(block.get("name"))
-                call.arguments = dump(block.get("input") or {})
+                call.arguments = arguments(block.get("input"))
         draft.stop = claude.STOPS.get(text(reply.get("stop_reason")))
         return draft.reply(headers)
 
@@ -183,11 +183,13 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             if block.get("type") == "tool_use":
                 call = draft.call(str(event.get("index")))
                 call.id, call.name = draft.keep(text(block.get("id"))), draft.keep(text(block.get("name")))
+                if block.get("input"):  # some gateways send all of it at once
+                    call.arguments = draft.keep(arguments(block["input"]))
             return _say(draft, text(block.get("text")))
         case "content_block_delta":
             delta = obj(event.get("delta"))
             if delta.get("type") == "input_json_delta":
-                draft.call(str(event.get("index"))).arguments += draft.keep(text(delta.get("partial_json")))
+                draft.call(str(event.get("index"))).arguments += draft.keep(arguments(delta.get("partial_json")))
             return _say(draft, text(delta.get("text")))
         case "message_delta":
             _count(draft, event.get("usage"))

@@ -16,6 +16,7 @@ from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelR
 from tasks.routing.target import Target
 
 OK = 200
+_DONE = b"[DONE]"
 _CALL_CHARACTERS = 256
 """What keeping a call takes, beside its texts."""
 
@@ -135,6 +136,8 @@ class Draft:
         stop = self._stop()
         said = self.text or self.refusal
         calls = self.calls.values() if stop == "tool_calls" else ()
+        for number, call in enumerate(calls, 1):
+            call.id = call.id or f"call_{number}"  # which results refer to; some servers give none
         return ModelReply(
             parts=(
                 *([TextPart(said)] if said else []),
@@ -191,6 +194,10 @@ class Frames(Protocol):
         """The events that ``chunk`` completes. Raises ``ValueError`` if the bytes are damaged."""
         ...
 
+    def finish(self) -> Iterator[Event]:
+        """The event that the end of the bytes completes, if there is one."""
+        ...
+
 
 class EventReader:
     """Reads a streamed reply: ``frames`` cuts it into events, ``absorb`` adds one to a draft and returns its text."""
@@ -223,12 +230,16 @@ class EventReader:
     def finish(self) -> ModelReply:
         """The whole reply. It is whole once the stop reason and the usage are there, or the dialect's last event."""
         draft = self._draft
+        for event in () if draft.done else self._frames.finish():
+            if event.data.strip() != _DONE and not isinstance(parse(event.data), dict):
+                raise self._lost()  # cut off within its last event
+            self._read(event)
         if not draft.done and (draft.stop is None or not draft.usage.known):
             raise self._lost()
         return draft.reply(self._headers)
 
     def _read(self, event: Event) -> str:
-        if event.data == b"[DONE]":
+        if event.data.strip() == _DONE:
             self._draft.done = True
             return ""
         if len(event.data) > LARGEST_ANSWER:

@@ -21,9 +21,9 @@ from pricing import (
 )
 from tasks.providers import claude, media
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, turns, with_wire_ids
 from tasks.providers.framing import AwsFrames
-from tasks.providers.json_fields import count, dump, encode, items, obj, objects, text
+from tasks.providers.json_fields import arguments, count, dump, encode, items, obj, objects, text
 from tasks.providers.messages import (
     HttpRequest,
     JSONObject,
@@ -71,7 +71,7 @@ class BedrockAdapter:
         body: JSONObject = {
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
-                for side, joined in turns(request.messages)
+                for side, joined in turns(with_wire_ids(request.messages))
             ],
             "inferenceConfig": {"maxTokens": request.max_tokens},
         }
@@ -111,7 +111,7 @@ class BedrockAdapter:
             if "toolUse" in block:
                 use, call = obj(block["toolUse"]), draft.call(index)
                 call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
-                call.arguments = dump(use.get("input") or {})
+                call.arguments = arguments(use.get("input"))
         draft.stop = _STOPS.get(text(reply.get("stopReason")))
         return draft.reply(headers)
 
@@ -207,7 +207,7 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
         case "contentBlockDelta":
             delta = obj(event.get("delta"))
             if "toolUse" in delta:
-                draft.call(index).arguments += draft.keep(text(obj(delta["toolUse"]).get("input")))
+                draft.call(index).arguments += draft.keep(arguments(obj(delta["toolUse"]).get("input")))
             words = text(delta.get("text"))
             draft.text += draft.keep(words)
             return words

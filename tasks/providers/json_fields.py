@@ -11,6 +11,7 @@ from pricing import NOT_A_COUNT
 from tasks.providers.messages import JSONObject
 
 _MOST_BRACKETS: Final = 250_000
+_TEXT_BLOCKS: Final = frozenset({None, "text", "output_text"})
 
 
 def parse(body: bytes) -> Any:
@@ -65,6 +66,20 @@ def objects(value: object) -> list[JSONObject]:
 def text(value: object) -> str:
     """``value`` if it is text, else empty text."""
     return value if isinstance(value, str) else ""
+
+
+def arguments(value: object) -> str:
+    """Arguments of a tool call as JSON text: servers send text, an object, or nothing where there are none."""
+    return value if isinstance(value, str) else "" if value is None else dump(value)
+
+
+def words(content: object) -> str:
+    """The text of a message's content: text, or blocks of which some are text; thoughts are no part of an answer."""
+    if isinstance(content, list):
+        return "".join(map(words, content))
+    if isinstance(content, dict):
+        return text(content.get("text")) if content.get("type") in _TEXT_BLOCKS else ""
+    return text(content)
 
 
 def count(value: object) -> int | None:

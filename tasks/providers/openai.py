@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import media
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
-from tasks.providers.conversations import own_state
+from tasks.providers.conversations import own_state, with_wire_ids
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
@@ -73,7 +73,7 @@ class OpenAIAdapter:
             "model": target.model,
             "messages": [
                 *([{"role": "system", "content": system}] if system else []),
-                *_messages(request.messages, target),
+                *_messages(with_wire_ids(request.messages), target),
             ],
             self.flavour.max_tokens: request.max_tokens,
         }
@@ -238,9 +238,12 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
         call = draft.call(index if isinstance(index, int) else position, text(piece.get("id")))
         function = obj(piece.get("function"))
         call.name = call.name or draft.keep(text(function.get("name")))
-        call.arguments += draft.keep(text(function.get("arguments")))
-    draft.refusal += draft.keep(text(delta.get("refusal")))
+        call.arguments += draft.keep(arguments(function.get("arguments")))
+    content = delta.get("content")
+    refused = [text(block.get("refusal")) for block in objects(content)]
+    draft.refusal += draft.keep("".join([text(delta.get("refusal")), *refused]))
     if reason := text(choice.get("finish_reason")):
         draft.stop = _STOPS.get(reason, "end")
-    draft.text += draft.keep(text(delta.get("content")))
-    return text(delta.get("content"))
+    said = words(content)
+    draft.text += draft.keep(said)
+    return said
