@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, Final
 
-_SIGN: Final = re.compile(r'[{\[]|</?think(?:ing)?>', re.IGNORECASE)
+_SIGN: Final = re.compile(r"[{\[]|</?think(?:ing)?>", re.IGNORECASE)
 """Where something may begin that matters; strings in prose are not strings of JSON, and are not skipped."""
 _CLOSED: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _OBJECT: Final = re.compile(r'\{\s*(?:"|\}|\Z)')
@@ -27,13 +27,13 @@ _DECODER: Final = json.JSONDecoder()
 
 
 def json_of(text: str) -> str:
-    """The JSON object of a structured answer as it was written; the text itself where there is none to be sure of.
+    r"""The JSON object of a structured answer as it was written; the text itself where there is none to be sure of.
 
     Args:
         text: what the model said.
 
     Example:
-        >>> json_of('<think>{"x": 1}?</think>Here you are:\\n```json\\n{"x": 2}\\n```<|im_end|>')
+        >>> json_of('<think>{"x": 1}?</think>Here you are:\n```json\n{"x": 2}\n```<|im_end|>')
         '{"x": 2}'
         >>> json_of('You wrote {"x": 1}. The answer is {"x": ')
         'You wrote {"x": 1}. The answer is {"x": '

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,13 +16,13 @@ from pricing import (
     ToolResultPart,
     Usage,
 )
-from tasks.providers import claude, media
+from tasks.providers import claude, media, options
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.conversations import NO_OUTPUT, own_state, turns, with_wire_ids
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, encode, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
-from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
 
@@ -53,6 +53,7 @@ class AnthropicAdapter:
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
         media.require(self.spec.features.media, request)
+        options.require(self.spec.features.options, request)
         body: JSONObject = {
             "model": target.model,
             "max_tokens": request.max_tokens,
@@ -61,19 +62,19 @@ class AnthropicAdapter:
                 for side, joined in turns(with_wire_ids(request.messages))
             ],
         }
+        form = _form(target, request)
         system = request.system.text
-        if request.schema is not None:
-            if can_be_strict(request.schema.definition, recursion=False) and not claude.NO_SCHEMAS.search(target.model):
-                schema = strict_schema(request.schema.definition)
-                body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-            else:
-                system = f"{system}\n\n{told(request.schema)}".strip()
+        if request.schema is not None and form == "native":
+            schema = strict_schema(request.schema.definition)
+            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        elif request.schema is not None and form == "told":
+            system = f"{system}\n\n{told(request.schema)}".strip()
         if system:
             body["system"] = _marked([{"type": "text", "text": system}], cache=request.cache)
-        if request.tools:
-            body["tools"] = _marked([_tool(tool) for tool in request.tools], cache=request.cache)
-        if request.temperature is not None and target.sends_temperature and not target.reasoning:
-            body["temperature"] = request.temperature
+        body |= _tools(request, form)
+        if request.options.stop:
+            body["stop_sequences"] = list(request.options.stop)
+        body |= options.sampling(target, request)
         if stream:
             body["stream"] = True
         return HttpRequest(f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), encode(body))
@@ -157,8 +158,31 @@ def _result(part: ToolResultPart) -> JSONObject:
     return {**result, "is_error": True} if part.is_error else result
 
 
-def _tool(tool: Tool) -> JSONObject:
-    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+def _tools(request: ModelRequest, form: SchemaForm) -> JSONObject:
+    """The tools, and which of them are to be called."""
+    tools = [_tool(tool, request.without) for tool in request.tools]
+    if form == "tool" and request.schema is not None:
+        tools.append(_tool(answer_tool(request.schema), request.without))
+    if not tools:
+        return {}
+    body: JSONObject = {"tools": _marked(tools, cache=request.cache)}
+    choice = claude.tool_choice(request, form)
+    return body if choice is None else body | {"tool_choice": choice}
+
+
+def _tool(tool: Tool, without: Collection[str]) -> JSONObject:
+    described: JSONObject = {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+    if tool.strict and "strict" not in without and can_be_strict(tool.parameters, recursion=False):
+        described |= {"input_schema": strict_schema(tool.parameters), "strict": True}
+    return described
+
+
+def _form(target: Target, request: ModelRequest) -> SchemaForm:
+    if request.schema is None:
+        return "none"
+    closed = can_be_strict(request.schema.definition, recursion=False)
+    native = closed and not claude.NO_SCHEMAS.search(target.model)
+    return schema_form(request, native=native, tool=native and claude.can_be_forced(target))
 
 
 def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pricing import TextPart, ToolCallPart, Usage
+from pricing import Nano, TextPart, ToolCallPart, Usage
 from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.failure_kinds import Failure, failure
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.failures import classify_reply, request_id
 from tasks.providers.json_fields import obj, parse
 from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
+from tasks.providers.schemas import ANSWER_TOOL
 from tasks.routing.target import Target
 
 OK = 200
@@ -102,6 +103,8 @@ class Draft:
     """The provider's own usage object, while events add to it."""
     model: str | None = None
     id: str | None = None
+    service_tier: str | None = None
+    cost_nano: Nano | None = None
     done: bool = False
     """Whether the dialect's last event was seen."""
     kept: int = 0
@@ -133,6 +136,7 @@ class Draft:
 
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
+        self._take_answer()
         stop = self._stop()
         said = self.text or self.refusal
         calls = self.calls.values() if stop == "tool_calls" else ()
@@ -148,7 +152,18 @@ class Draft:
             model=self.model,
             request_id=request_id(lower(headers)),
             response_id=self.id,
+            service_tier=self.service_tier,
+            cost_nano=self.cost_nano,
         )
+
+    def _take_answer(self) -> None:
+        """An answer by the tool that stands for its schema is text, unless the model wants other tools first."""
+        given = [index for index, call in self.calls.items() if call.name == ANSWER_TOOL]
+        if not given or self.stop not in {None, "end", "tool_calls"}:
+            return
+        answers = [self.calls.pop(index) for index in given]
+        if not self.calls:
+            self.text, self.stop = answers[-1].arguments, "end"
 
     def _stop(self) -> StopReason:
         if self.stop is not None and self.stop not in {"end", "tool_calls"}:

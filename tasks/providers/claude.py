@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from pricing import NOT_A_COUNT, Usage
-from tasks.providers.messages import StopReason
+from tasks.providers.messages import JSONObject, ModelRequest, StopReason
+from tasks.providers.schemas import ANSWER_TOOL, SchemaForm
+from tasks.routing.target import Target
 
 NO_SCHEMAS: Final = re.compile(r"claude-(?:2|3|v2|instant)|claude-(?:sonnet|opus)-4-(?:0|2025)")
 """Models older than structured outputs; they are asked instead."""
+NO_FORCED_TOOLS: Final = re.compile(r"claude-(?:(?:opus|sonnet)-5-[5-9]|(?:fable|mythos)-5-[1-9])")
+"""Models that answer 400 to a tool that has to be called."""
 STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": "end",
     "stop_sequence": "end",
@@ -20,6 +24,27 @@ STOPS: Final[Mapping[str, StopReason]] = {
     "pause_turn": "length",
     "refusal": "refusal",
 }
+
+
+def can_be_forced(target: Target) -> bool:
+    """Whether a model can be made to call a tool; one that thinks cannot, or stops thinking."""
+    return not target.reasoning and not NO_FORCED_TOOLS.search(target.model)
+
+
+def tool_choice(request: ModelRequest, form: SchemaForm) -> JSONObject | None:
+    """``tool_choice`` in Anthropic's words, which Bedrock hands on to Claude; None where it is ``auto`` anyway."""
+    asked = request.options
+    one = asked.parallel_tool_calls is False and "parallel_tool_calls" not in request.without
+    if form == "tool":
+        choice: JSONObject = {"type": "any"} if request.tools else {"type": "tool", "name": ANSWER_TOOL}
+    elif asked.tool_choice in {"auto", "none"}:
+        choice = {"type": asked.tool_choice}
+    else:
+        named = {"type": "tool", "name": asked.tool_choice}
+        choice = {"type": "any"} if asked.tool_choice == "required" else named
+    if one and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    return None if choice == {"type": "auto"} or not (request.tools or form == "tool") else choice
 
 
 def all_written(total: int | None, minutes: int | None, hour: int | None) -> int | None:

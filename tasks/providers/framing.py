@@ -97,7 +97,6 @@ class AwsFrames:
             message, self._rest = self._rest[:total], self._rest[total:]
             yield _event(message, headers_length)
 
-
     def finish(self) -> Iterator[Event]:
         """None: a message that is cut off cannot be read."""
         return iter(())

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from tasks.providers.options import NO_OPTIONS, RequestOptions
 
 JSONObject: TypeAlias = dict[str, Any]
 Role: TypeAlias = Literal["user", "assistant", "tool"]
@@ -79,6 +80,8 @@ class Tool:
     name: str
     description: str
     parameters: JSONObject
+    strict: bool = False
+    """Whether its arguments have to follow ``parameters`` exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class ModelRequest:
     """One question to one model.
 
     ``system`` is the static part of the prompt: ``cache`` marks it (and the tools) for the provider's prompt cache.
-    ``temperature`` is sent only to models that accept one.
+    ``temperature`` is sent only to models that accept one. ``without`` names what the model was seen to refuse (see
+    ``refused_features``): the adapter leaves it out, or uses the next form.
     """
 
     messages: Sequence[Message]
@@ -104,6 +108,8 @@ class ModelRequest:
     schema: Schema | None = None
     temperature: float | None = None
     cache: bool = False
+    options: RequestOptions = NO_OPTIONS
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ class ModelReply:
     """One answer, as the parts of an assistant's message in the order they came.
 
     ``model`` is the id the provider reported, ``request_id`` the one its support asks for, ``response_id`` the answer's
-    own, where the dialect has one.
+    own, where the dialect has one. ``service_tier`` is the tier that served it, in the provider's word, ``cost_nano``
+    what the provider says it cost, in nano-dollars; None where it does not tell.
     """
 
     parts: tuple[Part, ...] = field(repr=False)
@@ -120,6 +127,8 @@ class ModelReply:
     model: str | None = None
     request_id: str | None = None
     response_id: str | None = None
+    service_tier: str | None = None
+    cost_nano: Nano | None = None
 
     @property
     def text(self) -> str:

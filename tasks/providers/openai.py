@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
-from tasks.providers import media
+from tasks.providers import media, options
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.conversations import own_state, with_wire_ids
 from tasks.providers.failure_kinds import failure
@@ -17,12 +17,16 @@ from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.providers.options import NO_OPTIONS
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.routing.target import Target
 
 _STOPS: Mapping[str, StopReason] = {
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "content_filter": "content_filter",
     "error": "malformed",
 }
@@ -65,6 +69,7 @@ class OpenAIAdapter:
     ) -> HttpRequest:
         """``POST {base_url}/chat/completions``."""
         media.require(self.spec.features.media, request)
+        options.require(self.spec.features.options, request)
         held = _enforcement(self.flavour, target, request, stream=stream)
         system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
@@ -75,32 +80,24 @@ class OpenAIAdapter:
                 *([{"role": "system", "content": system}] if system else []),
                 *_messages(with_wire_ids(request.messages), target),
             ],
-            self.flavour.max_tokens: request.max_tokens,
+            _max_tokens(self.flavour, request): request.max_tokens,
         }
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.schema is not None and held in {"strict", "guided"}:
-            definition = request.schema.definition
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {
-                    "name": request.schema.name,
-                    "schema": strict_schema(definition) if held == "strict" else definition,
-                    "strict": held == "strict",
-                },
-            }
-        elif held == "object":
-            body["response_format"] = {"type": "json_object"}
-        if request.temperature is not None and target.sends_temperature and not target.reasoning:
-            body["temperature"] = request.temperature
+            body["tools"] = [_tool(tool, request.without) for tool in request.tools]
+        if request.options is not NO_OPTIONS:
+            body |= _options(request)
+        body |= _response_format(request, held)
+        body |= options.sampling(target, request)
         if self.flavour.reasoning and target.reasoning and not self.flavour.strict_models.match(target.model):
             body |= self.flavour.reasoning
         if self.flavour.not_reasoning and not target.reasoning:
             body |= self.flavour.not_reasoning
-        if request.cache and self.flavour.cache_key:
+        if request.cache and self.flavour.cache_key and "prompt_cache_key" not in request.without:
             body["prompt_cache_key"] = _cache_key(request)
         if stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
+            body["stream"] = True
+            if "stream_options" not in request.without:
+                body["stream_options"] = {"include_usage": True}
         return HttpRequest(
             f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
         )
@@ -153,10 +150,28 @@ def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, str
         return None
     if flavour.schema_alone and (request.tools or stream):
         return "told"
-    if not flavour.schema_models.match(target.model):
-        return "object"
-    strict = flavour.strict_models.match(target.model) and can_be_strict(request.schema.definition)
+    if "json_schema" in request.without or not flavour.schema_models.match(target.model):
+        return "told" if "json_object" in request.without else "object"
+    strict = (
+        "strict" not in request.without
+        and flavour.strict_models.match(target.model)
+        and can_be_strict(request.schema.definition)
+    )
     return "strict" if strict else "guided"
+
+
+def _response_format(request: ModelRequest, held: Enforcement | None) -> JSONObject:
+    if held == "object":
+        return {"response_format": {"type": "json_object"}}
+    if request.schema is None or held not in {"strict", "guided"}:
+        return {}
+    definition = request.schema.definition
+    schema = {
+        "name": request.schema.name,
+        "schema": strict_schema(definition) if held == "strict" else definition,
+        "strict": held == "strict",
+    }
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _messages(messages: Sequence[Message], target: Target) -> Iterator[JSONObject]:
@@ -204,9 +219,32 @@ def _function(call: ToolCallPart) -> JSONObject:
     return {"name": call.name, "arguments": dump(call.sent)}
 
 
-def _tool(tool: Tool) -> JSONObject:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+def _tool(tool: Tool, without: Collection[str] = ()) -> JSONObject:
+    function: JSONObject = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    if tool.strict and "strict" not in without and can_be_strict(tool.parameters):
+        function |= {"parameters": strict_schema(tool.parameters), "strict": True}
     return {"type": "function", "function": function}
+
+
+def _max_tokens(flavour: Flavour, request: ModelRequest) -> str:
+    """The name of the field, or its other name where the model refused that one."""
+    if "max_tokens" not in request.without:
+        return flavour.max_tokens
+    return "max_tokens" if flavour.max_tokens == "max_completion_tokens" else "max_completion_tokens"
+
+
+def _options(request: ModelRequest) -> JSONObject:
+    asked, body = request.options, JSONObject()
+    if asked.tool_choice != "auto":
+        named = {"type": "function", "function": {"name": asked.tool_choice}}
+        body["tool_choice"] = asked.tool_choice if asked.tool_choice in {"none", "required"} else named
+    if asked.parallel_tool_calls is not None and request.tools and "parallel_tool_calls" not in request.without:
+        body["parallel_tool_calls"] = asked.parallel_tool_calls
+    if asked.stop:
+        body["stop"] = list(asked.stop)
+    if asked.seed is not None and "seed" not in request.without:
+        body["seed"] = asked.seed
+    return body
 
 
 def _cache_key(request: ModelRequest) -> str:

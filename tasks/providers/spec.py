@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from tasks.providers.base import Adapter
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
+from tasks.providers.options import CHAT_OPTIONS, Option
 
 CredentialKind: TypeAlias = Literal["key", "aws", "optional"]
 """One API key; a Bedrock API key or AWS keys; a key only where the server was given one."""
@@ -57,6 +58,7 @@ class Features:
         service_tiers: values of its request field for a cheaper or faster service, empty without one.
         batches: whether it has a batch API.
         truncates_silently: whether a prompt above the window may be cut instead of refused.
+        options: what a request may ask for beside its messages; by default what all speakers of OpenAI's dialect take.
     """
 
     schemas: bool
@@ -66,6 +68,7 @@ class Features:
     service_tiers: tuple[str, ...]
     batches: bool
     truncates_silently: bool
+    options: frozenset[Option] = CHAT_OPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
+from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
@@ -207,6 +208,7 @@ class Attempts:
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
+        self._refused = RefusedFeatures()
         self._telemetry = telemetry
         self._spent = spent
         self._implausible = implausible
@@ -238,12 +240,18 @@ class Attempts:
             RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
         await self.await_commit(slot.run_id, slot.allowance)
-        try:
-            return await self._once(slot, request, slot.reason)
-        except AttemptFailed as failed:
-            if not slot.may_try_again(failed.failure):
-                raise
-            return await self._again(slot, request, failed)
+        reason = slot.reason
+        while True:
+            try:
+                return await self._once(slot, request, reason)
+            except AttemptFailed as failed:
+                why = failed.failure
+                feature = self._refused.learn(slot.target, request, why.refuses) if why.refuses else None
+                if feature is None or slot.allowance.spent or (slot.sink is not None and slot.sink.began):
+                    if not slot.may_try_again(why):
+                        raise
+                    return await self._again(slot, request, failed)
+                reason = f"retry without {feature}, which the model refuses"
 
     async def await_commit(self, run_id: str, allowance: TurnAllowance) -> None:
         """Wait until the turn's last completion is committed: before its next intent, and before it returns."""
@@ -292,6 +300,8 @@ class Attempts:
         target = slot.target
         if request.max_tokens > target.max_output:
             request = replace(request, max_tokens=target.max_output)
+        if without := self._refused.of(target, request.schema):
+            request = replace(request, without=without)
         intent = Intent(
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.providers.failure_rules import FailureRules, codes, texts
+from tasks.providers.failure_rules import GEMINI_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import OpenAIAdapter
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
@@ -20,8 +20,7 @@ FAILURES = FailureRules(
         *texts(
             "context_overflow",
             {400},
-            r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
-            r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
+            *GEMINI_OVERFLOW,
         ),
     ),
     families=codes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 SPEC = ProviderSpec(
@@ -24,5 +25,6 @@ SPEC = ProviderSpec(
         service_tiers=(),
         batches=True,
         truncates_silently=False,
+        options=ALL_OPTIONS,
     ),
 )
