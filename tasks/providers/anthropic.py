@@ -90,6 +90,7 @@ class AnthropicAdapter:
         reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
         draft.id = text(reply.get("id")) or None
+        draft.service_tier = text(obj(reply.get("usage")).get("service_tier")) or None
         if not isinstance(reply.get("content"), list):
             raise broken(headers, draft.usage)
         for index, block in enumerate(objects(reply["content"])):
@@ -232,3 +233,4 @@ def _count(draft: Draft, counts: object) -> None:
     """Counts of later events are totals so far; what they leave out stands."""
     draft.counts |= {name: value for name, value in obj(counts).items() if value is not None and name in _COUNTS}
     draft.usage = usage(draft.counts)
+    draft.service_tier = text(obj(counts).get("service_tier")) or draft.service_tier

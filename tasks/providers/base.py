@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -18,6 +19,7 @@ from tasks.routing.target import Target
 
 OK = 200
 _DONE = b"[DONE]"
+_TIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _CALL_CHARACTERS = 256
 """What keeping a call takes, beside its texts."""
 
@@ -152,7 +154,7 @@ class Draft:
             model=self.model,
             request_id=request_id(lower(headers)),
             response_id=self.id,
-            service_tier=self.service_tier,
+            service_tier=self.service_tier if _TIER.fullmatch(self.service_tier or "") else None,
             cost_nano=self.cost_nano,
         )
 

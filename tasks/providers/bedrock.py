@@ -125,6 +125,7 @@ class BedrockAdapter:
                 call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
                 call.arguments = arguments(use.get("input"))
         draft.stop = _STOPS.get(text(reply.get("stopReason")))
+        draft.service_tier = text(obj(reply.get("serviceTier")).get("type")) or None
         return draft.reply(headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
@@ -262,4 +263,5 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
             draft.stop = _STOPS.get(text(event.get("stopReason")), "end")
         case "metadata":
             draft.usage = usage(event.get("usage"))
+            draft.service_tier = text(obj(event.get("serviceTier")).get("type")) or None
     return ""

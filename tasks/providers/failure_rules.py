@@ -3,10 +3,10 @@
 Sources: the official SDKs and API references of the providers, botocore's ``bedrock-runtime`` model, the servers of
 vLLM, llama.cpp and Ollama; the facts are gathered in the project's provider notes.
 
-They are read from the surest sign to the vaguest: ``sure`` texts overrule a code that says something else, then ``codes``
-decide; ``texts`` split a broad code by the beginning
-of the provider's own message, for the statuses where that text occurs; ``families`` are broad codes; ``statuses``
-say what a bare status means where it differs from HTTP's usual meaning.
+They are read from the surest sign to the vaguest: ``sure`` texts overrule a code that says something else; ``codes``
+decide; ``texts`` split a broad code by the beginning of the provider's own message, for the statuses where that text
+occurs; ``families`` are broad codes; ``statuses`` say what a bare status means where it differs from HTTP's usual
+meaning.
 """
 
 from __future__ import annotations

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import orjson
 
-from pricing import NOT_A_COUNT
+from pricing import NOT_A_COUNT, USD, Nano, ceil_nano
 from tasks.providers.messages import JSONObject
 
 _MOST_BRACKETS: Final = 250_000
+_MOST_DOLLARS: Final = 1_000
+"""No request costs more: a larger amount is a fault, and is not taken."""
 _TEXT_BLOCKS: Final = frozenset({None, "text", "output_text"})
 
 
@@ -42,6 +45,26 @@ def encode(value: object) -> bytes:
 def dump(value: object) -> str:
     """Compact JSON text."""
     return encode(value).decode()
+
+
+def stated_cost(value: object) -> Nano | None:
+    """Nano-dollars of a cost in dollars, rounded up once; None if it is not a plausible amount.
+
+    A JSON number is read back as its shortest text, which is what the provider wrote.
+
+    Example:
+        >>> stated_cost(0.00014), stated_cost("0.0000000001"), stated_cost(-1)
+        (140000, 1, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        dollars = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not dollars.is_finite() or not 0 <= dollars <= _MOST_DOLLARS:
+        return None
+    return ceil_nano(dollars * USD)
 
 
 def _replaced(value: object) -> bytes:

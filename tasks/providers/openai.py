@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
+from pricing import DocumentPart, ImagePart, Nano, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import media, options
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.conversations import own_state, with_wire_ids
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, text, words
+from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
 from tasks.providers.schemas import can_be_strict, strict_schema, told
@@ -53,6 +53,8 @@ class Flavour:
     """Whether a schema excludes tools and streaming."""
     reasoning: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
+    states_cost: bool = False
+    """Whether ``usage.cost`` is what a request cost, in dollars."""
     not_reasoning: JSONObject | None = None
     """What switches reasoning off where a target does not ask for it, and the provider would reason all the same."""
 
@@ -116,12 +118,16 @@ class OpenAIAdapter:
         if not choices or not isinstance(choices[0].get("message"), dict):
             raise broken(headers, usage(reply.get("usage")))
         choices[0]["delta"] = choices[0]["message"]
-        _absorb(draft, "", reply)
+        self._absorb(draft, "", reply)
         return self._checked(draft.reply(headers), headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
         """A reader of ``chat.completion.chunk`` events."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, SseFrames(), self._absorb)
+
+    @property
+    def _absorb(self) -> Callable[[Draft, str, JSONObject], str]:
+        return _absorb if self.flavour.states_cost else _absorb_without_cost
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
@@ -133,13 +139,17 @@ class OpenAIAdapter:
 
 
 def usage(counts: object) -> Usage:
-    """``usage`` in OpenTelemetry's meaning: the dialect's totals already include cached and reasoning tokens."""
+    """``usage`` in OpenTelemetry's meaning: the dialect's totals already include cached and reasoning tokens.
+
+    DeepSeek and Moonshot have names of their own for what was read from a cache.
+    """
     given = obj(counts)
     prompt = obj(given.get("prompt_tokens_details"))
+    places = (prompt.get("cached_tokens"), given.get("prompt_cache_hit_tokens"), given.get("cached_tokens"))
     return Usage(
         input_tokens=count(given.get("prompt_tokens")),
         output_tokens=count(given.get("completion_tokens")),
-        cache_read_tokens=count(prompt.get("cached_tokens")),
+        cache_read_tokens=count(next((cached for cached in places if cached is not None), None)),
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         reasoning_tokens=count(obj(given.get("completion_tokens_details")).get("reasoning_tokens")),
     )
@@ -262,6 +272,20 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
     return headers
 
 
+def _cost(counts: JSONObject) -> Nano | None:
+    """The cost that a reply states; with a key of one's own for the model behind it, that one's bill comes on top."""
+    cost = stated_cost(counts.get("cost"))
+    upstream = stated_cost(obj(counts.get("cost_details")).get("upstream_inference_cost"))
+    return cost + upstream if cost is not None and upstream and counts.get("is_byok") is True else cost
+
+
+def _absorb_without_cost(draft: Draft, name: str, chunk: JSONObject) -> str:
+    """Of a server whose ``cost`` is not known to be in dollars."""
+    said = _absorb(draft, name, chunk)
+    draft.cost_nano = None
+    return said
+
+
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     """One chunk; a whole completion is read as a stream of one."""
     draft.model = text(chunk.get("model")) or draft.model
@@ -269,6 +293,8 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
     if isinstance(counts, dict):
         draft.usage = usage(counts)
+        draft.cost_nano = _cost(counts)
+    draft.service_tier = text(chunk.get("service_tier")) or draft.service_tier
     choice = next(iter(objects(chunk.get("choices"))), {})
     delta = obj(choice.get("delta"))
     for position, piece in enumerate(objects(delta.get("tool_calls"))):

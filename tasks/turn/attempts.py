@@ -423,7 +423,8 @@ class Attempts:
         billed = asked if model == asked.model else replace(asked, model=model)
         if billed is not asked:
             self._other_model(asked, model)
-        cost, priced = self._cost(billed, usage, maybe_billed=maybe_billed)
+        stated = None if reply is None or asked.stand_in else reply.cost_nano
+        cost, priced = self._cost(billed, usage, stated, maybe_billed=maybe_billed)
         ending.slot.allowance.cost_nano += cost
         completion = Completion(
             outcome=outcome,
@@ -435,21 +436,26 @@ class Attempts:
             code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
-            saved_nano=self._saved(billed, usage, cost),
+            saved_nano=self._saved(billed, usage),
             model=None if billed is asked else model,
         )
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)
 
-    def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
+    def _saved(self, intent: Intent, usage: Usage) -> Nano:
         """What prompt caching took off the cost: negative when a cache was written and not yet read."""
         cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
         if not was_counted(usage) or not any(cached):
             return 0
-        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - cost
+        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - self._price(intent, usage)
 
-    def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
-        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
+    def _cost(self, intent: Intent, usage: Usage, stated: Nano | None, *, maybe_billed: bool) -> tuple[Nano, Priced]:
+        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free.
+
+        A cost that the provider states with its counts (``stated``) is what it bills, whatever the rates say.
+        """
+        if stated is not None:
+            return stated, "usage" if was_counted(usage) else "stated"
         if was_counted(usage):
             return self._price(intent, usage), "usage"
         return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")

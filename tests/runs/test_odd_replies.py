@@ -223,3 +223,18 @@ async def test_a_refused_key_says_so_and_not_to_wait(playback: Playback, tmp_pat
     assert isinstance(error, NoTarget)
     assert "The key of 'own' was refused" in str(error.next_step)
     assert "Wait" not in str(error.next_step)
+
+
+@pytest.mark.parametrize(("counts", "cost"), [({"cost": 0.0123}, 12_300_000), ({"cost": 0}, 0), ({}, None)])
+async def test_a_stated_cost_is_the_attempt_s(
+    playback: Playback, tmp_path: Path, counts: dict[str, Any], cost: int | None
+):
+    choice = {"index": 0, "message": {"role": "assistant", "content": "It rains."}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 50, "completion_tokens": 9} | counts
+    playback.put_on("own", said({"id": "1", "choices": [choice], "usage": usage}))
+    _, [attempt] = await asked(playback, tmp_path, say, provider="openrouter", model="openai/gpt-oss-120b")
+    assert (attempt["priced"], attempt["input_tokens"]) == ("usage", 50)
+    if cost is not None:
+        assert attempt["cost_nano"] == cost
+    else:
+        assert 0 < attempt["cost_nano"] <= attempt["worst_nano"]
