@@ -6,6 +6,7 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from tasks.providers.base import Adapter, ReplyError, Stream
+    from tasks.providers.certificates import check_ca_file
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
@@ -29,6 +30,7 @@ __all__ = [
     "Transport",
     "WireFailed",
     "adapter_for",
+    "check_ca_file",
     "classify",
     "classify_exception",
     "fetch",
@@ -56,6 +58,7 @@ if not TYPE_CHECKING:
             "Transport": "tasks.providers.transport",
             "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
+            "check_ca_file": "tasks.providers.certificates",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",

@@ -20,10 +20,11 @@ from tasks.providers import claude, media, options
 from tasks.providers.base import Draft, EventReader, broken, opened
 from tasks.providers.conversations import NO_OUTPUT, own_state, turns, with_wire_ids
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import arguments, count, encode, obj, objects, text
+from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import request_to
 from tasks.routing.target import Target
 
 VERSION: Final = "2023-06-01"
@@ -77,7 +78,7 @@ class AnthropicAdapter:
         body |= options.sampling(target, request)
         if stream:
             body["stream"] = True
-        return HttpRequest(f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), encode(body))
+        return request_to(target, f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), body)
 
     def decode(
         self,

@@ -39,6 +39,7 @@ from tasks.providers.options import Option
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import merged, posted
 from tasks.routing.target import Target
 
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -103,7 +104,8 @@ class BedrockAdapter:
         body["inferenceConfig"] |= {_SAMPLING[name]: value for name, value in sampled.items()}
         operation = "converse-stream" if stream else "converse"
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
-        return _authorised(target, url, encode(body), attempt_id)
+        whole = merged(body, target.extra_body) if target.extra_body else body
+        return _authorised(target, url, encode(whole), attempt_id)
 
     def decode(
         self,
@@ -238,7 +240,7 @@ def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -
         headers = signed_headers(url, headers, body, target.credential, region=_region(target), service="bedrock")
     if attempt_id:
         headers["X-Client-Request-Id"] = attempt_id
-    return HttpRequest(url, headers, body)
+    return posted(target, url, headers, body)
 
 
 def _region(target: Target) -> str:

@@ -15,11 +15,12 @@ from tasks.providers.conversations import own_state, with_wire_ids
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, stated_cost, text, words
+from tasks.providers.json_fields import arguments, count, dump, obj, objects, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import request_to
 from tasks.routing.target import Target
 
 _STOPS: Mapping[str, StopReason] = {
@@ -100,9 +101,8 @@ class OpenAIAdapter:
             body["stream"] = True
             if "stream_options" not in request.without:
                 body["stream_options"] = {"include_usage": True}
-        return HttpRequest(
-            f"{target.base_url.rstrip('/')}/chat/completions", _headers(target, attempt_id), encode(body)
-        )
+        url = f"{target.base_url.rstrip('/')}/chat/completions"
+        return request_to(target, url, _headers(target, attempt_id), body)
 
     def decode(
         self,
