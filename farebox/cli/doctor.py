@@ -18,7 +18,7 @@ from farebox.cli.periods import days_since
 from farebox.doctor.checks import Finding, State
 from farebox.doctor.economics import EconomicFinding
 from farebox.project import find_root
-from farebox.runs.models import EXAMPLE, Prices, TargetLine
+from farebox.runs.models import EXAMPLE, Prices, TargetLine, abilities
 from farebox.runtime import get_runtime
 from pricing import format_money
 from pricing.reports import clean, duration
@@ -99,6 +99,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
     parts = [
         heading,
         _line(f"{where} · {target.model}{domain}"),
+        _line(f"takes {', '.join(abilities(target))}"),
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
         _priced(line.prices),
     ]

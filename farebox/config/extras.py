@@ -1,4 +1,4 @@
-"""What a target adds to its requests: headers, fields of the body, and the certificates its server is checked against."""
+"""What a target adds to its requests: headers, and fields of the body."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a target adds to its requests, and which certificates its server is checked against."""
 
 import asyncio
-import datetime
+import datetime as dt
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -26,6 +26,13 @@ from tasks.routing import Credential, Target
 from tests.support.exchanges import request, target
 
 BASE = {"name": "own", "provider": "vllm", "model": "m", "tier": "light"}
+
+
+@pytest.fixture(autouse=True)
+def _no_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own settings may name one."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def built(**more: Any) -> Target:
@@ -116,7 +123,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate for this machine that signs itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.UTC)
+    day, now = dt.timedelta(days=1), dt.datetime.now(dt.UTC)
     built = x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number(), now - day, now + day)
     built = built.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
     built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
