@@ -43,6 +43,12 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
             tried=list(key.tried),
         )  # fmt: skip
     provider = spec_of(settings.provider)
+    if provider.credentials.kind == "own_address" and not settings.base_url:
+        raise ConfigError(
+            f"The target {settings.name!r} has no base_url, and {settings.provider} has no address of its own.",
+            next_step="Add base_url to it: the address of your resource. docs/providers.md has an example.",
+            target=settings.name,
+        )
     region = settings.region or ((find_region() or _DEFAULT_REGION) if provider.has_regions else "")
     domain = "/".join(part for part in (settings.provider, region) if part)
     window = settings.window or rates.window(settings.model, settings.provider) or _UNKNOWN_WINDOW

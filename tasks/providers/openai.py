@@ -54,6 +54,8 @@ class Flavour:
     """Whether a schema excludes tools and streaming."""
     reasoning: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
+    stream_options: bool = True
+    """Whether usage in a stream has to be asked for."""
     states_cost: bool = False
     """Whether ``usage.cost`` is what a request cost, in dollars."""
     not_reasoning: JSONObject | None = None
@@ -99,7 +101,7 @@ class OpenAIAdapter:
             body["prompt_cache_key"] = _cache_key(request)
         if stream:
             body["stream"] = True
-            if "stream_options" not in request.without:
+            if self.flavour.stream_options and "stream_options" not in request.without:
                 body["stream_options"] = {"include_usage": True}
         url = f"{target.base_url.rstrip('/')}/chat/completions"
         return request_to(target, url, _headers(target, attempt_id), body)

@@ -17,8 +17,9 @@ from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
 from tasks.providers.options import CHAT_OPTIONS, Option
 
-CredentialKind: TypeAlias = Literal["key", "aws", "optional"]
-"""One API key; a Bedrock API key or AWS keys; a key only where the server was given one."""
+CredentialKind: TypeAlias = Literal["key", "own_address", "aws", "optional"]
+"""One API key, also for an address of one's own; a Bedrock API key or AWS keys; a key only where the server was given
+one."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -114,7 +115,7 @@ class ProviderSpec:
         for field in ("price_list", "otel_name", "key_kind"):
             if getattr(self, field) == "":
                 raise ValueError(f"{field} of the provider {self.name} is empty")
-        if not self.base_url and self.credentials.kind != "optional":
+        if not self.base_url and self.credentials.kind not in {"optional", "own_address"}:
             raise ValueError(f"the provider {self.name} has no address")
         if self.base_url and not _is_address(self.base_url):
             raise ValueError(f"base_url of the provider {self.name} is not an http or https address")

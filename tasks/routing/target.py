@@ -32,7 +32,7 @@ class Target:
     """One place a question can be sent to.
 
     ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte; ``tokens_per_minute`` is the
-    account's quota where it is known. A ``stand_in`` target is answered by the sandbox provider, at ``base_url``, in the
+    account's quota where it is known. A ``stand_in`` target is answered by the sandbox, at ``base_url``, in the
     named provider's dialect and at its prices. ``extra_headers`` and ``extra_body`` are added to each request;
     ``ca_file`` names the certificates that its server is checked against.
     """
