@@ -14,6 +14,7 @@ from benchmarks.harness import ROOT
 
 NAMES = (
     "imports",
+    "cold_start",
     "call_overhead",
     "throughput",
     "peers",

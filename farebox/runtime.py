@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 from farebox.config.settings import Settings, load_settings
 from farebox.project import find_root, make_importable
+from pricing import ConfigError
 from pricing.db import Store, abandon, after_fork
 
 if TYPE_CHECKING:
@@ -94,6 +98,7 @@ class Runtime:
         self.watchers: list[Watcher] = []
         self.building = threading.RLock()
         self.store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
+        self._warmed: set[str] = set()
         self._sandbox = _SandboxAddress(settings, self.home)
 
     def check(self) -> None:
@@ -291,6 +296,35 @@ class Runtime:
         from tasks.providers import Transport
 
         return Transport()
+
+    def warm_up(self, run: Run) -> None:
+        """Get ready for the first request of an admitted run, beside its other work: load the HTTP client and the
+        adapters, look keys up, start the sandbox, and connect to the targets that its steps ask first.
+        """
+        first = {route[0]["target"] for route in json.loads(run.routes).values() if route}
+        new = [target for target in self.router.targets if target.name in first - self._warmed]
+        if new or not self._transport.loaded:
+            self._warmed |= first
+            self.engine.loop.submit(self._warm_up(new))
+
+    async def _warm_up(self, targets: Sequence[Target]) -> None:
+        from tasks.providers import WireFailed
+
+        await self._transport.load()
+        for reached in await asyncio.to_thread(self._ready, targets):
+            with suppress(WireFailed):  # its first attempt finds out, and writes that down
+                await self._transport.connect(reached.base_url, reached.ca_file)
+
+    def _ready(self, targets: Sequence[Target]) -> list[Target]:
+        """The targets as they are reached, with their adapters loaded; without those that cannot be reached."""
+        from tasks.providers import adapter_for
+
+        found = []
+        for target in targets:
+            with suppress(ConfigError):  # raised again, and told, where the target is asked
+                adapter_for(target.provider)
+                found.append(self._reached(target))
+        return found
 
     def close(self) -> None:
         """Close connections and the ledger; the process may go on without them."""

@@ -128,9 +128,12 @@ class ToolCallPart:
 
     @classmethod
     def parse(cls, call_id: str, name: str, arguments: str) -> ToolCallPart:
-        """A call from the JSON text of its arguments; an empty text is no arguments."""
+        """A call from the JSON text of its arguments, also if that is encoded twice; no text or ``null`` means none."""
         try:
-            value = json.loads(arguments) if arguments.strip() else {}
+            value = json.loads(arguments.strip("\ufeff \t\r\n") or "{}")
+            if isinstance(value, str):  # some servers encode what is encoded already
+                value = json.loads(value)
+            value = {} if value is None else value
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict) and not _deeper(value, DEEPEST):

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pricing import PlanError
+from tasks.answer_json import json_of
 from tasks.providers.messages import Schema
 
 if TYPE_CHECKING:  # takes longer to load than all of this floor
@@ -15,7 +16,6 @@ if TYPE_CHECKING:  # takes longer to load than all of this floor
 
 T = TypeVar("T")
 
-_FENCE = re.compile(r"\A\s*```[a-zA-Z]{0,10}\s*\n(?P<json>.*?)\n?\s*```\s*\Z", re.DOTALL)
 _MOST_FAULTS = 8
 
 
@@ -54,7 +54,7 @@ class AnswerType(Generic[T]):
         self.schema = Schema(_name(returns), schema)
 
     def parse(self, text: str) -> T:
-        """The answer as its type; a Markdown fence around JSON is forgiven.
+        """The answer as its type; what models write around JSON is passed over (see ``json_of``).
 
         Raises:
             InvalidAnswer: it is not that.
@@ -63,18 +63,12 @@ class AnswerType(Generic[T]):
             return cast("T", text)
         from pydantic import ValidationError
 
-        raw = bare_json(text)
+        raw = json_of(text)
         try:
             found = self._adapter.validate_json(raw)
             return cast("T", found.value if self._wrapped else found)
         except ValidationError as error:
             raise InvalidAnswer(error) from None
-
-
-def bare_json(text: str) -> str:
-    """JSON without the Markdown fence that a model put around it."""
-    fenced = _FENCE.match(text)
-    return fenced["json"] if fenced else text
 
 
 def _wrapping(returns: Any) -> Any:

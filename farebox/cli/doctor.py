@@ -93,6 +93,8 @@ def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices:
 
 
 def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType:  # noqa: FBT001 - what --prices asks
+    from farebox.runs.models import abilities
+
     target = line.target
     without = ("sandbox", "yellow") if line.answers else ("no key: left out", "dim")
     kind = without if target.stand_in else ("real", "green")
@@ -104,6 +106,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
     parts = [
         heading,
         _line(f"{where} · {target.model}{domain}"),
+        _line(f"takes {', '.join(abilities(target))}"),
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
         _line(_reasoning(line)),
         _priced(line.prices),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
@@ -27,6 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from farebox.config.content_settings import ContentSettings
+from farebox.config.extras import checked_body, checked_headers
 from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
@@ -106,6 +108,8 @@ class TargetSettings(_Table):
     """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
 
     ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
+    ``ca_file`` is a PEM file that its server's certificate is checked against. ``extra_headers`` and ``extra_body`` are
+    added to each request; a header's value may be ``env:`` and the name of an environment variable.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
@@ -119,6 +123,9 @@ class TargetSettings(_Table):
     key_env: Annotated[str, AfterValidator(_variable)] = ""
     key_file: Path | None = None
     key_secret: Annotated[str, AfterValidator(_block)] = ""
+    ca_file: Path | None = None
+    extra_headers: Annotated[Mapping[str, str], AfterValidator(checked_headers)] = Field(default_factory=dict)
+    extra_body: Annotated[Mapping[str, Any], AfterValidator(checked_body)] = Field(default_factory=dict)
     window: Annotated[int, Field(gt=0)] | None = None
     retires: date | None = None
     max_output: Annotated[int, Field(gt=0)] = 16_384

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farebox.config.aws import find_region
+from farebox.config.extras import resolved_headers
 from farebox.config.keys import Key, Missing
 from farebox.config.settings import TargetSettings
 from pricing import ConfigError
 from pricing.rates import RateCard
-from tasks.providers import spec_of
+from tasks.providers import check_ca_file, spec_of
 from tasks.routing import Credential, Target
 
 _DEFAULT_REGION = "us-east-1"
@@ -31,7 +32,7 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
     A key that is with somebody else is not asked for here: it is added when the target is first reached.
 
     Raises:
-        ConfigError: it has no key and must not be stood in for.
+        ConfigError: it has no key and must not be stood in for, or its certificates or headers cannot be had.
     """
     if isinstance(key, Missing) and not stand_in:
         raise ConfigError(
@@ -42,6 +43,12 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
             tried=list(key.tried),
         )  # fmt: skip
     provider = spec_of(settings.provider)
+    if provider.credentials.kind == "own_address" and not settings.base_url:
+        raise ConfigError(
+            f"The target {settings.name!r} has no base_url, and {settings.provider} has no address of its own.",
+            next_step="Add base_url to it: the address of your resource. docs/providers.md has an example.",
+            target=settings.name,
+        )
     region = settings.region or ((find_region() or _DEFAULT_REGION) if provider.has_regions else "")
     domain = "/".join(part for part in (settings.provider, region) if part)
     window = settings.window or rates.window(settings.model, settings.provider) or _UNKNOWN_WINDOW
@@ -61,5 +68,14 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
         sends_temperature=settings.sends_temperature,
         reasoning=settings.reasoning,
         stand_in=isinstance(key, Missing),
+        ca_file=_ca_file(settings),
+        extra_headers=resolved_headers(settings.extra_headers, settings.name) if settings.extra_headers else {},
+        extra_body=settings.extra_body,
         credential=key.load() if isinstance(key, Key) and not key.late else Credential(),
     )
+
+
+def _ca_file(settings: TargetSettings) -> str:
+    if settings.ca_file is None:
+        return ""
+    return check_ca_file(settings.ca_file.expanduser(), f"ca_file of the target {settings.name!r}")

@@ -433,6 +433,7 @@ class AdmittedRun:
         self.unsettled = ""
         self._runtime = runtime
         self._renewing = runtime.engine.loop.submit(self._renew())
+        runtime.warm_up(run)
 
     def finish(self, error: BaseException | None, outcome: RunOutcome | None = None, reason: str | None = None) -> None:
         """Settle the run, which ended by ``error``, or as ``outcome`` says.

@@ -73,6 +73,7 @@ def _features(target: Target) -> dict[str, Any]:
         "media": sorted(features.media.takes),
         "service_tiers": list(features.service_tiers),
         "batches": features.batches,
+        "options": sorted(features.options),
     }
 
 
@@ -80,6 +81,15 @@ def _reasoning(target: Target) -> dict[str, Any]:
     """How much the model can reason, and how much it does where a step says nothing."""
     rules = rules_of(target.provider, target.model)
     return {"levels": [level for level in LEVELS if level in rules.efforts], "setting": rules.level(target.reasoning)}
+
+
+def abilities(target: Target) -> list[str]:
+    """What the provider of a target can do, in words."""
+    features = spec_of(target.provider).features
+    named = {"schemas": features.schemas, "tools": features.tools, "batches": features.batches}
+    kinds = sorted({medium.split()[0] + "s" for medium in features.media.takes})
+    options = [option for option in sorted(features.options) if option != "tool_choice none"]
+    return [*(name for name, can in named.items() if can), *kinds, *options]
 
 
 def list_targets(runtime: Runtime) -> list[TargetLine]:

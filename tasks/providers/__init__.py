@@ -6,6 +6,7 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from tasks.providers.base import Adapter, ReplyError, Stream
+    from tasks.providers.certificates import check_ca_file
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
@@ -35,6 +36,7 @@ __all__ = [
     "WireFailed",
     "adapter_for",
     "answer_limit",
+    "check_ca_file",
     "classify",
     "classify_exception",
     "fetch",
@@ -67,7 +69,9 @@ if not TYPE_CHECKING:
             "ReplyError": "tasks.providers.base",
             "Stream": "tasks.providers.base",
             "Transport": "tasks.providers.transport",
+            "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
+            "check_ca_file": "tasks.providers.certificates",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",

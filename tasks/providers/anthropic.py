@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,15 +16,16 @@ from pricing import (
     ToolResultPart,
     Usage,
 )
-from tasks.providers import claude, media
+from tasks.providers import claude, media, options
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns, with_wire_ids
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, text
+from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
-from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, takes
-from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, sampling, takes
+from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import request_to
 from tasks.routing.target import Target
 
 VERSION: Final = "2023-06-01"
@@ -55,34 +56,35 @@ class AnthropicAdapter:
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
         media.require(self.spec.features.media, request)
+        options.require(self.spec.features.options, request)
         body: JSONObject = {
             "model": target.model,
             "max_tokens": output_limit(target, request),
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
-                for side, joined in turns(askable(target, request))
+                for side, joined in turns(with_wire_ids(askable(target, request), target))
             ],
         }
+        form = _form(target, request)
         system = request.system.text
-        if request.schema is not None:
-            if can_be_strict(request.schema.definition, recursion=False) and not claude.NO_SCHEMAS.search(target.model):
-                schema = strict_schema(request.schema.definition)
-                body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-            else:
-                system = f"{system}\n\n{told(request.schema)}".strip()
+        if request.schema is not None and form == "native":
+            schema = strict_schema(request.schema.definition)
+            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        elif request.schema is not None and form == "told":
+            system = f"{system}\n\n{told(request.schema)}".strip()
         if system:
             body["system"] = _marked([{"type": "text", "text": system}], cache=request.cache)
-        if request.tools:
-            body["tools"] = _marked([_tool(tool) for tool in request.tools], cache=request.cache)
+        body |= _tools(request, form)
+        if request.options.stop:
+            body["stop_sequences"] = list(request.options.stop)
+        body |= sampling(target, request)
         thinking = claude_fields(target, request)
         if effort := thinking.pop("effort", None):
             body["output_config"] = {**body.get("output_config", {}), "effort": effort}
         body |= thinking
-        if request.temperature is not None and takes(target, request, "temperature"):
-            body["temperature"] = request.temperature
         if stream:
             body["stream"] = True
-        return HttpRequest(f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), encode(body))
+        return request_to(target, f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), body)
 
     def decode(
         self,
@@ -95,6 +97,7 @@ class AnthropicAdapter:
         reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(usage=usage(reply.get("usage")), model=text(reply.get("model")) or None)
         draft.id, draft.family = text(reply.get("id")) or None, state_family(target)
+        draft.service_tier = text(obj(reply.get("usage")).get("service_tier")) or None
         if not isinstance(reply.get("content"), list):
             raise broken(headers, draft.usage)
         for index, block in enumerate(objects(reply["content"])):
@@ -105,7 +108,7 @@ class AnthropicAdapter:
             elif block.get("type") == "tool_use":
                 call = draft.call(index)
                 call.id, call.name = text(block.get("id")), text(block.get("name"))
-                call.arguments = dump(block.get("input") or {})
+                call.arguments = arguments(block.get("input"))
         draft.stop = claude.STOPS.get(text(reply.get("stop_reason")))
         return draft.reply(headers)
 
@@ -165,8 +168,31 @@ def _result(part: ToolResultPart) -> JSONObject:
     return {**result, "is_error": True} if part.is_error else result
 
 
-def _tool(tool: Tool) -> JSONObject:
-    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+def _tools(request: ModelRequest, form: SchemaForm) -> JSONObject:
+    """The tools, and which of them are to be called."""
+    tools = [_tool(tool, request.without) for tool in request.tools]
+    if form == "tool" and request.schema is not None:
+        tools.append(_tool(answer_tool(request.schema), request.without))
+    if not tools:
+        return {}
+    body: JSONObject = {"tools": _marked(tools, cache=request.cache)}
+    choice = claude.tool_choice(request, form)
+    return body if choice is None else body | {"tool_choice": choice}
+
+
+def _tool(tool: Tool, without: Collection[str]) -> JSONObject:
+    described: JSONObject = {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+    if tool.strict and "strict" not in without and can_be_strict(tool.parameters, recursion=False):
+        described |= {"input_schema": strict_schema(tool.parameters), "strict": True}
+    return described
+
+
+def _form(target: Target, request: ModelRequest) -> SchemaForm:
+    if request.schema is None:
+        return "none"
+    closed = can_be_strict(request.schema.definition, recursion=False)
+    native = closed and not claude.NO_SCHEMAS.search(target.model)
+    return schema_form(request, native=native, tool=native and takes(target, request, "forced_tool"))
 
 
 def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
@@ -193,12 +219,14 @@ def _absorb(draft: Draft, _name: str, event: JSONObject) -> str:
             if block.get("type") == "tool_use":
                 call = draft.call(str(event.get("index")))
                 call.id, call.name = draft.keep(text(block.get("id"))), draft.keep(text(block.get("name")))
+                if block.get("input"):  # some gateways send all of it at once
+                    call.arguments = draft.keep(arguments(block["input"]))
             return _say(draft, text(block.get("text")))
         case "content_block_delta":
             delta = obj(event.get("delta"))
             _think(draft, event.get("index"), delta)
             if delta.get("type") == "input_json_delta":
-                draft.call(str(event.get("index"))).arguments += draft.keep(text(delta.get("partial_json")))
+                draft.call(str(event.get("index"))).arguments += draft.keep(arguments(delta.get("partial_json")))
             return _say(draft, text(delta.get("text")))
         case "message_delta":
             _count(draft, event.get("usage"))
@@ -224,3 +252,4 @@ def _count(draft: Draft, counts: object) -> None:
     """Counts of later events are totals so far; what they leave out stands."""
     draft.counts |= {name: value for name, value in obj(counts).items() if value is not None and name in _COUNTS}
     draft.usage = usage(draft.counts)
+    draft.service_tier = text(obj(counts).get("service_tier")) or draft.service_tier

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pricing import Part, ProviderStatePart, TextPart, ToolCallPart, Usage
+from pricing import Nano, Part, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.failure_kinds import Failure, failure
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.failures import classify_reply, request_id
 from tasks.providers.json_fields import dump, obj, parse
 from tasks.providers.messages import HttpRequest, JSONObject, ModelReply, ModelRequest, StopReason
+from tasks.providers.schemas import ANSWER_TOOL
 from tasks.routing.target import Target
 
 OK = 200
+_DONE = b"[DONE]"
+_TIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _CALL_CHARACTERS = 256
 """What keeping a call takes, beside its texts."""
 
@@ -101,6 +105,8 @@ class Draft:
     """The provider's own usage object, while events add to it."""
     model: str | None = None
     id: str | None = None
+    service_tier: str | None = None
+    cost_nano: Nano | None = None
     done: bool = False
     """Whether the dialect's last event was seen."""
     kept: int = 0
@@ -144,6 +150,7 @@ class Draft:
 
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
         """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
+        self._take_answer()
         stop = self._stop()
         return ModelReply(
             parts=tuple(self._parts(stop)),
@@ -152,6 +159,8 @@ class Draft:
             model=self.model,
             request_id=request_id(lower(headers)),
             response_id=self.id,
+            service_tier=self.service_tier if _TIER.fullmatch(self.service_tier or "") else None,
+            cost_nano=self.cost_nano,
         )
 
     def _parts(self, stop: StopReason) -> Iterator[Part]:
@@ -168,9 +177,19 @@ class Draft:
             yield TextPart(said)
         yield from states(0, behind_text=True)
         for place, call in enumerate(calls, 1):
+            call.id = call.id or f"call_{place}"  # which results refer to; some servers give none
             yield ToolCallPart.parse(call.id, call.name, call.arguments)
             if place < len(calls):
                 yield from states(place)
+
+    def _take_answer(self) -> None:
+        """An answer by the tool that stands for its schema is text, unless the model wants other tools first."""
+        given = [index for index, call in self.calls.items() if call.name == ANSWER_TOOL]
+        if not given or self.stop not in {None, "end", "tool_calls"}:
+            return
+        answers = [self.calls.pop(index) for index in given]
+        if not self.calls:
+            self.text, self.stop = answers[-1].arguments, "end"
 
     def _stop(self) -> StopReason:
         if self.stop is not None and self.stop not in {"end", "tool_calls"}:
@@ -216,6 +235,10 @@ class Frames(Protocol):
         """The events that ``chunk`` completes. Raises ``ValueError`` if the bytes are damaged."""
         ...
 
+    def finish(self) -> Iterator[Event]:
+        """The event that the end of the bytes completes, if there is one."""
+        ...
+
 
 class EventReader:
     """Reads a streamed reply: ``frames`` cuts it into events, ``absorb`` adds one to a draft and returns its text."""
@@ -249,12 +272,16 @@ class EventReader:
     def finish(self) -> ModelReply:
         """The whole reply. It is whole once the stop reason and the usage are there, or the dialect's last event."""
         draft = self._draft
+        for event in () if draft.done else self._frames.finish():
+            if event.data.strip() != _DONE and not isinstance(parse(event.data), dict):
+                raise self._lost()  # cut off within its last event
+            self._read(event)
         if not draft.done and (draft.stop is None or not draft.usage.known):
             raise self._lost()
         return draft.reply(self._headers)
 
     def _read(self, event: Event) -> str:
-        if event.data == b"[DONE]":
+        if event.data.strip() == _DONE:
             self._draft.done = True
             return ""
         if len(event.data) > LARGEST_ANSWER:

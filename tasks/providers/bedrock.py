@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -20,11 +20,11 @@ from pricing import (
     ToolResultPart,
     Usage,
 )
-from tasks.providers import claude, media
+from tasks.providers import claude, media, options
 from tasks.providers.base import Draft, EventReader, broken, opened
-from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns
+from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, turns, with_wire_ids
 from tasks.providers.framing import AwsFrames
-from tasks.providers.json_fields import count, dump, encode, items, obj, objects, text
+from tasks.providers.json_fields import arguments, count, dump, encode, items, obj, objects, text
 from tasks.providers.messages import (
     HttpRequest,
     JSONObject,
@@ -36,10 +36,12 @@ from tasks.providers.messages import (
     Tool,
     media_of,
 )
-from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, takes
-from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.options import Option
+from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, sampling, takes
+from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import merged, posted
 from tasks.routing.target import Target
 
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -51,8 +53,17 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 }
 _CACHE_POINT: Final = {"cachePoint": {"type": "default"}}
 _CACHES_SYSTEM: Final = re.compile(r"anthropic\.claude|amazon\.nova")
-_CACHES_TOOLS: Final = re.compile(r"anthropic\.claude")
-_NO_SCHEMAS: Final = re.compile(rf"amazon\.|meta\.|cohere\.|ai21\.|{claude.NO_SCHEMAS.pattern}")
+_CLAUDE: Final = re.compile(r"anthropic\.claude")
+"""Also the models whose tools can be cached."""
+_SCHEMAS: Final = re.compile(
+    r"anthropic\.claude-(?:haiku-(?:4-5|[5-9])|(?:sonnet|opus)-(?:4-[5-9]|[5-9])|mythos-[5-9])"
+    r"|mistral\.(?:magistral-small|ministral-3|mistral-large-3|voxtral)|qwen\.qwen3|google\.gemma-3-(?:12b|27b)"
+    r"|minimax\.minimax-m2|nvidia\.nemotron-nano|zai\.glm|moonshot(?:ai)?\.kimi"
+)
+"""Models that take a JSON schema for their answers. Others answer 400, so that what is not listed is not tried."""
+_SAMPLING: Final = {"temperature": "temperature", "top_p": "topP"}
+_FORCED_TOOLS: Final = re.compile(r"anthropic\.claude-(?!v2|instant|2)|amazon\.nova|mistral\.mistral-large")
+"""Models that can be made to call a tool."""
 _DOCUMENT: Final = "The document:"
 """A document is refused without a text beside it."""
 _REGION: Final = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
@@ -69,33 +80,36 @@ class BedrockAdapter:
     ) -> HttpRequest:
         """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
         media.require(self.spec.features.media, request)
+        options.require(_options(self.spec.features.options, target), request)
         names = media.numbered(part for message in request.messages for part in media_of(message.parts))
         body: JSONObject = {
             "messages": [
                 {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
-                for side, joined in turns(askable(target, request))
+                for side, joined in turns(with_wire_ids(askable(target, request), target))
             ],
             "inferenceConfig": {"maxTokens": output_limit(target, request)},
         }
         system = request.system.text
-        if request.schema is not None:
-            if can_be_strict(request.schema.definition, recursion=False) and not _NO_SCHEMAS.search(target.model):
-                body["outputConfig"] = {"textFormat": _text_format(request.schema)}
-            else:
-                system = f"{system}\n\n{told(request.schema)}".strip()
+        form = _form(target, request)
+        if request.schema is not None and form == "native":
+            body["outputConfig"] = {"textFormat": _text_format(request.schema)}
+        elif request.schema is not None and form == "told":
+            system = f"{system}\n\n{told(request.schema)}".strip()
         if system:
             caches = request.cache and _CACHES_SYSTEM.search(target.model)
             body["system"] = [{"text": system}, *([_CACHE_POINT] if caches else [])]
-        if request.tools:
-            caches = request.cache and _CACHES_TOOLS.search(target.model)
-            body["toolConfig"] = {"tools": [*map(_tool, request.tools), *([_CACHE_POINT] if caches else [])]}
-        if request.temperature is not None and takes(target, request, "temperature"):
-            body["inferenceConfig"]["temperature"] = request.temperature
+        if request.tools or form == "tool":
+            body |= _tool_config(target, request, form)
+        if request.options.stop:
+            body["inferenceConfig"]["stopSequences"] = list(request.options.stop)
+        sampled = sampling(target, request)
+        body["inferenceConfig"] |= {_SAMPLING[name]: value for name, value in sampled.items()}
         if fields := converse_fields(target, request):
-            body["additionalModelRequestFields"] = fields
+            body["additionalModelRequestFields"] = {**body.get("additionalModelRequestFields", {}), **fields}
         operation = "converse-stream" if stream else "converse"
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
-        return _authorised(target, url, encode(body), attempt_id)
+        whole = merged(body, target.extra_body) if target.extra_body else body
+        return _authorised(target, url, encode(whole), attempt_id)
 
     def decode(
         self,
@@ -117,8 +131,9 @@ class BedrockAdapter:
             if "toolUse" in block:
                 use, call = obj(block["toolUse"]), draft.call(index)
                 call.id, call.name = text(use.get("toolUseId")), text(use.get("name"))
-                call.arguments = dump(use.get("input") or {})
+                call.arguments = arguments(use.get("input"))
         draft.stop = _STOPS.get(text(reply.get("stopReason")))
+        draft.service_tier = text(obj(reply.get("serviceTier")).get("type")) or None
         return draft.reply(headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
@@ -182,9 +197,44 @@ def _part(part: Part, target: Target, names: Mapping[int, int]) -> list[JSONObje
             return [state] if isinstance(state := own_state(part, target), dict) else []
 
 
-def _tool(tool: Tool) -> JSONObject:
-    described = {"description": tool.description} if tool.description.strip() else {}
-    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": tool.parameters}}}
+def _form(target: Target, request: ModelRequest) -> SchemaForm:
+    if request.schema is None:
+        return "none"
+    native = can_be_strict(request.schema.definition, recursion=False) and bool(_SCHEMAS.search(target.model))
+    forced = bool(_FORCED_TOOLS.search(target.model)) and takes(target, request, "forced_tool")
+    return schema_form(request, native=native, tool=forced)
+
+
+def _options(offered: frozenset[Option], target: Target) -> frozenset[Option]:
+    """Only Claude can be told not to call tools, or one at a time: by a field that is Anthropic's own."""
+    return offered if _CLAUDE.search(target.model) else offered - {"tool_choice none", "parallel_tool_calls", "strict"}
+
+
+def _tool_config(target: Target, request: ModelRequest, form: SchemaForm) -> JSONObject:
+    tools = [_tool(tool, request.without) for tool in request.tools]
+    if form == "tool" and request.schema is not None:
+        tools.append(_tool(answer_tool(request.schema), request.without))
+    caches = request.cache and _CLAUDE.search(target.model)
+    config: JSONObject = {"tools": [*tools, *([_CACHE_POINT] if caches else [])]}
+    body: JSONObject = {"toolConfig": config}
+    choice = claude.tool_choice(request, form)
+    if choice is None:
+        return body
+    if choice["type"] == "none" or "disable_parallel_tool_use" in choice:
+        body["additionalModelRequestFields"] = {"tool_choice": choice}
+    elif choice["type"] == "any":
+        config["toolChoice"] = {"any": {}}
+    elif choice["type"] == "tool":
+        config["toolChoice"] = {"tool": {"name": choice["name"]}}
+    return body
+
+
+def _tool(tool: Tool, without: Collection[str]) -> JSONObject:
+    described: JSONObject = {"description": tool.description} if tool.description.strip() else {}
+    schema = tool.parameters
+    if tool.strict and "strict" not in without and can_be_strict(schema, recursion=False):
+        schema, described = strict_schema(schema), described | {"strict": True}
+    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": schema}}}
 
 
 def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -> HttpRequest:
@@ -196,7 +246,7 @@ def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -
         headers = signed_headers(url, headers, body, target.credential, region=_region(target), service="bedrock")
     if attempt_id:
         headers["X-Client-Request-Id"] = attempt_id
-    return HttpRequest(url, headers, body)
+    return posted(target, url, headers, body)
 
 
 def _region(target: Target) -> str:
@@ -215,7 +265,7 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
             if "reasoningContent" in delta:
                 _think(draft, index, obj(delta["reasoningContent"]))
             if "toolUse" in delta:
-                draft.call(index).arguments += draft.keep(text(obj(delta["toolUse"]).get("input")))
+                draft.call(index).arguments += draft.keep(arguments(obj(delta["toolUse"]).get("input")))
             words = text(delta.get("text"))
             draft.text += draft.keep(words)
             return words
@@ -223,6 +273,7 @@ def _absorb(draft: Draft, name: str, event: JSONObject) -> str:
             draft.stop = _STOPS.get(text(event.get("stopReason")), "end")
         case "metadata":
             draft.usage = usage(event.get("usage"))
+            draft.service_tier = text(obj(event.get("serviceTier")).get("type")) or None
     return ""
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from pricing import NOT_A_COUNT, Usage
-from tasks.providers.messages import StopReason
+from tasks.providers.messages import JSONObject, ModelRequest, StopReason
+from tasks.providers.schemas import ANSWER_TOOL, SchemaForm
 
 NO_SCHEMAS: Final = re.compile(r"claude-(?:2|3|v2|instant)|claude-(?:sonnet|opus)-4-(?:0|2025)")
 """Models older than structured outputs; they are asked instead."""
@@ -20,6 +21,22 @@ STOPS: Final[Mapping[str, StopReason]] = {
     "pause_turn": "length",
     "refusal": "refusal",
 }
+
+
+def tool_choice(request: ModelRequest, form: SchemaForm) -> JSONObject | None:
+    """``tool_choice`` in Anthropic's words, which Bedrock hands on to Claude; None where it is ``auto`` anyway."""
+    asked = request.options
+    one = asked.parallel_tool_calls is False and "parallel_tool_calls" not in request.without
+    if form == "tool":
+        choice: JSONObject = {"type": "any"} if request.tools else {"type": "tool", "name": ANSWER_TOOL}
+    elif asked.tool_choice in {"auto", "none"}:
+        choice = {"type": asked.tool_choice}
+    else:
+        named = {"type": "tool", "name": asked.tool_choice}
+        choice = {"type": "any"} if asked.tool_choice == "required" else named
+    if one and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    return None if choice == {"type": "auto"} or not (request.tools or form == "tool") else choice
 
 
 def all_written(total: int | None, minutes: int | None, hour: int | None) -> int | None:

@@ -1,13 +1,14 @@
-"""Conversations as Anthropic and Bedrock want them: user and assistant in turn, results before words."""
+"""Conversations as providers want them: ids of calls, user and assistant in turn, results before words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from dataclasses import replace
+from itertools import count, groupby
 from typing import Any, Final, Literal, TypeAlias
 
-from pricing import ProviderStatePart, TextPart
+from pricing import Part, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart
 from tasks.providers.messages import Message
 from tasks.routing.target import Target
 
@@ -27,6 +28,51 @@ def turns(messages: Sequence[Message]) -> Iterator[tuple[Side, list[Message]]]:
 
 _BEFORE_NAME: Final = re.compile(r"^(?:global|regional|apac|us|eu|jp|au|in|ca|sa)\.|^.*/")
 _BEHIND_NAME: Final = re.compile(r"-v\d+(?::\d+)?$")
+
+
+def with_wire_ids(messages: Sequence[Message], target: Target) -> Sequence[Message]:
+    """The messages with ids of tool calls that every provider takes: nine letters and digits, by their order.
+
+    What a model or another provider made up may be too long, empty, used twice or of other characters. Replies keep
+    their own ids; a result belongs to the call with its id in the last message that has calls. Calls beside reasoning
+    state that the target reads keep the ids it gave them.
+
+    Example:
+        >>> from pricing import ToolCallPart, ToolResultPart
+        >>> asked = Message.of("assistant", ToolCallPart("toolu_01:a b", "find", {}))
+        >>> result = Message.of("tool", ToolResultPart("toolu_01:a b", "Bern"))
+        >>> sent = with_wire_ids([asked, result], Target("haiku", "anthropic", "claude-haiku-4-5"))
+        >>> sent[0].tool_calls[0].id, sent[1].results[0].call_id
+        ('call00001', 'call00001')
+    """
+    if not any(message.role == "tool" or message.tool_calls for message in messages):
+        return messages
+    numbers = count(1)
+    unanswered: dict[str, list[str]] = {}
+    sent = []
+    for message in messages:
+        if message.tool_calls:
+            unanswered = {}
+            if any(isinstance(part, ProviderStatePart) and own_state(part, target) for part in message.parts):
+                for call in message.tool_calls:
+                    unanswered.setdefault(call.id, []).append(call.id)
+                sent.append(message)
+                continue
+        parts = tuple(_with_wire_id(part, unanswered, numbers) for part in message.parts)
+        sent.append(Message(message.role, parts))
+    return sent
+
+
+def _with_wire_id(part: Part, unanswered: dict[str, list[str]], numbers: Iterator[int]) -> Part:
+    if isinstance(part, ToolCallPart):
+        wire_id = f"call{next(numbers):05}"
+        unanswered.setdefault(part.id, []).append(wire_id)
+        return replace(part, id=wire_id)
+    if isinstance(part, ToolResultPart):
+        waiting = unanswered.get(part.call_id, [])
+        found = waiting.pop(0) if len(waiting) > 1 else waiting[0] if waiting else f"call{next(numbers):05}"
+        return replace(part, call_id=found)
+    return part
 
 
 def state_family(target: Target) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from tasks.providers.messages import StopReason
 
@@ -31,6 +31,11 @@ Move: TypeAlias = Literal["anywhere", "other_account", "larger_quota", "larger_w
 """Which other targets may still mend a failure."""
 Phase: TypeAlias = Literal["pool", "connect", "write", "read"]
 """Where in an exchange the transport gave up; nothing was sent before ``write``."""
+
+
+TLS_CERTIFICATE: Final = "tls_certificate"
+TLS_HANDSHAKE: Final = "tls_handshake"
+"""Codes of a lost ``connection``: the server's certificate is not trusted, or the two sides agree on no protocol."""
 
 
 class Allowed(NamedTuple):
@@ -80,7 +85,8 @@ class Failure:
     """Why an attempt gave no answer. Holds nothing of the body but a code of the provider's own vocabulary.
 
     ``retry_after`` is seconds, a minimum; ``status`` the HTTP status if there was one; ``maybe_billed`` whether the
-    provider may charge for the attempt although it failed; ``parameter`` the one of ours that the model refuses.
+    provider may charge for the attempt although it failed. ``refuses`` names features of the request that a 400 may be
+    about, the likeliest first.
     """
 
     kind: FailureKind
@@ -92,12 +98,13 @@ class Failure:
     phase: Phase | None = None
     maybe_billed: bool = False
     request_id: str | None = None
-    parameter: str | None = None
+    refuses: tuple[str, ...] = ()
 
     @property
     def move(self) -> Move:
-        """Which other targets could mend this."""
-        return ALLOWED[self.kind].move
+        """Which other targets could mend this; a fault of one target only leaves all the others."""
+        usual = ALLOWED[self.kind]
+        return "anywhere" if self.fallback and not usual.fallback else usual.move
 
 
 def failure(

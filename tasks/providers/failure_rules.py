@@ -3,9 +3,10 @@
 Sources: the official SDKs and API references of the providers, botocore's ``bedrock-runtime`` model, the servers of
 vLLM, llama.cpp and Ollama; the facts are gathered in the project's provider notes.
 
-They are read from the surest sign to the vaguest: ``codes`` decide; ``texts`` split a broad code by the beginning
-of the provider's own message, for the statuses where that text occurs; ``families`` are broad codes; ``statuses``
-say what a bare status means where it differs from HTTP's usual meaning.
+They are read from the surest sign to the vaguest: ``sure`` texts overrule a code that says something else; ``codes``
+decide; ``texts`` split a broad code by the beginning of the provider's own message, for the statuses where that text
+occurs; ``families`` are broad codes; ``statuses`` say what a bare status means where it differs from HTTP's usual
+meaning.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class FailureRules:
 
     codes: Codes
     texts: tuple[Text, ...] = ()
+    sure: tuple[Text, ...] = ()
     families: Codes = field(default_factory=dict)
     statuses: Mapping[int, FailureKind] = field(default_factory=dict)
 
@@ -73,6 +75,7 @@ STATUSES: Mapping[int, FailureKind] = {
     431: "request_too_large",
     451: "auth",
     499: "connection",
+    501: "invalid_request",
     503: "overloaded",
     504: "timeout",
     522: "connection",
@@ -136,6 +139,7 @@ SERVER_TEXTS = texts(
     r"max_tokens=\d+ cannot be greater than max_model_len=",
     r"The (?:decoder |encoder )?prompt \((?:total )?length \d+\) is (?:longer than|too long)",
     r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum (?:context )?(?:length|allowed)",
+    r"maximum context length is [\d,]+ tokens\. However, you requested",
     r"You passed \d+ input tokens and requested \d+ output tokens\. However, the model's context length is only",
     r"(?:the )?(?:input|prompt)(?: length)? exceeds (?:the )?(?:maximum )?context (?:length|window|size)",
     r"prompt too long; exceeded (?:max )?context length",
@@ -149,21 +153,47 @@ SERVER_TEXTS = texts(
     r"The prompt is too long: [\d,]+, model maximum context length",
     r"This endpoint's maximum context length is",
     r"This model's maximum prompt length is [\d,]+ but the request contains",
-    r"(?:Invalid request: )?Your request exceeded model token limit",
+    r"(?:Invalid request: )?(?:Your request )?exceeded model token limit",
+    r"[^'\"`]{0,120}greater than the context length",
+    r"Prompt contains [\d,]+ tokens [^'\"`]{0,80}too large for model with [\d,]+ maximum context length",
+    r"Current length is [\d,]+ while limit is [\d,]+",
+    r"[^'\"`]{0,80}exceeds the maximum allowed input length of",
+    r"prompt token count of [\d,]+ exceeds the limit of",
+    r"too many tokens(?:[.:,]|$)",
     r"(?:invalid params, )?context window exceeds limit",
     r"(?:<400> [\w.]{1,80}: )?Range of input length should be \[",
 )
 """vLLM, SGLang, TGI, llama.cpp, Ollama and LM Studio, old and new; then Together, Fireworks, OpenRouter, xAI and others
 that host models behind OpenAI's dialect."""
 
-OPENAI = FailureRules(codes=OPENAI_CODES, texts=OPENAI_TEXTS, families=OPENAI_FAMILIES)
-OPENAI_COMPATIBLE = FailureRules(codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS, families=OPENAI_FAMILIES)
-
 ANTHROPIC_OVERFLOW = (
     r"prompt is too long: [\d,]+ tokens > [\d,]+ maximum",
     r"prompt is too long$",
     r"input length and `max_tokens` exceed context limit",
 )
+BEDROCK_OVERFLOW = (
+    r"Input is too long",
+    r"Input Tokens Exceeded",
+    r"Too many input tokens\. Max input tokens",
+    r"This model's maximum context length is",
+    r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum context length",
+    r"(?:Your input|Your request|The input|Input|The prompt|Prompt) exceeds the (?:model's )?context window",
+    r"(?:the )?(?:prompt|input|request)?(?: ?tokens)? ?(?:\(\d+\) )?exceeds? (?:the )?model maximum",
+)
+GEMINI_OVERFLOW = (
+    r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
+    r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
+)
+FRONTED_TEXTS = texts("context_overflow", {400, 413, 422}, *ANTHROPIC_OVERFLOW, *BEDROCK_OVERFLOW, *GEMINI_OVERFLOW)
+"""Of the models that gateways put OpenAI's dialect in front of."""
+
+OPENAI = FailureRules(codes=OPENAI_CODES, texts=OPENAI_TEXTS, families=OPENAI_FAMILIES)
+OPENAI_COMPATIBLE = FailureRules(
+    codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS + FRONTED_TEXTS, families=OPENAI_FAMILIES
+)
+
+LIMITED = re.compile(r"rate.?limit|too many requests|throttl|please wait before trying again", re.IGNORECASE)
+"""What no overflow's text says: "too many tokens" is also that of a rate limit."""
 STOPS: Codes = codes(
     truncated="length max_tokens model_context_window_exceeded max_output_tokens",
     refusal="refusal",

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.providers.failure_kinds import Failure, FailureKind, Phase, failure
-from tasks.providers.failure_rules import LEAD_IN, STATUS_OF_CODE, STATUSES, STOPS, FailureRules
+from tasks.providers.failure_kinds import TLS_CERTIFICATE, TLS_HANDSHAKE, Failure, FailureKind, Phase, failure
+from tasks.providers.failure_rules import LEAD_IN, LIMITED, STATUS_OF_CODE, STATUSES, STOPS, FailureRules, Text
 from tasks.providers.json_fields import items, obj, objects, parse, text
 from tasks.providers.messages import JSONObject
-from tasks.providers.refused_parameter import refused_parameter
+from tasks.providers.refused_features import refused_by
 
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{0,9})?", re.ASCII)
 
@@ -85,12 +85,23 @@ _NAMED: tuple[tuple[str, FailureKind, Phase], ...] = (
 )
 
 
+_TLS: Mapping[str, str] = {
+    "SSLCertVerificationError": TLS_CERTIFICATE,
+    "ClientConnectorCertificateError": TLS_CERTIFICATE,
+    "ClientConnectorSSLError": TLS_HANDSHAKE,
+}
+"""What trying again does not help: somebody has to change a setting, or a certificate."""
+
+
 def classify_exception(exc: BaseException) -> Failure:
     """The class of a failed exchange; what is not the transport's doing is raised again, for it is a bug.
 
     Nothing was sent in the phases ``pool`` and ``connect``; afterwards the provider may bill what we never got.
     """
     names = {cls.__name__ for link in _chain(exc) for cls in type(link).__mro__}
+    for name, code in _TLS.items():
+        if name in names:
+            return replace(failure("connection", phase="connect", code=code), retry_same_target=False)
     for name, kind, phase in _NAMED:
         if name in names:
             return failure(kind, phase=phase, maybe_billed=phase in {"write", "read"})
@@ -108,6 +119,10 @@ _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
 _MESSAGE_LENGTH = 8192
 """Characters of a message that are looked at: gateways put whole JSON errors into theirs."""
+_NOT_IMPLEMENTED = 501
+_WORDLESS = frozenset({b"", b"{}", b"null", b'""'})
+_BAD_REQUEST = frozenset({200, 400, 404, 422, 501})
+"""Statuses of replies that may name a feature which the model does not have; 200 with an error inside."""
 _BILLED = frozenset[FailureKind]({"timeout", "invalid_output", "refusal", "truncated"})
 
 
@@ -119,6 +134,7 @@ class _Signs:
     message: str
     status: int
     wait: float | None
+    refuses: tuple[str, ...] = ()
 
 
 def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
@@ -134,6 +150,7 @@ def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str],
     parsed = parse(body)
     reply = obj(parsed) or next(iter(objects(parsed)), {})
     signs = _signs(status, lower, reply)
+    wordless = body.strip() in _WORDLESS
     kind, certain = _kind(rules, signs)
     found = failure(
         kind,
@@ -145,9 +162,10 @@ def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str],
     wait = retry_after(lower)
     return replace(
         found,
+        refuses=signs.refuses if kind == "invalid_request" else (),
+        fallback=found.fallback or _one_target_only(signs.status, kind, wordless=wordless),
         retry_after=signs.wait if wait is None else wait,
         retry_same_target=_told_to_retry(lower, found.retry_same_target, certain=certain),
-        parameter=refused_parameter(status, reply) if kind == "invalid_request" else None,
     )
 
 
@@ -171,18 +189,38 @@ def _told_to_retry(headers: Mapping[str, str], usual: bool, *, certain: bool) ->
 def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:
     """The class, and whether a code or text settled it rather than a mere status."""
     known = [key for code in signs.codes for key in (f"{signs.status}:{code.lower()}", code.lower())]
-    for code in known:
-        if code in rules.codes:
-            return rules.codes[code], True
-    for rule in rules.texts:
-        if signs.status in rule.statuses and _exceeds(rule.pattern.match(signs.message)):
-            return rule.kind, True
+    sure = (
+        _told(rules.sure, signs)
+        or next((rules.codes[code] for code in known if code in rules.codes), None)
+        or _told(rules.texts, signs)
+        or ("invalid_request" if signs.status == _NOT_IMPLEMENTED else None)
+    )
+    if sure is not None:
+        return sure, True
     for code in known:
         if code in rules.families:
             return rules.families[code], False
         if code in STOPS and _succeeded(signs.status):
             return STOPS[code], True
     return _kind_of_status(rules, signs.status), False
+
+
+def _told(rules: tuple[Text, ...], signs: _Signs) -> FailureKind | None:
+    """The class that the message tells."""
+    for rule in rules:
+        overflow = rule.kind == "context_overflow"
+        if signs.status not in rule.statuses or (overflow and LIMITED.search(signs.message)):
+            continue
+        if _exceeds(rule.pattern.match(signs.message)):
+            return rule.kind
+    return None
+
+
+def _one_target_only(status: int, kind: FailureKind, *, wordless: bool) -> bool:
+    """Whether another target may well take the request as it is: this one does not know how, or a gateway in front of
+    it says no without a word.
+    """
+    return status == _NOT_IMPLEMENTED or (kind == "request_too_large" and wordless)
 
 
 def _succeeded(status: int) -> bool:
@@ -224,6 +262,7 @@ def _signs(status: int, headers: Mapping[str, str], reply: JSONObject) -> _Signs
     return _Signs(
         codes=codes,
         message=message,
+        refuses=refused_by(error, reply, message) if status in _BAD_REQUEST else (),
         status=_meant_status(status, error, codes) if _succeeded(status) else status,
         wait=next((wait for wait in map(_delay, objects(error.get("details"))) if wait is not None), None),
     )

@@ -10,6 +10,7 @@ from typing import Final
 from tasks.providers.base import Event
 from tasks.providers.bodies import LARGEST_ANSWER
 
+_BOM: Final = b"\xef\xbb\xbf"
 _LINE_BYTES = 48
 """What keeping a line takes, beside its bytes."""
 
@@ -22,6 +23,7 @@ class SseFrames:
         self._name = ""
         self._data: list[bytes] = []
         self._size = 0
+        self._began = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that ``chunk`` completes; an event is complete at the empty line after it.
@@ -30,12 +32,22 @@ class SseFrames:
             ValueError: an event is larger than an answer can be.
         """
         lines = (self._rest + chunk).splitlines(keepends=True)
+        if not self._began and lines:
+            self._began = True
+            lines[0] = lines[0].removeprefix(_BOM)
         # A last line without LF is unfinished; one that ends in CR may go on with LF.
         self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if len(self._rest) > LARGEST_ANSWER:
             raise ValueError("a line without an end")
         for line in lines:
             yield from self._line(line.rstrip(b"\r\n"))
+
+    def finish(self) -> Iterator[Event]:
+        """The last event, where the stream ended without the empty line after it."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield from self._line(rest.rstrip(b"\r\n"))
+        yield from self._line(b"")
 
     def _line(self, line: bytes) -> Iterator[Event]:
         if not line:
@@ -84,6 +96,10 @@ class AwsFrames:
                 return
             message, self._rest = self._rest[:total], self._rest[total:]
             yield _event(message, headers_length)
+
+    def finish(self) -> Iterator[Event]:
+        """None: a message that is cut off cannot be read."""
+        return iter(())
 
 
 def _event(message: bytes, headers_length: int) -> Event:

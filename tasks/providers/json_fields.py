@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import orjson
 
-from pricing import NOT_A_COUNT
+from pricing import NOT_A_COUNT, USD, Nano, ceil_nano
 from tasks.providers.messages import JSONObject
 
 _MOST_BRACKETS: Final = 250_000
+_MOST_DOLLARS: Final = 1_000
+"""No request costs more: a larger amount is a fault, and is not taken."""
+_TEXT_BLOCKS: Final = frozenset({None, "text", "output_text"})
 
 
 def parse(body: bytes) -> Any:
@@ -43,6 +47,26 @@ def dump(value: object) -> str:
     return encode(value).decode()
 
 
+def stated_cost(value: object) -> Nano | None:
+    """Nano-dollars of a cost in dollars, rounded up once; None if it is not a plausible amount.
+
+    A JSON number is read back as its shortest text, which is what the provider wrote.
+
+    Example:
+        >>> stated_cost(0.00014), stated_cost("0.0000000001"), stated_cost(-1)
+        (140000, 1, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        dollars = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not dollars.is_finite() or not 0 <= dollars <= _MOST_DOLLARS:
+        return None
+    return ceil_nano(dollars * USD)
+
+
 def _replaced(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
@@ -65,6 +89,20 @@ def objects(value: object) -> list[JSONObject]:
 def text(value: object) -> str:
     """``value`` if it is text, else empty text."""
     return value if isinstance(value, str) else ""
+
+
+def arguments(value: object) -> str:
+    """Arguments of a tool call as JSON text: servers send text, an object, or nothing where there are none."""
+    return value if isinstance(value, str) else "" if value is None else dump(value)
+
+
+def words(content: object) -> str:
+    """The text of a message's content: text, or blocks of which some are text; thoughts are no part of an answer."""
+    if isinstance(content, list):
+        return "".join(map(words, content))
+    if isinstance(content, dict):
+        return text(content.get("text")) if content.get("type") in _TEXT_BLOCKS else ""
+    return text(content)
 
 
 def count(value: object) -> int | None:

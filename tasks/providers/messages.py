@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 
 JSONObject: TypeAlias = dict[str, Any]
@@ -82,6 +83,8 @@ class Tool:
     name: str
     description: str
     parameters: JSONObject
+    strict: bool = False
+    """Whether its arguments have to follow ``parameters`` exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class ModelRequest:
     ``system`` is the static part of the prompt: ``cache`` marks it (and the tools) for the provider's prompt cache.
     ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the room for that
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
-    what the model is known to refuse.
+    what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
     """
 
     messages: Sequence[Message]
@@ -111,6 +114,7 @@ class ModelRequest:
     cache: bool = False
     reasoning: Reasoning | None = None
     room_factor: int = 1
+    options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
 
 
@@ -119,7 +123,8 @@ class ModelReply:
     """One answer, as the parts of an assistant's message in the order they came.
 
     ``model`` is the id the provider reported, ``request_id`` the one its support asks for, ``response_id`` the answer's
-    own, where the dialect has one.
+    own, where the dialect has one. ``service_tier`` is the tier that served it, in the provider's word, ``cost_nano``
+    what the provider says it cost, in nano-dollars; None where it does not tell.
     """
 
     parts: tuple[Part, ...] = field(repr=False)
@@ -128,6 +133,8 @@ class ModelReply:
     model: str | None = None
     request_id: str | None = None
     response_id: str | None = None
+    service_tier: str | None = None
+    cost_nano: Nano | None = None
 
     @property
     def text(self) -> str:
@@ -147,12 +154,16 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body, or none of a GET."""
+    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body, or none of a GET.
+
+    ``ca_file`` names the certificates that its server is checked against, where they are not the usual ones.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     method: Literal["GET", "POST"] = "POST"
+    ca_file: str = ""
 
 
 class WireFailed(Exception):

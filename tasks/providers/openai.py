@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pricing import DocumentPart, ImagePart, ProviderStatePart, TextPart, ToolCallPart, Usage
-from tasks.providers import chat_state, media, responses
+from pricing import DocumentPart, ImagePart, Nano, ProviderStatePart, TextPart, ToolCallPart, Usage
+from tasks.providers import chat_state, media, options, responses
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
-from tasks.providers.conversations import own_state, state_family
+from tasks.providers.conversations import own_state, state_family, with_wire_ids
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
+from tasks.providers.json_fields import arguments, count, dump, obj, objects, parse, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
-from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, takes
+from tasks.providers.options import NO_OPTIONS
+from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import request_to
 from tasks.providers.token_counts import whole_output
 from tasks.routing.target import Target
 
 _STOPS: Mapping[str, StopReason] = {
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "content_filter": "content_filter",
     "error": "malformed",
 }
@@ -53,6 +58,10 @@ class Flavour:
     """Whether the server also has the Responses API, which some of its models need."""
     hidden: JSONObject | None = None
     """What keeps a reasoning model's thoughts out of its answer."""
+    stream_options: bool = True
+    """Whether usage in a stream has to be asked for."""
+    states_cost: bool = False
+    """Whether ``usage.cost`` is what a request cost, in dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +76,14 @@ class OpenAIAdapter:
     ) -> HttpRequest:
         """``POST {base_url}/chat/completions``, or ``/responses`` where the model is to be asked there."""
         media.require(self.spec.features.media, request)
+        options.require(self.spec.features.options, request)
         if self.flavour.responses and by_responses(target, request):
             path, body = responses.PATH, responses.body_of(target, request, stream=stream)
         else:
             path, body = "/chat/completions", self._chat(target, request, stream=stream)
-        if request.cache and self.flavour.cache_key:
+        if request.cache and self.flavour.cache_key and "prompt_cache_key" not in request.without:
             body["prompt_cache_key"] = _cache_key(request)
-        return HttpRequest(f"{target.base_url.rstrip('/')}{path}", _headers(target, attempt_id), encode(body))
+        return request_to(target, f"{target.base_url.rstrip('/')}{path}", _headers(target, attempt_id), body)
 
     def _chat(self, target: Target, request: ModelRequest, *, stream: bool) -> JSONObject:
         held = _enforcement(self.flavour, target, request, stream=stream)
@@ -84,31 +94,23 @@ class OpenAIAdapter:
             "model": target.model,
             "messages": [
                 *([{"role": "system", "content": system}] if system else []),
-                *_messages(request.messages, target, thinks=level_of(target, request) != "none"),
+                *_messages(with_wire_ids(request.messages, target), target, thinks=level_of(target, request) != "none"),
             ],
-            self.flavour.max_tokens: output_limit(target, request),
+            _max_tokens(self.flavour, request): output_limit(target, request),
         }
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.schema is not None and held in {"strict", "guided"}:
-            definition = request.schema.definition
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {
-                    "name": request.schema.name,
-                    "schema": strict_schema(definition) if held == "strict" else definition,
-                    "strict": held == "strict",
-                },
-            }
-        elif held == "object":
-            body["response_format"] = {"type": "json_object"}
-        if request.temperature is not None and takes(target, request, "temperature"):
-            body["temperature"] = request.temperature
+            body["tools"] = [_tool(tool, request.without) for tool in request.tools]
+        if request.options is not NO_OPTIONS:
+            body |= _options(request)
+        body |= _response_format(request, held)
+        body |= sampling(target, request)
         body |= chat_fields(target, request)
         if self.flavour.hidden and not self.flavour.strict_models.match(target.model):
             body |= self.flavour.hidden if level_of(target, request) != "none" else {}
         if stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
+            body["stream"] = True
+            if self.flavour.stream_options and "stream_options" not in request.without:
+                body["stream_options"] = {"include_usage": True}
         return body
 
     def decode(
@@ -127,13 +129,17 @@ class OpenAIAdapter:
         if not choices or not isinstance(choices[0].get("message"), dict):
             raise broken(headers, usage(reply.get("usage")))
         choices[0]["delta"] = choices[0]["message"]
-        _absorb(draft, "", reply)
+        self._absorb(draft, "", reply)
         return self._checked(draft.reply(headers), headers)
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
         """A reader of ``chat.completion.chunk`` events, or of those of a response."""
         reader = responses.EitherReader if self.flavour.responses else EventReader
-        return reader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
+        return reader(self.spec.failures, headers, SseFrames(), self._absorb, state_family(target))
+
+    @property
+    def _absorb(self) -> Callable[[Draft, str, JSONObject], str]:
+        return _absorb if self.flavour.states_cost else _absorb_without_cost
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
@@ -146,16 +152,17 @@ class OpenAIAdapter:
 
 def usage(counts: object) -> Usage:
     """``usage`` in OpenTelemetry's meaning: input includes cached tokens, output includes reasoning tokens, wherever
-    the server counts them.
+    the server counts them. DeepSeek and Moonshot have names of their own for what was read from a cache.
     """
     given = obj(counts)
     prompt = obj(given.get("prompt_tokens_details"))
     read, reasoning = count(given.get("prompt_tokens")), _reasoning_tokens(given)
     written = count(given.get("completion_tokens"))
+    places = (prompt.get("cached_tokens"), given.get("prompt_cache_hit_tokens"), given.get("cached_tokens"))
     return Usage(
         input_tokens=read,
         output_tokens=whole_output(read, written, reasoning, count(given.get("total_tokens"))),
-        cache_read_tokens=count(prompt.get("cached_tokens")),
+        cache_read_tokens=count(next((cached for cached in places if cached is not None), None)),
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         reasoning_tokens=reasoning,
     )
@@ -171,10 +178,28 @@ def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, str
         return None
     if flavour.schema_alone and (request.tools or stream):
         return "told"
-    if not flavour.schema_models.match(target.model):
-        return "object"
-    strict = flavour.strict_models.match(target.model) and can_be_strict(request.schema.definition)
+    if "json_schema" in request.without or not flavour.schema_models.match(target.model):
+        return "told" if "json_object" in request.without else "object"
+    strict = (
+        "strict" not in request.without
+        and flavour.strict_models.match(target.model)
+        and can_be_strict(request.schema.definition)
+    )
     return "strict" if strict else "guided"
+
+
+def _response_format(request: ModelRequest, held: Enforcement | None) -> JSONObject:
+    if held == "object":
+        return {"response_format": {"type": "json_object"}}
+    if request.schema is None or held not in {"strict", "guided"}:
+        return {}
+    definition = request.schema.definition
+    schema = {
+        "name": request.schema.name,
+        "schema": strict_schema(definition) if held == "strict" else definition,
+        "strict": held == "strict",
+    }
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _messages(messages: Sequence[Message], target: Target, *, thinks: bool) -> Iterator[JSONObject]:
@@ -222,9 +247,32 @@ def _function(call: ToolCallPart) -> JSONObject:
     return {"name": call.name, "arguments": dump(call.sent)}
 
 
-def _tool(tool: Tool) -> JSONObject:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+def _tool(tool: Tool, without: Collection[str] = ()) -> JSONObject:
+    function: JSONObject = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    if tool.strict and "strict" not in without and can_be_strict(tool.parameters):
+        function |= {"parameters": strict_schema(tool.parameters), "strict": True}
     return {"type": "function", "function": function}
+
+
+def _max_tokens(flavour: Flavour, request: ModelRequest) -> str:
+    """The name of the field, or its other name where the model refused that one."""
+    if "max_tokens" not in request.without:
+        return flavour.max_tokens
+    return "max_tokens" if flavour.max_tokens == "max_completion_tokens" else "max_completion_tokens"
+
+
+def _options(request: ModelRequest) -> JSONObject:
+    asked, body = request.options, JSONObject()
+    if asked.tool_choice != "auto":
+        named = {"type": "function", "function": {"name": asked.tool_choice}}
+        body["tool_choice"] = asked.tool_choice if asked.tool_choice in {"none", "required"} else named
+    if asked.parallel_tool_calls is not None and request.tools and "parallel_tool_calls" not in request.without:
+        body["parallel_tool_calls"] = asked.parallel_tool_calls
+    if asked.stop:
+        body["stop"] = list(asked.stop)
+    if asked.seed is not None and "seed" not in request.without:
+        body["seed"] = asked.seed
+    return body
 
 
 def _cache_key(request: ModelRequest) -> str:
@@ -242,6 +290,20 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
     return headers
 
 
+def _cost(counts: JSONObject) -> Nano | None:
+    """The cost that a reply states; with a key of one's own for the model behind it, that one's bill comes on top."""
+    cost = stated_cost(counts.get("cost"))
+    upstream = stated_cost(obj(counts.get("cost_details")).get("upstream_inference_cost"))
+    return cost + upstream if cost is not None and upstream and counts.get("is_byok") is True else cost
+
+
+def _absorb_without_cost(draft: Draft, name: str, chunk: JSONObject) -> str:
+    """Of a server whose ``cost`` is not known to be in dollars."""
+    said = _absorb(draft, name, chunk)
+    draft.cost_nano = None
+    return said
+
+
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     """One chunk; a whole completion is read as a stream of one."""
     if text(chunk.get("type")).startswith("response."):
@@ -251,6 +313,8 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
     counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
     if isinstance(counts, dict):
         draft.usage = usage(counts)
+        draft.cost_nano = _cost(counts)
+    draft.service_tier = text(chunk.get("service_tier")) or draft.service_tier
     choice = next(iter(objects(chunk.get("choices"))), {})
     delta = obj(choice.get("delta"))
     for position, piece in enumerate(objects(delta.get("tool_calls"))):
@@ -259,10 +323,13 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
         chat_state.note_call(draft, position if not isinstance(index, int) else index, piece)
         function = obj(piece.get("function"))
         call.name = call.name or draft.keep(text(function.get("name")))
-        call.arguments += draft.keep(text(function.get("arguments")))
+        call.arguments += draft.keep(arguments(function.get("arguments")))
     chat_state.note(draft, delta)
-    draft.refusal += draft.keep(text(delta.get("refusal")))
+    content = delta.get("content")
+    refused = [text(block.get("refusal")) for block in objects(content)]
+    draft.refusal += draft.keep("".join([text(delta.get("refusal")), *refused]))
     if reason := text(choice.get("finish_reason")):
         draft.stop = _STOPS.get(reason, "end")
-    draft.text += draft.keep(text(delta.get("content")))
-    return text(delta.get("content"))
+    said = words(content)
+    draft.text += draft.keep(said)
+    return said

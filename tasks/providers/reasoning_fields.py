@@ -70,6 +70,12 @@ def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
     return parameter not in rules.forbids_thinking or level_of(target, request) == "none"
 
 
+def sampling(target: Target, request: ModelRequest) -> dict[str, float]:
+    """Temperature and ``top_p`` as far as they are asked for, and the model takes them."""
+    asked: dict[Parameter, float | None] = {"temperature": request.temperature, "top_p": request.options.top_p}
+    return {name: value for name, value in asked.items() if value is not None and takes(target, request, name)}
+
+
 def askable(target: Target, request: ModelRequest) -> Sequence[Message]:
     """The messages; a model that refuses to go on with its own words is told to continue."""
     messages = request.messages

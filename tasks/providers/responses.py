@@ -22,12 +22,12 @@ from pricing import (
 )
 from tasks.providers import media
 from tasks.providers.base import Draft, Event, EventReader, ReplyError, broken, opened
-from tasks.providers.conversations import own_state, state_family
+from tasks.providers.conversations import own_state, state_family, with_wire_ids
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason
-from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, takes
+from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema
 from tasks.routing.target import Target
 
@@ -45,7 +45,7 @@ def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> J
     """The body of ``POST {base_url}/responses``."""
     body: JSONObject = {
         "model": target.model,
-        "input": [item for message in request.messages for item in _items(message, target)],
+        "input": [item for message in with_wire_ids(request.messages, target) for item in _items(message, target)],
         "max_output_tokens": max(_LEAST_OUTPUT, output_limit(target, request)),
         "store": False,
         "include": ["reasoning.encrypted_content"],
@@ -76,8 +76,7 @@ def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> J
     asked = asked_level(target, request.reasoning)
     if asked and "reasoning" not in request.without and (word := rules_for(target).word(asked)):
         body["reasoning"] = {"effort": word}
-    if request.temperature is not None and takes(target, request, "temperature"):
-        body["temperature"] = request.temperature
+    body |= sampling(target, request)
     return body | ({"stream": True} if stream else {})
 
 

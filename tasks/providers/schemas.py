@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from tasks.providers.json_fields import dump, items, obj, objects, text
-from tasks.providers.messages import JSONObject, Schema
+from tasks.providers.messages import JSONObject, ModelRequest, Schema, Tool
 
 _DROPPED: Final = frozenset({"default", "title", "examples", "discriminator", "$schema", "$id", "$comment"})
 _FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
@@ -24,6 +24,9 @@ _TOLD: Final = (
     "uniqueItems",
 )
 """Constraints that not every provider enforces, and some reject: the model is told, and the answer validated."""
+ANSWER_TOOL: Final = "structured_answer"
+"""The name of the tool that takes an answer; calls of it are read as the answer's text."""
+SchemaForm: TypeAlias = Literal["none", "native", "tool", "told"]
 _NAMED: Final = frozenset({"properties", "$defs", "definitions"})
 _VALUES: Final = frozenset({"enum", "const", "required"})
 _TYPED: Final = ("type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const")
@@ -49,6 +52,26 @@ def can_be_strict(definition: JSONObject, *, recursion: bool = True) -> bool:
 def told(schema: Schema) -> str:
     """The instruction for a model that cannot be held to a schema by its provider."""
     return f"Answer with one JSON object and nothing else. It follows this JSON schema:\n{dump(schema.definition)}"
+
+
+def answer_tool(schema: Schema) -> Tool:
+    """The tool that a model has to call with its answer, where its provider takes no schema for answers."""
+    return Tool(ANSWER_TOOL, f"Give the final answer ({schema.name}).", schema.definition)
+
+
+def schema_form(request: ModelRequest, *, native: bool, tool: bool) -> SchemaForm:
+    """How a model is held to the schema of a request: the first form that it takes and was not seen to refuse.
+
+    Args:
+        request: with the features that the model refuses.
+        native: whether it takes this schema for answers.
+        tool: whether it can be made to call a tool.
+    """
+    if request.schema is None:
+        return "none"
+    if native and "json_schema" not in request.without:
+        return "native"
+    return "tool" if tool and "forced_tool" not in request.without else "told"
 
 
 def _strict(value: Any, root: JSONObject, opened: frozenset[str] = frozenset()) -> Any:

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 from tasks.providers.base import Adapter
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
+from tasks.providers.options import CHAT_OPTIONS, Option
 
-CredentialKind: TypeAlias = Literal["key", "aws", "optional"]
-"""One API key; a Bedrock API key or AWS keys; a key only where the server was given one."""
+CredentialKind: TypeAlias = Literal["key", "own_address", "aws", "optional"]
+"""One API key, also for an address of one's own; a Bedrock API key or AWS keys; a key only where the server was given
+one."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -57,6 +59,7 @@ class Features:
         service_tiers: values of its request field for a cheaper or faster service, empty without one.
         batches: whether it has a batch API.
         truncates_silently: whether a prompt above the window may be cut instead of refused.
+        options: what a request may ask for beside its messages; by default what all speakers of OpenAI's dialect take.
     """
 
     schemas: bool
@@ -66,6 +69,7 @@ class Features:
     service_tiers: tuple[str, ...]
     batches: bool
     truncates_silently: bool
+    options: frozenset[Option] = CHAT_OPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ class ProviderSpec:
         for field in ("price_list", "otel_name", "key_kind"):
             if getattr(self, field) == "":
                 raise ValueError(f"{field} of the provider {self.name} is empty")
-        if not self.base_url and self.credentials.kind != "optional":
+        if not self.base_url and self.credentials.kind not in {"optional", "own_address"}:
             raise ValueError(f"the provider {self.name} has no address")
         if self.base_url and not _is_address(self.base_url):
             raise ValueError(f"base_url of the provider {self.name} is not an http or https address")

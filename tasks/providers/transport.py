@@ -1,23 +1,25 @@
-"""The wire: the only room that knows the HTTP client.
+"""The transport: posts requests and reads their replies.
 
 httpx's requests and replies over aiohttp's connections: httpx's own pool collapses at 50 requests in flight (≈ 190/s).
 There is no httpx client in between: we need none of its cookies, redirects and authentication, and it was measured to
-take as long as all the rest of a call.
+take as long as all the rest of a call. Both libraries are in ``connections.py``, which :meth:`Transport.load` imports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pricing import ConfigError
 from pricing.db import abandon, after_fork
-from tasks.providers.bodies import LARGEST_ANSWER, BodyRefused, beginning, decoded, whole_body
+from tasks.providers.bodies import LARGEST_ANSWER, beginning, decoded, whole_body
+from tasks.providers.certificates import trusted_ca
 from tasks.providers.messages import HttpRequest, WireFailed
 
 if TYPE_CHECKING:
@@ -49,33 +51,69 @@ class Transport:
     """The connections of one process. Every method must run on the process's one event loop.
 
     Proxies are those of the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, but for the hosts of
-    ``NO_PROXY`` and this machine itself.
+    ``NO_PROXY`` and this machine itself. Certificates are checked against a request's ``ca_file``, else against those
+    of ``SSL_CERT_FILE`` or ``REQUESTS_CA_BUNDLE``, else against the system's.
 
     Raises:
-        ConfigError: one of them is of a kind that cannot be used.
+        ConfigError: a proxy is of a kind that cannot be used, or the file of certificates cannot be read.
     """
 
     def __init__(self) -> None:
         self._proxies = _proxies()
-        self._session: ClientSession | None = None
+        self._ca_file = trusted_ca(os.environ)
+        self.loaded = False
+        """Whether a request can be posted without loading anything first."""
+        self._sessions: dict[str, ClientSession] = {}
         self._way = lru_cache(maxsize=256)(self._find_way)
         self._by_proxy = lru_cache(maxsize=None)(self._open)
         after_fork(self._forked)
 
-    async def send(self, request: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER) -> HttpReply:
-        """Send the request and read its whole reply, decoded; of an error's body the first 256 KB.
+    async def load(self) -> None:
+        """Import the HTTP client and read the certificates, on another thread than the loop's.
+
+        It takes up to a second in a new process, and must not count against the time of a turn.
+        """
+        if not self.loaded:
+            await asyncio.to_thread(_load, self._ca_file)
+            self.loaded = True
+
+    async def connect(self, url: str, ca_file: str = "") -> None:
+        """Open a connection for the request that comes next; nothing is sent.
+
+        Raises:
+            WireFailed: there is no connection.
+        """
+        from tasks.providers import connections
+
+        await self.load()
+        try:
+            _, way = self._way(url, ca_file)
+            await connections.connect(way, url, CONNECT_SECONDS)
+        except connections.FAULTS as error:
+            raise WireFailed from error
+
+    async def send(
+        self,
+        request: HttpRequest,
+        *,
+        read_timeout: float,
+        most: int = LARGEST_ANSWER,
+        connected: Callable[[], None] | None = None,
+    ) -> HttpReply:
+        """Post the request and read its whole reply, decoded; of an error's body the first 256 KB.
 
         Args:
             request: what is sent.
             read_timeout: seconds without a byte.
             most: bytes that the reply may have.
+            connected: called when there is a connection, right before the request goes out.
 
         Raises:
             WireFailed: no reply, not a whole one, or one that is too large or in more than one content coding;
                 ``tasks.providers.classify_exception`` tells why.
         """
         try:
-            reply = await self._post(request, read_timeout)
+            reply = await self._post(request, read_timeout, connected)
             try:
                 if reply.status_code == _OK:
                     body = await whole_body(reply.headers, reply.aiter_raw(), most=most)
@@ -89,7 +127,12 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, request: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER
+        self,
+        request: HttpRequest,
+        *,
+        read_timeout: float,
+        most: int = LARGEST_ANSWER,
+        connected: Callable[[], None] | None = None,
     ) -> AsyncIterator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
         """Post the request; status, headers, and the body as it arrives, decoded; of an error's the first 256 KB.
 
@@ -97,7 +140,7 @@ class Transport:
             WireFailed: no reply; also from the body, when it breaks off or is refused as in ``send``.
         """
         try:
-            reply = await self._post(request, read_timeout)
+            reply = await self._post(request, read_timeout, connected)
         except _faults() as error:
             raise WireFailed from error
         try:
@@ -107,65 +150,61 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-            self._way.cache_clear()
-            self._by_proxy.cache_clear()
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+        self._way.cache_clear()
+        self._by_proxy.cache_clear()
 
     def _forked(self) -> None:
         """The connections are the parent's: what is sent here would be heard as the parent's."""
-        abandon((self._session, self._way, self._by_proxy))
-        self._session = None
+        abandon((self._sessions, self._way, self._by_proxy))
+        self._sessions = {}
         self._way = lru_cache(maxsize=256)(self._find_way)
         self._by_proxy = lru_cache(maxsize=None)(self._open)
 
-    async def _post(self, request: HttpRequest, read_timeout: float) -> httpx.Response:
+    async def _post(
+        self, request: HttpRequest, read_timeout: float, connected: Callable[[], None] | None
+    ) -> httpx.Response:
         import httpx
 
-        url, connections = self._way(request.url)
+        url, connections = self._way(request.url, request.ca_file)
         timeout = {"connect": CONNECT_SECONDS, "read": read_timeout, "write": WRITE_SECONDS, "pool": POOL_SECONDS}
         headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
         extensions = {"timeout": timeout}
         posted = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
-        return await connections.handle_async_request(posted)
+        if connected is None:
+            return await connections.handle_async_request(posted)
+        from tasks.providers.connections import CONNECTED
 
-    def _find_way(self, url: str) -> tuple[httpx.URL, AiohttpTransport]:
+        told = CONNECTED.set(connected)
+        try:
+            return await connections.handle_async_request(posted)
+        finally:
+            CONNECTED.reset(told)
+
+    def _find_way(self, url: str, ca_file: str) -> tuple[httpx.URL, AiohttpTransport]:
         """The address, parsed once, and the connections that lead there: past the proxy or through it."""
         import httpx
 
-        address = httpx.URL(url)
+        address, ca_file = httpx.URL(url), ca_file or self._ca_file
         proxy = self._proxies.get(address.scheme) or self._proxies.get("all")
         if proxy is None or _is_this_machine(address.host):
-            return address, self._by_proxy(None)
+            return address, self._by_proxy(None, ca_file)
         from urllib.request import proxy_bypass
 
-        return address, self._by_proxy(None if proxy_bypass(address.host) else proxy)
+        return address, self._by_proxy(None if proxy_bypass(address.host) else proxy, ca_file)
 
-    def _open(self, proxy: str | None) -> AiohttpTransport:
-        import httpx
-        from httpx_aiohttp import AiohttpTransport
+    def _open(self, proxy: str | None, ca_file: str) -> AiohttpTransport:
+        from tasks.providers import connections
 
-        return AiohttpTransport(client=self._connections, proxy=httpx.Proxy(proxy) if proxy else None)
+        def session() -> ClientSession:
+            """One pool for all that trust the same certificates."""
+            if ca_file not in self._sessions:
+                self._sessions[ca_file] = connections.open_session(ca_file, _MOST_CONNECTIONS)
+            return self._sessions[ca_file]
 
-    def _connections(self) -> ClientSession:
-        """One pool for all."""
-        if self._session is None:
-            import aiohttp
-
-            connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, limit_per_host=0, keepalive_timeout=30.0)
-            self._session = aiohttp.ClientSession(
-                connector=connector, middlewares=(_keep_colons_encoded,), cookie_jar=aiohttp.DummyCookieJar()
-            )
-        return self._session
-
-
-async def _keep_colons_encoded(request: Any, handler: Any) -> Any:
-    """Send ``%3A`` in a path as it was signed: the URL library decodes it, and AWS then finds the signature wrong."""
-    path = request.url.raw_path
-    if ":" in path:
-        request.url = request.url.with_path(path.replace(":", "%3A"), encoded=True, keep_query=True)
-    return await handler(request)
+        return connections.transport(session, proxy, ca_file)
 
 
 async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:
@@ -181,10 +220,15 @@ async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:
 
 def _faults() -> tuple[type[Exception], ...]:
     """What the client raises; Python asks for it only when something was raised."""
-    import httpx
-    from aiohttp import ClientError
+    from tasks.providers.connections import FAULTS
 
-    return httpx.RequestError, httpx.InvalidURL, ClientError, TimeoutError, OSError, BodyRefused
+    return FAULTS
+
+
+def _load(ca_file: str) -> None:
+    from tasks.providers import connections
+
+    connections.ssl_context(ca_file)
 
 
 def _proxies() -> Mapping[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tasks.providers.reasoning import Reasoning
 
@@ -35,6 +36,8 @@ class Target:
     ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte; ``tokens_per_minute`` is the
     account's quota where it is known. ``reasoning`` holds for steps that say nothing of it. A ``stand_in`` target is
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
+    ``extra_headers`` and ``extra_body`` are added to each request; ``ca_file`` names the certificates that its server
+    is checked against.
     """
 
     name: str
@@ -52,6 +55,9 @@ class Target:
     sends_temperature: bool = True
     reasoning: Reasoning | None = None
     stand_in: bool = False
+    ca_file: str = ""
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     credential: Credential = field(default_factory=Credential, repr=False)
 
     @property

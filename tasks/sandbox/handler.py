@@ -24,6 +24,7 @@ from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
+from tasks.sandbox.dialects.gemini import GeminiDialect
 from tasks.sandbox.dialects.openai import OpenAIDialect
 from tasks.sandbox.dialects.responses import ResponsesDialect
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan, alter
@@ -52,7 +53,16 @@ _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream
 _REFUSING: Final[Mapping[str, Complaint]] = {
     "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
 }  # fmt: skip
-_ENDINGS: Final = ("/chat/completions", "/responses", "/messages", "/converse", "/converse-stream")
+_GENERATE: Final = re.compile(r"/models/(?P<model>[^/]+):(?P<verb>streamGenerateContent|generateContent)$")
+_ENDINGS: Final = (
+    "/chat/completions",
+    "/responses",
+    "/messages",
+    "/converse",
+    "/converse-stream",
+    ":generateContent",
+    ":streamGenerateContent",
+)
 _GATEWAY_PAGE: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 )
@@ -109,6 +119,7 @@ class Handler:
         self._responses = ResponsesDialect()
         self._anthropic = AnthropicDialect()
         self._bedrock = BedrockDialect()
+        self._gemini = GeminiDialect()
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
@@ -145,6 +156,8 @@ class Handler:
         """The dialect of a path, the model it names, and whether it asks for a stream."""
         if converse := _CONVERSE.search(rest):
             return self._bedrock, unquote(converse["model"]), converse["verb"] == "converse-stream"
+        if generate := _GENERATE.search(rest):
+            return self._gemini, unquote(generate["model"]), generate["verb"] == "streamGenerateContent"
         if rest.endswith("/messages"):
             return self._anthropic, "", False
         if rest.endswith("/responses"):
@@ -209,7 +222,7 @@ class Handler:
 
     def _usage(self, call: _Call, question: SandboxRequest, prompt: str, tokens: int, answer: Answer) -> Usage:
         scope = f"{call.target}\0{question.model}"
-        if call.dialect.provider in {"openai", "groq"}:
+        if call.dialect.provider in {"openai", "groq", "gemini"}:
             cached = self._cache.automatic(scope, prompt)
         else:
             cached = self._cache.explicit(scope, question.segments)

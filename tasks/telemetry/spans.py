@@ -248,6 +248,7 @@ def _result(completion: Completion, reply: ModelReply | None) -> Attributes:
         **_counts(completion.usage),
         names.RESPONSE_MODEL: reply.model if reply else None,
         names.RESPONSE_ID: reply.response_id if reply else None,
+        names.SERVICE_TIER: reply.service_tier if reply else None,
         names.ERROR_CODE: completion.code,
     }
     return told | {name: value for name, value in known.items() if value is not None}

@@ -19,14 +19,14 @@ from pricing.rates import RateCard
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
-from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
+from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
 from tasks.providers.reasoning_fields import output_limit, thinking_room
+from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
 from tasks.turn.bound_state import bound, with_valid_state
-from tasks.turn.refused_parameters import RefusedParameters
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
@@ -125,8 +125,42 @@ class AttemptContext:
     @property
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
+        return min(self.target.read_timeout, self.seconds_to_connect)
+
+    @property
+    def seconds_to_connect(self) -> float:
+        """How long to wait for a connection; the target's ``read_timeout`` runs from then on."""
         left = self.allowance.seconds
-        return min(self.target.read_timeout, left * _SHARE if self.alternatives else left)
+        return left * _SHARE if self.alternatives else left
+
+
+class _Clock:
+    """The time limit of one exchange, which starts again when its request goes out.
+
+    Args:
+        slot: where the request is sent.
+        limit: the limit, set to what connecting may take.
+    """
+
+    __slots__ = ("_limit", "_slot", "sent")
+
+    def __init__(self, slot: AttemptContext, limit: asyncio.Timeout) -> None:
+        self._slot = slot
+        self._limit = limit
+        self.sent = False
+        """Whether the request went out: until then the provider has nothing to charge for."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte that are waited for."""
+        return self._slot.seconds
+
+    def start(self) -> None:
+        """The request goes out now."""
+        self.sent = True
+        slot = self._slot
+        seconds = slot.seconds if slot.sink is None else slot.allowance.seconds
+        self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 @dataclass(slots=True)
@@ -176,11 +210,21 @@ class Attempts:
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
+        self._refused = RefusedFeatures()
         self._telemetry = telemetry
         self._spent = spent
         self._implausible = implausible
         self._other_model = other_model
-        self._refused = RefusedParameters()
+        self._refused = RefusedFeatures()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a request can be sent without loading the HTTP client first."""
+        return self._transport.loaded
+
+    async def load(self) -> None:
+        """Load what a new process lacks to send a request; not on the loop."""
+        await self._transport.load()
 
     def worst(self, target: Target, input_tokens: int, request: ModelRequest) -> Nano:
         """The most that one attempt can cost, room for thoughts included.
@@ -199,24 +243,18 @@ class Attempts:
             RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
         await self.await_commit(slot.run_id, slot.allowance)
-        try:
-            return await self._first(slot, request)
-        except AttemptFailed as failed:
-            if not slot.may_try_again(failed.failure):
-                raise
-            return await self._again(slot, request, failed)
-
-    async def _first(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
-        """The reply to a first request; where the model refuses a parameter of ours, to one without it, once each."""
         reason = slot.reason
         while True:
             try:
                 return await self._once(slot, request, reason)
             except AttemptFailed as failed:
-                parameter = failed.failure.parameter
-                if parameter is None or slot.allowance.spent or not self._refused.note(slot.target, parameter):
-                    raise
-                reason = f"retry without {parameter}"
+                why = failed.failure
+                feature = self._refused.learn(slot.target, request, why.refuses) if why.refuses else None
+                if feature is None or slot.allowance.spent or (slot.sink is not None and slot.sink.began):
+                    if not slot.may_try_again(why):
+                        raise
+                    return await self._again(slot, request, failed)
+                reason = f"retry without {feature}, which the model refuses"
 
     async def await_commit(self, run_id: str, allowance: TurnAllowance) -> None:
         """Wait until the turn's last completion is committed: before its next intent, and before it returns."""
@@ -263,7 +301,9 @@ class Attempts:
         if slot.allowance.spent:  # the wait before took longer than it should have
             raise AttemptFailed(failure("timeout", phase="pool"))
         target = slot.target
-        request = replace(with_valid_state(request, target), without=self._refused.of(target))
+        request = with_valid_state(request, target)
+        if without := self._refused.of(target, request.schema):
+            request = replace(request, without=without)
         limit = output_limit(target, request)
         intent = Intent(
             attempt_id=secrets.token_hex(16),
@@ -333,23 +373,26 @@ class Attempts:
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
-        seconds = slot.seconds
+        limit = asyncio.timeout(slot.seconds_to_connect)
+        clock = _Clock(slot, limit)
         try:
-            async with asyncio.timeout(slot.allowance.seconds if slot.sink is not None else seconds):
+            async with limit:
                 if slot.sink is not None:
-                    return await self._streamed(slot.sink, wire, target, seconds, most)
-                reply = await self._transport.send(wire, read_timeout=seconds, most=most)
+                    return await self._streamed(slot.sink, wire, target, most, clock)
+                reply = await self._transport.send(wire, read_timeout=clock.silence, most=most, connected=clock.start)
         except TimeoutError:
-            raise ReplyError(failure("timeout", phase="read", maybe_billed=True)) from None
+            phase: Phase = "read" if clock.sent else "connect"
+            raise ReplyError(failure("timeout", phase=phase, maybe_billed=clock.sent)) from None
         except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
         return adapter.decode(target, reply.status, reply.headers, reply.body)
 
-    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, seconds: float, most: int) -> ModelReply:
+    async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, most: int, clock: _Clock) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
         adapter = adapter_for(target.provider)
         sink.restart()
-        async with self._transport.stream(wire, read_timeout=seconds, most=most) as (status, headers, chunks):
+        reply = self._transport.stream(wire, read_timeout=clock.silence, most=most, connected=clock.start)
+        async with reply as (status, headers, chunks):
             if status != OK:
                 try:
                     error = b"".join([chunk async for chunk in chunks])
@@ -383,7 +426,8 @@ class Attempts:
         billed = asked if model == asked.model else replace(asked, model=model)
         if billed is not asked:
             self._other_model(asked, model)
-        cost, priced = self._cost(billed, usage, maybe_billed=maybe_billed)
+        stated = None if reply is None or asked.stand_in else reply.cost_nano
+        cost, priced = self._cost(billed, usage, stated, maybe_billed=maybe_billed)
         ending.slot.allowance.cost_nano += cost
         completion = Completion(
             outcome=outcome,
@@ -395,21 +439,26 @@ class Attempts:
             code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
-            saved_nano=self._saved(billed, usage, cost),
+            saved_nano=self._saved(billed, usage),
             model=None if billed is asked else model,
         )
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)
 
-    def _saved(self, intent: Intent, usage: Usage, cost: Nano) -> Nano:
+    def _saved(self, intent: Intent, usage: Usage) -> Nano:
         """What prompt caching took off the cost: negative when a cache was written and not yet read."""
         cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
         if not was_counted(usage) or not any(cached):
             return 0
-        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - cost
+        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - self._price(intent, usage)
 
-    def _cost(self, intent: Intent, usage: Usage, *, maybe_billed: bool) -> tuple[Nano, Priced]:
-        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free."""
+    def _cost(self, intent: Intent, usage: Usage, stated: Nano | None, *, maybe_billed: bool) -> tuple[Nano, Priced]:
+        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free.
+
+        A cost that the provider states with its counts (``stated``) is what it bills, whatever the rates say.
+        """
+        if stated is not None:
+            return stated, "usage" if was_counted(usage) else "stated"
         if was_counted(usage):
             return self._price(intent, usage), "usage"
         return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")

@@ -131,6 +131,8 @@ class Turns:
             OverBudget: no candidate fits in what the budgets have left.
             RunExpired: the run's hold is gone.
         """
+        if not self._attempts.loaded:  # before the turn's clock starts
+            await self._attempts.load()
         run = where.run
         guards = self._guards.of(run.automation, question.operation).plus(question.guards)
         kept = self.content.keeps(run.automation, question.operation)
@@ -223,6 +225,8 @@ class Turns:
     ) -> Answer[T]:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
+        if reply.tool_calls and not journey.question.tools:
+            raise _Unacceptable(failure("invalid_output"), Repair.for_tool_call())
         journey.heard = reply
         exchange = journey.exchange("output", journey.read(reply), candidate.target.model)
         passed = await journey.pipeline.check(exchange, journey.note, final=final)

@@ -27,9 +27,9 @@ from pricing import (
     media_kind,
     with_leaves,
 )
+from tasks.answer_json import json_of
 from tasks.providers.messages import ModelRequest, Role, media_of
 from tasks.routing.target import Target
-from tasks.structured_output import bare_json
 
 _ORIGINS: Final[Mapping[Role, Origin]] = {"user": "user", "assistant": "assistant", "tool": "tool_result"}
 
@@ -80,7 +80,7 @@ def unreadable_of(request: ModelRequest) -> frozenset[MediaKind]:
 def json_value(text: str) -> Any:
     """The value of a structured answer, as far as guards can read it; what is no JSON is that text."""
     try:
-        value = json.loads(bare_json(text))
+        value = json.loads(json_of(text))
         leaves(value)
     except (ValueError, RecursionError, UnreadableValue):
         return text

@@ -28,6 +28,11 @@ class Repair:
         return None
 
     @classmethod
+    def for_tool_call(cls) -> Self:
+        """For a call of a tool where none was offered."""
+        return cls("it called a tool that was not offered", "You have no tools. Answer the question yourself.")
+
+    @classmethod
     def for_schema(cls, faults: Sequence[str]) -> Self:
         """For an answer that does not follow its schema."""
         told = "Your answer does not follow its JSON schema: " + "; ".join(faults)

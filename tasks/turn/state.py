@@ -30,13 +30,14 @@ from pricing import (
 from pricing.ledger import Turn, TurnOutcome
 from pricing.tokens import NOT_LEARNED, Factor, TokenCount, count_tokens
 from tasks.personal_values import Known, personal_values
-from tasks.providers import media, spec_of
+from tasks.providers import media, options, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
 from tasks.providers.reasoning_fields import output_limit
 from tasks.routing.router import Route, describe
 from tasks.routing.target import Target
+from tasks.turn.advice import described, next_step
 from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import TurnRecord
@@ -114,6 +115,7 @@ class TurnState(Generic[T]):
         self._tried: list[str] = []
         self._skipped: dict[str, str] = {}
         self._failure: Failure | None = None
+        self._failures: list[tuple[Target, Failure]] = []
         self._refused: Refused | None = None
         self._started_at = now_us()
         self._clock = time.perf_counter_ns()
@@ -129,7 +131,7 @@ class TurnState(Generic[T]):
     def candidates(self, request: ModelRequest) -> Route:
         """The route without the targets whose window is too small, and those that cannot take a part of the request."""
         able: Route = self.where.route
-        if unreadable_of(request):
+        if unreadable_of(request) or options.asked_options(request):
             able = tuple(candidate for candidate in able if not self._cannot_take(candidate.target, request))
         fitting = tuple(
             candidate
@@ -162,8 +164,9 @@ class TurnState(Generic[T]):
     def failed_at(self, target: Target, why: Failure) -> None:
         """A target was tried, and gave no answer."""
         self._failure, self._refused = why, None
+        self._failures.append((target, why))
         self.escalated |= why.kind == "unverified"
-        self._move_on(target, why.kind)
+        self._move_on(target, described(why))
 
     def skipped(self, target: Target, why: str) -> None:
         """A target was left out: it is in quarantine."""
@@ -267,7 +270,7 @@ class TurnState(Generic[T]):
         if self._unable:
             return TurnFailed(
                 f"The turn {operation!r} was not sent: {'; '.join(tried)}.",
-                next_step="Give the step a target that takes what its prompt holds; docs/providers.md lists them.",
+                next_step="Give the step a target that takes what it asks for; docs/providers.md lists them.",
                 kind="unsupported_media",
                 operation=operation,
                 tried=tried,
@@ -291,7 +294,7 @@ class TurnState(Generic[T]):
         story = "; ".join(tried) or "its deadline passed before one was asked"
         return NoTarget(
             f"No target answered the turn {operation!r}: {story}.",
-            next_step="Wait and run again, or add a target of another provider to farebox.toml.",
+            next_step=next_step(self._failures),
             kind=kind,
             operation=operation,
             tried=tried,
@@ -351,7 +354,8 @@ class TurnState(Generic[T]):
         return any(is_external(candidate.target) for candidate in self.where.route)
 
     def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
-        why = media.refusal(spec_of(target.provider).features.media, request)
+        features = spec_of(target.provider).features
+        why = media.refusal(features.media, request) or options.refusal(features.options, request)
         if why is not None:
             self._skipped[target.name] = why
             self._tried.append(f"{target.name} ({why})")

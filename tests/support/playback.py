@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 from collections import defaultdict, deque
+from typing import Any
 
 from tests.support.replies import Recorded
 
@@ -14,6 +16,9 @@ class Playback:
         self.url = ""
         self._tapes: dict[str, deque[Recorded]] = defaultdict(deque)
         self._server: asyncio.Server | None = None
+        self.bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        """What was asked, by the first part of the path."""
+        self.heads: list[str] = []
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -35,7 +40,9 @@ class Playback:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             length = next(line for line in head.lower().split("\r\n") if line.startswith("content-length:"))
-            await reader.readexactly(int(length.split(":")[1]))
+            body = await reader.readexactly(int(length.split(":")[1]))
+            self.heads.append(head)
+            self.bodies[head.split("/")[1]].append(json.loads(body))
             reply = self._tapes[head.split("/")[1]].popleft()
             for part in reply.parts:
                 writer.write(part)

@@ -72,6 +72,11 @@ def recorded(
     return Recorded((_http(body[: len(body) // 2] if kind == "half" else body),))
 
 
+def said(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Recorded:
+    """One reply with a body of the test's own: JSON, or bytes as they are."""
+    return Recorded((_http(body if isinstance(body, bytes) else json.dumps(body).encode(), status, headers),))
+
+
 def _http(body: bytes, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "") -> bytes:
     given = {"Content-Type": content_type or "application/json", "Content-Length": str(len(body)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())

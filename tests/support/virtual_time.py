@@ -71,11 +71,15 @@ class Wire:
     script: dict[str, list[tuple[str, float]]]
     sent: list[tuple[str, float]] = field(default_factory=list)
 
-    async def send(self, request: HttpRequest, *, read_timeout: float, most: int = 0) -> HttpReply:
+    async def send(
+        self, request: HttpRequest, *, read_timeout: float, most: int = 0, connected: Callable[[], None] | None = None
+    ) -> HttpReply:
         name = request.url.split("/t/")[1].split("/")[0]
         self.sent.append((name, self.loop.time()))
         behaviours = self.script.get(name, [("ok", 0.0)])
         kind, number = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
+        if kind != "refused" and connected is not None:
+            connected()
         return await _behave(kind, number, read_timeout)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -55,5 +56,6 @@ SPEC = ProviderSpec(
         service_tiers=("auto", "standard_only"),
         batches=True,
         truncates_silently=False,
+        options=ALL_OPTIONS - {"seed"},
     ),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tasks.providers.bedrock import BedrockAdapter
-from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
+from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -22,6 +23,14 @@ FAILURES = FailureRules(
         not_found="ResourceNotFoundException FTUFormNotFilled UnknownOperationException ModelNotFoundException",
         context_overflow="context_length_exceeded",
     ),
+    sure=texts(
+        "not_found",
+        {400, 403, 404},
+        r"This model version has reached the end of its life",
+        r"(?:Access denied\. )?This Model is marked by provider as Legacy",
+        r"The provided model identifier is invalid",
+        r"Could not resolve the foundation model from the provided model identifier",
+    ),
     texts=(
         *texts("quota_exhausted", {400, 429}, r"Too many \w+ per day"),
         *texts(
@@ -36,13 +45,7 @@ FAILURES = FailureRules(
             "context_overflow",
             {400},
             *ANTHROPIC_OVERFLOW,
-            r"Input is too long",
-            r"Input Tokens Exceeded",
-            r"Too many input tokens\. Max input tokens",
-            r"This model's maximum context length is",
-            r"Input length \(\d+\) exceeds (?:the )?(?:model's )?maximum context length",
-            r"(?:Your input|Your request|The input|Input|The prompt|Prompt) exceeds the (?:model's )?context window",
-            r"(?:the )?(?:prompt|input|request)?(?: ?tokens)? ?(?:\(\d+\) )?exceeds? (?:the )?model maximum",
+            *BEDROCK_OVERFLOW,
         ),
     ),
     families=codes(
@@ -71,5 +74,6 @@ SPEC = ProviderSpec(
         service_tiers=("default", "priority", "flex", "reserved"),
         batches=True,
         truncates_silently=False,
+        options=ALL_OPTIONS - {"seed"},
     ),
 )

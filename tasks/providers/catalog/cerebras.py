@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from tasks.providers.failure_rules import OPENAI_COMPATIBLE
+from tasks.providers.failure_rules import OPENAI_COMPATIBLE, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
@@ -14,7 +15,10 @@ SPEC = ProviderSpec(
     dialect=partial(OpenAIAdapter, flavour=Flavour(max_tokens="max_completion_tokens")),
     base_url="https://api.cerebras.ai/v1",
     credentials=CredentialRule(kind="key", variable="CEREBRAS_API_KEY"),
-    failures=OPENAI_COMPATIBLE,
+    failures=replace(
+        OPENAI_COMPATIBLE,
+        texts=(*OPENAI_COMPATIBLE.texts, *texts("context_overflow", {400}, r"\Z")),  # a 400 without a body
+    ),
     price_list="cerebras",
     otel_name="cerebras",
     key_kind=None,

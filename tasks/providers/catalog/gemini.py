@@ -1,10 +1,11 @@
-"""Google Gemini by its OpenAI-compatible endpoint."""
+"""Google AI: Gemini by its native API, with a key."""
 
 from __future__ import annotations
 
-from tasks.providers.failure_rules import FailureRules, codes, texts
+from tasks.providers.failure_rules import GEMINI_OVERFLOW, FailureRules, codes, texts
+from tasks.providers.gemini import GeminiAdapter
 from tasks.providers.media import MediaRules
-from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -20,8 +21,7 @@ FAILURES = FailureRules(
         *texts(
             "context_overflow",
             {400},
-            r"The input token count (?:\([\d,]+\) )?exceeds the maximum number of tokens allowed",
-            r"Unable to submit request because the input token count is [\d,]+ but (?:the )?model only supports up to",
+            *GEMINI_OVERFLOW,
         ),
     ),
     families=codes(
@@ -35,10 +35,16 @@ FAILURES = FailureRules(
     ),
 )
 
+MEDIA = MediaRules(
+    takes=frozenset({"image data", "document data"}), largest={"image": 14_000_000, "document": 14_000_000}
+)
+"""A request may have 20 MB, as base64."""
+OPTIONS = ALL_OPTIONS - {"parallel_tool_calls", "strict"}
+
 SPEC = ProviderSpec(
     name="gemini",
-    dialect=OpenAIAdapter,
-    base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+    dialect=GeminiAdapter,
+    base_url="https://generativelanguage.googleapis.com/v1beta",
     credentials=CredentialRule(kind="key", variable="GEMINI_API_KEY"),
     failures=FAILURES,
     price_list="google",
@@ -48,9 +54,10 @@ SPEC = ProviderSpec(
         schemas=True,
         tools=True,
         reasoning=True,
-        media=MediaRules(takes=frozenset({"image data"})),
+        media=MEDIA,
         service_tiers=("standard", "flex", "priority"),
         batches=True,
         truncates_silently=False,
+        options=OPTIONS,
     ),
 )

@@ -8,6 +8,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 _SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
@@ -32,5 +33,6 @@ SPEC = ProviderSpec(
         service_tiers=("flex", "priority"),
         batches=True,
         truncates_silently=False,
+        options=ALL_OPTIONS,
     ),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
-from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 SPEC = ProviderSpec(
     name="openrouter",
-    dialect=OpenAIAdapter,
+    dialect=partial(OpenAIAdapter, flavour=Flavour(states_cost=True)),
     base_url="https://openrouter.ai/api/v1",
     credentials=CredentialRule(kind="key", variable="OPENROUTER_API_KEY"),
     failures=OPENAI_COMPATIBLE,
@@ -24,5 +27,6 @@ SPEC = ProviderSpec(
         service_tiers=(),
         batches=True,
         truncates_silently=False,
+        options=ALL_OPTIONS,
     ),
 )

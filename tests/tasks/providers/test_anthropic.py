@@ -73,7 +73,7 @@ def test_results_follow_their_calls_and_nothing_is_blank():
     assert [block["type"] for block in messages[2]["content"]] == ["tool_result", "tool_result", "text"]
     assert messages[2]["content"][1] == {
         "type": "tool_result",
-        "tool_use_id": "c2",
+        "tool_use_id": "call00002",
         "content": "(no output)",
         "is_error": True,
     }
@@ -217,7 +217,7 @@ def test_a_stream_may_be_split_anywhere():
 
 def test_a_stream_cut_before_its_end_keeps_what_was_counted():
     raw = START + TEXT + end("end_turn")
-    for at in range(raw.index(b"event: message_stop")):
+    for at in range(raw.index(b"\n\nevent: message_stop")):
         _, reader = read(raw[:at])
         with pytest.raises(ReplyError) as raised:
             reader.finish()

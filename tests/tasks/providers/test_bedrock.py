@@ -141,7 +141,10 @@ def test_schemas():
     assert json.loads(held["schema"])["additionalProperties"] is False
     for body in (body_of(request(schema=schema(Free))), body_of(model="amazon.nova-lite-v1:0")):
         assert "outputConfig" not in body
-        assert "JSON schema" in body["system"][0]["text"]
+        assert body["toolConfig"]["toolChoice"] == {"any": {}}, "its own tools or the one for the answer"
+    body = body_of(model="meta.llama3-1-8b-instruct-v1:0")
+    assert "outputConfig" not in body
+    assert "JSON schema" in body["system"][0]["text"]
 
 
 USE = {"toolUse": {"toolUseId": "t", "name": "n", "input": {"k": 1}}}

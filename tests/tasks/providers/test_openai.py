@@ -71,11 +71,11 @@ def test_a_conversation_with_tools():
     ]
     assert messages[2]["content"] is None
     assert messages[2]["tool_calls"][1] == {
-        "id": "c2",
+        "id": "call00002",
         "type": "function",
         "function": {"name": "weather", "arguments": '{"invalid_arguments":"{broken"}'},
     }
-    assert messages[3] == {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
+    assert messages[3] == {"role": "tool", "tool_call_id": "call00001", "content": "sunny"}
 
 
 def test_where_the_flavours_differ():
@@ -267,7 +267,7 @@ def test_calls_that_a_server_numbers_alike_stay_apart():
 
 def test_a_stream_cut_before_its_end_is_a_lost_connection():
     whole = WORDS + LAST
-    end = whole.index(b"data: [DONE]")
+    end = whole.index(b"\n\ndata: [DONE]")
     for at in range(end):
         _, reader = read(whole[:at])
         with pytest.raises(ReplyError) as raised:

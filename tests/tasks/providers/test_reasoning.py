@@ -11,12 +11,11 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from pricing.content import ProviderStatePart, ToolCallPart, ToolResultPart
-from tasks.providers import adapter_for, provider_names
+from tasks.providers import adapter_for, classify, provider_names
 from tasks.providers.conversations import state_family
 from tasks.providers.messages import Message, ModelRequest
 from tasks.providers.reasoning import LEVELS, ROOM, rules_of
 from tasks.providers.reasoning_fields import level_of, output_limit, takes
-from tasks.providers.refused_parameter import refused_parameter
 from tests.support.exchanges import WEATHER, request, target
 
 CONVERSE = Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
@@ -269,12 +268,12 @@ def test_a_budget_is_not_asked_for_within_a_tool_turn_of_another_model():
         (400, "messages: text content blocks must be non-empty", None, None),
         (400, "x" * 400 + " temperature is not supported", None, None),
         (500, "temperature is not supported", None, None),
-        (422, "extra_body.chat_template_kwargs: unknown field", None, None),
         (422, "Unknown field chat_template_kwargs", None, "reasoning"),
     ],
 )
 def test_which_parameter_a_400_is_about(status: int, message: str, param: str | None, found: str | None):
-    assert refused_parameter(status, {"error": {"message": message, "param": param}}) == found
+    reply = json.dumps({"error": {"message": message, "param": param}}).encode()
+    assert next(iter(classify("openai", status, {}, reply).refuses), None) == found
 
 
 def test_a_request_without_what_was_refused():

@@ -1,0 +1,94 @@
+"""Connections of the HTTP client: sessions, certificates, and the moment at which a request goes out.
+
+Everything that takes long to import is imported here, so that loading this module is all that a cold process lacks.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from tasks.providers.bodies import BodyRefused
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+FAULTS: Final = (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError, BodyRefused)
+"""What the client raises."""
+CONNECTED: ContextVar[Callable[[], None] | None] = ContextVar("connected", default=None)
+"""Called when the request of the current task has a connection, right before its bytes go out."""
+_ONLY_CONNECT: ContextVar[bool] = ContextVar("only_connect", default=False)
+_KEEPALIVE_SECONDS: Final = 30.0
+
+
+class _Connected(Exception):
+    """A connection was opened, and nothing is to be sent."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        """A connection from the pool, or a new one; tells whoever sends that it is there."""
+        connection = await super().connect(req, traces, timeout)
+        if _ONLY_CONNECT.get():
+            connection.release()
+            raise _Connected
+        if (connected := CONNECTED.get()) is not None:
+            connected()
+        return connection
+
+
+@cache
+def ssl_context(ca_file: str) -> ssl.SSLContext:
+    """What certificates are checked against: a file of them, else what OpenSSL finds (``SSL_CERT_FILE`` included)."""
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def open_session(ca_file: str, connections: int) -> aiohttp.ClientSession:
+    """A session with a pool of its own."""
+    connector = _Connector(
+        limit=connections, limit_per_host=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=ssl_context(ca_file)
+    )
+    return aiohttp.ClientSession(
+        connector=connector, middlewares=(_keep_colons_encoded,), cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+def transport(session: Callable[[], aiohttp.ClientSession], proxy: str | None, ca_file: str) -> AiohttpTransport:
+    """The way to a server, through a proxy if one is named."""
+    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None, verify=ssl_context(ca_file))
+
+
+async def connect(way: AiohttpTransport, url: str, seconds: float) -> None:
+    """Open a connection and leave it in the pool."""
+    timeout = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
+    told = _ONLY_CONNECT.set(True)
+    try:
+        await way.handle_async_request(httpx.Request("POST", url, extensions={"timeout": timeout}))
+    except _Connected:
+        return
+    finally:
+        _ONLY_CONNECT.reset(told)
+
+
+async def _keep_colons_encoded(request: Any, handler: Any) -> Any:
+    """Send ``%3A`` in a path as it was signed: the URL library decodes it, and AWS then finds the signature wrong."""
+    path = request.url.raw_path
+    if ":" in path:
+        request.url = request.url.with_path(path.replace(":", "%3A"), encoded=True, keep_query=True)
+    return await handler(request)

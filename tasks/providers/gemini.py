@@ -1,0 +1,250 @@
+"""Google's Gemini by its native API, at Google AI and at Vertex AI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from tasks.providers import media, options
+from tasks.providers.base import Draft, EventReader, broken, lower, opened
+from tasks.providers.conversations import turns, with_wire_ids
+from tasks.providers.framing import SseFrames
+from tasks.providers.json_fields import arguments, count, obj, objects, text
+from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.providers.options import NO_OPTIONS
+from tasks.providers.reasoning_fields import output_limit, sampling
+from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
+from tasks.providers.spec import ProviderSpec
+from tasks.providers.target_extras import request_to
+from tasks.routing.target import Target
+
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "MODEL_ARMOR",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+        ),
+        "content_filter",
+    ),
+    **dict.fromkeys(
+        (
+            "MALFORMED_FUNCTION_CALL",
+            "MALFORMED_RESPONSE",
+            "UNEXPECTED_TOOL_CALL",
+            "TOO_MANY_TOOL_CALLS",
+            "MISSING_THOUGHT_SIGNATURE",
+            "LANGUAGE",
+            "NO_IMAGE",
+        ),
+        "malformed",
+    ),
+}
+"""All others mean an end; calls of tools end with ``STOP``, too."""
+_GENERATION: Final = re.compile(r"gemini-(\d+)")
+_SIGNED: Final = 3
+"""The generation from which on a call that is sent back has to carry a signature, and tools go with a schema."""
+_UNSIGNED: Final = "skip_thought_signature_validator"
+"""In place of a signature that is not ours to send: another model made the call, or it was not kept."""
+_API_KEY: Final = re.compile(r"AIza|AQ\.")
+_TIER: Final = "x-gemini-service-tier"
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiAdapter:
+    """``generateContent`` and ``streamGenerateContent``."""
+
+    spec: ProviderSpec
+
+    def encode(
+        self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
+    ) -> HttpRequest:
+        """``POST {base_url}/models/{model}:generateContent``."""
+        media.require(self.spec.features.media, request)
+        options.require(self.spec.features.options, request)
+        form = _form(target, request)
+        system = request.system.text
+        if request.schema is not None and form == "told":
+            system = f"{system}\n\n{told(request.schema)}".strip()
+        body: JSONObject = {
+            "contents": list(_contents(with_wire_ids(request.messages, target), signed=_generation(target) >= _SIGNED)),
+            "generationConfig": _generation_config(target, request, form),
+        }
+        if system:
+            body["systemInstruction"] = {"parts": [{"text": system}]}
+        if request.tools or form == "tool":
+            body |= _tool_fields(request, form)
+        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        model = quote(target.model.removeprefix("models/"), safe="")
+        url = f"{target.base_url.rstrip('/')}/models/{model}:{verb}"
+        return request_to(target, url, _headers(target, attempt_id), body)
+
+    def decode(
+        self,
+        target: Target,  # noqa: ARG002 - the protocol's
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> ModelReply:
+        """The parts of the first candidate: text and calls; thoughts are left out."""
+        reply = opened(self.spec.failures, status, headers, body)
+        draft = Draft(service_tier=lower(headers).get(_TIER))
+        _absorb(draft, "", reply)
+        if draft.stop is None and not objects(reply.get("candidates")):
+            raise broken(headers, draft.usage)
+        return draft.reply(headers)
+
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
+        """A reader of replies that each hold a piece."""
+        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
+
+
+def usage(counts: object) -> Usage:
+    """``usageMetadata`` in OpenTelemetry's meaning: thoughts are counted beside the candidates, caches in the prompt.
+
+    Counts of 0 are left out of the JSON; as long as the total is there, what is missing is 0 and not unknown.
+    """
+    given = obj(counts)
+    total = 0 if given.get("totalTokenCount") is not None else None
+    prompt, tools, answer, thoughts = (
+        count(given.get(name))
+        for name in ("promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
+    )
+    return Usage(
+        input_tokens=_sum(prompt, tools),
+        output_tokens=_sum(total if answer is None else answer, thoughts),
+        cache_read_tokens=count(given.get("cachedContentTokenCount")),
+        reasoning_tokens=thoughts,
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    """Both counts together; -1, which is no count, where one of them is none."""
+    if first is None or second is None:
+        return first
+    return min(first, second) if min(first, second) < 0 else first + second
+
+
+def _generation(target: Target) -> int:
+    found = _GENERATION.search(target.model)
+    return int(found[1]) if found else 0
+
+
+def _form(target: Target, request: ModelRequest) -> SchemaForm:
+    native = "gemini" in target.model and (not request.tools or _generation(target) >= _SIGNED)
+    return schema_form(request, native=native, tool="gemini" in target.model)
+
+
+def _generation_config(target: Target, request: ModelRequest, form: SchemaForm) -> JSONObject:
+    config: JSONObject = {"maxOutputTokens": output_limit(target, request)}
+    if request.schema is not None and form == "native":
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": request.schema.definition}
+    for name, value in sampling(target, request).items():
+        config["topP" if name == "top_p" else name] = value
+    asked = request.options
+    if asked.stop:
+        config["stopSequences"] = list(asked.stop)
+    if asked.seed is not None and "seed" not in request.without:
+        config["seed"] = asked.seed
+    return config
+
+
+def _tool_fields(request: ModelRequest, form: SchemaForm) -> JSONObject:
+    """The tools, and which of them are to be called."""
+    tools, choice = [*request.tools], request.options.tool_choice
+    config: JSONObject = {}
+    if form == "tool" and request.schema is not None:
+        tools.append(answer_tool(request.schema))
+        config = {"mode": "ANY"} | ({} if request.tools else {"allowedFunctionNames": [ANSWER_TOOL]})
+    elif request.options is not NO_OPTIONS and choice != "auto":
+        named = {"mode": "ANY", "allowedFunctionNames": [choice]}
+        config = {"none": {"mode": "NONE"}, "required": {"mode": "ANY"}}.get(choice, named)
+    body: JSONObject = {"tools": [{"functionDeclarations": [_tool(tool) for tool in tools]}]}
+    return body | ({"toolConfig": {"functionCallingConfig": config}} if config else {})
+
+
+def _tool(tool: Tool) -> JSONObject:
+    return {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
+
+
+def _contents(messages: Sequence[Message], *, signed: bool) -> Iterator[JSONObject]:
+    names = {call.id: call.name for message in messages for call in message.tool_calls}
+    for side, joined in turns(messages):
+        parts = [part for message in joined for part in _parts(message.parts, names)]
+        first = next((part for part in parts if "functionCall" in part), None)
+        if signed and first is not None:
+            first["thoughtSignature"] = _UNSIGNED
+        if parts:
+            yield {"role": "model" if side == "assistant" else "user", "parts": parts}
+
+
+def _parts(parts: Collection[Part], names: Mapping[str, str]) -> Iterator[JSONObject]:
+    for part in parts:
+        match part:
+            case TextPart(text=said):
+                if said.strip():
+                    yield {"text": said}
+            case ToolCallPart():
+                yield {"functionCall": {"name": part.name, "args": part.sent}}
+            case ToolResultPart():
+                told_as = "error" if part.is_error else "result"
+                answer = {"name": names.get(part.call_id, "unknown"), "response": {told_as: part.text}}
+                yield {"functionResponse": answer}
+                yield from map(_media, part.media)
+            case ImagePart() | DocumentPart():
+                yield _media(part)
+
+
+def _media(part: ImagePart | DocumentPart) -> JSONObject:
+    return {"inlineData": {"mimeType": part.media_type, "data": media.b64(part)}}
+
+
+def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
+    """Vertex AI takes access tokens as well as keys; Google AI takes keys."""
+    headers = {"Content-Type": "application/json"}
+    key = target.credential.key
+    if key:
+        vertex = (urlsplit(target.base_url).hostname or "").endswith("aiplatform.googleapis.com")
+        if vertex and not _API_KEY.match(key):
+            headers["Authorization"] = f"Bearer {key}"
+        else:
+            headers["x-goog-api-key"] = key
+    if attempt_id:
+        headers["X-Client-Request-Id"] = attempt_id
+    return headers
+
+
+def _absorb(draft: Draft, _name: str, reply: JSONObject) -> str:
+    """One piece of a stream; a whole reply is read as a stream of one."""
+    draft.model = text(reply.get("modelVersion")) or draft.model
+    draft.id = text(reply.get("responseId")) or draft.id
+    if isinstance(reply.get("usageMetadata"), dict):
+        draft.usage = usage(reply["usageMetadata"])
+    if text(obj(reply.get("promptFeedback")).get("blockReason")):
+        draft.stop = "content_filter"
+    candidate = next(iter(objects(reply.get("candidates"))), {})
+    said = ""
+    for part in objects(obj(candidate.get("content")).get("parts")):
+        if part.get("thought") is True:
+            continue
+        said += draft.keep(text(part.get("text")))
+        if isinstance(part.get("functionCall"), dict):
+            asked = part["functionCall"]
+            call = draft.call(len(draft.calls), text(asked.get("id")))
+            call.name = draft.keep(text(asked.get("name")))
+            call.arguments = draft.keep(arguments(asked.get("args")))
+    if reason := text(candidate.get("finishReason")):
+        draft.stop = _STOPS.get(reason, "end")
+    draft.text += said
+    return said
