@@ -62,7 +62,6 @@ if not TYPE_CHECKING:
             "HttpRequest": "tasks.providers.messages",
             "LEVELS": "tasks.providers.reasoning",
             "Message": "tasks.providers.messages",
-            "WireFailed": "tasks.providers.messages",
             "ModelRequest": "tasks.providers.messages",
             "ProviderSpec": "tasks.providers.spec",
             "Reasoning": "tasks.providers.reasoning",

@@ -7,7 +7,7 @@ reasoning, which chat completions refuse.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from pricing import (
@@ -26,7 +26,8 @@ from tasks.providers.conversations import own_state, state_family, with_wire_ids
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
-from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason
+from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
+from tasks.providers.options import OptionRefused
 from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema
 from tasks.routing.target import Target
@@ -42,7 +43,13 @@ _ITEM: Final = "item"
 
 
 def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> JSONObject:
-    """The body of ``POST {base_url}/responses``."""
+    """The body of ``POST {base_url}/responses``.
+
+    Raises:
+        OptionRefused: the request asks for what this API does not have.
+    """
+    if request.options.stop or request.options.seed is not None:
+        raise OptionRefused("is asked by the Responses API, which takes no stop and no seed")
     body: JSONObject = {
         "model": target.model,
         "input": [item for message in with_wire_ids(request.messages, target) for item in _items(message, target)],
@@ -53,16 +60,8 @@ def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> J
     if request.system.text:
         body["instructions"] = request.system.text
     if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters,
-                "strict": False,  # a missing one is read as true
-            }
-            for tool in request.tools
-        ]
+        body["tools"] = [_tool(tool, request.without) for tool in request.tools]
+        body |= _choice(request)
     if request.schema is not None:
         definition, strict = request.schema.definition, can_be_strict(request.schema.definition)
         body["text"] = {
@@ -78,6 +77,27 @@ def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> J
         body["reasoning"] = {"effort": word}
     body |= sampling(target, request)
     return body | ({"stream": True} if stream else {})
+
+
+def _tool(tool: Tool, without: Collection[str]) -> JSONObject:
+    strict = tool.strict and "strict" not in without and can_be_strict(tool.parameters)
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": strict_schema(tool.parameters) if strict else tool.parameters,
+        "strict": strict,  # a missing one is read as true
+    }
+
+
+def _choice(request: ModelRequest) -> JSONObject:
+    asked, body = request.options, JSONObject()
+    if asked.tool_choice != "auto":
+        named = {"type": "function", "name": asked.tool_choice}
+        body["tool_choice"] = asked.tool_choice if asked.tool_choice in {"none", "required"} else named
+    if asked.parallel_tool_calls is not None and "parallel_tool_calls" not in request.without:
+        body["parallel_tool_calls"] = asked.parallel_tool_calls
+    return body
 
 
 def is_reply(reply: object) -> bool:

@@ -59,7 +59,8 @@ def test_as_each_provider_takes_it(provider: str, options: RequestOptions, field
     ],
 )
 def test_as_bedrock_takes_it(options: RequestOptions, model: str, choice: Any, field: Any):
-    body = body_of("bedrock", replace(options, stop=("END",), top_p=0.5), model=model)
+    changes: dict[str, Any] = {"model": model} if model else {}
+    body = body_of("bedrock", replace(options, stop=("END",), top_p=0.5), **changes)
     assert body["toolConfig"].get("toolChoice") == choice
     assert body.get("additionalModelRequestFields", {}).get("tool_choice") == field
     assert body["inferenceConfig"]["stopSequences"] == ["END"]
@@ -124,5 +125,5 @@ def test_tools_and_a_schema_go_in_one_turn(provider: str):
 
 
 def test_sampling_is_left_out_where_a_model_takes_none():
-    for changes in ({"reasoning": True}, {"sends_temperature": False}):
-        assert "top_p" not in body_of("openai", RequestOptions(top_p=0.5), **changes)
+    assert "top_p" not in body_of("openai", RequestOptions(top_p=0.5), model="gpt-5", reasoning="high")
+    assert "temperature" not in body_of("openai", RequestOptions(), sends_temperature=False)

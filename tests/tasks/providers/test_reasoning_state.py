@@ -105,8 +105,10 @@ def test_servers_that_insist_on_state_get_a_stand_in_for_calls_of_others():
 @pytest.mark.parametrize("other", ["claude-sonnet-5-5", "claude-haiku-4-5"])
 def test_another_model_gets_none_of_it(other: str):
     reply = read("anthropic", "claude-opus-4-8", _anthropic([THOUGHT, USE]))
-    assert sent_back("anthropic", other, reply)["content"] == [USE]
-    assert sent_back("bedrock", f"eu.anthropic.{other}", reply)["content"] == [TOOL_USE]
+    assert sent_back("anthropic", other, reply)["content"] == [USE | {"id": "call00001"}]
+    assert sent_back("bedrock", f"eu.anthropic.{other}", reply)["content"] == [
+        {"toolUse": TOOL_USE["toolUse"] | {"toolUseId": "call00001"}}
+    ]
 
 
 def test_an_answer_without_calls_keeps_no_state():

@@ -20,6 +20,7 @@ from pricing.content import ImagePart, ProviderStatePart, TextPart, ToolCallPart
 from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for
 from tasks.providers.messages import Message, ModelReply, ModelRequest
+from tasks.providers.options import OptionRefused, RequestOptions
 from tasks.sandbox import Latency, Sandbox
 from tests.support.exchanges import CONVERSATION, Answer, Free, request, schema, target
 from tests.support.waiting import PATIENCE
@@ -105,7 +106,7 @@ def test_nothing_is_stored_and_reasoning_is_asked_for():
         "content": [{"type": "input_text", "text": "Weather in Bern and Basel?"}],
     }
     assert body["input"][1]["arguments"] == '{"city":"Bern"}'
-    assert body["input"][3] == {"type": "function_call_output", "call_id": "c1", "output": "sunny"}
+    assert body["input"][3] == {"type": "function_call_output", "call_id": "call00001", "output": "sunny"}
 
 
 def test_which_requests_go_there():
@@ -164,7 +165,7 @@ def test_another_model_gets_neither_reasoning_nor_ids():
     back = body_of(asked, "gpt-6-luna")["input"][1:3]
     assert back == [
         {"role": "assistant", "content": "One moment."},
-        {name: CALL[name] for name in ("type", "call_id", "name", "arguments")},
+        {name: CALL[name] for name in ("type", "name", "arguments")} | {"call_id": "call00001"},
     ]
 
 
@@ -356,3 +357,23 @@ def test_the_sandbox_speaks_as_the_sdk_reads_and_refuses_what_openai_refuses(tmp
         structured = post(request(messages=(question,), tools=(), schema=schema(Answer), reasoning="max"))
         assert isinstance(json.loads(adapter_for("openai").decode(place, 200, {}, structured.content).text), dict)
         assert isinstance(call, ToolCallPart)
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        (RequestOptions("none"), {"tool_choice": "none"}),
+        (RequestOptions("weather"), {"tool_choice": {"type": "function", "name": "weather"}}),
+        (RequestOptions(parallel_tool_calls=False), {"parallel_tool_calls": False}),
+    ],
+)
+def test_which_tools_are_to_be_called(options: RequestOptions, fields: dict[str, Any]):
+    body = body_of(request(options=options))
+    assert {name: body[name] for name in fields} == fields
+    TypeAdapter(with_config(ConfigDict(extra="forbid"))(ResponseCreateParamsNonStreaming)).validate_python(body)
+
+
+@pytest.mark.parametrize("options", [RequestOptions(stop=("END",)), RequestOptions(seed=0)])
+def test_what_this_api_does_not_have_is_refused(options: RequestOptions):
+    with pytest.raises(OptionRefused, match="Responses API"):
+        body_of(request(options=options))
