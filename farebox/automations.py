@@ -104,6 +104,7 @@ def automation(
     plan: DeclaredPlan,
     budget: Budget = Budget(),  # noqa: B008 - frozen
     approval: timedelta | None = None,
+    durable: bool = True,
     name: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -115,6 +116,8 @@ def automation(
         budget: the limits it sets itself.
         approval: how long a person may take to decide about a run that no budget has room for: it waits in the Prefect
             UI as ``NeedsApproval``. Left out, such a run is refused.
+        durable: whether its answers are kept, encrypted, until a run has ended well, so that a retry, a restart or a
+            resumption does not pay for them again. ``[journal]`` in farebox.toml can forbid it.
         name: how it is called; the function's name with dashes if left out.
         options: anything that ``prefect.flow`` takes.
 
@@ -125,7 +128,7 @@ def automation(
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         called = name or function.__name__.replace("_", "-")
-        spec = Automation(called, Price.parse(price), budget, plan, approval)
+        spec = Automation(called, Price.parse(price), budget, plan, approval, durable)
         plan.plan.check(inspect.signature(function).parameters)
         wrapped = _gated(function, spec)
         settings: dict[str, Any] = {

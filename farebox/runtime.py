@@ -33,6 +33,7 @@ from pricing.ledger import (
     Approvals,
     BudgetRule,
     Circuits,
+    Journal,
     Ledger,
     MovingWindows,
     PendingEnds,
@@ -52,7 +53,7 @@ from tasks import LoopThread, Prompts
 from tasks.providers import Transport, price_list_of
 from tasks.routing import Breaker, Credential, HoldsInUse, Observations, Quarantine, RouteLocks, Router, Target
 from tasks.telemetry import Telemetry
-from tasks.turn import Attempts, Engine, Limits, TurnEvent, Turns
+from tasks.turn import Answers, Attempts, Engine, Limits, TurnEvent, Turns
 
 
 class Watcher(Protocol):
@@ -91,6 +92,8 @@ class Runtime:
         self.locks = RouteLocks(read_locks(root / LOCK_FILE))
         store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self.ledger = _ledger(settings, store)
+        kept = settings.journal
+        self.journal = Journal(store, days=kept.days, most=kept.megabytes * 1_000_000, secret=kept.key)
         self.history = History(self.ledger, self.rates)
         self.limits = StatedLimits(store)
         self.approvals = Approvals(store)
@@ -120,6 +123,7 @@ class Runtime:
                 telemetry=telemetry,
                 breaker=self._breaker(),
                 content=ContentCapture(settings.content, self.captures, guards.finder),
+                answers=Answers(self.journal, kept.keeps),
                 factors=self.token_factors,
             ),
             LoopThread(),

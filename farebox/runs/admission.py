@@ -61,6 +61,8 @@ class Automation:
     plan: DeclaredPlan
     approval: timedelta | None = None
     """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
+    durable: bool = True
+    """Whether its answers are kept until a run has ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,7 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
         tags=json.dumps(whose.tags),
         price_credits=automation.price.credits,
         price_nano=automation.price.worth(runtime.settings.credits.value),
+        durable=automation.durable and runtime.settings.journal.keeps_any(automation.name),
     )
 
 

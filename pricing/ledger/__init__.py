@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TurnOutcome,
     )
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
+    from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
         LONGEST_KEY,
@@ -85,8 +86,12 @@ __all__ = [
     "Circuits",
     "Completion",
     "Ended",
+    "EntryKind",
     "Finding",
     "Intent",
+    "Interrupted",
+    "Journal",
+    "JournalEntry",
     "Ledger",
     "Limit",
     "MovingWindows",
@@ -103,6 +108,7 @@ __all__ = [
     "Settled",
     "StatedLimits",
     "TargetStats",
+    "ToolDecision",
     "Turn",
     "TurnOutcome",
     "Unsettled",
@@ -156,6 +162,11 @@ if not TYPE_CHECKING:
             "Finding": "pricing.ledger.block_reviews",
             "Intent": "pricing.ledger.facts",
             "LONGEST_KEY": "pricing.ledger.limits",
+            "EntryKind": "pricing.ledger.journal",
+            "Interrupted": "pricing.ledger.journal",
+            "Journal": "pricing.ledger.journal",
+            "JournalEntry": "pricing.ledger.journal",
+            "ToolDecision": "pricing.ledger.journal",
             "Ledger": "pricing.ledger.ledger",
             "Limit": "pricing.ledger.limits",
             "MovingWindows": "pricing.ledger.rate_limits",

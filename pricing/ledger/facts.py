@@ -22,7 +22,7 @@ telling, certainly nothing, or what the code stated for a tool."""
 AttemptKind: TypeAlias = Literal["model", "tool"]
 """A request to a model, or another paid request, such as a search."""
 
-TurnOutcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
+TurnOutcome: TypeAlias = Literal["answered", "stored", "replayed", "failed", "blocked", "stopped"]
 CallOutcome: TypeAlias = Literal["answered", "failed", "blocked", "stopped"]
 RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
 
@@ -33,7 +33,7 @@ class Run:
 
     ``plan``, ``routes`` and ``tags`` are JSON texts: the resolved plan, per operation the candidates in order, and a
     list of names. The outcome is sold for ``price_credits`` where its price is in credits; ``price_nano`` is what it is
-    worth in money, ``None`` where that is not known.
+    worth in money, ``None`` where that is not known. A ``durable`` run keeps its answers until it has ended well.
     """
 
     run_id: str
@@ -56,6 +56,7 @@ class Run:
     tags: str = "[]"
     price_credits: int | None = None
     price_nano: Nano | None = None
+    durable: bool = False
 
     @property
     def quoted(self) -> bool:
@@ -67,7 +68,7 @@ class Run:
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
-    is bought of a tool.
+    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known.
     """
 
     attempt_id: str
@@ -89,6 +90,7 @@ class Intent:
     estimated_input: int | None = None
     kind: AttemptKind = "model"
     units: float | None = None
+    execution: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class Turn:
     duration_us: int
     complexity: float | None = None
     saved_nano: Nano = 0
+    execution: int = 0
 
 
 def as_row(fact: Run | Intent | Turn | Completion | Usage) -> dict[str, Any]:

@@ -205,6 +205,8 @@ class Engine:
             known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
             values_of=values_of,
             noted=here.note if pin is None else _noted(here),
+            pin="" if pin is None else str(pin.target),
+            answers=here.answers,
         )
         return await self._turns.ask(asked, where)
 

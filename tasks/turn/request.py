@@ -17,6 +17,7 @@ from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
 from tasks.routing.target import StepTier
 from tasks.structured_output import AnswerType
+from tasks.turn.answers import StepAnswers
 from tasks.turn.records import TurnRecord
 from tasks.turn.verifiers import Verify
 
@@ -108,6 +109,8 @@ class TurnContext:
         known: what the run was told of persons, and what guards masked in its turns before.
         values_of: the run that masked values are kept for, where it is not its own.
         noted: told of the turn when it is over.
+        pin: the target that a calibration pins it to.
+        answers: what the step was answered before, and is now.
     """
 
     run: Run
@@ -118,3 +121,5 @@ class TurnContext:
     known: Known = field(default=(), repr=False)
     values_of: str = ""
     noted: Callable[[TurnRecord], None] | None = None
+    pin: str = ""
+    answers: StepAnswers | None = field(default=None, repr=False)
