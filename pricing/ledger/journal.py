@@ -61,7 +61,7 @@ _CLAIM = PreparedStatement(
         .scalar_subquery()
     )
     .values(claimed=sa.bindparam("execution", type_=Number))
-    .returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost_nano, _E.value)
+    .returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
 )
 _OF_ENTRY = _E.entry_id == sa.bindparam("entry")
 _FINISH = PreparedStatement(
@@ -71,7 +71,7 @@ _FINISH = PreparedStatement(
 )
 _REOPEN = PreparedStatement(sa.update(entries).where(_OF_ENTRY).values(state="begun", value=None))
 _READ = PreparedStatement(
-    sa.select(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost_nano, _E.value).where(_OF_ENTRY)
+    sa.select(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value).where(_OF_ENTRY)
 )
 _DROP = PreparedStatement(sa.delete(entries).where(_OF_ENTRY))
 
@@ -183,7 +183,7 @@ class Journal:
             "target": target,
             "state": "begun" if begun else "done",
             "claimed": execution,
-            "cost_nano": cost_nano,
+            "cost": cost_nano,
             "value": None if value is None else self._sealed(value, run_id),
             "written_at": self._clock(),
         }

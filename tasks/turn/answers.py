@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import re
+import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -29,6 +30,7 @@ from pricing import (
     identity,
     json_text,
 )
+from pricing.db import after_fork
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.turn.redaction import with_strings
 
@@ -105,23 +107,29 @@ class FreeEntries:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._known: OrderedDict[tuple[str, int], asyncio.Future[Counter[str]]] = OrderedDict()
+        self._start_anew()
+        after_fork(self._start_anew)
 
-    async def of(self, run_id: str, execution: int) -> Counter[str]:
-        """By key; read once, and counted down by whoever claims. Called on the process's one loop."""
-        if execution <= 1:
-            return Counter()
-        place = run_id, execution
-        if (found := self._known.get(place)) is None:
-            reading = asyncio.to_thread(self._journal.free, run_id, execution)
-            found = self._known[place] = asyncio.ensure_future(reading)
-            while len(self._known) > _MOST_RUNS:
-                self._known.popitem(last=False)
-        try:
-            return await asyncio.shield(found)
-        except LedgerError:
-            self._known.pop(place, None)
-            raise
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, int], Counter[str]] = OrderedDict()
+
+    def take(self, run_id: str, execution: int, key: str) -> bool:
+        """Whether there may be an entry of this key to claim; counted down. It reads the ledger the first time."""
+        with self._lock:
+            free = self._known.get((run_id, execution))
+            if free is None:
+                free = self._known[run_id, execution] = self._journal.free(run_id, execution)
+                while len(self._known) > _MOST_RUNS:
+                    self._known.popitem(last=False)
+            free[key] -= 1
+            return free[key] >= 0
+
+    async def take_async(self, run_id: str, execution: int, key: str) -> bool:
+        """The same on an event loop."""
+        if (run_id, execution) in self._known:
+            return self.take(run_id, execution, key)
+        return await asyncio.to_thread(self.take, run_id, execution, key)
 
 
 class Answers:
@@ -174,10 +182,8 @@ class TurnAnswers:
         if (entry_id := self._step.take(key)) is not None:
             entry = await journal.entry(self._run_id, entry_id)
         else:
-            free = await self._answers.free.of(self._run_id, self._execution)
-            if free[key] <= 0:
+            if not await self._answers.free.take_async(self._run_id, self._execution, key):
                 return None
-            free[key] -= 1
             entry = await journal.claim(self._run_id, key, self._execution)
         if entry is None or entry.value is None:
             return None
