@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -26,7 +26,7 @@ from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_
 from farebox.runs.context import admitted_context
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
-from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
+from pricing import Blocked, ConfigError, FareboxError, LedgerError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
 from tasks import (
     EXCEPTION_FINDER,
@@ -131,12 +131,13 @@ def automation(
         spec = Automation(called, Price.parse(price), budget, plan, approval, durable)
         plan.plan.check(inspect.signature(function).parameters)
         wrapped = _gated(function, spec)
+        hooks = [*(options.get("on_completion") or ()), _forget_journal]
         settings: dict[str, Any] = {
             "name": called,
             "flow_run_name": functools.partial(_run_name, called),
             "version": file_hash(inspect.getfile(function)),
         }
-        return Flow(wrapped, **(settings | options))
+        return Flow(wrapped, **(settings | options | {"on_completion": hooks}))
 
     return decorate
 
@@ -323,6 +324,13 @@ def _flow_run(name: str) -> FlowRun:
             next_step="Call the flow itself, not its .fn.",
         )
     return context.flow_run
+
+
+def _forget_journal(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Delete what was kept of a run, now that Prefect knows that it ended well."""
+    del flow, state
+    with suppress(LedgerError):  # it is deleted later
+        get_runtime().journal.delete(str(flow_run.id))
 
 
 def _run_name(name: str) -> str:

@@ -11,11 +11,13 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -41,6 +43,7 @@ ToolDecision: TypeAlias = Literal["retry", "skip", "fail"]
 _DAY_US = 86_400_000_000
 _ENDED_US = 600_000_000
 """For so long the journal of a run that was settled as completed is kept: its process may die before Prefect knows."""
+_SECONDS_BETWEEN = 60.0
 _KEY_NAME = "journal_key"
 _COMPRESSED_FROM = 512
 """Bytes from which on compressing a value pays."""
@@ -144,6 +147,7 @@ class Journal:
         self._secret = secret
         self._clock = clock
         self._used = Counter[str]()
+        self._tidied = -inf
         self._start_anew()
         after_fork(self._start_anew)
 
@@ -277,7 +281,12 @@ class Journal:
             return connection.execute(sa.delete(entries).where(_E.run_id == run_id)).rowcount
 
     def tidy(self) -> int:
-        """Delete the journals of runs that completed some minutes ago, and what is older than it may get."""
+        """Delete the journals of runs that completed some minutes ago, and what is older than it may get; at most once
+        a minute.
+        """
+        if time.monotonic() - self._tidied < _SECONDS_BETWEEN:
+            return 0
+        self._tidied = time.monotonic()
         now = self._clock()
         settled = schema.settlements.c
         completed = sa.select(settled.run_id).where(

@@ -156,3 +156,22 @@ def test_without_a_journal_all_is_asked_again(runtime: Runtime, sandbox: Sandbox
             say.fn("One.")
     assert served(sandbox) == 2
     assert rows(runtime.ledger, entries) == []
+
+
+def test_a_continued_run_is_quoted_and_held_for_what_is_left(runtime: Runtime):
+    notes = [f"The importer stopped for {n} hours." for n in range(6)]
+    with failing(runtime, talk, "a"):
+        whole = rows(runtime.ledger, schema.holds)[0]["amount_nano"]
+        at_once(say.fn, notes[:3])
+    with failing(runtime, talk, "a"):
+        assert rows(runtime.ledger, schema.holds)[0]["amount_nano"] == pytest.approx(whole / 2, rel=0.25)
+        at_once(say.fn, notes)
+    with riding(runtime, talk, {}, "a"):
+        assert rows(runtime.ledger, schema.holds)[0]["amount_nano"] == 0
+        at_once(say.fn, notes)
+        say.fn("One that nobody had planned.")
+    assert_ledger_adds_up(runtime)
+    settlements = rows(runtime.ledger, schema.settlements)
+    assert [row["execution"] for row in settlements] == [1, 2, 3]
+    [run] = rows(runtime.ledger, schema.runs)
+    assert run["held_nano"] == whole

@@ -196,7 +196,7 @@ def test_a_tool_may_declare_what_becomes_of_it(runtime: Runtime):
         archive("1")
     with riding(runtime, work, {}, "a"):
         assert notify("1") == "sent"
-        assert archive("1") is None  # type: ignore[comparison-overlap]
+        assert archive("1") is None
     assert calls == ["notify 1", "notify 1", "archive 1"]
     with pytest.raises(PlanError, match="interrupted="):
         tool(interrupted="perhaps")  # type: ignore[arg-type]
