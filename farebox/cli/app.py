@@ -42,7 +42,7 @@ COMMANDS = {
     "report": Command("Report what runs cost, and why: one run, an automation's, or all.", ("report",)),
     "routes": Command("Show where turns go, and why; check locked routes.", ("routes", "calibrate")),
     "run": Command("Run an automation now, here.", ("commands",)),
-    "runs": Command("List past runs, newest first.", ("report",)),
+    "runs": Command("List past runs, newest first; continue one that died or failed.", ("runs",)),
     "schedule": Command("Show what scheduled runs will cost, and which no budget has room for.", ("deploy",)),
     "serve": Command("Run the deployments of prefect.yaml from this process.", ("deploy",)),
     "sync": Command("Bring the replica up to date with the ledger.", ("archive",)),

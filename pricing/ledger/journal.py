@@ -252,6 +252,12 @@ class Journal:
             found = sa.select(_E.run_id, sa.func.count()).group_by(_E.run_id)
             return {row[0]: row[1] for row in connection.execute(found)}
 
+    def paid(self, run_id: str) -> Nano:
+        """What the entries of a run had cost, in nano-dollars."""
+        total = sa.select(sa.func.coalesce(sa.func.sum(_E.cost), 0)).where(_E.run_id == run_id)
+        with self._store.read() as connection:
+            return int(connection.execute(total).scalar_one())
+
     def size(self, run_id: str) -> int:
         """Bytes that the values of a run take."""
         total = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(_E.value)), 0)).where(_E.run_id == run_id)
