@@ -34,6 +34,7 @@ NAMES = (
     "price_review",
     "calibration",
     "kills",
+    "durable",
     "interleavings",
     "soak",
     "outages",
