@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from pricing import DocumentPart, ImagePart, NoRun, TextPart, ToolInterrupted, json_text
 from tasks.context import around, paying_run
 from tasks.event_loop import in_thread
+from tasks.run_context import JournalPlace
 from tasks.tool_task import in_prefect_task
 from tasks.turn.answers import Answers, StepAnswers
 from tasks.turn.engine import Engine
@@ -97,7 +98,7 @@ class ToolCall:
     def __init__(self, engine: Engine, rules: ToolRules, arguments: Mapping[str, Any], by: str) -> None:
         self._rules = rules
         self._by = by
-        self._run_id, self._execution = "", 0
+        self._place = JournalPlace("", 1, "", 1)
         self._answers: Answers | None = None
         self._step = StepAnswers()
         self._entry_id = self._key = ""
@@ -107,14 +108,14 @@ class ToolCall:
 
     def claim(self) -> PendingWrite[JournalEntry | None] | None:
         """What a call like this one gave back before, if any did. It reads the ledger: not on an event loop."""
-        if self._answers is None or not self._key or (self._execution <= 1 and not self._step.retried):
+        if self._answers is None or not self._key or (self._place.is_first and not self._step.retried):
             return None
         journal = self._answers.journal
         if (entry_id := self._step.take(self._key)) is not None:
-            return journal.entry(self._run_id, entry_id)
-        if not self._answers.free.take(self._run_id, self._execution, self._key):
+            return journal.entry(self._place.run_id, entry_id)
+        if not self._answers.free.take(self._place, self._key):
             return None
-        return journal.claim(self._run_id, self._key, self._execution)
+        return journal.claim(self._place.run_id, self._key, self._place.execution, self._place.holder)
 
     def replayed(self, entry: JournalEntry | None) -> ToolOutcome | None:
         """What the call gave back; ``None`` where it is to be made.
@@ -139,18 +140,19 @@ class ToolCall:
             self._answers.journal.reopen(entry.entry_id).result()
             self._finish(ToolOutcome(told=SKIPPED))
             return ToolOutcome(told=SKIPPED, replayed=True)
-        raise interrupted(self._run_id, self._rules.name, asked=decided == "ask", returned=entry.state == "done")
+        raise interrupted(self._place.run_id, self._rules.name, asked=decided == "ask", returned=entry.state == "done")
 
     def begin(self) -> None:
         """Write down that it is about to be made. It waits for the ledger: not on an event loop."""
         if self._answers is None or not self._key or self._entry_id:
             return
         made = self._answers.journal.append(
-            self._run_id,
+            self._place.run_id,
             "tool",
             self._key,
             None,
-            execution=self._execution,
+            execution=self._place.execution,
+            holder=self._place.holder,
             operation=self._rules.name,
             begun=True,
         )
@@ -183,8 +185,7 @@ class ToolCall:
         self._answers = engine.kept_calls(run.run_id, self._rules.name, *([here.step.operation] if here else []))
         if self._answers is None:
             return
-        self._run_id = run.run_id
-        self._execution = engine.execution_of(run)
+        self._place = run.journal_place(engine.execution_of(run))
         if here is not None:
             self._step = here.answers
 
@@ -201,7 +202,7 @@ class ToolCall:
                 "What the tool %s gave back cannot be kept: give it a return type that JSON can hold, or replay=False.",
                 self._rules.name,
             )
-        self._answers.journal.finish(self._run_id, self._entry_id, value).result()
+        self._answers.journal.finish(self._place.run_id, self._entry_id, value).result()
 
 
 def call_tool(call: ToolCall, rules: ToolRules, function: Callable[[], Any], *, task: bool = True) -> ToolOutcome:

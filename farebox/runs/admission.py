@@ -156,6 +156,9 @@ def admit(
     """
     execution = runtime.ledger.start(run_id)
     runtime.journal.tidy()
+    outermost = current_run().values_of
+    if execution.number > 1 and outermost not in {"", run_id}:
+        runtime.journal.release(outermost, run_id)
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
     counter = Admission(runtime, automation, run_id, parameters, execution.number)
@@ -222,7 +225,7 @@ class Admission:
         self._execution = execution
         self._parameters = parameters
         continued = execution is not None and execution > 1
-        self._answered = runtime.journal.answered(run_id) if continued else {}
+        self._answered = runtime.journal.answered(run_id) if continued and not current_run().run_id else {}
         self._whose = run_owner(parameters)
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []

@@ -33,6 +33,7 @@ entries = sa.Table(
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("claimed", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
     sa.Column("cost", sa.BigInteger, nullable=False),
     sa.Column("value", sa.LargeBinary, nullable=True),
     sa.Column("written_at", sa.BigInteger, nullable=False),
@@ -40,8 +41,9 @@ entries = sa.Table(
     sa.Index("ix_journal_entries_written_at", "written_at"),
 )
 """One answer or one result of a tool. ``key`` is a digest of what was asked, ``claimed`` the number of the execution
-of the run that has it: an older one's may be claimed again. ``state`` is ``done``, ``begun`` (of a tool under way), or
-what a person decided about a tool that was interrupted: ``retry``, ``skip``, ``fail``. ``cost`` is in nano-dollars."""
+of the run that has it: an older one's may be claimed again. ``holder`` is the run that asked: the same, or one that it
+called. ``state`` is ``done``, ``begun`` (of a tool under way), or what a person decided about a tool that was
+interrupted: ``retry``, ``skip``, ``fail``. ``cost`` is in nano-dollars."""
 
 
 def attach(connection: sqlite3.Connection, ledger: Path) -> None:

@@ -63,7 +63,7 @@ _CLAIM = PreparedStatement(
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    .values(claimed=sa.bindparam("execution", type_=Number))
+    .values(claimed=sa.bindparam("execution", type_=Number), holder=sa.bindparam("holder"))
     .returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
 )
 _OF_ENTRY = _E.entry_id == sa.bindparam("entry")
@@ -166,6 +166,7 @@ class Journal:
         *,
         execution: int,
         operation: str,
+        holder: str = "",
         target: str = "",
         cost_nano: Nano = 0,
         begun: bool = False,
@@ -187,6 +188,7 @@ class Journal:
             "target": target,
             "state": "begun" if begun else "done",
             "claimed": execution,
+            "holder": holder or run_id,
             "cost": cost_nano,
             "value": None if value is None else self._sealed(value, run_id),
             "written_at": self._clock(),
@@ -216,15 +218,21 @@ class Journal:
             rows = _FREE.run(connection, {"run": run_id, "execution": execution}).fetchall()
         return Counter({key: int(count) for key, count in rows})
 
-    def claim(self, run_id: str, key: str, execution: int) -> PendingWrite[JournalEntry | None]:
+    def claim(self, run_id: str, key: str, execution: int, holder: str = "") -> PendingWrite[JournalEntry | None]:
         """Take the oldest entry of a key that no execution as new as this has; ``None`` where there is none."""
-        values = {"run": run_id, "key": key, "execution": execution}
+        values = {"run": run_id, "key": key, "execution": execution, "holder": holder or run_id}
         self._aead()  # reading the key within the transaction would open another
 
         def work(connection: Connection) -> JournalEntry | None:
             return self._entry(_CLAIM.run(connection, values).fetchall(), run_id)
 
         return self._store.submit(work)
+
+    def release(self, run_id: str, holder: str) -> int:
+        """Let all be claimed again that a run has which another called, since it is started again by itself."""
+        mine = sa.and_(_E.run_id == run_id, _E.holder == holder)
+        with self._store.write() as connection:
+            return connection.execute(sa.update(entries).where(mine).values(claimed=0)).rowcount
 
     def entry(self, run_id: str, entry_id: str) -> PendingWrite[JournalEntry | None]:
         """One entry, whoever has it."""
@@ -241,8 +249,9 @@ class Journal:
     # What there is ---------------------------------------------------------------------------------------------------
 
     def answered(self, run_id: str) -> Counter[str]:
-        """By operation, how many answers and results of tools there are to be replayed."""
-        done = sa.select(_E.operation, sa.func.count()).where(_E.run_id == run_id, _E.state == "done")
+        """By operation, how many answers and results of tools of a run itself there are to be replayed."""
+        mine = sa.and_(_E.run_id == run_id, _E.holder == run_id)
+        done = sa.select(_E.operation, sa.func.count()).where(mine, _E.state == "done")
         with self._store.read() as connection:
             return Counter({row[0]: row[1] for row in connection.execute(done.group_by(_E.operation))})
 

@@ -32,6 +32,7 @@ from pricing import (
 )
 from pricing.db import after_fork
 from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.run_context import JournalPlace
 from tasks.turn.redaction import with_strings
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
@@ -112,24 +113,24 @@ class FreeEntries:
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, int], Counter[str]] = OrderedDict()
+        self._known: OrderedDict[JournalPlace, Counter[str]] = OrderedDict()
 
-    def take(self, run_id: str, execution: int, key: str) -> bool:
+    def take(self, place: JournalPlace, key: str) -> bool:
         """Whether there may be an entry of this key to claim; counted down. It reads the ledger the first time."""
         with self._lock:
-            free = self._known.get((run_id, execution))
+            free = self._known.get(place)
             if free is None:
-                free = self._known[run_id, execution] = self._journal.free(run_id, execution)
+                free = self._known[place] = self._journal.free(place.run_id, place.execution)
                 while len(self._known) > _MOST_RUNS:
                     self._known.popitem(last=False)
             free[key] -= 1
             return free[key] >= 0
 
-    async def take_async(self, run_id: str, execution: int, key: str) -> bool:
+    async def take_async(self, place: JournalPlace, key: str) -> bool:
         """The same on an event loop."""
-        if (run_id, execution) in self._known:
-            return self.take(run_id, execution, key)
-        return await asyncio.to_thread(self.take, run_id, execution, key)
+        if place in self._known:
+            return self.take(place, key)
+        return await asyncio.to_thread(self.take, place, key)
 
 
 class Answers:
@@ -151,18 +152,17 @@ class Answers:
 
     def turn(self, question: TurnRequest[Any], where: TurnContext) -> TurnAnswers | None:
         """The journal of one turn; ``None`` where nothing is kept of it."""
-        if not self.keeps(where.run, question.operation):
+        if where.journal is None or not self.keeps(where.run, question.operation):
             return None
-        return TurnAnswers(self, question, where)
+        return TurnAnswers(self, question, where, where.journal)
 
 
 class TurnAnswers:
     """What one turn has been answered, and what of that had been paid for before."""
 
-    def __init__(self, answers: Answers, question: TurnRequest[Any], where: TurnContext) -> None:
+    def __init__(self, answers: Answers, question: TurnRequest[Any], where: TurnContext, place: JournalPlace) -> None:
         self._answers = answers
-        self._run_id = where.run.run_id
-        self._execution = where.execution
+        self._place = place
         self._operation = question.operation
         self._version = question.prompt.version
         self._pin = where.pin
@@ -176,15 +176,15 @@ class TurnAnswers:
 
     async def claim(self, request: ModelRequest, vault: Vault | None) -> KeptAnswer | None:
         """The next reply to this request that was paid for before; ``None`` where it has to be asked."""
-        if self._execution <= 1 and not self._step.retried:
+        if self._place.is_first and not self._step.retried:
             return None
         journal, key = self._answers.journal, answer_key(self._version, request, vault, self._pin)
         if (entry_id := self._step.take(key)) is not None:
-            entry = await journal.entry(self._run_id, entry_id)
+            entry = await journal.entry(self._place.run_id, entry_id)
         else:
-            if not await self._answers.free.take_async(self._run_id, self._execution, key):
+            if not await self._answers.free.take_async(self._place, key):
                 return None
-            entry = await journal.claim(self._run_id, key, self._execution)
+            entry = await journal.claim(self._place.run_id, key, self._place.execution, self._place.holder)
         if entry is None or entry.value is None:
             return None
         self._step.add(key, entry.entry_id)
@@ -204,11 +204,12 @@ class TurnAnswers:
             _log.warning("An answer of %s cannot be written down: a retry asks it again.", self._operation)
             return
         made = self._answers.journal.append(
-            self._run_id,
+            self._place.run_id,
             "answer",
             key,
             written,
-            execution=self._execution,
+            execution=self._place.execution,
+            holder=self._place.holder,
             operation=self._operation,
             target=answer.target,
             cost_nano=answer.cost_nano,
@@ -232,7 +233,7 @@ class TurnAnswers:
             try:
                 await write
             except LedgerError as error:
-                _log.warning("The journal of run %s is not written: %s", self._run_id, error.message)
+                _log.warning("The journal of run %s is not written: %s", self._place.run_id, error.message)
         self._writes.clear()
 
 

@@ -220,6 +220,7 @@ class Engine:
             noted=here.note if pin is None else _noted(here),
             pin="" if pin is None else str(pin.target),
             answers=here.answers,
+            journal=here.run.journal_place(execution),
         )
         return await self._turns.ask(asked, where)
 

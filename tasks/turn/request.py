@@ -16,6 +16,7 @@ from tasks.providers.messages import Message, ModelRequest, Tool
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
 from tasks.routing.target import StepTier
+from tasks.run_context import JournalPlace
 from tasks.structured_output import AnswerType
 from tasks.turn.answers import StepAnswers
 from tasks.turn.records import TurnRecord
@@ -111,6 +112,7 @@ class TurnContext:
         noted: told of the turn when it is over.
         pin: the target that a calibration pins it to.
         answers: what the step was answered before, and is now.
+        journal: where its answers are kept, in a run that does so.
     """
 
     run: Run
@@ -123,3 +125,4 @@ class TurnContext:
     noted: Callable[[TurnRecord], None] | None = None
     pin: str = ""
     answers: StepAnswers | None = field(default=None, repr=False)
+    journal: JournalPlace | None = None

@@ -100,6 +100,25 @@ def stumble() -> str:
     return say(NOTES[0], fails=True)
 
 
+@automation(price="1 credit", plan=plan(say, calls=2, input_tokens=60, output_tokens=60), name="child", retries=1)
+def child(fails: bool) -> list[str]:
+    """A flow that another one calls, and that fails once if it is to."""
+    said = say.map(NOTES[:2]).result()
+    made["child"] += 1
+    if fails and made["child"] == 1:
+        raise ConnectionError("a service is down")
+    return said
+
+
+@automation(price="1 credit", plan=plan(say, calls=1, input_tokens=60, output_tokens=60), name="parent", retries=1)
+def parent(child_fails: bool) -> list[str]:
+    """A flow that calls another one."""
+    said = [say(NOTES[2]), *child(child_fails)]
+    if not child_fails:
+        fail_at(1)
+    return said
+
+
 @pytest.fixture(autouse=True)
 def runtime(project: Project) -> Iterator[Runtime]:
     made.clear()
@@ -124,6 +143,14 @@ def test_a_flow_that_prefect_retries_pays_nothing_twice(runtime: Runtime, sandbo
     assert made["refund"] == 1
     assert made["look_up"] == rows_of_tool("look_up", state.state_details.flow_run_id)["Completed"]
     assert rows_of_tool("refund", state.state_details.flow_run_id) == {"Completed": 1, "Replayed": 1}
+    assert runtime.journal.kept_runs() == {}
+
+
+@pytest.mark.parametrize("child_fails", [True, False], ids=["the subflow", "its parent"])
+def test_subflows_pay_nothing_twice(runtime: Runtime, sandbox: Sandbox, child_fails: bool):
+    state = parent(child_fails, return_state=True)
+    assert state.is_completed(), state
+    assert checked(runtime, sandbox) == {"answered": 3, "replayed": 2 if child_fails else 3}
     assert runtime.journal.kept_runs() == {}
 
 
