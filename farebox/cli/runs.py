@@ -31,13 +31,12 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         limit: how many.
         json: print JSON.
     """
-    from farebox.runs.continuation import resumable
     from pricing.reports import render_terminal
     from pricing.reports import runs as found_runs
 
     runtime = synced()
     found = found_runs(runtime.replica, limit=limit, automation=automation)
-    open_ones = resumable(runtime)
+    open_ones = runtime.journal.resumable()
     if json:
         print_json([line.to_json() | {"resumable": line.run_id in open_ones} for line in found])
         return

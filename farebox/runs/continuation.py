@@ -69,16 +69,6 @@ class Continuation:
         return told
 
 
-def resumable(runtime: Runtime) -> set[str]:
-    """The runs that can be continued: they keep a journal, and neither completed nor are under way."""
-    found = set()
-    for run_id in runtime.journal.kept_runs():
-        end = runtime.ledger.newest_end(run_id)
-        if not runtime.ledger.has_hold(run_id) and (end is None or end[0] != "completed"):
-            found.add(run_id)
-    return found
-
-
 def find_continuation(runtime: Runtime, name: str) -> Continuation:
     """The run to continue, by its id or how that begins or ends.
 

@@ -261,6 +261,15 @@ class Journal:
             found = sa.select(_E.run_id, sa.func.count()).group_by(_E.run_id)
             return {row[0]: row[1] for row in connection.execute(found)}
 
+    def resumable(self) -> set[str]:
+        """The runs that can be continued: there are entries of them, and they neither completed nor are under way."""
+        settled, held = schema.settlements.c, schema.holds.c
+        completed = sa.select(settled.run_id).where(settled.run_id == _E.run_id, settled.outcome == "completed")
+        under_way = sa.select(held.run_id).where(held.run_id == _E.run_id)
+        with self._store.read() as connection:
+            found = sa.select(_E.run_id).where(~completed.exists(), ~under_way.exists()).distinct()
+            return set(connection.execute(found).scalars())
+
     def paid(self, run_id: str) -> Nano:
         """What the entries of a run had cost, in nano-dollars."""
         total = sa.select(sa.func.coalesce(sa.func.sum(_E.cost), 0)).where(_E.run_id == run_id)

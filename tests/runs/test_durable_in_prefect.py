@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from farebox import Agent, ask, automation, llm_task, plan, tool
 from farebox.cli.resume import resume
-from farebox.runs.continuation import find_continuation, resumable
+from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import UsageError
@@ -173,7 +173,7 @@ def test_a_run_that_failed_is_continued_by_hand(
     state = talk.with_options(retries=0)(fails=1, return_state=True)
     assert state.is_failed()
     run_id = str(state.state_details.flow_run_id)
-    assert resumable(runtime) == {run_id}
+    assert runtime.journal.resumable() == {run_id}
     answered = checked(runtime, sandbox)["answered"]
     with pytest.raises(UsageError, match="not continued"):
         resume(runtime, run_id, interrupted=None, limit=None, yes=False, as_json=True)
