@@ -35,6 +35,7 @@ NAMES = (
     "price_review",
     "calibration",
     "kills",
+    "durable",
     "interleavings",
     "soak",
     "outages",

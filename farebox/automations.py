@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -26,7 +26,7 @@ from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_
 from farebox.runs.context import admitted_context
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
-from pricing import Blocked, ConfigError, FareboxError, NoRun, OverBudget, RunTakenOver
+from pricing import Blocked, ConfigError, FareboxError, LedgerError, NoRun, OverBudget, RunTakenOver
 from pricing.reports import escape_advice, escape_markdown
 from tasks import (
     EXCEPTION_FINDER,
@@ -113,6 +113,7 @@ def automation(
     plan: DeclaredPlan,
     budget: Budget = Budget(),  # noqa: B008 - frozen
     approval: timedelta | None = None,
+    durable: bool = True,
     name: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -124,6 +125,8 @@ def automation(
         budget: the limits it sets itself.
         approval: how long a person may take to decide about a run that no budget has room for: it waits in the Prefect
             UI as ``NeedsApproval``. Left out, such a run is refused.
+        durable: whether its answers are kept, encrypted, until a run has ended well, so that a retry, a restart or a
+            resumption does not pay for them again. ``[journal]`` in farebox.toml can forbid it.
         name: how it is called; the function's name with dashes if left out.
         options: anything that ``prefect.flow`` takes.
 
@@ -134,15 +137,16 @@ def automation(
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         called = name or function.__name__.replace("_", "-")
-        spec = Automation(called, Price.parse(price), budget, plan, approval)
+        spec = Automation(called, Price.parse(price), budget, plan, approval, durable)
         plan.plan.check(inspect.signature(function).parameters)
         wrapped = _gated(function, spec)
+        hooks = [*(options.get("on_completion") or ()), _forget_journal]
         settings: dict[str, Any] = {
             "name": called,
             "flow_run_name": functools.partial(_run_name, called),
             "version": file_hash(inspect.getfile(function)),
         }
-        return Flow(wrapped, **(settings | options))
+        return Flow(wrapped, **(settings | options | {"on_completion": hooks}))
 
     return decorate
 
@@ -384,6 +388,13 @@ def _flow_run(name: str) -> FlowRun:
             next_step="Call the flow itself, not its .fn.",
         )
     return context.flow_run
+
+
+def _forget_journal(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Delete what was kept of a run, now that Prefect knows that it ended well."""
+    del flow, state
+    with suppress(LedgerError):  # it is deleted later
+        get_runtime().journal.delete(str(flow_run.id))
 
 
 def _run_name(name: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Approvals,
         BudgetRule,
         Circuits,
+        Journal,
         Ledger,
         Refusal,
         Run,
@@ -185,6 +186,14 @@ class Runtime:
         )
 
     @_Part
+    def journal(self) -> Journal:
+        """What runs that go on after a failure have paid for already."""
+        from pricing.ledger import Journal
+
+        kept = self.settings.journal
+        return Journal(self.store, days=kept.days, most=kept.megabytes * 1_000_000, secret=kept.key)
+
+    @_Part
     def history(self) -> History:
         """Past runs as quotes use them."""
         from pricing.quotes import History
@@ -265,7 +274,7 @@ class Runtime:
         from tasks import LoopThread, Prompts
         from tasks.routing import HoldsInUse
         from tasks.telemetry import Telemetry
-        from tasks.turn import Engine, Limits, Turns
+        from tasks.turn import Answers, Engine, Limits, Turns
 
         settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
@@ -282,6 +291,7 @@ class Runtime:
                 telemetry=telemetry,
                 breaker=self._breaker(),
                 content=ContentCapture(settings.content, self.captures, guards.finder),
+                answers=Answers(self.journal, settings.journal.keeps),
                 factors=self.token_factors,
             ),
             LoopThread(),

@@ -123,8 +123,8 @@ _DAY_US = 86_400_000_000
 _SECONDS_BETWEEN = 3_600
 _AT_ONCE = 100
 _LOCK = 0x666173  # any number, the same in every process
-Outcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
-EVERY_END: tuple[Outcome, ...] = ("answered", "stored", "failed", "blocked", "stopped")
+Outcome: TypeAlias = Literal["answered", "stored", "replayed", "failed", "blocked", "stopped"]
+EVERY_END: tuple[Outcome, ...] = ("answered", "stored", "replayed", "failed", "blocked", "stopped")
 captures = sa.Table(
     "captured_turns",
     metadata,
@@ -441,6 +441,8 @@ def _counted(table: sa.Table) -> sa.Select[Any]:
 
 class _CaptureStore(Store):
     """The database of captured turns."""
+
+    keeps_journal = False
 
     @classmethod
     def beside(cls, ledger: Store) -> Self:

@@ -19,10 +19,12 @@
     ├── NoRun                         exit 1   a model was asked outside an automation
     ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
     │   └── RunTakenOver              exit 1   a newer execution of the same run has its hold
+    ├── ToolInterrupted               exit 1   a tool was under way when its process ended: somebody has to decide
     └── LedgerError                   exit 1
         ├── LedgerBusy                         (Transient) locked by somebody else for too long
         │   └── LedgerAway                         its server does not answer
         ├── HoldUnsettled                      (Terminal) the rows of one hold are damaged
+        ├── JournalUnreadable                  (Terminal) a run's journal was written with another key
         └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
             └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
 
@@ -156,6 +158,10 @@ class RunTakenOver(RunExpired):
     """The run was started again, or suspended, and this older execution of it must not spend or settle any more."""
 
 
+class ToolInterrupted(FareboxError, Terminal):
+    """A tool was under way when the process of its run ended, or what it gave back could not be kept."""
+
+
 class LedgerError(FareboxError):
     """The operational ledger could not do its work."""
 
@@ -174,6 +180,10 @@ class LedgerUnusable(LedgerError, Terminal):
 
 class HoldUnsettled(LedgerError, Terminal):
     """The rows of one hold make it impossible to settle it; it was put aside, and its run cannot be started again."""
+
+
+class JournalUnreadable(LedgerError, Terminal):
+    """The journal of a run was written with another key."""
 
 
 class ReplicaDamaged(LedgerUnusable):

@@ -34,6 +34,7 @@ from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
+from tasks.tool_calls import ToolCall, ToolOutcome, ToolRules, await_tool, call_tool, tool_rules
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
 
@@ -203,31 +204,49 @@ class Agent:
         if left <= 0:
             told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
             return ToolResultPart(call.id, told, is_error=True)
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
+        made = _Made()
         limit = asyncio.timeout(left)
         try:
             async with limit:
-                return await self._call(call)
+                return await self._call(tool, call, made)
         except TimeoutError:
             if not limit.expired():
                 raise  # the tool's own
         told = "The tool was not done when the time for this turn was up. Answer with what you have."
+        await made.told(told)
         return ToolResultPart(call.id, told, is_error=True)
 
-    async def _call(self, call: ToolCallPart) -> ToolResultPart:
+    async def _call(self, tool: _BoundTool, call: ToolCallPart, made: _Made) -> ToolResultPart:
         """What a tool says to a call; a call that cannot be made is told so."""
         from pydantic import ValidationError
 
-        tool = self._tools.get(call.name)
-        if tool is None:
-            return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
         try:
-            result = await tool.call(call.arguments)
+            outcome = await tool.call(call.arguments, self._engine(), made)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
         except (ValueError, LookupError) as error:
-            return ToolResultPart(call.id, f"{type(error).__name__}: {error}", is_error=True)
-        return ToolResultPart(call.id, result)
+            told = f"{type(error).__name__}: {error}"
+            await made.told(told)
+            return ToolResultPart(call.id, told, is_error=True)
+        if outcome.told is not None:
+            return ToolResultPart(call.id, outcome.told, is_error=True)
+        return ToolResultPart(call.id, _result(outcome.value, tool.name))
+
+
+class _Made:
+    """The call of a tool, once it is made: to keep what the model is told where it gives nothing back."""
+
+    def __init__(self) -> None:
+        self.call: ToolCall | None = None
+
+    async def told(self, text: str) -> None:
+        """Keep what the model is told."""
+        if self.call is not None:
+            await asyncio.to_thread(self.call.told, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +257,7 @@ class _BoundTool:
     function: Callable[..., Any]
     parameters: type[BaseModel]
     spec: Tool
+    rules: ToolRules
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _BoundTool:
@@ -256,24 +276,34 @@ class _BoundTool:
         arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
         schema = arguments.model_json_schema()
         schema.pop("title", None)
-        return cls(name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema))
+        return cls(
+            name, function, arguments, Tool(name, inspect.getdoc(function) or name, schema), tool_rules(function)
+        )
 
-    async def call(self, arguments: Mapping[str, Any] | InvalidArguments) -> Any:
-        """The result as a JSON value, or as parts. Plain functions run on threads.
+    async def call(
+        self, arguments: Mapping[str, Any] | InvalidArguments, engine: Engine | None = None, made: _Made | None = None
+    ) -> ToolOutcome:
+        """What it gives back, in the run that is under way; what it gave back before, if the run is continued. Plain
+        functions run on threads. Without an engine nothing is kept.
 
         Raises:
-            PlanError: it is something that a model cannot be given, such as bytes.
+            ToolInterrupted: it was under way when a process of the run ended, and somebody has to decide.
         """
         if isinstance(arguments, InvalidArguments):
             given = self.parameters.model_validate_json(arguments.text)
         else:
             given = self.parameters.model_validate_json(json_text(arguments))
         named = {name: getattr(given, name) for name in self.parameters.model_fields}
-        if inspect.iscoroutinefunction(self.function):
-            result = await self.function(**named)
-        else:
-            result = await in_thread(partial(self.function, **named))
-        return _result(result, self.name)
+        is_task, is_async = hasattr(self.function, "fn"), inspect.iscoroutinefunction(self.function)
+        work = partial(getattr(self.function, "farebox_unkept", self.function), **named)
+        if engine is None:
+            return ToolOutcome(await work() if is_async else await in_thread(work))
+        call = await in_thread(partial(ToolCall, engine, self.rules, named, "agent"))
+        if made is not None:
+            made.call = call
+        if is_async:
+            return await await_tool(call, self.rules, work, task=not is_task)
+        return await in_thread(partial(call_tool, call, self.rules, work, task=not is_task))
 
 
 def _result(value: object, tool: str) -> Any:

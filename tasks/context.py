@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +20,7 @@ from tasks.providers.reasoning import LEVELS, Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.run_context import RunContext
+from tasks.turn.answers import StepAnswers
 from tasks.turn.records import StepCallRecord, TurnRecord, cause
 from tasks.turn.verifiers import Verify
 
@@ -95,6 +98,8 @@ class StepContext:
         """Calls of tools that its agents made."""
         self.turn_ids: list[str] | None = None
         """Ids of the turns that pinned steps took, noted as they end; ``None`` where none is pinned."""
+        self.answers: StepAnswers = StepAnswers(outer.answers if outer else None)
+        """What it was answered, for its retry."""
         self._turns = 0
         self._noted: list[TurnRecord] = []
 
@@ -133,6 +138,21 @@ class StepContext:
                 kind="max_turns",
                 operation=self.step.operation,
             )
+
+
+_RETRIED: OrderedDict[str, dict[str, deque[str]]] = OrderedDict()
+"""By task run, what its failed attempt was answered: Prefect retries a task in the process that it failed in."""
+_MOST_RETRIED = 1_000
+
+
+def task_run_with_retries() -> str | None:
+    """The id of Prefect's task run that we are in, where it may be retried."""
+    if "prefect.context" not in sys.modules:
+        return None
+    from prefect.context import TaskRunContext
+
+    found = TaskRunContext.get()
+    return str(found.task_run.id) if found is not None and found.task.retries else None
 
 
 class _Current(NamedTuple):
@@ -177,8 +197,18 @@ def inside(
     here = here.knowing(arguments or {})
     place = StepContext(here, step, current.step)
     place.turn_ids = current.turn_ids
+    retried = task_run_with_retries()
+    if retried is not None:
+        place.answers.again = _RETRIED.pop(retried, {})
     with _use(_Current(here, place, current.turn_ids)):
-        yield place
+        try:
+            yield place
+        except Exception:
+            if retried is not None and place.answers.kept:
+                _RETRIED[retried] = place.answers.by_key()
+                while len(_RETRIED) > _MOST_RETRIED:
+                    _RETRIED.popitem(last=False)
+            raise
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pricing import Nano
 from pricing.ledger import NEWEST, Run
@@ -43,6 +43,23 @@ class Pin:
     target: str | None
 
 
+class JournalPlace(NamedTuple):
+    """Whose journal a run's answers are in: of the outermost run that it is a part of, which may be its own.
+
+    ``execution`` is that run's, ``own_execution`` the one of the run that asks, ``holder``.
+    """
+
+    run_id: str
+    execution: int
+    holder: str
+    own_execution: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing can have been answered before."""
+        return self.execution <= 1 and self.own_execution <= 1
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """A run as its steps find it: ``current_run()`` gives it, ``use_run(context)`` sets it.
@@ -61,6 +78,7 @@ class RunContext:
         pin: the target of one of its operations, where it is not to be routed.
         known: kind and value of what it was told of persons.
         values_id: the id of the run that masked values are kept for: its own, or the outermost that it is a part of.
+        root_execution: the number of the execution of that outermost run; ``None`` where it is its own.
 
     Example:
         >>> RunContext("4f1c").knowing({"customer": "Ada Lovelace"}).known
@@ -76,6 +94,7 @@ class RunContext:
     pin: Pin | None = None
     known: Known = field(default=(), repr=False)
     values_id: str = ""
+    root_execution: int | None = None
 
     def knowing(self, values: Mapping[str, object]) -> Self:
         """The context with what is personal in ``values`` added to what is known."""
@@ -85,6 +104,12 @@ class RunContext:
     def pin_of(self, operation: str) -> Pin | None:
         """The pin of a step, if there is one; what guards ask meanwhile is not pinned."""
         return self.pin if self.pin is not None and self.pin.operation == operation else None
+
+    def journal_place(self, execution: int) -> JournalPlace:
+        """Where its answers are kept, in this execution of it."""
+        if self.root_execution is None:
+            return JournalPlace(self.run_id, execution, self.run_id, execution)
+        return JournalPlace(self.values_of, self.root_execution, self.run_id, execution)
 
     @property
     def values_of(self) -> str:
@@ -103,6 +128,7 @@ class RunContext:
             "pin": [self.pin.operation, self.pin.target] if self.pin else None,
             "known": [list(pair) for pair in self.known],
             "values_id": self.values_id,
+            "root_execution": self.root_execution,
         }
 
     @classmethod
@@ -121,4 +147,5 @@ class RunContext:
             pin=Pin(*data["pin"]) if data["pin"] else None,
             known=tuple((kind, value) for kind, value in data["known"]),
             values_id=data["values_id"],
+            root_execution=data.get("root_execution"),
         )

@@ -16,13 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from pricing import Nano, OverBudget, PlanError, Usage, now_us, parse_money
 from pricing.db import PendingWrite
 from pricing.ledger import Completion, Intent, Priced, Refusal, read_key
 from tasks.context import around, completed_at_end, leave_open, paying_run
+from tasks.event_loop import in_thread
 from tasks.llm_step import adopt_signature
+from tasks.tool_calls import INTERRUPTIONS, Interruption, ToolCall, ToolRules, await_tool, call_tool
 from tasks.turn.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -178,18 +180,33 @@ class Spend:
         return expense
 
     def tool(
-        self, *, cost: str, operation: str | None = None, units: float = 1, provider: str = "other"
+        self,
+        *,
+        cost: str | None = None,
+        operation: str | None = None,
+        units: float = 1,
+        provider: str = "other",
+        replay: bool = True,
+        interrupted: Interruption = "ask",
     ) -> Callable[[F], F]:
-        """Make a function (or a Prefect task) one whose every call costs money.
+        """Make a function (or a Prefect task) a tool: one whose call costs money, or takes effect outside.
+
+        In a durable run its result is kept, so that it is not called again when the run goes on; where a flow is
+        around, each call is a task run in Prefect.
 
         Args:
-            cost: of one call, such as ``"0.005 USD"``.
+            cost: of one call, such as ``"0.005 USD"``; nothing if left out.
             operation: what the cost is attributed to; the function's name if left out.
             units: how many units one call buys.
             provider: who is paid.
+            replay: whether its result is kept; without, it is called again whenever the run goes on.
+            interrupted: what becomes of a call that was under way when its process ended: ``ask`` stops the run until
+                somebody decides, ``retry`` makes it again, ``skip`` leaves it out (it gives ``None``), ``fail`` ends
+                the run.
 
         Raises:
             MoneyError: ``cost`` is no amount of money.
+            PlanError: ``interrupted`` is none of these.
 
         Example:
             ``@tool(cost="0.005 USD", provider="serper")`` above ``def search(query: str) -> str``
@@ -197,18 +214,53 @@ class Spend:
 
         def decorate(function: F) -> F:
             called: str = operation or str(getattr(function, "__name__", "tool"))
-            declared = ToolCost(_name("operation", called), parse_money(cost), _name("provider", provider), units)
+            name, payee = _name("operation", called), _name("provider", provider)
+            declared = None if cost is None else ToolCost(name, parse_money(cost), payee, units)
             _checked_units(units, called)
             body = getattr(function, "fn", None)
+            rules = ToolRules.of(function if body is None else body, name, replay=replay, interrupted=interrupted)
             if body is None:
-                return self._paid(function, declared)
+                return self._kept(self._paid(function, declared), rules, task=True)
             task: Any = copy.copy(function)  # a Prefect task: its settings stay, its body is paid for
-            task.fn = self._paid(body, declared)
+            task.fn = self._kept(self._paid(body, declared), rules, task=False)
             return task  # type: ignore[no-any-return]
 
+        if interrupted not in INTERRUPTIONS:
+            raise PlanError(
+                f"A tool has interrupted={str(interrupted)[:40]!r}.",
+                next_step=f"Write one of {', '.join(INTERRUPTIONS)}.",
+            )
         return decorate
 
-    def _paid(self, function: F, declared: ToolCost) -> F:
+    def _kept(self, function: F, rules: ToolRules, *, task: bool) -> F:
+        """The function, whose results are kept in a durable run."""
+        signature, wrapped = inspect.signature(function), cast("Any", None)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def kept_async(*args: Any, **kwargs: Any) -> Any:
+                arguments = _named(signature, args, kwargs)
+                call = await in_thread(functools.partial(ToolCall, self._engine(), rules, arguments, "code"))
+                work = functools.partial(function, *args, **kwargs)
+                return (await await_tool(call, rules, work, task=task)).value
+
+            wrapped = kept_async
+        else:
+
+            @functools.wraps(function)
+            def kept(*args: Any, **kwargs: Any) -> Any:
+                call = ToolCall(self._engine(), rules, _named(signature, args, kwargs), "code")
+                return call_tool(call, rules, functools.partial(function, *args, **kwargs), task=task).value
+
+            wrapped = kept
+        adopt_signature(wrapped, function)
+        wrapped.farebox_rules, wrapped.farebox_unkept = rules, function
+        return cast("F", wrapped)
+
+    def _paid(self, function: F, declared: ToolCost | None) -> F:
+        """The function, whose every call is paid for, where it costs anything."""
+        if declared is None:
+            return function
         wrapped: Any
         if inspect.iscoroutinefunction(function):
 
@@ -272,6 +324,7 @@ class Spend:
             started_at=now_us(),
             kind=KIND,
             units=_checked_units(cost.units, cost.operation),
+            execution=execution,
         )
         return Expense(engine, intent), ledger.begin(intent, execution)
 
@@ -297,6 +350,13 @@ def tool_cost(function: object) -> ToolCost | None:
     """What a ``@tool`` declares, also where it is a Prefect task; ``None`` for anything else."""
     found = getattr(getattr(function, "fn", function), "farebox_tool", None)
     return found if isinstance(found, ToolCost) else None
+
+
+def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, those left out too."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
 def _name(what: str, text: str) -> str:

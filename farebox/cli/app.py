@@ -44,7 +44,7 @@ COMMANDS = {
     "report": Command("Report what runs cost, and why: one run, an automation's, or all.", ("report",)),
     "routes": Command("Show where turns go, and why; check locked routes.", ("routes", "calibrate")),
     "run": Command("Run an automation now, here.", ("commands",)),
-    "runs": Command("List past runs, newest first.", ("report",)),
+    "runs": Command("List past runs, newest first; continue one that died or failed.", ("runs",)),
     "schedule": Command("Show what scheduled runs will cost, and which no budget has room for.", ("deploy",)),
     "serve": Command("Run the deployments of prefect.yaml from this process.", ("deploy",)),
     "statement": Command("Issue an organisation's statement for a month: outcomes, charges, credits.", ("statement",)),

@@ -102,7 +102,7 @@ class _Progress:
         name = next((one for one in asked_as if one in self._planned), event.operation)
         self._turns[name] += 1
         self._cost[name] += event.cost_nano
-        self._troubled[name] += event.attempts > 1 or event.outcome not in {"answered", "stored"}
+        self._troubled[name] += event.attempts > 1 or event.outcome not in {"answered", "stored", "replayed"}
         if event.target:
             self._models[name] = event.target
 

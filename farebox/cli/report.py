@@ -1,4 +1,4 @@
-"""``farebox runs`` and ``farebox report``: what runs cost, and why."""
+"""``farebox report``: what runs cost, and why."""
 
 from __future__ import annotations
 
@@ -28,25 +28,6 @@ _out = terminal()
 _told = terminal(stderr=True)
 _SINCE = "30d"
 _ALL = "all"
-
-
-@app.command
-def runs(*, automation: str | None = None, limit: Count = 20, json: Json = False) -> None:
-    """List past runs, newest first.
-
-    Args:
-        automation: only this one's.
-        limit: how many.
-        json: print JSON.
-    """
-    from pricing.reports import render_terminal
-    from pricing.reports import runs as list_runs
-
-    found = list_runs(_synced().replica, limit=limit, automation=automation)
-    if json:
-        print_json([line.to_json() for line in found])
-    else:
-        _out.print(render_terminal(found))
 
 
 @app.command
@@ -89,7 +70,7 @@ def report(
         return
     from pricing.reports import render_html, render_terminal
 
-    runtime = _synced()
+    runtime = synced()
     several = bool(by) or any(said is not None for said in (since, until, org, user))
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
@@ -196,7 +177,7 @@ def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
     _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 
-def _synced() -> Runtime:
+def synced() -> Runtime:
     """The runtime, its replica up to date if nobody holds it."""
     runtime = get_runtime()
     runtime.replica.sync()

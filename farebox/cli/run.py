@@ -31,7 +31,7 @@ from farebox.runtime import Runtime, Watcher, get_runtime
 from pricing import FareboxError, Nano, OverBudget
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
-from tasks import use_run
+from tasks import RunContext, use_run
 from tasks.turn import TurnEvent
 
 if TYPE_CHECKING:
@@ -77,21 +77,43 @@ def run_here(
     runtime = get_runtime()
     flow = find_flow(name)
     parameters = read_parameters(flow, given, whose)
+
+    def start() -> State[Any] | OverBudget:
+        # What is refused is refused at once, not after Prefect has started.
+        if (refused := _refused(runtime, flow, parameters)) is not None:
+            return refused
+        runtime.check()
+        if flow.isgenerator:
+            return follow_run(partial(_iterated, flow, parameters))
+        return follow_run(partial(flow, **parameters, return_state=True))
+
+    follow_watched(runtime, start, starter_context(whose, limit), as_json=as_json, tell=tell)
+
+
+def follow_watched(
+    runtime: Runtime,
+    start: Callable[[], State[Any] | OverBudget],
+    starter: RunContext,
+    *,
+    as_json: bool,
+    tell: Callable[[dict[str, Any]], object] = print_json,
+) -> None:
+    """Show a run while it lasts, and its end. ``start`` gives the state it ends in, or its refusal.
+
+    Raises:
+        FareboxError: the run did not complete; its exit code is the command's.
+    """
     console = terminal(stderr=as_json)
     record, display = _Record(), RunDisplay(console)
     watchers: list[Watcher] = [record] if as_json else [record, display]
     runtime.watchers += watchers
     # Nobody is shown the report, so trouble with it is told as it is logged.
     report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-    with warning_of("farebox.runs.admission"), report, use_run(starter_context(whose, limit)):
+    with warning_of("farebox.runs.admission"), report, use_run(starter):
         try:
-            # What is refused is refused at once, not after Prefect has started.
-            refused = _refused(runtime, flow, parameters)
-            if refused is None:
-                runtime.check()
-                if not as_json:
-                    display.waiting("starting Prefect")
-            end = _End(None, refused) if refused else _ended(record, partial(_follow, flow, parameters))
+            if not as_json:
+                display.waiting("starting Prefect")
+            end = _ended(record, start)
         finally:
             display.stop()
             for watcher in watchers:
@@ -142,15 +164,17 @@ class _End:
         return self.state.result(raise_on_failure=False) if self.state is not None and self.completed else None
 
 
-def _ended(record: _Record, follow: Callable[[], State[Any]]) -> _End | None:
+def _ended(record: _Record, start: Callable[[], State[Any] | OverBudget]) -> _End | None:
     """How the run ended; ``None`` where it did, and Prefect does not know."""
     try:
-        state = follow()
+        state = start()
     except FareboxError as error:
         if record.outcome != "completed":
             raise
         warn(f"The run completed and is settled, but not in Prefect: {error.message}", "See `farebox report last`.")
         return None
+    if isinstance(state, OverBudget):
+        return _End(None, state)
     return _End(state, None if state.is_completed() else _why(state))
 
 
@@ -171,8 +195,12 @@ def _harmless() -> Iterator[None]:
         )
 
 
-def _follow(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
-    """The state the run ends in."""
+def follow_run(start: Callable[[], Any]) -> State[Any]:
+    """The state that a run ends in, which ``start`` begins.
+
+    Raises:
+        FareboxError: Prefect itself failed.
+    """
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from farebox.prefect.server import ensure_server
@@ -181,9 +209,7 @@ def _follow(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
         # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             ensure_server()
-            if flow.isgenerator:
-                return _iterated(flow, parameters)
-            running = flow(**parameters, return_state=True)
+            running = start()
             return cast("State[Any]", asyncio.run(_awaited(running)) if isawaitable(running) else running)
     except FareboxError:
         raise

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from farebox.config.content_settings import ContentSettings
+from farebox.config.content_settings import ContentSettings, Place
 from farebox.config.extras import checked_body, checked_headers
 from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
@@ -253,6 +253,44 @@ class ArchiveSettings(_Table):
     folder: Path | None = None
 
 
+class JournalSettings(_Table):
+    """The journals of durable runs: what is kept until a run has ended well, so that nothing is paid twice.
+
+    ``exclude`` names places whose content may not be stored at all, as in ``[content] keep``; with ``enabled = false``
+    nothing is. ``key_env`` names the variable of a key; without it, one in the ledger's database encrypts what is kept.
+    """
+
+    enabled: bool = True
+    exclude: tuple[Place, ...] = ()
+    days: Annotated[int, Field(ge=1, le=365)] = 7
+    megabytes: Annotated[int, Field(ge=1, le=10_000)] = 64
+    key_env: Annotated[str, AfterValidator(_variable)] = ""
+
+    def keeps(self, automation: str, operation: str) -> bool:
+        """Whether answers of an operation of an automation may be kept."""
+        places = {"*", automation, f"{automation}/{operation}", f"*/{operation}"}
+        return self.enabled and places.isdisjoint(self.exclude)
+
+    def keeps_any(self, automation: str) -> bool:
+        """Whether any answer of an automation may be kept."""
+        return self.enabled and {"*", automation}.isdisjoint(self.exclude)
+
+    def key(self) -> str:
+        """The key that was set, empty if none was.
+
+        Raises:
+            ConfigError: the variable that is named is not set.
+        """
+        if not self.key_env:
+            return ""
+        if not (found := os.environ.get(self.key_env, "")):
+            raise ConfigError(
+                f"journal.key_env names {self.key_env}, which is not set.",
+                next_step="Set it to the same secret text on every machine that may continue a run.",
+            )
+        return found
+
+
 class ReplicaSettings(_Table):
     """Whether runs keep this machine's replica up to date; where one machine does for several, the others do not."""
 
@@ -291,6 +329,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     replica: ReplicaSettings = ReplicaSettings()
     content: ContentSettings = ContentSettings()
+    journal: JournalSettings = JournalSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()
@@ -401,6 +440,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "routing": RoutingSettings,
         "breaker": BreakerSettings,
         "content": ContentSettings,
+        "journal": JournalSettings,
         "sandbox": SandboxSettings,
         "archive": ArchiveSettings,
         "replica": ReplicaSettings,

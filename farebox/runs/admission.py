@@ -70,6 +70,8 @@ class Automation:
     plan: DeclaredPlan
     approval: timedelta | None = None
     """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
+    durable: bool = True
+    """Whether its answers are kept until a run has ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def price_run(
     economic: str | None = None,
     *,
     more_input: Mapping[str, int] = MappingProxyType({}),
+    answered: Mapping[str, int] = MappingProxyType({}),
 ) -> Priced:
     """The quote of a run with these parameters, on the economic route if there is a reason to take it.
 
@@ -101,6 +104,8 @@ def price_run(
         parameters: of the run.
         economic: why it takes the economic route, if it does.
         more_input: by operation, tokens that each call reads beyond what is declared.
+        answered: by operation, calls that were answered before, in a run that is continued: only what is left is
+            quoted.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -110,6 +115,7 @@ def price_run(
     count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
     declared = automation.plan.plan.resolve(parameters, count).reading(more_input)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
+    plan = plan.without(answered)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
     plan = with_thoughts(plan, routes, steps)
     pinned = automation.plan.plan.begins(parameters)
@@ -162,7 +168,8 @@ def admit(
 
     Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
     that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
-    settled first. A run that was suspended goes on with the quote and the hold that it has.
+    settled first. A run that was suspended goes on with the quote and the hold that it has; one that failed or died is
+    quoted and held for what its journal does not have.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
@@ -171,6 +178,10 @@ def admit(
         RunTakenOver: a newer execution of the run has begun.
     """
     execution = runtime.ledger.start(run_id)
+    runtime.journal.tidy()
+    outermost = current_run().values_of
+    if execution.number > 1 and outermost not in {"", run_id}:
+        runtime.journal.release(outermost, run_id)
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
     counter = Admission(runtime, automation, run_id, parameters, execution.number)
@@ -236,6 +247,8 @@ class Admission:
         self._run_id = run_id
         self._execution = execution
         self._parameters = parameters
+        continued = execution is not None and execution > 1
+        self._answered = runtime.journal.answered(run_id) if continued and not current_run().run_id else {}
         self._whose = run_owner(parameters)
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []
@@ -283,7 +296,7 @@ class Admission:
         return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
-        priced = price_run(self._runtime, self._automation, self._parameters, economic)
+        priced = price_run(self._runtime, self._automation, self._parameters, economic, answered=self._answered)
         if approved is not None:
             priced = replace(priced, hold=min(priced.hold, approved.hold))
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
@@ -333,6 +346,7 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
         tags=json.dumps(whose.tags),
         price_credits=automation.price.credits,
         price_nano=automation.price.worth(runtime.settings.credits.value),
+        durable=automation.durable and runtime.settings.journal.keeps_any(automation.name),
     )
 
 
@@ -344,8 +358,11 @@ def budget_rules(
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := current_run().budget_nano) is not None:
         limits.append(extra)
-    # A run that Prefect retries starts over: its ceiling is above what its executions before have spent or still hold.
-    ceiling = runtime.ledger.committed(run_id) + priced.quote.ceiling
+    # A run that is continued may spend what is left of its first ceiling, or more where more than that is left to pay.
+    first = runtime.ledger.run(run_id)
+    ceiling = max(
+        runtime.ledger.committed(run_id) + priced.quote.ceiling, first.ceiling_nano if first is not None else 0
+    )
     this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
     needs = Counter({step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps})
     for cost in priced.plan.costs:

@@ -30,8 +30,10 @@ def admitted_context(run: Run, execution: int, parameters: Mapping[str, object])
     names, what is known of persons, and the values that guards masked.
     """
     outer = current_run()
+    root = outer.execution if outer.root_execution is None else outer.root_execution
     return replace(
         outer,
+        root_execution=root if outer.run_id else None,
         run_id=run.run_id,
         execution=execution,
         owner=RunOwner.of(run),

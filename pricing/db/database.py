@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from pricing.db import ledger_file, schema
+from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
 from pricing.db.prepared import PreparedStatement, one_trip
@@ -159,6 +159,9 @@ class Store:
     Raises:
         LedgerUnusable: it cannot be opened, is corrupt, or was written by a newer version of Farebox.
     """
+
+    keeps_journal = True
+    """Whether the journals of runs lie beside it."""
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._busy_seconds = busy_seconds
@@ -355,7 +358,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _check_file(path)
             engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
-            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "connect", self._prepare_sqlite)
         try:
             self._prepare(engine)
         except BaseException:
@@ -373,6 +376,8 @@ class Store:
             self._migrate(engine, found)
         if not self.is_sqlite:
             _forget_marks(engine)
+            with engine.connect() as connection:
+                journal_table.create(connection)
 
     def _migrate(self, engine: Engine, found: str | None) -> None:
         from alembic import command
@@ -438,6 +443,12 @@ class Store:
         except OSError as error:
             raise unopened(error, self.place) from None
 
+    def _prepare_sqlite(self, connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if self.keeps_journal:
+            journal_table.attach(connection, self._path())
+
     def _prepare_postgres(self, connection: Any, _: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {round(self._busy_seconds * 1000)}")
@@ -475,11 +486,6 @@ def _synchronize(connection: Connection, level: str) -> None:
     if connection.info.get("synchronous") != level:
         connection.exec_driver_sql(f"PRAGMA synchronous={level}")
         connection.info["synchronous"] = level
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _version(connection: Connection) -> str | None:

@@ -105,10 +105,12 @@ runs = fact(
     Column("tags", Text, nullable=False, server_default="[]"),
     number("price_credits", optional=True),
     number("price_nano", optional=True),
+    Column("durable", Boolean, nullable=False, server_default=false()),
 )
 """One row per run that asked to start, with the quote it was given; refused ones included.
 
-``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth.
+``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth;
+``durable``: its answers are kept in the journal until it has ended well.
 """
 
 turns = fact(
@@ -128,11 +130,13 @@ turns = fact(
     number("saved_nano"),
     number("started_at"),
     number("duration_us"),
+    Column("execution", Number, nullable=False, server_default="0"),
     Index("ix_turns_run_id", "run_id"),
 )
-"""One model exchange as the automation sees it: answered, stored, failed, blocked or stopped.
+"""One model exchange as the automation sees it: answered, stored, replayed, failed, blocked or stopped.
 
-``saved_nano`` is what a stored answer did not cost again, ``complexity`` the score that chose a tier, if one did.
+``saved_nano`` is what a stored or replayed answer did not cost again, ``complexity`` the score that chose a tier, if
+one did; ``execution`` the number of the run's execution, 0 where that was not written down.
 """
 
 attempts = fact(
@@ -166,6 +170,7 @@ attempts = fact(
     number("estimated_input", optional=True),
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
+    Column("execution", Number, nullable=False, server_default="0"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -209,12 +214,14 @@ settlements = fact(
     text("wallet", optional=True),
     number("charged_credits", optional=True),
     number("charged_nano", optional=True),
+    Column("execution", Number, nullable=False, server_default="0"),
     Index("ix_settlements_history", "automation", "quality", "stand_in", "seq"),
     Index("ix_settlements_run_id", "run_id", "ordinal", unique=True),
 )
 """The end of a hold. A run that Prefect retries or resumes is held, and so settled, more than once.
 
 ``charged_nano`` is what the outcome earned: its price, or 0 when it failed; ``wallet`` paid it, if anybody's did.
+``execution`` is the number of the execution whose hold it was.
 """
 
 guard_decisions = fact(

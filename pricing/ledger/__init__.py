@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TurnOutcome,
     )
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
+    from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
         LONGEST_KEY,
@@ -87,8 +88,12 @@ __all__ = [
     "Circuits",
     "Completion",
     "Ended",
+    "EntryKind",
     "Finding",
     "Intent",
+    "Interrupted",
+    "Journal",
+    "JournalEntry",
     "Ledger",
     "Limit",
     "MonthClose",
@@ -108,6 +113,7 @@ __all__ = [
     "StatedLimits",
     "Statements",
     "TargetStats",
+    "ToolDecision",
     "Turn",
     "TurnOutcome",
     "Unsettled",
@@ -166,6 +172,11 @@ if not TYPE_CHECKING:
             "Finding": "pricing.ledger.block_reviews",
             "Intent": "pricing.ledger.facts",
             "LONGEST_KEY": "pricing.ledger.limits",
+            "EntryKind": "pricing.ledger.journal",
+            "Interrupted": "pricing.ledger.journal",
+            "Journal": "pricing.ledger.journal",
+            "JournalEntry": "pricing.ledger.journal",
+            "ToolDecision": "pricing.ledger.journal",
             "Ledger": "pricing.ledger.ledger",
             "Limit": "pricing.ledger.limits",
             "MovingWindows": "pricing.ledger.rate_limits",

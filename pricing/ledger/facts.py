@@ -23,7 +23,7 @@ replaced it by what the provider's bill says."""
 AttemptKind: TypeAlias = Literal["model", "tool"]
 """A request to a model, or another paid request, such as a search."""
 
-TurnOutcome: TypeAlias = Literal["answered", "stored", "failed", "blocked", "stopped"]
+TurnOutcome: TypeAlias = Literal["answered", "stored", "replayed", "failed", "blocked", "stopped"]
 CallOutcome: TypeAlias = Literal["answered", "failed", "blocked", "stopped"]
 RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
 
@@ -34,7 +34,7 @@ class Run:
 
     ``plan``, ``routes`` and ``tags`` are JSON texts: the resolved plan, per operation the candidates in order, and a
     list of names. The outcome is sold for ``price_credits`` where its price is in credits; ``price_nano`` is what it is
-    worth in money, ``None`` where that is not known.
+    worth in money, ``None`` where that is not known. A ``durable`` run keeps its answers until it has ended well.
     """
 
     run_id: str
@@ -57,6 +57,7 @@ class Run:
     tags: str = "[]"
     price_credits: int | None = None
     price_nano: Nano | None = None
+    durable: bool = False
 
     @property
     def quoted(self) -> bool:
@@ -68,7 +69,7 @@ class Run:
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
-    is bought of a tool.
+    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known.
     """
 
     attempt_id: str
@@ -90,6 +91,7 @@ class Intent:
     estimated_input: int | None = None
     kind: AttemptKind = "model"
     units: float | None = None
+    execution: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Turn:
     duration_us: int
     complexity: float | None = None
     saved_nano: Nano = 0
+    execution: int = 0
 
 
 def as_row(fact: Run | Intent | Turn | Completion | Usage) -> dict[str, Any]:

@@ -331,6 +331,7 @@ def close_hold(
             wallet=wallet,
             charged_credits=None if run.price_credits is None else run.price_credits * earned,
             charged_nano=None if run.price_nano is None else run.price_nano * earned,
+            execution=hold.execution,
         )
     )
     return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts, total)

@@ -190,6 +190,27 @@ class ResolvedPlan:
             return self
         return replace(self, steps=tuple(step.reading(more.get(step.operation, 0)) for step in self.steps))
 
+    def without(self, done: Mapping[str, int]) -> Self:
+        """The plan with so many fewer calls, by operation: what is left of a run that is continued.
+
+        >>> step = ResolvedStep("read", calls=4, input_tokens=9, output_tokens=9, max_calls=6, max_input_tokens=9)
+        >>> ResolvedPlan((step,)).without({"read": 3}).calls
+        1
+        """
+        if not done:
+            return self
+        steps = tuple(
+            replace(step, calls=max(0, step.calls - done.get(step.operation, 0)), max_calls=left)
+            for step in self.steps
+            for left in (max(0, step.max_calls - done.get(step.operation, 0)),)
+        )
+        costs = tuple(
+            replace(cost, calls=max(0, cost.calls - done.get(cost.operation, 0)), max_calls=left)
+            for cost in self.costs
+            for left in (max(0, cost.max_calls - done.get(cost.operation, 0)),)
+        )
+        return replace(self, steps=steps, costs=costs)
+
     def to_json(self) -> list[dict[str, Any]]:
         """The plan as JSON-able data."""
         return [*map(asdict, self.steps), *map(asdict, self.costs)]

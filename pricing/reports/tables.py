@@ -20,7 +20,7 @@ _NARROWEST = 12
 """Cells up to which a column of texts is not folded."""
 
 _STYLES = {
-    **dict.fromkeys(("completed", "answered", "stored", "ok"), GOOD),
+    **dict.fromkeys(("completed", "answered", "stored", "replayed", "ok"), GOOD),
     **dict.fromkeys(("failed", "lost", "unfinished"), FAILURE),
     **dict.fromkeys(("over_budget", "blocked", "cancelled", "stopped", "block", "retry"), WARNING),
 }

@@ -161,7 +161,7 @@ class _Turn:
         if turn.target is not None:
             told[names.TARGET] = turn.target
         self._span.set_attributes(told)
-        if turn.outcome not in {"answered", "stored"}:
+        if turn.outcome not in {"answered", "stored", "replayed"}:
             _mark_failed(self._span, turn.reason or turn.outcome)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from tasks.turn.answers import Answers
     from tasks.turn.attempts import Attempts
     from tasks.turn.engine import Engine
     from tasks.turn.executor import Answer, TurnEvent, Turns
@@ -20,6 +21,7 @@ __all__ = [
     "BROKEN",
     "NOT_PLAUSIBLE",
     "Answer",
+    "Answers",
     "Attempts",
     "Engine",
     "Limits",
@@ -41,6 +43,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Answer": "tasks.turn.executor",
+            "Answers": "tasks.turn.answers",
             "Attempts": "tasks.turn.attempts",
             "BROKEN": "tasks.turn.verifiers",
             "Engine": "tasks.turn.engine",

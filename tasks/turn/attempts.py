@@ -323,6 +323,7 @@ class Attempts:
             rate_version=self._rates.version,
             started_at=now_us(),
             estimated_input=slot.estimated_input,
+            execution=slot.where.execution,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
         if refusals := await self._ledger.begin(intent, slot.where.execution):

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pricing import Nano, Usage
-from pricing.ledger import Run
+from pricing.ledger import NEWEST, Run
 from pricing.quotes import ResolvedPlan
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
@@ -22,6 +22,7 @@ from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
 from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import run_values
+from tasks.turn.answers import Answers
 from tasks.turn.executor import Answer, Turns
 from tasks.turn.pins import PromptPreview
 from tasks.turn.records import TurnRecord
@@ -130,6 +131,18 @@ class Engine:
             raise no_run(operation)
         return self._ledger
 
+    def kept_calls(self, run_id: str, *operations: str) -> Answers | None:
+        """Where calls of tools in these operations of a run are kept; ``None`` where they are not."""
+        answers, admitted = self._turns.answers, self._admitted(run_id)
+        if answers is None or admitted is None:
+            return None
+        return answers if all(answers.keeps(admitted.run, one) for one in operations) else None
+
+    def execution_of(self, run: RunContext) -> int:
+        """The number of the execution that a context is of; the newest, where that is not known in this process."""
+        known = run.execution
+        return self._ledger.execution(run.run_id) if known is None or known == NEWEST else known
+
     def join(self, here: StepContext) -> None:
         """Give a step its run where the code is not inside one: that of an automation in another process, also of one
         that called the plain flow it is in, or an ad-hoc run.
@@ -211,6 +224,9 @@ class Engine:
             known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
             values_of=values_of,
             noted=_noted(here) if pin is not None else here.note if here.keep is not None else None,
+            pin="" if pin is None else str(pin.target),
+            answers=here.answers,
+            journal=here.run.journal_place(execution),
         )
         return await self._turns.ask(asked, where)
 

@@ -14,7 +14,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
-from pricing import Blocked, FareboxError, Nano, OverBudget, Part, TextPart, ToolCallPart, Usage, json_text
+from pricing import (
+    Blocked,
+    FareboxError,
+    Nano,
+    NoTarget,
+    OverBudget,
+    Part,
+    TextPart,
+    ToolCallPart,
+    TurnFailed,
+    Usage,
+    json_text,
+)
 from pricing.ledger import TurnOutcome
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
 from tasks.providers.messages import ModelReply, ModelRequest
@@ -24,6 +36,7 @@ from tasks.run_values import run_values
 from tasks.structured_output import InvalidAnswer
 from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
+from tasks.turn.answers import Answers
 from tasks.turn.attempts import AttemptFailed, Attempts, Refused
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import Content, TurnRecord, cause, decision_row
@@ -90,6 +103,7 @@ class Turns:
         telemetry: tells of each turn.
         breaker: says who is in quarantine.
         content: keeps what was asked and answered, where that is declared.
+        answers: keeps the answers of durable runs, and gives them back.
         factors: what bills have taught about token counts so far; asked at every turn.
     """
 
@@ -104,8 +118,10 @@ class Turns:
         telemetry: Telemetry,
         breaker: Breaker,
         content: Content,
+        answers: Answers | None = None,
         factors: Callable[[], Factors | None] = lambda: None,
     ) -> None:
+        self.answers = answers
         self._ledger = ledger
         self._attempts = attempts
         self._factors = factors
@@ -136,7 +152,8 @@ class Turns:
         run = where.run
         guards = self._guards.of(run.automation, question.operation).plus(question.guards)
         kept = self.content.keeps(run.automation, question.operation)
-        journey = TurnState(question, where, self._limits, guards, self._factors(), kept=kept)
+        answers = None if self.answers is None else self.answers.turn(question, where)
+        journey = TurnState(question, where, self._limits, guards, self._factors(), kept=kept, answers=answers)
         if question.emit is not None:
             too_late = partial(_too_late, guards, run.automation, question.operation)
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
@@ -148,15 +165,21 @@ class Turns:
         try:
             answer = await self._answer(journey)
         except BaseException as error:
+            if journey.answers is not None and isinstance(error, TurnFailed | NoTarget):
+                journey.answers.forget()
             await asyncio.shield(self._record(journey, span, *_ended_by(error)))
             raise
-        await self._record(journey, span, "answered" if journey.saved_nano is None else "stored", None)
+        await self._record(journey, span, journey.outcome, None)
         return answer
 
     async def _answer(self, journey: TurnState[T]) -> Answer[T]:
-        """The answer, from storage if the step allows that and the same question was answered before."""
+        """The answer: from the run's journal, if it was paid for before; from storage, if the step allows that and the
+        same question was answered before; else asked.
+        """
         question = journey.question
         request = await self._guard_input(journey)
+        if (replayed := await self._replayed(journey, request)) is not None:
+            return replayed
         if question.stored_for is None:
             return await self._travel(journey, request)
         key = answer_key(question.prompt_version, journey.neutral(request), journey.where.route[0].target)
@@ -167,6 +190,28 @@ class Turns:
         text = said if journey.vault is None else journey.vault.neutral(said)
         await keep(key, StoredAnswer(text, answer.target, cost), question.stored_for)
         return answer
+
+    async def _replayed(self, journey: TurnState[T], request: ModelRequest) -> Answer[T] | None:
+        """The answer of replies that were paid for before, repairs included, unless guards or checks that are newer
+        turn all of them down.
+        """
+        asked, repaired = request, False
+        while True:
+            kept = await journey.kept_answer(asked)
+            if kept is None:
+                if not repaired:
+                    return None
+                asked, repaired = request, False  # the next target was asked
+                continue
+            route = journey.where.route
+            giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
+            try:
+                return await self._accept(journey, giver, kept.reply, final=repaired)
+            except _Unacceptable as fault:
+                if repaired or fault.repair is None:
+                    asked, repaired = request, False
+                else:
+                    asked, repaired = fault.repair.apply(request, kept.reply), True
 
     async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
         """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
@@ -207,7 +252,9 @@ class Turns:
         """The answer of one target: its retries, and one repair when what it says is no answer."""
         reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
         while True:
+            before = journey.allowance.cost_nano
             reply = await self._attempts.send(journey.slot(candidate.target, reason, way), request)
+            journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
             await way.answered()
             try:
                 return await self._accept(journey, candidate, reply, final=repaired)
@@ -300,6 +347,8 @@ class Turns:
         written = self._ledger.record_turn(fact, decisions)
         await self._attempts.await_commit(fact.run_id, journey.allowance)
         await written
+        if journey.answers is not None:
+            await journey.answers.written()
         question, where = journey.question, journey.where
         if journey.kept or where.noted is not None:
             exchanged = journey.exchanged(fact)

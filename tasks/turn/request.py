@@ -17,7 +17,9 @@ from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
 from tasks.routing.target import StepTier
+from tasks.run_context import JournalPlace
 from tasks.structured_output import AnswerType
+from tasks.turn.answers import StepAnswers
 from tasks.turn.records import TurnRecord
 from tasks.turn.verifiers import Verify
 
@@ -127,6 +129,9 @@ class TurnContext:
         known: what the run was told of persons, and what guards masked in its turns before.
         values_of: the run that masked values are kept for, where it is not its own.
         noted: told of the turn when it is over.
+        pin: the target that a calibration pins it to.
+        answers: what the step was answered before, and is now.
+        journal: where its answers are kept, in a run that does so.
     """
 
     run: Run
@@ -137,3 +142,6 @@ class TurnContext:
     known: Known = field(default=(), repr=False)
     values_of: str = ""
     noted: Callable[[TurnRecord], None] | None = None
+    pin: str = ""
+    answers: StepAnswers | None = field(default=None, repr=False)
+    journal: JournalPlace | None = None

@@ -38,6 +38,7 @@ from tasks.providers.reasoning_fields import output_limit
 from tasks.routing.router import Route, describe
 from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
+from tasks.turn.answers import KeptAnswer, TurnAnswers
 from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import TurnRecord
@@ -81,6 +82,7 @@ class TurnState(Generic[T]):
         factors: Factors | None = None,
         *,
         kept: bool = False,
+        answers: TurnAnswers | None = None,
     ) -> None:
         self.question = asked
         self.where = where
@@ -104,6 +106,8 @@ class TurnState(Generic[T]):
         self.sink: Sink | None = None
         self.saved_nano: Nano | None = None
         """What a stored answer did not cost again; ``None`` when it is not a stored one."""
+        self.answers = answers
+        """The journal of its run, where that is kept."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self._counted = _UNCOUNTED
@@ -252,6 +256,25 @@ class TurnState(Generic[T]):
             return request
         return with_strings(request, self.vault.neutral)
 
+    async def kept_answer(self, request: ModelRequest) -> KeptAnswer | None:
+        """The next reply to a request that was paid for before."""
+        if self.answers is None:
+            return None
+        return await self.answers.claim(request, self.vault)
+
+    def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
+        """Keep a reply, in the step of the loop in which its completion was submitted."""
+        if self.answers is not None:
+            self.answers.keep(request, self.vault, KeptAnswer(reply, target.name, cost))
+
+    @property
+    def outcome(self) -> TurnOutcome:
+        """How it ended, once there is an answer."""
+        if self.saved_nano is not None:
+            return "stored"
+        replayed = self.answers is not None and self.answers.replayed > 0
+        return "replayed" if replayed and not self.allowance.sent else "answered"
+
     def error(self) -> FareboxError:
         """Why there is no answer."""
         operation, tried = self.question.operation, list(self._tried)
@@ -318,7 +341,8 @@ class TurnState(Generic[T]):
             complexity=self.where.complexity,
             started_at=self._started_at,
             duration_us=(time.perf_counter_ns() - self._clock) // 1000,
-            saved_nano=self.saved_nano or 0,
+            saved_nano=(self.saved_nano or 0) + (self.answers.saved_nano if self.answers else 0),
+            execution=self.where.execution,
         )
 
     def exchanged(self, fact: Turn) -> TurnRecord:

@@ -28,7 +28,7 @@ def _steps(turn: TurnLine) -> Iterator[str]:
         before = attempt
     if turn.outcome == "unfinished":
         yield "unfinished"
-    elif turn.outcome not in {"answered", "stored"}:
+    elif turn.outcome not in {"answered", "stored", "replayed"}:
         yield f"{turn.outcome} ({turn.reason})" if turn.reason else turn.outcome
 
 

@@ -204,7 +204,7 @@ def _operations(turns: Iterable[TurnLine], paid: Iterable[AttemptLine], spent: i
         group = by_operation.get(operation, [])
         attempts = [*(attempt for turn in group for attempt in turn.attempts), *of_tools.get(operation, ())]
         ends = [turn.outcome for turn in group]
-        answered = sum(end in {"answered", "stored"} for end in ends)
+        answered = sum(end in {"answered", "stored", "replayed"} for end in ends)
         failed, blocked = (ends.count(outcome) for outcome in ("failed", "blocked"))
         lines.append(
             OperationLine(

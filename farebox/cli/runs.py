@@ -1,0 +1,74 @@
+"""``farebox runs``: past runs, which of them can be continued, and continuing one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter, validators
+
+from farebox.cli.app import app
+from farebox.cli.output import print_json, terminal
+from farebox.cli.report import synced
+from farebox.runtime import get_runtime
+from pricing.ledger import ToolDecision
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
+
+runs = App(name="runs", help="List past runs, newest first; continue one that died or failed.")
+app.command(runs)
+
+_out = terminal()
+
+
+@runs.default
+@runs.command(name="list")
+def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = False) -> None:
+    """List past runs, newest first, and those that can be continued.
+
+    Args:
+        automation: only this one's.
+        limit: how many.
+        json: print JSON.
+    """
+    from pricing.reports import render_terminal
+    from pricing.reports import runs as found_runs
+
+    runtime = synced()
+    found = found_runs(runtime.replica, limit=limit, automation=automation)
+    open_ones = runtime.journal.resumable()
+    if json:
+        print_json([line.to_json() | {"resumable": line.run_id in open_ones} for line in found])
+        return
+    _out.print(render_terminal(found))
+    for line in found:
+        if line.run_id in open_ones:
+            _out.print(f"Can be continued: farebox runs resume {line.run_id} ({line.automation})", markup=False)
+
+
+@runs.command(name="resume")
+def resume_run(
+    run: str,
+    /,
+    *,
+    interrupted: ToolDecision | None = None,
+    budget: str | None = None,
+    yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Continue a run that died or failed: what it was answered is replayed, and only the rest is paid.
+
+    A run of a deployment is scheduled there; any other goes on in this process.
+
+    Args:
+        run: its id, or how that begins or ends.
+        interrupted: what becomes of tools that were under way when its process ended: retry, skip or fail.
+        budget: a limit of this run from now on: "0.10 USD".
+        yes: continue it without asking.
+        json: print one JSON document instead of following the run.
+    """
+    from farebox.cli.resume import resume
+    from pricing import parse_money
+
+    limit = None if budget is None else parse_money(budget)
+    resume(get_runtime(), run, interrupted=interrupted, limit=limit, yes=yes, as_json=json)

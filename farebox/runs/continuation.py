@@ -1,0 +1,107 @@
+"""Continuing a run that died or failed: whether it can be, what it has been answered, and what is left to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from farebox.runs.admission import Automation, Priced, price_run
+from farebox.runtime import Runtime
+from pricing import Nano, UsageError, format_money
+from pricing.ledger import Interrupted, Run
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A run that can be continued.
+
+    Args:
+        run: as it was admitted first.
+        ended: how it ended last.
+        spent_nano: what it has cost so far, in nano-dollars.
+        kept: answers and results of tools that are replayed.
+        kept_nano: what these had cost.
+        interrupted: tools that were under way when a process of it ended.
+    """
+
+    run: Run
+    ended: str
+    spent_nano: Nano
+    kept: int
+    kept_nano: Nano
+    interrupted: tuple[Interrupted, ...]
+
+    def left(self, runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> Priced:
+        """The quote of what is left to pay."""
+        answered = runtime.journal.answered(self.run.run_id)
+        return price_run(runtime, automation, parameters, answered=answered)
+
+    def to_json(self, left: Priced) -> dict[str, Any]:
+        """As plain data; amounts are nano-dollars."""
+        return {
+            "run_id": self.run.run_id,
+            "automation": self.run.automation,
+            "ended": self.ended,
+            "spent_nano": self.spent_nano,
+            "kept": self.kept,
+            "kept_nano": self.kept_nano,
+            "left_p50_nano": left.quote.p50,
+            "left_p95_nano": left.quote.p95,
+            "left_hold_nano": left.hold,
+            "interrupted": [one.tool for one in self.interrupted],
+        }
+
+    def lines(self, left: Priced) -> list[str]:
+        """For people."""
+        quote, paid, cost = left.quote, format_money(self.spent_nano), format_money(self.kept_nano)
+        amounts = f"p50 {format_money(quote.p50)}, p95 {format_money(quote.p95)}; {format_money(left.hold)} is held"
+        told = [
+            f"{self.run.automation} {self.run.run_id}: ended as {self.ended}, {paid} paid.",
+            f"Replayed: {self.kept} answers and results of tools, which had cost {cost}.",
+            f"Left to pay: {amounts}.",
+        ]
+        if self.interrupted:
+            names = ", ".join(sorted({one.tool for one in self.interrupted}))
+            told.append(f"Interrupted, and perhaps done: {names}. Decide with --interrupted retry, skip or fail.")
+        return told
+
+
+def find_continuation(runtime: Runtime, name: str) -> Continuation:
+    """The run to continue, by its id or how that begins or ends.
+
+    Raises:
+        UsageError: there is none, or it cannot be continued; the error says why.
+    """
+    runtime.ledger.reap()
+    kept = runtime.journal.kept_runs()
+    named = [run_id for run_id in kept if name and (run_id.startswith(name) or run_id.endswith(name))]
+    if len(named) > 1 and name not in named:
+        raise UsageError(f"{len(named)} runs are called {name[:_SHOWN]!r}.", next_step="Give more of the id.")
+    run_id = name if name in named or not named else named[0]
+    run = runtime.ledger.run(run_id)
+    if run is None:
+        raise UsageError(f"There is no run {name[:_SHOWN]!r}.", next_step="`farebox runs` lists them.")
+    ledger = runtime.ledger
+    end = ledger.newest_end(run_id)
+    if ledger.has_hold(run_id):
+        waits = any(run_id == suspended for suspended, _ in ledger.suspended())
+        raise UsageError(
+            f"Run {run_id} {'is suspended' if waits else 'is still under way'}.",
+            next_step="Resume it in the Prefect UI." if waits else "Wait until its process or its lease has ended.",
+        )
+    if end is not None and end[0] == "completed":
+        raise UsageError(f"Run {run_id} completed.", next_step="Start a new run with `farebox run`.")
+    if not kept.get(run_id):
+        why = "its answers may not be kept" if not run.durable else "nothing was answered in it, or too long ago"
+        raise UsageError(f"Run {run_id} has no journal: {why}.", next_step="Start a new run with `farebox run`.")
+    return Continuation(
+        run=run,
+        ended="unknown" if end is None else end[0],
+        spent_nano=ledger.spent(run_id),
+        kept=sum(runtime.journal.answered(run_id).values()),
+        kept_nano=runtime.journal.paid(run_id),
+        interrupted=tuple(runtime.journal.interrupted(run_id)),
+    )

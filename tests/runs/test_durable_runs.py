@@ -1,0 +1,177 @@
+"""Durable runs: what was answered in a run is not asked again when the run goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farebox import Budget, ask, automation, llm_task, plan
+from farebox.runtime import Runtime
+from pricing.clock import now_us
+from pricing.db import schema
+from pricing.db.journal_table import entries
+from pricing.ledger.journal import Journal
+from tasks.sandbox import Sandbox, read_journal
+from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, assert_replica_equals_ledger, rows
+from tests.support.postgres import Postgres
+from tests.support.project import Project, make_project
+from tests.support.runs import at_once, riding
+
+EMAIL = "ada.lovelace@example.org"
+
+
+class Broken(Exception):
+    """What a step's own code raises."""
+
+
+@llm_task(operation="say", max_turns=20)
+def say(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
+@automation(
+    price="1 credit", budget=Budget(per_run="5 USD"), plan=plan(say, calls=6, input_tokens=60, output_tokens=60)
+)
+def talk() -> None:
+    """Never called: the tests ride it."""
+
+
+@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=60), durable=False)
+def fleeting() -> None:
+    """Likewise."""
+
+
+@contextmanager
+def failing(runtime: Runtime, flow: Any, run_id: str) -> Iterator[None]:
+    """An execution of a run that ends by an exception of its own code, after the block."""
+    try:
+        with riding(runtime, flow, {}, run_id):
+            yield
+            raise Broken
+    except Broken:
+        return
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def project(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> Project:
+    ledger_url = ""
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        ledger_url = postgres.database()
+    return make_project(tmp_path / "project", sandbox.url, ledger_url=ledger_url)
+
+
+def served(sandbox: Sandbox) -> int:
+    return len(read_journal(sandbox.journal))
+
+
+def outcomes(runtime: Runtime) -> Counter[str]:
+    return Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns))
+
+
+def test_a_retried_run_asks_only_what_was_not_answered(runtime: Runtime, sandbox: Sandbox):
+    notes = [f"The importer stopped for {n} hours." for n in range(4)]
+    with failing(runtime, talk, "a"):
+        first = at_once(say.fn, notes)
+    assert served(sandbox) == 4
+    with riding(runtime, talk, {}, "a"):
+        assert at_once(say.fn, notes[::-1]) == first[::-1]
+        say.fn("The importer works again.")
+    assert served(sandbox) == 5
+    assert outcomes(runtime) == {"answered": 5, "replayed": 4}
+    attempts = assert_ledger_equals_journal(runtime, sandbox.journal)
+    assert_ledger_adds_up(runtime)
+    replayed = [turn for turn in rows(runtime.ledger, schema.turns) if turn["outcome"] == "replayed"]
+    paid = sorted(attempt["cost_nano"] for attempt in attempts if attempt["execution"] == 1)
+    assert sorted(turn["saved_nano"] for turn in replayed) == paid
+    assert {(turn["attempts"], turn["execution"]) for turn in replayed} == {(0, 2)}
+    runtime.replica.sync()
+    assert_replica_equals_ledger(runtime)
+
+
+def test_identical_questions_keep_an_answer_each(runtime: Runtime, sandbox: Sandbox):
+    with failing(runtime, talk, "a"):
+        at_once(say.fn, ["The same note."] * 3)
+    with riding(runtime, talk, {}, "a"):
+        at_once(say.fn, ["The same note."] * 5)
+    assert served(sandbox) == 5
+    assert outcomes(runtime) == {"answered": 5, "replayed": 3}
+
+
+def test_a_changed_prompt_is_asked_and_only_that(runtime: Runtime, sandbox: Sandbox, project: Project):
+    with failing(runtime, talk, "a"):
+        for note in ("One.", "Two."):
+            say.fn(note)
+    with riding(runtime, talk, {}, "a"):
+        for note in ("One.", "Two, and more."):
+            say.fn(note)
+    assert served(sandbox) == 3
+    with failing(runtime, talk, "b"):
+        say.fn("One.")
+    (project.root / "prompts" / "say.j2").write_text("Now say something else about this:\n{{ text }}\n")
+    runtime.engine._prompts.__init__(runtime.engine._prompts._folders)  # type: ignore[misc]
+    with riding(runtime, talk, {}, "b"):
+        say.fn("One.")
+    assert served(sandbox) == 5
+
+
+def test_personal_values_come_back_and_nothing_readable_is_kept(runtime: Runtime, sandbox: Sandbox, project: Project):
+    note = f"Write to {EMAIL} about the disk that was full on Monday."
+    with failing(runtime, talk, "a"):
+        first = say.fn(note)
+    kept = rows(runtime.ledger, entries)
+    assert len(kept) == 1
+    assert not any(word in bytes(kept[0]["value"]) for word in (b"disk", b"EMAIL", EMAIL.encode()))
+    with riding(runtime, talk, {}, "a"):
+        assert say.fn(note) == first
+    assert served(sandbox) == 1
+    for file in project.root.rglob("*"):
+        assert not file.is_file() or b"full on Monday" not in file.read_bytes(), file
+
+
+def test_the_journal_of_a_completed_run_is_deleted(runtime: Runtime):
+    with riding(runtime, talk, {}, "a"):
+        say.fn("One.")
+    with failing(runtime, talk, "b"):
+        say.fn("One.")
+    assert runtime.journal.kept_runs() == {"a": 1, "b": 1}
+    minutes, days = 60_000_000, 86_400_000_000
+    later: dict[int, dict[str, int]] = {0: {"a": 1, "b": 1}, 11 * minutes: {"b": 1}, 8 * days: {}}
+    for passed, kept in later.items():
+        journal = Journal(runtime.ledger.store, days=7, clock=partial(add, now_us(), passed))
+        journal.tidy()
+        assert journal.kept_runs() == kept
+
+
+def test_without_a_journal_all_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+    for _ in range(2):
+        with failing(runtime, fleeting, "a"):
+            say.fn("One.")
+    assert served(sandbox) == 2
+    assert rows(runtime.ledger, entries) == []
+
+
+def test_a_continued_run_is_quoted_and_held_for_what_is_left(runtime: Runtime):
+    notes = [f"The importer stopped for {n} hours." for n in range(6)]
+    with failing(runtime, talk, "a"):
+        whole = rows(runtime.ledger, schema.holds)[0]["amount_nano"]
+        at_once(say.fn, notes[:3])
+    with failing(runtime, talk, "a"):
+        assert rows(runtime.ledger, schema.holds)[0]["amount_nano"] == pytest.approx(whole / 2, rel=0.25)
+        at_once(say.fn, notes)
+    with riding(runtime, talk, {}, "a"):
+        assert rows(runtime.ledger, schema.holds)[0]["amount_nano"] == 0
+        at_once(say.fn, notes)
+        say.fn("One that nobody had planned.")
+    assert_ledger_adds_up(runtime)
+    settlements = rows(runtime.ledger, schema.settlements)
+    assert [row["execution"] for row in settlements] == [1, 2, 3]
+    [run] = rows(runtime.ledger, schema.runs)
+    assert run["held_nano"] == whole
