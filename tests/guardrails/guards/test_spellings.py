@@ -1,5 +1,6 @@
 """Phrases and words of lists, however they are written, and what only looks like them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from guardrails.base import GuardInput, Verdict
 from guardrails.guards.policy import PolicyGuard
 from guardrails.guards.toxicity import InappropriateGuard
+from guardrails.model_calls import ModelJudgement
 from tests.support.effort import assert_cheap
 
 
-async def nobody(*_: object) -> Any:
+async def nobody(
+    exchange: GuardInput, template: str, values: Mapping[str, object], returns: Any
+) -> ModelJudgement[Any]:
     raise AssertionError("no model is asked here")
 
 
