@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from benchmarks import secret_formats
 from benchmarks.guard_texts import (
     clean_code,
     clean_logs,
@@ -19,7 +20,7 @@ from benchmarks.guard_texts import (
     labelled_personal,
     labelled_secrets,
 )
-from benchmarks.held_out_intents import folds, strange
+from benchmarks.held_out_intents import BANK, SHOP, folds, strange
 from benchmarks.injections import LEARNT, texts
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
@@ -31,7 +32,7 @@ from guardrails.guards.brand import BrandGuard
 from guardrails.guards.policy import PolicyGuard
 from guardrails.guards.prompt_injection import InjectionGuard
 from guardrails.guards.secrets import find_secrets
-from guardrails.guards.topic_scope import NEGATIVES, SURE, UNSURE, NaiveBayes
+from guardrails.guards.topic_scope import NEGATIVES, SURE, UNSURE, ScopeModel
 from guardrails.guards.toxicity import InappropriateGuard
 from guardrails.pii.guard import find, mask
 from guardrails.pii.values import KnownValues
@@ -136,20 +137,21 @@ def names_found(count: int, seed: int = 3) -> float:
 def scope_shares(seed: int) -> tuple[float, float, float]:
     """Wrongly blocked, rightly blocked, and sent to a model, of made-up requests at the guard's own thresholds."""
     sets = requests(seed)
-    model = NaiveBayes(sets["learn_in"], (*NEGATIVES, *sets["learn_out"]))
+    model = ScopeModel(sets["learn_in"], (*NEGATIVES, *sets["learn_out"]))
     own, strange = ([model.inside(text) for text in sets[side]] for side in ("in", "out"))
     low, high = UNSURE, SURE
     grey = sum(low <= likely < high for likely in [*own, *strange]) / (len(own) + len(strange))
     return sum(likely < low for likely in own) / len(own), sum(likely < low for likely in strange) / len(strange), grey
 
 
-def held_out_shares() -> tuple[float, float, float]:
-    """Likewise, of requests as people phrase them, in five folds; the strange ones are of intents that nobody learnt."""
+def held_out_shares(domain: dict[str, str], seeds: Sequence[int]) -> tuple[float, float, float]:
+    """Likewise, of requests as people phrase them, in five folds each; the strange ones are of intents nobody learnt."""
     own, other = list[float](), list[float]()
-    for learnt, judged in folds():
-        model = NaiveBayes(learnt, NEGATIVES)
-        own += map(model.inside, judged)
-        other += map(model.inside, strange())
+    for seed in seeds:
+        for learnt, judged in folds(domain, seed):
+            model = ScopeModel(learnt, NEGATIVES)
+            own += map(model.inside, judged)
+            other += map(model.inside, strange())
     grey = sum(UNSURE <= likely < SURE for likely in [*own, *other]) / (len(own) + len(other))
     return (
         sum(likely < UNSURE for likely in own) / len(own),
@@ -176,7 +178,7 @@ def every_guard() -> dict[str, Callable[[str], object]]:
         canaries=("zebra-quartz",),
     )
     sets = requests(1)
-    scope, words = NaiveBayes(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
+    scope, words = ScopeModel(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
     return {
         "injection": lambda text: InjectionGuard().check(GuardInput("input", "c", "a", "r", ("", text))),
         "scope": scope.inside,
@@ -231,6 +233,9 @@ def main() -> None:
     row("PII, import", f"{import_seconds('guardrails.pii.guard'):.2f} s", "<= .3 s")
     recall, missed = secrets_recall(3000)
     row(f"secrets found, missed {dict(missed)}", f"{recall:.3f}", ">= .75")
+    found_share, false_share, *_ = secret_formats.shares(seed=6)
+    row("secrets found, formats of their issuers", f"{found_share:.3f}", ">= .85")
+    row("secrets, what only looks like one hit", f"{false_share:.3f}", "<= .05")
     for name, text in (("code", clean_code(150_000)), ("prose", clean_prose(150_000)), ("logs", clean_logs(150_000))):
         row(f"secrets, false in 150 KB of {name}", str(len(find_secrets(text))), "0")
     seconds, name = slowest(find_secrets, hostile())
@@ -245,10 +250,11 @@ def main() -> None:
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))
-    wrong_held, blocked_held, grey_held = held_out_shares()
-    row("scope, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
-    row("scope, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
-    row("scope, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
+    for name, domain in (("a bank", BANK), ("a shop, few examples", SHOP)):
+        wrong_held, blocked_held, grey_held = held_out_shares(domain, (*range(1, 9), *range(11, 19)))
+        row(f"scope of {name}, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
+        row(f"scope of {name}, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
+        row(f"scope of {name}, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
     row("scope, made-up intents, wrongly blocked", f"{wrong:.3f}", "<= .02")
     row("scope, made-up intents, rightly blocked", f"{blocked:.3f}", ">= .75")
     row("scope, made-up intents, sent to a model", f"{grey:.3f}", "<= .30")

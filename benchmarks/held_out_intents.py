@@ -6,9 +6,10 @@ Written for this project without templates. Of ``STRANGE`` nothing is learnt; fe
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
-INTENTS: dict[str, str] = {
+BANK: dict[str, str] = {
     "balance": "how much money do i have|what's my balance|show me what is in my checking account|do i have enough in savings to cover rent|tell me the balance of both accounts|how much is left on my account|what does my current account look like|is there any money in my savings|balance please|check my account balance|can you tell me how much i have in the bank|whats the amount in my savings account|how much cash do i have available|i need to know my account balance|see my balance",
     "transfer": "move 200 from savings to checking|transfer fifty dollars to my wife|send money to john's account|i need to wire 500 to germany|can you transfer my rent to the landlord|put 100 in my savings account|shift some money between my accounts|make a transfer to another bank|pay 30 to anna|how do i send money abroad|move funds into my checking|i want to transfer money to a friend|set up a standing order of 400 a month|transfer 20 to savings please|send 75 to my brother's account",
     "lost_card": "i lost my card|my credit card was stolen|i can't find my debit card|someone took my wallet with the card in it|report a missing card|block my card right now|my card is gone what do i do|freeze the card please|the atm swallowed my card|i left my card in a restaurant|need to cancel a lost card|my bank card has disappeared|please stop my card it was stolen|i think i dropped my visa somewhere|lock my debit card",
@@ -38,12 +39,23 @@ STRANGE = (
     "how do i get rid of ants|when do tulips bloom|paint a wall without streaks|unclog a sink|what wood is good for shelves|is my lease valid without a signature",
     "name for a kitten|does my cat need shots|how often do i feed a puppy|are lilies toxic to dogs|clean a fish tank|why does my parrot scream",
 )  # fmt: skip
+SHOP: dict[str, str] = {
+    "track": "where is my parcel|track my order|has my package been shipped|when will my delivery arrive|the courier says delivered but nothing came|my order is late|what's the status of order 4411|still waiting for my shoes|did you send my order yet|package stuck in customs|can you check where the driver is|tracking link does not work",
+    "return": "i want to send this back|how do i return a dress|the shoes don't fit can i return them|print a return label|how long do i have to return something|where do i drop off my return|is returning free|i changed my mind about the jacket|can i return a sale item|the return has not been booked|exchange for a bigger size|swap the blue one for red",
+    "refund": "when do i get my money back|my refund has not arrived|you refunded too little|how is the refund paid|refund to another card please|i returned it two weeks ago and no money yet|can i have store credit instead|refund of shipping costs|partial refund for the scratch|why was my refund refused|cancel and refund|how long does a refund take",
+    "damaged": "the vase arrived broken|there's a hole in the sweater|wrong item in the box|a part is missing|the zipper is broken|the lamp does not work|you sent me the wrong colour|the box was crushed|it stopped working after a week|warranty claim for my headphones|scratches on the table|one glass of the set is cracked",
+    "account": "i can't log in to my shop account|reset my password|change my email address|delete my account|update my delivery address|unsubscribe from the newsletter|merge my two accounts|i don't get the confirmation mail|add a second address|how do i change my phone number|my account is locked|remove my saved card",
+    "product": "is this available in size 42|do you have the chair in oak|when will the bag be back in stock|is the jacket waterproof|what material is the sofa|does it come with batteries|how tall is the shelf|which size should i take|does the pan work on induction|is it machine washable|do you sell gift cards|can i see it in a store",
+}  # fmt: skip
+"""Requests to a shop: fewer and more varied examples of each intent, for which nothing was chosen."""
 FOLDS = 5
 
 
-def folds() -> Iterator[tuple[list[str], list[str]]]:
+def folds(domain: dict[str, str], seed: int) -> Iterator[tuple[list[str], list[str]]]:
     """Five times: what is learnt (four in five requests of each intent), and what is in scope and judged."""
-    intents = [phrases.split("|") for phrases in INTENTS.values()]
+    intents = [phrases.split("|") for phrases in domain.values()]
+    for phrases in intents:
+        random.Random(seed).shuffle(phrases)
     for fold in range(FOLDS):
         learnt = [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS != fold]
         yield learnt, [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS == fold]

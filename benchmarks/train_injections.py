@@ -23,7 +23,7 @@ from guardrails.guards.topic_scope import NEGATIVES
 
 PRIOR = {
     "rules>drop": 0.4, "instr>drop": 0.6, "prior>drop": 0.4,
-    "drop>prior": 1.3, "drop>rules": 0.8, "drop>instr": 1.0, "prior+rules": 0.4, "prior+instr": 0.4, "drop>all": 0.2, "^drop": 0.2, "drop>told": 0.3, "drop>limits": 0.3, "drop>self": 0.3,
+    "drop>prior": 1.3, "drop>rules": 0.8, "drop>instr": 1.0, "prior+rules": 0.4, "prior+instr": 0.4, "drop>all": 0.5, "drop+all": 0.4, "drop+prior": 0.4, "^drop": 0.3, "^act": 0.5, "drop>told": 0.3, "drop>limits": 0.3, "drop>self": 0.3,
     "reveal>instr": 0.5, "reveal>self": 0.2, "self>instr": 0.6, "self+instr": 0.6, "hidden+instr": 0.7, "reveal>hidden": 0.4, "^reveal": 0.1,
     "words>prior": 0.3, "reveal>words": 0.2, "told>prior": 0.3, "you>told": 0.2, "you+told": 0.2,
     "neg>limits": 0.6, "neg>refuse": 0.5, "must>follow": 0.3, "neg>follow": 0.3, "follow>ill": 0.2, "say>ill": 0.3, "be>power": 0.6, "power+mode": 0.6,
@@ -43,7 +43,7 @@ Example = tuple[Windows, int]
 ROUNDS, RATE, DECAY, LEAST_SEEN = 20, 0.15, 0.15, 15
 COST_OF_FALSE = 2.0
 """How much more a harmless text that is blocked counts than an attack that passes."""
-MARGIN = -0.2
+MARGIN = -0.4
 """The score from which on a text is blocked; the bias that is written makes it 0."""
 
 

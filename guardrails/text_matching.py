@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from html import unescape
+from itertools import accumulate, pairwise
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -155,13 +156,20 @@ class Phrases:
         """Start, end and name of each find, in order."""
         if not (self._phrases or self._literal):
             return []
+        found = self._read(text)
+        if "<" in text or "&" in text or "](" in text:
+            plain, places = _without_markup(text)
+            found += [(places[start], places[end - 1] + 1, name) for start, end, name in self._read(plain)]
+        return sorted(set(found))[:_MOST_FOUND]
+
+    def _read(self, text: str) -> list[tuple[int, int, str]]:
         letters = canonical(text)
         found = [(at, at + len(sign), name) for name, sign in self._literal if (at := text.find(sign)) >= 0] + list(
             self._found(text, letters)
         )
         if any(sign in text for sign in _EITHER):
             found += self._found(text, _other_reading(text, letters))
-        return sorted(set(found))[:_MOST_FOUND]
+        return found
 
     def _found(self, text: str, letters: list[tuple[str, int]]) -> Iterator[tuple[int, int, str]]:
         read = "".join(letter for letter, _ in letters)
@@ -185,12 +193,35 @@ class Phrases:
             return False
         if len(places) >= _LEAST_APART and all(after > before + 1 for before, after in pairwise(places)):
             return True
-        first = 0
-        for length in phrase.words:
-            if not _is_word(text, places[first : first + length]):
-                return False
-            first += length
-        return True
+        starts = [0, *accumulate(phrase.words)]
+        return all(_is_word(text, places[first:last]) for first, last in pairwise(starts)) and not any(
+            _CLAUSE_END.fullmatch(text, places[first - 1] + 1, places[first]) for first in starts[1:-1]
+        )
+
+
+_CLAUSE_END = re.compile(r"[.,!?;:]\s{1,8}")
+"""What stands between the words of two clauses: they are no phrase."""
+_MARKUP = re.compile(
+    r"</?[A-Za-z][^<>]{0,200}>|&(?:nbsp|shy|zwnj|zwj|ensp|emsp|thinsp|#\d{2,6}|#x[0-9A-Fa-f]{2,6});|\]\([^()\s]{0,300}\)"
+)
+
+
+def _without_markup(text: str) -> tuple[str, list[int]]:
+    """A text without tags, invisible entities and addresses of links, and where each of its characters stood."""
+    shown: list[str] = []
+    places: list[int] = []
+    done = 0
+    for match in _MARKUP.finditer(text):
+        shown.append(text[done : match.start()])
+        places += range(done, match.start())
+        if match[0][0] == "&":
+            letter = unescape(match[0])
+            shown.append(letter)
+            places += [match.start()] * len(letter)
+        done = match.end()
+    shown.append(text[done:])
+    places += range(done, len(text))
+    return "".join(shown), places
 
 
 def _touches(beside: str, edge: str) -> bool:

@@ -37,6 +37,8 @@ _HEADER = re.compile(
       [ \t]{0,4} : [ \t]{0,5} ["']? (?: (?P<basic>basic)[ \t]{1,3} | (?:bearer|(?:api-)?token|apikey|key|digest)[ \t]{1,3} )?
       (?P<value> [\w=~@.+/:%-]{8,4096}+ )"""
 )
+_FORGERY = re.compile(r"(?i)[cx]srf")
+"""Names of tokens against forged requests, which every page holds."""
 _BEARER = re.compile(r"(?i:\b(?P<basic>basic|bearer)[ \t]{1,3})(?P<value>[A-Za-z0-9+/_.~-]{16,4096}+={0,2})")
 _CURL = re.compile(
     r"""(?x) (?<![\w-]) (?: -[a-zA-Z]{0,5}u | --(?:proxy-)?user ) (?: = | [ \t]{0,5} )
@@ -47,8 +49,30 @@ _CURL_PLACEHOLDER = re.compile(
     r"(?i)change(?:it|me)?|pass(?:word|wd)?|pwd|pw|test|token|secret|user(?:name)?|[x*.y]+|\$\d|\$\w+|\[[^\]]*\]|<[^>]*>?|.*(?:\$\{|\$\(|\{\{|>).*"
 )
 _CURL_REACH = 2_000
+_OPTION = re.compile(
+    r"""(?x) (?: \bmachine[ ]\S{1,80}\s{1,4}login\s{1,4}\S{1,80}\s{1,4}password\s{1,4} | \bsshpass[ ]-p[ ]?
+      | \bmysql(?:dump|admin)?[ ][^\n]{0,80}?[ ]-p(?=\S) | \b(?:docker|podman|helm|oc)[ ][^\n]{0,80}?[ ]-p[ ]
+      | \bredis-cli[ ][^\n]{0,80}?[ ]-a[ ] | [ ]-pass(?:in|out)?[ ]pass: | \b(?:set|with)_?[Pp]ass(?:word|wd)?\((?=["']) )
+      ["']?(?P<value>[^\s"'<>$(){}|;&]{6,128}+)"""
+)
+_OPTION_HINTS = (
+    "machine ",
+    "sshpass",
+    "mysql",
+    "docker",
+    "podman",
+    "helm",
+    "oc ",
+    "redis-cli",
+    "pass:",
+    "setpass",
+    "set_pass",
+    "withpass",
+    "with_pass",
+)
+"""Passwords that commands and calls are given."""
 _NAMES_OF_PASSWORDS = (
-    r"pass(?:word|wd|phrase|code|wort|(?![a-z]))|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
+    r"pass(?:word|wd|phrase|code|wort)|(?<![a-z])pass(?![a-z])|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
     r"пароль|密码|口令|パスワード|비밀번호"
 )
 _PASSWORD = re.compile(
@@ -100,15 +124,16 @@ _NAMED_BEFORE = re.compile(
       (?: => | :{{1,3}}= | [?.+|]{{0,2}}={{1,3}} | : | , (?=[ ]?[\\"']) | >\s{{0,20}} | [ ]is )
       [ \t]{{0,8}} (?:[|>][+-]?\s{{1,20}})? [\\]?["'`]{{0,3}} $"""
 )
+_KEY_WORD = re.compile(rf"(?i){_KEY_NAME}")
 _KEY_HINTS = ("secret", "token", "credential", "bearer", "key", "auth", "pass", "pwd")
 _SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
 _LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, *_SERVICE_HINTS)
 _OTHER_NAME = re.compile(
     r"(?i)(?:(?<![a-z])id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
-    r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|domain|project|arn|region|role|policy|provider)s?$"
+    r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|title|hint|valid(?:_for)?|lifetime|duration|timeout|age|min|max|domain|project|arn|region|role|policy|provider)s?$"
 )
 _OTHER_BEFORE = re.compile(
-    r"(?i)(?:public|primary|foreign|cache|partition|sort|row|idempotency|unique|object|index|lookup|map|dict|sha\d*|checksum|integrity|"
+    r"(?i)(?:public|publishable|site|xsrf|primary|foreign|cache|partition|sort|row|idempotency|unique|object|index|lookup|map|dict|sha\d*|checksum|integrity|"
     r"digest|hash|commit|etag|nonce|csrf|next|page|cursor|continuation|keyboard|monkey|hockey|turkey|bucket|registry|cell)[ _.-]?$"
 )
 _PLACEHOLDER = re.compile(
@@ -121,6 +146,11 @@ _PATH = re.compile(
     r"(?:[A-Za-z_]{1,80}\d{0,3}[./:\\-]){1,20}(?:[A-Za-z_]{1,80}\d{0,3})?|"
     r"(?:[A-Za-z_]\w{0,24}\.){1,9}[A-Za-z_]\w{0,24}|[.~\\].{0,256}|/(?:[\w.-]{1,40}/){1,9}[\w.-]{0,60}|\w{2,10}://.{0,256}"
 )
+_SLUG = re.compile(
+    r"(?:[A-Za-z]{2,20}\d{0,3}|\d{1,8})(?:[-_./:](?:[A-Za-z]{1,20}\d{0,4}|\d{1,8})){2,12}(?:\.[A-Za-z]{2,5}\d?)?|"
+    r"(?:[A-Za-z_]{2,20}/){1,6}\d{0,8}/?[\w-]{0,40}\.[a-z]{2,5}\d?"
+)
+"""Words and numbers between separators: a name that somebody gave."""
 _SNAKE = re.compile(r"(?:[A-Za-z]{2,20}\d{0,2}[_-]){1,12}[A-Za-z]{2,20}\d{0,2}")
 _REACH = 90
 _KEY_LENGTH, _SERVICE_KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED, _SHORT_VARIED = 16, 20, 6, 8, 7
@@ -193,7 +223,7 @@ def _is_issued(kind: str, value: str) -> bool:
     if kind == "aws_key" and value.endswith("EXAMPLE"):
         return False
     varied = len(set(value)) > _LEAST_VARIED  # documentation shows keys of xxxxx, issuers never do
-    return varied and not re.search(r"(?i)x{6}|\*{4}|example|your[_-]|placeholder", value)
+    return varied and not re.search(r"(?i)x{6}|\*{4}|example|your[_-]|placeholder|abcdefgh", value)
 
 
 def _has_checksum(value: str) -> bool:
@@ -250,6 +280,10 @@ def _assigned(text: str) -> Iterator[Finding]:
     yield from _keys(text, folded)
     yield from _headers(text, folded)
     yield from _commands(text)
+    for match in _OPTION.finditer(text) if has_any(folded, _OPTION_HINTS) else ():
+        value = match["value"].rstrip("\"')")
+        if _is_password(value, quoted=True):
+            yield Finding(match.start("value"), match.start("value") + len(value), "password")
     if "kind" in folded and "secret" in folded:
         yield from _manifests(text)
     for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
@@ -290,13 +324,19 @@ def _keys(text: str, folded: str) -> Iterator[Finding]:
             or _OTHER_BEFORE.search(text[max(0, named.start() - 14) : named.start()])
         ):
             continue
-        if not named["service"] or (len(value) >= _SERVICE_KEY_LENGTH and not _SNAKE.fullmatch(value)):
+        if (
+            not named["service"]
+            or _KEY_WORD.search(named["rest"])
+            or (len(value) >= _SERVICE_KEY_LENGTH and not _SNAKE.fullmatch(value))
+        ):
             yield Finding(match.start(), match.start() + len(value), "assigned")
 
 
 def _headers(text: str, folded: str) -> Iterator[Finding]:
     for match in _HEADER.finditer(text) if has_any(folded, ("authorization", "key", "token")) else ():
         value = match["value"].rstrip(".:,")
+        if _FORGERY.search(match[0], 0, match.start("value") - match.start()):
+            continue
         right = _is_basic(value) if match["basic"] else _is_short_key(value)
         if right:
             yield Finding(match.start("value"), match.start("value") + len(value), "authorization")
@@ -369,6 +409,7 @@ def _is_key(value: str) -> bool:
         and not _WORDS.search(value)
         and not value.startswith("//")
         and not _PATH.fullmatch(value)
+        and not _SLUG.fullmatch(value)
     )
 
 
@@ -434,7 +475,7 @@ class SecretsGuard:
     direction: Direction = field(default="output", init=False)
 
     name: ClassVar[str] = "secrets"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     rank: ClassVar[int] = 20
 
     def for_prompts(self) -> SecretsGuard | None:

@@ -1,5 +1,6 @@
 # ruff: noqa: E501, SIM905 - lists of words
-"""Whether a request is what an automation is for: naive Bayes over examples, and a cheap model where that is unsure.
+"""Whether a request is what an automation is for: by its words and the examples nearest to it, and a cheap model where
+that is unsure.
 
 Similarity to examples inside the scope alone turns away a third of what belongs there; examples of what does *not*
 belong make the difference (measured on 150 intents, ``docs/guardrails.md``). So there are built-in ones of small talk,
@@ -13,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -38,8 +40,8 @@ UNSURE, SURE = 0.15, 0.6
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
-class NaiveBayes:
-    """Inside or outside, by the words and pairs of words of a text.
+class ScopeModel:
+    """Inside or outside, by naive Bayes over the words and pairs of words of a text, and by the examples nearest to it.
 
     Words that every request has ("how do i") count little, and a word that no example has speaks against: a request of
     an intent that nobody thought of is told by what it does not share with the examples.
@@ -55,33 +57,115 @@ class NaiveBayes:
     def __init__(self, inside: Sequence[str], outside: Sequence[str]) -> None:
         if not inside or not outside:
             raise ValueError("it needs examples of what is in scope")
-        sides = [Counter[str](), Counter[str]()]
-        for side, texts in zip(sides, (outside, inside), strict=True):
+        self._sides = (Counter[str](), Counter[str]())
+        for side, texts in zip(self._sides, (outside, inside), strict=True):
             for text in texts:
                 side.update(set(_features(text)))
-        totals = [len(texts) for texts in (outside, inside)]
-        self._weights = {
-            feature: (_COMMON_WEIGHT if _is_common(feature) else 1.0)
-            * (
-                math.log((sides[1][feature] + _SMOOTHING) / (totals[1] + 2 * _SMOOTHING))
-                - math.log((sides[0][feature] + _SMOOTHING) / (totals[0] + 2 * _SMOOTHING))
-            )
-            for feature in sides[0].keys() | sides[1].keys()
-        }
+        self._totals = (len(outside), len(inside))
+        self._nearest = _NearestExamples(inside, outside)
+        self._weights = {feature: self._weight(feature, 0) for feature in self._sides[0].keys() | self._sides[1].keys()}
+        self._shift = self._calibrated(inside)
 
-    def inside(self, text: str) -> float:
-        """How likely the text is inside, from 0 to 1; 0.5 for one without a word that tells anything."""
+    def _weight(self, feature: str, left_out: int) -> float:
+        """How much a feature speaks for the inside, ``left_out`` examples that have it not counted."""
+        outside, inside = self._sides[0][feature], self._sides[1][feature] - left_out
+        odds = math.log((inside + _SMOOTHING) / (self._totals[1] - left_out + 2 * _SMOOTHING)) - math.log(
+            (outside + _SMOOTHING) / (self._totals[0] + 2 * _SMOOTHING)
+        )
+        return odds * (_COMMON_WEIGHT if _is_common(feature) else 1.0)
+
+    def _calibrated(self, inside: Sequence[str]) -> float:
+        """What scores are shifted by, so that few examples would be blocked if they had not been examples.
+
+        A score says different things of ten examples and of a thousand, of narrow scopes and of wide ones.
+        """
+        if len(inside) < _LEAST_CALIBRATED:
+            return 0.0
+        step = max(1, len(inside) // _MOST_CALIBRATED)
+        scores = sorted(self._score(inside[at], at) for at in range(0, len(inside), step))
+        place = _WRONG * (len(scores) - 1)
+        below, above = scores[int(place)], scores[min(int(place) + 1, len(scores) - 1)]
+        lowest = below + (place - int(place)) * (above - below)
+        return max(-_MOST_RAISED, math.log(UNSURE / (1 - UNSURE)) - lowest)
+
+    def _score(self, text: str, example: int | None = None) -> float:
+        """Log odds of being inside; an example is judged as if it were none."""
         features = set(_features(text))
-        score = sum(self._weights.get(feature, 0.0) for feature in features)
+        if example is None:
+            score = sum(self._weights.get(feature, 0.0) for feature in features)
+        else:
+            score = sum(
+                self._weight(feature, 1)
+                for feature in features
+                if self._sides[1][feature] > 1 or self._sides[0][feature]
+            )
+        least = 0 if example is None else 1
         strange = sum(
-            feature not in self._weights for feature in features if feature.isalnum() and feature not in _COMMON
+            self._sides[0][feature] + self._sides[1][feature] <= least
+            for feature in features
+            if feature.isalnum() and feature not in _COMMON
         )
         score -= _STRANGE_WEIGHT * min(strange, _MOST_STRANGE)
+        return score + _NEAREST_WEIGHT * self._nearest.difference(text, example)
+
+    def inside(self, text: str) -> float:
+        """How likely the text is inside, from 0 to 1."""
+        score = self._score(text) + self._shift
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
 
 
-_SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE = 0.2, 0.25, 1.0, 6
+_LEAST_CALIBRATED, _MOST_CALIBRATED, _WRONG, _MOST_RAISED = 20, 300, 0.022, 1.0
+"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked, and
+how much stricter than without it may become."""
+_SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
 """Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about."""
+
+
+class _NearestExamples:
+    """How much nearer a text is to examples inside than to those outside, by cosine of words and pieces of words."""
+
+    def __init__(self, inside: Sequence[str], outside: Sequence[str]) -> None:
+        counts = [Counter(_pieces(text)) for text in (*inside, *outside)]
+        self._inside, total = len(inside), len(counts)
+        seen = Counter(piece for counted in counts for piece in counted)
+        self._rarity = {piece: math.log(total / count) + _LEAST_RARITY for piece, count in seen.items()}
+        self._unseen = math.log(total) + 1
+        self._holders: dict[str, list[tuple[int, float]]] = {}
+        for place, counted in enumerate(counts):
+            for piece, weight in self._weighted(counted).items():
+                self._holders.setdefault(piece, []).append((place, weight))
+
+    def _weighted(self, counted: Counter[str]) -> dict[str, float]:
+        """Counts times rarities, at length one."""
+        weights = {piece: count * self._rarity.get(piece, self._unseen) for piece, count in counted.items()}
+        length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+        return {piece: weight / length for piece, weight in weights.items()}
+
+    def difference(self, text: str, example: int | None = None) -> float:
+        """From -1, like examples outside, to 1, like examples inside; 0 for a text that is like none but itself."""
+        cosines: dict[int, float] = {}
+        for piece, weight in self._weighted(Counter(_pieces(text))).items():
+            for place, held in self._holders.get(piece, ()):
+                cosines[place] = cosines.get(place, 0.0) + weight * held
+        sides = (list[float](), list[float]())
+        for place, cosine in cosines.items():
+            if place != example:
+                sides[place < self._inside].append(cosine)
+        outside, inside = (sum(nlargest(_NEAREST, side)) / _NEAREST for side in sides)
+        return inside - outside
+
+
+_NEAREST, _LEAST_RARITY, _PIECE = 3, 0.3, 4
+"""Examples that are compared with; what a piece in every example counts; letters of a piece of a word."""
+
+
+def _pieces(text: str) -> Iterator[str]:
+    telling = [word for word in map(_stem, _WORD.findall(text[:_READ].lower())) if word not in _COMMON]
+    yield from telling
+    for word in telling:
+        yield from (f"#{word[at : at + _PIECE]}" for at in range(max(1, len(word) - _PIECE + 1)))
+
+
 _COMMON = frozenset(
     """
     a an the i you he she it we they me my your his her its our their is are was were be been am do doe did does have has had can could
@@ -142,15 +226,15 @@ class ScopeGuard:
     block_below: Share = UNSURE
     sure_above: Share = SURE
     unsure: Literal["allow", "ask"] = "allow"
-    model: NaiveBayes = field(init=False, repr=False)
+    model: ScopeModel = field(init=False, repr=False)
 
     name: ClassVar[str] = "scope"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 40
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model", NaiveBayes(self.inside, (*NEGATIVES, *self.outside)))
+        object.__setattr__(self, "model", ScopeModel(self.inside, (*NEGATIVES, *self.outside)))
 
     def asks(self) -> ExpectedModelCalls:
         """A question for each request in the grey zone, if that is to be asked about."""

@@ -5,6 +5,7 @@ from re import _parser  # type: ignore[attr-defined]
 
 import pytest
 
+from benchmarks import secret_formats
 from benchmarks.guard_texts import (
     ALNUM,
     HEX,
@@ -202,3 +203,24 @@ def test_prompts_that_leave_the_network_are_looked_at_too():
     assert (guard.direction, verdict.action, verdict.texts) == ("input", "redact", ("", f"why does {MASK} fail?"))
     assert guard.check(replace(prompt, external=False)).action == "allow"
     assert SecretsGuard(prompts=False).for_prompts() is None
+
+
+def test_formats_of_issuers_are_found_and_what_looks_like_one_is_not():
+    """Some 270 kinds, each drawn anew; ``python -m benchmarks.secret_formats`` prints them."""
+    found, false, missed, hit = secret_formats.shares(seed=11, each=2)
+    assert found >= 0.96, missed
+    assert false <= 0.01, hit
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("machine api.example.net login me password Zk29fjQ0sLm4", "Zk29fjQ0sLm4"),
+        ("sshpass -p 'uT8#kk20Lq' ssh me@host", "uT8#kk20Lq"),
+        ("mysql -u root -pLk2090aQwz db", "Lk2090aQwz"),
+        ('user.setPassword("Tr0ubadour!42")', "Tr0ubadour!42"),
+        ("LINKEDIN_CLIENT_SECRET=a8KdU2mQz7LpW3xV", "a8KdU2mQz7LpW3xV"),
+    ],
+)
+def test_passwords_of_commands_and_calls_are_found(text, secret):
+    assert hidden(text, secret)

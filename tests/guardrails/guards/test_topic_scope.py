@@ -5,9 +5,10 @@ import pytest
 
 from benchmarks.guard_texts import hostile
 from benchmarks.guards import held_out_shares
+from benchmarks.held_out_intents import BANK, SHOP
 from benchmarks.intents import requests
 from guardrails.base import GuardInput, Reason, Verdict
-from guardrails.guards.topic_scope import NaiveBayes, ScopeGuard
+from guardrails.guards.topic_scope import ScopeGuard, ScopeModel
 from guardrails.guards.toxicity import InappropriateGuard
 from guardrails.model_calls import ModelJudgement
 from tests.support.effort import assert_cheap
@@ -45,10 +46,16 @@ async def test_own_requests_pass_and_strange_ones_are_blocked():
 
 
 def test_intents_that_nobody_thought_of_are_blocked():
-    wrong, blocked, grey = held_out_shares()
+    wrong, blocked, grey = held_out_shares(BANK, (1, 2))
     assert wrong <= 0.04
-    assert blocked >= 0.7
+    assert blocked >= 0.72
     assert grey <= 0.3
+
+
+def test_a_scope_with_few_and_varied_examples_blocks_less_rather_than_wrongly():
+    wrong, blocked, _ = held_out_shares(SHOP, (1,))
+    assert wrong <= 0.1
+    assert blocked >= 0.3
 
 
 async def test_the_grey_zone_asks_a_model_and_pays_for_it():
@@ -66,7 +73,7 @@ def test_examples_are_needed():
 
 
 def test_hostile_texts_cost_little():
-    model = NaiveBayes(SETS["learn_in"], SETS["learn_out"])
+    model = ScopeModel(SETS["learn_in"], SETS["learn_out"])
     assert_cheap(model.inside, hostile(), most=125)
 
 
