@@ -18,6 +18,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "reasoning_config": "reasoning",
     "reasoningConfig": "reasoning",
     "reasoning": "reasoning",
+    "Reasoning": "reasoning",
     "thinking": "reasoning",
     "thinking_config": "reasoning",
     "output_config.effort": "reasoning",

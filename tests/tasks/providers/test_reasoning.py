@@ -271,6 +271,7 @@ def test_a_budget_is_not_asked_for_within_a_tool_turn_of_another_model():
         (500, "temperature is not supported", None, None),
         (422, "extra_body.chat_template_kwargs: unknown field", None, None),
         (422, "Unknown field chat_template_kwargs", None, "reasoning"),
+        (400, "Reasoning is mandatory for this endpoint and cannot be disabled.", None, "reasoning"),
     ],
 )
 def test_which_parameter_a_400_is_about(status: int, message: str, param: str | None, found: str | None):
