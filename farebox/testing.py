@@ -55,12 +55,14 @@ name = "light"
 provider = "openai"
 model = "gpt-6-luna"
 tier = "light"
+reasoning = "none"
 
 [[targets]]
 name = "premium"
 provider = "anthropic"
 model = "claude-sonnet-5-5"
 tier = "premium"
+reasoning = "none"
 """
 _ASKING: ContextVar[str] = ContextVar("farebox_scripted_operation", default="")
 _SEPARATOR = "~"

@@ -117,7 +117,7 @@ def price_run(
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
     plan = plan.without(answered)
     routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
-    plan = with_thoughts(plan, routes, steps)
+    routes = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
     pinned = automation.plan.plan.begins(parameters)
     routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
     begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
@@ -131,6 +131,7 @@ def price_run(
             max_input=max(candidate.target.window for candidate in route),
             max_attempts=BILLED_PER_TURN,
             rooms=_rooms(route, steps[operation]),
+            thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
         )
         for operation, route in routes.items()
     }

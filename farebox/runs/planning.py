@@ -116,22 +116,13 @@ def planned_route(
     return tuple(replace(candidate, percent=percents.get(candidate.target.name)) for candidate in usual)
 
 
-def with_thoughts(plan: ResolvedPlan, routes: Mapping[str, Route], steps: Mapping[str, Step]) -> ResolvedPlan:
-    """The plan with what models usually think before each answer, at the targets that turns begin at."""
-    thinking = []
-    for planned in plan.steps:
-        step, route = steps[planned.operation], routes[planned.operation]
-        begins = [candidate for candidate in route if candidate.percent is not None] or route[:1]
-        tools = step.max_turns > 1
-        usual = (
-            sum(
-                (100 if c.percent is None else c.percent) * usual_thinking(c.target, step.reasoning, tools=tools)
-                for c in begins
-            )
-            / 100
-        )
-        thinking.append(replace(planned, output_tokens=planned.output_tokens + ceil(usual)))
-    return replace(plan, steps=tuple(thinking))
+def with_thoughts(route: Route, step: Step) -> Route:
+    """A step's route with what each model usually thinks before an answer; a step of several turns may have tools."""
+    tools = step.max_turns > 1
+    return tuple(
+        replace(candidate, thinking=usual_thinking(candidate.target, step.reasoning, tools=tools))
+        for candidate in route
+    )
 
 
 def spread(route: Route, turns: Mapping[str, int]) -> Route:

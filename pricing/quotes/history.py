@@ -47,7 +47,7 @@ class PastCosts:
     since: datetime | None = None
 
 
-_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...]]
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...]]
 _Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
 
@@ -160,7 +160,13 @@ class History:
         try:
             steps, costs = shape
             return costs + sum(
-                expected_cost(step, _mix(begins, mixes.get(step.operation)), self._card) for step, begins in steps
+                expected_cost(
+                    step,
+                    _mix(begins, mixes.get(step.operation)),
+                    self._card,
+                    thoughts=dict(zip(begins[0], begins[2], strict=True)),
+                )
+                for step, begins in steps
             )
         except UnknownPrice:
             return None
@@ -177,10 +183,11 @@ def _shape(plan: str, routes: str) -> _Shape:
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
     models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
-    return models, tuple(one["percent"] for one in begins) or (100,)
+    thoughts = tuple(one.get("thinking", 0) for one in begins or route[:1])
+    return models, tuple(one["percent"] for one in begins) or (100,), thoughts
 
 
 def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:
     """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
-    models, shares = begins
+    models, shares, _ = begins
     return tuple(zip(models, percents if percents and len(percents) == len(shares) else shares, strict=True))

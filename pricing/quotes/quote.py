@@ -51,6 +51,7 @@ class OperationTargets:
         max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
         rooms: the most tokens of thinking on top of an answer, by model.
+        thoughts: those that are usual, likewise.
     """
 
     primary: ModelAt
@@ -60,6 +61,7 @@ class OperationTargets:
     max_attempts: int = 1
     begins: Mix = ()
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
+    thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -117,7 +119,10 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a cost that is negative or not a finite number.
     """
-    point = sum(expected_cost(step, targets[step.operation].mix, card, at) for step in plan.steps)
+    point = sum(
+        expected_cost(step, targets[step.operation].mix, card, at, thoughts=targets[step.operation].thoughts)
+        for step in plan.steps
+    )
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -156,14 +161,25 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
 
 
-def expected_cost(step: ResolvedStep, mix: Mix, card: RateCard, at: datetime | None = None) -> Nano:
+def expected_cost(
+    step: ResolvedStep,
+    mix: Mix,
+    card: RateCard,
+    at: datetime | None = None,
+    *,
+    thoughts: Mapping[ModelAt, int] | None = None,
+) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
+
+    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    usage = Usage(step.input_tokens, step.output_tokens)
-    hundred = sum(percent * card.price(model, provider, usage, at) for (provider, model), percent in mix)
+    hundred = 0
+    for where, percent in mix:
+        usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
+        hundred += percent * card.price(where[1], where[0], usage, at)
     return -(-step.calls * hundred // 100)
 
 

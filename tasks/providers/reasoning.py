@@ -2,7 +2,8 @@
 it is switched off, and which other parameters it refuses.
 
 One setting serves all of them, ``none`` to ``max``. A model that does not have a setting gets the nearest one: a model
-that cannot stop reasoning reasons as little as it can. Sources: PROVIDERS_2, sections 1 and 2.
+that cannot stop reasoning reasons as little as it can. Sources: the providers' documentation, the types of
+their SDKs, and the profiles of pydantic-ai 2.68, all as of 2026-11-28; nothing was tried against a live provider.
 """
 
 from __future__ import annotations

@@ -37,13 +37,14 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
 
 
 def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
-    """Tokens that thoughts may take at a target on top of an answer."""
-    return rules_for(target).room(asked_level(target, setting), tools=tools)
+    """Tokens that thoughts may take at a target on top of an answer: never more than half of its window."""
+    return min(rules_for(target).room(asked_level(target, setting), tools=tools), target.window // 2)
 
 
 def usual_thinking(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Tokens that thoughts usually take there."""
-    return rules_for(target).usual(asked_level(target, setting), tools=tools)
+    usual = rules_for(target).usual(asked_level(target, setting), tools=tools)
+    return min(usual, thinking_room(target, setting, tools=tools))
 
 
 def output_limit(target: Target, request: ModelRequest) -> int:

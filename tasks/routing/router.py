@@ -61,6 +61,7 @@ class Candidate:
     are expected to come here first, where complexity decides between two (``farebox.runs.planning``). ``lock`` marks
     the two
     that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
+    ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
     """
 
     target: Target
@@ -68,6 +69,7 @@ class Candidate:
     economic: str | None = None
     percent: int | None = None
     lock: Literal["verified", "escalation"] | None = None
+    thinking: int = 0
 
 
 Route: TypeAlias = tuple[Candidate, ...]
@@ -293,6 +295,7 @@ def describe(route: Route) -> list[dict[str, Any]]:
         | ({} if candidate.economic is None else {"economic": candidate.economic})
         | ({} if candidate.percent is None else {"percent": candidate.percent})
         | ({} if candidate.lock is None else {"lock": candidate.lock})
+        | ({} if not candidate.thinking else {"thinking": candidate.thinking})
         for candidate in route
     ]
 

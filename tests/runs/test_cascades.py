@@ -1,6 +1,7 @@
 """Cascades where they act: a verifier turns the cheap answer down, the next target is asked, both are paid."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -149,7 +150,8 @@ def test_a_quote_is_of_the_locked_route(project: Project):
     with project.runtime_here() as runtime:
         cascade = price_run(runtime, automation_of(saying), {})
         rate = runtime.rates.price
-        by_hand = 10 * rate(OSS.split()[1], "groq", USAGE) + 10 * rate("claude-sonnet-4-5", "anthropic", USAGE) // 4
+        thinks = replace(USAGE, output_tokens=(USAGE.output_tokens or 0) + 256)  # gpt-oss at reasoning = "low"
+        by_hand = 10 * rate(OSS.split()[1], "groq", thinks) + 10 * rate("claude-sonnet-4-5", "anthropic", USAGE) // 4
         rest = rate(HAIKU.split()[1], "bedrock", USAGE)
         assert usual.quote.point == 11 * rest
         assert cascade.quote.point == by_hand + rest

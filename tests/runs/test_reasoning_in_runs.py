@@ -87,7 +87,7 @@ def test_room_and_usual_thoughts_are_in_the_quote_the_hold_and_the_ceiling(runti
         plain_one, quote = quotes[0].quote, priced.quote
         assert quote.ceiling - plain_one.ceiling == BILLED_PER_TURN * room * OUTPUT * 1_000
         assert quote.point - plain_one.point == room // 8 * OUTPUT * 1_000
-        assert [step.output_tokens for step in priced.plan.steps] == [60 + room // 8]
+        assert [route[0].thinking for route in priced.routes.values()] == [room // 8]
     assert quotes[0].hold < quotes[2_048].hold < quotes[16_384].hold
 
 

@@ -190,6 +190,12 @@ def test_no_reply_is_longer_than_the_model_writes():
     assert output_limit(where, asked) == 64_000
 
 
+@pytest.mark.parametrize(("window", "room"), [(4_096, 2_048), (8_192, 4_096), (40_000, 16_384)])
+def test_a_small_window_is_not_all_room(window: int, room: int):
+    where = target("ollama", model="qwen3", window=window, max_output=16_384)
+    assert output_limit(where, request(max_tokens=300, reasoning="high")) == 300 + room
+
+
 def test_the_setting_of_a_step_goes_before_that_of_the_target():
     where = target("anthropic", model="claude-haiku-5-5", reasoning="none")
     assert level_of(where, request()) == "none"
@@ -269,6 +275,7 @@ def test_a_budget_is_not_asked_for_within_a_tool_turn_of_another_model():
         (400, "x" * 400 + " temperature is not supported", None, None),
         (500, "temperature is not supported", None, None),
         (422, "Unknown field chat_template_kwargs", None, "reasoning"),
+        (400, "Reasoning is mandatory for this endpoint and cannot be disabled.", None, "reasoning"),
     ],
 )
 def test_which_parameter_a_400_is_about(status: int, message: str, param: str | None, found: str | None):
