@@ -93,7 +93,12 @@ class OpenAIAdapter:
             body |= _options(request)
         body |= _response_format(request, held)
         body |= options.sampling(target, request)
-        if self.flavour.reasoning and target.reasoning and not self.flavour.strict_models.match(target.model):
+        if (
+            self.flavour.reasoning
+            and target.reasoning
+            and "reasoning" not in request.without
+            and not self.flavour.strict_models.match(target.model)
+        ):
             body |= self.flavour.reasoning
         if self.flavour.not_reasoning and not target.reasoning:
             body |= self.flavour.not_reasoning
@@ -105,6 +110,12 @@ class OpenAIAdapter:
                 body["stream_options"] = {"include_usage": True}
         url = f"{target.base_url.rstrip('/')}/chat/completions"
         return request_to(target, url, _headers(target, attempt_id), body)
+
+    def _reasoning(self, target: Target) -> JSONObject:
+        if not target.reasoning:
+            return self.flavour.not_reasoning or {}
+        strict = self.flavour.strict_models.match(target.model)
+        return {} if strict else self.flavour.reasoning or {}
 
     def decode(
         self,

@@ -27,6 +27,8 @@ _REFUSING: Final = re.compile(
     r"|only ",
     re.IGNORECASE,
 )
+_OTHER_API: Final = re.compile(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
+"""``chat`` stands for Chat Completions itself: the model is to be asked by the Responses API."""
 _ITSELF: Final = re.compile(
     r"schema[^.]{0,80}(?:too complex|too many|too large)|grammar is too large|too many (?:optional|properties|states)"
     r"|invalid schema|circular|recursi",
@@ -35,6 +37,8 @@ _ITSELF: Final = re.compile(
 _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
     feature: re.compile(rf"(?<![a-z])(?:{pattern})", re.IGNORECASE)
     for feature, pattern in {
+        "reasoning": r"reasoning|thinking(?! mode does not support this tool_choice)|chat_template_kwargs"
+        r"|output_config\.effort",
         "json_schema": r"response_?formats?\b|json_?schema|output_?config|text_?format|structured.?outputs?"
         r"|response_?(?:json_?)?schema|response.?mime.?type|guided_json|grammar|schema",
         "json_object": r"response_?formats?\b|json_?object|response.?mime.?type",
@@ -72,6 +76,8 @@ def refused_by(error: JSONObject, reply: JSONObject, message: str) -> tuple[str,
         message: the error's own message.
     """
     begin = message[:_LONGEST]
+    if _OTHER_API.search(begin):
+        return ("chat",)
     places = list(_places(error, reply))
     if not places and not _REFUSING.search(begin):
         return ()

@@ -13,6 +13,7 @@ from tasks.context import Step
 from tasks.personal_values import Known
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelRequest, Tool
+from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
 from tasks.routing.target import StepTier
@@ -44,6 +45,7 @@ class TurnRequest(Generic[T]):
         unmasked_media: whether images and documents may be sent although no guard can read them.
         verify: says whether an answer of its type is right.
         judges: the model whose answer it judges; another family than its own is asked first.
+        options: what it asks for beside its messages; targets that cannot do it are left out of its route.
     """
 
     prompt: Prompt
@@ -62,6 +64,7 @@ class TurnRequest(Generic[T]):
     unmasked_media: bool = False
     verify: Verify | None = None
     judges: str = ""
+    options: RequestOptions = NO_OPTIONS
 
     @classmethod
     def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:
@@ -92,6 +95,7 @@ class TurnRequest(Generic[T]):
             schema=self.answer.schema,
             temperature=self.temperature,
             cache=bool(self.prompt.system.text),
+            options=self.options,
         )
 
 

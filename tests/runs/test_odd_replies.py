@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ import pytest
 from pydantic import BaseModel
 
 from farebox import Agent, ask, automation, llm_task, plan
+from farebox.runtime import get_runtime
 from pricing.db import schema
 from pricing.errors import FareboxError, NoTarget, TurnFailed
+from tasks.context import current_step
+from tasks.providers.messages import Message
+from tasks.providers.options import RequestOptions
+from tasks.structured_output import answer_type
+from tasks.turn.request import TurnRequest
 from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import make_project
@@ -238,3 +245,34 @@ async def test_a_stated_cost_is_the_attempt_s(
         assert attempt["cost_nano"] == cost
     else:
         assert 0 < attempt["cost_nano"] <= attempt["worst_nano"]
+
+
+@llm_task(operation="say", max_tokens=100)
+def seeded(text: str) -> str:
+    engine, place = get_runtime().engine, current_step()
+    prompt = engine.render("say.j2", {"text": text})
+    asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(str))
+    asked = replace(asked, options=RequestOptions(seed=7, stop=("END",)))
+    return engine.loop.run(engine.turn(place, asked)).reply.text
+
+
+async def test_a_target_that_cannot_do_what_is_asked_is_left_out(playback: Playback, tmp_path: Path):
+    playback.put_on("able", reply("It rains."))
+    claude = TARGET.format(name="claude", provider="anthropic", model="claude-haiku-4-5", path="", url=playback.url)
+    able = TARGET.format(name="able", provider="openai_compatible", model="m", path="/v1", url=playback.url)
+    project = make_project(tmp_path / "project", "http://127.0.0.1:9", targets=claude + able, more=RATES, retries=0)
+    with project.runtime_here() as runtime:
+        with riding(runtime, saying, {}):
+            assert await asyncio.to_thread(seeded.fn, "It rains.") == "It rains."
+        [attempt] = rows(runtime.ledger, schema.attempts)
+        [turn] = rows(runtime.ledger, schema.turns)
+    assert attempt["target"] == "able"
+    assert "takes no seed" in turn["route"]
+    assert (playback.bodies["able"][0]["seed"], playback.bodies["able"][0]["stop"]) == (7, ["END"])
+
+
+async def test_where_no_target_can_the_turn_is_not_sent(playback: Playback, tmp_path: Path):
+    error, attempts = await asked(playback, tmp_path, seeded, provider="anthropic", model="claude-haiku-4-5", path="")
+    assert isinstance(error, TurnFailed)
+    assert "takes no seed" in error.message
+    assert attempts == []

@@ -59,7 +59,8 @@ def test_as_each_provider_takes_it(provider: str, options: RequestOptions, field
     ],
 )
 def test_as_bedrock_takes_it(options: RequestOptions, model: str, choice: Any, field: Any):
-    body = body_of("bedrock", replace(options, stop=("END",), top_p=0.5), **({"model": model} if model else {}))
+    changes: dict[str, Any] = {"model": model} if model else {}
+    body = body_of("bedrock", replace(options, stop=("END",), top_p=0.5), **changes)
     assert body["toolConfig"].get("toolChoice") == choice
     assert body.get("additionalModelRequestFields", {}).get("tool_choice") == field
     assert body["inferenceConfig"]["stopSequences"] == ["END"]
