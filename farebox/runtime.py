@@ -7,6 +7,7 @@ import dataclasses
 import json
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -102,6 +103,8 @@ class Runtime:
         self.replica = Replica(self.home / "replica.duckdb", store, self.archive.folder)
         self._transport = Transport()
         self._warmed: set[str] = set()
+        self._warming: Future[None] | None = None
+        """Held, as the loop itself holds no task that waits."""
         self._sandbox = _SandboxAddress(settings, self.home)
         parts = {"windows": MovingWindows(store), "ask": GuardAsk(lambda: self.engine)}
         self.guards = guards = DeclaredGuards(settings.guards, parts)
@@ -141,7 +144,7 @@ class Runtime:
         new = [target for target in self.router.targets if target.name in first - self._warmed]
         if new or not self._transport.loaded:
             self._warmed |= first
-            self.engine.loop.submit(self._warm_up(new))
+            self._warming = self.engine.loop.submit(self._warm_up(new))
 
     async def _warm_up(self, targets: Sequence[Target]) -> None:
         await self._transport.load()

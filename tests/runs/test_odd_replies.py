@@ -206,6 +206,25 @@ async def test_bedrock_goes_from_schema_to_tool_to_prompt(playback: Playback, tm
     assert "JSON schema" in json.dumps(prompt_sent["system"])
 
 
+async def test_what_never_went_out_is_not_charged(playback: Playback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    waiting = []
+
+    async def never(*_: Any, **__: Any) -> None:
+        waiting.append(asyncio.Event())
+        await waiting[-1].wait()
+
+    monkeypatch.setattr("tasks.providers.connections._Connector.connect", never)
+    targets = TARGET.format(name="own", provider="openai_compatible", model="m", path="/v1", url=playback.url)
+    settings: dict[str, Any] = {"targets": targets, "more": RATES, "retries": 0, "deadline_seconds": 0.3}
+    project = make_project(tmp_path / "project", "http://127.0.0.1:9", **settings)
+    with project.runtime_here() as runtime:
+        with riding(runtime, saying, {}), pytest.raises(NoTarget):
+            await asyncio.to_thread(say.fn, "It rains.")
+        [attempt] = rows(runtime.ledger, schema.attempts)
+    assert (attempt["outcome"], attempt["phase"], attempt["priced"]) == ("timeout", "connect", "unbilled")
+    assert attempt["cost_nano"] == 0
+
+
 async def test_a_400_that_names_nothing_is_not_repeated(playback: Playback, tmp_path: Path):
     playback.put_on("own", refuses("Bad request"))
     error, attempts = await asked(playback, tmp_path, weather)
