@@ -117,6 +117,16 @@ async def test_a_call_that_nobody_offered_is_repaired(playback: Playback, tmp_pa
     assert "You have no tools" in json.dumps(playback.bodies["own"][1])
 
 
+async def test_nor_is_a_call_of_another_tool_than_was_offered(playback: Playback, tmp_path: Path):
+    playback.put_on("own", reply(None, ("delete_all", "{}")))
+    playback.put_on("own", reply(None, ("look_up", {"city": "Bern"}), ("delete_all", "{}")))
+    playback.put_on("own", reply("It rains."))
+    answer, attempts = await asked(playback, tmp_path, agent)
+    assert answer == "It rains."
+    assert attempts[1]["reason"] == "repair: it called a tool that was not offered"
+    assert "You can only call look_up." in json.dumps(playback.bodies["own"][1])
+
+
 @pytest.mark.parametrize("step", [say, weather])
 async def test_a_model_that_insists_on_calling_gives_no_answer(playback: Playback, tmp_path: Path, step: Any):
     for _ in range(2):
