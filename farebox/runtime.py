@@ -7,6 +7,7 @@ import dataclasses
 import json
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, overload
@@ -100,6 +101,8 @@ class Runtime:
         self.building = threading.RLock()
         self.store = Store(settings.ledger_url or f"sqlite:///{self.home / 'ledger.db'}")
         self._warmed: set[str] = set()
+        self._warming: Future[None] | None = None
+        """Held, as the loop itself holds no task that waits."""
         self._sandbox = _SandboxAddress(settings, self.home)
 
     def check(self) -> None:
@@ -315,7 +318,7 @@ class Runtime:
         new = [target for target in self.router.targets if target.name in first - self._warmed]
         if new or not self._transport.loaded:
             self._warmed |= first
-            self.engine.loop.submit(self._warm_up(new))
+            self._warming = self.engine.loop.submit(self._warm_up(new))
 
     async def _warm_up(self, targets: Sequence[Target]) -> None:
         from tasks.providers import WireFailed

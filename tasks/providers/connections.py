@@ -16,6 +16,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from tasks.providers.bodies import BodyRefused
+from tasks.providers.certificates import new_context
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
@@ -53,8 +54,12 @@ class _Connector(aiohttp.TCPConnector):
 
 @cache
 def ssl_context(ca_file: str) -> ssl.SSLContext:
-    """What certificates are checked against: a file of them, else what OpenSSL finds (``SSL_CERT_FILE`` included)."""
-    context = ssl.create_default_context(cafile=ca_file or None)
+    """What servers are checked against, made once.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no certificate.
+    """
+    context = new_context(ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

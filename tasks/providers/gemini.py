@@ -12,10 +12,11 @@ from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolR
 from tasks.providers import media, options
 from tasks.providers.base import Draft, EventReader, broken, lower, opened
 from tasks.providers.conversations import turns, with_wire_ids
+from tasks.providers.failure_rules import GEMINI_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
-from tasks.providers.options import NO_OPTIONS
+from tasks.providers.options import ALL_OPTIONS, NO_OPTIONS, Option
 from tasks.providers.reasoning_fields import output_limit, sampling
 from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
 from tasks.providers.spec import ProviderSpec
@@ -59,6 +60,35 @@ _UNSIGNED: Final = "skip_thought_signature_validator"
 """In place of a signature that is not ours to send: another model made the call, or it was not kept."""
 _API_KEY: Final = re.compile(r"AIza|AQ\.")
 _TIER: Final = "x-gemini-service-tier"
+
+
+OPTIONS: Final[frozenset[Option]] = ALL_OPTIONS - {"parallel_tool_calls", "strict"}
+FAILURES = FailureRules(
+    codes=codes(
+        quota_exhausted="QuotaPerDay quota_exceeded BILLING_DISABLED",
+        auth="API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_IP_ADDRESS_BLOCKED "
+        "API_KEY_HTTP_REFERRER_BLOCKED CONSUMER_SUSPENDED CONSUMER_INVALID SERVICE_DISABLED ACCESS_TOKEN_EXPIRED "
+        "CREDENTIALS_MISSING IAM_PERMISSION_DENIED",
+    ),
+    texts=(
+        *texts("auth", {400, 403}, r"API key (?:not valid|expired|not found)", r"User location is not supported"),
+        *texts("request_too_large", {400}, r"Request payload size exceeds the limit"),
+        *texts(
+            "context_overflow",
+            {400},
+            *GEMINI_OVERFLOW,
+        ),
+    ),
+    families=codes(
+        rate_limit="RESOURCE_EXHAUSTED rate_limit_exceeded",
+        overloaded="UNAVAILABLE",
+        server_error="INTERNAL UNKNOWN ABORTED DATA_LOSS",
+        timeout="DEADLINE_EXCEEDED",
+        auth="UNAUTHENTICATED PERMISSION_DENIED",
+        not_found="NOT_FOUND",
+        invalid_request="INVALID_ARGUMENT OUT_OF_RANGE",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

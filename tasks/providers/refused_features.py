@@ -27,6 +27,8 @@ _REFUSING: Final = re.compile(
     r"|only ",
     re.IGNORECASE,
 )
+_OTHER_API: Final = re.compile(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
+"""``chat`` stands for Chat Completions itself: the model is to be asked by the Responses API."""
 _ITSELF: Final = re.compile(
     r"schema[^.]{0,80}(?:too complex|too many|too large)|grammar is too large|too many (?:optional|properties|states)"
     r"|invalid schema|circular|recursi",
@@ -47,7 +49,7 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         "prompt_cache_key": r"prompt_?cache_?key",
         "stream_options": r"stream_?options",
         "max_tokens": r"max_(?:completion_)?tokens",
-        "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b|thinking(?:_?config)?\b|output_?config\.effort"
+        "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b|thinking(?:_?config)?\b(?! mode does not support this tool_choice)|output_?config\.effort"
         r"|chat_template_kwargs",
     }.items()
 }
@@ -62,7 +64,6 @@ _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {
     "parallel_tool_calls": lambda request: request.options.parallel_tool_calls is not None,
     "prompt_cache_key": lambda request: request.cache,
 }
-_OTHER_API: Final = re.compile(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
 _EXTRA: Final = re.compile(r"_forbidden$|^unknown_|^unsupported_")
 
 

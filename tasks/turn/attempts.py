@@ -158,6 +158,8 @@ class _Clock:
     def start(self) -> None:
         """The request goes out now."""
         self.sent = True
+        if self._limit.expired():  # it is being cancelled, and may not be given more time
+            return
         slot = self._slot
         seconds = slot.seconds if slot.sink is None else slot.allowance.seconds
         self._limit.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -29,7 +29,7 @@ from pricing import (
 )
 from pricing.ledger import TurnOutcome
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
-from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.providers.messages import ModelReply, ModelRequest, Tool
 from tasks.routing.breaker import Breaker
 from tasks.routing.router import Candidate
 from tasks.run_values import run_values
@@ -272,8 +272,8 @@ class Turns:
     ) -> Answer[T]:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
-        if reply.tool_calls and not journey.question.tools:
-            raise _Unacceptable(failure("invalid_output"), Repair.for_tool_call())
+        if reply.tool_calls:
+            _check_offered(reply, journey.question.tools)
         journey.heard = reply
         exchange = journey.exchange("output", journey.read(reply), candidate.target.model)
         passed = await journey.pipeline.check(exchange, journey.note, final=final)
@@ -371,6 +371,17 @@ class Turns:
                 steps=where.steps,
             )
         )
+
+
+def _check_offered(reply: ModelReply, tools: Sequence[Tool]) -> None:
+    """A reply that only calls tools nobody offered is no answer, and none can be made of it.
+
+    Raises:
+        _Unacceptable: that is so.
+    """
+    offered = [tool.name for tool in tools]
+    if not any(call.name in offered for call in reply.tool_calls):
+        raise _Unacceptable(failure("invalid_output"), Repair.for_tool_call(offered))
 
 
 def _too_late(guards: Pipeline, automation: str, operation: str) -> Blocked:

@@ -28,9 +28,10 @@ class Repair:
         return None
 
     @classmethod
-    def for_tool_call(cls) -> Self:
-        """For a call of a tool where none was offered."""
-        return cls("it called a tool that was not offered", "You have no tools. Answer the question yourself.")
+    def for_tool_call(cls, offered: Sequence[str]) -> Self:
+        """For a call of a tool that was not offered, beside those that were."""
+        told = f"You can only call {', '.join(offered)}." if offered else "You have no tools. Answer yourself."
+        return cls("it called a tool that was not offered", told)
 
     @classmethod
     def for_schema(cls, faults: Sequence[str]) -> Self:

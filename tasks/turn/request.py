@@ -13,6 +13,7 @@ from tasks.context import Step
 from tasks.personal_values import Known
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelRequest, Tool
+from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
@@ -57,6 +58,7 @@ class TurnRequest(Generic[T]):
         verify: says whether an answer of its type is right.
         reasoning: how much a model is to think before it answers; what its target says, if left out.
         judges: the model whose answer it judges; another family than its own is asked first.
+        options: what it asks for beside its messages; targets that cannot do it are left out of its route.
     """
 
     prompt: Prompt
@@ -76,6 +78,7 @@ class TurnRequest(Generic[T]):
     verify: Verify | None = None
     judges: str = ""
     reasoning: Reasoning | None = None
+    options: RequestOptions = NO_OPTIONS
 
     @classmethod
     def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:
@@ -113,6 +116,7 @@ class TurnRequest(Generic[T]):
             temperature=self.temperature,
             cache=bool(self.prompt.system.text),
             reasoning=self.reasoning,
+            options=self.options,
         )
 
 

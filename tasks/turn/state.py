@@ -294,7 +294,7 @@ class TurnState(Generic[T]):
             return TurnFailed(
                 f"The turn {operation!r} was not sent: {'; '.join(tried)}.",
                 next_step="Give the step a target that takes what it asks for; docs/providers.md lists them.",
-                kind="unsupported_media",
+                kind="unsupported_media" if unreadable_of(self.request) else "unsupported_option",
                 operation=operation,
                 tried=tried,
             )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ import pytest
 from pydantic import BaseModel
 
 from farebox import Agent, ask, automation, llm_task, plan
+from farebox.runtime import get_runtime
 from pricing.db import schema
 from pricing.errors import FareboxError, NoTarget, TurnFailed
+from tasks.context import current_step
+from tasks.providers.messages import Message
+from tasks.providers.options import RequestOptions
+from tasks.structured_output import answer_type
+from tasks.turn.request import TurnRequest
 from tests.support.books import rows
 from tests.support.playback import Playback
 from tests.support.project import make_project
@@ -110,6 +117,16 @@ async def test_a_call_that_nobody_offered_is_repaired(playback: Playback, tmp_pa
     assert "You have no tools" in json.dumps(playback.bodies["own"][1])
 
 
+async def test_nor_is_a_call_of_another_tool_than_was_offered(playback: Playback, tmp_path: Path):
+    playback.put_on("own", reply(None, ("delete_all", "{}")))
+    playback.put_on("own", reply(None, ("look_up", {"city": "Bern"}), ("delete_all", "{}")))
+    playback.put_on("own", reply("It rains."))
+    answer, attempts = await asked(playback, tmp_path, agent)
+    assert answer == "It rains."
+    assert attempts[1]["reason"] == "repair: it called a tool that was not offered"
+    assert "You can only call look_up." in json.dumps(playback.bodies["own"][1])
+
+
 @pytest.mark.parametrize("step", [say, weather])
 async def test_a_model_that_insists_on_calling_gives_no_answer(playback: Playback, tmp_path: Path, step: Any):
     for _ in range(2):
@@ -199,6 +216,25 @@ async def test_bedrock_goes_from_schema_to_tool_to_prompt(playback: Playback, tm
     assert "JSON schema" in json.dumps(prompt_sent["system"])
 
 
+async def test_what_never_went_out_is_not_charged(playback: Playback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    waiting = []
+
+    async def never(*_: Any, **__: Any) -> None:
+        waiting.append(asyncio.Event())
+        await waiting[-1].wait()
+
+    monkeypatch.setattr("tasks.providers.connections._Connector.connect", never)
+    targets = TARGET.format(name="own", provider="openai_compatible", model="m", path="/v1", url=playback.url)
+    settings: dict[str, Any] = {"targets": targets, "more": RATES, "retries": 0, "deadline_seconds": 0.3}
+    project = make_project(tmp_path / "project", "http://127.0.0.1:9", **settings)
+    with project.runtime_here() as runtime:
+        with riding(runtime, saying, {}), pytest.raises(NoTarget):
+            await asyncio.to_thread(say.fn, "It rains.")
+        [attempt] = rows(runtime.ledger, schema.attempts)
+    assert (attempt["outcome"], attempt["phase"], attempt["priced"]) == ("timeout", "connect", "unbilled")
+    assert attempt["cost_nano"] == 0
+
+
 async def test_a_400_that_names_nothing_is_not_repeated(playback: Playback, tmp_path: Path):
     playback.put_on("own", refuses("Bad request"))
     error, attempts = await asked(playback, tmp_path, weather)
@@ -238,3 +274,34 @@ async def test_a_stated_cost_is_the_attempt_s(
         assert attempt["cost_nano"] == cost
     else:
         assert 0 < attempt["cost_nano"] <= attempt["worst_nano"]
+
+
+@llm_task(operation="say", max_tokens=100)
+def seeded(text: str) -> str:
+    engine, place = get_runtime().engine, current_step()
+    prompt = engine.render("say.j2", {"text": text})
+    asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(str))
+    asked = replace(asked, options=RequestOptions(seed=7, stop=("END",)))
+    return engine.loop.run(engine.turn(place, asked)).reply.text
+
+
+async def test_a_target_that_cannot_do_what_is_asked_is_left_out(playback: Playback, tmp_path: Path):
+    playback.put_on("able", reply("It rains."))
+    claude = TARGET.format(name="claude", provider="anthropic", model="claude-haiku-4-5", path="", url=playback.url)
+    able = TARGET.format(name="able", provider="openai_compatible", model="m", path="/v1", url=playback.url)
+    project = make_project(tmp_path / "project", "http://127.0.0.1:9", targets=claude + able, more=RATES, retries=0)
+    with project.runtime_here() as runtime:
+        with riding(runtime, saying, {}):
+            assert await asyncio.to_thread(seeded.fn, "It rains.") == "It rains."
+        [attempt] = rows(runtime.ledger, schema.attempts)
+        [turn] = rows(runtime.ledger, schema.turns)
+    assert attempt["target"] == "able"
+    assert "takes no seed" in turn["route"]
+    assert (playback.bodies["able"][0]["seed"], playback.bodies["able"][0]["stop"]) == (7, ["END"])
+
+
+async def test_where_no_target_can_the_turn_is_not_sent(playback: Playback, tmp_path: Path):
+    error, attempts = await asked(playback, tmp_path, seeded, provider="anthropic", model="claude-haiku-4-5", path="")
+    assert isinstance(error, TurnFailed)
+    assert "takes no seed" in error.message
+    assert attempts == []

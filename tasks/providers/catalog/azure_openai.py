@@ -27,7 +27,7 @@ SPEC = ProviderSpec(
     base_url="",
     credentials=CredentialRule(kind="own_address", variable="AZURE_OPENAI_API_KEY"),
     failures=OPENAI,
-    price_list="azure",
+    price_list="openai",
     otel_name="azure.ai.openai",
     key_kind=None,
     features=Features(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.providers.catalog.gemini import FAILURES, OPTIONS
-from tasks.providers.gemini import GeminiAdapter
+from tasks.providers.gemini import FAILURES, OPTIONS, GeminiAdapter
 from tasks.providers.media import MediaRules
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 

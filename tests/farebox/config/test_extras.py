@@ -119,6 +119,22 @@ def test_a_file_of_certificates_has_to_be_one(tmp_path: Path, monkeypatch: pytes
                 Transport()
 
 
+async def test_a_damaged_bundle_is_told_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "half.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "half.pem"))
+    transport = Transport()
+    with pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE names .*half\.pem, which holds no certificate"):
+        await transport.load()
+    assert not transport.loaded
+
+
+async def test_a_bundle_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    transport = Transport()
+    await transport.load()
+    assert transport.loaded
+
+
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate for this machine that signs itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())

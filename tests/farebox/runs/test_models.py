@@ -11,7 +11,7 @@ from rich.console import Console
 from farebox.cli.doctor import model_lines
 from farebox.config.settings import load_settings
 from farebox.overview import make_overview
-from farebox.runs.models import list_targets
+from farebox.runs.models import abilities, list_targets
 from farebox.runtime import Runtime
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.money import USD
@@ -126,3 +126,19 @@ def test_a_model_that_ends_is_marked_in_models_and_reports(tmp_path: Path, monke
         assert any(told in sentence for sentence in make_overview(runtime, Choice()).changes)
     finally:
         runtime.close()
+
+
+def test_what_each_can_do_is_shown(runtime: Runtime):
+    first, own = list_targets(runtime)
+    assert abilities(first.target) == [
+        "schemas", "tools", "batches", "documents", "images", "parallel_tool_calls", "stop", "strict", "tool_choice", "top_p",
+    ]  # fmt: skip
+    assert "seed" in abilities(own.target)
+    assert "seed" not in first.to_json()["features"]["options"]
+    console = Console(file=io.StringIO(), width=200)
+    console.print(model_lines([first, own], "v1", cache_prices=False))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert (
+        "takes schemas, tools, batches, documents, images, parallel_tool_calls, stop, strict, tool_choice, top_p"
+        in shown
+    )

@@ -1,8 +1,10 @@
 """Speakers of OpenAI's dialect with addresses, headers and names of their own."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
@@ -16,6 +18,7 @@ from tasks.providers import ReplyError, adapter_for, classify
 from tasks.providers.messages import HttpRequest, ModelReply
 from tasks.providers.options import RequestOptions
 from tasks.routing import Credential
+from tasks.sandbox import Latency, Sandbox
 from tests.support.exchanges import request, target
 
 RESOURCE = "https://one.openai.azure.com"
@@ -144,3 +147,23 @@ def test_mistral_s_errors(status: int, body: Any, kind: str):
     assert classify("mistral", status, {}, raw).kind == kind
     with pytest.raises(ReplyError):
         adapter_for("mistral").decode(target("mistral"), status, {}, raw)
+
+
+@pytest.mark.parametrize(
+    ("provider", "path"), [("azure_openai", ""), ("azure_openai", "/openai/v1"), ("mistral", "/v1"), ("cohere", "/v1")]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sandbox_stands_in_for_them(provider: str, path: str, stream: bool, tmp_path: Path):
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
+        where = target(provider, base_url=f"{sandbox.url}/t/own{path}")
+        for asked in (request(tools=()), request(schema=None), request()):
+            wire = adapter_for(provider).encode(where, asked, stream=stream)
+            answer = httpx.post(wire.url, headers=dict(wire.headers), content=wire.body)
+            assert answer.status_code == 200, answer.text
+            if stream:
+                reader = adapter_for(provider).stream(where, answer.headers)
+                reader.feed(answer.content)
+                reply = reader.finish()
+            else:
+                reply = adapter_for(provider).decode(where, 200, answer.headers, answer.content)
+            assert reply.stop in {"end", "tool_calls"}
