@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
     from pricing.ledger.statements import Statements
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
+    from pricing.ledger.usage_events import MeteredValue, OutboxState, UsageEvent, UsageOutbox
     from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
 __all__ = [
@@ -91,9 +92,11 @@ __all__ = [
     "Intent",
     "Ledger",
     "Limit",
+    "MeteredValue",
     "MonthClose",
     "MonthCloses",
     "MovingWindows",
+    "OutboxState",
     "PendingEnd",
     "PendingEnds",
     "Priced",
@@ -111,6 +114,8 @@ __all__ = [
     "Turn",
     "TurnOutcome",
     "Unsettled",
+    "UsageEvent",
+    "UsageOutbox",
     "Use",
     "Wallets",
     "Window",
@@ -139,6 +144,10 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "MeteredValue": "pricing.ledger.usage_events",
+            "OutboxState": "pricing.ledger.usage_events",
+            "UsageEvent": "pricing.ledger.usage_events",
+            "UsageOutbox": "pricing.ledger.usage_events",
             "Statements": "pricing.ledger.statements",
             "MonthClose": "pricing.ledger.month_closes",
             "MonthCloses": "pricing.ledger.month_closes",
