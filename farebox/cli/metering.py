@@ -50,7 +50,7 @@ def status(*, json: Json = False) -> None:
         print_json(asdict(found))
         return
     _out.print(
-        f"{settings.sink}: {found.delivered} confirmed, {found.waiting} waiting, {found.failing} of these failed before."
+        f"{settings.sink}: {found.delivered} confirmed, {found.waiting} waiting, {found.failing} of these failed."
     )
     if found.last_fault is not None:
         _out.print(f"last fault: {found.last_fault}", markup=False)

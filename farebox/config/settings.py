@@ -243,7 +243,7 @@ class ReplicaSettings(_Table):
 class MeteringSettings(_Table):
     """Outcomes handed over to a metered-billing service; off unless ``enabled``.
 
-    Those that ended from ``since`` on are told, under the name ``event``, as 1, as credits or in US dollars (``value``).
+    Those that ended from ``since`` on are told, under the name ``event``, as 1, as credits or in dollars (``value``).
     ``customers``: what the service calls an organisation or a user.
     """
 
