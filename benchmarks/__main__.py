@@ -32,6 +32,7 @@ NAMES = (
     "quote_coverage",
     "budget_storm",
     "price_review",
+    "reconcile",
     "calibration",
     "kills",
     "interleavings",
