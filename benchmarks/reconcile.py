@@ -56,7 +56,9 @@ def main() -> int:
         found = reconcile(replica, rates_of(world), options.provider, files, accounts=accounts_of(world))
         seconds, cpu = time.perf_counter() - began, time.process_time() - spent
         store.close()
-    print(f"{found.lines:,} lines ({size / 1e6:.0f} MB) in {seconds:.1f} s ({cpu:.1f} s of CPU); {len(found.differences)} groups")
+    print(
+        f"{found.lines:,} lines ({size / 1e6:.0f} MB) in {seconds:.1f} s ({cpu:.1f} s of CPU); {len(found.differences)} groups"
+    )
     print(f"{'class':18} {'planted':>14} {'found':>14}")
     for cause in dict.fromkeys([*world.bill.planted, *found.causes]):
         planted, nano = world.bill.planted.get(cause, 0), found.causes.get(cause, 0)
