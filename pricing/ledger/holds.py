@@ -101,8 +101,6 @@ class Settled:
     spent: Nano
     released: Nano
     lost: int
-    total_spent: Nano
-    """Of the whole run: earlier holds of the same run included."""
 
 
 class Leases(NamedTuple):
@@ -333,7 +331,7 @@ def close_hold(
             charged_nano=None if run.price_nano is None else run.price_nano * earned,
         )
     )
-    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts, total)
+    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts)
 
 
 class _Lost(NamedTuple):
