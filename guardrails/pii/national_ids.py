@@ -17,7 +17,6 @@ from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
 from guardrails.pii.text import LABEL_END, Labels, Plain, Words
-from guardrails.text_matching import has_any
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -445,7 +444,7 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
         return
     yield from _of_digits(plain)
     generic = Words(_GENERIC, plain)
-    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *_CODICE.finditer(plain.text)):
+    for match in (*plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers_at_words(_CODICE, 2)):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))
@@ -463,7 +462,7 @@ def _of_digits(plain: Plain) -> Iterator[Entity]:
     words: dict[_Number, Words] = {}
     of_any = Words(_LABELS_OF_ANY, plain)
     medicare = Words(_MEDICARE_WORDS, plain)
-    for run in plain.numbers(_RUN, 9):
+    for run in plain.numbers_at_words(_RUN, 9):
         other = plain.is_named_otherwise(run.start())
         labelled = words if of_any.before(run.start()) else None
         tried = (_identified(run, end, plain, labelled, named_otherwise=other) for end in _ends(run[0]))
@@ -563,9 +562,8 @@ _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{4
 
 def _passports(plain: Plain) -> Iterator[Entity]:
     """Numbers of passports behind a word that says so, and the lines that machines read."""
-    if has_any(plain.folded, _PASSPORT_WORDS):
-        for place in Words(_PASSPORT_LABELS, plain).places():
-            if match := _PASSPORT.match(plain.text, place):
-                yield Entity(*match.span("value"), "passport")
+    for place in Words(_PASSPORT_LABELS, plain).places():
+        if match := _PASSPORT.match(plain.text, place):
+            yield Entity(*match.span("value"), "passport")
     for match in _MRZ.finditer(plain.source) if "<" in plain.source else ():
         yield Entity(*match.span(), "passport")

@@ -336,7 +336,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     words = Words(_IP_LABELS, plain, reach=20)
-    for match in plain.numbers(_IPV4, 4):
+    for match in plain.numbers_at_words(_IPV4, 4):
         if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
@@ -459,7 +459,7 @@ def cards(plain: Plain) -> Iterator[Entity]:
             end = len(match["run"]) if words.before(match.start()) else 0
         if end and not _is_column(plain.text, match.start(), match.start() + end):
             yield Entity(match.start(), match.start() + end, "card")
-    for match in plain.numbers(_DIGIT_BY_DIGIT, 13):
+    for match in plain.numbers_at_words(_DIGIT_BY_DIGIT, 13):
         if _is_issued(re.sub(r"\D", "", match[0]), words, match.start()):
             yield Entity(*match.span(), "card")
 
