@@ -25,7 +25,7 @@ _NANP = re.compile(
     rf"{_BEGIN}(?:(?:001|1)[ .-]?)?(?:\(\d{{3}}\)[ .-]{{0,2}}|\d{{3}}(?P<sep>[ ./-]))\d{{3}}(?P<last>[ .-])\d{{4}}{_END}"
 )
 _PARENTHESES = re.compile(rf"{_BEGIN}\(\d{{2,5}}\)[ /-]{{0,2}}\d{{2,5}}(?:[ .-]?\d{{2,5}}){{1,3}}{_END}")
-_TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0\d(?:{_SEP}\d){{6,10}}{_END}")
+_TRUNK = re.compile(rf"{_BEGIN}(?<![/#])\(?0(?!0)\d(?:{_SEP}\d){{6,10}}{_END}")
 _INDIAN = re.compile(rf"{_BEGIN}[6-9]\d{{4}}[ -]\d{{5}}{_END}")
 _TWO_GROUPS = re.compile(r"\(?0\d{1,4}[ /-]\d{6,8}")
 _TURKISH = re.compile(rf"{_BEGIN}0[ ]?\(\d{{3}}\)[ ]?\d{{3}}[ ]?\d{{2}}[ ]?\d{{2}}{_END}")
@@ -215,9 +215,12 @@ _NOT_PHONE = re.compile(
 )
 _ISO_DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}-\d{2}-\d{2}(?!\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:[ ]000){1,}|\d{1,3}(?:[ ]\d{3}){1,3}[ ]000")
-_ROUND = re.compile(r"000\d*|[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
+_ROUND = re.compile(r"[1-9]\d{0,7}0{6,}|[01]+|(\d)\1{6,}")
 _DECIMAL = re.compile(r"\+\d{1,3}\.\d{1,6}|\+\d{4,}\.\d+")
 _HAN = re.compile("[\u4e00-\u9fff]")
+_ZIP, _STATE_BEFORE = re.compile(r"\d{5}-\d{4}"), re.compile(r"\b[A-Z]{2},?\s{1,8}$")
+_LEAST_ABROAD = 10
+"""Digits of a number with a code for calls abroad that is taken for one without a label."""
 _AROUND = 24
 _FOLLOWS = re.compile(r"[ ,;/|&\"']{1,4}(?:(?:and|or|und|oder|y|o|et|ou|e|en|of)[ ])?")
 _TRUNK_PLANS = (
@@ -271,12 +274,12 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
     for pattern, sign in _FORMS:
-        for match in plain.numbers(pattern, _LEAST, sign):
+        for match in plain.numbers_at_words(pattern, _LEAST, sign):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
     nouns, end = NumberWords(_NOUN_LABELS, plain), -1
     for pattern in (_NAMED, _SHORT):
-        for match in plain.numbers(pattern, _LEAST):
+        for match in plain.numbers_at_words(pattern, _LEAST):
             follows = (
                 match.start() - end >= 0 and _FOLLOWS.fullmatch(plain.text, end, match.start()) if end >= 0 else None
             )
@@ -311,11 +314,13 @@ def _international(plain: Plain, words: Words) -> Iterator[Entity]:
             end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in plain.numbers(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
+    for match in plain.numbers_at_words(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
             words.before(match.start())
             or _GROUPS.search(match[0])
-            or _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
+            or (
+                len(_digits(match[0])) >= _LEAST_ABROAD and _is_valid("+" + re.sub(r"^0*1{0,2}", "", _digits(match[0])))
+            )
         ):
             yield Entity(*match.span(), "phone")
 
@@ -339,11 +344,19 @@ def _digits(text: str) -> str:
 def _excluded(plain: Plain, match: re.Match[str], words: Words) -> bool:
     """Whether it is a date, a range of years, an amount, a round number, of the form of an SSN, or named otherwise."""
     found = match[0]
-    if _NOT_PHONE.match(found) or _ISO_DATE.search(found) or _THOUSANDS.fullmatch(found) or _ROUND.fullmatch(found):
+    if (
+        found.startswith("000")
+        or _NOT_PHONE.match(found)
+        or _ISO_DATE.search(found)
+        or _THOUSANDS.fullmatch(found)
+        or _ROUND.fullmatch(found)
+    ):
         return True
     if words.directly_before(match.start()):
         return False
     source = plain.source
+    if _ZIP.fullmatch(found) and _STATE_BEFORE.search(source, max(0, match.start() - 12), match.start()):
+        return True
     return bool(plain.is_named_otherwise(match.start()) or _UNIT_BEHIND.match(source, match.end()))
 
 

@@ -292,8 +292,6 @@ _ADDRESS_WORDS = (
         "ที่อยู่",
         "गृह पता",
         "निवास",
-        "moved to",
-        "move to",
     ),
 )
 _NO_POSTAL = re.compile(
@@ -355,7 +353,7 @@ _OTHER_BEHIND = re.compile(
 _WEB_BEHIND = re.compile(r"(?:^|[ ,、，،]+)(?:[^\s,、，،]{0,80}@|\w{2,8}://)")
 """What ends an address within its line: a telephone, a time; mail, a URL."""
 _NOT_POSTAL = re.compile(
-    r"@|://|\b0x[0-9a-f]|^[\d.:/]+$|^[0-9a-fA-F:.]+$|[{};=]|\w\(|^\W*(?:is|are|was|the|a|an|to|not|of|and|or|in|for|this|that)\b"
+    r"@|://|\b0x[0-9a-f]|^[\d.:/]+$|^[0-9a-fA-F:.]+$|[{};=]|\w\(|\b\w+_t\b|::|^\W*(?:is|are|was|the|a|an|to|not|of|and|or|in|for|this|that)\b"
 )
 _DIGITS_SOON, _DIGITS_SOON_UNSPACED = 60, 40
 

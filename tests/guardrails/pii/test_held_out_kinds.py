@@ -53,6 +53,14 @@ NOT_PERSONAL = [
     "we met at amazon.com",  # a place on the web, no address of mail
     "The plate was 12 inches wide, template A12 B3.",
     "Decimal('1.38435736E')",
+    "Fifth Floor, Boston, MA 02110-1301, USA",
+    "[.1FEB.0021.0002] 0064 0335",
+    "3050\n3051\n3178\n3562\n3563\n3668\n3669\n3700\n3701",
+    "object::SectionedAddress Address, uint64_t Size 12",
+    "Completing the move to Python 3",
+    "golang.org/x/net/context",
+    "routing 021000021, NDC 0002-1433-80, № 0301234567",
+    "الطلب رقم 0501234567",
 ]
 FORMS = [
     ("Matti Virtanen", "Matin auto", "Matin"),
