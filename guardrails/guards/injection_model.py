@@ -20,14 +20,15 @@ from pathlib import Path
 _HERE = Path(__file__)
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
-_REACH, _SENTENCES, _LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
+REACH, _SENTENCES, LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
 """Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
 _LENGTHS = (80, 120, 160, 240, 320)
 """Characters of sentences judged together from which on they have a feature of their length."""
+LENGTH_FEATURES = tuple(f"#{most}" for most in _LENGTHS)
 _LONG = "#160"
-_BEGINNING = 1
+BEGINNING = 1
 """Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
-_END = ".!?;。！？؟।|"
+END = ".!?;。！？؟।|"
 _FOLDED = {
     code: plain
     for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
@@ -37,8 +38,11 @@ _FOLDED = {
 """Letters without their accents, one for one: places stay."""
 
 
-_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[.!?;|]|\n(?=[ \t\r]{0,8}(?:[^\w\s]|\d|\n))")
-_SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))")
+_NEW_LINE = r"\n(?=[ \t\r]{0,8}(?:[^\w\s]|\d|\n))"
+_ASCII_END = re.compile(rf"[.!?;|]|{_NEW_LINE}")
+_ANY_END = re.compile(rf"[{re.escape(END)}]|{_NEW_LINE}")
+_ASCII_TOKEN = re.compile(rf"[a-z0-9]+(?:'[a-z0-9]+)*|{_ASCII_END.pattern}")
+_SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|{_ANY_END.pattern}")
 _ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
 
 
@@ -59,6 +63,10 @@ class Judged:
     weights: Mapping[str, float]
 
 
+NOTHING = Judged(-math.inf, 0, 0, {})
+"""Of a text that is far from an attack."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Words:
     """The lexicon: meanings by whole word, by beginning, by phrase, and by piece of an unspaced script."""
@@ -67,6 +75,7 @@ class _Words:
     begun: Mapping[str, frozenset[str]]
     phrases: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
     unspaced: re.Pattern[str]
+    longest_phrase: int
 
     def token(self, text: str) -> re.Pattern[str]:
         """What a word, or the end of a sentence, looks like in a folded text: the cheapest pattern that does."""
@@ -95,9 +104,9 @@ def _words() -> _Words:
                 (begun if entry.endswith("*") else whole).setdefault(word.strip(), set()).add(meaning)
     alternatives = "|".join(sorted(map(re.escape, pieces), key=len, reverse=True))
     letter = rf"[^\W_{_UNSPACED}]"
-    end = rf"[{re.escape(_END)}]|\n(?=[ \t\r]{{0,8}}(?:[^\w\s]|\d|\n))"
-    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{end}")
-    return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token)
+    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{_ANY_END.pattern}")
+    longest = 1 + max(len(rest) for known in phrases.values() for rest, _ in known)
+    return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token, longest)
 
 
 def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
@@ -131,6 +140,23 @@ def _meanings(word: str) -> frozenset[str]:
     return found
 
 
+def meanings_of(token: str) -> tuple[frozenset[str], bool]:
+    """What a word of a folded text means, and whether a phrase may begin with it."""
+    word = token[:_LONGEST_WORD]
+    return _meanings(word), word in _words().phrases
+
+
+def tokens_of(sentence: str) -> list[str]:
+    """The words of a folded sentence."""
+    found: list[str] = _words().token(sentence).findall(sentence)
+    return found
+
+
+def sentences_of(folded: str) -> list[str]:
+    """A folded text without the ends of its sentences."""
+    return (_ASCII_END if folded.isascii() else _ANY_END).split(folded)
+
+
 _NOTHING: frozenset[str] = frozenset()
 _Token = tuple[str, int, int]
 """A word, its start and end."""
@@ -148,15 +174,15 @@ def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair) ->
     plain = folded(text)
     for match in _words().token(plain).finditer(plain):
         token = match[0]
-        if token in _END or token[0] == "\n":
+        if token in END or token[0] == "\n":
             if tokens:
                 sentences += _sentence(tokens, pair)
                 tokens = []
             continue
         tokens.append((token[:_LONGEST_WORD], *match.span()))
-        if len(tokens) == _LONGEST_SENTENCE:
+        if len(tokens) == LONGEST_SENTENCE:
             sentences += _sentence(tokens, pair)
-            tokens = tokens[-_REACH:]
+            tokens = tokens[-REACH:]
     sentences += _sentence(tokens, pair)
     for kind, start, end in signs:
         place = max(0, bisect_right(sentences, start, key=_start) - 1)
@@ -181,24 +207,38 @@ def _sentence(tokens: Sequence[_Token], pair: _Pair) -> list[_Sentence]:
     ]
     if not read:
         return []
-    features = set(_first(read[0][1])) if read[0][0] <= _BEGINNING else set()
+    features = set(first_features(read[0][1])) if read[0][0] <= BEGINNING else set()
     for index, (at, meanings) in enumerate(read):
         features |= meanings
-        for after, others in read[index + 1 : index + 1 + _REACH]:
-            if after - at > _REACH:
+        for after, others in read[index + 1 : index + 1 + REACH]:
+            if after - at > REACH:
                 break
             features |= pair(meanings, others, ">+" if after == at + 1 else ">")
     return [(tokens[0][1], tokens[-1][2], frozenset(features))]
 
 
 def _phrases(tokens: Sequence[_Token], at: int) -> frozenset[str]:
+    return begun_phrases([token[0] for token in tokens[at : at + _words().longest_phrase]], 0)
+
+
+def begun_phrases(words: Sequence[str], at: int) -> frozenset[str]:
+    """What the phrases mean that begin with the word at a place."""
+    if at + 1 >= len(words):
+        return _NOTHING
+    likely = _phrases_begun(words[at], words[at + 1])
+    if not likely:
+        return _NOTHING
     return frozenset(
         meaning
-        for rest, meaning in _words().phrases[tokens[at][0]]
-        if all(
-            at + place < len(tokens) and tokens[at + place][0].startswith(word) for place, word in enumerate(rest, 1)
-        )
+        for rest, meaning in likely
+        if all(at + place < len(words) and words[at + place].startswith(word) for place, word in enumerate(rest, 1))
     )
+
+
+@lru_cache(maxsize=16_384)
+def _phrases_begun(first: str, second: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """The phrases that two words in a row may begin: what follows the first word, and the meaning."""
+    return tuple(phrase for phrase in _words().phrases[first] if second.startswith(phrase[0][0]))
 
 
 @lru_cache(maxsize=65_536)
@@ -207,13 +247,14 @@ def _pair_features(first: frozenset[str], second: frozenset[str], joints: str) -
 
 
 @lru_cache(maxsize=65_536)
-def _weighted_pairs(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
-    """Likewise, those that weigh something."""
+def weighted_pairs(first: frozenset[str], second: frozenset[str], joints: str) -> frozenset[str]:
+    """The features of two places with meanings, the second after the first, that weigh something."""
     return _pair_features(first, second, joints) & weights().keys()
 
 
 @lru_cache(maxsize=4_096)
-def _first(meanings: frozenset[str]) -> frozenset[str]:
+def first_features(meanings: frozenset[str]) -> frozenset[str]:
+    """The features of a word that begins a sentence."""
     return frozenset(f"^{meaning}" for meaning in meanings)
 
 
@@ -257,21 +298,21 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     """
     known = weights()
     bias = known["bias"]
-    best = Judged(-math.inf, 0, 0, {})
-    sentences = _sentences(text, signs, _weighted_pairs)
+    best = NOTHING
+    sentences = _sentences(text, signs, weighted_pairs)
     most = [sum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
     for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
-        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, _LEAST_SCORE):
+        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
             continue
         window = sentences[at : at + _SENTENCES]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + sum(found.values())
         if _LONG in found and not found.keys() & _core():
             continue
-        if score > max(best.score, _LEAST_SCORE):
+        if score > max(best.score, LEAST_SCORE):
             best = Judged(score, window[0][0], window[-1][1], found)
     return best
 
 
-_LEAST_SCORE = -2.0
+LEAST_SCORE = -2.0
 """What scores less is told as no attack at all."""

@@ -11,7 +11,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from guardrails.text_matching import has_any
+from guardrails.text_matching import has_any, longest_word
 
 _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     "chat_marks": (
@@ -85,11 +85,50 @@ _COMPILED = {
 }
 _MOST_FOUND = 50
 KINDS = tuple(_SIGNS)
+_WORD = re.compile("[a-z0-9]+")
+_Bounds = tuple[str, bool, bool]
+"""A word, and whether it begins and ends where a word of the text does."""
 
 
-def signs(text: str, lowered: str) -> Iterator[tuple[str, int, int]]:
-    """Kind, start and end of each sign in a text; ``lowered`` is the text in lower case."""
-    for kind, (hints, pattern) in _COMPILED.items():
+def _word_of(hint: str) -> _Bounds | None:
+    """The longest word of a hint; an apostrophe may stand within a word of a text."""
+    found = max(_WORD.finditer(hint), key=lambda word: len(word[0]), default=None)
+    if found is None or not hint.isascii():
+        return None
+    before, after = hint[: found.start()], hint[found.end() :]
+    return found[0], before[-1:] not in ("", "'"), after[:1] not in ("", "'")
+
+
+_WORDS: dict[_Bounds, int] = {}
+"""Words without which no hint of theirs stands in a text, and the signs hinted at, as bits in the order of the signs."""
+_MARKS: list[tuple[str, ...]] = []
+"""Of each sign the hints without such a word."""
+for _bit, (_hints, _) in enumerate(_SIGNS.values()):
+    for _word in filter(None, map(_word_of, _hints)):
+        _WORDS[_word] = _WORDS.get(_word, 0) | 1 << _bit
+    _MARKS.append(tuple(hint for hint in _hints if _word_of(hint) is None))
+
+
+def hinted_by(word: str) -> int:
+    """The signs that a word of a text, in lower case, hints at, as bits in the order of :data:`KINDS`."""
+    found = 0
+    for (hint, begins, ends), bits in _WORDS.items():
+        if hint in word and (not begins or word.startswith(hint)) and (not ends or word.endswith(hint)):
+            found |= bits
+    return found
+
+
+def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """Kind, start and end of each sign in a text.
+
+    Args:
+        text: as it reads.
+        lowered: the text in lower case.
+        hinted: the signs that its words hint at, as bits; None if they have not been looked at.
+    """
+    for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
+        if hinted is not None and not hinted >> bit & 1 and not has_any(lowered, _MARKS[bit]):
+            continue
         if has_any(lowered, hints):
             for count, match in enumerate(pattern.finditer(text)):
                 if count >= _MOST_FOUND:
@@ -101,21 +140,37 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0
 _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
 _DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
-_READ_AS = str.maketrans("013457@$", "oieastas")
+_DIGITS = "013457@$"
+_READ_AS = str.maketrans(_DIGITS, "oieastas")
+_LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS = 24, 16, 8
+"""Signs without a blank, digits from 2 to 7, and words of one letter that a text has at least in which something is encoded;
+the first of nine letters may be taken for the end of the word before it.
+"""
 _LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
 """Characters that are read with digits as letters; places of a text that must have such digits; texts that are decoded."""
 
 
-def other_readings(text: str) -> Iterator[tuple[str, int, int]]:
-    """What a text says behind an encoding, with letters apart, or with digits for letters; and where that stands."""
-    for pattern, decode in ((_BASE64, _from_base64), (_HEX, _from_hex), (_SPREAD, _together)):
-        for count, match in enumerate(pattern.finditer(text)):
+def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """What a text says behind an encoding, with letters apart, or with digits for letters; and where that stands.
+
+    Args:
+        text: as it reads.
+        letters: how many words of a single letter or digit it has; None if that is not known.
+    """
+    for pattern, decode, may_be in (
+        (_BASE64, _from_base64, longest_word(text) >= _LEAST_BASE64),
+        (_HEX, _from_hex, sum(map(text.count, "234567")) >= _LEAST_HEX),
+        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
+    ):
+        for count, match in enumerate(pattern.finditer(text) if may_be else ()):
             if count >= _MOST_DECODED:
                 break
             if told := decode(match[0]):
                 yield told, match.start(), match.end()
     beginning = text[:_LONGEST_READ]
-    if len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS:
+    if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
+        len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
+    ):
         yield beginning.translate(_READ_AS), 0, len(beginning)
 
 

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import ClassVar
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block
-from guardrails.guards.injection_model import Judged, judge
+from guardrails.guards.injection_bound import bound
+from guardrails.guards.injection_model import NOTHING, Judged, judge
 from guardrails.guards.injection_signs import other_readings, signs
 from guardrails.text_matching import LOOKALIKES, visible
 
@@ -88,8 +89,10 @@ def as_shown(text: str) -> tuple[str, Sequence[int]]:
 def _look(text: str) -> Judged:
     """What a text scores in the reading that scores most; places are those of the text."""
     shown, places = as_shown(text)
-    best = judge(shown, signs(shown, shown.lower()))
-    for hidden, start, end in other_readings(shown):
+    most = bound(shown)
+    built = list(signs(shown, shown.lower(), most.hinted))
+    best = judge(shown, built) if most.may_count(built) else NOTHING
+    for hidden, start, end in other_readings(shown, most.letters):
         told = judge(hidden)
         if told.score > max(best.score, 0.0):
             best = Judged(told.score, start, end, {**told.weights, "=encoded": told.score})
