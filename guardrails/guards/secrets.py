@@ -495,7 +495,7 @@ class SecretsGuard:
         for part, text in enumerate(exchange.texts):
             found = find_labelled_secrets(text, exchange.label(part))
             spans += (Span(part, finding.start, finding.end, finding.kind) for finding in found)
-            texts.append(_masked(text, found))
+            texts.append(_masked(text, found) if found else text)
         if not spans:
             return allow()
         if self.on_find == "redact":

@@ -513,6 +513,8 @@ _LEAST_SIGNS, _LEAST_DIGITS, _MOST_SIGNS = 6, 4, 22
 
 def _labelled(plain: Plain, words: Words) -> Iterator[Entity]:
     """What stands directly behind a label and reads like an identifier, in whatever form its country has."""
+    if not plain.has_four_digits:  # of an identifier they stand within 22 letters and digits, and 16 signs between
+        return
     for place in words.places():
         between = _BETWEEN.match(plain.source, place)
         match = _VALUE.match(plain.text, between.end() if between else place)

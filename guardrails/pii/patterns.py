@@ -81,7 +81,10 @@ _SPELLED_MAY_BE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("&",), ("&#", "&commat;")),
     (("[", "(", "{", "<"), (*_BRACKETED_AT, *_RARE_AT)),
     (("_at_",), ("_dot_",)),
-    (_WORD_AT, _WORD_DOT),
+    (_WORD_DOT, _WORD_AT),
+)
+_SPELLED_IN_ASCII = tuple(
+    (tuple(filter(str.isascii, some)), tuple(filter(str.isascii, others))) for some, others in _SPELLED_MAY_BE
 )
 """Of each way to write an address otherwise than it is, texts one of which it has, and others of which it has one too:
 a word for the at-sign alone is a word of its language.
@@ -89,7 +92,8 @@ a word for the at-sign alone is a word of its language.
 
 
 def _may_be_spelled(text: str) -> bool:
-    for some, others in _SPELLED_MAY_BE:  # noqa: SIM110 - a generator costs more than most looks
+    ways = _SPELLED_IN_ASCII if text.isascii() else _SPELLED_MAY_BE
+    for some, others in ways:  # noqa: SIM110 - a generator costs more than most looks
         if has_any(text, some) and has_any(text, others):
             return True
     return False
@@ -200,7 +204,7 @@ _BARE = re.compile(
     rf"(?:(?:{_TOPS})(?=[:/?])|(?P<top>com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w)))(?::\d{{1,5}})?"
     rf"(?P<path>[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+)?"
 )
-_TOP = re.compile(rf"(?i)\.(?:{_TOPS})(?!\w)")
+_TOP = re.compile(rf"(?i)\.(?=\w)(?:{_TOPS})(?!\w)")
 _SITE_WORDS = (
     *(
         "website",

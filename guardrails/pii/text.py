@@ -14,6 +14,7 @@ from typing import TypeAlias
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
 _DIGIT = re.compile(r"\d")
+_FOUR_DIGITS = re.compile(r"\d(?:\D{0,60}+\d){3}")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
 _WORD_START = re.compile(r"[\w(](?<![^\W_].)")
@@ -326,6 +327,11 @@ class Plain:
     def trigrams_by_numbers(self) -> frozenset[Trigram]:
         """Likewise of :attr:`by_numbers`."""
         return frozenset(_SOUGHT.intersection(_trigrams(self.by_numbers)))
+
+    @cached_property
+    def has_four_digits(self) -> bool:
+        """Whether somewhere four digits follow each other with at most 60 other characters between each two."""
+        return self.has_digit and _FOUR_DIGITS.search(self.text, self._first_digit) is not None
 
     def is_named_otherwise(self, place: int) -> bool:
         """Whether the number at ``place`` is, by what stands before it, an order, an article, an amount."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -25,15 +25,26 @@ LITERAL = "TEXT"
 _DIGIT = re.compile(r"\d")
 
 
-def lookalikes(text: str, kinds: frozenset[str]) -> list[tuple[int, int]]:
+def lookalikes(text: str, kinds: frozenset[str]) -> Sequence[tuple[int, int]]:
     """Where ``text`` may read to :meth:`Vault.restore` like a token of one of ``kinds``, whatever stands beside."""
     if not _DIGIT.search(text):  # no token is without
-        return []
+        return ()
+    return _remembered(text, kinds) if len(text) <= _LONGEST_KEPT else _lookalikes(text, kinds)
+
+
+_LONGEST_KEPT = 8_000
+"""Characters of a text whose look-alikes are remembered: instructions and conversations come again with every turn."""
+
+
+def _lookalikes(text: str, kinds: frozenset[str]) -> Sequence[tuple[int, int]]:
     if not _may_be_token(text.casefold(), kinds):
-        return []
+        return ()
     known = {LITERAL, *(kind.upper() for kind in kinds)}
     found = _pattern(known, before="", after="").finditer(text)
-    return [match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match)]
+    return tuple(match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match))
+
+
+_remembered = lru_cache(maxsize=256)(_lookalikes)
 
 
 class Vault:
