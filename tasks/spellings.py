@@ -87,7 +87,8 @@ class _Marks:
                 pieces += [text[done : found.start()], self._values[int(found[2])]]
                 done = found.end()
         pieces.append(text[done:])
-        if any(isinstance(piece, str) and (_OPEN in piece or _CLOSE in piece) for piece in pieces):
+        whole = len(pieces) // 2
+        if text.count(_OPEN) > whole or text.count(_CLOSE) > whole:
             raise BrokenMark
         return pieces
 
@@ -110,15 +111,18 @@ def _stripped(pieces: list[Piece]) -> list[Piece]:
 _MARKS: ContextVar[_Marks | None] = ContextVar("farebox_template_marks", default=None)
 
 
-@contextmanager
-def spelling() -> Iterator[_Marks]:
+class spelling:  # noqa: N801 - used as a context manager; one made of a generator costs more
     """One rendering."""
-    marks = _Marks()
-    token = _MARKS.set(marks)
-    try:
-        yield marks
-    finally:
-        _MARKS.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> _Marks:
+        marks = _Marks()
+        self._token = _MARKS.set(marks)
+        return marks
+
+    def __exit__(self, *_: object) -> None:
+        _MARKS.reset(self._token)
 
 
 @contextmanager
@@ -233,6 +237,8 @@ def shown(value: object) -> object:
 
 def text_parts(pieces: list[Piece]) -> tuple[TextPart | ImagePart | DocumentPart, ...]:
     """Pieces as the parts of a message: media apart, all between them one text."""
+    if len(pieces) == 1 and isinstance(only := pieces[0], str):
+        return (TextPart(only),)
     parts: list[TextPart | ImagePart | DocumentPart] = []
     run: list[str | Spelled] = []
     for piece in [*pieces, None]:

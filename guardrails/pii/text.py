@@ -296,9 +296,9 @@ class Plain:
         return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
 
     @cached_property
-    def trigrams(self) -> frozenset[Trigram]:
-        """Three characters that stand beside each other in :attr:`labels`, of those that any list of words is found by."""
-        return frozenset(_SOUGHT.intersection(_trigrams(self.labels)))
+    def words(self) -> frozenset[str]:
+        """The words of all lists that stand in :attr:`labels`."""
+        return _words_in(self.labels)
 
     @cached_property
     def by_numbers(self) -> str:
@@ -324,9 +324,9 @@ class Plain:
         return "\n".join(parts)
 
     @cached_property
-    def trigrams_by_numbers(self) -> frozenset[Trigram]:
-        """Likewise of :attr:`by_numbers`."""
-        return frozenset(_SOUGHT.intersection(_trigrams(self.by_numbers)))
+    def words_by_numbers(self) -> frozenset[str]:
+        """Likewise in :attr:`by_numbers`."""
+        return _words_in(self.by_numbers)
 
     @cached_property
     def has_four_digits(self) -> bool:
@@ -508,8 +508,12 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
     return [*spans, (start, at + len(line))]
 
 
+_BY_TRIGRAM: dict[Trigram, dict[str, None]] = {}
+"""The words of all lists by the rarest three letters of each: most texts have few of these, and one look finds them."""
 _SOUGHT: set[Trigram] = set()
-"""What all lists of words are found by."""
+_BRIEF: dict[str, None] = {}
+_BRIEF_ASCII: dict[str, None] = {}
+"""Words of two letters of all lists."""
 
 
 class Labels:
@@ -520,26 +524,25 @@ class Labels:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self.by_trigram: dict[Trigram, list[str]] = {}
-        """Without accents, by the rarest three letters of each: most lists have none that a text has."""
-        self.brief: list[str] = []
-        """Those of two letters."""
-        for word in dict.fromkeys(word.translate(_UNACCENTED) for word in words):
+        self.words = frozenset(word.translate(_UNACCENTED) for word in words)
+        """Without accents."""
+        for word in self.words:
             if trigrams := list(_trigrams(word)):
                 rarest = min(trigrams, key=lambda trigram: sum(map(_FREQUENT.find, trigram)))
-                self.by_trigram.setdefault(rarest, []).append(word)
+                _BY_TRIGRAM.setdefault(rarest, {})[word] = None
+                _SOUGHT.add(rarest)
             else:
-                self.brief.append(word)
-        self.trigrams = frozenset(self.by_trigram)
-        _SOUGHT.update(self.trigrams)
+                _BRIEF[word] = None
+                if word.isascii():
+                    _BRIEF_ASCII[word] = None
 
-    def among(self, text: str, trigrams: frozenset[Trigram]) -> list[str]:
-        """Those that stand in a text, of which these are the trigrams."""
-        words = [word for word in self.brief if word in text]
-        likely = self.trigrams & trigrams
-        if likely:
-            words += [word for trigram in likely for word in self.by_trigram[trigram] if word in text]
-        return words
+
+def _words_in(text: str) -> frozenset[str]:
+    """The words of all lists that stand in a text."""
+    found = [word for word in (_BRIEF_ASCII if text.isascii() else _BRIEF) if word in text]
+    for trigram in _SOUGHT.intersection(_trigrams(text)):
+        found += [word for word in _BY_TRIGRAM[trigram] if word in text]
+    return frozenset(found)
 
 
 _FREQUENT = "zqxjkvbpygfwmucldrhsnioate "
@@ -619,16 +622,17 @@ class Words:
     def ends(self) -> list[int]:
         """Where labels end, in order."""
         if self._ends is None:
-            self._ends = sorted(end for _, end in self._found())
+            found = self._found() if self._present() else ()
+            self._ends = sorted(end for _, end in found)
         return self._ends
 
     def _found(self) -> list[tuple[int, int]]:
         labels, source = self._plain.labels, self._plain.source
         return [span for word in self._present() for span in _spans(word, labels, source)]
 
-    def _present(self) -> list[str]:
+    def _present(self) -> frozenset[str]:
         """Those that stand somewhere in the text."""
-        return self._labels.among(self._plain.labels, self._plain.trigrams)
+        return self._labels.words & self._plain.words
 
 
 class NumberWords(Words):
@@ -636,8 +640,8 @@ class NumberWords(Words):
     where one may stand, so only those are looked at.
     """
 
-    def _present(self) -> list[str]:
-        return self._labels.among(self._plain.by_numbers, self._plain.trigrams_by_numbers)
+    def _present(self) -> frozenset[str]:
+        return self._labels.words & self._plain.words_by_numbers
 
 
 def _spans(word: str, labels: str, source: str) -> Iterator[tuple[int, int]]:

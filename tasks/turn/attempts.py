@@ -321,7 +321,7 @@ class Attempts:
             model=target.model,
             tier=target.tier,
             stand_in=target.stand_in,
-            worst_nano=self.worst(target, slot.input_tokens, request),
+            worst_nano=self._rates.worst(target.model, target.provider, slot.input_tokens, limit),
             rate_version=self._rates.version,
             started_at=now_us(),
             estimated_input=slot.estimated_input,
@@ -347,7 +347,8 @@ class Attempts:
             reply = await self._reply(
                 slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
             )
-            reply = replace(reply, usage=self._plausible(ending, reply.usage))
+            usage = self._plausible(ending, reply.usage)
+            reply = reply if usage is reply.usage else replace(reply, usage=usage)
             if was_cut(reached, slot.estimated_input, reply.usage):
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:

@@ -393,6 +393,8 @@ def _too_late(guards: Pipeline, automation: str, operation: str) -> Blocked:
 def _saying(reply: ModelReply, values: Sequence[Any]) -> ModelReply:
     """The reply with other values: its answer, then the arguments of its calls (see ``Journey.read``)."""
     said, *arguments = values
+    if len(reply.parts) == 1 and isinstance(only := reply.parts[0], TextPart) and said and only.text == said:
+        return reply
     text, given = said if isinstance(said, str) else json_text(said), iter(arguments)
     parts: list[Part] = []
     for part in reply.parts:

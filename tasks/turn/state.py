@@ -111,6 +111,9 @@ class TurnState(Generic[T]):
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self._counted = _UNCOUNTED
+        self._learned: dict[str, Factor] = {}
+        self._outputs: dict[str, tuple[ModelRequest, int]] = {}
+        """By target: what its factor is in this turn, and the most that it answers to a request."""
         self._fits = False
         self._unable = False
         self._hurried = False
@@ -140,7 +143,8 @@ class TurnState(Generic[T]):
         fitting = tuple(
             candidate
             for candidate in able
-            if self._expected(candidate.target) + output_limit(candidate.target, request) <= candidate.target.window
+            if self._expected(candidate.target) + self._most_output(candidate.target, request)
+            <= candidate.target.window
         )
         self._fits = bool(fitting)
         self._unable = not able
@@ -205,7 +209,7 @@ class TurnState(Generic[T]):
             org=run.org_id or "",
             tokens=self._expected(widest),
             window=widest.window,
-            reserved=output_limit(widest, self.request),
+            reserved=self._most_output(widest, self.request),
             known=self.known,
             external=self._external,
             answered_by=answered_by,
@@ -304,7 +308,7 @@ class TurnState(Generic[T]):
             facts: dict[str, Fact] = {"operation": operation, "automation": self.where.run.automation}
             facts["window"] = widest.window
             if self._failure is None:  # our own count; a provider that counts otherwise does not say how
-                facts |= {"tokens": self._expected(widest), "reserved": output_limit(widest, self.request)}
+                facts |= {"tokens": self._expected(widest), "reserved": self._most_output(widest, self.request)}
             return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(
@@ -361,8 +365,18 @@ class TurnState(Generic[T]):
     def _factor(self, target: Target) -> Factor:
         if self._factors is None:
             return NOT_LEARNED
-        question = self.question
-        return self._factors.of(target.model, question.operation, question.prompt_version, stand_in=target.stand_in)
+        factor = self._learned.get(target.name)
+        if factor is None:
+            asked = self.question
+            factor = self._factors.of(target.model, asked.operation, asked.prompt_version, stand_in=target.stand_in)
+            self._learned[target.name] = factor
+        return factor
+
+    def _most_output(self, target: Target, request: ModelRequest) -> int:
+        known = self._outputs.get(target.name)
+        if known is None or known[0] is not request:
+            known = self._outputs[target.name] = request, output_limit(target, request)
+        return known[1]
 
     def _expected(self, target: Target) -> int:
         return self._counted.expected(self._factor(target), target.model)
