@@ -131,7 +131,9 @@ class Ask:
         place.count_turn()
         prompt = engine.render(written, values)
         asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))
-        answer = await engine.turn(place, replace(asked, emit=emit, reasoning=reasoning))
+        if emit is not None or reasoning != asked.reasoning:
+            asked = replace(asked, emit=emit, reasoning=reasoning)
+        answer = await engine.turn(place, asked)
         return cast("T", answer.value)
 
 

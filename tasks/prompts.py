@@ -224,7 +224,11 @@ class Prompts:
         return loaded
 
     def _current(self, templates: Mapping[str, Template | None]) -> bool:
-        return all(self._found(name) is template for name, template in templates.items())
+        """Whether no file of theirs changed; asking Jinja2 for each template takes several times as long."""
+        for name, template in templates.items():
+            if self._found(name) is not None if template is None else not template.is_up_to_date:
+                return False
+        return True
 
     def _found(self, name: str) -> Template | None:
         import jinja2

@@ -109,6 +109,11 @@ for _bit, (_hints, _) in enumerate(_SIGNS.values()):
     _MARKS.append(tuple(hint for hint in _hints if _word_of(hint) is None))
 
 
+_RAREST = {next((sign for sign in hint if not sign.isascii()), hint[0]) for hints in _MARKS for hint in hints}
+_ANY_MARK = re.compile(f"[{re.escape(''.join(sorted(_RAREST)))}]")
+"""One sign of each hint without a word."""
+
+
 def hinted_by(word: str) -> int:
     """The signs that a word of a text, in lower case, hints at, as bits in the order of :data:`KINDS`."""
     found = 0
@@ -126,6 +131,8 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
         lowered: the text in lower case.
         hinted: the signs that its words hint at, as bits; None if they have not been looked at.
     """
+    if not hinted and hinted is not None and not _ANY_MARK.search(lowered):
+        return
     for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
         if hinted is not None and not hinted >> bit & 1 and not has_any(lowered, _MARKS[bit]):
             continue

@@ -135,7 +135,9 @@ class _Inflate:
 
 
 def _decoder(headers: Mapping[str, str]) -> _Identity | _Inflate:
-    named = ",".join(value for name, value in headers.items() if name.lower() == "content-encoding")
+    listed = getattr(headers, "get_list", None)  # of httpx: its items are all decoded first
+    values = listed("content-encoding") if listed else _values(headers, "content-encoding")
+    named = ",".join(values)
     codings = [coding for part in named.split(",") if (coding := part.strip().lower()) not in {"", "identity"}]
     if len(codings) > 1:
         raise BodyRefused(f"in {len(codings)} content codings, one inside the other")
@@ -144,3 +146,7 @@ def _decoder(headers: Mapping[str, str]) -> _Identity | _Inflate:
     if codings[0] not in {"gzip", "x-gzip", "deflate"}:
         raise BodyRefused("in a content coding that was not asked for")
     return _Inflate()
+
+
+def _values(headers: Mapping[str, str], name: str) -> list[str]:
+    return [value for key, value in headers.items() if key.lower() == name]

@@ -21,6 +21,7 @@ PROVIDER_TOKENS: Final = 32_768
 chat formats, safety preambles, and what a model with server-side search reads before it answers."""
 EXTRA_OUTPUT: Final = 16
 """Output tokens beyond the limit: stop tokens, and the last step of speculative decoding."""
+_COUNTS = tuple(field.name for field in fields(Usage))
 _WORTH_COMPARING = 1_000
 """Tokens of a prompt from which on an estimate is sure enough to hold a provider's count against it."""
 _SHARE_READ = 0.6
@@ -79,10 +80,10 @@ class UsageLimits:
             usage: counts as the provider's adapter read them; ``None`` is not reported and never a fault.
             reasons: whether the target is a reasoning model.
         """
-        for field in fields(usage):
-            count = getattr(usage, field.name)
+        for name in _COUNTS:
+            count = getattr(usage, name)
             if count is not None and count < 0:
-                return f"{field.name} is no count"
+                return f"{name} is no count"
         most_output = self.with_reasoning if reasons or usage.reasoning_tokens else self.output_tokens
         for name, most in (("input_tokens", self.input_tokens), ("output_tokens", most_output)):
             if (getattr(usage, name) or 0) > most:
