@@ -300,13 +300,13 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     bias = known["bias"]
     best = NOTHING
     sentences = _sentences(text, signs, weighted_pairs)
-    most = [sum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
+    most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
     for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
         if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
             continue
         window = sentences[at : at + _SENTENCES]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
-        score = bias + sum(found.values())
+        score = bias + math.fsum(found.values())  # whose sum is the same in any order
         if _LONG in found and not found.keys() & _core():
             continue
         if score > max(best.score, LEAST_SCORE):

@@ -101,17 +101,17 @@ def _word_of(hint: str) -> _Bounds | None:
 
 _WORDS: dict[_Bounds, int] = {}
 """Words without which no hint of theirs stands in a text, and the signs hinted at, as bits in the order of the signs."""
-_MARKS: list[tuple[str, ...]] = []
-"""Of each sign the hints without such a word."""
+_BY_SIGN: dict[str, int] = {}
+"""Likewise by one sign of each hint without such a word."""
 for _bit, (_hints, _) in enumerate(_SIGNS.values()):
-    for _word in filter(None, map(_word_of, _hints)):
-        _WORDS[_word] = _WORDS.get(_word, 0) | 1 << _bit
-    _MARKS.append(tuple(hint for hint in _hints if _word_of(hint) is None))
-
-
-_RAREST = {next((sign for sign in hint if not sign.isascii()), hint[0]) for hints in _MARKS for hint in hints}
-_ANY_MARK = re.compile(f"[{re.escape(''.join(sorted(_RAREST)))}]")
-"""One sign of each hint without a word."""
+    for _hint in _hints:
+        if (_word := _word_of(_hint)) is not None:
+            _WORDS[_word] = _WORDS.get(_word, 0) | 1 << _bit
+        else:
+            _sign = next((sign for sign in _hint if not sign.isascii()), _hint[0])
+            _BY_SIGN[_sign] = _BY_SIGN.get(_sign, 0) | 1 << _bit
+_ANY_MARK = re.compile(f"[{re.escape(''.join(sorted(_BY_SIGN)))}]")
+_ALL = (1 << len(_SIGNS)) - 1
 
 
 def hinted_by(word: str) -> int:
@@ -131,10 +131,15 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
         lowered: the text in lower case.
         hinted: the signs that its words hint at, as bits; None if they have not been looked at.
     """
-    if not hinted and hinted is not None and not _ANY_MARK.search(lowered):
+    if hinted is None:
+        hinted = _ALL
+    else:
+        for sign in set(_ANY_MARK.findall(lowered)):
+            hinted |= _BY_SIGN[sign]
+    if not hinted:
         return
     for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
-        if hinted is not None and not hinted >> bit & 1 and not has_any(lowered, _MARKS[bit]):
+        if not hinted >> bit & 1:
             continue
         if has_any(lowered, hints):
             for count, match in enumerate(pattern.finditer(text)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from pricing import ProviderStatePart
@@ -38,7 +39,7 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
 
 def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Tokens that thoughts may take at a target on top of an answer: never more than half of its window."""
-    return min(rules_for(target).room(asked_level(target, setting), tools=tools), target.window // 2)
+    return _room(target.provider, target.model, target.window, asked_level(target, setting), tools)
 
 
 def usual_thinking(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
@@ -49,16 +50,26 @@ def usual_thinking(target: Target, setting: Reasoning | None, *, tools: bool = F
 
 def output_limit(target: Target, request: ModelRequest) -> int:
     """The most tokens that a reply may have: the answer's ``max_tokens``, and room for thoughts on top."""
-    room = thinking_room(target, request.reasoning, tools=bool(request.tools)) * request.room_factor
-    return answer_limit(target, request.max_tokens, room)
+    asked, tools = request.reasoning or target.reasoning, bool(request.tools)
+    room = _room(target.provider, target.model, target.window, asked, tools) * request.room_factor
+    return _answer_limit(target.provider, target.model, target.max_output, request.max_tokens, room)
 
 
 def answer_limit(target: Target, max_tokens: int, room: int) -> int:
     """The same of so many tokens of an answer and of room; never more than the model writes."""
-    rules = rules_for(target)
-    answer = min(max_tokens, target.max_output)
-    most = max(target.max_output, rules.most_output or target.max_output + room)
-    return max(rules.least_output, min(answer + room, most))
+    return _answer_limit(target.provider, target.model, target.max_output, max_tokens, room)
+
+
+@lru_cache(maxsize=1_024)
+def _answer_limit(provider: str, model: str, max_output: int, max_tokens: int, room: int) -> int:
+    rules = rules_of(provider, model)
+    most = max(max_output, rules.most_output or max_output + room)
+    return max(rules.least_output, min(min(max_tokens, max_output) + room, most))
+
+
+@lru_cache(maxsize=1_024)
+def _room(provider: str, model: str, window: int, asked: Reasoning | None, tools: bool) -> int:  # noqa: FBT001
+    return min(rules_of(provider, model).room(asked, tools=tools), window // 2)
 
 
 def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:

@@ -113,7 +113,8 @@ class TurnState(Generic[T]):
         self._counted = _UNCOUNTED
         self._learned: dict[str, Factor] = {}
         self._outputs: dict[str, tuple[ModelRequest, int]] = {}
-        """By target: what its factor is in this turn, and the most that it answers to a request."""
+        self._counts: dict[str, int] = {}
+        """By target: what its factor is in this turn, the most that it answers to a request, what that counts there."""
         self._fits = False
         self._unable = False
         self._hurried = False
@@ -130,6 +131,7 @@ class TurnState(Generic[T]):
     def measure(self, request: ModelRequest) -> None:
         """Count the request's tokens: for its place in a window, for the most it can cost."""
         self._counted = count_request(request)
+        self._counts.clear()
 
     def most_tokens(self, target: Target) -> int:
         """The most that the question may count as at a target."""
@@ -379,7 +381,10 @@ class TurnState(Generic[T]):
         return known[1]
 
     def _expected(self, target: Target) -> int:
-        return self._counted.expected(self._factor(target), target.model)
+        known = self._counts.get(target.name)
+        if known is None:
+            known = self._counts[target.name] = self._counted.expected(self._factor(target), target.model)
+        return known
 
     @cached_property
     def _widest(self) -> Target:
