@@ -60,6 +60,8 @@ _KNOWN = _KnownWords()
 
 
 def _word(token: str) -> _Word | None:
+    if token.isdecimal() and len(token) > 1:  # no number means or hints at anything
+        return None
     meanings, phrase = meanings_of(token)
     hinted, letter = hinted_by(token), len(token) == 1
     if not (meanings or phrase or hinted or letter):

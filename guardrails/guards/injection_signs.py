@@ -110,6 +110,11 @@ for _bit, (_hints, _) in enumerate(_SIGNS.values()):
         else:
             _sign = next((sign for sign in _hint if not sign.isascii()), _hint[0])
             _BY_SIGN[_sign] = _BY_SIGN.get(_sign, 0) | 1 << _bit
+_MARKS = tuple(
+    re.compile("|".join(re.escape(hint) for hint in hints if _word_of(hint) is None) or "(?!)")
+    for hints, _ in _SIGNS.values()
+)
+"""Of each sign its hints without a word: all begin with signs that few texts have."""
 _ANY_MARK = re.compile(f"[{re.escape(''.join(sorted(_BY_SIGN)))}]")
 _ALL = (1 << len(_SIGNS)) - 1
 
@@ -133,15 +138,14 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
     """
     if hinted is None:
         hinted = _ALL
-    else:
-        for sign in set(_ANY_MARK.findall(lowered)):
-            hinted |= _BY_SIGN[sign]
-    if not hinted:
+    marked = 0
+    for sign in set(_ANY_MARK.findall(lowered)):
+        marked |= _BY_SIGN[sign]
+    if not hinted | marked:
         return
     for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
-        if not hinted >> bit & 1:
-            continue
-        if has_any(lowered, hints):
+        may_be = marked >> bit & 1 and _MARKS[bit].search(lowered)
+        if may_be or (hinted >> bit & 1 and has_any(lowered, hints)):
             for count, match in enumerate(pattern.finditer(text)):
                 if count >= _MOST_FOUND:
                     break

@@ -69,17 +69,12 @@ _WORD_AT = (
 _WORD_DOT = tuple(
     f" {word} " for word in ("dot", "punto", "point", "punkt", "ponto", "kropka", "pont", "piste", "nokta", "точка")
 )
-_BRACKETED_AT = tuple(
-    f"{bracket}{blank}{word}"
-    for bracket in "[({<"
-    for blank in ("", " ")
-    for word in ("at", "@", "arr", "arob", "ät", "chi", "snab")
-)
+_BRACKETED_AT = re.compile(r"[\[({<] ?(?:at|@|arr|arob|ät|chi|snab)")
 _SPELLED_MAY_BE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("@",), ("@ ", "[.]", "(.)")),
     (("40",), ("%40", "=40", "\\u0040", "\\x40")),
     (("&",), ("&#", "&commat;")),
-    (("[", "(", "{", "<"), (*_BRACKETED_AT, *_RARE_AT)),
+    (("[", "(", "{", "<"), _RARE_AT),
     (("_at_",), ("_dot_",)),
     (_WORD_DOT, _WORD_AT),
 )
@@ -93,10 +88,10 @@ a word for the at-sign alone is a word of its language.
 
 def _may_be_spelled(text: str) -> bool:
     ways = _SPELLED_IN_ASCII if text.isascii() else _SPELLED_MAY_BE
-    for some, others in ways:  # noqa: SIM110 - a generator costs more than most looks
+    for some, others in ways:
         if has_any(text, some) and has_any(text, others):
             return True
-    return False
+    return _BRACKETED_AT.search(text) is not None
 
 
 _NO_LOCAL = (
