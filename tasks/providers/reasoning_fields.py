@@ -14,6 +14,8 @@ from tasks.routing.target import Target
 _CONTINUE: Final = "Continue."
 _LEAST_BUDGET: Final = 1_024
 """Tokens: Claude refuses a budget below."""
+_LEAST_GEMINI_BUDGET: Final = 512
+"""Tokens: the least that every Gemini 2.5 takes that is not switched off."""
 
 
 def rules_for(target: Target) -> ReasoningRules:
@@ -32,6 +34,8 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
     if "reasoning" in request.without:
         return rules.default
     if rules.form == "budget" and _lacks_state(target, request):
+        return "none"
+    if rules.unthinking_tools and request.tools:
         return "none"
     return rules.level(asked_level(target, request.reasoning))
 
@@ -91,7 +95,9 @@ def chat_fields(target: Target, request: ModelRequest) -> JSONObject:
     rules, setting = rules_for(target), asked_level(target, request.reasoning)
     if "reasoning" in request.without:
         return {}
-    asked = setting or rules.unset
+    asked: Reasoning | None = setting or rules.unset
+    if rules.unthinking_tools and request.tools:
+        asked = "none"
     word = rules.word(asked) if asked else ""
     match rules.form:
         case "effort" if word:
@@ -139,6 +145,23 @@ def converse_fields(target: Target, request: ModelRequest) -> JSONObject:
         case "nova_config" if word:
             return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
     return chat_fields(target, request)
+
+
+def gemini_fields(target: Target, request: ModelRequest) -> JSONObject:
+    """``thinkingConfig`` of Gemini's native API: a level, or a budget that leaves the answer its tokens."""
+    rules, setting = rules_for(target), asked_level(target, request.reasoning)
+    asked = setting or rules.unset
+    word = rules.word(asked) if asked else ""
+    if "reasoning" in request.without or not word:
+        return {}
+    match rules.form:
+        case "gemini_level":
+            return {"thinkingLevel": word, "includeThoughts": False}
+        case "gemini_budget":
+            budget, spare = int(word), output_limit(target, request) - min(request.max_tokens, target.max_output)
+            fitting = min(budget, max(_LEAST_GEMINI_BUDGET, spare))
+            return {"thinkingBudget": fitting, "includeThoughts": False}
+    return {}
 
 
 def by_responses(target: Target, request: ModelRequest) -> bool:
