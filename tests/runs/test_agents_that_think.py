@@ -40,6 +40,8 @@ DIALECTS = [
     ("openai", "gpt-6.1-terra", "encrypted_content", "max_output_tokens", "/responses"),
     ("openai", "gpt-5.5-pro", "encrypted_content", "max_output_tokens", "/responses"),
     ("deepseek", "deepseek-flash", "reasoning_content", "max_tokens", "/chat/completions"),
+    ("gemini", "gemini-3.8-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
+    ("gemini", "gemini-2.5-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
 ]
 
 

@@ -10,6 +10,7 @@ from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for
 from tasks.providers.messages import HttpRequest, Message, ModelReply, ModelRequest
 from tasks.providers.options import RequestOptions
+from tasks.providers.reasoning import ROOM
 from tasks.routing.target import Credential
 from tests.support.exchanges import WEATHER, Free, request, schema, target
 
@@ -41,7 +42,8 @@ def test_the_whole_request():
     body = body_of()
     assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     config = body["generationConfig"]
-    assert (config["maxOutputTokens"], config["temperature"]) == (500, 0.2)
+    assert (config["maxOutputTokens"], config["temperature"]) == (500 + ROOM["medium"], 0.2)
+    assert "thinkingConfig" not in config
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["best", "others"]
     [declared] = body["tools"][0]["functionDeclarations"]
@@ -62,7 +64,13 @@ def test_the_whole_request():
 
 @pytest.mark.parametrize(
     ("model", "signed"),
-    [("gemini-3.8-flash", True), ("gemini-4-argon", True), ("models/gemini-3-pro", True), ("gemini-2.5-flash", False)],
+    [
+        ("gemini-3.8-flash", True),
+        ("gemini-4-argon", True),
+        ("models/gemini-3-pro", True),
+        ("gemini-pro-latest", True),
+        ("gemini-2.5-flash", False),
+    ],
 )
 def test_calls_without_a_signature_say_so_where_one_is_asked_for(model: str, signed: bool):
     parts = body_of(request(schema=None), model=model)["contents"][1]["parts"]
