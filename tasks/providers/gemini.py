@@ -224,10 +224,9 @@ def _tool(tool: Tool) -> JSONObject:
 
 
 def _contents(messages: Sequence[Message], target: Target) -> Iterator[JSONObject]:
-    names = {call.id: call.name for message in messages for call in message.tool_calls}
-    ids = _own_ids(messages, target)
+    called: dict[str, JSONObject] = {}
     for side, joined in turns(messages):
-        parts = [part for message in joined for part in _parts(message, target, names, ids)]
+        parts = [part for message in joined for part in _parts(message, target, called)]
         first = next((part for part in parts if "functionCall" in part), None)
         if first is not None and _generation(target) >= _SIGNED:
             first.setdefault(_SIGNATURE, _UNSIGNED)
@@ -235,44 +234,32 @@ def _contents(messages: Sequence[Message], target: Target) -> Iterator[JSONObjec
             yield {"role": "model" if side == "assistant" else "user", "parts": parts}
 
 
-def _own_ids(messages: Sequence[Message], target: Target) -> dict[str, str]:
-    """Ids that Gemini gave its calls, which it wants back with their results, by the ids of the messages."""
-    ids: dict[str, str] = {}
-    for message in messages:
-        held: JSONObject = {}
-        for part in message.parts:
-            if isinstance(part, ProviderStatePart):
-                held = obj(own_state(part, target))
-            elif isinstance(part, ToolCallPart):
-                if held.get("call") == part.name and text(held.get("id")):
-                    ids[part.id] = held["id"]
-                held = {}
-    return ids
+def _parts(message: Message, target: Target, called: dict[str, JSONObject]) -> Iterator[JSONObject]:
+    """A message's parts; each signature stands on the part that it came with.
 
-
-def _parts(message: Message, target: Target, names: Mapping[str, str], ids: Mapping[str, str]) -> Iterator[JSONObject]:
-    """A message's parts; each signature stands on the part that it came with."""
-    states = [state for part in message.parts if (state := _state(part, target))]
+    ``called`` gets the name of each call by its id, and the id that Gemini gave it, which it wants back with the
+    result. Where it gives none, the ids of the messages begin anew with each reply: a result belongs to the last.
+    """
+    states = [_state(part, target) for part in message.parts]
     marks = [state for state in states if "text" in state]
     held: JSONObject = {}
-    for part in message.parts:
+    for part, state in zip(message.parts, states, strict=True):
         match part:
             case ProviderStatePart():
-                held = _state(part, target)
+                held = state
                 if "part" in held:
                     yield dict(obj(held["part"]))
             case TextPart(text=said):
                 yield from _signed_text(said, marks)
             case ToolCallPart():
-                call: JSONObject = {"name": part.name, "args": part.sent}
-                yield {"functionCall": call | _id(ids, part.id), **_signature_of(held, part.name)}
+                own = held if held.get("call") == part.name else {}  # calls between may have been taken out
+                called[part.id] = {"name": part.name} | ({"id": own["id"]} if own.get("id") else {})
+                call = {"functionCall": {**called[part.id], "args": part.sent}}
+                yield call | ({_SIGNATURE: own[_SIGNATURE]} if _SIGNATURE in own else {})
                 held = {}
             case ToolResultPart():
-                answer: JSONObject = {
-                    "name": names.get(part.call_id, "unknown"),
-                    "response": {"error" if part.is_error else "result": part.text},
-                }
-                yield {"functionResponse": answer | _id(ids, part.call_id)}
+                response: JSONObject = {"error" if part.is_error else "result": part.text}
+                yield {"functionResponse": {**called.get(part.call_id, {"name": "unknown"}), "response": response}}
                 yield from map(_media, part.media)
             case ImagePart() | DocumentPart():
                 yield _media(part)
@@ -280,15 +267,6 @@ def _parts(message: Message, target: Target, names: Mapping[str, str], ids: Mapp
 
 def _state(part: Part, target: Target) -> JSONObject:
     return obj(own_state(part, target)) if isinstance(part, ProviderStatePart) else {}
-
-
-def _id(ids: Mapping[str, str], call_id: str) -> JSONObject:
-    return {"id": ids[call_id]} if call_id in ids else {}
-
-
-def _signature_of(state: JSONObject, name: str) -> JSONObject:
-    """The signature of a call; only of the call it came with, as others may have been taken out between."""
-    return {_SIGNATURE: state[_SIGNATURE]} if state.get("call") == name and _SIGNATURE in state else {}
 
 
 def _signed_text(said: str, marks: Sequence[JSONObject]) -> Iterator[JSONObject]:

@@ -267,3 +267,46 @@ def test_the_sandbox_answers_in_it(provider: str, stream: bool, tmp_path: Any):
                 assert set(json.loads(reply.text)) == {"best", "others"}
         bad = httpx.post(f"{base}/models/{MODEL}:generateContent", json={"contents": [{"role": "system", "parts": []}]})
         assert (bad.status_code, bad.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_the_sandbox_refuses_what_gemini_would(tmp_path: Any):
+    import httpx
+
+    from tasks.sandbox import Latency, Sandbox
+
+    ask = {"role": "user", "parts": [{"text": "Weather?"}]}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"result": "x"}}}]}
+    declared = [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": WEATHER.parameters}]}]
+    forced = {"functionCallingConfig": {"mode": "ANY"}}
+
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
+
+        def answer(*contents: Any, model: str = MODEL, **more: Any) -> tuple[int, Any]:
+            body = {"contents": [ask, *contents], "tools": declared, **more}
+            reply = httpx.post(f"{sandbox.url}/v1beta/models/{model}:generateContent", json=body)
+            return reply.status_code, reply.json()
+
+        def told(*contents: Any, **more: Any) -> str:
+            status, reply = answer(*contents, **more)
+            return "" if status == 200 else reply["error"]["message"]
+
+        _, reply = answer(toolConfig=forced)
+        made = reply["candidates"][0]["content"]
+        signed = made["parts"][0]
+        assert told(made, result) == ""
+        bare = {name: value for name, value in signed.items() if name != "thoughtSignature"}
+        altered = signed | {"thoughtSignature": signed["thoughtSignature"].swapcase()}
+        for part, complaint in (
+            (bare, "missing a thought_signature"),
+            (altered, "Corrupted thought signature"),
+            (bare | {"thoughtSignature": "skip_thought_signature_validator"}, ""),
+        ):
+            assert complaint in told({"role": "model", "parts": [part]}, result)
+        assert told({"role": "model", "parts": [bare]}, result, model="gemini-2.5-flash") == ""
+        assert told({"role": "model", "parts": [bare]}, result, ask) == "", "of an earlier turn, none is asked for"
+        for model, thinking in (
+            ("gemini-2.5-pro", {"thinkingBudget": 0}),
+            ("gemini-2.5-flash", {"thinkingLevel": "low"}),
+            (MODEL, {"thinkingLevel": "none"}),
+        ):
+            assert told(model=model, generationConfig={"thinkingConfig": thinking})

@@ -150,7 +150,7 @@ def test_switches_of_other_kinds():
     assert body_of("vllm", "Qwen/Qwen3-32B", "high")["chat_template_kwargs"] == {"enable_thinking": True}
 
 
-GEMINIS: list[tuple[str, dict[str, Any], int]] = [
+GEMINIS: list[tuple[str, dict[Any, Any], int]] = [
     # model, what is sent by setting, the room of an answer when nothing is set
     ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ROOM["medium"]),
     ("gemini-4-argon", {"none": "low", "high": "high"}, ROOM["medium"]),
@@ -168,7 +168,7 @@ GEMINIS: list[tuple[str, dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("model", "sent", "unset"), GEMINIS)
 @pytest.mark.parametrize("provider", ["gemini", "vertex"])
-def test_gemini(provider: str, model: str, sent: dict[str, Any], unset: int):
+def test_gemini(provider: str, model: str, sent: dict[Any, Any], unset: int):
     config = body_of(provider, model)["generationConfig"]
     assert config == {"maxOutputTokens": 500 + unset, "temperature": 0.2}
     for setting, word in sent.items():

@@ -152,6 +152,20 @@ def test_gemini_gets_its_signatures_back_on_their_parts(provider: str, parts: li
     assert [answer["functionResponse"].get("id") for answer in results] == [call.get("id") for call in called]
 
 
+def test_results_belong_to_the_last_calls_where_gemini_gives_no_ids():
+    """Ids of our own begin anew with each reply."""
+    other = {"functionCall": {"name": "tides", "args": {}}, "thoughtSignature": "s"}
+    messages = [ASK]
+    for reply in (gemini_read(SIGNED, other), gemini_read(other, SECOND)):
+        messages += [reply.message, Message.of("tool", *(ToolResultPart(call.id, "x") for call in reply.tool_calls))]
+    asked = request(messages=tuple(messages), schema=None)
+    body = json.loads(adapter_for("gemini").encode(target("gemini", model="gemini-3.8-flash"), asked).body)
+    assert [
+        [(part.get("functionCall") or part["functionResponse"])["name"] for part in content["parts"]]
+        for content in body["contents"][1:]
+    ] == [["weather", "tides"]] * 2 + [["tides", "weather"]] * 2
+
+
 def test_gemini_thoughts_without_a_signature_are_left_out():
     back, _ = gemini_back(gemini_read({"text": "Hm.", "thought": True}, SIGNED))
     assert back == [SIGNED]
@@ -193,7 +207,12 @@ def test_a_signature_goes_with_the_call_it_came_with():
 
 @given(st.integers(1, 60))
 def test_a_streamed_signature_is_on_its_part(size: int):
-    pieces = [[{"text": "One "}], [{"text": "moment."}], [{"text": "", "thoughtSignature": "t+/="}], [SIGNED, SECOND]]
+    pieces: list[list[Any]] = [
+        [{"text": "One "}],
+        [{"text": "moment."}],
+        [{"text": "", "thoughtSignature": "t+/="}],
+        [SIGNED, SECOND],
+    ]
     wire = b"".join(b"data: " + _gemini(parts, "STOP" if parts[0] is SIGNED else "") + b"\r\n\r\n" for parts in pieces)
     reader = adapter_for("gemini").stream(target("gemini", model="gemini-3.8-flash"), {})
     said = [piece for start in range(0, len(wire), size) for piece in reader.feed(wire[start : start + size])]
