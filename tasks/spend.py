@@ -293,6 +293,8 @@ def _hold(ledger: Ledger, intent: Intent, execution: int = NEWEST) -> None:
         next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",
         operation=operation,
         budgets=[refusal.budget.name for refusal in refusals],
+        budget_ids=[refusal.budget.budget_id for refusal in refusals],
+        asked_nano=max(refusal.asked for refusal in refusals),
         short_nano=max(refusal.short for refusal in refusals),
     )
 

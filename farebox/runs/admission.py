@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
@@ -140,13 +140,16 @@ def admit(
     run_id: str,
     parameters: Mapping[str, object],
     approver: Approver | None = None,
+    *,
+    decided: Decided | None = None,
 ) -> AdmittedRun:
     """Quote a run and hold the quote on every budget that applies.
 
     Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
     that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
-    settled first. A run that was suspended goes on with the quote and the hold that it has; one that failed or died is
-    quoted and held for what its journal does not have.
+    settled first. What was ``decided`` about a run that budgets stopped on its way is carried out. A run that was
+    suspended goes on with the quote and the hold that it has; one that failed or died is quoted and held for what its
+    journal does not have.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
@@ -162,8 +165,10 @@ def admit(
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
     counter = Admission(runtime, automation, run_id, parameters, execution.number)
-    asked = runtime.approvals.open(run_id) if approver is not None else None
-    if approver is not None and asked is not None and (decision := approver.answered(asked)):
+    asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+    if decided is not None:
+        tried = counter.carry_out(*decided)
+    elif approver is not None and asked is not None and (decision := approver.answered(asked)):
         tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
     else:
         tried = counter.take(final=approver is None)
@@ -177,6 +182,32 @@ def admit(
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
     return AdmittedRun(runtime, tried.run, execution.number)
+
+
+def ask_to_go_on(
+    runtime: Runtime,
+    automation: Automation,
+    run: Run,
+    parameters: Mapping[str, object],
+    *,
+    approver: Approver,
+    refused: OverBudget,
+) -> Decided:
+    """What somebody decides about a run that budgets stopped on its way, and that is settled: about what is left of it.
+
+    Where they are reached by a form, the process ends here, and the run is admitted again by what the form says.
+    """
+    answered = runtime.journal.answered(run.run_id)
+    usual = price_run(runtime, automation, parameters, answered=answered)
+    cheap = price_run(runtime, automation, parameters, "a budget was used up on the way", answered=answered)
+    asked, short = (int(str(refused.fields.get(name) or 0)) for name in ("asked_nano", "short_nano"))
+    hold, ids = max(usual.hold, asked), refused.fields.get("budget_ids")
+    left = {state.budget_id: state.left for state in runtime.ledger.budgets()}
+    lacking = {id_: max(short, hold - left.get(id_, 0)) for id_ in (ids if isinstance(ids, list) else ())}
+    due = datetime.now(UTC) + approver.patience
+    question = ApprovalRequest(replace(run, held_nano=hold), max(min(cheap.hold, hold), asked), lacking, due)
+    runtime.approvals.ask(question)
+    return question, approver.ask(question, refused)
 
 
 def check_admission(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
@@ -196,6 +227,10 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
     if tried.refusals:
         counter.show(tried)
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+
+
+Decided: TypeAlias = tuple[ApprovalRequest, ApprovalDecision | None]
+"""A question, and what somebody said; ``None`` where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +289,7 @@ class Admission:
         approved = Approved(question, decision) if decision is not None else None
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
-            raise rejected(question, decision)
+            raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
         why = self._pressure()
         if approved.decision.choice == "cheaper":
             why = f"{approved.decision.by} chose it"
@@ -275,7 +310,8 @@ class Admission:
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
         priced = price_run(self._runtime, self._automation, self._parameters, economic, answered=self._answered)
         if approved is not None:
-            priced = replace(priced, hold=min(priced.hold, approved.hold))
+            begun = self._execution is not None and self._execution > 1 and self._answered
+            priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:

@@ -283,6 +283,8 @@ class TurnState(Generic[T]):
                 next_step="What was done so far is recorded and paid; raise the budget to go on.",
                 operation=operation,
                 budgets=[refusal.budget.name for refusal in refusals],
+                budget_ids=[refusal.budget.budget_id for refusal in refusals],
+                asked_nano=worst.asked,
                 short_nano=worst.short,
             )
             automation = self.where.run.automation
