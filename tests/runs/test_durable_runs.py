@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from farebox import Budget, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
@@ -18,6 +19,7 @@ from pricing.clock import now_us
 from pricing.db import schema
 from pricing.db.journal_table import entries
 from pricing.ledger.journal import Journal
+from pricing.reports import render_html, render_markdown, render_terminal, run_report
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, assert_replica_equals_ledger, rows
 from tests.support.postgres import Postgres
@@ -175,3 +177,21 @@ def test_a_continued_run_is_quoted_and_held_for_what_is_left(runtime: Runtime):
     assert [row["execution"] for row in settlements] == [1, 2, 3]
     [run] = rows(runtime.ledger, schema.runs)
     assert run["held_nano"] == whole
+
+
+def test_the_report_shows_the_tries_side_by_side(runtime: Runtime):
+    notes = [f"The importer stopped for {n} hours." for n in range(3)]
+    with failing(runtime, talk, "a"):
+        at_once(say.fn, notes[:2])
+    with riding(runtime, talk, {}, "a"):
+        at_once(say.fn, notes)
+    runtime.replica.sync()
+    report = run_report(runtime.replica, "a")
+    first, second = report.tries
+    assert (first.outcome, first.turns, first.replayed, first.saved_nano) == ("failed", 2, 0, 0)
+    assert (second.outcome, second.turns, second.replayed) == ("completed", 3, 2)
+    assert second.saved_nano == first.paid_nano
+    assert first.paid_nano + second.paid_nano == report.money.spent_nano
+    assert "Tries" in render_markdown(report)
+    assert "which saved" in render_html(report)
+    assert "which saved" in "".join(part.text for part in Console(width=200).render(render_terminal(report)))

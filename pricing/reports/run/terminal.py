@@ -60,6 +60,12 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
             for event in report.guards
         ]
         yield table("Guards", ["guard", "action", "reason", "mode", "times"], events, names=4)
+    if report.tries:
+        tries: list[list[str | Text]] = []
+        for one in report.tries:
+            amounts = format_money(one.paid_nano), count(one.turns), count(one.replayed), format_money(one.saved_nano)
+            tries.append([str(one.number), outcome(one.outcome), *amounts])
+        yield table("Tries", ["try", "ended", "paid", "turns", "replayed", "which saved"], tries, names=2)
     if report.adjustments:
         changes = [
             [one.attempt_id[:8], one.reason, moment(one.recorded_at), format_money(one.delta_nano)]
