@@ -186,7 +186,7 @@ def test_the_report_shows_the_tries_side_by_side(runtime: Runtime):
     with riding(runtime, talk, {}, "a"):
         at_once(say.fn, notes)
     runtime.replica.sync()
-    report = run_report(runtime.replica, "a")
+    report = run_report(runtime.replica, "last")
     first, second = report.tries
     assert (first.outcome, first.turns, first.replayed, first.saved_nano) == ("failed", 2, 0, 0)
     assert (second.outcome, second.turns, second.replayed) == ("completed", 3, 2)
