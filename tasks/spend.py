@@ -294,7 +294,7 @@ def _hold(ledger: Ledger, intent: Intent, execution: int = NEWEST) -> None:
         operation=operation,
         budgets=[refusal.budget.name for refusal in refusals],
         budget_ids=[refusal.budget.budget_id for refusal in refusals],
-        asked_nano=max(refusal.asked for refusal in refusals),
+        worst_nano=intent.worst_nano,
         short_nano=max(refusal.short for refusal in refusals),
     )
 

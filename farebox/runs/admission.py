@@ -200,12 +200,13 @@ def ask_to_go_on(
     answered = runtime.journal.answered(run.run_id)
     usual = price_run(runtime, automation, parameters, answered=answered)
     cheap = price_run(runtime, automation, parameters, "a budget was used up on the way", answered=answered)
-    asked, short = (int(str(refused.fields.get(name) or 0)) for name in ("asked_nano", "short_nano"))
-    hold, ids = max(usual.hold, asked), refused.fields.get("budget_ids")
+    worst, short = (int(str(refused.fields.get(name) or 0)) for name in ("worst_nano", "short_nano"))
+    first = runtime.ledger.run(run.run_id) or run  # where the plan says too little of what is left, as much as at first
+    hold, ids = max(usual.hold, first.held_nano, worst), refused.fields.get("budget_ids")
     left = {state.budget_id: state.left for state in runtime.ledger.budgets()}
     lacking = {id_: max(short, hold - left.get(id_, 0)) for id_ in (ids if isinstance(ids, list) else ())}
     due = datetime.now(UTC) + approver.patience
-    question = ApprovalRequest(replace(run, held_nano=hold), max(min(cheap.hold, hold), asked), lacking, due)
+    question = ApprovalRequest(replace(run, held_nano=hold), max(min(cheap.hold, hold), worst), lacking, due)
     runtime.approvals.ask(question)
     return question, approver.ask(question, refused)
 

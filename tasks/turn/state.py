@@ -284,7 +284,7 @@ class TurnState(Generic[T]):
                 operation=operation,
                 budgets=[refusal.budget.name for refusal in refusals],
                 budget_ids=[refusal.budget.budget_id for refusal in refusals],
-                asked_nano=worst.asked,
+                worst_nano=self._refused.worst,
                 short_nano=worst.short,
             )
             automation = self.where.run.automation
