@@ -177,7 +177,8 @@ class ToolResultPart:
 class ProviderStatePart:
     """Reasoning state of a provider, opaque: sent back unchanged to the ``family`` that made it, dropped elsewhere.
 
-    It is never shown, logged or stored: its ``repr`` has no content, and it cannot be pickled.
+    It is never shown or logged, and stored only in the journal of a run that has not ended, encrypted: its ``repr`` has
+    no content, and it cannot be pickled.
     """
 
     family: str

@@ -157,6 +157,8 @@ def admit(
         UnknownPrice: a model of its route has no rate.
         RunTakenOver: a newer execution of the run has begun.
     """
+    if automation.durable and runtime.settings.journal.keeps_any(automation.name):
+        runtime.journal.open()
     execution = runtime.ledger.start(run_id)
     runtime.journal.tidy()
     outermost = current_run().values_of
