@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from farebox import Budget, ask, automation, llm_task, plan
+from farebox import Budget, Conversation, ask, automation, llm_task, plan
 from farebox.config.settings import JournalSettings
 from farebox.runtime import Runtime
 from pricing import InvalidArguments, ProviderStatePart, TextPart, ToolCallPart, Usage
@@ -287,3 +287,20 @@ def test_what_is_asked_is_the_key_whoever_answers_it():
     assert len({base, *others}) == len(others) + 1
     masked = [Message.of("user", f"Is this right: write to [EMAIL_1_{nonce}]") for nonce in ("3fa9c0d2", "00aa11bb")]
     assert len({answer_key("v1", asked(messages=[message]), None) for message in masked}) == 1
+
+
+@llm_task(operation="say", max_turns=20)
+def told(text: str) -> str:
+    return "".join(ask.stream("say.j2", text=text))
+
+
+def test_streams_and_conversations_are_replayed(runtime: Runtime, sandbox: Sandbox):
+    said: list[tuple[str, list[str]]] = []
+    for run in (failing(runtime, talk, "a"), riding(runtime, talk, {}, "a")):
+        with run:
+            chat = Conversation(system="You help with invoices.")
+            answers = [chat.say(text).text for text in ("Where is mine?", "And the one before?")]
+            said.append((told.fn("The importer was rewritten. It reads twice as fast."), answers))
+    assert said[0] == said[1]
+    assert served(sandbox) == 3
+    assert outcomes(runtime) == {"answered": 3, "replayed": 3}
