@@ -285,13 +285,13 @@ class Spend:
 
     def _begun(self, cost: ToolCost) -> Expense:
         expense, begun = self._submit(self._engine(), cost)
-        _check_room(cost.operation, begun.result())
+        _check_room(expense._intent, begun.result())
         return expense
 
     async def _begun_aio(self, cost: ToolCost) -> Expense:
         # In a thread: the run may have to be looked for in the ledger, or opened.
         expense, begun = await asyncio.to_thread(self._submit, self._engine(), cost)
-        _check_room(cost.operation, await begun)
+        _check_room(expense._intent, await begun)
         return expense
 
     @staticmethod
@@ -329,7 +329,7 @@ class Spend:
         return Expense(engine, intent), ledger.begin(intent, execution)
 
 
-def _check_room(operation: str, refusals: Sequence[Refusal]) -> None:
+def _check_room(intent: Intent, refusals: Sequence[Refusal]) -> None:
     """Stop where no budget had room.
 
     Raises:
@@ -337,11 +337,14 @@ def _check_room(operation: str, refusals: Sequence[Refusal]) -> None:
     """
     if not refusals:
         return
+    operation = intent.operation
     raise OverBudget(
         f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
         next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",
         operation=operation,
         budgets=[refusal.budget.name for refusal in refusals],
+        budget_ids=[refusal.budget.budget_id for refusal in refusals],
+        worst_nano=intent.worst_nano,
         short_nano=max(refusal.short for refusal in refusals),
     )
 
