@@ -33,6 +33,7 @@ NAMES = (
     "quote_coverage",
     "budget_storm",
     "price_review",
+    "reconcile",
     "calibration",
     "kills",
     "durable",

@@ -52,11 +52,13 @@ def main() -> int:
         replica.sync()
         files = world.write_export(folder, parts=-(-options.lines // len(world.bill.nano)), places=12)
         size = sum(path.stat().st_size for path in files)
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         found = reconcile(replica, rates_of(world), options.provider, files, accounts=accounts_of(world))
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - spent
         store.close()
-    print(f"{found.lines:,} lines ({size / 1e6:.0f} MB) in {seconds:.1f} s; {len(found.differences)} groups")
+    print(
+        f"{found.lines:,} lines ({size / 1e6:.0f} MB) in {seconds:.1f} s ({cpu:.1f} s of CPU); {len(found.differences)} groups"
+    )
     print(f"{'class':18} {'planted':>14} {'found':>14}")
     for cause in dict.fromkeys([*world.bill.planted, *found.causes]):
         planted, nano = world.bill.planted.get(cause, 0), found.causes.get(cause, 0)

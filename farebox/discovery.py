@@ -227,19 +227,24 @@ def usage(flow: Flow[..., Any]) -> str:
     parts = [
         text if name in required else f"[{text}]"
         for name, schema in flow.parameters.properties.items()
-        for text in [f"{option(name)} {kind(schema)}"]
+        for text in [f"{option(name)} {kind(schema, flow.parameters.definitions)}"]
     ]
     return f"Usage: farebox run {flow.name} {' '.join(parts)}"
 
 
-def kind(schema: dict[str, Any]) -> str:
-    """What a parameter takes, by its JSON schema: ``INTEGER``, ``fast|best``, ``JSON``."""
+def kind(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> str:
+    """What a parameter takes, by its JSON schema: ``INTEGER``, ``fast|best``, ``JSON``.
+
+    ``definitions`` are those that the schema refers to: of enums and models.
+    """
+    if named := schema.get("$ref") or next((part["$ref"] for part in schema.get("allOf", ()) if "$ref" in part), ""):
+        schema = (definitions or {}).get(str(named).rpartition("/")[2], {"type": "object"})
     if "enum" in schema:
         return "|".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
     if parts := schema.get("anyOf"):
-        return "|".join(dict.fromkeys(kind(part) for part in parts if part.get("type") != "null"))
+        return "|".join(dict.fromkeys(kind(part, definitions) for part in parts if part.get("type") != "null"))
     name = str(schema.get("format") or schema.get("type") or "value")
     return "JSON" if name in {"array", "object"} else name.upper()
 

@@ -284,7 +284,7 @@ class Runtime:
         return Engine(
             self.ledger,
             self.router,
-            Prompts((*settings.prompts, PROMPTS)),
+            Prompts(settings.prompts, PROMPTS),
             Turns(
                 self.ledger,
                 self._attempts(telemetry, holds),

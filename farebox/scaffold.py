@@ -116,7 +116,8 @@ def _module(root: Path, name: str) -> str:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST or reserved or module in _TAKEN:
         raise UsageError(
             f"{name[:60]!r} is not a valid name for an automation.",
-            next_step="Use small letters, digits and dashes, like weekly-notes; no reserved word.",
+            next_step="Use small letters, digits and dashes, like weekly-notes; no word of Python, and no package of "
+            "Python's or Farebox's.",
         )
     if module.replace("_", "-") in automation_names(root):
         raise UsageError(f"There is an automation {name!r} already.", next_step="Choose another name.")

@@ -101,14 +101,17 @@ _APOSTROPHES = "'’ʼ`´"
 
 def canonical(text: str) -> list[tuple[str, int]]:
     """The letters of a text as they read, each with its place."""
-    letters = []
-    for at, character in enumerate(text):
-        if character.isascii():
-            plain = character.lower()
-        else:
-            plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", character)).casefold()
-        letters += [(letter, at) for letter in plain.translate(_ALIKE) if letter.isalnum()]
-    return letters
+    return [(letter, at) for at, character in enumerate(text) for letter in _read(character)]
+
+
+@lru_cache(maxsize=4_096)
+def _read(character: str) -> str:
+    """The letters that one character reads as."""
+    if character.isascii():
+        plain = character.lower()
+    else:
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", character)).casefold()
+    return "".join(filter(str.isalnum, plain.translate(_ALIKE)))
 
 
 def visible(text: str) -> tuple[str, Sequence[int]]:
@@ -169,6 +172,16 @@ class Phrases:
         )
         if any(sign in text for sign in _EITHER):
             found += self._found(text, _other_reading(text, letters))
+        return found
+
+    def names_in(self, text: str) -> set[str]:
+        """The names of the phrases that stand in the text at least once."""
+        found = {name for name, sign in self._literal if sign in text}
+        if self._phrases:
+            letters = canonical(text)
+            readings = [letters, _other_reading(text, letters)] if any(sign in text for sign in _EITHER) else [letters]
+            for reading in readings:
+                found |= {name for _, _, name in self._found(text, reading)}
         return found
 
     def _found(self, text: str, letters: list[tuple[str, int]]) -> Iterator[tuple[int, int, str]]:

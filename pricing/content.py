@@ -180,9 +180,9 @@ class ToolResultPart:
 class ProviderStatePart:
     """Reasoning state of a provider, opaque: sent back unchanged to the ``family`` that made it, dropped elsewhere.
 
-    It is never shown, logged or stored: its ``repr`` has no content, and it cannot be pickled. Its fields are plain:
-    ``payload`` is a JSON value, and ``prefix`` a digest of what it was made for, of models that tie their thoughts to
-    it.
+    It is never shown or logged, and stored only in the journal of a run that has not ended, encrypted: its ``repr`` has
+    no content, and it cannot be pickled. Its fields are plain: ``payload`` is a JSON value, and ``prefix`` a digest of
+    what it was made for, of models that tie their thoughts to it.
     """
 
     family: str

@@ -68,10 +68,16 @@ class _Loaded:
 
 
 class Prompts:
-    """The templates in some folders; the first folder that has a name wins."""
+    """The templates in some folders; the first folder that has a name wins.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
+    Args:
+        folders: the project's.
+        ours: one that comes with Farebox, searched last; a message about a missing prompt does not name it.
+    """
+
+    def __init__(self, folders: Sequence[Path], ours: Path | None = None) -> None:
+        self._own = tuple(folders)
+        self._folders = self._own if ours is None else (*self._own, ours)
         self._loaded: dict[str, _Loaded] = {}
         self._inline = lru_cache(maxsize=256)(self._compile)
 
@@ -262,11 +268,12 @@ class Prompts:
                 )
 
     def _missing(self, missing: str, name: str) -> PromptError:
-        places = ", ".join(str(folder) for folder in self._folders)
+        places = ", ".join(str(folder) for folder in self._own)
+        known = ", ".join(template_environment(self._own).list_templates())
         asked = f", which {name!r} refers to" if missing != name else ""
         return PromptError(
             f"There is no prompt {missing!r}{asked} in {places}.",
-            next_step=f"Write it, or use one of: {', '.join(self.names())}.",
+            next_step=f"Write it, or use one of: {known}." if known else "Write it: there is none yet.",
         )
 
     @cached_property

@@ -69,8 +69,10 @@ class _Marks:
         user: list[Piece] = []
         depth = 0
         for piece in self._pieces(text):
-            if isinstance(piece, _Boundary):
-                depth += 1 if piece is _Boundary.OPENS else -1
+            if piece is _Boundary.OPENS:
+                depth += 1
+            elif piece is _Boundary.CLOSES:
+                depth -= 1
             else:
                 (system if depth > 0 else user).append(piece)
         return _stripped(system), _stripped(user)

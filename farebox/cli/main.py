@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -80,6 +81,7 @@ def _answered(given: Sequence[str]) -> bool:
 def main() -> NoReturn:
     """Run the command line; errors are one line and a next step on standard error, and an exit code."""
     check_hidden()
+    warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")  # said where it matters, once
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from farebox.cli.app import app
 from farebox.cli.close import show_grid
 from farebox.cli.output import near, print_json, terminal
-from farebox.runtime import get_runtime
+from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError, to_us
 from pricing.ledger import Statements, read_key
 
@@ -56,16 +56,20 @@ def statement(
         folder: where to write the files; `.farebox/statements/` if left out.
         json: print JSON; amounts are nano-dollars.
     """
-    from pricing.reports import (
-        chargeback_statement,
-        month_bounds,
-        read_statement,
-        statement_grids,
-        statement_sentences,
-    )
+    runtime = get_runtime()
+    found = _issued(runtime, read_key("org", org), month, preview=preview, with_cost=with_cost)
+    files = [] if preview else _write(found_folder(folder, runtime.home), found)
+    if json:
+        print_json(found.to_json() | {"files": [str(path) for path in files]})
+    else:
+        _tell(found, files)
 
-    runtime, now, name = get_runtime(), datetime.now(UTC), read_key("org", org)
-    zone = runtime.settings.zone
+
+def _issued(runtime: Runtime, org: str, month: str, *, preview: bool, with_cost: bool) -> ChargebackStatement:
+    """The statement with its number, or as it is now without one."""
+    from pricing.reports import chargeback_statement, month_bounds, read_statement
+
+    now, zone = datetime.now(UTC), runtime.settings.zone
     _, ends = month_bounds(month, zone)
     if not preview and now < ends:
         raise UsageError(
@@ -73,19 +77,21 @@ def statement(
         )
     runtime.ledger.reap()
     runtime.replica.sync()
-    found = chargeback_statement(runtime.replica, name, month, zone, now, with_cost=with_cost)
+    found = chargeback_statement(runtime.replica, org, month, zone, now, with_cost=with_cost)
     if not found.items and found.credits is None:
         raise UsageError(
-            f"Nothing was run for {name!r} in {month}, and it has no credits.",
+            f"Nothing was run for {org!r} in {month}, and it has no credits.",
             next_step="`farebox report all --by org --since ever` lists the organisations.",
         )
-    if not preview:
-        issued = Statements(runtime.ledger.store).issue(name, month, found.canonical(), to_us(now), with_cost=with_cost)
-        found = read_statement(issued.figures, issued.number)
-    files = [] if preview else _write(found_folder(folder, runtime.home), found)
-    if json:
-        print_json(found.to_json() | {"files": [str(path) for path in files]})
-        return
+    if preview:
+        return found
+    issued = Statements(runtime.ledger.store).issue(org, month, found.canonical(), to_us(now), with_cost=with_cost)
+    return read_statement(issued.figures, issued.number)
+
+
+def _tell(found: ChargebackStatement, files: list[Path]) -> None:
+    from pricing.reports import statement_grids, statement_sentences
+
     _out.print(f"{found.title}: {found.org}", style="bold", markup=False)
     for sentence in statement_sentences(found):
         _out.print(sentence, markup=False)

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,7 +32,7 @@ from farebox.config.extras import checked_body, checked_headers
 from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
-from pricing.ledger import SOFT, WILDCARD, Limit, read_key, read_window, soft_threshold
+from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
 from pricing.rates import EndOfLife, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
 from tasks.providers import LEVELS, Reasoning, spec_of
@@ -297,6 +297,35 @@ class ReplicaSettings(_Table):
     after_runs: bool = True
 
 
+class MeteringSettings(_Table):
+    """Outcomes handed over to a metered-billing service; off unless ``enabled``.
+
+    Those that ended from ``since`` on are told, under the name ``event``, as 1, as credits or in dollars (``value``).
+    ``customers``: what the service calls an organisation or a user.
+    """
+
+    enabled: bool = False
+    sink: Literal["stripe", "openmeter", "lago"] | None = None
+    url: Address = ""
+    key_env: Annotated[str, AfterValidator(_variable)] = ""
+    event: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "farebox_outcome"
+    value: MeteredValue = "outcomes"
+    since: date | None = None
+    customers: dict[str, Annotated[str, Field(min_length=1, max_length=200)]] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.enabled and (self.sink is None or self.since is None):
+            raise ValueError(
+                'enabled needs sink ("stripe", "openmeter" or "lago") and since (the first day, 2026-11-01)'
+            )
+        return self
+
+    def begins(self, zone: ZoneInfo) -> datetime:
+        """The midnight from which outcomes are told."""
+        return datetime.combine(self.since or date.max, time(), zone)
+
+
 class SandboxSettings(_Table):
     """The stand-in provider. With a ``url`` it is one that runs already.
 
@@ -328,6 +357,7 @@ class Settings(BaseSettings):
     guards: GuardsSettings = GuardsSettings()
     archive: ArchiveSettings = ArchiveSettings()
     replica: ReplicaSettings = ReplicaSettings()
+    metering: MeteringSettings = MeteringSettings()
     content: ContentSettings = ContentSettings()
     journal: JournalSettings = JournalSettings()
     sandbox: SandboxSettings = SandboxSettings()
@@ -444,6 +474,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "sandbox": SandboxSettings,
         "archive": ArchiveSettings,
         "replica": ReplicaSettings,
+        "metering": MeteringSettings,
     }
     table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
     near = get_close_matches(str(location[-1]), table.model_fields, 1)

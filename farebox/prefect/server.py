@@ -62,10 +62,11 @@ def check_home() -> Path:
 
 
 def check_answers(url: str) -> None:
-    """Raise where nothing listens at the address of a server.
+    """Raise where nothing listens at the address of a server, or something that is no Prefect server.
 
     Raises:
-        FareboxError: nothing does.
+        ConfigError: the address is none.
+        FareboxError: nothing does, or something else.
     """
     place = urlsplit(url)
     try:
@@ -85,6 +86,25 @@ def check_answers(url: str) -> None:
             f"({error.strerror or error}).",
             next_step="Start it with `farebox up`, or unset PREFECT_API_URL to run without one.",
         ) from None
+    if why := _no_prefect(url):
+        raise FareboxError(
+            f"PREFECT_API_URL says that a Prefect server is at {place.hostname}:{port}, and what answers there is none "
+            f"({why}).",
+            next_step="Set PREFECT_API_URL to the server's address with its /api, or unset it to run without one.",
+        )
+
+
+def _no_prefect(url: str) -> str:
+    """Why what answers there is no Prefect server; nothing where it may be one."""
+    import httpx
+
+    try:
+        status = httpx.get(f"{url.rstrip('/')}/health", timeout=_ANSWER_SECONDS).status_code
+    except httpx.ProtocolError:
+        return "it does not speak HTTP"
+    except httpx.HTTPError:  # slow, or reached another way: Prefect's client tries for longer
+        return ""
+    return f"status {status}" if status == httpx.codes.NOT_FOUND else ""
 
 
 def check_port(host: str, port: int) -> None:
@@ -171,7 +191,12 @@ def _start_temporary(home: Path) -> None:
         return
     server.port = server.port or server.find_available_port()
     log = home / _LOG
-    ours = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    ours = {
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # why it ends
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
     process = spawn_server("127.0.0.1", server.port, log, ours)
     server.server_process = process
     atexit.register(server.stop)

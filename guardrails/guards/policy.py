@@ -49,7 +49,7 @@ class PolicyGuard:
     on_break: Literal["retry", "block"] = "retry"
     rules: dict[str, re.Pattern[str]] = field(init=False, repr=False)
     phrases: Phrases = field(init=False, repr=False)
-    needed: dict[str, Phrases] = field(init=False, repr=False)
+    needed: Phrases = field(init=False, repr=False)
     planted: Phrases = field(init=False, repr=False)
 
     name: ClassVar[str] = "policy"
@@ -64,8 +64,7 @@ class PolicyGuard:
         forbidden = [(name, phrase) for name, phrases in self.forbidden.items() for phrase in phrases]
         object.__setattr__(self, "rules", {name: bounded(pattern) for name, pattern in self.patterns.items()})
         object.__setattr__(self, "phrases", Phrases(forbidden))
-        needed = {name: Phrases([(name, text)]) for name, text in self.required.items()}
-        object.__setattr__(self, "needed", needed)
+        object.__setattr__(self, "needed", Phrases(self.required.items()))
         object.__setattr__(self, "planted", Phrases([("canary", text) for text in self.canaries], anywhere=True))
 
     def check(self, exchange: GuardInput) -> Verdict:
@@ -76,7 +75,8 @@ class PolicyGuard:
             return block(Reason.LEAK, spans=leaks, kinds=kinds, count=len(leaks))
         spans = tuple(self._broken(exchange.texts))
         said = " ".join(leaf.text for leaf in leaves(exchange.values[0]))
-        missing = [name for name, text in self.needed.items() if not text.find(said)]
+        there = self.needed.names_in(said) if self.required else set()
+        missing = [name for name in self.required if name not in there]
         if not spans and not missing:
             return allow()
         rule = ", ".join(dict.fromkeys([*(span.kind for span in spans), *missing]))[:_LONGEST_RULE]

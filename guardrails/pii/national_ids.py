@@ -444,7 +444,7 @@ def national_ids(plain: Plain) -> Iterator[Entity]:
         return
     yield from _of_digits(plain)
     generic = NumberWords(_GENERIC, plain)
-    for match in (*plain.numbers(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers(_CODICE, 2)):
+    for match in (*plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers_at_words(_CODICE, 2)):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))
@@ -462,7 +462,7 @@ def _of_digits(plain: Plain) -> Iterator[Entity]:
     words: dict[_Number, Words] = {}
     of_any = NumberWords(_LABELS_OF_ANY, plain)
     medicare = NumberWords(_MEDICARE_WORDS, plain)
-    for run in plain.numbers(_RUN, 9):
+    for run in plain.numbers_at_words(_RUN, 9):
         other = plain.is_named_otherwise(run.start())
         labelled = words if of_any.before(run.start()) else None
         tried = (_identified(run, end, plain, labelled, named_otherwise=other) for end in _ends(run[0]))

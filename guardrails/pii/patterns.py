@@ -294,6 +294,7 @@ _VERSION_BEFORE = re.compile(
     r"rozdział|punkt|avsnitt|kapit\w{2,4}|capítulo|capitolo|chapitre|hoofdstuk|paragraaf|se[çc]ção|seção|sección|apartado|sezione|"
     r"раздел|глава|пункт|верси\w|第|条|條|版本|バージョン|섹션|버전|القسم|الفصل|البند|المادة|الإصدار|अनुभाग|धारा|संस्करण)[ .:=\"']{0,4}$"
 )
+_MAY_NAME = re.compile(r"[^\W\d_]|[§=<>~!]")
 _NAME_BEFORE = re.compile(r"[A-Za-z][\w.+-]{1,30}[ ]$")
 _HEADING_BEHIND = re.compile(r"\.?[ ]{1,4}[A-Z][a-z]|[ ]?(?:[節节章条條項项]|절|장)")
 _IP_WORDS = (
@@ -354,7 +355,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     words = NumberWords(_IP_LABELS, plain, reach=20)
-    for match in plain.numbers(_IPV4, 4):
+    for match in plain.numbers_at_words(_IPV4, 4):
         if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
@@ -368,7 +369,7 @@ def addresses(plain: Plain) -> Iterator[Entity]:
 def _is_version(text: str, match: re.Match[str], words: Words) -> bool:
     """Whether four small numbers are those of a release or a section: a word says so, or nothing speaks for a host."""
     before = text[max(0, match.start() - 32) : match.start()]
-    if _VERSION_BEFORE.search(before[-16:]):
+    if _MAY_NAME.search(before[-16:]) and _VERSION_BEFORE.search(before[-16:]):
         return True
     parts = [int(part) for part in match[0].split(".")]
     small = parts[0] < 32 and max(parts[1:]) < 100 and parts[0] != 10  # noqa: PLR2004 - no address that a network is given
@@ -477,7 +478,7 @@ def cards(plain: Plain) -> Iterator[Entity]:
             end = len(match["run"]) if words.before(match.start()) else 0
         if end and not _is_column(plain.text, match.start(), match.start() + end):
             yield Entity(match.start(), match.start() + end, "card")
-    for match in plain.numbers(_DIGIT_BY_DIGIT, 13):
+    for match in plain.numbers_at_words(_DIGIT_BY_DIGIT, 13):
         if _is_issued(re.sub(r"\D", "", match[0]), words, match.start()):
             yield Entity(*match.span(), "card")
 

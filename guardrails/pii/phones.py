@@ -274,12 +274,12 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
     for pattern, sign in _FORMS:
-        for match in plain.numbers(pattern, _LEAST, sign):
+        for match in plain.numbers_at_words(pattern, _LEAST, sign):
             if not _excluded(plain, match, words) and _is_formed(pattern, match, plain, checked):
                 yield Entity(*match.span(), "phone")
     nouns, end = NumberWords(_NOUN_LABELS, plain), -1
     for pattern in (_NAMED, _SHORT):
-        for match in plain.numbers(pattern, _LEAST):
+        for match in plain.numbers_at_words(pattern, _LEAST):
             follows = (
                 match.start() - end >= 0 and _FOLLOWS.fullmatch(plain.text, end, match.start()) if end >= 0 else None
             )
@@ -314,7 +314,7 @@ def _international(plain: Plain, words: Words) -> Iterator[Entity]:
             end = len(match[0])
         if end:
             yield Entity(match.start(), match.start() + end, "phone")
-    for match in plain.numbers(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
+    for match in plain.numbers_at_words(_ZEROS, _LEAST, "0") if "00" in text or "011" in text else ():
         if not _excluded(plain, match, words) and (
             words.before(match.start())
             or _GROUPS.search(match[0])

@@ -16,6 +16,7 @@ _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 _DIGIT = re.compile(r"\d")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
+_WORD_START = re.compile(r"[\w(](?<![^\W_].)")
 _SHORT = 4
 _LABEL_LEAD, _LABEL_TRAIL, _LABEL_STEP = 250, 80, 40
 """Characters before and behind a digit within which a label of its number may stand."""
@@ -276,6 +277,7 @@ class Plain:
         if digit is not None:
             self._note_stretches()
         self._windows: dict[int, list[tuple[int, int]]] = {}
+        self._words_in: dict[int, list[tuple[int, int, list[int]]]] = {}
         self._named_otherwise: dict[int, bool] = {}
 
     def _note_stretches(self) -> None:
@@ -368,6 +370,29 @@ class Plain:
             if sign and self.text.find(sign, start, end) < 0:
                 continue
             yield from pattern.finditer(self.text, start, end)
+
+    def numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str = "") -> Iterable[re.Match[str]]:
+        """The same, of a pattern that begins with a bracket or where no letter or digit stands before: tried only there.
+        A pattern that begins with a look behind costs as much at each character as a whole attempt.
+        """
+        return () if least > self._most_digits else self._numbers_at_words(pattern, least, sign)
+
+    def _numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str) -> Iterator[re.Match[str]]:
+        if least not in self._words_in:
+            if least not in self._windows:
+                self._windows[least] = list(self._around(least))
+            self._words_in[least] = [
+                (start, end, [word.start() for word in _WORD_START.finditer(self.text, start, end)])
+                for start, end in self._windows[least]
+            ]
+        for start, end, places in self._words_in[least]:
+            if sign and self.text.find(sign, start, end) < 0:
+                continue
+            done = start
+            for place in places:
+                if place >= done and (match := pattern.match(self.text, place, end)):
+                    yield match
+                    done = match.end()
 
     def _around(self, least: int) -> Iterator[tuple[int, int]]:
         """Where a number of so many digits may stand, apart from each other."""

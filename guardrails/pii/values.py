@@ -174,15 +174,20 @@ class KnownValues:
             by_length.setdefault(len(compact), {}).setdefault(compact, (kind, part))
 
     def _find_words(self, text: str, words: list[re.Match[str]], folded: list[str]) -> Iterator[Entity]:
-        done = 0
-        for first, word in enumerate(words):
+        done, tree = 0, self._tree
+        for first, opening in enumerate(folded):
+            plain = opening.isascii()
+            may_begin = opening in tree or opening.endswith("s")
+            if plain and not may_begin and not (self._stems and text[words[first].start()].isupper()):
+                continue
+            word = words[first]
             if word.start() < done:
                 continue
-            found = self._longest(text, words, folded, first)
-            if found is None and _PREFIXED.match(word[0]):
+            found = self._longest(text, words, folded, first) if may_begin else None
+            if found is None and not plain and _PREFIXED.match(word[0]):
                 found = self._behind_particle(text, words, folded, first)
             if found is None and self._stems and word[0][0].isupper():
-                found = self._bent(word, folded[first])
+                found = self._bent(word, opening)
             if found:
                 done = found.end
                 yield found

@@ -520,6 +520,22 @@ calibration_scores = Table(
 ``score_key``: the case's digest, scorer, prompt, target; ``operations`` (JSON): others that its turns count for. Tokens
 are 0 where ``usage_known`` is false, and were, before there was that column, where nobody had told them."""
 
+usage_events = Table(
+    "usage_events",
+    metadata,
+    key("event_id"),
+    *map(text, ("run_id", "customer", "automation", "quality", "value")),
+    number("happened_at"),
+    number("tries"),
+    number("next_at"),
+    text("fault", optional=True),
+    number("delivered_at", optional=True),
+    Index("ix_usage_events_waiting", "delivered_at", "next_at"),
+)
+"""The outbox of outcomes that a metered-billing service is told of: ``event_id`` is the run and the ordinal of its
+settlement. One without ``delivered_at`` waits, and is sent from ``next_at`` on; ``fault`` is why it failed lastly.
+"""
+
 wallets = Table("wallets", metadata, Column("wallet_id", Text, primary_key=True), number("opened_at"))
 """``org:acme`` or ``user:ana``; its row is locked while its grants change."""
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
     from pricing.ledger.statements import Statements
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
+    from pricing.ledger.usage_events import MeteredValue, OutboxState, UsageEvent, UsageOutbox
     from pricing.ledger.windows import WINDOWS, Window, read_window, window_bounds
 
 __all__ = [
@@ -96,9 +97,11 @@ __all__ = [
     "JournalEntry",
     "Ledger",
     "Limit",
+    "MeteredValue",
     "MonthClose",
     "MonthCloses",
     "MovingWindows",
+    "OutboxState",
     "PendingEnd",
     "PendingEnds",
     "Priced",
@@ -117,6 +120,8 @@ __all__ = [
     "Turn",
     "TurnOutcome",
     "Unsettled",
+    "UsageEvent",
+    "UsageOutbox",
     "Use",
     "Wallets",
     "Window",
@@ -145,6 +150,10 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "MeteredValue": "pricing.ledger.usage_events",
+            "OutboxState": "pricing.ledger.usage_events",
+            "UsageEvent": "pricing.ledger.usage_events",
+            "UsageOutbox": "pricing.ledger.usage_events",
             "Statements": "pricing.ledger.statements",
             "MonthClose": "pricing.ledger.month_closes",
             "MonthCloses": "pricing.ledger.month_closes",

@@ -79,20 +79,6 @@ class Approved:
         return tuple(self.question.lacking) if self.decision.choice in {"once", "cheaper"} else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision as it was written down; ``choice`` may be ``timed_out``, with nobody who decided."""
-
-    run_id: str
-    automation: str
-    choice: str
-    by: str | None
-    hold: Nano
-    budgets: Mapping[str, Nano]
-    asked_at: datetime
-    decided_at: datetime
-
-
 class Approvals:
     """What people are asked and what they decided.
 
@@ -132,25 +118,6 @@ class Approvals:
             return [
                 _approval_request(row) for row in connection.execute(sa.select(schema.questions).order_by(_Q.due_at))
             ]
-
-    def of_run(self, run_id: str) -> list[Decided]:
-        """What was decided about a run, in order."""
-        table = schema.approvals
-        with self._store.read() as connection:
-            rows = connection.execute(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.seq)).all()
-        return [
-            Decided(
-                run_id=row.run_id,
-                automation=row.automation,
-                choice=row.choice,
-                by=row.decided_by,
-                hold=row.hold_nano,
-                budgets=json.loads(row.budgets),
-                asked_at=from_us(row.asked_at),
-                decided_at=from_us(row.decided_at),
-            )
-            for row in rows
-        ]
 
 
 def make_room(connection: Connection, approved: Approved, wanted: Mapping[str, BudgetRule], now: int) -> None:

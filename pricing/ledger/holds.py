@@ -101,8 +101,6 @@ class Settled:
     spent: Nano
     released: Nano
     lost: int
-    total_spent: Nano
-    """Of the whole run: earlier holds of the same run included."""
 
 
 class Leases(NamedTuple):
@@ -334,7 +332,7 @@ def close_hold(
             execution=hold.execution,
         )
     )
-    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts, total)
+    return Settled(hold.amount_nano, hold.used_nano, hold.amount_nano - hold.used_nano, lost.attempts)
 
 
 class _Lost(NamedTuple):

@@ -563,7 +563,7 @@ class Ledger:
                 quality=run.quality,
                 stand_in=run.stand_in,
                 outcome="over_budget",
-                reason=f"refused before the run: {why}",
+                reason=f"{'stopped' if ordinal else 'refused before the run'}: {why}",
                 budgets=json.dumps(list(budget_ids)),
                 held_nano=0,
                 spent_nano=0,

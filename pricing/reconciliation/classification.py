@@ -263,7 +263,7 @@ def _estimates(finding: Finding) -> None:
         finding.because("worst_case", billed - estimated, f"billed {format_money(billed)}", group.estimates)
         if billed != estimated:
             finding.corrections += _shares(group.estimates, [one.cost_nano for one in group.estimates], billed, group)
-    if group.unanswered and finding.volume_nano > finding.rounding_nano:
+    if group.unanswered and finding.volume_nano > finding.rounding_nano and _may_be_unanswered(group):
         most = sum(one.worst_nano for one in group.unanswered)
         billed = min(finding.volume_nano, most)
         finding.volume_nano -= billed
@@ -271,11 +271,23 @@ def _estimates(finding: Finding) -> None:
         finding.corrections += _shares(group.unanswered, [one.worst_nano for one in group.unanswered], billed, group)
 
 
+def _may_be_unanswered(group: Group) -> bool:
+    """Whether the export says that more tokens, and more requests if it counts them, were billed than were answered."""
+    if group.recorded_nano and not _has_tokens(group):
+        return False
+    least = group.recorded_requests - len(group.estimates)
+    return group.billed_requests is None or group.billed_requests > least
+
+
+def _has_tokens(group: Group) -> bool:
+    return any(one.tokens for one in group.billed.values())
+
+
 def _rest(finding: Finding) -> None:
     group, rest = finding.group, finding.volume_nano
     if abs(rest) <= finding.rounding_nano and group.rows and group.recorded_nano:
         finding.because("rounding", rest)
-    elif rest and group.recorded_nano and group.rows and not any(one.tokens for one in group.billed.values()):
+    elif rest and group.recorded_nano and group.rows and not _has_tokens(group):
         finding.because("unexplained", rest, "the export has no token counts: add the pages of the usage API")
     elif rest > 0:
         known = group.billed_requests
@@ -283,7 +295,12 @@ def _rest(finding: Finding) -> None:
             finding.because("unexplained", rest, "as many requests, and more is billed for them")
         else:
             more = "" if known is None else f", {known - group.recorded_requests} requests"
-            finding.because("past_farebox", rest, f"billed and not recorded{more}: the key is used elsewhere, too")
+            why = (
+                "a tool or a fee of the provider's, which is not recorded"
+                if group.billed.keys() == {"other"}
+                else "the key is used elsewhere, too"
+            )
+            finding.because("past_farebox", rest, f"billed and not recorded{more}: {why}")
     elif rest < 0:
         finding.because("unexplained", rest, "recorded, and not billed")
 

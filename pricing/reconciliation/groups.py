@@ -134,8 +134,9 @@ def billed_books(
     for row in rows:
         account = ""
         if by_account:
-            told = accounts.get(row["account"], row["account"])
-            account = told if told in names else f"{told or 'default'} (not ours)"
+            name = row["account"] or "default"  # a provider's default workspace has no id
+            told = accounts.get(name, name)
+            account = told if told in names else f"{told} (not ours)"
         key = Key(row["day"], row["days"], account, row["model"], row["service_tier"])
         group = groups.setdefault(key, Group(key))
         _add(group, row)

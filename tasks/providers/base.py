@@ -27,15 +27,13 @@ _CALL_CHARACTERS = 256
 class ReplyError(Exception):
     """An exchange that gave no :class:`ModelReply`.
 
-    ``usage`` holds what the provider had counted by then, ``partial`` tells whether text had already been handed out.
-    The text of this error names the class of failure only.
+    ``usage`` holds what the provider had counted by then. The text of this error names the class of failure only.
     """
 
-    def __init__(self, failure: Failure, usage: Usage | None = None, *, partial: bool = False) -> None:
+    def __init__(self, failure: Failure, usage: Usage | None = None) -> None:
         super().__init__(failure, usage)
         self.failure = failure
         self.usage = usage
-        self.partial = partial
 
     def __str__(self) -> str:
         return f"{self.failure.kind} (status {self.failure.status}, code {self.failure.code})"
@@ -219,10 +217,10 @@ def opened(rules: FailureRules, status: int, headers: Mapping[str, str], body: b
     return reply
 
 
-def broken(headers: Mapping[str, str], usage: Usage | None = None, *, partial: bool = False) -> ReplyError:
+def broken(headers: Mapping[str, str], usage: Usage | None = None) -> ReplyError:
     """A reply with status 200 that lacks what makes it one: loss of service, and perhaps billed."""
     fault = failure("server_error", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))
-    return ReplyError(fault, usage, partial=partial)
+    return ReplyError(fault, usage)
 
 
 class Event(NamedTuple):
@@ -294,17 +292,13 @@ class EventReader:
         payload = parse(event.data)
         if event.fault or obj(payload).get("error") or obj(payload).get("object") == "error":
             headers = {**self._headers, **({"x-amzn-errortype": event.fault} if event.fault else {})}
-            raise ReplyError(classify_reply(self._rules, OK, headers, event.data), self.usage, partial=self._partial)
+            raise ReplyError(classify_reply(self._rules, OK, headers, event.data), self.usage)
         if not isinstance(payload, dict):
-            raise broken(self._headers, self.usage, partial=self._partial)
+            raise broken(self._headers, self.usage)
         return self._absorb(self._draft, event.name, payload)
-
-    @property
-    def _partial(self) -> bool:
-        return bool(self._draft.text)
 
     def _lost(self) -> ReplyError:
         fault = failure(
             "connection", status=OK, phase="read", maybe_billed=True, request_id=request_id(lower(self._headers))
         )
-        return ReplyError(fault, self.usage, partial=self._partial)
+        return ReplyError(fault, self.usage)

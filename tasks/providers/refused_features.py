@@ -49,9 +49,8 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         "prompt_cache_key": r"prompt_?cache_?key",
         "stream_options": r"stream_?options",
         "max_tokens": r"max_(?:completion_)?tokens",
-        "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b"
-        r"|thinking(?:_?(?:config|level|budget))?\b(?! mode does not support this tool_choice)"
-        r"|output_?config\.effort|chat_template_kwargs",
+        "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b|output_?config\.effort|chat_template_kwargs"
+        r"|thinking(?:_?(?:config|level|budget))?\b(?! mode does not support this tool_choice)",
     }.items()
 }
 _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {

@@ -286,6 +286,8 @@ class TurnState(Generic[T]):
                 next_step="What was done so far is recorded and paid; raise the budget to go on.",
                 operation=operation,
                 budgets=[refusal.budget.name for refusal in refusals],
+                budget_ids=[refusal.budget.budget_id for refusal in refusals],
+                worst_nano=self._refused.worst,
                 short_nano=worst.short,
             )
             automation = self.where.run.automation

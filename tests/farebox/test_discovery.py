@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 
 import pytest
+from prefect import flow
+from pydantic import BaseModel
 
 from farebox.automations import automation_of
-from farebox.discovery import automation_names, automations, find_flow
+from farebox.discovery import automation_names, automations, find_flow, kind, usage
 from pricing import ConfigError, UsageError
 
 HEAD = "from farebox import ask, automation, llm_task, plan\n"
@@ -115,3 +118,21 @@ def test_a_missing_library_of_a_file_is_its_own_fault(root: Path):
     (root / "flows" / "needy.py").write_text("import not_installed_here\n" + HEAD + STEP + one("needy"))
     with pytest.raises(ConfigError, match="cannot be imported: ModuleNotFoundError: No module named 'not_installed"):
         find_flow("needy")
+
+
+def test_enums_and_models_are_told_as_what_they_take():
+    class Level(Enum):
+        LOW = "low"
+        HIGH = "high"
+
+    class Filter(BaseModel):
+        word: str
+
+    @flow
+    def search(level: Level, filter_by: Filter, either: Level | None = None, count: int = 1) -> None:
+        pass
+
+    schema = search.parameters
+    told = {name: kind(field, schema.definitions) for name, field in schema.properties.items()}
+    assert told == {"level": "low|high", "filter_by": "JSON", "either": "low|high", "count": "INTEGER"}
+    assert "--level low|high" in usage(search)

@@ -205,3 +205,48 @@ def test_tables_say_the_rows_behind(tmp_path: Path) -> None:
     assert "lines " in told
     assert "billed per million tokens" in told
     assert found.to_json()["first"] == date(2026, 11, 2).isoformat()
+
+
+def test_without_token_counts_nothing_is_claimed_of_retries(tmp_path: Path) -> None:
+    """An invoice total that is higher may be a rate: the attempts without an answer stay at nothing."""
+    store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    world = World("openai", days=3)
+    worst = world.cost(0, {"input": 900_000})
+    world.record(FIRST, "default", 0, None, outcome="connection", priced="unbilled", cost_nano=0, worst_nano=worst)
+    for row in world.rows:
+        row["provider"] = "groq"
+    replica = replica_of(tmp_path, store, world)
+    recorded = sum(row["cost_nano"] for row in world.rows)
+    bill = tmp_path / "groq.csv"
+    bill.write_text(f"start,end,amount,model\n{FIRST},{FIRST + timedelta(days=9)},{recorded * 1.1 / 10**9:.9f},\n")
+    found = reconcile(replica, RateCard.load(), "groq", [bill])
+    assert found.causes.keys() == {"unexplained"}
+    assert found.corrections == ()
+
+
+def test_as_many_requests_as_answers_leave_no_room_for_a_retry(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    world = World("openai", days=3)
+    tokens = {"input": 80_000, "cache_read": 0, "output": 9_000}
+    day, model = FIRST + timedelta(days=1), 0
+    world.record(day, "default", model, None, outcome="timeout", priced="unbilled", cost_nano=0, worst_nano=10**9)
+    more = world.charge(day, "default", model, tokens, requests=0)
+    found = compared(replica_of(tmp_path, store, world), world, world.write_export(tmp_path))
+    assert found.causes["unexplained"] == pytest.approx(more, abs=CENT)
+
+
+def test_the_default_workspace_has_a_name_and_fees_are_no_tokens(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    world = World("anthropic", days=4)
+    replica = replica_of(tmp_path, store, world)
+    files = world.write_export(tmp_path)
+    for path in files:
+        path.write_text(path.read_text().replace('"proj_a"', "null"))
+    costs = files[0].read_text()
+    fee = '{"amount": "250", "currency": "USD", "description": "Web search", "cost_type": "web_search", "workspace_id": null}'
+    files[0].write_text(costs.replace('"results": [', f'"results": [{fee}, ', 1))
+    names = {"default": "default", "proj_b": "second"}
+    found = reconcile(replica, card(world), "anthropic", files, accounts=names)
+    assert found.causes.keys() - {"rounding"} == {"past_farebox"}
+    [fees] = [reason for one in found.beyond for reason in one.reasons]
+    assert (fees.nano, "a tool or a fee" in fees.note) == (2_500_000_000, True)

@@ -27,9 +27,9 @@ def note(text: str) -> str:
     return ask("say.j2", text=text)
 
 
-def script(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+def script(project: Project, *arguments: str, name: str = "outside") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(REPOSITORY / "tests" / "support" / "outside.py"), *arguments],
+        [sys.executable, str(REPOSITORY / "tests" / "support" / f"{name}.py"), *arguments],
         cwd=project.root,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
@@ -60,6 +60,16 @@ def test_a_script_and_a_running_loop_are_recorded_and_settled(
     assert ended(runtime) == [("ad-hoc:outside", AD_HOC, "completed")]
     assert len(sandbox.journal.read_text().splitlines()) == turns
     assert_ledger_equals_journal(runtime, sandbox.journal)
+
+
+def test_the_cells_of_a_notebook_are_one_run(runtime: Runtime, project: Project, sandbox: Sandbox):
+    told = script(project, name="cells")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines() == ["cell 8 failed", "said 9 True 4"]
+    assert ended(runtime) == [("ad-hoc:cells", AD_HOC, "completed")]
+    assert {entry["operation"] for entry in assert_ledger_equals_journal(runtime, sandbox.journal)} >= {
+        "note", "note_async", "parts", "chat", "tool_selection",
+    }  # fmt: skip
 
 
 def test_a_script_that_fails_says_so_in_its_settlement(runtime: Runtime, project: Project):

@@ -308,8 +308,8 @@ def test_a_calibration_that_its_limit_stops_locks_nothing_false_and_goes_on_late
 ):
     """It is held on what is expected, which here is far too little: answers are longer than the plan says."""
 
-    def priced(*of_what: Any) -> Priced:
-        found = price_run(*of_what)
+    def priced(*of_what: Any, **more: Any) -> Priced:
+        found = price_run(*of_what, **more)
         return replace(found, hold=found.quote.point)
 
     with here.runtime_here() as runtime:

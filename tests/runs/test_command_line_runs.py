@@ -1,7 +1,11 @@
 """Async automations from the command line, and runs that are refused before Prefect starts."""
 
+import http.server
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,3 +150,60 @@ def test_a_server_that_ends_is_told_with_its_last_words(tmp_path: Path):
             wait_for_server(process, f"http://127.0.0.1:{port}/x", tmp_path / "log", 900)
     assert str(tmp_path / "log") in caught.value.next_step
     assert (tmp_path / "log").stat().st_size
+
+
+class NoPrefect(http.server.BaseHTTPRequestHandler):
+    """A web server of somebody else's."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        pass
+
+
+@pytest.fixture
+def other_server() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoPrefect) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture
+def no_http() -> Iterator[int]:
+    """A server that greets in a protocol of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+                    connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_each_reason_why_prefect_does_not_start_is_told_by_a_run(
+    written: Project, tmp_path: Path, other_server: int, no_http: int
+):
+    (tmp_path / "file").touch()
+    reasons: list[tuple[dict[str, str], str]] = [
+        ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "No Prefect server answers at 127.0.0.1:9"),
+        ({"PREFECT_API_URL": f"http://127.0.0.1:{other_server}/api"}, "what answers there is none (status 404)"),
+        ({"PREFECT_API_URL": f"http://127.0.0.1:{no_http}/api"}, "what answers there is none (it does not speak HTTP)"),
+        ({"PREFECT_API_URL": "localhost"}, "PREFECT_API_URL is not a valid address"),
+        ({"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE is off"),
+        ({"PREFECT_API_DATABASE_CONNECTION_URL": "nonsense://"}, "Prefect's server ended while it started"),
+        ({"PREFECT_HOME": str(tmp_path / "file"), "PREFECT_API_URL": ""}, "cannot be written (File exists)"),
+    ]
+    for environment, told in reasons:
+        said = farebox(written.root, "run", "at-once", "--texts", TEXTS, **environment)  # type: ignore[arg-type]
+        assert said.code in {1, 2}, said
+        first, second = said.err.strip().splitlines()
+        assert (first.startswith("error: "), second.startswith("  next: "), told in first) == (True, True, True), said
+    runtime = written.runtime()
+    assert rows(runtime.ledger, schema.holds) == []
+    runtime.close()

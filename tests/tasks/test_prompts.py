@@ -186,3 +186,16 @@ def test_two_inline_prompts_differ_by_version(tmp_path: Path):
         made.render(InlinePrompt(*texts), VALUES).version for texts in (("ab",), ("a", "b"), ("b", "a"), ("a",))
     }
     assert len(versions) == 4
+
+
+def test_a_missing_prompt_names_the_projects_own_only(tmp_path: Path):
+    own, ours = tmp_path / "own", tmp_path / "ours"
+    for folder, name in ((own, "greet.j2"), (ours, "guard.j2")):
+        folder.mkdir()
+        (folder / name).write_text("Hello.")
+    prompts = Prompts([own], ours)
+    assert prompts.render("guard.j2", {}).user_text == "Hello."
+    with pytest.raises(PromptError) as missing:
+        prompts.render("grete.j2", {})
+    told = f"{missing.value.message} {missing.value.next_step}"
+    assert ("greet.j2" in told, "guard.j2" in told, str(ours) in told) == (True, False, False)

@@ -1,6 +1,7 @@
 """What a person decides about a run that no budget has room for: exactly that, once, and written down."""
 
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -65,9 +66,9 @@ def test_to_approve_once_overdraws_the_budget_that_was_named_by_what_is_written_
     assert not ledger.admit(question.run, [DAY, ORG], approved=approved)
     assert (day(ledger).held, day(ledger).left) == (USD * 14 // 10, -USD * 4 // 10)
     assert approvals.open("dear") is None
-    [decided] = approvals.of_run("dear")
-    assert (decided.choice, decided.by, decided.hold) == ("once", "ana", USD // 2)
-    assert decided.budgets == {day(ledger).budget_id: USD * 4 // 10}
+    [decided] = rows(ledger, schema.approvals)
+    assert (decided["choice"], decided["decided_by"], decided["hold_nano"]) == ("once", "ana", USD // 2)
+    assert json.loads(decided["budgets"]) == {day(ledger).budget_id: USD * 4 // 10}
     assert ledger.admit(named("next", 1), [DAY, ORG]), "nobody else may follow"
     assert ledger.admit(question.run, [DAY, ORG], approved=approved, final=False), "nor the same decision twice"
     assert len(rows(ledger, schema.approvals)) == 1
@@ -81,8 +82,8 @@ def test_a_budget_that_was_not_named_refuses_still(ledger: Ledger, approvals: Ap
     )
     assert [refusal.budget.scope for refusal in refusals] == ["org"]
     assert day(ledger).held == 0
-    [decided] = approvals.of_run("dear")
-    assert decided.budgets == {}, "nothing was overdrawn"
+    [decided] = rows(ledger, schema.approvals)
+    assert json.loads(decided["budgets"]) == {}, "nothing was overdrawn"
 
 
 def test_to_raise_a_budget_gives_it_room_until_it_resets(ledger: Ledger, approvals: Approvals, clock: Clock):
@@ -114,7 +115,7 @@ def test_a_refusal_and_silence_end_the_run_once(
     [settlement] = rows(ledger, schema.settlements)
     assert settlement["outcome"] == "over_budget"
     assert ("ana" in settlement["reason"]) == (decision is not None)
-    [decided] = approvals.of_run("dear")
-    assert (decided.choice, decided.by) == (("refuse", "ana") if decision else ("timed_out", None))
+    [decided] = rows(ledger, schema.approvals)
+    assert (decided["choice"], decided["decided_by"]) == (("refuse", "ana") if decision else ("timed_out", None))
     assert approvals.waiting() == []
     assert ledger.run("dear") == question.run

@@ -77,9 +77,9 @@ def test_any_words_can_be_sent(provider, text, arguments):
 
 
 def test_a_reply_error_tells_nothing_and_travels():
-    error = ReplyError(failure("refusal", status=200), Usage(1, 2), partial=True)
+    error = ReplyError(failure("refusal", status=200), Usage(1, 2))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
-    assert (again.failure, again.usage, again.partial) == (error.failure, error.usage, True)
+    assert (again.failure, again.usage) == (error.failure, error.usage)
     assert str(again) == "refusal (status 200, code None)"
 
 

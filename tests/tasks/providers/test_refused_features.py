@@ -15,7 +15,7 @@ NAMED: list[tuple[str, str, str | None]] = [
     ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_tokens", "max_tokens"),
     ("Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.", "temperature", "temperature"),
     ("`temperature` is deprecated for this model.", "temperature", None),
-    ("`temperature` may only be set to 1 when thinking is enabled.", "reasoning", None),
+    ("`temperature` may only be set to 1 when thinking is enabled.", "temperature", None),
     ("temperature: Extra inputs are not permitted", "temperature", None),
     ("This model doesn't support the inferenceConfig.temperature field. Remove it and try again.", "temperature", None),
     ("Unrecognized request argument supplied: parallel_tool_calls", "parallel_tool_calls", None),

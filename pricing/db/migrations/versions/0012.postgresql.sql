@@ -74,3 +74,20 @@ CREATE TABLE statements (
 CREATE UNIQUE INDEX ix_statements_org_id ON statements (org_id, month, with_cost);
 
 CREATE INDEX ix_statements_xid ON statements (xid);
+
+CREATE TABLE usage_events (
+  event_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  customer TEXT NOT NULL,
+  automation TEXT NOT NULL,
+  quality TEXT NOT NULL,
+  value TEXT NOT NULL,
+  happened_at BIGINT NOT NULL,
+  tries BIGINT NOT NULL,
+  next_at BIGINT NOT NULL,
+  fault TEXT,
+  delivered_at BIGINT,
+  PRIMARY KEY (event_id)
+);
+
+CREATE INDEX ix_usage_events_waiting ON usage_events (delivered_at, next_at);

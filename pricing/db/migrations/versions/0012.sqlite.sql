@@ -62,3 +62,20 @@ CREATE TABLE statements (
 );
 
 CREATE UNIQUE INDEX ix_statements_org_id ON statements (org_id, month, with_cost);
+
+CREATE TABLE usage_events (
+  event_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  customer TEXT NOT NULL,
+  automation TEXT NOT NULL,
+  quality TEXT NOT NULL,
+  value TEXT NOT NULL,
+  happened_at INTEGER NOT NULL,
+  tries INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  fault TEXT,
+  delivered_at INTEGER,
+  PRIMARY KEY (event_id)
+);
+
+CREATE INDEX ix_usage_events_waiting ON usage_events (delivered_at, next_at);

@@ -1,4 +1,5 @@
-"""Reconciliations with providers' bills, the adjustments that they make, closes of months, and statements."""
+"""Reconciliations with providers' bills, the adjustments that they make, closes of months, statements,
+and the outbox of usage events."""
 
 from alembic import op
 
