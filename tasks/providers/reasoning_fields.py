@@ -96,8 +96,8 @@ def chat_fields(target: Target, request: ModelRequest) -> JSONObject:
     if "reasoning" in request.without:
         return {}
     asked: Reasoning | None = setting or rules.unset
-    if rules.unthinking_tools and request.tools:
-        asked = "none"
+    if request.tools and (rules.unthinking_tools or "chat" in request.without):
+        asked = "none"  # the server has no other API for tools with reasoning, and says so
     word = rules.word(asked) if asked else ""
     match rules.form:
         case "effort" if word:

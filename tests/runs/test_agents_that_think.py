@@ -40,7 +40,7 @@ DIALECTS = [
     ("openai", "gpt-5.5-pro", "encrypted_content", "max_output_tokens", "/responses"),
     ("deepseek", "deepseek-flash", "reasoning_content", "max_tokens", "/chat/completions"),
     ("gemini", "gemini-3.8-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
-    ("gemini", "gemini-2.5-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
+    ("vertex", "gemini-2.5-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
 ]
 
 

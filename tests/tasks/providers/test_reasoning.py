@@ -230,6 +230,13 @@ def test_azure_has_tools_only_without_reasoning_where_openai_needs_its_other_api
     assert body_of("azure_openai", "gpt-6-luna", tools=(WEATHER,))["reasoning_effort"] == "none", "by itself it thinks"
     assert body_of("azure_openai", "gpt-6-luna", "high", tools=(WEATHER,))["max_completion_tokens"] == 500
     assert body_of("azure_openai", "gpt-6-luna", "high")["reasoning_effort"] == "high"
+    told = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. Use /v1/responses."
+    refused = classify("azure_openai", 400, {}, json.dumps({"error": {"message": told}}).encode()).refuses
+    learnt: dict[str, Any] = {"without": frozenset(refused[:1])}
+    for setting in (None, "high"):
+        body = body_of("azure_openai", "our-own", setting, tools=(WEATHER,), **learnt)
+        assert body["reasoning_effort"] == "none", "a deployment whose model its name does not tell"
+    assert body_of("azure_openai", "our-own", "high", **learnt)["reasoning_effort"] == "high", "without tools it may"
 
 
 CONVERSED = [
