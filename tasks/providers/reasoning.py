@@ -251,6 +251,8 @@ _GEMINIS: Final[Sequence[tuple[str, ReasoningRules]]] = (
     (r"gemini-2\.5", _GEMINI_BUDGET),
     (r"gemini-[12](?![\d])", _UNABLE),
     (r"gemini-3(?:\.[0-6])?-flash-lite", replace(_GEMINI_LEVEL, least="minimal", default="low")),
+    (r"gemini-.*flash-lite", replace(_GEMINI_LEVEL, default="low")),
+    (r"gemini-3-pro(?!-image)", replace(_GEMINI_LEVEL, efforts=_same("low", "high"), default="high")),
     (r"gemini-3-flash", replace(_GEMINI_LEVEL, least="minimal", default="high")),
     (r"gemini-3(?:\.[0-6])?-flash", replace(_GEMINI_LEVEL, least="minimal")),
     (r"gemini-(?:3[\d.]*-)?pro", replace(_GEMINI_LEVEL, default="high")),
@@ -324,8 +326,9 @@ _BY_PROVIDER: Final[Mapping[str, Sequence[tuple[str, ReasoningRules]]]] = {
 }
 
 
+_MODEL_IN_NAME: Final = re.compile(r"(?<![a-z0-9])(?:gpt-?\d|o\d(?![a-z0-9])).*")
 _POINTLESS: Final = re.compile(r"gpt-?([4-9])-?(\d)(?!\d)")
-"""``gpt-5-1``, ``gpt-41``: how deployments without points in their names write a version."""
+"""``gpt-5-1``, ``gpt-41``: versions in the names of deployments, which many write without a point."""
 
 
 @lru_cache(maxsize=512)
@@ -336,11 +339,17 @@ def rules_of(provider: str, model: str) -> ReasoningRules:
         >>> rules_of("bedrock", "global.anthropic.claude-sonnet-5-5").off
         'between_tools'
     """
-    name = _POINTLESS.sub(r"gpt-\1.\2", model) if provider == "azure_openai" else model
+    name = _deployed(model) if provider == "azure_openai" else model
     for pattern, rules in _BY_PROVIDER.get(provider, _OPEN):
         if re.search(pattern, name):
             return _at_bedrock(rules) if provider == "bedrock" else rules
     return _NO_RULES
+
+
+def _deployed(deployment: str) -> str:
+    """The model that a deployment is named after, as far as its name tells one: ``o4-mini`` of ``prod-o4-mini``."""
+    name = _MODEL_IN_NAME.search(deployment.lower())
+    return _POINTLESS.sub(r"gpt-\1.\2", name[0] if name else deployment)
 
 
 def _at_bedrock(rules: ReasoningRules) -> ReasoningRules:

@@ -127,6 +127,11 @@ CHAT = [
     ("azure_openai", "team-gpt-5-1", {"none": "none", "max": "high"}, None),
     ("azure_openai", "gpt-6-luna", {"none": "none", "max": "xhigh"}, None),
     ("azure_openai", "gpt-41-mini", {"none": None, "high": None}, None),
+    ("azure_openai", "prod-gpt-4o", {"none": None, "high": None}, None),
+    ("azure_openai", "Prod-O4-mini", {"none": "low", "max": "high"}, None),
+    ("azure_openai", "gpt-5-2025-08-07", {"none": "minimal"}, None),
+    ("azure_openai", "gpt-oss-120b", {"none": "low"}, None),
+    ("azure_openai", "foo1", {"none": "none", "high": "high"}, None),
     ("azure_openai", "mini-in-sweden", {"none": "none", "high": "high"}, None),
 ]
 
@@ -155,7 +160,9 @@ GEMINIS: list[tuple[str, dict[Any, Any], int]] = [
     ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ROOM["medium"]),
     ("gemini-4-argon", {"none": "low", "high": "high"}, ROOM["medium"]),
     ("gemini-3.1-pro-preview", {"none": "low"}, ROOM["high"]),
+    ("gemini-3-pro-preview", {"none": "low", "medium": "high", "max": "high"}, ROOM["high"]),
     ("gemini-3.5-flash-lite", {"none": "minimal", "low": "low"}, ROOM["low"]),
+    ("gemini-flash-lite-latest", {"none": "low"}, ROOM["low"]),
     ("gemini-flash-latest", {"none": "low", "high": "high"}, ROOM["medium"]),
     ("gemini-2.5-flash", {"none": 0, "low": 2_048, "high": 16_384, "max": 24_576}, ROOM["medium"]),
     ("gemini-2.5-pro", {"none": 128, "medium": 8_192, "max": 32_768}, ROOM["medium"]),
