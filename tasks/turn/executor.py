@@ -321,7 +321,8 @@ class Turns:
         """The request as the input guards let it pass."""
         request = journey.request
         journey.measure(request)
-        exchange = journey.exchange("input", sources_of(request))
+        sources, texts = sources_of(request), await journey.document_texts()
+        exchange = journey.exchange("input", (*sources, *(Source("document", text) for text in texts)))
         passed = await journey.pipeline.check(exchange, journey.note)
         journey.vault = passed.vault
         if passed.vault is not None:

@@ -59,6 +59,7 @@ def test_inline_prompts_agents_and_lists_send_them(runtime: Runtime, echo: Echo)
 
 
 def test_a_conversation_sends_keeps_and_goes_on_with_an_image(runtime: Runtime, echo: Echo):
+    echo.say = lambda _: "A page."
     chat = Conversation(system="You see.", unmasked_media=True)
     assert chat.price("What is this?", PAGE).cost_nano > chat.price("What is this?").cost_nano
     chat.say("What is this?", PAGE)
