@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from math import ceil
+from threading import Lock
 from typing import NamedTuple
 
 from pricing.content import DocumentPart, ImagePart
@@ -63,7 +65,7 @@ class MediaSize:
         """The size of a part."""
         if isinstance(part, ImagePart):
             return cls(image_size(part.data))
-        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else page_count(part.data))
+        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else _pages_of(part))
 
     @classmethod
     def of_pages(cls, pages: int) -> MediaSize:
@@ -77,6 +79,26 @@ class MediaSize:
     def most(self, model: str) -> int:
         """Tokens it counts at most."""
         return self.pages * _page_tokens(model)[1] if self.pages else _image_tokens(model, self.size)[1]
+
+
+_COUNTED: OrderedDict[str, int] = OrderedDict()
+"""By digest the pages of the last documents: one is counted several times in a turn, and in every turn of an agent."""
+_COUNTED_LOCK = Lock()
+_MOST_COUNTED = 1_000
+
+
+def _pages_of(part: DocumentPart) -> int:
+    digest = part.digest
+    with _COUNTED_LOCK:
+        known = _COUNTED.get(digest)
+    if known is not None:
+        return known
+    pages = page_count(part.data)
+    with _COUNTED_LOCK:
+        _COUNTED[digest] = pages
+        while len(_COUNTED) > _MOST_COUNTED:
+            _COUNTED.popitem(last=False)
+    return pages
 
 
 def page_count(data: bytes) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from pricing import DocumentPart
+from pricing.tokens import MediaSize
 from tasks.providers.messages import ModelRequest, media_of
 
 if TYPE_CHECKING:
@@ -41,13 +43,43 @@ async def document_texts(request: ModelRequest) -> tuple[str, ...] | None:
     if any(part.url for part in parts):
         return None
     try:
-        reading = asyncio.to_thread(lambda: [pdf_text(part.data) for part in parts])
+        reading = asyncio.to_thread(lambda: [_kept_text(part) for part in parts])
         return tuple(await asyncio.wait_for(reading, SECONDS))
     except (Unreadable, TimeoutError):
         return None
 
 
-@lru_cache(maxsize=32)
+async def measure_documents(request: ModelRequest) -> None:
+    """Count the pages of a request's documents on a thread, so that the loop finds them counted."""
+    parts = [part for one in request.messages for part in media_of(one.parts) if isinstance(part, DocumentPart)]
+    if parts:
+        await asyncio.to_thread(lambda: [MediaSize.of(part) for part in parts])
+
+
+_TEXTS: OrderedDict[str, str | None] = OrderedDict()
+"""By digest the texts of the last documents, ``None`` of one that cannot be read: an agent sends one in every turn."""
+_TEXTS_LOCK: Final = Lock()
+_MOST_TEXTS: Final = 64
+
+
+def _kept_text(part: DocumentPart) -> str:
+    digest = part.digest
+    with _TEXTS_LOCK:
+        known, text = digest in _TEXTS, _TEXTS.get(digest)
+    if not known:
+        try:
+            text = pdf_text(part.data)
+        except Unreadable:
+            text = None
+        with _TEXTS_LOCK:
+            _TEXTS[digest] = text
+            while len(_TEXTS) > _MOST_TEXTS:
+                _TEXTS.popitem(last=False)
+    if text is None:
+        raise Unreadable
+    return text
+
+
 def pdf_text(data: bytes) -> str:
     """All text of a PDF: of its pages, form fields, notes and description.
 
