@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from threading import Lock
@@ -96,7 +97,7 @@ def pdf_text(data: bytes) -> str:
         texts = [str(described[key]) for key in _DESCRIBED if key in described]
         for page in reader.pages:
             texts += _texts_of(page)
-        return "\n".join([*texts, *_fields(reader)])
+        return unicodedata.normalize("NFKC", "\n".join([*texts, *_fields(reader)]))  # ligatures are letters
     except Unreadable:
         raise
     except Exception as error:  # whatever it is, guards have not seen all of the document

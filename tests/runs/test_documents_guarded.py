@@ -46,6 +46,7 @@ def attached() -> bytes:
     return out.getvalue()
 
 
+LIGATURE = b"<</Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding <</Type /Encoding /Differences [1 /fi]>>>>"
 UNREADABLE = {
     "no page tree": PDF,
     "damaged": CLEAN[:60],
@@ -66,6 +67,9 @@ PERSONAL = {
     "link": pdf(
         ["Invoice"],
         page="/Annots [<</Type /Annot /Subtype /Link /Rect [0 0 9 9] /A <</S /URI /URI (mailto:ada@example.org)>>>>]",
+    ),
+    "ligature": pdf(["of\x01ce@example.org"], resources="/Font <</F1 4 0 R>>", more=[LIGATURE]).replace(
+        b"/Font <</F1 3 0 R>> ", b""
     ),
     "iban": pdf(["Pay to DE89 3704 0044 0532 0130 00"]),
     "key": pdf(["key sk-proj-" + "a1B2" * 10]),
@@ -138,3 +142,4 @@ def test_all_text_of_a_document_is_read():
     assert "Invoice 2026-041" in pdf_text(CLEAN)
     assert "Thank you." in pdf_text(CLEAN)
     assert "ada@example.org" in pdf_text(PERSONAL["note"])
+    assert "office@example.org" in pdf_text(PERSONAL["ligature"])
