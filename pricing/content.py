@@ -171,7 +171,7 @@ class MediaPart:
         if found not in cls.types:
             other = next((one for one in (ImagePart, DocumentPart) if found in one.types), None)
             named = f"{'an' if other is ImagePart else 'a'} {other.kind} ({found})" if other else f"no {cls.accepted}"
-            advice = f"Convert it to one of {cls.accepted}; give text as text."
+            advice = f"Convert it to {cls.accepted}; give text as text."
             raise UsageError(
                 f"The {cls.kind} {called} is {named}.",
                 next_step=f"Use {other.kind.capitalize()}.from_path or from_bytes." if other else advice,
