@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from farebox.declaration import Budget, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.runtime import get_runtime
+    from pricing import DocumentPart as Document
     from pricing import FareboxError
+    from pricing import ImagePart as Image
     from tasks import current_run, llm_task, use_run
     from tasks.routing import Quality
 
@@ -19,7 +21,9 @@ __all__ = [
     "Agent",
     "Budget",
     "Conversation",
+    "Document",
     "FareboxError",
+    "Image",
     "Quality",
     "ReviewQuery",
     "ask",
@@ -40,7 +44,9 @@ if not TYPE_CHECKING:
         "Agent": "farebox.automations",
         "Budget": "farebox.declaration",
         "Conversation": "farebox.automations",
+        "Document": "pricing:DocumentPart",
         "FareboxError": "pricing",
+        "Image": "pricing:ImagePart",
         "Quality": "tasks.routing",
         "ReviewQuery": "farebox.price_review",
         "ask": "farebox.automations",

@@ -83,6 +83,7 @@ class Conversation(conversation.Conversation):
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
         reasoning: Reasoning | None = None,
+        unmasked_media: bool = False,
         **values: object,
     ) -> None:
         super().__init__(
@@ -98,6 +99,7 @@ class Conversation(conversation.Conversation):
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
             reasoning=reasoning,
+            unmasked_media=unmasked_media,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
 from pricing.ledger import SOFT, BudgetRule, Window, read_key, soft_threshold
-from pricing.quotes import Begins, Calls, Plan, PlanCost, PlanStep, Tokens
+from pricing.quotes import Begins, Calls, Images, Plan, PlanCost, PlanStep, Tokens
 from tasks import Agent, Step, step_of, tool_cost
 
 _CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
@@ -99,6 +99,8 @@ def plan(
     input_tokens: Tokens | None = None,
     output_tokens: Calls | None = None,
     max_calls: Calls | None = None,
+    images: Images = 0,
+    pages: Calls = 0,
     begins: Begins | None = None,
     cost: str | None = None,
 ) -> DeclaredPlan:
@@ -112,6 +114,10 @@ def plan(
             counted offline), or a function of the automation's parameters that returns either.
         output_tokens: tokens written per turn: a number, or a function likewise.
         max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
+        images: read per turn on top of ``input_tokens``: a number (each counts at the largest size that the model
+            reads), images and documents themselves (which are measured), or a function of the automation's parameters
+            that returns either.
+        pages: of PDFs, read per turn likewise: a number, or a function.
         begins: where turns are pinned to targets, as a calibration's are: a function that returns how many go to which.
         cost: of one paid request, such as ``"0.012 USD"``; what the ``@tool`` declares if left out.
 
@@ -123,10 +129,10 @@ def plan(
         ``plan(answer, input_tokens=800, output_tokens=200) + plan("search", calls=3, cost="0.012 USD")``
     """
     if (paid := _planned_cost(step, calls, max_calls, cost)) is not None:
-        if (input_tokens, output_tokens, begins) != (None, None, None):
+        if (input_tokens, output_tokens, begins, images, pages) != (None, None, None, 0, 0):
             raise PlanError(
                 f"The plan of {paid.operation!r} gives tokens for a paid request that has none.",
-                next_step="Leave input_tokens, output_tokens and begins out; plan the step that asks models beside it.",
+                next_step="Leave all but calls, max_calls and cost out; plan the step that asks models beside it.",
                 operation=paid.operation,
             )
         return DeclaredPlan(Plan((), (paid,)), {})
@@ -146,7 +152,9 @@ def plan(
             next_step='Give a step its tokens per turn, and what its body pays as plan("search", cost="0.01 USD").',
             operation=declared.operation,
         )
-    steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins)
+    steps = PlanStep(
+        declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins, images=images, pages=pages
+    )
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
 
 

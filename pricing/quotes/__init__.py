@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Begins,
         Calls,
         Counter,
+        Images,
         Plan,
         PlanCost,
         PlanStep,
@@ -30,6 +31,7 @@ __all__ = [
     "Counter",
     "Estimate",
     "History",
+    "Images",
     "ModelAt",
     "OperationTargets",
     "Plan",
@@ -52,6 +54,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Begins": "pricing.quotes.plan",
+            "Images": "pricing.quotes.plan",
             "Calls": "pricing.quotes.plan",
             "Counter": "pricing.quotes.plan",
             "Estimate": "pricing.quotes.sample",

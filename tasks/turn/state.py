@@ -40,6 +40,7 @@ from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
 from tasks.turn.answers import KeptAnswer, TurnAnswers
 from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
+from tasks.turn.documents import document_texts
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import TurnRecord
 from tasks.turn.redaction import is_external, json_value, unreadable_of, with_strings
@@ -111,6 +112,7 @@ class TurnState(Generic[T]):
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
         self._counted = _UNCOUNTED
+        self._unread = frozenset() if asked.unmasked_media else unreadable_of(self.request)
         self._fits = False
         self._unable = False
         self._hurried = False
@@ -187,6 +189,15 @@ class TurnState(Generic[T]):
         self._refused = why
         self._move_on(target, "over budget")
 
+    async def document_texts(self) -> tuple[str, ...]:
+        """The text of its documents, where guards have to see that. Until then they count as unread."""
+        if "document" not in self._unread - self.pipeline.unmasked_media:
+            return ()
+        texts = await document_texts(self.request)
+        if texts is not None:
+            self._unread -= {"document"}
+        return texts or ()
+
     def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> GuardInput:
         """What the guards are shown.
 
@@ -194,7 +205,6 @@ class TurnState(Generic[T]):
             UnreadableValue: a value holds something that no guard can read.
         """
         run, widest, read = self.where.run, self._widest, readable(sources)
-        unread = direction == "input" and not self.question.unmasked_media
         return GuardInput(
             direction=direction,
             operation=self.question.operation,
@@ -212,7 +222,7 @@ class TurnState(Generic[T]):
             sources=read.sources,
             labels=read.labels,
             origins=read.origins,
-            unreadable=unreadable_of(self.request) if unread else frozenset(),
+            unreadable=self._unread if direction == "input" else frozenset(),
             vault=self.vault if direction == "output" else None,
         )
 
