@@ -7,9 +7,10 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final
 
 from pricing import ProviderStatePart, TextPart, json_text
@@ -25,6 +26,9 @@ from tasks.turn.request import TurnRequest
 
 _MOST_STATES: Final = 4_096
 """Replies whose provider state is remembered in one process; beyond it the oldest are forgotten."""
+
+_SECONDS_TO_END: Final = 5.0
+"""How long a caller who leaves a stream early waits for its attempt to be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,13 @@ class GuestTurns:
 
         An answer with a schema has no pieces: guards look at it as a whole.
         """
-        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+        loop, pieces, ended = asyncio.get_running_loop(), asyncio.Queue[str | None](), asyncio.Event()
 
         def hand_over(piece: str | None) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+            with suppress(RuntimeError):  # the caller's loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+                if piece is None:
+                    loop.call_soon_threadsafe(ended.set)
 
         future = self._begin(asked, hand_over)
         try:
@@ -95,18 +102,27 @@ class GuestTurns:
             answer = await asyncio.wrap_future(future)
             yield answer
         finally:
-            future.cancel()
+            if future.cancel():
+                await asyncio.wait_for(ended.wait(), _SECONDS_TO_END)
 
     def stream_blocking(self, asked: GuestRequest) -> Generator[str | Answer[str], None, None]:
         """The same, for a caller that is not async."""
         pieces: SimpleQueue[str | None] = SimpleQueue()
-        future = self._begin(asked, pieces.put)
+        ended = Event()
+
+        def hand_over(piece: str | None) -> None:
+            pieces.put(piece)
+            if piece is None:
+                ended.set()
+
+        future = self._begin(asked, hand_over)
         try:
             while (piece := pieces.get()) is not None:
                 yield piece
             yield future.result()
         finally:
-            future.cancel()
+            if future.cancel():
+                ended.wait(_SECONDS_TO_END)
 
     def _begin(self, asked: GuestRequest, hand_over: Callable[[str | None], None]) -> Future[Answer[str]]:
         async def work() -> Answer[str]:

@@ -46,7 +46,7 @@ _FINISHED: Final[dict[str, FinishReason]] = {"end": "stop", "tool_calls": "tool_
 _STATES: Final = ProviderStates()
 
 
-class TargetsFailed(NoTarget, ModelAPIError):
+class TargetsFailed(ModelAPIError, NoTarget):
     """No target answered. It is also pydantic-ai's error of a model's API, which its ``FallbackModel`` acts on."""
 
     def __init__(self, message: str, *, next_step: str = "", **fields: Any) -> None:
