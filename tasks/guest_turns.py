@@ -19,6 +19,7 @@ from tasks.prompts import Prompt
 from tasks.providers.messages import Message, Schema, Tool
 from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
+from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type, json_answer
 from tasks.turn.engine import Engine
 from tasks.turn.executor import Answer
@@ -44,6 +45,8 @@ class GuestRequest:
         temperature: sent only to models that accept one.
         reasoning: how much the model is to think; what the step says, if left out.
         options: what it asks for beside its messages.
+        tier: which targets take it, where it is not the step's.
+        first: the target that is asked first, where it is one of these.
     """
 
     messages: Sequence[Message] = field(repr=False)
@@ -54,6 +57,8 @@ class GuestRequest:
     temperature: float | None = None
     reasoning: Reasoning | None = None
     options: RequestOptions = NO_OPTIONS
+    tier: StepTier | None = None
+    first: str = ""
 
 
 class GuestTurns:
@@ -144,6 +149,8 @@ class GuestTurns:
             temperature=asked.temperature,
             reasoning=asked.reasoning or step.reasoning,
             options=asked.options,
+            tier=asked.tier or step.tier,
+            first=asked.first,
             emit=emit,
         )
         with inside(step) as place:

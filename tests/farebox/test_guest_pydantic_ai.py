@@ -10,21 +10,21 @@ import pytest
 
 pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed: pip install farebox[pydantic-ai]")
 
-from pydantic import BaseModel  # noqa: E402
-from pydantic_ai import Agent, BinaryContent, ModelRetry, NativeOutput, PromptedOutput  # noqa: E402
-from pydantic_ai.exceptions import UserError  # noqa: E402
-from pydantic_ai.messages import ModelMessagesTypeAdapter, ThinkingPart  # noqa: E402
-from pydantic_ai.models.fallback import FallbackModel  # noqa: E402
-from pydantic_ai.models.test import TestModel  # noqa: E402
-from pydantic_ai.settings import ModelSettings, ToolOrOutput  # noqa: E402
+from pydantic import BaseModel
+from pydantic_ai import Agent, BinaryContent, ModelRetry, NativeOutput, PromptedOutput
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import ModelMessagesTypeAdapter, ThinkingPart
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.settings import ModelSettings, ToolOrOutput
 
-from farebox import Budget, automation, plan, spend  # noqa: E402
-from farebox.integrations import pydantic_ai as integration  # noqa: E402
-from farebox.integrations.pydantic_ai import FareboxModel, TargetsFailed  # noqa: E402
-from farebox.testing import TestProject  # noqa: E402
-from pricing import NoTarget, OverBudget, ProviderStatePart, TextPart, Usage, UsageError  # noqa: E402
-from tasks.providers import ModelReply  # noqa: E402
-from tests.support.runs import riding  # noqa: E402
+from farebox import Budget, automation, plan, spend
+from farebox.integrations import pydantic_ai as integration
+from farebox.integrations.pydantic_ai import FareboxModel, TargetsFailed
+from farebox.testing import TestProject
+from pricing import NoTarget, OverBudget, ProviderStatePart, TextPart, Usage, UsageError
+from tasks.providers import ModelReply
+from tests.support.runs import riding
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
