@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from farebox.automations import Agent, Conversation, ask, automation, spend, tool
     from farebox.declaration import Budget, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
+    from farebox.run_limits import Remaining, remaining
     from farebox.runtime import get_runtime
     from pricing import FareboxError
     from tasks import current_run, llm_task, use_run
@@ -21,6 +22,7 @@ __all__ = [
     "Conversation",
     "FareboxError",
     "Quality",
+    "Remaining",
     "ReviewQuery",
     "ask",
     "automation",
@@ -28,6 +30,7 @@ __all__ = [
     "get_runtime",
     "llm_task",
     "plan",
+    "remaining",
     "reviewed",
     "reviewed_version",
     "spend",
@@ -42,6 +45,7 @@ if not TYPE_CHECKING:
         "Conversation": "farebox.automations",
         "FareboxError": "pricing",
         "Quality": "tasks.routing",
+        "Remaining": "farebox.run_limits",
         "ReviewQuery": "farebox.price_review",
         "ask": "farebox.automations",
         "automation": "farebox.automations",
@@ -49,6 +53,7 @@ if not TYPE_CHECKING:
         "get_runtime": "farebox.runtime",
         "llm_task": "tasks",
         "plan": "farebox.declaration",
+        "remaining": "farebox.run_limits",
         "reviewed": "farebox.price_review",
         "reviewed_version": "farebox.price_review",
         "spend": "farebox.automations",

@@ -6,7 +6,6 @@ import pytest
 
 pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed: pip install farebox[pydantic-ai]")
 
-from farebox.automations import automation_of
 from farebox.testing import TestProject
 from tests.support.project import REPOSITORY
 from tests.support.runs import riding
@@ -29,7 +28,6 @@ def test_the_examples_run(farebox_project: TestProject, monkeypatch: pytest.Monk
     for name, parameters, said in flows:
         flow = names[name]
         with riding(farebox_project.runtime, flow, parameters):
-            body = automation_of(flow) and flow.fn.__wrapped__  # type: ignore[attr-defined]
-            assert body(**parameters) == said
+            assert flow.fn.__wrapped__(**parameters) == said  # type: ignore[attr-defined]
     assert [turn.operation for turn in farebox_project.turns()] == ["support", "support", "classify"]
     assert {run.outcome for run in farebox_project.runs()} == {"completed"}
