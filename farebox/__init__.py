@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from farebox.automations import Agent, Conversation, ask, automation, spend, tool
-    from farebox.declaration import Budget, plan
+    from farebox.declaration import Budget, learn, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.run_limits import Remaining, remaining
     from farebox.runtime import get_runtime
@@ -28,6 +28,7 @@ __all__ = [
     "automation",
     "current_run",
     "get_runtime",
+    "learn",
     "llm_task",
     "plan",
     "remaining",
@@ -51,6 +52,7 @@ if not TYPE_CHECKING:
         "automation": "farebox.automations",
         "current_run": "tasks",
         "get_runtime": "farebox.runtime",
+        "learn": "farebox.declaration",
         "llm_task": "tasks",
         "plan": "farebox.declaration",
         "remaining": "farebox.run_limits",
