@@ -167,6 +167,9 @@ class ProviderStates:
         self._lock = Lock()
         self._kept: OrderedDict[str, tuple[ProviderStatePart, ...]] = OrderedDict()
 
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
     def keep(self, key: str, states: Sequence[ProviderStatePart]) -> None:
         """Remember the state of a reply."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from base64 import b64decode
@@ -20,6 +21,7 @@ from pricing import (
     ToolCallPart,
     ToolResultPart,
     UsageError,
+    identity,
     json_text,
 )
 from tasks import GuestRequest, ProviderStates
@@ -149,7 +151,7 @@ def _messages(given: Sequence[JSONObject], states: ProviderStates) -> list[Messa
                     ToolCallPart.parse(call["id"], call["function"]["name"], call["function"]["arguments"])
                     for call in one.get("tool_calls") or ()
                 ]
-                thought = states.of(calls[0].id) if calls else ()
+                thought = states.of(_place(found, calls[0].id)) if calls and states else ()
                 if thought or said or calls:
                     found.append(Message("assistant", (*thought, *said, *calls)))
             case "tool":
@@ -237,23 +239,28 @@ def _schema(wanted: JSONObject) -> Schema | None:
     return Schema(wanted["json_schema"]["name"], wanted["json_schema"]["schema"])
 
 
-def completion(answer: Answer[str], model: str, states: ProviderStates) -> JSONObject:
+def completion(answer: Answer[str], request: ChatRequest, states: ProviderStates) -> JSONObject:
     """The answer as a ``chat.completion``."""
     reply = answer.reply
-    _keep(reply, states)
+    _keep(request.asked, reply, states)
     message: JSONObject = {"role": "assistant", "content": reply.text or None, "refusal": None}
     if reply.tool_calls:
         message["tool_calls"] = _calls(reply)
     choice = {"index": 0, "message": message, "finish_reason": _finish(reply), "logprobs": None}
-    return {**_head(answer, model, "chat.completion"), "choices": [choice], "usage": _usage(reply)}
+    return {**_head(answer, request.model, "chat.completion"), "choices": [choice], "usage": _usage(reply)}
 
 
 class Chunks:
     """The answer as ``chat.completion.chunk`` events of one stream."""
 
-    def __init__(self, model: str, states: ProviderStates, *, tells_usage: bool) -> None:
-        self._states, self._tells_usage, self._streamed = states, tells_usage, False
-        self._head = {"id": _id(), "object": "chat.completion.chunk", "created": int(time.time()), "model": model}
+    def __init__(self, request: ChatRequest, states: ProviderStates) -> None:
+        self._request, self._states, self._streamed = request, states, False
+        self._head = {
+            "id": _id(),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": request.model,
+        }
 
     def of(self, piece: str | Answer[str]) -> Iterator[bytes]:
         """The events of a piece of text, or of the whole answer, with which the stream ends."""
@@ -262,14 +269,14 @@ class Chunks:
             self._streamed = True
             return
         reply = piece.reply
-        _keep(reply, self._states)
+        _keep(self._request.asked, reply, self._states)
         rest: JSONObject = {} if self._streamed else {"role": "assistant", "content": reply.text or None}
         if reply.tool_calls:
             rest["tool_calls"] = [{"index": place, **call} for place, call in enumerate(_calls(reply))]
         if rest:
             yield self._event(rest)
         yield self._event({}, _finish(reply))
-        if self._tells_usage:
+        if self._request.tells_usage:
             yield _sse({**self._head, "choices": [], "usage": _usage(reply)})
         yield b"data: [DONE]\n\n"
 
@@ -299,13 +306,18 @@ def _id() -> str:
     return f"chatcmpl-{uuid4().hex}"
 
 
-def _keep(reply: ModelReply, states: ProviderStates) -> None:
-    """Remember what a model thought before it called tools, under the id of its first call: messages have no place for
-    it.
-    """
+def _keep(asked: GuestRequest, reply: ModelReply, states: ProviderStates) -> None:
+    """Remember what a model thought before it called tools: the messages have no place for it."""
     thought = [part for part in reply.parts if isinstance(part, ProviderStatePart)]
     if thought and reply.tool_calls:
-        states.keep(reply.tool_calls[0].id, thought)
+        states.keep(_place(asked.messages, reply.tool_calls[0].id), thought)
+
+
+def _place(before: Sequence[Message], call_id: str) -> str:
+    """The place of a reply in its conversation: some servers number their calls, so that ids alone are not unique."""
+    said = [[message.role, [identity(part) for part in message.parts]] for message in before]
+    kept = [[role, [one for one in parts if one is not None]] for role, parts in said]
+    return hashlib.sha256(json_text([kept, call_id]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _calls(reply: ModelReply) -> list[JSONObject]:

@@ -180,7 +180,7 @@ class Transport(_Server, httpx2.BaseTransport):
             read = self._read(request)
             asked = self._asked(read)
             if not read.stream:
-                return httpx2.Response(200, json=completion(self._turns.answer_blocking(asked), read.model, _STATES))
+                return httpx2.Response(200, json=completion(self._turns.answer_blocking(asked), read, _STATES))
             pieces = self._turns.stream_blocking(asked)
             first = next(pieces)
         except FareboxError as error:
@@ -198,7 +198,7 @@ class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
             read = self._read(request)
             asked = self._asked(read)
             if not read.stream:
-                return httpx2.Response(200, json=completion(await self._turns.answer(asked), read.model, _STATES))
+                return httpx2.Response(200, json=completion(await self._turns.answer(asked), read, _STATES))
             pieces = self._turns.stream(asked)
             first = await anext(pieces)
         except FareboxError as error:
@@ -219,7 +219,7 @@ class _Events(httpx2.SyncByteStream):
     def __init__(
         self, read: ChatRequest, first: str | Answer[str], pieces: Generator[str | Answer[str], None, None]
     ) -> None:
-        self._chunks = Chunks(read.model, _STATES, tells_usage=read.tells_usage)
+        self._chunks = Chunks(read, _STATES)
         self._first, self._pieces = first, pieces
 
     def __iter__(self) -> Iterator[bytes]:
@@ -240,7 +240,7 @@ class _AsyncEvents(httpx2.AsyncByteStream):
     def __init__(
         self, read: ChatRequest, first: str | Answer[str], pieces: AsyncGenerator[str | Answer[str], None]
     ) -> None:
-        self._chunks = Chunks(read.model, _STATES, tells_usage=read.tells_usage)
+        self._chunks = Chunks(read, _STATES)
         self._first, self._pieces = first, pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -12,11 +12,13 @@ import pytest
 from pydantic import BaseModel
 
 from farebox import Budget, automation, plan, spend
-from farebox.integrations.chat_completions import read_request
+from farebox.integrations.chat_completions import completion, read_request
 from farebox.integrations.openai import BudgetRefused, async_client, client
 from farebox.testing import TestProject
-from pricing import DocumentPart, ImagePart, OverBudget, ProviderStatePart, UsageError
+from pricing import DocumentPart, ImagePart, OverBudget, ProviderStatePart, ToolCallPart, Usage, UsageError
 from tasks import ProviderStates
+from tasks.providers import ModelReply
+from tasks.turn import Answer
 from tests.support.runs import riding
 
 TOOLS: Any = [
@@ -223,7 +225,6 @@ def test_nothing_else_is_answered(farebox_project: TestProject):
 
 def test_media_and_thoughts_go_along():
     states, state = ProviderStates(), ProviderStatePart("anthropic", {"thought": 1})
-    states.keep("c1", [state])
     image, pdf = b64encode(PNG).decode(), b64encode(b"%PDF-1.7").decode()
     body: Any = {
         "model": "light",
@@ -252,6 +253,9 @@ def test_media_and_thoughts_go_along():
             {"role": "tool", "tool_call_id": "c2", "content": "no"},
         ],
     }
+    first = read_request(json.dumps(body | {"messages": body["messages"][:2]}).encode(), states)
+    reply = ModelReply((state, ToolCallPart("c1", "a", {}), ToolCallPart("c2", "a", {})), "tool_calls", Usage())
+    completion(Answer(None, reply, "sonnet", stand_in=True), first, states)
     read = read_request(json.dumps(body).encode(), states).asked
     assert read.system == "Be terse."
     assert read.options.stop == ("END",)
@@ -260,3 +264,5 @@ def test_media_and_thoughts_go_along():
     assert said.parts[0] is state
     assert len(said.tool_calls) == 2
     assert [result.value for result in results.results] == [{"x": 1}, "no"]
+    other = json.dumps(body | {"messages": [{"role": "user", "content": "of somebody else"}, *body["messages"][2:]]})
+    assert read_request(other.encode(), states).asked.messages[1].parts[0] is not state, "ids alone are not unique"
