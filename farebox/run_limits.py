@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farebox.runtime import get_runtime
 from pricing import Nano, NoRun, format_money
-from tasks import around, current_run
+from tasks import Step, StepContext, around, current_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,26 @@ def remaining() -> Remaining:
     It reads the ledger. A turn is refused when its worst case does not fit, so that a run may end before all of it is
     spent: stop while several turns are left. Text that changes with it makes a durable run ask again when it goes on.
 
+    Outside an automation it is that of the ad-hoc run, within the limits of ``[adhoc]``.
+
     Raises:
-        NoRun: no run is under way, or it holds nothing any more.
+        NoRun: the run holds nothing any more.
+        OverBudget: no budget has room for an ad-hoc run.
 
     Example:
         ``if (left := remaining()).turns is not None and left.turns < 3: return "Answer now."``
     """
-    runtime, place = get_runtime(), around()
-    if place is not None:
-        runtime.engine.join(place)
-    run_id = (current_run() if place is None else place.run).run_id
+    runtime, place, run = get_runtime(), around(), current_run()
+    operation = "" if place is None else place.step.operation
+    if place is None:  # a tool of another library's agent, or the code of an automation
+        place = StepContext(run if run.run_id else replace(run, execution=None), Step("remaining"))
+    runtime.engine.join(place)
+    run_id = place.run_id
     try:
-        room = runtime.ledger.room(run_id, "" if place is None else place.step.operation)
+        room = runtime.ledger.room(run_id, operation)
     except LookupError:
         raise NoRun(
-            "remaining() was called where no run is under way.",
-            next_step="Call it in an automation, or in a step or tool that is called from one.",
+            "The run under way holds nothing any more.", next_step="Call remaining() before the run has ended."
         ) from None
     sent = runtime.ledger.turns_sent(run_id)
     mean = room.spent // sent if sent else 0

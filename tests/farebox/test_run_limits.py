@@ -1,6 +1,5 @@
 """What a run under way has left."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,6 +79,17 @@ def test_time_is_that_of_the_flow(farebox_project: TestProject, monkeypatch: pyt
         assert remaining().seconds is None
 
 
-def test_outside_of_a_run_there_is_nothing(farebox_project: TestProject, tmp_path: Path):
-    with pytest.raises(NoRun, match="no run is under way"):
-        remaining()
+def test_outside_an_automation_it_is_that_of_the_ad_hoc_run(farebox_project: TestProject):
+    farebox_project.answers.add("One.")
+    say.fn("?")
+    [turn] = farebox_project.turns()
+    assert remaining().money_nano == 1_000_000_000 - turn.cost_nano
+    assert remaining().turns == (1_000_000_000 - turn.cost_nano) // turn.cost_nano
+    assert {run.run_id for run in farebox_project.runs()} == {turn.run_id}, "no other run was opened"
+
+
+def test_after_its_end_a_run_has_nothing(farebox_project: TestProject):
+    with riding(farebox_project.runtime, flow_with(Budget()), {}) as ride:
+        ride.finish(None)
+        with pytest.raises(NoRun, match="holds nothing any more"):
+            remaining()
