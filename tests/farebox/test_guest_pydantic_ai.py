@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import uuid
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,40 @@ def test_what_was_paid_for_is_replayed_when_the_run_goes_on(farebox_project: Tes
         ("replayed", 0),
         ("answered", 1),
     ]
+
+
+def test_a_run_whose_process_was_killed_goes_on_with_what_it_paid_for(farebox_project: TestProject):
+    script(farebox_project)
+    run_id = str(uuid.uuid4())
+    child = os.fork()
+    if child == 0:
+        try:
+            with riding(farebox_project.runtime, guest_triage, {"question": "Which plan?"}, run_id):
+                agent = Agent(model, instructions="Be terse.", system_prompt="You know accounts.")
+                agent.tool_plain(name="look_up")(killed)
+                agent.run_sync("Which plan?")
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with riding(farebox_project.runtime, guest_triage, {"question": "Which plan?"}, run_id):
+        agent = Agent(model, instructions="Be terse.", system_prompt="You know accounts.")
+        agent.tool_plain(name="look_up")(living)
+        assert agent.run_sync("Which plan?").output == "Gold it is."
+    turns = farebox_project.turns()
+    assert [(turn.outcome, turn.attempts) for turn in turns] == [("answered", 1), ("replayed", 0), ("answered", 1)]
+    assert farebox_project.runs()[-1].outcome == "completed"
+    assert len(farebox_project.answers.asked) == 2
+
+
+def killed(account: str) -> str:
+    """What plan an account has."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return account
+
+
+def living(account: str) -> str:
+    """What plan an account has."""
+    return f"{account} has gold"
 
 
 @pytest.mark.parametrize("mode", [City, NativeOutput(City), PromptedOutput(City)], ids=["tool", "native", "prompted"])
