@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
 from pricing.ledger import SOFT, BudgetRule, Window, read_key, soft_threshold
-from pricing.quotes import Begins, Calls, Images, Plan, PlanCost, PlanStep, Tokens
+from pricing.quotes import Begins, Calls, FirstGuess, Images, Plan, PlanCost, PlanStep, Tokens
 from tasks import Agent, Step, step_of, tool_cost
 
+_LEARNED_MOST: Final = 10
 _CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
 
 
@@ -76,12 +77,23 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredPlan:
-    """A plan and, by operation, what its steps declare. Plans add up with ``+``."""
+    """A plan and, by operation, what its steps declare. Plans add up with ``+``.
+
+    Args:
+        plan: calls and costs that are expected.
+        steps: what the steps declare, by operation.
+        guess: of an automation without a plan, what its first run is quoted at.
+    """
 
     plan: Plan
     steps: Mapping[str, Step]
+    guess: FirstGuess | None = None
 
     def __add__(self, other: DeclaredPlan) -> DeclaredPlan:
+        if self.guess is not None or other.guess is not None:
+            raise PlanError(
+                "learn(…) was added to another plan.", next_step="Keep one: learn(…) stands for all that a run costs."
+            )
         for operation in self.steps.keys() & other.steps.keys():
             if self.steps[operation] != other.steps[operation]:
                 raise PlanError(
@@ -156,6 +168,31 @@ def plan(
         declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins, images=images, pages=pages
     )
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
+
+
+def learn(first: str, *, most: str | None = None) -> DeclaredPlan:
+    """A plan of nothing but a first guess, for an automation whose model calls nobody can plan: its first run is quoted
+    at the guess, the following ones from what those before cost.
+
+    Args:
+        first: what a run may cost, such as ``"0.50 USD"``; rather too much than too little.
+        most: the ceiling of a run; ten times the guess if left out. ``Budget(per_run=…)`` may be lower.
+
+    Raises:
+        MoneyError: one of them is no amount of money.
+        PlanError: the guess is nothing, or above ``most``.
+
+    Example:
+        ``@automation(price="1 credit", plan=learn("0.50 USD", most="2 USD"))``
+    """
+    guess = parse_money(first)
+    limit = guess * _LEARNED_MOST if most is None else parse_money(most)
+    if guess <= 0 or limit < guess:
+        raise PlanError(
+            f"learn({first!r}) has {'no guess' if guess <= 0 else 'a guess above its ceiling'}.",
+            next_step='Give what a run may cost, and the most: learn("0.50 USD", most="2 USD").',
+        )
+    return DeclaredPlan(Plan(), {}, FirstGuess(guess, limit))
 
 
 def _planned_cost(step: object, calls: Calls, max_calls: Calls | None, cost: str | None) -> PlanCost | None:

@@ -48,7 +48,7 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
+from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
@@ -136,8 +136,13 @@ def price_run(
         for operation, route in routes.items()
     }
     stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    if automation.plan.guess is not None:  # nobody knows whom it will ask
+        stand_in = any(target.stand_in for target in runtime.router.targets)
     past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
-    quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
+    if automation.plan.guess is not None:
+        quote = learned_quote(automation.plan.guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
+    else:
+        quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
 

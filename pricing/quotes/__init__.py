@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Tokens,
     )
     from pricing.quotes.prediction import quote_amount, quote_scores
-    from pricing.quotes.quote import ModelAt, OperationTargets, Quote, make_quote
+    from pricing.quotes.quote import FirstGuess, ModelAt, OperationTargets, Quote, learned_quote, make_quote
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Calls",
     "Counter",
     "Estimate",
+    "FirstGuess",
     "History",
     "Images",
     "ModelAt",
@@ -43,6 +44,7 @@ __all__ = [
     "ResolvedStep",
     "SampleQuote",
     "Tokens",
+    "learned_quote",
     "make_quote",
     "quote_amount",
     "quote_from_sample",
@@ -72,6 +74,8 @@ if not TYPE_CHECKING:
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
             "Tokens": "pricing.quotes.plan",
+            "FirstGuess": "pricing.quotes.quote",
+            "learned_quote": "pricing.quotes.quote",
             "make_quote": "pricing.quotes.quote",
             "quote_amount": "pricing.quotes.prediction",
             "quote_scores": "pricing.quotes.prediction",
