@@ -87,6 +87,8 @@ class Quote:
     since: datetime | None
     rate_version: str
     method: Literal["prior", "student_t", "conformal"]
+    learned: bool = False
+    """Whether there was no plan, but a first guess."""
 
     def hold(self, buffer: int) -> Nano:
         """What to reserve: the p95 and ``buffer`` percent more (25 is a quarter), never more than the ceiling."""
@@ -167,7 +169,7 @@ def learned_quote(
     mean = fmean(cost for _, cost, _ in past) if past else 0.0
     if not mean:
         amount = guess.amount
-        return Quote(amount, amount, amount, guess.most, 0, None, card.version, scoring_method(0))
+        return Quote(amount, amount, amount, guess.most, 0, None, card.version, scoring_method(0), learned=True)
     whole = [(mean, cost, 1) for _, cost, _ in past]
     bought = [(mean, cost, 1) for _, cost, _ in (past if paid is None else paid)]
     p95 = min(guess.most, _ceil(quote_amount(whole, mean, 1)))
@@ -180,6 +182,7 @@ def learned_quote(
         since=since,
         rate_version=card.version,
         method=scoring_method(len(past)),
+        learned=True,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farebox import Budget, ask, automation, learn, llm_task, plan
+from farebox.cli.display import basis
 from farebox.testing import TestProject
 from pricing import MoneyError, OverBudget, PlanError
 from pricing.quotes import FirstGuess, learned_quote
@@ -82,3 +83,9 @@ def test_quotes_are_ordered_whatever_runs_cost(past: list[tuple[int, int, int]],
     quote = learned_quote(FirstGuess(guess, 10 * guess), CARD, past)
     assert 0 <= quote.p50 <= quote.p95 <= quote.ceiling == 10 * guess
     assert 0 <= quote.point <= quote.ceiling
+
+
+def test_a_quote_says_what_it_rests_on():
+    first, later = (basis(learned_quote(FirstGuess(1_000, 9_000), CARD, past)) for past in ([], [(7, 500, 0)] * 2))
+    assert first.startswith("a first guess; no history yet; rates: ")
+    assert later.startswith("what 2 past runs cost; rates: ")
