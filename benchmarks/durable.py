@@ -65,12 +65,15 @@ def costs(folder: Path, ledger_url: str, turns: int) -> tuple[list[str], list[st
         with project.runtime_here() as runtime:
             plain, kept = list[float](), list[float]()
             with _run(runtime, "plain", durable=False), _run(runtime, "kept", durable=True):
-                _asked(runtime, "plain", 1, range(50))
-                for number in range(turns):  # interleaved, so that both have the machine's best and worst moments
-                    plain += _asked(runtime, "plain", 1, [number])
-                    kept += _asked(runtime, "kept", 1, [number])
+                _asked(runtime, "plain", 1, [f"warm {number}" for number in range(50)])
+                for number in range(turns):  # interleaved, in turns: both have the machine's best and worst moments
+                    for name in ("plain", "kept") if number % 2 else ("kept", "plain"):
+                        taken = _asked(
+                            runtime, name, 1, [f"{name} {number}"]
+                        )  # the sandbox remembers what it was asked
+                        (plain if name == "plain" else kept).extend(taken)
                 size = runtime.journal.size("kept")
-                replayed = _asked(runtime, "kept", 2, range(turns))
+                replayed = _asked(runtime, "kept", 2, [f"kept {number}" for number in range(turns)])
             began = time.perf_counter()
             runtime.journal.delete("kept")
             gone = time.perf_counter() - began
@@ -107,15 +110,15 @@ def _run(runtime: Runtime, run_id: str, *, durable: bool) -> Iterator[None]:
         runtime.ledger.settle(run_id, "failed")
 
 
-def _asked(runtime: Runtime, run_id: str, execution: int, numbers: range | list[int]) -> list[float]:
+def _asked(runtime: Runtime, run_id: str, execution: int, names: list[str]) -> list[float]:
     """Seconds that each turn took, one after the other."""
 
     async def all_of_them() -> list[float]:
         taken, ask = [], Ask(lambda: runtime.engine)
-        for number in numbers:
+        for name in names:
             began = time.perf_counter()
             with inside(Step("say", max_tokens=200), run=RunContext(run_id, execution=execution)):
-                await ask._ask("say.j2", str, {"text": f"{number}: {harness.DOCUMENT}"})
+                await ask._ask("say.j2", str, {"text": f"{name}: {harness.DOCUMENT}"})
             taken.append(time.perf_counter() - began)
             await asyncio.sleep(0)
         return taken

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from farebox.automations import Agent, Conversation, ask, automation, spend, tool
-    from farebox.declaration import Budget, plan
+    from farebox.declaration import Budget, learn, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
+    from farebox.run_limits import Remaining, remaining
     from farebox.runtime import get_runtime
+    from pricing import DocumentPart as Document
     from pricing import FareboxError
+    from pricing import ImagePart as Image
     from tasks import current_run, llm_task, use_run
     from tasks.routing import Quality
 
@@ -19,15 +22,20 @@ __all__ = [
     "Agent",
     "Budget",
     "Conversation",
+    "Document",
     "FareboxError",
+    "Image",
     "Quality",
+    "Remaining",
     "ReviewQuery",
     "ask",
     "automation",
     "current_run",
     "get_runtime",
+    "learn",
     "llm_task",
     "plan",
+    "remaining",
     "reviewed",
     "reviewed_version",
     "spend",
@@ -40,15 +48,20 @@ if not TYPE_CHECKING:
         "Agent": "farebox.automations",
         "Budget": "farebox.declaration",
         "Conversation": "farebox.automations",
+        "Document": "pricing:DocumentPart",
         "FareboxError": "pricing",
+        "Image": "pricing:ImagePart",
         "Quality": "tasks.routing",
+        "Remaining": "farebox.run_limits",
         "ReviewQuery": "farebox.price_review",
         "ask": "farebox.automations",
         "automation": "farebox.automations",
         "current_run": "tasks",
         "get_runtime": "farebox.runtime",
+        "learn": "farebox.declaration",
         "llm_task": "tasks",
         "plan": "farebox.declaration",
+        "remaining": "farebox.run_limits",
         "reviewed": "farebox.price_review",
         "reviewed_version": "farebox.price_review",
         "spend": "farebox.automations",

@@ -21,7 +21,7 @@ from prefect.utilities.hashing import file_hash
 import tasks
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
-from farebox.runs.admission import AdmittedRun, Automation, admit
+from farebox.runs.admission import AdmittedRun, Automation, Decided, admit, ask_to_go_on
 from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
 from farebox.runs.context import admitted_context
 from farebox.runs.outcomes import outcome_of_state
@@ -83,6 +83,7 @@ class Conversation(conversation.Conversation):
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
         reasoning: Reasoning | None = None,
+        unmasked_media: bool = False,
         **values: object,
     ) -> None:
         super().__init__(
@@ -98,6 +99,7 @@ class Conversation(conversation.Conversation):
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
             reasoning=reasoning,
+            unmasked_media=unmasked_media,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
         )
@@ -173,8 +175,8 @@ class _Gate:
         self._signature = inspect.signature(function)
         self._spec = spec
 
-    def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AdmittedRun:
-        """Quote and hold the run.
+    def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], decided: Decided | None = None) -> AdmittedRun:
+        """Quote and hold the run, as somebody decided where it is one that budgets stopped on its way.
 
         Raises:
             OverBudget: it is refused.
@@ -188,7 +190,8 @@ class _Gate:
         run_id = str(flow_run.id)
         try:
             get_runtime().check()
-            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), self._approver(flow_run))
+            approver = self._approver(flow_run)
+            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), approver, decided=decided)
         except RunTakenOver as taken:
             raise _abort(taken) from None
         except OverBudget:
@@ -202,6 +205,23 @@ class _Gate:
             raise
         follow(get_runtime(), ride.run)
         return ride
+
+    def asked(
+        self, ride: AdmittedRun, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Decided | None:
+        """What somebody decides about a run that budgets stopped on its way; ``None`` where nobody is to be asked.
+
+        Raises:
+            Pause: they are asked by a form, and the run is suspended meanwhile.
+        """
+        if not isinstance(error, OverBudget) or not error.fields.get("budget_ids") or not ride.run.durable:
+            return None
+        approver = self._approver(_flow_run(self._spec.name))
+        if approver is None:
+            return None
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return ask_to_go_on(get_runtime(), self._spec, ride.run, self._named(bound), approver=approver, refused=error)
 
     def _approver(self, flow_run: FlowRun) -> Approver | None:
         """Who can be asked about the run: nobody where its automation does not allow it, or Prefect cannot wait."""
@@ -267,48 +287,59 @@ def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
     elif inspect.isasyncgenfunction(function):
         wrapped = cast("Callable[P, R]", _gated_async_generator(function, gate))
     else:
-        wrapped = _gated_function(function, gate)
+        gated = _gated_async if inspect.iscoroutinefunction(function) else _gated_sync
+        wrapped = cast("Callable[P, R]", gated(gate, function))
     adopt_signature(wrapped, function)
     wrapped.farebox_automation = spec  # type: ignore[attr-defined]
     return wrapped
 
 
-def _gated_function(function: Callable[P, R], gate: _Gate) -> Callable[P, R]:
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+def _gated_async(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def run_async(*args: Any, **kwargs: Any) -> Any:
+        decided: Decided | None = None
+        while True:  # again where somebody lets a run go on that budgets had stopped
             try:
-                ride = await asyncio.to_thread(gate.open, args, kwargs)
+                ride = await asyncio.to_thread(gate.open, args, kwargs, decided)
             except FareboxError as refused:
                 return state_of(refused)
             try:
                 with gate.run(ride, args, kwargs):
                     result = masked_state(await function(*args, **kwargs))
             except BaseException as error:
-                if state := await asyncio.shield(asyncio.to_thread(gate.close, ride, error)):
+                state = await asyncio.shield(asyncio.to_thread(gate.close, ride, error))
+                if (decided := await asyncio.to_thread(gate.asked, ride, error, args, kwargs)) is not None:
+                    continue
+                if state is not None:
                     return state
                 raise
             await asyncio.to_thread(gate.close, ride, None, result)
             return result
 
-        return cast("Callable[P, R]", run_async)
+    return run_async
 
+
+def _gated_sync(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-        try:
-            ride = gate.open(args, kwargs)
-        except FareboxError as refused:
-            return state_of(refused)
-        try:
-            with gate.run(ride, args, kwargs):
-                result = masked_state(function(*args, **kwargs))
-        except BaseException as error:
-            if state := gate.close(ride, error):
-                return state
-            raise
-        gate.close(ride, None, result)
-        return result
+    def run(*args: Any, **kwargs: Any) -> Any:
+        decided: Decided | None = None
+        while True:
+            try:
+                ride = gate.open(args, kwargs, decided)
+            except FareboxError as refused:
+                return state_of(refused)
+            try:
+                with gate.run(ride, args, kwargs):
+                    result = masked_state(function(*args, **kwargs))
+            except BaseException as error:
+                state = gate.close(ride, error)
+                if (decided := gate.asked(ride, error, args, kwargs)) is not None:
+                    continue
+                if state is not None:
+                    return state
+                raise
+            gate.close(ride, None, result)
+            return result
 
     return run
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from pricing import MoneyError, Nano, PlanError, format_money, parse_money
 from pricing.ledger import SOFT, BudgetRule, Window, read_key, soft_threshold
-from pricing.quotes import Begins, Calls, Plan, PlanCost, PlanStep, Tokens
+from pricing.quotes import Begins, Calls, FirstGuess, Images, Plan, PlanCost, PlanStep, Tokens
 from tasks import Agent, Step, step_of, tool_cost
 
+_LEARNED_MOST: Final = 10
 _CREDITS = re.compile(r"(?P<number>[1-9][0-9]{0,8}) credits?")
 
 
@@ -76,12 +77,23 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredPlan:
-    """A plan and, by operation, what its steps declare. Plans add up with ``+``."""
+    """A plan and, by operation, what its steps declare. Plans add up with ``+``.
+
+    Args:
+        plan: calls and costs that are expected.
+        steps: what the steps declare, by operation.
+        guess: of an automation without a plan, what its first run is quoted at.
+    """
 
     plan: Plan
     steps: Mapping[str, Step]
+    guess: FirstGuess | None = None
 
     def __add__(self, other: DeclaredPlan) -> DeclaredPlan:
+        if self.guess is not None or other.guess is not None:
+            raise PlanError(
+                "learn(…) was added to another plan.", next_step="Keep one: learn(…) stands for all that a run costs."
+            )
         for operation in self.steps.keys() & other.steps.keys():
             if self.steps[operation] != other.steps[operation]:
                 raise PlanError(
@@ -99,6 +111,8 @@ def plan(
     input_tokens: Tokens | None = None,
     output_tokens: Calls | None = None,
     max_calls: Calls | None = None,
+    images: Images = 0,
+    pages: Calls = 0,
     begins: Begins | None = None,
     cost: str | None = None,
 ) -> DeclaredPlan:
@@ -112,6 +126,10 @@ def plan(
             counted offline), or a function of the automation's parameters that returns either.
         output_tokens: tokens written per turn: a number, or a function likewise.
         max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
+        images: read per turn on top of ``input_tokens``: a number (each counts at the largest size that the model
+            reads), images and documents themselves (which are measured), or a function of the automation's parameters
+            that returns either.
+        pages: of PDFs, read per turn likewise: a number, or a function.
         begins: where turns are pinned to targets, as a calibration's are: a function that returns how many go to which.
         cost: of one paid request, such as ``"0.012 USD"``; what the ``@tool`` declares if left out.
 
@@ -123,10 +141,10 @@ def plan(
         ``plan(answer, input_tokens=800, output_tokens=200) + plan("search", calls=3, cost="0.012 USD")``
     """
     if (paid := _planned_cost(step, calls, max_calls, cost)) is not None:
-        if (input_tokens, output_tokens, begins) != (None, None, None):
+        if (input_tokens, output_tokens, begins, images, pages) != (None, None, None, 0, 0):
             raise PlanError(
                 f"The plan of {paid.operation!r} gives tokens for a paid request that has none.",
-                next_step="Leave input_tokens, output_tokens and begins out; plan the step that asks models beside it.",
+                next_step="Leave all but calls, max_calls and cost out; plan the step that asks models beside it.",
                 operation=paid.operation,
             )
         return DeclaredPlan(Plan((), (paid,)), {})
@@ -146,8 +164,35 @@ def plan(
             next_step='Give a step its tokens per turn, and what its body pays as plan("search", cost="0.01 USD").',
             operation=declared.operation,
         )
-    steps = PlanStep(declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins)
+    steps = PlanStep(
+        declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins, images=images, pages=pages
+    )
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
+
+
+def learn(first: str, *, most: str | None = None) -> DeclaredPlan:
+    """A plan of nothing but a first guess, for an automation whose model calls nobody can plan: its first run is quoted
+    at the guess, the following ones from what those before cost.
+
+    Args:
+        first: what a run may cost, such as ``"0.50 USD"``; rather too much than too little.
+        most: the ceiling of a run; ten times the guess if left out. ``Budget(per_run=…)`` may be lower.
+
+    Raises:
+        MoneyError: one of them is no amount of money.
+        PlanError: the guess is nothing, or above ``most``.
+
+    Example:
+        ``@automation(price="1 credit", plan=learn("0.50 USD", most="2 USD"))``
+    """
+    guess = parse_money(first)
+    limit = guess * _LEARNED_MOST if most is None else parse_money(most)
+    if guess <= 0 or limit < guess:
+        raise PlanError(
+            f"learn({first!r}) has {'no guess' if guess <= 0 else 'a guess above its ceiling'}.",
+            next_step='Give what a run may cost, and the most: learn("0.50 USD", most="2 USD").',
+        )
+    return DeclaredPlan(Plan(), {}, FirstGuess(guess, limit))
 
 
 def _planned_cost(step: object, calls: Calls, max_calls: Calls | None, cost: str | None) -> PlanCost | None:

@@ -72,7 +72,7 @@ def daily_digest(
     """Collect, summarize, classify, compose.
 
     Args:
-        source: a folder of text or Markdown files, a git repository, or an RSS/Atom feed (file or address).
+        source: a folder of text, Markdown or PDF files, a git repository, or an RSS/Atom feed (file or address).
         limit: how many items at most.
         quality: fast takes light models, best takes premium ones for every step.
     """

@@ -20,8 +20,9 @@ Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]
 Mode: TypeAlias = Literal["shadow", "enforce"]
 Fact: TypeAlias = str | int | float
-Origin: TypeAlias = Literal["system", "user", "assistant", "tool_call", "tool_result", "answer"]
-"""Where a text of an exchange comes from: of a prompt its role, of an answer ``answer`` or ``tool_call``."""
+Origin: TypeAlias = Literal["system", "user", "assistant", "tool_call", "tool_result", "document", "answer"]
+"""Where a text of an exchange comes from: of a prompt its role (``document`` for the text of a
+PDF, which cannot be changed), of an answer ``answer`` or ``tool_call``."""
 
 _OWN_NAMES = frozenset({"message", "next_step", "reason", "guard", "operation"})
 _LONGEST_FACT = 200

@@ -45,8 +45,9 @@ _TEXT_FACTS: Mapping[Reason, tuple[str, ...]] = {
     Reason.GUARD_ERROR: ("error",),
 }
 _NUMBER_FACTS: Mapping[Reason, tuple[str, ...]] = {
+    Reason.PII: ("documents",),
     Reason.BRAND: ("count",),
-    Reason.LEAK: ("count", "streamed"),
+    Reason.LEAK: ("count", "streamed", "documents"),
     Reason.RATE: ("limit", "retry_after"),
     Reason.BUDGET: ("asked_credits", "available_credits"),
     Reason.CONTEXT_LIMIT: ("tokens", "reserved", "window", "characters", "max_characters"),

@@ -17,6 +17,7 @@ from guardrails.model_calls import Asking, ExpectedModelCalls
 from guardrails.pii.vault import Vault
 from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
 
+_LONGEST_KINDS = 200
 _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
 
@@ -81,6 +82,11 @@ class Pipeline:
         self._guards = tuple(sorted(guards, key=lambda guarded: guarded.guard.rank))
         self._overrides = overrides
         self._unmasked_media = unmasked_media
+
+    @property
+    def unmasked_media(self) -> frozenset[MediaKind]:
+        """Kinds of parts that pass unread."""
+        return self._unmasked_media
 
     def of(self, automation: str, operation: str) -> Pipeline:
         """Itself: the same guards for whatever is asked."""
@@ -200,4 +206,18 @@ async def _verdict(guard: Guard, exchange: GuardInput) -> Verdict:
         raise TypeError("A guard answers with a Verdict.")
     if verdict.texts is not None and len(verdict.texts) != len(exchange.texts):
         raise ValueError("A guard gives back as many texts as it got.")
+    return _in_place(verdict, exchange)
+
+
+def _in_place(verdict: Verdict, exchange: GuardInput) -> Verdict:
+    """The verdict; a change to the text of a document blocks, since the document itself would go on as it is."""
+    if verdict.texts is None or "document" not in exchange.origins:
+        return verdict
+    texts = zip(exchange.origins, exchange.texts, verdict.texts, strict=True)
+    changed = {part for part, (origin, was, now) in enumerate(texts) if origin == "document" and was != now}
+    if changed:
+        spans = tuple(span for span in verdict.spans if span.part in changed)
+        kinds = ", ".join(sorted({span.kind for span in spans}))[:_LONGEST_KINDS]
+        why = verdict.reason or Reason.PII
+        return block(why, spans=spans, cost_nano=verdict.cost_nano, kinds=kinds, documents=len(changed))
     return verdict

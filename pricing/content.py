@@ -10,7 +10,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from pricing.errors import UsageError
 
 MediaKind: TypeAlias = Literal["image", "document"]
 IMAGE_TYPES: Final[Mapping[str, tuple[bytes, ...]]] = {
@@ -20,6 +24,16 @@ IMAGE_TYPES: Final[Mapping[str, tuple[bytes, ...]]] = {
     "image/gif": (b"GIF87a", b"GIF89a"),
 }
 DOCUMENT_TYPES: Final[Mapping[str, tuple[bytes, ...]]] = {"application/pdf": (b"%PDF-",)}
+_WEBP_AT: Final = 8
+"""Where a RIFF file says that it is WebP: sound and film are RIFF too."""
+_SUFFIXES: Final[Mapping[str, str]] = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".pdf": "application/pdf",
+}
 LARGEST_MEDIA: Final = 32_000_000
 """Bytes of one image or document: no provider takes a larger request inline."""
 LONGEST_RESULT: Final = 20_000
@@ -65,50 +79,158 @@ class TextPart:
 class MediaPart:
     """Bytes of a known type, or the address of some."""
 
+    kind: ClassVar[MediaKind]
+    types: ClassVar[Mapping[str, tuple[bytes, ...]]]
+    accepted: ClassVar[str]
+
     media_type: str
     data: bytes = field(default=b"", repr=False)
     url: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.media_type not in self.types:
+            raise ValueError(f"{self.kind}: {self.media_type[:60]!r} is not one of {', '.join(self.types)}")
+        if bool(self.data) == bool(self.url):
+            raise ValueError(f"{self.kind}: give either data or a URL")
+        if self.url and not self.url.startswith("https://"):
+            raise ValueError(f"{self.kind}: its URL has to begin with https://")
+        if len(self.data) > LARGEST_MEDIA:
+            raise ValueError(f"{self.kind}: {len(self.data):,} bytes are more than the limit of {LARGEST_MEDIA:,}")
+        if self.data and media_type_of(self.data) != self.media_type:
+            raise ValueError(f"{self.kind}: its data is not {self.media_type}")
 
     @property
     def digest(self) -> str:
         """SHA-256 of what it is: two parts with the same digest are the same to a model."""
         return hashlib.sha256(self.data or self.url.encode()).hexdigest()
 
-    def _check(self, kind: MediaKind, types: Mapping[str, tuple[bytes, ...]]) -> None:
-        if self.media_type not in types:
-            raise ValueError(f"{kind}: {self.media_type[:60]!r} is not one of {', '.join(types)}")
-        if bool(self.data) == bool(self.url):
-            raise ValueError(f"{kind}: give either data or a URL")
-        if self.url and not self.url.startswith("https://"):
-            raise ValueError(f"{kind}: its URL has to begin with https://")
-        if len(self.data) > LARGEST_MEDIA:
-            raise ValueError(f"{kind}: {len(self.data):,} bytes are more than the limit of {LARGEST_MEDIA:,}")
-        if self.data and not self.data.startswith(types[self.media_type]):
-            raise ValueError(f"{kind}: its data is not {self.media_type}")
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self:
+        """The contents of a file; what kind it is its first bytes say, not its name.
+
+        Raises:
+            UsageError: there is no such file, it cannot be read, is too large, or is of another kind.
+        """
+        file = Path(path)
+        try:
+            if not file.is_file():
+                why = "is no regular file" if file.exists() else "does not exist"
+                raise UsageError(f"The {cls.kind} {file} {why}.", next_step="Check the path.")
+            _check_size(cls.kind, str(file), file.stat().st_size)
+            data = file.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"The {cls.kind} {file} cannot be read: {error.strerror or type(error).__name__}.",
+                next_step="Check the path and its permissions.",
+            ) from None
+        return cls._of(data, str(file))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Bytes that are there already; what kind they are their beginning says.
+
+        Raises:
+            UsageError: there are none, too many, or of another kind.
+        """
+        return cls._of(bytes(data), "given as bytes")
+
+    @classmethod
+    def from_url(cls, url: str, media_type: str = "") -> Self:
+        """What the provider fetches from an https URL by itself; many take bytes only.
+
+        ``media_type`` is for an image whose address has no usual suffix, such as ``"image/png"``.
+
+        Raises:
+            UsageError: the URL does not begin with https://, or nothing says what kind it is.
+        """
+        try:
+            found = urlsplit(url if url.startswith("https://") else "")
+        except ValueError:
+            found = urlsplit("")
+        if not found.hostname:
+            raise UsageError(
+                f"The URL of the {cls.kind} is no address that begins with https://.",
+                next_step=f"Fix it, or give the {cls.kind} by from_path or from_bytes.",
+            )
+        of_type = media_type or _SUFFIXES.get(PurePosixPath(found.path.lower()).suffix, "")
+        if of_type not in cls.types and len(cls.types) == 1 and not media_type:
+            of_type = next(iter(cls.types))
+        if of_type not in cls.types:
+            raise UsageError(
+                f"Nothing says what kind of {cls.kind} is at the URL: one of {cls.accepted} is taken.",
+                next_step=f"Give media_type=, one of {', '.join(cls.types)}.",
+            )
+        return cls(of_type, url=url)
+
+    @classmethod
+    def _of(cls, data: bytes, called: str) -> Self:
+        if not data:
+            raise UsageError(f"The {cls.kind} {called} is empty.", next_step="Give one that has contents.")
+        _check_size(cls.kind, called, len(data))
+        found = media_type_of(data)
+        if found not in cls.types:
+            other = next((one for one in (ImagePart, DocumentPart) if found in one.types), None)
+            named = f"{'an' if other is ImagePart else 'a'} {other.kind} ({found})" if other else f"no {cls.accepted}"
+            advice = f"Convert it to {cls.accepted}; give text as text."
+            raise UsageError(
+                f"The {cls.kind} {called} is {named}.",
+                next_step=f"Use {other.kind.capitalize()}.from_path or from_bytes." if other else advice,
+            )
+        return cls(str(found), data)
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePart(MediaPart):
-    """A PNG, JPEG, WebP or GIF: its bytes, or an https URL.
+    """A PNG, JPEG, WebP or GIF: its bytes, or an https URL. ``farebox.Image`` is its public name.
 
     Raises:
         ValueError: another media type, both or neither of data and URL, too many bytes, or data of another type.
+
+    Example:
+        ``ask("describe.j2", photo=Image.from_path("photo.jpg"))``
     """
 
-    def __post_init__(self) -> None:
-        self._check("image", IMAGE_TYPES)
+    kind: ClassVar[MediaKind] = "image"
+    types: ClassVar[Mapping[str, tuple[bytes, ...]]] = IMAGE_TYPES
+    accepted: ClassVar[str] = "PNG, JPEG, WebP or GIF"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPart(MediaPart):
-    """A PDF: its bytes, or an https URL. The file's name is not kept: it would reach the model.
+    """A PDF: its bytes, or an https URL. ``farebox.Document`` is its public name.
+
+    The file's name is not kept: it would reach the model.
 
     Raises:
         ValueError: as of an image.
+
+    Example:
+        ``ask("read.j2", invoice=Document.from_path("invoice.pdf"))``
     """
 
-    def __post_init__(self) -> None:
-        self._check("document", DOCUMENT_TYPES)
+    kind: ClassVar[MediaKind] = "document"
+    types: ClassVar[Mapping[str, tuple[bytes, ...]]] = DOCUMENT_TYPES
+    accepted: ClassVar[str] = "PDF"
+
+
+def media_type_of(data: bytes) -> str | None:
+    """What kind of image or document some bytes are, by how they begin; ``None`` where they are neither.
+
+    >>> media_type_of(b"GIF89a..."), media_type_of(b"RIFF....WAVE")
+    ('image/gif', None)
+    """
+    for media_type, heads in (*IMAGE_TYPES.items(), *DOCUMENT_TYPES.items()):
+        if data.startswith(heads) and (media_type != "image/webp" or data[_WEBP_AT:].startswith(b"WEBP")):
+            return media_type
+    return None
+
+
+def _check_size(kind: MediaKind, called: str, size: int) -> None:
+    if size > LARGEST_MEDIA:
+        raise UsageError(
+            f"The {kind} {called} has {size:,} bytes; at most {LARGEST_MEDIA:,} are taken.",
+            next_step="Make it smaller, or send it in parts.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +302,9 @@ class ToolResultPart:
 class ProviderStatePart:
     """Reasoning state of a provider, opaque: sent back unchanged to the ``family`` that made it, dropped elsewhere.
 
-    It is never shown, logged or stored: its ``repr`` has no content, and it cannot be pickled. Its fields are plain:
-    ``payload`` is a JSON value, and ``prefix`` a digest of what it was made for, of models that tie their thoughts to
-    it.
+    It is never shown or logged, and stored only in the journal of a run that has not ended, encrypted: its ``repr`` has
+    no content, and it cannot be pickled. Its fields are plain: ``payload`` is a JSON value, and ``prefix`` a digest of
+    what it was made for, of models that tie their thoughts to it.
     """
 
     family: str
@@ -198,7 +320,7 @@ Part: TypeAlias = TextPart | ImagePart | DocumentPart | ToolCallPart | ToolResul
 
 def media_kind(part: ImagePart | DocumentPart) -> MediaKind:
     """What a part that guards cannot read is called."""
-    return "image" if isinstance(part, ImagePart) else "document"
+    return part.kind
 
 
 def identity(part: Part) -> object:

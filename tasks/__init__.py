@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tasks.event_loop import LoopThread
     from tasks.exception_texts import EXCEPTION_FINDER, masked_exceptions, masked_state
     from tasks.generators import iterate_within, iterate_within_async
+    from tasks.guest_turns import GuestRequest, GuestTurns, ProviderStates
     from tasks.llm_step import adopt_signature, fingerprint, llm_task, step_of
     from tasks.prompts import Prompt, Prompts
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
@@ -33,10 +34,13 @@ __all__ = [
     "MOST_CALLS",
     "Agent",
     "Ask",
+    "GuestRequest",
+    "GuestTurns",
     "LoopThread",
     "Pin",
     "Prompt",
     "Prompts",
+    "ProviderStates",
     "RunContext",
     "RunOwner",
     "Spend",
@@ -71,10 +75,13 @@ if not TYPE_CHECKING:
             "Ask": "tasks.ask",
             "ANONYMOUS": "tasks.run_context",
             "EXCEPTION_FINDER": "tasks.exception_texts",
+            "GuestRequest": "tasks.guest_turns",
+            "GuestTurns": "tasks.guest_turns",
             "LoopThread": "tasks.event_loop",
             "Pin": "tasks.run_context",
             "Prompt": "tasks.prompts",
             "Prompts": "tasks.prompts",
+            "ProviderStates": "tasks.guest_turns",
             "RunContext": "tasks.run_context",
             "RunOwner": "tasks.run_context",
             "Spend": "tasks.spend",

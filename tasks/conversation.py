@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from pricing import Nano, Part, PlanError, TextPart, ToolCallPart, ToolResultPart, TurnFailed, UsageError
+from pricing import (
+    DocumentPart,
+    ImagePart,
+    Nano,
+    Part,
+    PlanError,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    TurnFailed,
+    UsageError,
+)
 from pricing.tokens import count_tokens
 from tasks.agent import MOST_CALLS, Agent
 from tasks.context import Step, inside
 from tasks.prompts import InlinePrompt, Prompt
-from tasks.providers.messages import Message
+from tasks.providers.messages import Message, media_of
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
@@ -88,6 +100,7 @@ class Conversation:
         calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
         calls_per_message: likewise, of one message, over all of its replies.
         reasoning: how much a model is to think before each answer; what its target says, if left out.
+        unmasked_media: send images and documents also where a guard that masks texts cannot read them.
         values: of the template.
 
     Raises:
@@ -114,6 +127,7 @@ class Conversation:
         calls_per_reply: int = MOST_CALLS,
         calls_per_message: int = MOST_CALLS,
         reasoning: Reasoning | None = None,
+        unmasked_media: bool = False,
         credit: Callable[[], Nano | None] = lambda: None,
         **values: object,
     ) -> None:
@@ -138,7 +152,7 @@ class Conversation:
             calls_per_reply=calls_per_reply,
             calls_per_step=calls_per_message,
         )
-        self._step = Step(operation, tier, max_tokens, max_turns, reasoning=reasoning)
+        self._step = Step(operation, tier, max_tokens, max_turns, reasoning=reasoning, unmasked_media=unmasked_media)
         self._credit = credit
         self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]
         self.say = Say(self)
@@ -154,14 +168,14 @@ class Conversation:
         """What asks its models."""
         return self._engine()
 
-    def price(self, text: str) -> MessagePrice:
-        """What a message would cost, before it is sent. Nobody is asked.
+    def price(self, text: str, *media: ImagePart | DocumentPart) -> MessagePrice:
+        """What a message would cost, before it is sent, images and documents included. Nobody is asked.
 
         Raises:
             UnknownPrice: the model that would be asked first has no rate.
             PromptError: the instructions do not render.
         """
-        return self._price([*self._messages, Message.of("user", text)])
+        return self._price([*self._messages, _message(text, media)])
 
     def _price(self, messages: Sequence[Message]) -> MessagePrice:
         asked = self._asked(self._instructions(), messages)
@@ -171,8 +185,10 @@ class Conversation:
             found.cost_nano, found.most_nano, self._credits(found.cost_nano), found.tokens, found.window, share
         )
 
-    async def answer(self, text: str) -> Answered:
-        """The answer to a message. The history takes both on, or neither where there is no answer.
+    async def answer(self, text: str, *media: ImagePart | DocumentPart) -> Answered:
+        """The answer to a message and the images and documents behind its text.
+
+        The history takes both on, or neither where there is no answer.
 
         Raises:
             Blocked: a guard stopped it, or the conversation has no room left in any window: open a new one.
@@ -180,11 +196,11 @@ class Conversation:
             TurnFailed: the model asked for tools until its turns were used up.
             NoTarget, OverBudget, RunExpired: as ``ask``.
         """
-        if not text.strip():
+        if not text.strip() and not media:
             raise UsageError("The message is empty.", next_step="Send a text.")
         engine, cost, turns = self.engine, 0, 0
         prompt = self._instructions()
-        messages = [*self._messages, Message.of("user", text)]
+        messages = [*self._messages, _message(text, media)]
         with inside(self._step, self._values) as place:
             while turns < self._step.max_turns:
                 place.count_turn()
@@ -229,6 +245,7 @@ class Conversation:
             self._agent.specs,
             threshold=step.threshold,
             reasoning=step.reasoning,
+            unmasked_media=step.unmasked_media,
         )
 
     def _usual_output(self) -> int:
@@ -249,13 +266,17 @@ class Say:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
 
-    def __call__(self, text: str) -> Answered:
+    def __call__(self, text: str, *media: ImagePart | DocumentPart) -> Answered:
         """The answer, for a caller that is not async; see :meth:`Conversation.answer`."""
-        return self._conversation.engine.loop.run(self._conversation.answer(text))
+        return self._conversation.engine.loop.run(self._conversation.answer(text, *media))
 
-    async def aio(self, text: str) -> Answered:
+    async def aio(self, text: str, *media: ImagePart | DocumentPart) -> Answered:
         """The answer, for an async caller."""
-        return await self._conversation.engine.loop.await_(self._conversation.answer(text))
+        return await self._conversation.engine.loop.await_(self._conversation.answer(text, *media))
+
+
+def _message(text: str, media: Sequence[ImagePart | DocumentPart]) -> Message:
+    return Message("user", (*([TextPart(text)] if text.strip() or not media else ()), *media))
 
 
 def _warning(share: float) -> str | None:
@@ -284,9 +305,18 @@ def _written(message: Message) -> dict[str, Any]:
         ]
         return {"role": "tool", "results": results}
     entry: dict[str, Any] = {"role": message.role, "text": message.text}
+    if shown := media_of(message.parts):
+        entry["media"] = [
+            {"type": one.media_type, "data": b64encode(one.data).decode(), "url": one.url} for one in shown
+        ]
     if message.tool_calls:
         entry["calls"] = [{"id": one.id, "name": one.name, "arguments": dict(one.sent)} for one in message.tool_calls]
     return entry
+
+
+def _media(media_type: str, data: bytes, url: str) -> ImagePart | DocumentPart:
+    kind = ImagePart if media_type in ImagePart.types else DocumentPart
+    return kind(media_type, data, url)
 
 
 def _read(entry: Mapping[str, Any], place: int) -> Message:
@@ -305,7 +335,8 @@ def _read(entry: Mapping[str, Any], place: int) -> Message:
         asked = entry.get("calls", ())
         calls = [ToolCallPart(str(one["id"]), str(one["name"]), dict(one["arguments"])) for one in asked]
         said = [TextPart(entry["text"])] if entry["text"] or not calls else []
-        return Message(role, (*said, *calls))
+        shown = [_media(one["type"], b64decode(one["data"]), one["url"]) for one in entry.get("media", ())]
+        return Message(role, (*(said if entry["text"] or not shown else ()), *shown, *calls))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(
             f"Message {place} of the history is none.",

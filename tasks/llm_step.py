@@ -91,8 +91,11 @@ def llm_task(
 
 
 def step_of(task: object) -> Step | None:
-    """What an ``@llm_task`` declares, also after ``with_options``; ``None`` for anything else."""
-    return getattr(getattr(task, "fn", None), "farebox_step", None)
+    """What an ``@llm_task`` declares, also after ``with_options``, or the model of another library that we answer for;
+    ``None`` for anything else.
+    """
+    found = getattr(getattr(task, "fn", None), "farebox_step", None) or getattr(task, "farebox_step", None)
+    return found if isinstance(found, Step) and not inspect.isfunction(task) else None
 
 
 def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves, template_environment
 from tasks.personal_values import Known, personal_values
-from tasks.spellings import BrokenMark, Piece, environment_class, prepare, spelling, text_parts
+from tasks.spellings import BrokenMark, Piece, environment_class, media_in, prepare, spelling, text_parts
 from tasks.template_structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Prompts:
         except UnreadableValue as error:
             raise PromptError(
                 f"The prompt {called} cannot be sent: {error}.",
-                next_step="Give the template text: decode bytes, or take out what is not to be sent.",
+                next_step="Decode the bytes of a text; give others as Image.from_bytes(…) or Document.from_bytes(…).",
             ) from None
         except RecursionError:
             raise PromptError(
@@ -188,6 +188,7 @@ class Prompts:
                         next_step="Keep one of them.",
                     )
                 system = own
+        user += _unplaced(values, (*system, *user))
         return _prompt(name, version, system, user, values)
 
     def _compile(self, prompt: InlinePrompt) -> tuple[tuple[Template, ...], tuple[str, ...]]:
@@ -291,6 +292,18 @@ def _output(template: Template, values: Mapping[str, object]) -> str:
     # Shared, or Jinja2 copies its globals one by one, through a chain of maps.
     context = template.new_context({**template.environment.globals, **values}, shared=True)
     return "".join(template.root_render_func(context))
+
+
+def _unplaced(values: Mapping[str, object], placed: Sequence[Piece]) -> list[ImagePart | DocumentPart]:
+    """The images and documents of values, of which the template puts out none: they follow its text."""
+    there = {id(piece) for piece in placed}
+    found: list[ImagePart | DocumentPart] = []
+    for value in values.values():
+        parts = media_in(value)
+        if not any(id(part) in there for part in parts):
+            found += parts
+            there |= {id(part) for part in parts}
+    return found
 
 
 def _digest(texts: Sequence[str]) -> str:

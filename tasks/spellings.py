@@ -19,7 +19,7 @@ from enum import Enum
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pricing import DocumentPart, ImagePart, Spelled, TextPart, UnreadableValue, is_nested
+from pricing import DocumentPart, ImagePart, Spelled, TextPart, UnreadableValue, is_nested, leaves
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,6 +35,7 @@ _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _MARK = re.compile(rf"{_OPEN}(\d+)\.(\d+){_CLOSE}")
 
 Piece: TypeAlias = str | Spelled | ImagePart | DocumentPart
+_Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 class _Boundary(Enum):
@@ -204,7 +205,7 @@ def _put_out(value: Any) -> Any:
     """A value as a part of a string: nested ones as they are put out, of a list of texts each of them."""
     if isinstance(value, list | tuple) and all(isinstance(inner, str) for inner in value):
         return [str(inner) for inner in value]
-    return str(shown(value)) if is_nested(value) or isinstance(value, _SpelledText | bytes) else value
+    return str(shown(value)) if is_nested(value) or isinstance(value, _SpelledText | _Bytes) else value
 
 
 def prepare(environment: Environment) -> None:
@@ -225,14 +226,24 @@ def shown(value: object) -> object:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _Bytes):
         raise UnreadableValue("a value holds bytes")
-    if isinstance(value, ImagePart | DocumentPart | _Boundary):
+    if isinstance(value, _Boundary):
         marks = _MARKS.get()
         return "" if marks is None else marks.mark(value)
+    if parts := media_in(value):
+        marks = _MARKS.get()
+        return "" if marks is None else "".join(map(marks.mark, parts))
     if isinstance(value, KeysView | ValuesView | ItemsView):
         value = list(value)
     return _SpelledText.of(Spelled(value, str)) if is_nested(value) and _MARKS.get() is not None else value
+
+
+def media_in(value: object) -> list[ImagePart | DocumentPart]:
+    """The images and documents that a value is: one, or a list or tuple of nothing else."""
+    inner = value if isinstance(value, list | tuple) else [value]
+    parts = [part for part in inner if isinstance(part, ImagePart | DocumentPart)]
+    return parts if len(parts) == len(inner) else []
 
 
 def text_parts(pieces: list[Piece]) -> tuple[TextPart | ImagePart | DocumentPart, ...]:
@@ -262,10 +273,16 @@ def _kept(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
     def filtered(*args: Any, **more: Any) -> Any:
         if name == "format":
             args, more = tuple(map(_put_out, args)), {key: _put_out(value) for key, value in more.items()}
-        result = filter_(*args, **more)
+        given = args[place] if len(args) > place else None
+        try:
+            result = filter_(*args, **more)
+        except TypeError:
+            leaves(given)  # says so where the value holds bytes
+            raise
         if type(result) is not str and not hasattr(result, "__html__"):
             return result
-        given = args[place] if len(args) > place else None
+        if isinstance(given, _Bytes):
+            shown(given)
         before, after = args[:place], args[place + 1 :]
         if isinstance(given, _SpelledText):
             source, first = given.spelled.value, given.spelled.spell

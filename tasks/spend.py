@@ -284,18 +284,20 @@ class Spend:
         return wrapped  # type: ignore[no-any-return]
 
     def _begun(self, cost: ToolCost) -> Expense:
-        expense, begun = self._submit(self._engine(), cost)
-        _check_room(cost.operation, begun.result())
-        return expense
+        engine = self._engine()
+        intent, begun = self._submit(engine, cost)
+        _check_room(intent, begun.result())
+        return Expense(engine, intent)
 
     async def _begun_aio(self, cost: ToolCost) -> Expense:
         # In a thread: the run may have to be looked for in the ledger, or opened.
-        expense, begun = await asyncio.to_thread(self._submit, self._engine(), cost)
-        _check_room(cost.operation, await begun)
-        return expense
+        engine = self._engine()
+        intent, begun = await asyncio.to_thread(self._submit, engine, cost)
+        _check_room(intent, await begun)
+        return Expense(engine, intent)
 
     @staticmethod
-    def _submit(engine: Engine, cost: ToolCost) -> tuple[Expense, PendingWrite[list[Refusal]]]:
+    def _submit(engine: Engine, cost: ToolCost) -> tuple[Intent, PendingWrite[list[Refusal]]]:
         """Have the amount set aside and the intent written down."""
         if (here := around()) is not None:
             engine.join(here)
@@ -326,10 +328,10 @@ class Spend:
             units=_checked_units(cost.units, cost.operation),
             execution=execution,
         )
-        return Expense(engine, intent), ledger.begin(intent, execution)
+        return intent, ledger.begin(intent, execution)
 
 
-def _check_room(operation: str, refusals: Sequence[Refusal]) -> None:
+def _check_room(intent: Intent, refusals: Sequence[Refusal]) -> None:
     """Stop where no budget had room.
 
     Raises:
@@ -337,11 +339,14 @@ def _check_room(operation: str, refusals: Sequence[Refusal]) -> None:
     """
     if not refusals:
         return
+    operation = intent.operation
     raise OverBudget(
         f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
         next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",
         operation=operation,
         budgets=[refusal.budget.name for refusal in refusals],
+        budget_ids=[refusal.budget.budget_id for refusal in refusals],
+        worst_nano=intent.worst_nano,
         short_nano=max(refusal.short for refusal in refusals),
     )
 

@@ -95,6 +95,22 @@ class InvalidAnswer(Exception):
         super().__init__("; ".join(self.faults))
 
 
+class _JsonAnswer(AnswerType[str]):
+    """The JSON text of an answer that follows a schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(str)
+        self.is_text, self.schema = False, schema
+
+    def parse(self, text: str) -> str:
+        return json_of(text)
+
+
+def json_answer(schema: Schema) -> AnswerType[str]:
+    """The answer type of a schema: the answer's JSON as text, for a caller who checks and reads it."""
+    return _JsonAnswer(schema)
+
+
 def answer_type(returns: type[T]) -> AnswerType[T]:
     """The answer type of a Python type, made once."""
     return cast("AnswerType[T]", _made(cast("Hashable", returns)))

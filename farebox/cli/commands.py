@@ -105,7 +105,9 @@ def quote(
     from farebox.runtime import get_runtime
 
     flow, whose = find_flow(name), RunOwner(user, org, tag)
-    compared = compare(get_runtime(), flow, read_parameters(flow, parameters, whose), whose)
+    runtime = get_runtime()
+    runtime.check()
+    compared = compare(runtime, flow, read_parameters(flow, parameters, whose), whose)
     if json:
         print_json(compared.to_json())
     else:

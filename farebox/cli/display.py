@@ -26,6 +26,11 @@ _METHODS = {
     "student_t": "the plan, and how {runs} compared with theirs",
     "conformal": "the plan, and how {runs} compared with theirs (conformal)",
 }
+_LEARNED = {
+    "prior": "a first guess; no history yet",
+    "student_t": "what {runs} cost",
+    "conformal": "what {runs} cost (conformal)",
+}
 
 
 class RunDisplay:
@@ -140,8 +145,9 @@ def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> Rend
 
 def basis(quote: Quote) -> str:
     """What a quote rests on, in words."""
+    words = (_LEARNED if quote.learned else _METHODS)[quote.method]
     return (
-        _METHODS[quote.method].format(runs="1 past run" if quote.n == 1 else f"{quote.n} past runs")
+        words.format(runs="1 past run" if quote.n == 1 else f"{quote.n} past runs")
         + (f" since {quote.since:%Y-%m-%d}" if quote.since else "")
         + f"; rates: {quote.rate_version}"
     )

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of, state_of
+from farebox.cli.approve import asking
 from farebox.cli.display import RunDisplay
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults
@@ -109,7 +110,8 @@ def follow_watched(
     runtime.watchers += watchers
     # Nobody is shown the report, so trouble with it is told as it is logged.
     report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-    with warning_of("farebox.runs.admission"), report, use_run(starter):
+    asked = nullcontext() if as_json else asking(console, display.stop)
+    with warning_of("farebox.runs.admission"), report, use_run(starter), asked:
         try:
             if not as_json:
                 display.waiting("starting Prefect")

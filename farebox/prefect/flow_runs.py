@@ -88,7 +88,8 @@ def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
     """End the runs that wait for a decision nobody made in time; their ids."""
     for question in runtime.approvals.waiting():
         if question.due_at <= datetime.now(UTC) and runtime.ledger.reject(question, None):
-            client.set_flow_run_state(UUID(question.run.run_id), state_of(rejected(question, None)), force=True)
+            spent = runtime.ledger.spent(question.run.run_id)
+            client.set_flow_run_state(UUID(question.run.run_id), state_of(rejected(question, None, spent)), force=True)
             yield question.run.run_id
 
 

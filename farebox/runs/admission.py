@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
@@ -48,7 +48,7 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, make_quote
+from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
@@ -136,8 +136,13 @@ def price_run(
         for operation, route in routes.items()
     }
     stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    if automation.plan.guess is not None:  # nobody knows whom it will ask
+        stand_in = any(target.stand_in for target in runtime.router.targets)
     past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
-    quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
+    if automation.plan.guess is not None:
+        quote = learned_quote(automation.plan.guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
+    else:
+        quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
 
@@ -164,13 +169,16 @@ def admit(
     run_id: str,
     parameters: Mapping[str, object],
     approver: Approver | None = None,
+    *,
+    decided: Decided | None = None,
 ) -> AdmittedRun:
     """Quote a run and hold the quote on every budget that applies.
 
     Where a budget's soft threshold is spent, or where the usual route does not fit, it is the economic route's. Where
     that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
-    settled first. A run that was suspended goes on with the quote and the hold that it has; one that failed or died is
-    quoted and held for what its journal does not have.
+    settled first. What was ``decided`` about a run that budgets stopped on its way is carried out. A run that was
+    suspended goes on with the quote and the hold that it has; one that failed or died is quoted and held for what its
+    journal does not have.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
@@ -178,6 +186,8 @@ def admit(
         UnknownPrice: a model of its route has no rate.
         RunTakenOver: a newer execution of the run has begun.
     """
+    if automation.durable and runtime.settings.journal.keeps_any(automation.name):
+        runtime.journal.open()
     execution = runtime.ledger.start(run_id)
     runtime.journal.tidy()
     outermost = current_run().values_of
@@ -186,8 +196,10 @@ def admit(
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
     counter = Admission(runtime, automation, run_id, parameters, execution.number)
-    asked = runtime.approvals.open(run_id) if approver is not None else None
-    if approver is not None and asked is not None and (decision := approver.answered(asked)):
+    asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+    if decided is not None:
+        tried = counter.carry_out(*decided)
+    elif approver is not None and asked is not None and (decision := approver.answered(asked)):
         tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
     else:
         tried = counter.take(final=approver is None)
@@ -201,6 +213,33 @@ def admit(
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
     return AdmittedRun(runtime, tried.run, execution.number)
+
+
+def ask_to_go_on(
+    runtime: Runtime,
+    automation: Automation,
+    run: Run,
+    parameters: Mapping[str, object],
+    *,
+    approver: Approver,
+    refused: OverBudget,
+) -> Decided:
+    """What somebody decides about a run that budgets stopped on its way, and that is settled: about what is left of it.
+
+    Where they are reached by a form, the process ends here, and the run is admitted again by what the form says.
+    """
+    answered = runtime.journal.answered(run.run_id)
+    usual = price_run(runtime, automation, parameters, answered=answered)
+    cheap = price_run(runtime, automation, parameters, "a budget was used up on the way", answered=answered)
+    worst, short = (int(str(refused.fields.get(name) or 0)) for name in ("worst_nano", "short_nano"))
+    first = runtime.ledger.run(run.run_id) or run  # where the plan says too little of what is left, as much as at first
+    hold, ids = max(usual.hold, first.held_nano, worst), refused.fields.get("budget_ids")
+    left = {state.budget_id: state.left for state in runtime.ledger.budgets()}
+    lacking = {id_: max(short, hold - left.get(id_, 0)) for id_ in (ids if isinstance(ids, list) else ())}
+    due = datetime.now(UTC) + approver.patience
+    question = ApprovalRequest(replace(run, held_nano=hold), max(min(cheap.hold, hold), worst), lacking, due)
+    runtime.approvals.ask(question)
+    return question, approver.ask(question, refused)
 
 
 def check_admission(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
@@ -220,6 +259,10 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
     if tried.refusals:
         counter.show(tried)
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+
+
+Decided: TypeAlias = tuple[ApprovalRequest, ApprovalDecision | None]
+"""A question, and what somebody said; ``None`` where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +321,7 @@ class Admission:
         approved = Approved(question, decision) if decision is not None else None
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
-            raise rejected(question, decision)
+            raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
         why = self._pressure()
         if approved.decision.choice == "cheaper":
             why = f"{approved.decision.by} chose it"
@@ -299,7 +342,8 @@ class Admission:
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
         priced = price_run(self._runtime, self._automation, self._parameters, economic, answered=self._answered)
         if approved is not None:
-            priced = replace(priced, hold=min(priced.hold, approved.hold))
+            begun = self._execution is not None and self._execution > 1 and self._answered
+            priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:

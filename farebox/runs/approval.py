@@ -86,7 +86,7 @@ def suggested_raise(question: ApprovalRequest) -> str:
 
 
 def told(question: ApprovalRequest, refused: OverBudget) -> str:
-    """The question as Markdown, in which every name and the refusal are text."""
+    """The question as Markdown, in which every name and the refusal are text. A run that had begun goes on."""
     environment = template_environment(
         Path(__file__).parent / "templates", exact=True, escape=escape_markdown, filters={"money": format_money}
     )
@@ -94,6 +94,7 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
     lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
     return environment.get_template("approval.md.j2").render(
         question=question,
+        begun="budget_ids" in refused.fields,
         refused=refused.message,
         overdrawn=[(name, min(short, question.hold)) for name, short in lacking],
         cheaper="cheaper" in choices(question),
@@ -102,14 +103,17 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
     )
 
 
-def rejected(question: ApprovalRequest, decision: ApprovalDecision | None) -> OverBudget:
-    """The end of a run that somebody refused, or about which nobody decided in time."""
+def rejected(question: ApprovalRequest, decision: ApprovalDecision | None, spent: Nano = 0) -> OverBudget:
+    """The end of a run that somebody refused, or about which nobody decided in time, after it had ``spent`` so much."""
     names = ", ".join(_called(budget_id) for budget_id in question.lacking)
     why = "nobody decided in time" if decision is None else f"{decision.by} refused it"
+    run, next_step = question.run, "Nothing was called and nothing is charged. Run it again to ask again."
+    if spent:
+        next_step = f"What was answered is kept for some days: farebox runs resume {run.run_id} goes on with it."
     return OverBudget(
-        f"{question.run.automation} was not started: it was {format_money(max(question.lacking.values()))} over "
-        f"{names}, and {why}.",
-        next_step="Nothing was called and nothing is charged. Run it again to ask again.",
+        f"{run.automation} was {f'stopped after {format_money(spent)}' if spent else 'not started'}: it was "
+        f"{format_money(max(question.lacking.values()))} over {names}, and {why}.",
+        next_step=next_step,
         automation=question.run.automation,
         budgets=list(question.lacking),
         asked_nano=question.hold,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -12,7 +12,7 @@ from farebox.runtime import Runtime
 from guardrails import Guards
 from pricing.ledger import BudgetRule, complexities
 from pricing.quotes import Counter, PlanCost, ResolvedPlan, ResolvedStep
-from pricing.tokens import count_tokens
+from pricing.tokens import MediaSize, count_tokens
 from tasks import Step
 from tasks.providers import usual_thinking
 from tasks.routing import ENOUGH, TYPICAL, Quality, Route, Size
@@ -140,13 +140,16 @@ def spread(route: Route, turns: Mapping[str, int]) -> Route:
 def token_counter(
     runtime: Runtime, automation: str, steps: Mapping[str, Step], quality: Quality, economic: str | None
 ) -> Counter:
-    """Counts what plans say by a text: offline, times what bills have taught of the model that a step begins at."""
+    """Counts what plans say by a text, images or pages: offline, by the model that a step begins at.
 
-    def count(operation: str, text: str) -> int:
+    Texts are counted times what bills have taught of it.
+    """
+
+    def count(operation: str, text: str, media: Sequence[MediaSize]) -> int:
         route = planned_route(runtime, automation, steps[operation], quality, size=TYPICAL, economic=economic)
         target = route[0].target
         factor = runtime.token_factors.fresh().of(target.model, operation, stand_in=target.stand_in)
-        return count_tokens(text).expected(factor)
+        return replace(count_tokens(text), media=tuple(media)).expected(factor, target.model)
 
     return count
 

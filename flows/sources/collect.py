@@ -11,10 +11,11 @@ from pathlib import Path
 
 from flows.sources.documents import Collection, Document
 from flows.sources.feed import SUFFIXES, looks_like_feed, parse_feed, public_address
-from flows.sources.file_kinds import HTML
+from flows.sources.file_kinds import HTML, PDF
 from flows.sources.files import HEAD_BYTES, MAX_BYTES, NotRegular, read_at_most
 from flows.sources.folder import Reading, moment, read_folder, readable, titled
 from flows.sources.git import NoGit, Repository, history, listed_files, open_repository
+from flows.sources.media import pdf_words
 from flows.sources.text import MAX_CHARACTERS, clean_line, clean_text, counted, cut
 from pricing import FareboxError, SourceError
 
@@ -154,6 +155,8 @@ def _from_file(path: str, facts: os.stat_result, origin: str, limit: int) -> _Ga
     if facts.st_size > MAX_BYTES:
         raise _too_large(origin, facts.st_size)
     suffix = Path(path).suffix.lower()
+    if suffix == PDF:
+        return _Gathered([_pdf(path, facts, origin)], [])
     data = read_at_most(path, HEAD_BYTES)
     if suffix in SUFFIXES or (suffix not in HTML and looks_like_feed(data)):
         return _from_feed(read_at_most(path, MAX_BYTES), origin, limit)
@@ -164,6 +167,14 @@ def _from_file(path: str, facts: os.stat_result, origin: str, limit: int) -> _Ga
         raise SourceError(f"{origin} is empty.", next_step=_ACCEPTED)
     name = Path(path).name
     return _Gathered([Document(titled(name, text), text, name, moment(int(facts.st_mtime)), "document")], [])
+
+
+def _pdf(path: str, facts: os.stat_result, origin: str) -> Document:
+    text = pdf_words(path)
+    if text is None:
+        raise SourceError(f"{origin} has no text that can be read.", next_step="Name a PDF with text, not a scan.")
+    name = Path(path).name
+    return Document(titled(name, text), text, name, moment(int(facts.st_mtime)), "document")
 
 
 def _from_folder(path: str, origin: str, limit: int) -> _Gathered:

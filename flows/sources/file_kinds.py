@@ -6,13 +6,15 @@ import re
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 
-FileKind: TypeAlias = Literal["prose", "code", "binary", "secret", "other"]
+FileKind: TypeAlias = Literal["prose", "pdf", "code", "binary", "secret", "other"]
 
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "build", "dist", "target"})
 """Folders of dependencies and of what programs built; hidden ones are left out besides."""
 
 HTML = frozenset({".htm", ".html", ".xhtml"})
 """Suffixes of web pages."""
+PDF = ".pdf"
+"""Suffix of documents whose text is read."""
 PROSE = frozenset(
     {
         ".adoc", ".asciidoc", ".htm", ".html", ".markdown", ".md", ".mdx", ".org", ".rst", ".text", ".textile",
@@ -24,7 +26,7 @@ BINARY = frozenset(
     {
         ".7z", ".a", ".avi", ".bin", ".bmp", ".bz2", ".class", ".db", ".dll", ".dmg", ".doc", ".docx", ".duckdb",
         ".dylib", ".eot", ".exe", ".gif", ".gz", ".heic", ".ico", ".jar", ".jpeg", ".jpg", ".mkv", ".mov", ".mp3",
-        ".mp4", ".o", ".odt", ".ogg", ".otf", ".parquet", ".pdf", ".png", ".ppt", ".pptx", ".pyc", ".rar", ".so",
+        ".mp4", ".o", ".odt", ".ogg", ".otf", ".parquet", ".png", ".ppt", ".pptx", ".pyc", ".rar", ".so",
         ".sqlite", ".sqlite3", ".tar", ".tgz", ".tif", ".tiff", ".ttf", ".wasm", ".wav", ".webm", ".webp", ".whl",
         ".woff", ".woff2", ".xls", ".xlsx", ".xz", ".zip", ".zst",
     }
@@ -59,6 +61,8 @@ def kind_of(name: str) -> FileKind:
     suffix = PurePosixPath(base).suffix
     if suffix in _SECRET_SUFFIXES or _SECRET_NAMES.fullmatch(base):
         return "secret"
+    if suffix == PDF:
+        return "pdf"
     if suffix in BINARY:
         return "binary"
     if suffix in CODE or _CODE_NAMES.fullmatch(base):

@@ -19,6 +19,7 @@ from flows.sources.documents import Document
 from flows.sources.file_kinds import HTML, KEY_HEAD, LEFT_OUT, kind_of
 from flows.sources.files import HEAD_BYTES, MAX_BYTES, read_at_most
 from flows.sources.markup import plain_text
+from flows.sources.media import pdf_words
 from flows.sources.text import clean_line, clean_text, counted, decode
 
 MAX_FILES = 20_000
@@ -132,11 +133,14 @@ def moment(seconds: int | None) -> datetime | None:
 
 def _read(file: _File, found: _Found) -> Document | None:
     try:
-        data = read_at_most(file.path, HEAD_BYTES, follow=False)
+        if kind_of(file.name) == "pdf":
+            text = pdf_words(file.path)
+        else:
+            data = read_at_most(file.path, HEAD_BYTES, follow=False)
+            text = readable(data, file.name, whole=len(data) < HEAD_BYTES)
     except OSError:
         found.closed += 1
         return None
-    text = readable(data, file.name, whole=len(data) < HEAD_BYTES)
     if text is None:
         found.binary += 1
         return None
@@ -205,7 +209,7 @@ def _group(file: _File, found: _Found) -> None:
         found.binary += 1
     elif file.size > MAX_BYTES:
         found.large += 1
-    elif kind == "prose":
+    elif kind in {"prose", "pdf"}:
         found.prose.append(file)
     elif kind == "code":
         found.code.append(file)

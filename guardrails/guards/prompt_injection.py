@@ -22,7 +22,8 @@ from guardrails.text_matching import LOOKALIKES, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
 _OF_DATA = 0.5
-"""How much less is enough in what a tool gave back."""
+"""How much less is enough in what a tool gave back, or a document says."""
+_DATA = frozenset({"tool_result", "document"})
 _LEAST_SHARE, _MOST_NAMED = 0.15, 3
 """Share of the score that a kind has to have to be named, and how many are."""
 _TOLD: Mapping[str, frozenset[str]] = {
@@ -58,7 +59,7 @@ class InjectionGuard:
         for part, text in enumerate(exchange.texts):
             origin = origins[part] if part < len(origins) else "user"
             if origin != "system":
-                spans += _found(part, text, -_OF_DATA if origin == "tool_result" else 0.0)
+                spans += _found(part, text, -_OF_DATA if origin in _DATA else 0.0)
         if not spans:
             return allow()
         kinds = ", ".join(sorted({span.kind for span in spans}))

@@ -212,6 +212,32 @@ def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor
     return min(1.0, used / amount) if amount else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class RunRoom:
+    """What a run has spent, in nano-dollars, and what it may still spend; ``left`` is ``None`` without any budget."""
+
+    spent: Nano
+    left: Nano | None
+
+
+def room(connection: Connection, run_id: str, operation: str) -> Nano | None:
+    """What one attempt of an operation could still set aside, by the hold and the budgets; ``None`` without any budget.
+
+    Raises:
+        LookupError: the run has no hold.
+    """
+    hold = connection.execute(sa.select(schema.holds).where(_H.run_id == run_id)).one_or_none()
+    if hold is None:
+        raise LookupError(run_id)
+    free = hold.amount_nano - hold.used_nano - hold.inflight_nano
+    own = budgets.states(connection, budget_ids(connection, run_id))
+    limits = [free + max(0, min(state.left for state in own))] if own else []
+    if hold.by_operation:
+        single = budgets.states(connection, budget_ids(connection, run_id, operation))
+        limits += [max(0, state.left) for state in single]
+    return min(limits) if limits else None
+
+
 def renew(connection: Connection, run_id: str, execution: int, lease_until: int) -> bool:
     """Keep the hold alive; false when it is gone, or belongs to a newer execution."""
     mine = sa.and_(_H.run_id == run_id, _H.execution <= execution)

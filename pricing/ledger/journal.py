@@ -330,6 +330,14 @@ class Journal:
         self._used[run_id] += size
         return True
 
+    def open(self) -> None:
+        """Have the key at hand, before anything is paid that could not be kept.
+
+        Raises:
+            ConfigError: a key was named that is not set.
+        """
+        self._aead()
+
     def _sealed(self, value: bytes, run_id: str) -> bytes:
         packed = b"z" + zlib.compress(value, 1) if len(value) >= _COMPRESSED_FROM else b"p" + value
         nonce = os.urandom(12)

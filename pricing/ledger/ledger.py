@@ -34,7 +34,7 @@ from pricing.ledger.credits import Shortage
 from pricing.ledger.entries import CompleteAttempt, InsertIntent, InsertTurn
 from pricing.ledger.executions import Execution
 from pricing.ledger.facts import NEWEST, Completion, Intent, Run, RunOutcome, Turn, as_row
-from pricing.ledger.holds import Settled, Unsettled
+from pricing.ledger.holds import RunRoom, Settled, Unsettled
 from pricing.ledger.pending_ends import PendingEnds
 from pricing.money import Nano
 from pricing.usage import Usage
@@ -525,6 +525,22 @@ class Ledger:
         with self.store.read() as connection:
             return int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
 
+    def room(self, run_id: str, operation: str = "") -> RunRoom:
+        """What a run has spent and may still spend, on an operation where it is named.
+
+        Raises:
+            LookupError: the run has no hold.
+        """
+        with self.store.read() as connection:
+            left = holds.room(connection, run_id, operation)
+            return RunRoom(int(_SPENT.run(connection, {"run": run_id}).fetchone()[0]), left)
+
+    def turns_sent(self, run_id: str) -> int:
+        """How many turns of a run were sent to a model."""
+        sent = sa.select(sa.func.count()).where(schema.turns.c.run_id == run_id, schema.turns.c.attempts > 0)
+        with self.store.read() as connection:
+            return int(connection.execute(sent).scalar_one())
+
     def committed(self, run_id: str) -> Nano:
         """What a run may come to have cost with what it has begun: its attempts, and what it still holds for more."""
         held = sa.select(schema.holds.c.amount_nano - schema.holds.c.used_nano).where(schema.holds.c.run_id == run_id)
@@ -563,7 +579,7 @@ class Ledger:
                 quality=run.quality,
                 stand_in=run.stand_in,
                 outcome="over_budget",
-                reason=f"refused before the run: {why}",
+                reason=f"{'stopped' if ordinal else 'refused before the run'}: {why}",
                 budgets=json.dumps(list(budget_ids)),
                 held_nano=0,
                 spent_nano=0,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Begins,
         Calls,
         Counter,
+        Images,
         Plan,
         PlanCost,
         PlanStep,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
         Tokens,
     )
     from pricing.quotes.prediction import quote_amount, quote_scores
-    from pricing.quotes.quote import ModelAt, OperationTargets, Quote, make_quote
+    from pricing.quotes.quote import FirstGuess, ModelAt, OperationTargets, Quote, learned_quote, make_quote
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "Calls",
     "Counter",
     "Estimate",
+    "FirstGuess",
     "History",
+    "Images",
     "ModelAt",
     "OperationTargets",
     "Plan",
@@ -41,6 +44,7 @@ __all__ = [
     "ResolvedStep",
     "SampleQuote",
     "Tokens",
+    "learned_quote",
     "make_quote",
     "quote_amount",
     "quote_from_sample",
@@ -52,6 +56,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Begins": "pricing.quotes.plan",
+            "Images": "pricing.quotes.plan",
             "Calls": "pricing.quotes.plan",
             "Counter": "pricing.quotes.plan",
             "Estimate": "pricing.quotes.sample",
@@ -69,6 +74,8 @@ if not TYPE_CHECKING:
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
             "Tokens": "pricing.quotes.plan",
+            "FirstGuess": "pricing.quotes.quote",
+            "learned_quote": "pricing.quotes.quote",
             "make_quote": "pricing.quotes.quote",
             "quote_amount": "pricing.quotes.prediction",
             "quote_scores": "pricing.quotes.prediction",

@@ -7,13 +7,15 @@ ledger. It rests on declarations only: no model is ever asked to estimate itself
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypeAlias
 
+from pricing.content import DocumentPart, ImagePart, MediaPart
 from pricing.errors import PlanError
 from pricing.money import Nano
 from pricing.tokens.estimate import estimate_tokens
+from pricing.tokens.media import MediaSize
 
 Calls: TypeAlias = int | Callable[..., int]
 """A number of calls, or a function that takes the automation's parameters it needs, by their names."""
@@ -22,8 +24,10 @@ Tokens: TypeAlias = int | str | Callable[..., int | str]
 """A number of tokens, a text of as many, or a function of the automation's parameters that returns either."""
 Begins: TypeAlias = Callable[..., Mapping[str, int]]
 """A function of the automation's parameters: how many turns begin at which target, by its name."""
-Counter: TypeAlias = Callable[[str, str], int]
-"""Counts the tokens that an operation will be billed for a text."""
+Images: TypeAlias = int | MediaPart | Sequence[MediaPart] | Callable[..., int | MediaPart | Sequence[MediaPart]]
+"""A number of images, some images and documents, or a function of the automation's parameters that returns either."""
+Counter: TypeAlias = Callable[[str, str, Sequence[MediaSize]], int]
+"""Counts the tokens that an operation will be billed for a text, and for images and pages of such sizes."""
 
 _COST = "cost_nano"
 """Marks the costs of a plan in its JSON."""
@@ -38,7 +42,9 @@ class PlanStep:
     ``calls``, ``input_tokens`` and ``output_tokens`` are what to expect, the last two per call; input may be said by a
     text, which is counted. The ``max_`` values are limits, for the ceiling: ``max_calls`` is ``calls`` if left out,
     ``max_input_tokens`` is ``INPUT_HEADROOM`` times the input, and an answer is limited by what its target is asked for
-    at most. ``begins`` is for turns that are sent where no routing sends them: a calibration's.
+    at most. ``images`` and ``pages`` of documents are read per call on top of ``input_tokens``: a number of images
+    counts each at the largest size that its model reads, an image or a document by its own. ``begins`` is for turns
+    that are sent where no routing sends them: a calibration's.
 
     Raises:
         PlanError: a count that is negative or no whole number, or a limit below what is expected.
@@ -51,6 +57,8 @@ class PlanStep:
     max_calls: Calls | None = None
     max_input_tokens: int | None = None
     begins: Begins | None = None
+    images: Images = 0
+    pages: Calls = 0
 
     def __post_init__(self) -> None:
         for name in ("calls", "input_tokens", "output_tokens", "max_calls", "max_input_tokens"):
@@ -58,6 +66,10 @@ class PlanStep:
             text = name == "input_tokens" and isinstance(value, str) and not value.strip().isdecimal()
             if value is not None and not callable(value) and not text:
                 _count(value, self.operation, name)
+        for name in ("images", "pages"):
+            value = getattr(self, name)
+            if not callable(value):
+                _media_sizes(value if name == "images" else 0, value if name == "pages" else 0, self.operation)
         expected = self.declared_input() or 0
         if self.max_input_tokens is not None and self.max_input_tokens < expected:
             raise PlanError(
@@ -69,7 +81,8 @@ class PlanStep:
 
     def functions(self) -> list[Callable[..., object]]:
         """What of it depends on the automation's parameters."""
-        values = (self.calls, self.max_calls, self.input_tokens, self.output_tokens, self.begins)
+        counted = (self.calls, self.max_calls, self.input_tokens, self.output_tokens, self.begins)
+        values: tuple[object, ...] = (*counted, self.images, self.pages)
         return [value for value in values if callable(value)]
 
     def declared_input(self) -> int | None:
@@ -87,9 +100,17 @@ class PlanStep:
         calls = _count(_evaluate(self.calls, parameters, self.operation), self.operation, "calls")
         limit = calls if self.max_calls is None else _evaluate(self.max_calls, parameters, self.operation)
         read = _evaluate(self.input_tokens, parameters, self.operation)
-        if isinstance(read, str):
-            read = count(self.operation, read) if count is not None else estimate_tokens(read)
-        input_tokens = _count(read, self.operation, "input_tokens")
+        sizes = _media_sizes(
+            _evaluate(self.images, parameters, self.operation),
+            _evaluate(self.pages, parameters, self.operation),
+            self.operation,
+        )
+        text = read if isinstance(read, str) else ""
+        input_tokens = 0 if isinstance(read, str) else _count(read, self.operation, "input_tokens")
+        if count is not None and (text or sizes):
+            input_tokens += count(self.operation, text, sizes)
+        else:
+            input_tokens += estimate_tokens(text) + sum(size.expected("") for size in sizes)
         written = _evaluate(self.output_tokens, parameters, self.operation)
         most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
         return ResolvedStep(
@@ -321,10 +342,25 @@ def _wanted(function: Callable[..., object], parameters: Iterable[str], operatio
     return wanted
 
 
+def _media_sizes(images: object, pages: object, operation: str) -> tuple[MediaSize, ...]:
+    """What decides the tokens of planned images and pages.
+
+    Raises:
+        PlanError: the images are neither a number nor images, or the pages no number.
+    """
+    given = [images] if isinstance(images, MediaPart) else images
+    if isinstance(given, list | tuple) and all(isinstance(part, ImagePart | DocumentPart) for part in given):
+        sizes = [MediaSize.of(part) for part in given]
+    else:
+        sizes = [MediaSize()] * _count(given, operation, "images")
+    number = _count(pages, operation, "pages")
+    return (*sizes, *([MediaSize.of_pages(number)] if number else []))
+
+
 def _count(value: object, operation: str, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    text = " or a text to count" if name == "input_tokens" else ""
+    text = {"input_tokens": " or a text to count", "images": " or as images"}.get(name, "")
     shown = str(value) if isinstance(value, int | float) else type(value).__name__
     raise PlanError(
         f"The plan of {operation!r} needs a whole number from 0 on as {name}, not {shown}.",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from statistics import fmean
 from typing import Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
@@ -21,11 +22,13 @@ from pricing.rates.card import RateCard
 from pricing.usage import Usage
 
 __all__ = [
+    "FirstGuess",
     "Mix",
     "ModelAt",
     "OperationTargets",
     "Quote",
     "expected_cost",
+    "learned_quote",
     "make_quote",
     "quote_amount",
     "quote_scores",
@@ -84,6 +87,8 @@ class Quote:
     since: datetime | None
     rate_version: str
     method: Literal["prior", "student_t", "conformal"]
+    learned: bool = False
+    """Whether there was no plan, but a first guess."""
 
     def hold(self, buffer: int) -> Nano:
         """What to reserve: the p95 and ``buffer`` percent more (25 is a quarter), never more than the ceiling."""
@@ -137,6 +142,47 @@ def make_quote(
         since=since,
         rate_version=card.version,
         method=scoring_method(len(past)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstGuess:
+    """What is said of an automation without a plan, in nano-dollars: what a run may cost, and its ceiling."""
+
+    amount: Nano
+    most: Nano
+
+
+def learned_quote(
+    guess: FirstGuess,
+    card: RateCard,
+    past: Sequence[PastCost] = (),
+    *,
+    paid: Sequence[PastCost] | None = None,
+    since: datetime | None = None,
+) -> Quote:
+    """The quote of a run without a plan: the guess, and from the second run on what those before cost.
+
+    The mean of these is the point that each of them is compared with, in place of its own: that of the first ones is a
+    guess that says nothing.
+    """
+    mean = fmean(cost for _, cost, _ in past) if past else 0.0
+    if not mean:
+        amount = guess.amount
+        return Quote(amount, amount, amount, guess.most, 0, None, card.version, scoring_method(0), learned=True)
+    whole = [(mean, cost, 1) for _, cost, _ in past]
+    bought = [(mean, cost, 1) for _, cost, _ in (past if paid is None else paid)]
+    p95 = min(guess.most, _ceil(quote_amount(whole, mean, 1)))
+    return Quote(
+        point=min(guess.most, round(mean)),
+        p50=min(p95, _ceil(quote_amount(bought, mean, 1, 0.5))),
+        p95=p95,
+        ceiling=guess.most,
+        n=len(past),
+        since=since,
+        rate_version=card.version,
+        method=scoring_method(len(past)),
+        learned=True,
     )
 
 

@@ -9,15 +9,20 @@ The file can be deleted at any time; the next sync builds it anew.
 Each sync first makes sure that the ledger still has what was copied from it (``sync_points``). If not, because a backup
 was restored or a write-ahead log was lost, the replica is rebuilt. A rebuild replaces the old file once the new one is
 complete; if it fails, the old one stays.
+
+DuckDB can crash the process on a damaged file. Each opening leaves a mark until it ends; marks of several processes
+that are no more have the next sync rebuild the file.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import secrets
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +58,8 @@ RESTORED = "the ledger no longer has what was copied from it: a backup was resto
 _HELD = "Could not set lock"
 """How DuckDB begins to say that another process has a file open; a bare "lock" is also in each damaged "block"."""
 _NO_ROOM = "No space left"
+_MOST_CRASHES = 3
+_CRASHED = "processes crashed that had it open, as DuckDB does on some damaged files"
 _logger = logging.getLogger(__name__)
 
 
@@ -101,7 +108,10 @@ class Replica:
             why = ""
             try:
                 if self.path.exists():
-                    return self._copy(self.path)
+                    if len(self._crashes()) >= _MOST_CRASHES:
+                        raise _Foreign(_CRASHED)
+                    with self._marked():
+                        return self._copy(self.path)
             except _Foreign as difference:
                 why = difference.why
             except duckdb.Error as error:
@@ -142,7 +152,7 @@ class Replica:
             try:
                 if not held:
                     raise duckdb.IOException(_HELD)
-                with duckdb.connect(str(self.path), read_only=True) as connection:
+                with self._marked(), duckdb.connect(str(self.path), read_only=True) as connection:
                     known = self._known(connection)
                     self._show(connection, known)
                     yield connection
@@ -203,6 +213,22 @@ class Replica:
             return compare(replica, ledger, moving, on_sqlite=self._store.is_sqlite)
 
     @contextmanager
+    def _marked(self) -> Iterator[None]:
+        """Leave a mark while the file is open."""
+        mark = self.path.with_name(f"{self.path.name}.open.{os.getpid()}.{secrets.token_hex(4)}")
+        with suppress(OSError):  # without room there is no mark
+            mark.touch()
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def _crashes(self) -> list[Path]:
+        """Marks of processes that ended while they had the file open."""
+        marks = self.path.parent.glob(f"{self.path.name}.open.*")
+        return [mark for mark in marks if not _lives(int(mark.suffixes[-2][1:]))]
+
+    @contextmanager
     def _alone(self, lock: Path, wait: float | None = None) -> Iterator[bool]:
         """One of the replica's locks, in a folder that is made when missing; whether it is held."""
         try:
@@ -230,6 +256,8 @@ class Replica:
             with alone or nullcontext():
                 _log_of(self.path).unlink(missing_ok=True)  # of the old file; it must not be applied to the new one
                 new.rename(self.path)
+            for mark in self._crashes():
+                mark.unlink(missing_ok=True)
         except duckdb.Error as error:
             raise self._unwritable(error) from None
         finally:
@@ -364,6 +392,16 @@ def _log_of(path: Path) -> Path:
 def _remove(path: Path) -> None:
     for file in (path, _log_of(path)):
         file.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -6,9 +6,12 @@ known (a URL), by the largest of them. The count of pages of a PDF is read from 
 
 from __future__ import annotations
 
+import io
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from math import ceil
+from threading import Lock
 from typing import NamedTuple
 
 from pricing.content import DocumentPart, ImagePart
@@ -21,9 +24,17 @@ _TILES = (
     (re.compile(r"(?:^|/)o[13]"), 75, 150),
 )
 """OpenAI's models that cut an image into tiles: tokens of the image, and of each tile of 512 pixels."""
+_PATCHES = ((re.compile(r"gpt-(?:5\.[2-9]|[6-9])"), 1.2), (re.compile(r"gpt-4\.1-mini"), 1.62))
+"""Those that cut it into patches of 32 pixels: tokens of each, in detail ``high``, which is what adapters ask for."""
+_PATCH_EDGE, _PATCH_BUDGET = 2048, 2_500
 _MOST_PATCHES, _PATCH_FACTOR = 10_000, 1.62
 _CLAUDE_CAPS = {True: (2576, 4_784), False: (1568, 1_568)}
-_GEMINI_MOST = 2_240
+_GEMINI_TILED = re.compile(r"gemini-(?:1|2)(?:[.-]|$)")
+_GEMINI_TILE, _GEMINI_SMALL, _GEMINI_EDGE = 258, 384, 768
+_GEMINI_IMAGE, _GEMINI_IMAGE_MOST = 1_120, 2_240
+_GEMINI_PAGE, _GEMINI_PAGE_MOST = 560, 1_120
+_BEDROCK_PAGE = 350
+"""Of a page whose text alone is read, as Converse does where citations are off."""
 _PAGE_TEXT, _PAGE_TEXT_MOST = 2_000, 3_000
 _PAGE_SIZE = (1_240, 1_754)
 """Pixels of a page as it is shown to a model: A4 at 150 dots per inch."""
@@ -54,22 +65,54 @@ class MediaSize:
         """The size of a part."""
         if isinstance(part, ImagePart):
             return cls(image_size(part.data))
-        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else page_count(part.data))
+        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else _pages_of(part))
+
+    @classmethod
+    def of_pages(cls, pages: int) -> MediaSize:
+        """So many pages of a document."""
+        return cls(Size(*_PAGE_SIZE), pages)
 
     def expected(self, model: str) -> int:
         """Tokens it is expected to count."""
-        image = _image_tokens(model, self.size)
-        return self.pages * (image + _PAGE_TEXT) if self.pages else image
+        return self.pages * _page_tokens(model)[0] if self.pages else _image_tokens(model, self.size)[0]
 
     def most(self, model: str) -> int:
         """Tokens it counts at most."""
-        image = _image_tokens(model, self.size)
-        return self.pages * (image + _PAGE_TEXT_MOST) if self.pages else image
+        return self.pages * _page_tokens(model)[1] if self.pages else _image_tokens(model, self.size)[1]
+
+
+_COUNTED: OrderedDict[str, int] = OrderedDict()
+"""By digest the pages of the last documents: one is counted several times in a turn, and in every turn of an agent."""
+_COUNTED_LOCK = Lock()
+_MOST_COUNTED = 1_000
+
+
+def _pages_of(part: DocumentPart) -> int:
+    digest = part.digest
+    with _COUNTED_LOCK:
+        known = _COUNTED.get(digest)
+    if known is not None:
+        return known
+    pages = page_count(part.data)
+    with _COUNTED_LOCK:
+        _COUNTED[digest] = pages
+        while len(_COUNTED) > _MOST_COUNTED:
+            _COUNTED.popitem(last=False)
+    return pages
 
 
 def page_count(data: bytes) -> int:
-    """Pages of a PDF: those that it names, at least one for each 20 KB."""
-    return max(len(_PAGES.findall(data)), ceil(len(data) / _BYTES_PER_PAGE), 1)
+    """Pages of a PDF: those that it names, or holds compressed; of one that cannot be opened one for each 20 KB."""
+    return len(_PAGES.findall(data)) or _compressed_pages(data) or max(ceil(len(data) / _BYTES_PER_PAGE), 1)
+
+
+def _compressed_pages(data: bytes) -> int:
+    from pypdf import PdfReader
+
+    try:
+        return len(PdfReader(io.BytesIO(data)).pages)
+    except Exception:  # noqa: BLE001  pypdf raises whatever a damaged file makes it raise; then its size says
+        return 0
 
 
 def image_size(data: bytes) -> Size | None:
@@ -109,17 +152,41 @@ def _jpeg_size(data: bytes) -> Size | None:
     return None
 
 
-def _image_tokens(model: str, size: Size | None) -> int:
-    """Tokens of one image; for a model without a published formula the most that any of the usual formulas gives."""
+def _image_tokens(model: str, size: Size | None) -> tuple[int, int]:
+    """Tokens of one image, as expected and at most; without a published formula the most that any usual one gives."""
     lowered = model.lower()
-    if "claude" in lowered:
-        return _claude(size, fine=bool(_CLAUDE_FINE.search(lowered)))
-    for pattern, base, tile in _TILES:
-        if pattern.search(lowered):
-            return _tiles(size, base, tile)
     if "gemini" in lowered:
-        return _GEMINI_MOST
-    return max(_claude(size, fine=True), _patches(size))
+        if not _GEMINI_TILED.search(lowered):
+            return _GEMINI_IMAGE, _GEMINI_IMAGE_MOST
+        tokens = _gemini_tiles(size)
+    elif "claude" in lowered:
+        tokens = _claude(size, fine=bool(_CLAUDE_FINE.search(lowered)))
+    elif tiles := next((found for found in _TILES if found[0].search(lowered)), None):
+        tokens = _tiles(size, tiles[1], tiles[2])
+    elif patches := next((found for found in _PATCHES if found[0].search(lowered)), None):
+        tokens = _patches(size, patches[1], _PATCH_EDGE, _PATCH_BUDGET)
+    else:
+        tokens = max(_claude(size, fine=True), _patches(size, _PATCH_FACTOR, None, _MOST_PATCHES))
+    return tokens, tokens
+
+
+def _page_tokens(model: str) -> tuple[int, int]:
+    """Tokens of one page of a document, likewise: of its text and its image."""
+    lowered = model.lower()
+    if "gemini" in lowered:
+        tiled = _GEMINI_TILED.search(lowered) is not None
+        return (_GEMINI_TILE, _GEMINI_TILE) if tiled else (_GEMINI_PAGE, _GEMINI_PAGE_MOST)
+    shown = _image_tokens(model, Size(*_PAGE_SIZE))[0]
+    expected = _BEDROCK_PAGE if "anthropic.claude" in lowered else shown + _PAGE_TEXT
+    return expected, shown + _PAGE_TEXT_MOST
+
+
+def _gemini_tiles(size: Size | None) -> int:
+    if size is None:
+        return _GEMINI_TILE * ceil(2576 / _GEMINI_EDGE) ** 2
+    if max(size) <= _GEMINI_SMALL:
+        return _GEMINI_TILE
+    return _GEMINI_TILE * ceil(size.width / _GEMINI_EDGE) * ceil(size.height / _GEMINI_EDGE)
 
 
 def _claude(size: Size | None, *, fine: bool) -> int:
@@ -138,11 +205,11 @@ def _tiles(size: Size | None, base: int, tile: int) -> int:
     return base + tile * ceil(width * scale / 512) * ceil(height * scale / 512)
 
 
-def _patches(size: Size | None) -> int:
+def _patches(size: Size | None, factor: float, edge: int | None, budget: int) -> int:
     if size is None:
-        return ceil(_MOST_PATCHES * _PATCH_FACTOR)
-    patches = ceil(size.width / 32) * ceil(size.height / 32)
-    return ceil(min(patches, _MOST_PATCHES) * _PATCH_FACTOR)
+        return ceil(budget * factor)
+    width, height = _fitted(size, edge) if edge else size
+    return ceil(min(ceil(width / 32) * ceil(height / 32), budget) * factor)
 
 
 def _fitted(size: Size, edge: int) -> tuple[float, float]:

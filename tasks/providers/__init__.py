@@ -10,7 +10,17 @@ if TYPE_CHECKING:
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
-    from tasks.providers.messages import HttpRequest, Message, ModelRequest, WireFailed, media_of
+    from tasks.providers.messages import (
+        HttpRequest,
+        Message,
+        ModelReply,
+        ModelRequest,
+        Schema,
+        Tool,
+        WireFailed,
+        media_of,
+    )
+    from tasks.providers.options import RequestOptions
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
     from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
     from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
@@ -27,11 +37,15 @@ __all__ = [
     "FailureKind",
     "HttpRequest",
     "Message",
+    "ModelReply",
     "ModelRequest",
     "ProviderSpec",
     "Reasoning",
     "ReplyError",
+    "RequestOptions",
+    "Schema",
     "Stream",
+    "Tool",
     "Transport",
     "WireFailed",
     "adapter_for",
@@ -62,11 +76,15 @@ if not TYPE_CHECKING:
             "HttpRequest": "tasks.providers.messages",
             "LEVELS": "tasks.providers.reasoning",
             "Message": "tasks.providers.messages",
+            "ModelReply": "tasks.providers.messages",
             "ModelRequest": "tasks.providers.messages",
             "ProviderSpec": "tasks.providers.spec",
             "Reasoning": "tasks.providers.reasoning",
             "ReplyError": "tasks.providers.base",
+            "RequestOptions": "tasks.providers.options",
+            "Schema": "tasks.providers.messages",
             "Stream": "tasks.providers.base",
+            "Tool": "tasks.providers.messages",
             "Transport": "tasks.providers.transport",
             "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",

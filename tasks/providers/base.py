@@ -185,7 +185,12 @@ class Draft:
         given = [index for index, call in self.calls.items() if call.name == ANSWER_TOOL]
         if not given or self.stop not in {None, "end", "tool_calls"}:
             return
+        places = [place for place, index in enumerate(self.calls) if index in given]
         answers = [self.calls.pop(index) for index in given]
+        self.states = [
+            (after_text, count - sum(place < count for place in places), payload)
+            for after_text, count, payload in self.states
+        ]
         if not self.calls:
             self.text, self.stop = answers[-1].arguments, "end"
 

@@ -1,12 +1,13 @@
 """Reasoning state in OpenAI's Chat Completions: fields of servers' own beside the text and beside each tool call.
 
-DeepSeek refuses a tool turn without its ``reasoning_content``, Gemini one without the thought signatures of its calls,
-and what OpenRouter passes on belongs to the model behind it.
+DeepSeek refuses a tool turn without its ``reasoning_content``, Gemini's OpenAI-compatible endpoint one without the
+thought signatures of its calls, and what OpenRouter passes on belongs to the model behind it.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from tasks.providers.base import Draft
 from tasks.providers.json_fields import items, obj, objects, text
@@ -50,7 +51,7 @@ def without_state(target: Target, message: JSONObject, *, thinks: bool) -> JSONO
         return message
     if target.provider == "deepseek" and thinks and "reasoning_content" not in message:
         return {**message, "reasoning_content": ""}
-    if target.provider == "gemini" and not any("extra_content" in call for call in calls):
+    if _is_googles(target) and not any("extra_content" in call for call in calls):
         return {**message, "tool_calls": [{**calls[0], "extra_content": _UNSIGNED}, *calls[1:]]}
     return message
 
@@ -62,6 +63,12 @@ def returned(state: JSONObject, message: JSONObject) -> JSONObject:
         for place, call in enumerate(objects(message.get("tool_calls")))
     ]
     return {**obj(state.get(_MESSAGE)), **message, **({"tool_calls": calls} if calls else {})}
+
+
+def _is_googles(target: Target) -> bool:
+    """Whether an ``openai_compatible`` target is Gemini's endpoint."""
+    host = urlsplit(target.base_url).hostname or ""
+    return host.endswith(".googleapis.com") and "gemini-" in target.model
 
 
 def _held(draft: Draft) -> JSONObject:

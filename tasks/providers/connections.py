@@ -28,6 +28,8 @@ FAULTS: Final = (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, Time
 CONNECTED: ContextVar[Callable[[], None] | None] = ContextVar("connected", default=None)
 """Called when the request of the current task has a connection, right before its bytes go out."""
 _ONLY_CONNECT: ContextVar[bool] = ContextVar("only_connect", default=False)
+_WRITTEN: ContextVar[str] = ContextVar("written", default="")
+"""The path of the current task's request, encoded as its adapter encoded it."""
 _KEEPALIVE_SECONDS: Final = 30.0
 
 
@@ -52,6 +54,16 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+class _Transport(AiohttpTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, with its path as it is written."""
+        written = _WRITTEN.set(request.url.raw_path.partition(b"?")[0].decode("ascii"))
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            _WRITTEN.reset(written)
+
+
 @cache
 def ssl_context(ca_file: str) -> ssl.SSLContext:
     """What servers are checked against, made once.
@@ -69,14 +81,12 @@ def open_session(ca_file: str, connections: int) -> aiohttp.ClientSession:
     connector = _Connector(
         limit=connections, limit_per_host=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=ssl_context(ca_file)
     )
-    return aiohttp.ClientSession(
-        connector=connector, middlewares=(_keep_colons_encoded,), cookie_jar=aiohttp.DummyCookieJar()
-    )
+    return aiohttp.ClientSession(connector=connector, middlewares=(_as_written,), cookie_jar=aiohttp.DummyCookieJar())
 
 
 def transport(session: Callable[[], aiohttp.ClientSession], proxy: str | None, ca_file: str) -> AiohttpTransport:
     """The way to a server, through a proxy if one is named."""
-    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None, verify=ssl_context(ca_file))
+    return _Transport(client=session, proxy=httpx.Proxy(proxy) if proxy else None, verify=ssl_context(ca_file))
 
 
 async def connect(way: AiohttpTransport, url: str, seconds: float) -> None:
@@ -91,9 +101,9 @@ async def connect(way: AiohttpTransport, url: str, seconds: float) -> None:
         _ONLY_CONNECT.reset(told)
 
 
-async def _keep_colons_encoded(request: Any, handler: Any) -> Any:
-    """Send ``%3A`` in a path as it was signed: the URL library decodes it, and AWS then finds the signature wrong."""
-    path = request.url.raw_path
-    if ":" in path:
-        request.url = request.url.with_path(path.replace(":", "%3A"), encoded=True, keep_query=True)
+async def _as_written(request: Any, handler: Any) -> Any:
+    """Send the path as the adapter wrote it: the URL library decodes the ``%3A`` that AWS wants to find as signed."""
+    path = _WRITTEN.get()
+    if path and request.url.raw_path != path:
+        request.url = request.url.with_path(path, encoded=True, keep_query=True)
     return await handler(request)

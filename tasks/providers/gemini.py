@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing import (
+    DocumentPart,
+    ImagePart,
+    Part,
+    ProviderStatePart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
 from tasks.providers import media, options
 from tasks.providers.base import Draft, EventReader, broken, lower, opened
-from tasks.providers.conversations import turns, with_wire_ids
+from tasks.providers.conversations import own_state, state_family, turns, with_wire_ids
 from tasks.providers.failure_rules import GEMINI_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import ALL_OPTIONS, NO_OPTIONS, Option
-from tasks.providers.reasoning_fields import output_limit, sampling
+from tasks.providers.reasoning_fields import gemini_fields, output_limit, sampling
 from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
@@ -56,11 +65,12 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 _GENERATION: Final = re.compile(r"gemini-(\d+)")
 _SIGNED: Final = 3
 """The generation from which on a call that is sent back has to carry a signature, and tools go with a schema."""
+_NEWEST: Final = 99
+_SIGNATURE: Final = "thoughtSignature"
 _UNSIGNED: Final = "skip_thought_signature_validator"
-"""In place of a signature that is not ours to send: another model made the call, or it was not kept."""
+"""In place of a signature, for a call that this model did not make."""
 _API_KEY: Final = re.compile(r"AIza|AQ\.")
 _TIER: Final = "x-gemini-service-tier"
-
 
 OPTIONS: Final[frozenset[Option]] = ALL_OPTIONS - {"parallel_tool_calls", "strict"}
 FAILURES = FailureRules(
@@ -108,7 +118,7 @@ class GeminiAdapter:
         if request.schema is not None and form == "told":
             system = f"{system}\n\n{told(request.schema)}".strip()
         body: JSONObject = {
-            "contents": list(_contents(with_wire_ids(request.messages, target), signed=_generation(target) >= _SIGNED)),
+            "contents": list(_contents(with_wire_ids(request.messages, target), target)),
             "generationConfig": _generation_config(target, request, form),
         }
         if system:
@@ -122,22 +132,22 @@ class GeminiAdapter:
 
     def decode(
         self,
-        target: Target,  # noqa: ARG002 - the protocol's
+        target: Target,
         status: int,
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The parts of the first candidate: text and calls; thoughts are left out."""
+        """The parts of the first candidate: text, calls, and the signatures that are to be sent back with them."""
         reply = opened(self.spec.failures, status, headers, body)
-        draft = Draft(service_tier=lower(headers).get(_TIER))
+        draft = Draft(service_tier=lower(headers).get(_TIER), family=state_family(target))
         _absorb(draft, "", reply)
         if draft.stop is None and not objects(reply.get("candidates")):
             raise broken(headers, draft.usage)
         return draft.reply(headers)
 
-    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:  # noqa: ARG002 - the protocol's
+    def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
         """A reader of replies that each hold a piece."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb)
+        return EventReader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
 
 
 def usage(counts: object) -> Usage:
@@ -167,8 +177,11 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 
 def _generation(target: Target) -> int:
+    """The number of a Gemini's generation; names without one, such as ``gemini-flash-latest``, mean the newest."""
     found = _GENERATION.search(target.model)
-    return int(found[1]) if found else 0
+    if found:
+        return int(found[1])
+    return _NEWEST if "gemini-" in target.model else 0
 
 
 def _form(target: Target, request: ModelRequest) -> SchemaForm:
@@ -180,6 +193,8 @@ def _generation_config(target: Target, request: ModelRequest, form: SchemaForm) 
     config: JSONObject = {"maxOutputTokens": output_limit(target, request)}
     if request.schema is not None and form == "native":
         config |= {"responseMimeType": "application/json", "responseJsonSchema": request.schema.definition}
+    if thinking := gemini_fields(target, request):
+        config["thinkingConfig"] = thinking
     for name, value in sampling(target, request).items():
         config["topP" if name == "top_p" else name] = value
     asked = request.options
@@ -208,32 +223,64 @@ def _tool(tool: Tool) -> JSONObject:
     return {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
 
 
-def _contents(messages: Sequence[Message], *, signed: bool) -> Iterator[JSONObject]:
-    names = {call.id: call.name for message in messages for call in message.tool_calls}
+def _contents(messages: Sequence[Message], target: Target) -> Iterator[JSONObject]:
+    called: dict[str, JSONObject] = {}
     for side, joined in turns(messages):
-        parts = [part for message in joined for part in _parts(message.parts, names)]
+        parts = [part for message in joined for part in _parts(message, target, called)]
         first = next((part for part in parts if "functionCall" in part), None)
-        if signed and first is not None:
-            first["thoughtSignature"] = _UNSIGNED
+        if first is not None and _generation(target) >= _SIGNED:
+            first.setdefault(_SIGNATURE, _UNSIGNED)
         if parts:
             yield {"role": "model" if side == "assistant" else "user", "parts": parts}
 
 
-def _parts(parts: Collection[Part], names: Mapping[str, str]) -> Iterator[JSONObject]:
-    for part in parts:
+def _parts(message: Message, target: Target, called: dict[str, JSONObject]) -> Iterator[JSONObject]:
+    """A message's parts; each signature stands on the part that it came with.
+
+    ``called`` gets the name of each call by its id, and the id that Gemini gave it, which it wants back with the
+    result. Where it gives none, the ids of the messages begin anew with each reply: a result belongs to the last.
+    """
+    states = [_state(part, target) for part in message.parts]
+    marks = [state for state in states if "text" in state]
+    held: JSONObject = {}
+    for part, state in zip(message.parts, states, strict=True):
         match part:
+            case ProviderStatePart():
+                held = state
+                if "part" in held:
+                    yield dict(obj(held["part"]))
             case TextPart(text=said):
-                if said.strip():
-                    yield {"text": said}
+                yield from _signed_text(said, marks)
             case ToolCallPart():
-                yield {"functionCall": {"name": part.name, "args": part.sent}}
+                own = held if held.get("call") == part.name else {}  # calls between may have been taken out
+                called[part.id] = {"name": part.name} | ({"id": own["id"]} if own.get("id") else {})
+                call = {"functionCall": {**called[part.id], "args": part.sent}}
+                yield call | ({_SIGNATURE: own[_SIGNATURE]} if _SIGNATURE in own else {})
+                held = {}
             case ToolResultPart():
-                told_as = "error" if part.is_error else "result"
-                answer = {"name": names.get(part.call_id, "unknown"), "response": {told_as: part.text}}
-                yield {"functionResponse": answer}
+                response: JSONObject = {"error" if part.is_error else "result": part.text}
+                yield {"functionResponse": {**called.get(part.call_id, {"name": "unknown"}), "response": response}}
                 yield from map(_media, part.media)
             case ImagePart() | DocumentPart():
                 yield _media(part)
+
+
+def _state(part: Part, target: Target) -> JSONObject:
+    return obj(own_state(part, target)) if isinstance(part, ProviderStatePart) else {}
+
+
+def _signed_text(said: str, marks: Sequence[JSONObject]) -> Iterator[JSONObject]:
+    """A text, cut where pieces of it came with signatures."""
+    place = 0
+    for mark in marks:
+        start, end = mark["text"]
+        if said[place:start].strip():
+            yield {"text": said[place:start]}
+        if said[start:end]:
+            yield {"text": said[start:end], _SIGNATURE: mark[_SIGNATURE]}
+        place = end
+    if said[place:].strip():
+        yield {"text": said[place:]}
 
 
 def _media(part: ImagePart | DocumentPart) -> JSONObject:
@@ -266,15 +313,28 @@ def _absorb(draft: Draft, _name: str, reply: JSONObject) -> str:
     candidate = next(iter(objects(reply.get("candidates"))), {})
     said = ""
     for part in objects(obj(candidate.get("content")).get("parts")):
-        if part.get("thought") is True:
-            continue
-        said += draft.keep(text(part.get("text")))
-        if isinstance(part.get("functionCall"), dict):
-            asked = part["functionCall"]
-            call = draft.call(len(draft.calls), text(asked.get("id")))
-            call.name = draft.keep(text(asked.get("name")))
-            call.arguments = draft.keep(arguments(asked.get("args")))
+        said += _absorb_part(draft, part)
     if reason := text(candidate.get("finishReason")):
         draft.stop = _STOPS.get(reason, "end")
+    return said
+
+
+def _absorb_part(draft: Draft, part: JSONObject) -> str:
+    """One part. Its signature is kept with what tells the part it belongs to; a part of neither kind, whole."""
+    signature = text(part.get(_SIGNATURE))
+    signed: JSONObject = {_SIGNATURE: signature} if signature else {}
+    if isinstance(part.get("functionCall"), dict):
+        asked = part["functionCall"]
+        name, own_id = text(asked.get("name")), text(asked.get("id"))
+        if signature or own_id:
+            draft.state({"call": name, "id": own_id, **signed})
+        call = draft.call(len(draft.calls), own_id)
+        call.name, call.arguments = draft.keep(name), draft.keep(arguments(asked.get("args")))
+        return ""
+    said = "" if part.get("thought") is True else draft.keep(text(part.get("text")))
+    if signature and said:
+        draft.state({"text": [len(draft.text), len(draft.text) + len(said)], **signed})
+    elif signature:
+        draft.state({"part": part})
     draft.text += said
     return said

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, media_kind
+from pricing.tokens import MediaSize
 from tasks.providers.messages import JSONObject, ModelRequest, media_of
 
 Medium: TypeAlias = Literal["image data", "image URL", "document data", "document URL"]
@@ -23,10 +24,16 @@ class MediaRules:
     Args:
         takes: the kinds of parts, and the forms in which they are sent.
         largest: bytes of one part by ``image`` or ``document``, where the provider states a limit.
+        most: parts of one request, likewise.
+        edge: pixels of the longer edge of an image; 0 where no limit is stated.
+        pages: of one document, likewise.
     """
 
     takes: frozenset[Medium] = frozenset()
     largest: Mapping[str, int] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
+    edge: int = 0
+    pages: int = 0
 
 
 class MediaRefused(ValueError):
@@ -35,7 +42,10 @@ class MediaRefused(ValueError):
 
 def refusal(rules: MediaRules, request: ModelRequest) -> str | None:
     """Why a provider cannot take a request's images and documents; None when it can."""
-    parts = (part for message in request.messages for part in media_of(message.parts))
+    parts = [part for message in request.messages for part in media_of(message.parts)]
+    for kind, most in rules.most.items():
+        if sum(media_kind(part) == kind for part in parts) > most:
+            return f"takes at most {most} {kind}s in a request"
     return next((why for part in parts if (why := _refused(rules, part))), None)
 
 
@@ -97,4 +107,11 @@ def _refused(rules: MediaRules, part: ImagePart | DocumentPart) -> str | None:
     most = rules.largest.get(kind)
     if most is not None and len(part.data) > most:
         return f"takes at most {most:,} bytes of {kind} data"
+    if not part.data or not (rules.edge or rules.pages):
+        return None
+    found = MediaSize.of(part)
+    if kind == "image" and rules.edge and found.size is not None and max(found.size) > rules.edge:
+        return f"takes images of at most {rules.edge:,} pixels a side"
+    if kind == "document" and rules.pages and found.pages > rules.pages:
+        return f"takes documents of at most {rules.pages} pages"
     return None

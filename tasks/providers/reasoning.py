@@ -27,11 +27,15 @@ Form: TypeAlias = Literal[
     "template",
     "bedrock_config",
     "nova_config",
+    "gemini_level",
+    "gemini_budget",
+    "fixed",
     "unsupported",
 ]
 """How a setting is written: ``reasoning_effort``; ``reasoning: {effort}``; Claude's adaptive thinking with an effort,
 or a budget of tokens; ``reasoning_effort`` with ``thinking: {type: disabled}`` for off; a chat template's switch;
-Bedrock's ``reasoning_config``; Nova's ``reasoningConfig``; not at all."""
+Bedrock's ``reasoning_config``; Nova's ``reasoningConfig``; Gemini's ``thinkingLevel``, or its ``thinkingBudget``, whose
+words are tokens; not at all, of a model that always thinks; not at all, of one that never does."""
 Parameter: TypeAlias = Literal["temperature", "top_p", "forced_tool", "prefill"]
 Responses: TypeAlias = Literal["never", "tools and reasoning", "tools", "always"]
 """When a model of OpenAI's is asked by ``/v1/responses``: chat completions refuse the rest."""
@@ -63,6 +67,7 @@ class ReasoningRules:
         least_output: below so many tokens of output a request is refused.
         responses: when it is asked by the Responses API.
         bound: whether its thoughts are tied to the exact text before them.
+        unthinking_tools: whether it has to be switched off for a request with tools.
     """
 
     form: Form
@@ -77,6 +82,7 @@ class ReasoningRules:
     least_output: int = 1
     responses: Responses = "never"
     bound: bool = False
+    unthinking_tools: bool = False
 
     def level(self, asked: Reasoning | None) -> Reasoning:
         """The setting that is used: what is asked for, or what of the model's own is nearest to it.
@@ -104,7 +110,7 @@ class ReasoningRules:
 
     def room(self, asked: Reasoning | None, *, tools: bool = False) -> int:
         """Tokens on top of the answer. A model that still thinks between its tools gets some, whatever is asked."""
-        level = self.level(asked)
+        level = "none" if tools and self.unthinking_tools else self.level(asked)
         if level == "none" and tools and self.off == "between_tools":
             level = "low"
         return ROOM[level]
@@ -218,6 +224,43 @@ _BEDROCK: Final[Sequence[tuple[str, ReasoningRules]]] = (
     (r"nova-2", ReasoningRules(form="nova_config", efforts=_same("low", "medium", "high", none=""))),
     (r"", _UNABLE),
 )
+_AZURE_OFF: Final = replace(_OPENAI_OFF, efforts=_TO_XHIGH | _same("none"), responses="never", unthinking_tools=True)
+_AZURE: Final[Sequence[tuple[str, ReasoningRules]]] = (
+    (r"gpt-6-astra|gpt-6\.1-sol", replace(_OPENAI, efforts=_TO_XHIGH)),
+    (r"gpt-(?:6|6\.1|5\.6)(?![\d.])", _AZURE_OFF),
+    *((pattern, replace(rules, responses="never")) for pattern, rules in _OPENAIS),
+    *_OPEN,
+)
+"""Of deployments that are named after their model. Chat Completions alone are spoken there, which have no ``max``."""
+_GEMINI_LEVEL: Final = ReasoningRules(
+    form="gemini_level", efforts=_same("low", "medium", "high"), default="medium", most_output=65_535
+)
+_GEMINI_BUDGET: Final = ReasoningRules(
+    form="gemini_budget",
+    efforts=_same(none="0", low="2048", medium="8192", high="16384", max="24576"),
+    default="medium",
+    most_output=65_535,
+)
+_GEMINIS: Final[Sequence[tuple[str, ReasoningRules]]] = (
+    (r"gemini-2\.5-flash-image|gemini-2\.5-computer|gemini.*-(?:tts|live|embedding)", _UNABLE),
+    (
+        r"gemini-2\.5-pro",
+        replace(_GEMINI_BUDGET, efforts=_same(low="2048", medium="8192", high="16384", max="32768"), least="128"),
+    ),
+    (r"gemini-2\.5-flash-lite", replace(_GEMINI_BUDGET, default="none")),
+    (r"gemini-2\.5", _GEMINI_BUDGET),
+    (r"gemini-[12](?![\d])", _UNABLE),
+    (r"gemini-3(?:\.[0-6])?-flash-lite", replace(_GEMINI_LEVEL, least="minimal", default="low")),
+    (r"gemini-.*flash-lite", replace(_GEMINI_LEVEL, default="low")),
+    (r"gemini-3-pro(?!-image)", replace(_GEMINI_LEVEL, efforts=_same("low", "high"), default="high")),
+    (r"gemini-3-flash", replace(_GEMINI_LEVEL, least="minimal", default="high")),
+    (r"gemini-3(?:\.[0-6])?-flash", replace(_GEMINI_LEVEL, least="minimal")),
+    (r"gemini-(?:3[\d.]*-)?pro", replace(_GEMINI_LEVEL, default="high")),
+    (r"gemini-", _GEMINI_LEVEL),
+    (r"", _UNABLE),
+)
+_ON_OR_OFF: Final = ReasoningRules(form="effort", efforts=_same("none", "high"))
+_ALWAYS: Final = ReasoningRules(form="fixed", efforts=_same(high=""), default="high")
 _BY_PROVIDER: Final[Mapping[str, Sequence[tuple[str, ReasoningRules]]]] = {
     "anthropic": _CLAUDES,
     "bedrock": _BEDROCK,
@@ -240,17 +283,37 @@ _BY_PROVIDER: Final[Mapping[str, Sequence[tuple[str, ReasoningRules]]]] = {
             ),
         ),
     ),
-    "gemini": (
-        (r"gemini-2\.5-pro", ReasoningRules(form="effort", efforts=_same("low", "medium", "high"), default="medium")),
+    "gemini": _GEMINIS,
+    "vertex": _GEMINIS,
+    "azure_openai": _AZURE,
+    "mistral": (
+        (r"magistral", _ALWAYS),
         (
-            r"gemini-2\.5",
-            ReasoningRules(form="effort", efforts=_same("none", "low", "medium", "high"), default="medium"),
+            r"ministral|codestral|devstral|pixtral|voxtral|open-|mistral-(?:tiny|saba|(?:small|medium|large)-2[345])",
+            _UNABLE,
         ),
+        (r"", _ON_OR_OFF),
+    ),
+    "cohere": (
+        (r"reasoning", replace(_ON_OR_OFF, default="high")),
+        (r"command-(?:r|light|nightly|a-(?:0|vision|translate))|c4ai|aya", _UNABLE),
+        (r"", _ON_OR_OFF),
+    ),
+    "cerebras": (
+        *_OPEN,
+        (r"glm", ReasoningRules(form="effort", efforts=_same("none", high=""), default="high")),
+        (r"qwen-?3.*instruct|qwen-?3-coder|llama", _UNABLE),
+        (r"qwen-?3", _ALWAYS),
+    ),
+    "fireworks": (
+        *_OPEN,
+        (r"glm-5p3", ReasoningRules(form="effort", efforts=_same("none", "low", "high", "max"), default="high")),
+        (r"glm-5", ReasoningRules(form="effort", efforts=_same("none", "high", "max"), default="high")),
         (
-            r"gemini-(?:[3-9]|\d\d)",
-            ReasoningRules(form="effort", efforts=_same("low", "medium", "high"), default="medium"),
+            r"kimi-k2(?!.*instruct)",
+            ReasoningRules(form="effort", efforts=_same("low", "medium", "high"), default="high"),
         ),
-        (r"", _UNABLE),
+        (r"deepseek-v4", ReasoningRules(form="effort", efforts=_TO_XHIGH | _same("none"), default="high")),
     ),
     "xai": (
         (r"grok-4\.3", ReasoningRules(form="effort", efforts=_same("none", "low", "medium", "high"), default="low")),
@@ -263,6 +326,11 @@ _BY_PROVIDER: Final[Mapping[str, Sequence[tuple[str, ReasoningRules]]]] = {
 }
 
 
+_MODEL_IN_NAME: Final = re.compile(r"(?<![a-z0-9])(?:gpt-?\d|o\d(?![a-z0-9])).*")
+_POINTLESS: Final = re.compile(r"gpt-?([4-9])-?(\d)(?!\d)")
+"""``gpt-5-1``, ``gpt-41``: versions in the names of deployments, which many write without a point."""
+
+
 @lru_cache(maxsize=512)
 def rules_of(provider: str, model: str) -> ReasoningRules:
     """The rules of a model's family at a provider; of a model that is not known, rules that send a setting as it is.
@@ -271,10 +339,17 @@ def rules_of(provider: str, model: str) -> ReasoningRules:
         >>> rules_of("bedrock", "global.anthropic.claude-sonnet-5-5").off
         'between_tools'
     """
+    name = _deployed(model) if provider == "azure_openai" else model
     for pattern, rules in _BY_PROVIDER.get(provider, _OPEN):
-        if re.search(pattern, model):
+        if re.search(pattern, name):
             return _at_bedrock(rules) if provider == "bedrock" else rules
     return _NO_RULES
+
+
+def _deployed(deployment: str) -> str:
+    """The model that a deployment is named after, as far as its name tells one: ``o4-mini`` of ``prod-o4-mini``."""
+    name = _MODEL_IN_NAME.search(deployment.lower())
+    return _POINTLESS.sub(r"gpt-\1.\2", name[0] if name else deployment)
 
 
 def _at_bedrock(rules: ReasoningRules) -> ReasoningRules:

@@ -15,6 +15,8 @@ from tasks.routing.target import Target
 _CONTINUE: Final = "Continue."
 _LEAST_BUDGET: Final = 1_024
 """Tokens: Claude refuses a budget below."""
+_LEAST_GEMINI_BUDGET: Final = 512
+"""Tokens: the least that every Gemini 2.5 takes that is not switched off."""
 
 
 def rules_for(target: Target) -> ReasoningRules:
@@ -33,6 +35,8 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
     if "reasoning" in request.without:
         return rules.default
     if rules.form == "budget" and _lacks_state(target, request):
+        return "none"
+    if rules.unthinking_tools and request.tools:
         return "none"
     return rules.level(asked_level(target, request.reasoning))
 
@@ -102,7 +106,9 @@ def chat_fields(target: Target, request: ModelRequest) -> JSONObject:
     rules, setting = rules_for(target), asked_level(target, request.reasoning)
     if "reasoning" in request.without:
         return {}
-    asked = setting or rules.unset
+    asked: Reasoning | None = setting or rules.unset
+    if request.tools and (rules.unthinking_tools or "chat" in request.without):
+        asked = "none"  # the server has no other API for tools with reasoning, and says so
     word = rules.word(asked) if asked else ""
     match rules.form:
         case "effort" if word:
@@ -150,6 +156,23 @@ def converse_fields(target: Target, request: ModelRequest) -> JSONObject:
         case "nova_config" if word:
             return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
     return chat_fields(target, request)
+
+
+def gemini_fields(target: Target, request: ModelRequest) -> JSONObject:
+    """``thinkingConfig`` of Gemini's native API: a level, or a budget that leaves the answer its tokens."""
+    rules, setting = rules_for(target), asked_level(target, request.reasoning)
+    asked = setting or rules.unset
+    word = rules.word(asked) if asked else ""
+    if "reasoning" in request.without or not word:
+        return {}
+    match rules.form:
+        case "gemini_level":
+            return {"thinkingLevel": word, "includeThoughts": False}
+        case "gemini_budget":
+            budget, spare = int(word), output_limit(target, request) - min(request.max_tokens, target.max_output)
+            fitting = min(budget, max(_LEAST_GEMINI_BUDGET, spare))
+            return {"thinkingBudget": fitting, "includeThoughts": False}
+    return {}
 
 
 def by_responses(target: Target, request: ModelRequest) -> bool:

@@ -24,7 +24,7 @@ _LONGEST: Final = 400
 _REFUSING: Final = re.compile(
     r"not (?:be )?(?:support|permit|allow|compatib|enabled|available|recogni)|n't support|unsupported|unknown|unrecogni"
     r"|unexpected|deprecated|unavailable|incompatible|too complex|too large|too many|invalid schema|may not|cannot"
-    r"|only ",
+    r"|only |budget -?\d+ is invalid",
     re.IGNORECASE,
 )
 _OTHER_API: Final = re.compile(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
@@ -50,7 +50,7 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         "stream_options": r"stream_?options",
         "max_tokens": r"max_(?:completion_)?tokens",
         "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b|output_?config\.effort|chat_template_kwargs"
-        r"|thinking(?:_?config)?\b(?! mode does not support this tool_choice)",
+        r"|thinking(?:_?(?:config|level|budget))?\b(?! mode does not support this tool_choice)",
     }.items()
 }
 _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {

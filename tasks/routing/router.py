@@ -360,6 +360,14 @@ def other_family_first(route: Route, model: str) -> Route:
     return (replace(others[0], reason=why), *(candidate for candidate in route if candidate is not others[0]))
 
 
+def named_first(route: Route, name: str) -> Route:
+    """The route with the target of a name first, where that is one of it."""
+    named = next((candidate for candidate in route if candidate.target.name == name), None)
+    if named is None or named is route[0]:
+        return route
+    return (replace(named, reason="asked for by its name"), *(one for one in route if one is not named))
+
+
 def _account(target: Target) -> tuple[str, str]:
     return target.provider, target.account
 

@@ -30,6 +30,7 @@ from tasks.sandbox.dialects.responses import ResponsesDialect
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan, alter
 from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
+from tasks.sandbox.media import media_tokens
 from tasks.sandbox.protocol import (
     Answer,
     BadRequest,
@@ -124,7 +125,7 @@ class Handler:
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         match = _PATH.fullmatch(http.raw_path.partition("?")[0])
-        rest = match["rest"] if match else ""
+        rest = match["rest"].replace("%3A", ":") if match else ""  # clients write a colon either way
         if rest == "/health" or rest.startswith("/_sandbox/"):
             return await self._admin(http, rest)
         target = unquote(match["target"]) if match and match["target"] else None
@@ -150,7 +151,8 @@ class Handler:
             raise BadRequest("We could not parse the JSON body of your request.") from error
         if not isinstance(body, dict):
             raise BadRequest("The request body is not a JSON object.")
-        return call.dialect.read(body, call.model, call.http.headers)
+        question = call.dialect.read(body, call.model, call.http.headers)
+        return replace(question, media_tokens=media_tokens(body, question.model, call.dialect.provider))
 
     def _route(self, rest: str) -> tuple[Dialect, str, bool]:
         """The dialect of a path, the model it names, and whether it asks for a stream."""
@@ -170,7 +172,7 @@ class Handler:
         fault = call.fault = scripted if isinstance(scripted, Fault) else planned
         kind = None if fault is None else fault.kind
         prompt = question.prompt
-        tokens = max(1, count_tokens(prompt))
+        tokens = max(1, count_tokens(prompt) + question.media_tokens)
         window = self._windows.get(question.model)
         facts = Facts(
             call.request_id,

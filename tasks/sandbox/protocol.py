@@ -32,9 +32,9 @@ class Segment:
 class SandboxRequest:
     """One request, read.
 
-    ``segments`` are all that is counted as input, ``instructions`` the system's text among them; ``tool_choice`` is
-    ``auto``, ``none``, ``any`` or ``tool``, the last with the tool's name in ``forced_tool``. ``thinks`` asks for a
-    thought before the answer.
+    ``segments`` are all text that is counted as input, ``media_tokens`` what images and documents add,
+    ``instructions`` the system's text among the segments; ``tool_choice`` is ``auto``, ``none``, ``any`` or ``tool``,
+    the last with the tool's name in ``forced_tool``. ``thinks`` asks for a thought before the answer.
     """
 
     model: str
@@ -50,6 +50,7 @@ class SandboxRequest:
     stream: bool = False
     stream_usage: bool = False
     thinks: bool = False
+    media_tokens: int = 0
 
     @property
     def prompt(self) -> str:

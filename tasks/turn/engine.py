@@ -17,7 +17,16 @@ from tasks.prompts import InlinePrompt, Prompt, Prompts
 from tasks.providers.reasoning_fields import output_limit, usual_thinking
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
-from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, economic_reason, other_family_first
+from tasks.routing.router import (
+    TYPICAL,
+    Candidate,
+    Route,
+    Router,
+    Size,
+    economic_reason,
+    named_first,
+    other_family_first,
+)
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
 from tasks.run_context import Pin, RunContext, RunOwner
@@ -244,15 +253,18 @@ class Engine:
             tier, why = complexity.tier(asked.threshold), complexity.explain(asked.threshold)
         else:
             tier, why = "light" if asked.tier == "auto" else asked.tier, ""
+        economic = admitted.economic or spent
         route = self._router.route(
             tier,
             cast("Quality", run.quality),
             seconds=asked.latency,
             size=admitted.sizes.get(asked.operation, TYPICAL),
-            economic=admitted.economic or spent,
+            economic=economic,
             lock=self._locks.of(run.automation, here.step.operation),
             why=why,
         )
+        if asked.first and not economic:
+            route = named_first(route, asked.first)
         return other_family_first(route, asked.judges) if asked.judges else route
 
     def _found(self, here: StepContext) -> _Admitted | None:

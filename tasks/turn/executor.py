@@ -38,6 +38,7 @@ from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
 from tasks.turn.answers import Answers
 from tasks.turn.attempts import AttemptFailed, Attempts, Refused
+from tasks.turn.documents import measure_documents
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import Content, TurnRecord, cause, decision_row
 from tasks.turn.redaction import sources_of, with_values
@@ -320,8 +321,10 @@ class Turns:
     async def _guard_input(self, journey: TurnState[T]) -> ModelRequest:
         """The request as the input guards let it pass."""
         request = journey.request
+        await measure_documents(request)
         journey.measure(request)
-        exchange = journey.exchange("input", sources_of(request))
+        sources, texts = sources_of(request), await journey.document_texts()
+        exchange = journey.exchange("input", (*sources, *(Source("document", text) for text in texts)))
         passed = await journey.pipeline.check(exchange, journey.note)
         journey.vault = passed.vault
         if passed.vault is not None:

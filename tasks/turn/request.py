@@ -59,6 +59,7 @@ class TurnRequest(Generic[T]):
         reasoning: how much a model is to think before it answers; what its target says, if left out.
         judges: the model whose answer it judges; another family than its own is asked first.
         options: what it asks for beside its messages; targets that cannot do it are left out of its route.
+        first: the target of its route that is asked before the others.
     """
 
     prompt: Prompt
@@ -79,6 +80,7 @@ class TurnRequest(Generic[T]):
     judges: str = ""
     reasoning: Reasoning | None = None
     options: RequestOptions = NO_OPTIONS
+    first: str = ""
 
     @classmethod
     def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:

@@ -40,6 +40,7 @@ from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
 from tasks.turn.answers import KeptAnswer, TurnAnswers
 from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
+from tasks.turn.documents import document_texts
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import TurnRecord
 from tasks.turn.redaction import is_external, json_value, unreadable_of, with_strings
@@ -115,6 +116,7 @@ class TurnState(Generic[T]):
         self._outputs: dict[str, tuple[ModelRequest, int]] = {}
         self._counts: dict[str, int] = {}
         """By target: what its factor is in this turn, the most that it answers to a request, what that counts there."""
+        self._unread = frozenset() if asked.unmasked_media else unreadable_of(self.request)
         self._fits = False
         self._unable = False
         self._hurried = False
@@ -193,6 +195,15 @@ class TurnState(Generic[T]):
         self._refused = why
         self._move_on(target, "over budget")
 
+    async def document_texts(self) -> tuple[str, ...]:
+        """The text of its documents, where guards have to see that. Until then they count as unread."""
+        if "document" not in self._unread - self.pipeline.unmasked_media:
+            return ()
+        texts = await document_texts(self.request)
+        if texts is not None:
+            self._unread -= {"document"}
+        return texts or ()
+
     def exchange(self, direction: Direction, sources: Iterable[Source], answered_by: str = "") -> GuardInput:
         """What the guards are shown.
 
@@ -200,7 +211,6 @@ class TurnState(Generic[T]):
             UnreadableValue: a value holds something that no guard can read.
         """
         run, widest, read = self.where.run, self._widest, readable(sources)
-        unread = direction == "input" and not self.question.unmasked_media
         return GuardInput(
             direction=direction,
             operation=self.question.operation,
@@ -218,7 +228,7 @@ class TurnState(Generic[T]):
             sources=read.sources,
             labels=read.labels,
             origins=read.origins,
-            unreadable=unreadable_of(self.request) if unread else frozenset(),
+            unreadable=self._unread if direction == "input" else frozenset(),
             vault=self.vault if direction == "output" else None,
         )
 
@@ -292,6 +302,8 @@ class TurnState(Generic[T]):
                 next_step="What was done so far is recorded and paid; raise the budget to go on.",
                 operation=operation,
                 budgets=[refusal.budget.name for refusal in refusals],
+                budget_ids=[refusal.budget.budget_id for refusal in refusals],
+                worst_nano=self._refused.worst,
                 short_nano=worst.short,
             )
             automation = self.where.run.automation

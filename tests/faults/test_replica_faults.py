@@ -1,15 +1,19 @@
 """A replica that is damaged, or has no room: it is only a copy, and says what to do."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pricing.db.database import Store
-from pricing.errors import LedgerUnusable, ReplicaDamaged
+from pricing.errors import LedgerUnusable
 from pricing.ledger.ledger import Ledger
 from pricing.replica.replica import Replica
 from tests.support.books import copied_facts, facts
+from tests.support.damaged_replica import read_or_say_why
 from tests.support.disks import small_disk
+from tests.support.project import REPOSITORY
 from tests.support.replica import add
 
 
@@ -24,32 +28,44 @@ def full(tmp_path: Path):
     store.close()
 
 
-def read_or_say_why(replica: Replica, ledger: Ledger) -> ReplicaDamaged | None:
-    try:
-        copied = copied_facts(replica)
-    except ReplicaDamaged as error:
-        return error
-    assert copied == facts(ledger)
-    return None
-
-
-def test_wherever_it_is_damaged_it_is_rebuilt_or_says_so(full: tuple[Replica, Ledger]):
-    """DuckDB's "corrupt block" holds the word "lock": it is not somebody who has the file open."""
-    replica, ledger = full
-    whole = replica.path.read_bytes()
-    rebuilt = 0
-    for at in range(4096, len(whole), max(4096, len(whole) // 10)):
-        replica.path.write_bytes(whole[:at] + bytes(64) + b"\xff" * 64 + whole[at + 128 :])
-        synced = replica.sync()
-        assert synced.done
-        rebuilt += synced.rebuilt
-        damage = read_or_say_why(replica, ledger)
-        if damage is not None:
-            assert "is damaged" in damage.message
-            assert "farebox sync --rebuild" in damage.next_step
-            assert replica.rebuild().rows
-            assert read_or_say_why(replica, ledger) is None
+def test_wherever_it_is_damaged_it_is_rebuilt_or_says_so(full: tuple[Replica, Ledger], tmp_path: Path):
+    """DuckDB's "corrupt block" holds the word "lock": it is not somebody who has the file open. On some damage DuckDB
+    crashes the process: this runs in others, and the next one goes on with the same file.
+    """
+    replica, _ = full
+    whole = tmp_path / "whole"
+    whole.write_bytes(replica.path.read_bytes())
+    size, rebuilt, crashes = whole.stat().st_size, 0, 0
+    places = list(range(4096, size, max(4096, size // 10)))
+    damaged = False
+    while places:
+        words = [str(tmp_path), str(whole), *map(str, places), *(["--damaged"] if damaged else [])]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.damaged_replica", *words],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        ends = done.stdout.split()
+        rebuilt += ends.count("rebuilt")
+        places = places[len(ends) :]
+        crashes = crashes + 1 if damaged and not ends else 1
+        damaged = bool(places)
+        assert done.returncode <= 0, done.stderr
+        assert crashes <= 3, "a file on which processes crash is rebuilt"
     assert rebuilt
+
+
+def test_a_file_that_processes_crashed_on_is_rebuilt(full: tuple[Replica, Ledger], caplog: pytest.LogCaptureFixture):
+    replica, ledger = full
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for number in range(3):
+        assert not replica.sync().rebuilt
+        replica.path.with_name(f"{replica.path.name}.open.{ended.pid}.{number:08x}").touch()
+    assert replica.sync().rebuilt
+    assert "processes crashed" in caplog.text
+    assert read_or_say_why(replica, ledger) is None
+    assert not replica.sync().rebuilt
+    assert [*replica.path.parent.glob("*.open.*")] == []
 
 
 def test_a_disk_without_room_for_it_keeps_what_it_has_and_says_so(full: tuple[Replica, Ledger], tmp_path: Path):

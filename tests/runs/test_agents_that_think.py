@@ -14,7 +14,6 @@ from pricing.db import schema
 from tasks.agent import Agent
 from tasks.ask import Ask
 from tasks.context import Step, inside
-from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.messages import HttpRequest
 from tasks.providers.transport import HttpReply, Transport
 from tasks.run_context import RunContext
@@ -40,6 +39,8 @@ DIALECTS = [
     ("openai", "gpt-6.1-terra", "encrypted_content", "max_output_tokens", "/responses"),
     ("openai", "gpt-5.5-pro", "encrypted_content", "max_output_tokens", "/responses"),
     ("deepseek", "deepseek-flash", "reasoning_content", "max_tokens", "/chat/completions"),
+    ("gemini", "gemini-3.8-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
+    ("vertex", "gemini-2.5-flash", "thoughtSignature", "maxOutputTokens", ":generateContent"),
 ]
 
 
@@ -71,10 +72,8 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> type[Wire]:
     send = Transport.send
     Wire.sent, Wire.received = [], []
 
-    async def recorded(
-        self: Transport, asked: HttpRequest, *, read_timeout: float, most: int = LARGEST_ANSWER
-    ) -> HttpReply:
-        reply = await send(self, asked, read_timeout=read_timeout, most=most)
+    async def recorded(self: Transport, asked: HttpRequest, **settings: Any) -> HttpReply:
+        reply = await send(self, asked, **settings)
         Wire.sent.append((asked.url, asked.body.decode()))
         Wire.received.append(reply.body.decode())
         return reply

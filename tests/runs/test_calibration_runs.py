@@ -306,11 +306,11 @@ def test_a_budget_takes_as_many_cases_as_are_sure_to_fit(
 def test_a_calibration_that_its_limit_stops_locks_nothing_false_and_goes_on_later(
     here: Project, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is held on what is expected, which here is far too little: answers are longer than the plan says."""
+    """It is held on far too little: the run stops on its way."""
 
-    def priced(*of_what: Any) -> Priced:
-        found = price_run(*of_what)
-        return replace(found, hold=found.quote.point)
+    def priced(*of_what: Any, **more: Any) -> Priced:
+        found = price_run(*of_what, **more)
+        return replace(found, hold=parse_money("0.006 USD"))
 
     with here.runtime_here() as runtime:
         with monkeypatch.context() as patched:

@@ -38,7 +38,7 @@ def run_command(project: Project, *arguments: str) -> str:
 
 
 def asked(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    [ledger] = project.home.rglob("*.db")
+    ledger = project.home / "ledger.db"
     with sqlite3.connect(ledger) as connection:
         return connection.execute(sql).fetchall()
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from operator import add
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
-from farebox import Budget, ask, automation, llm_task, plan
+from farebox import Budget, Conversation, ask, automation, llm_task, plan
+from farebox.config.settings import JournalSettings
 from farebox.runtime import Runtime
+from pricing import InvalidArguments, ProviderStatePart, TextPart, ToolCallPart, Usage
 from pricing.clock import now_us
 from pricing.db import schema
 from pricing.db.journal_table import entries
+from pricing.errors import ConfigError, JournalUnreadable
 from pricing.ledger.journal import Journal
+from pricing.reports import render_html, render_markdown, render_terminal, run_report
+from tasks.providers.messages import Message, ModelReply, ModelRequest, Schema, Tool
 from tasks.sandbox import Sandbox, read_journal
+from tasks.turn.answers import answer_key, read_reply, write_reply
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, assert_replica_equals_ledger, rows
 from tests.support.postgres import Postgres
 from tests.support.project import Project, make_project
@@ -175,3 +185,122 @@ def test_a_continued_run_is_quoted_and_held_for_what_is_left(runtime: Runtime):
     assert [row["execution"] for row in settlements] == [1, 2, 3]
     [run] = rows(runtime.ledger, schema.runs)
     assert run["held_nano"] == whole
+
+
+def test_the_report_shows_the_tries_side_by_side(runtime: Runtime):
+    notes = [f"The importer stopped for {n} hours." for n in range(3)]
+    with failing(runtime, talk, "a"):
+        at_once(say.fn, notes[:2])
+    with riding(runtime, talk, {}, "a"):
+        at_once(say.fn, notes)
+    runtime.replica.sync()
+    report = run_report(runtime.replica, "last")
+    first, second = report.tries
+    assert (first.outcome, first.turns, first.replayed, first.saved_nano) == ("failed", 2, 0, 0)
+    assert (second.outcome, second.turns, second.replayed) == ("completed", 3, 2)
+    assert second.saved_nano == first.paid_nano
+    assert first.paid_nano + second.paid_nano == report.money.spent_nano
+    assert "Tries" in render_markdown(report)
+    assert "which saved" in render_html(report)
+    assert "which saved" in "".join(part.text for part in Console(width=200).render(render_terminal(report)))
+
+
+def test_places_whose_content_may_not_be_kept(tmp_path: Path, sandbox: Sandbox):
+    more = '[journal]\nexclude = ["*/say"]\n'
+    with make_project(tmp_path / "other", sandbox.url, more=more).runtime_here() as runtime:
+        for _ in range(2):
+            with failing(runtime, talk, "a"):
+                say.fn("One.")
+        assert rows(runtime.ledger, entries) == []
+    assert served(sandbox) == 2
+    assert JournalSettings(exclude=("talk",)).keeps_any("talk") is False
+    assert JournalSettings(exclude=("talk/say",)).keeps("talk", "say") is False
+    assert JournalSettings(enabled=False).keeps("talk", "say") is False
+    assert JournalSettings(exclude=("talk/other",)).keeps("talk", "say") is True
+
+
+def test_another_key_is_told_and_nothing_is_paid_twice(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    project = make_project(tmp_path / "other", sandbox.url, more='[journal]\nkey_env = "JOURNAL_SECRET"\n')
+    with project.runtime_here() as runtime, pytest.raises(ConfigError, match="JOURNAL_SECRET"):
+        riding(runtime, talk, {}, "a").__enter__()
+    for secret in ("first", "second"):
+        monkeypatch.setenv("JOURNAL_SECRET", secret)
+        with project.runtime_here() as runtime:
+            if secret == "first":
+                with failing(runtime, talk, "a"):
+                    say.fn("One.")
+            else:
+                with pytest.raises(JournalUnreadable, match="another key"), riding(runtime, talk, {}, "a"):
+                    say.fn("One.")
+    assert served(sandbox) == 1
+
+
+def test_what_is_too_large_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+    runtime.journal._largest = 20
+    for _ in range(2):
+        with failing(runtime, talk, "a"):
+            say.fn("One.")
+    assert rows(runtime.ledger, entries) == []
+    runtime.journal._largest, runtime.journal._most = 10_000, 100
+    with failing(runtime, talk, "a"):
+        say.fn("One.")
+        say.fn("Two.")
+    assert runtime.journal.size("a") < 200
+    assert served(sandbox) == 4
+
+
+@given(
+    text=st.text(max_size=40),
+    arguments=st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers() | st.text(max_size=9)),
+    wrong=st.text(max_size=20),
+)
+@settings(max_examples=40)
+def test_a_reply_is_read_as_it_was_written(text: str, arguments: dict[str, Any], wrong: str):
+    parts = (
+        TextPart(text),
+        ToolCallPart("1", "look_up", arguments),
+        ToolCallPart("2", "look_up", InvalidArguments(wrong)),
+        ProviderStatePart("claude", {"signature": text}),
+    )
+    reply = ModelReply(parts, "tool_calls", Usage(), "a-model")
+    assert read_reply(write_reply(reply, None), None) == reply
+
+
+def test_what_is_asked_is_the_key_whoever_answers_it():
+    def asked(**more: Any) -> ModelRequest:
+        return replace(ModelRequest([Message.of("user", "Hello")], 100), **more)
+
+    base = answer_key("v1", asked(), None)
+    assert base == answer_key("v1", asked(cache=True), None)
+    others = [
+        answer_key("v2", asked(), None),
+        answer_key("v1", asked(max_tokens=200), None),
+        answer_key("v1", asked(temperature=0.5), None),
+        answer_key("v1", asked(system=TextPart("Be brief.")), None),
+        answer_key("v1", asked(tools=[Tool("a", "b", {"type": "object"})]), None),
+        answer_key("v1", asked(schema=Schema("a", {"type": "object"})), None),
+        answer_key("v1", asked(messages=[Message.of("user", "Hello.")]), None),
+        answer_key("v1", asked(), None, pin="haiku"),
+    ]
+    assert len({base, *others}) == len(others) + 1
+    masked = [Message.of("user", f"Is this right: write to [EMAIL_1_{nonce}]") for nonce in ("3fa9c0d2", "00aa11bb")]
+    assert len({answer_key("v1", asked(messages=[message]), None) for message in masked}) == 1
+
+
+@llm_task(operation="say", max_turns=20)
+def told(text: str) -> str:
+    return "".join(ask.stream("say.j2", text=text))
+
+
+def test_streams_and_conversations_are_replayed(runtime: Runtime, sandbox: Sandbox):
+    said: list[tuple[str, list[str]]] = []
+    for run in (failing(runtime, talk, "a"), riding(runtime, talk, {}, "a")):
+        with run:
+            chat = Conversation(system="You help with invoices.")
+            answers = [chat.say(text).text for text in ("Where is mine?", "And the one before?")]
+            said.append((told.fn("The importer was rewritten. It reads twice as fast."), answers))
+    assert said[0] == said[1]
+    assert served(sandbox) == 3
+    assert outcomes(runtime) == {"answered": 3, "replayed": 3}

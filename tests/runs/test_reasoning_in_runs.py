@@ -188,7 +188,7 @@ def test_a_parameter_that_is_refused_is_left_out_once_and_for_all(picky: Runtime
     attempts = _ask(picky, times=2)
     assert [(one["outcome"], one["reason"]) for one in attempts] == [
         ("invalid_request", "primary, light"),
-        ("ok", "retry without reasoning"),
+        ("ok", "retry without reasoning, which the model refuses"),
         ("ok", "primary, light"),
     ]
     assert ["reasoning_effort" in body for body in Picky.heard] == [True, False, False]
@@ -196,8 +196,8 @@ def test_a_parameter_that_is_refused_is_left_out_once_and_for_all(picky: Runtime
     assert {body["max_tokens"] for body in Picky.heard} == {60 + 16_384}, "it may think all the same"
 
 
-def test_what_is_refused_again_ends_the_turn(picky: Runtime, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Picky, "refuses", ("max_tokens",))
+def test_what_a_request_cannot_do_without_ends_the_turn(picky: Runtime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Picky, "refuses", ("messages",))
     with pytest.raises(Exception, match="invalid"):
         _ask(picky)
     assert len(Picky.heard) == 1

@@ -186,7 +186,7 @@ def _saved(attempts: Sequence[Row], turns: Sequence[Row]) -> Savings:
     return Savings(
         caching_nano=sum(row["caching_nano"] for row in attempts),
         stand_in_nano=sum(row["stand_in_nano"] for row in attempts),
-        stored_nano=sum(row["stored_nano"] for row in turns),
+        stored_nano=sum(row["stored_nano"] for row in turns if row["outcome"] == "stored"),
         stored_turns=sum(row["turns"] for row in turns if row["outcome"] == "stored"),
     )
 

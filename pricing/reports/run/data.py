@@ -128,8 +128,8 @@ class Savings:
 
 @dataclass(frozen=True, slots=True)
 class OperationLine:
-    """One operation of the run. ``answered`` turns include those from storage, ``open`` ones were stopped or never
-    finished. ``share`` is of the run's cost.
+    """One operation of the run. ``answered`` turns include those from storage and replayed ones, ``open`` ones were
+    stopped or never finished. ``share`` is of the run's cost.
     """
 
     operation: str
@@ -264,6 +264,27 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class TryLine:
+    """One try of a run that was started more than once.
+
+    Args:
+        number: from 1.
+        outcome: how it ended; ``running`` if it has not.
+        paid_nano: what its attempts cost.
+        turns: how many it took, ``replayed`` ones included.
+        replayed: turns that were answered before.
+        saved_nano: what these had cost.
+    """
+
+    number: int
+    outcome: str
+    paid_nano: Nano
+    turns: int
+    replayed: int
+    saved_nano: Nano
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport(Plain):
     """Everything the ledger knows of one run."""
 
@@ -282,6 +303,7 @@ class RunReport(Plain):
     unknown: Unknown
     tools: tuple[ToolLine, ...] = ()
     paid_requests: tuple[AttemptLine, ...] = ()
+    tries: tuple[TryLine, ...] = ()
 
 
 def ratio(part: int, whole: int) -> float | None:

@@ -121,6 +121,19 @@ def _sections(report: RunReport) -> Iterator[Section]:
     if report.guards:
         rows = tuple((g.guard, g.action, g.reason or UNKNOWN, g.mode, count(g.count)) for g in report.guards)
         yield Section("What guards did", grid=Grid(("guard", "action", "reason", "mode", "times"), rows, 4))
+    if report.tries:
+        tries = tuple(
+            (
+                f"{t.number}",
+                t.outcome,
+                format_money(t.paid_nano),
+                count(t.turns),
+                count(t.replayed),
+                format_money(t.saved_nano),
+            )
+            for t in report.tries
+        )
+        yield Section("Tries", grid=Grid(("try", "ended", "paid", "turns", "replayed", "which saved"), tries, 2))
     if report.adjustments:
         changes = tuple(
             (one.attempt_id, one.reason, moment(one.recorded_at), format_money(one.delta_nano))

@@ -25,6 +25,7 @@ from pricing.reports.run.data import (
     Settlement,
     Tokens,
     ToolLine,
+    TryLine,
     TurnLine,
     Unknown,
     ratio,
@@ -59,7 +60,8 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         [run] = source.rows("run", run_id=found)
         settled = source.rows("run_settlements", run_id=found)
         attempted = source.rows("run_attempts", run_id=found)
-        turns = _turns(source.rows("run_turns", run_id=found), [row for row in attempted if row["kind"] == "model"])
+        told = source.rows("run_turns", run_id=found)
+        turns = _turns(told, [row for row in attempted if row["kind"] == "model"])
         guards = source.rows("run_guards", run_id=found)
         adjusted = source.rows("run_adjustments", run_id=found)
     settlements = tuple(_settlement(row) for row in settled)
@@ -88,7 +90,27 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         unknown=Unknown(len(unknown), _cost(unknown)),
         tools=_tools(paid, spent),
         paid_requests=paid,
+        tries=_tries(settled, told, attempted),
     )
+
+
+def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:
+    """The tries of a run side by side; none where there was one, or where executions were not written down."""
+    ends = [(row["execution"], row["outcome"]) for row in settled if row["held_nano"] or row["execution"]]
+    newest = max((row["execution"] for row in (*turns, *attempts)), default=0)
+    if any(execution == 0 for execution, _ in ends) or not ends:
+        return ()
+    if newest > ends[-1][0]:
+        ends.append((newest, "running"))
+    lines, after = list[TryLine](), 0
+    for number, (last, outcome) in enumerate(ends, 1):
+        mine = [row for row in turns if after < row["execution"] <= last]
+        again = [row for row in mine if row["outcome"] == "replayed"]
+        paid = sum(row["cost_nano"] for row in attempts if after < row["execution"] <= last)
+        saved = sum(row["saved_nano"] for row in again)
+        lines.append(TryLine(number, outcome, paid, len(mine), len(again), saved))
+        after = last
+    return tuple(lines) if len(lines) > 1 else ()
 
 
 def _run(run: Row, settlements: Sequence[Settlement]) -> RunFacts:
@@ -263,7 +285,7 @@ def _savings(turns: Sequence[TurnLine]) -> Savings:
     return Savings(
         caching_nano=sum(attempt.saved_nano for attempt in attempts),
         stand_in_nano=sum(attempt.saved_nano for attempt in attempts if attempt.stand_in),
-        stored_nano=sum(turn.saved_nano for turn in turns),
+        stored_nano=sum(turn.saved_nano for turn in turns if turn.outcome == "stored"),
         stored_turns=sum(turn.outcome == "stored" for turn in turns),
     )
 

@@ -60,6 +60,8 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
             for event in report.guards
         ]
         yield table("Guards", ["guard", "action", "reason", "mode", "times"], events, names=4)
+    if report.tries:
+        yield _tries(report)
     if report.adjustments:
         changes = [
             [one.attempt_id[:8], one.reason, moment(one.recorded_at), format_money(one.delta_nano)]
@@ -152,6 +154,14 @@ def _models(report: RunReport) -> RenderableType:
     ]
     columns = ["target", "model", "ok", "failed", "in", "out", "cost", "share"]
     return table("Models", columns, rows, names=2)
+
+
+def _tries(report: RunReport) -> RenderableType:
+    rows: list[list[str | Text]] = []
+    for one in report.tries:
+        amounts = format_money(one.paid_nano), count(one.turns), count(one.replayed), format_money(one.saved_nano)
+        rows.append([str(one.number), outcome(one.outcome), *amounts])
+    return table("Tries", ["try", "ended", "paid", "turns", "replayed", "which saved"], rows, names=2)
 
 
 def _tools(report: RunReport) -> RenderableType:

@@ -52,6 +52,9 @@ SPEC = ProviderSpec(
         media=MediaRules(
             takes=frozenset({"image data", "image URL", "document data", "document URL"}),
             largest={"image": 7_500_000},  # 10 MB as base64
+            most={"image": 600},
+            edge=8_000,
+            pages=600,
         ),
         service_tiers=("auto", "standard_only"),
         batches=True,

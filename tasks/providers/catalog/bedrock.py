@@ -69,7 +69,10 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(
-            takes=frozenset({"image data", "document data"}), largest={"image": 3_750_000, "document": 4_500_000}
+            takes=frozenset({"image data", "document data"}),
+            largest={"image": 3_750_000, "document": 4_500_000},
+            most={"image": 20, "document": 5},
+            edge=8_000,
         ),
         service_tiers=("default", "priority", "flex", "reserved"),
         batches=True,

@@ -7,7 +7,10 @@ from tasks.providers.media import MediaRules
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 MEDIA = MediaRules(
-    takes=frozenset({"image data", "document data"}), largest={"image": 14_000_000, "document": 14_000_000}
+    takes=frozenset({"image data", "document data"}),
+    largest={"image": 14_000_000, "document": 14_000_000},
+    most={"image": 3_000},
+    pages=1_000,
 )
 """A request may have 20 MB, as base64."""
 

@@ -36,6 +36,7 @@ SPEC = ProviderSpec(
         media=MediaRules(
             takes=frozenset({"image data", "image URL"}),
             largest={"image": 3_000_000},  # 4 MB as base64
+            most={"image": 5},
         ),
         service_tiers=("on_demand", "flex", "auto", "performance"),
         batches=True,

@@ -1,7 +1,8 @@
-"""Gemini's generateContent and streamGenerateContent."""
+"""Gemini's generateContent and streamGenerateContent, with thought signatures that have to come back unchanged."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -27,6 +28,7 @@ from tasks.sandbox.protocol import (
     require_schema,
     require_text,
 )
+from tasks.sandbox.thoughts import is_sealed, sealed
 from tasks.sandbox.tokens import chunks
 
 _FINISH: Final[Mapping[StopReason, str]] = {
@@ -55,6 +57,10 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
 }
 """Status, code, message; ``invalid`` brings its own words."""
 _TOKENS_PER_EVENT: Final = 4
+_SIGNED: Final = re.compile(r"gemini-(?:[3-9]|\d\d)")
+"""Models whose calls carry a signature, and are refused without one."""
+_UNSIGNED: Final = "skip_thought_signature_validator"
+_LEVELS: Final = frozenset({"minimal", "low", "medium", "high"})
 _MODES: Final[Mapping[str, str]] = {"AUTO": "auto", "NONE": "none", "ANY": "any", "VALIDATED": "auto"}
 
 
@@ -84,6 +90,7 @@ class GeminiDialect:
         if schema is not None and config.get("responseMimeType") != "application/json":
             raise BadRequest("response_json_schema needs the response_mime_type 'application/json'.")
         instructions = _text(_object(body.get("systemInstruction"), "system_instruction"))
+        _check_signatures(contents, model)
         limit = config.get("maxOutputTokens")
         static = [orjson.dumps(one).decode() for one in declared]
         static += [] if schema is None else [orjson.dumps(schema.definition).decode()]
@@ -100,6 +107,7 @@ class GeminiDialect:
             tool_choice=choice,
             forced_tool=forced,
             stream_usage=True,
+            thinks=_thinks(config, model),
         )
 
     def usage(self, counted: Usage) -> Usage:
@@ -109,7 +117,7 @@ class GeminiDialect:
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """A reply of generateContent."""
         answer = exchange.answer
-        parts: list[JSONObject] = [{"text": answer.text}] if answer.text else []
+        parts: list[JSONObject] = [{"text": answer.text, **_signature(exchange)}] if answer.text else []
         return self._body(exchange, [*parts, *_calls(exchange)], last=True)
 
     def stream(self, exchange: SandboxExchange) -> list[Part]:
@@ -119,7 +127,9 @@ class GeminiDialect:
             Part(_event(self._body(exchange, [{"text": text}], last=False)), tokens)
             for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)
         ]
-        return [*parts, Part(_event(self._body(exchange, _calls(exchange), last=True)))]
+        signature = _signature(exchange)
+        signed: list[JSONObject] = [{"text": "", **signature}] if signature else []
+        return [*parts, Part(_event(self._body(exchange, [*signed, *_calls(exchange)], last=True)))]
 
     def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
         """An error; waits are asked for in ``RetryInfo``, since there is no header."""
@@ -150,7 +160,9 @@ class GeminiDialect:
         if usage.cache_read_tokens:
             counts["cachedContentTokenCount"] = usage.cache_read_tokens
         if last:
-            counts["candidatesTokenCount"] = usage.output_tokens
+            counts["candidatesTokenCount"] = (usage.output_tokens or 0) - (usage.reasoning_tokens or 0)
+            if usage.reasoning_tokens:
+                counts["thoughtsTokenCount"] = usage.reasoning_tokens
             counts["totalTokenCount"] = (usage.input_tokens or 0) + (usage.output_tokens or 0)
         return {
             "candidates": [candidate],
@@ -167,9 +179,52 @@ def _event(body: JSONObject) -> bytes:
 def _calls(exchange: SandboxExchange) -> list[JSONObject]:
     if exchange.answer.stop == "malformed":
         return []
-    return [
-        {"functionCall": {"name": call.name, "args": json_object(call.arguments)}} for call in exchange.answer.calls
+    calls: list[JSONObject] = [
+        {"functionCall": {"id": call.id, "name": call.name, "args": json_object(call.arguments)}}
+        for call in exchange.answer.calls
     ]
+    if calls and _is_signed(exchange):  # of calls at once, the first alone
+        calls[0]["thoughtSignature"] = sealed(exchange.request_id)
+    return calls
+
+
+def _is_signed(exchange: SandboxExchange) -> bool:
+    return exchange.question.thinks or _SIGNED.search(exchange.question.model) is not None
+
+
+def _signature(exchange: SandboxExchange) -> JSONObject:
+    """On a text that stands alone; beside calls it is the first call's."""
+    signed = _is_signed(exchange) and not exchange.answer.calls
+    return {"thoughtSignature": sealed(exchange.request_id)} if signed else {}
+
+
+def _thinks(config: JSONObject, model: str) -> bool:
+    """Whether a request asks for thoughts; each generation has a way of its own."""
+    wire = _object(config.get("thinkingConfig"), "generation_config.thinking_config")
+    level, budget = wire.get("thinkingLevel"), wire.get("thinkingBudget")
+    if level is not None and (level not in _LEVELS or not _SIGNED.search(model)):
+        raise BadRequest("Thinking level is not supported for this model.")
+    if budget is not None and (not isinstance(budget, int) or (budget == 0 and "2.5-pro" in model)):
+        raise BadRequest(f"Budget {budget} is invalid. This model only works in thinking mode.")
+    return bool(level or budget)
+
+
+def _check_signatures(contents: Sequence[JSONObject], model: str) -> None:
+    """Signatures come back unchanged; since the user last spoke, the first call of each step has one."""
+    asked = [place for place, content in enumerate(contents) if content.get("role") != "model" and _text(content)]
+    for place, content in enumerate(contents):
+        parts = require_objects(content.get("parts"), name=f"contents[{place}].parts")
+        for part in parts:
+            seal = part.get("thoughtSignature")
+            if seal is not None and seal != _UNSIGNED and not is_sealed(seal):
+                raise BadRequest("Corrupted thought signature.")
+        first = next((part for part in parts if "functionCall" in part), None)
+        current = place > max(asked, default=-1) and _SIGNED.search(model)
+        if current and first is not None and not first.get("thoughtSignature"):
+            raise BadRequest(
+                "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
+                f"work correctly. Additional data, function call in position {place}."
+            )
 
 
 def _object(wire: Any, name: str) -> JSONObject:

@@ -10,6 +10,7 @@ from flows.sources.file_kinds import kind_of
 from flows.sources.files import MAX_BYTES
 from flows.sources.text import MAX_CHARACTERS
 from pricing.errors import SourceError
+from tests.support.pdf import pdf
 
 NO_GIT = "No git repository there: using its documents instead."
 
@@ -105,6 +106,7 @@ def test_kinds_of_files():
         "requirements-dev.txt": "code",
         "Makefile": "code",
         "a.PNG": "binary",
+        "a.PDF": "pdf",
         "x": "other",
     }
     assert {name: kind_of(name) for name in kinds} == kinds
@@ -206,6 +208,16 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert "nothing to read" in refused(tmp_path)
 
 
+def test_the_text_of_pdfs_is_read(tmp_path):
+    file = write(tmp_path, "notes.pdf", pdf(["Minutes of Tuesday"], ["The gate is painted."]))
+    write(tmp_path, "scan.pdf", pdf([]))
+    for source in (file, tmp_path):
+        [document] = collect(source).documents
+        assert "Minutes of Tuesday" in document.text
+        assert "The gate is painted." in document.text
+    assert "Skipped 1 binary file." in collect(tmp_path).notes
+
+
 def test_a_folder_of_binaries_is_refused(tmp_path):
     write(tmp_path, "a.png")
     write(tmp_path, "b", b"\x00\xff")
@@ -213,7 +225,9 @@ def test_a_folder_of_binaries_is_refused(tmp_path):
 
 
 def test_files_that_are_no_text_are_refused(tmp_path):
-    assert "binary" in refused(write(tmp_path, "a.pdf", b"%PDF\x00\x01"))
+    assert "binary" in refused(write(tmp_path, "a.bin", b"%PDF\x00\x01"))
+    assert "no text" in refused(write(tmp_path, "a.pdf", b"%PDF\x00\x01"))
+    assert "no text" in refused(write(tmp_path, "scan.pdf", pdf([])))
     assert "empty" in refused(write(tmp_path, "b.md", " \n"))
     os.mkfifo(tmp_path / "pipe")
     assert "neither a file nor a folder" in refused(tmp_path / "pipe")

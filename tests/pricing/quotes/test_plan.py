@@ -88,7 +88,7 @@ def test_limits():
 def test_input_may_be_a_text_that_is_counted_or_come_of_the_parameters(given):
     step = PlanStep("summarize", pages, given, 180)
     resolved = step.resolve(
-        {"source": ["a note"]}, lambda operation, text: {("summarize", "a note"): 4}[operation, text]
+        {"source": ["a note"]}, lambda operation, text, media: {("summarize", "a note"): 4}[operation, text]
     )
     assert (resolved.input_tokens, resolved.max_input_tokens) == (4, 4 * INPUT_HEADROOM)
     assert step.resolve({"source": ["a note"]}).input_tokens in {4, estimate_tokens("a note")}

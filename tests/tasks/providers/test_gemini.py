@@ -10,6 +10,7 @@ from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for
 from tasks.providers.messages import HttpRequest, Message, ModelReply, ModelRequest
 from tasks.providers.options import RequestOptions
+from tasks.providers.reasoning import ROOM
 from tasks.routing.target import Credential
 from tests.support.exchanges import WEATHER, Free, request, schema, target
 
@@ -41,7 +42,8 @@ def test_the_whole_request():
     body = body_of()
     assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     config = body["generationConfig"]
-    assert (config["maxOutputTokens"], config["temperature"]) == (500, 0.2)
+    assert (config["maxOutputTokens"], config["temperature"]) == (500 + ROOM["medium"], 0.2)
+    assert "thinkingConfig" not in config
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["best", "others"]
     [declared] = body["tools"][0]["functionDeclarations"]
@@ -62,7 +64,13 @@ def test_the_whole_request():
 
 @pytest.mark.parametrize(
     ("model", "signed"),
-    [("gemini-3.8-flash", True), ("gemini-4-argon", True), ("models/gemini-3-pro", True), ("gemini-2.5-flash", False)],
+    [
+        ("gemini-3.8-flash", True),
+        ("gemini-4-argon", True),
+        ("models/gemini-3-pro", True),
+        ("gemini-pro-latest", True),
+        ("gemini-2.5-flash", False),
+    ],
 )
 def test_calls_without_a_signature_say_so_where_one_is_asked_for(model: str, signed: bool):
     parts = body_of(request(schema=None), model=model)["contents"][1]["parts"]
@@ -259,3 +267,46 @@ def test_the_sandbox_answers_in_it(provider: str, stream: bool, tmp_path: Any):
                 assert set(json.loads(reply.text)) == {"best", "others"}
         bad = httpx.post(f"{base}/models/{MODEL}:generateContent", json={"contents": [{"role": "system", "parts": []}]})
         assert (bad.status_code, bad.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_the_sandbox_refuses_what_gemini_would(tmp_path: Any):
+    import httpx
+
+    from tasks.sandbox import Latency, Sandbox
+
+    ask = {"role": "user", "parts": [{"text": "Weather?"}]}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"result": "x"}}}]}
+    declared = [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": WEATHER.parameters}]}]
+    forced = {"functionCallingConfig": {"mode": "ANY"}}
+
+    with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
+
+        def answer(*contents: Any, model: str = MODEL, **more: Any) -> tuple[int, Any]:
+            body = {"contents": [ask, *contents], "tools": declared, **more}
+            reply = httpx.post(f"{sandbox.url}/v1beta/models/{model}:generateContent", json=body)
+            return reply.status_code, reply.json()
+
+        def told(*contents: Any, **more: Any) -> str:
+            status, reply = answer(*contents, **more)
+            return "" if status == 200 else reply["error"]["message"]
+
+        _, reply = answer(toolConfig=forced)
+        made = reply["candidates"][0]["content"]
+        signed = made["parts"][0]
+        assert told(made, result) == ""
+        bare = {name: value for name, value in signed.items() if name != "thoughtSignature"}
+        altered = signed | {"thoughtSignature": signed["thoughtSignature"].swapcase()}
+        for part, complaint in (
+            (bare, "missing a thought_signature"),
+            (altered, "Corrupted thought signature"),
+            (bare | {"thoughtSignature": "skip_thought_signature_validator"}, ""),
+        ):
+            assert complaint in told({"role": "model", "parts": [part]}, result)
+        assert told({"role": "model", "parts": [bare]}, result, model="gemini-2.5-flash") == ""
+        assert told({"role": "model", "parts": [bare]}, result, ask) == "", "of an earlier turn, none is asked for"
+        for model, thinking in (
+            ("gemini-2.5-pro", {"thinkingBudget": 0}),
+            ("gemini-2.5-flash", {"thinkingLevel": "low"}),
+            (MODEL, {"thinkingLevel": "none"}),
+        ):
+            assert told(model=model, generationConfig={"thinkingConfig": thinking})

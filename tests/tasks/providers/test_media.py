@@ -81,3 +81,17 @@ def test_what_a_target_cannot_take_is_refused(provider: ProviderName, part: Any,
     with pytest.raises(MediaRefused, match=why):
         adapter_for(provider).encode(target(provider), asking(part))
     assert refusal(spec_of("anthropic").features.media, asking(IMAGE)) is None
+
+
+MANY_PAGES = DocumentPart("application/pdf", b"%PDF-1.4\n" + b"<</Type /Page>>" * 601)
+
+
+@pytest.mark.parametrize(("provider", "parts", "why"), [
+    ("bedrock", [IMAGE] * 21, "at most 20 images"), ("bedrock", [PAGE] * 6, "at most 5 documents"),
+    ("groq", [IMAGE] * 6, "at most 5 images"), ("anthropic", [ImagePart("image/png", png(8_001, 10))], "8,000 pixels"),
+    ("bedrock", [ImagePart("image/png", png(10, 9_000))], "8,000 pixels"), ("anthropic", [MANY_PAGES], "600 pages"),
+])  # fmt: skip
+def test_numbers_and_sizes_have_limits(provider: ProviderName, parts: list[Any], why: str):
+    rules = spec_of(provider).features.media
+    assert why in (refusal(rules, asking(*parts)) or "")
+    assert refusal(rules, asking(*([IMAGE] * min(5, len(parts))))) is None

@@ -54,6 +54,22 @@ async def test_a_request_goes_through_the_proxy_with_its_credentials(proxy):
     assert "proxy-authorization: basic dxnlcjp3b3jk" in asked.lower()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/model/a%3A0/converse",
+        "/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse",
+        "/model/arn%3Aaws%3Abedrock%3A%3A1%3Aprofile%2Fp/converse",
+        "/openai/deployments/gpt%205%C3%A9/chat/completions?api-version=2024-10-21",
+        "/v1/chat/completions",
+    ],
+)
+async def test_a_path_is_sent_as_it_is_written(proxy, path: str):
+    """AWS signs colons as ``%3A``; Google's verbs stand behind one that is not encoded."""
+    assert await post(f"http://api.example.com{path}") == 200
+    assert [asked.split()[1] for asked in proxy.asked] == [f"http://api.example.com{path}"]
+
+
 async def test_a_tunnel_that_the_proxy_refuses_sent_nothing(proxy):
     proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
     with pytest.raises(WireFailed) as raised:

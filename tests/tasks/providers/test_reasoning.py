@@ -1,6 +1,7 @@
 """What each model family is sent about reasoning: against the SDKs' types, the room for it, and what must not be sent."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,11 +109,30 @@ CHAT = [
     ("groq", "qwen/qwen3.8-27b", {"none": "none", "high": "high"}, None),
     ("groq", "llama-3.1-8b-instant", {"none": None, "high": None}, None),
     ("deepseek", "deepseek-flash", {"low": "low", "medium": "high", "max": "max"}, None),
-    ("gemini", "gemini-2.5-pro", {"none": "low", "high": "high"}, None),
-    ("gemini", "gemini-2.5-flash", {"none": "none"}, None),
     ("xai", "grok-4.7", {"none": "low", "max": "xhigh"}, None),
     ("openai_compatible", "our-own", {"none": "none", "high": "high", "max": "high"}, None),
     ("cerebras", "gpt-oss-120b", {"none": "low"}, None),
+    ("cerebras", "zai-glm-4.7", {"none": "none", "high": None}, None),
+    ("cerebras", "qwen-3-235b-a22b-instruct-2507", {"none": None, "high": None}, None),
+    ("together", "openai/gpt-oss-20b", {"none": "low", "max": "high"}, None),
+    ("fireworks", "accounts/fireworks/models/gpt-oss-120b", {"none": "low"}, None),
+    ("fireworks", "accounts/fireworks/models/glm-5p2", {"none": "none", "low": "high", "max": "max"}, None),
+    ("fireworks", "accounts/fireworks/models/kimi-k2p6", {"none": "low", "max": "high"}, None),
+    ("mistral", "mistral-medium-3-5", {"none": "none", "low": "high", "high": "high"}, None),
+    ("mistral", "magistral-medium-2509", {"none": None, "high": None}, None),
+    ("mistral", "codestral-2508", {"none": None, "high": None}, None),
+    ("cohere", "command-a-reasoning-08-2025", {"none": "none", "medium": "high"}, None),
+    ("cohere", "command-r-plus", {"none": None, "high": None}, None),
+    ("azure_openai", "gpt-5-mini", {"none": "minimal", "max": "high"}, None),
+    ("azure_openai", "team-gpt-5-1", {"none": "none", "max": "high"}, None),
+    ("azure_openai", "gpt-6-luna", {"none": "none", "max": "xhigh"}, None),
+    ("azure_openai", "gpt-41-mini", {"none": None, "high": None}, None),
+    ("azure_openai", "prod-gpt-4o", {"none": None, "high": None}, None),
+    ("azure_openai", "Prod-O4-mini", {"none": "low", "max": "high"}, None),
+    ("azure_openai", "gpt-5-2025-08-07", {"none": "minimal"}, None),
+    ("azure_openai", "gpt-oss-120b", {"none": "low"}, None),
+    ("azure_openai", "foo1", {"none": "none", "high": "high"}, None),
+    ("azure_openai", "mini-in-sweden", {"none": "none", "high": "high"}, None),
 ]
 
 
@@ -133,6 +153,97 @@ def test_switches_of_other_kinds():
     assert body_of("openrouter", "openai/gpt-oss-120b", "high")["reasoning"] == {"effort": "high"}
     assert body_of("vllm", "Qwen/Qwen3-32B", "none")["chat_template_kwargs"] == {"enable_thinking": False}
     assert body_of("vllm", "Qwen/Qwen3-32B", "high")["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+GEMINIS: list[tuple[str, dict[Any, Any], int]] = [
+    # model, what is sent by setting, the room of an answer when nothing is set
+    ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ROOM["medium"]),
+    ("gemini-4-argon", {"none": "low", "high": "high"}, ROOM["medium"]),
+    ("gemini-3.1-pro-preview", {"none": "low"}, ROOM["high"]),
+    ("gemini-3-pro-preview", {"none": "low", "medium": "high", "max": "high"}, ROOM["high"]),
+    ("gemini-3.5-flash-lite", {"none": "minimal", "low": "low"}, ROOM["low"]),
+    ("gemini-flash-lite-latest", {"none": "low"}, ROOM["low"]),
+    ("gemini-flash-latest", {"none": "low", "high": "high"}, ROOM["medium"]),
+    ("gemini-2.5-flash", {"none": 0, "low": 2_048, "high": 16_384, "max": 24_576}, ROOM["medium"]),
+    ("gemini-2.5-pro", {"none": 128, "medium": 8_192, "max": 32_768}, ROOM["medium"]),
+    ("gemini-2.5-flash-lite", {"none": 0, "low": 2_048}, 0),
+    ("gemini-2.0-flash", {"none": None, "high": None}, 0),
+    ("gemini-2.5-flash-image", {"none": None, "high": None}, 0),
+    ("gemma-3-27b-it", {"none": None, "high": None}, 0),
+]
+
+
+@pytest.mark.parametrize(("model", "sent", "unset"), GEMINIS)
+@pytest.mark.parametrize("provider", ["gemini", "vertex"])
+def test_gemini(provider: str, model: str, sent: dict[Any, Any], unset: int):
+    config = body_of(provider, model)["generationConfig"]
+    assert config == {"maxOutputTokens": 500 + unset, "temperature": 0.2}
+    for setting, word in sent.items():
+        body = body_of(provider, model, setting)
+        name = "thinkingLevel" if isinstance(word, str) else "thinkingBudget"
+        thinking = None if word is None else {name: word, "includeThoughts": False}
+        assert body["generationConfig"].get("thinkingConfig") == thinking
+        assert "reasoning_effort" not in body
+        room = ROOM[rules_of(provider, model).level(setting)]
+        assert body["generationConfig"]["maxOutputTokens"] == 500 + room >= (word if isinstance(word, int) else 0)
+
+
+def test_a_budget_of_gemini_leaves_the_answer_its_tokens():
+    where = target("gemini", model="gemini-2.5-pro", max_output=60_000)
+    asked = request(max_tokens=60_000, reasoning="max", schema=None)
+    config = json.loads(adapter_for("gemini").encode(where, asked).body)["generationConfig"]
+    assert config["maxOutputTokens"] == 65_535
+    assert config["thinkingConfig"]["thinkingBudget"] == 5_535
+    again = json.loads(adapter_for("gemini").encode(where, replace(asked, max_tokens=500, room_factor=2)).body)
+    assert again["generationConfig"]["maxOutputTokens"] == 60_000 + 5_535
+    assert again["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 32_768
+
+
+def test_gemini_without_what_was_refused():
+    for provider, model in (("gemini", "gemini-2.5-flash"), ("vertex", "gemini-4-argon")):
+        body = body_of(provider, model, "high", without=frozenset({"reasoning"}))
+        assert "thinkingConfig" not in body["generationConfig"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Thinking level is not supported for this model.",
+        "Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.",
+        "Budget 0 is invalid. This model only works in thinking mode.",
+        "Unknown name \"thinkingConfig\" at 'generation_config': Cannot find field.",
+        "thinking_budget is not supported by this model",
+        "The thinking budget 40000 is invalid. Please choose a value between 128 and 32768.",
+    ],
+)
+@pytest.mark.parametrize("provider", ["gemini", "vertex"])
+def test_gemini_refuses_a_level(provider: str, message: str):
+    reply = json.dumps({"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": message}}).encode()
+    assert classify(provider, 400, {}, reply).refuses[0] == "reasoning"
+
+
+def test_a_model_that_always_thinks_has_room_for_it():
+    assert body_of("mistral", "magistral-medium-2509")["max_tokens"] == 500 + ROOM["high"]
+    assert body_of("mistral", "mistral-medium-3-5")["max_tokens"] == 500
+
+
+def test_azure_has_tools_only_without_reasoning_where_openai_needs_its_other_api():
+    """``/v1/chat/completions`` answers 400 to "Function tools with reasoning_effort"."""
+    for model, word in (("gpt-6-luna", "none"), ("gpt-5.6-terra", "none"), ("gpt-5.1", "high"), ("our-own", "high")):
+        body = body_of("azure_openai", model, "high", tools=(WEATHER,))
+        assert body["reasoning_effort"] == word
+        sdk_accepts("azure_openai", body)
+        assert ("temperature" in body) is (word == "none" or model == "our-own")
+    assert body_of("azure_openai", "gpt-6-luna", tools=(WEATHER,))["reasoning_effort"] == "none", "by itself it thinks"
+    assert body_of("azure_openai", "gpt-6-luna", "high", tools=(WEATHER,))["max_completion_tokens"] == 500
+    assert body_of("azure_openai", "gpt-6-luna", "high")["reasoning_effort"] == "high"
+    told = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. Use /v1/responses."
+    refused = classify("azure_openai", 400, {}, json.dumps({"error": {"message": told}}).encode()).refuses
+    learnt: dict[str, Any] = {"without": frozenset(refused[:1])}
+    for setting in (None, "high"):
+        body = body_of("azure_openai", "our-own", setting, tools=(WEATHER,), **learnt)
+        assert body["reasoning_effort"] == "none", "a deployment whose model its name does not tell"
+    assert body_of("azure_openai", "our-own", "high", **learnt)["reasoning_effort"] == "high", "without tools it may"
 
 
 CONVERSED = [

@@ -84,7 +84,7 @@ def test_converse_gets_its_thoughts_back():
         ("deepseek", "deepseek-flash", {"reasoning_content": "Let me sée 雨", "tool_calls": [CALL]}),
         ("groq", "openai/gpt-oss-120b", {"reasoning": "Let me see", "tool_calls": [CALL]}),
         ("openrouter", "anthropic/claude-opus-4.8", {"reasoning_details": [{"type": "reasoning.text", "signature": "+/="}], "tool_calls": [CALL]}),
-        ("gemini", "gemini-3.8-flash", {"tool_calls": [{**CALL, "extra_content": {"google": {"thought_signature": "+/="}}}]}),
+        ("openai_compatible", "gemini-3.8-flash", {"tool_calls": [{**CALL, "extra_content": {"google": {"thought_signature": "+/="}}}]}),
     ],
 )  # fmt: skip
 def test_chat_completions_get_their_fields_back(provider: str, model: str, given: Any):
@@ -98,8 +98,132 @@ def test_servers_that_insist_on_state_get_a_stand_in_for_calls_of_others():
     foreign = ModelReply((ToolCallPart("t1", "weather", {}),), "tool_calls", Usage())
     assert sent_back("deepseek", "deepseek-flash", foreign, reasoning="high")["reasoning_content"] == ""
     assert "reasoning_content" not in sent_back("deepseek", "deepseek-flash", foreign)
-    [call] = sent_back("gemini", "gemini-3.8-flash", foreign)["tool_calls"]
-    assert call["extra_content"]["google"]["thought_signature"] == "skip_thought_signature_validator"
+    messages = (ASK, foreign.message, Message.of("tool", ToolResultPart("t1", "sunny")))
+    for url, signed in (("https://generativelanguage.googleapis.com/v1beta/openai", True), ("http://localhost/v1", False)):  # fmt: skip
+        where = target("openai_compatible", model="gemini-3.8-flash", base_url=url)
+        body = json.loads(adapter_for("openai_compatible").encode(where, request(messages=messages, schema=None)).body)
+        [call] = next(message for message in body["messages"] if message["role"] == "assistant")["tool_calls"]
+        stand_in = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+        assert call.get("extra_content") == (stand_in if signed else None)
+
+
+SIGNED = {"functionCall": {"name": "weather", "args": {"city": "Bern"}}, "thoughtSignature": "EqQB/+==é"}
+SECOND = {"functionCall": {"name": "weather", "args": {"city": "Basel"}}}
+WITH_ID = {"functionCall": {"id": "f-7", "name": "weather", "args": {}}, "thoughtSignature": "AbC/+="}
+
+
+def gemini_back(reply: ModelReply, provider: str = "gemini", model: str = "gemini-3.8-flash") -> list[Any]:
+    """The contents of the next request: a model's, and the results of its calls."""
+    results = Message.of("tool", *(ToolResultPart(call.id, "sunny") for call in reply.tool_calls))
+    asked = request(messages=(ASK, reply.message, results), schema=None)
+    body = json.loads(adapter_for(provider).encode(target(provider, model=model), asked).body)
+    return [content["parts"] for content in body["contents"]][1:]
+
+
+def gemini_read(*parts: Any, provider: str = "gemini", model: str = "gemini-3.8-flash") -> ModelReply:
+    return read(provider, model, _gemini([*parts]))
+
+
+def _gemini(parts: list[Any], reason: str = "STOP") -> bytes:
+    counts = {"promptTokenCount": 9, "candidatesTokenCount": 10, "thoughtsTokenCount": 80, "totalTokenCount": 99}
+    candidate = {"content": {"role": "model", "parts": parts}, **({"finishReason": reason} if reason else {})}
+    return json.dumps({"candidates": [candidate], "usageMetadata": counts}).encode()
+
+
+@pytest.mark.parametrize("provider", ["gemini", "vertex"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [SIGNED],
+        [SIGNED, SECOND],
+        [SIGNED, SECOND, WITH_ID],
+        [{"text": "One moment."}, SIGNED, SECOND],
+        [{"text": "One moment.", "thoughtSignature": "t+/="}, SECOND | {"thoughtSignature": "u"}],
+        [{"text": "One "}, {"text": "moment.", "thoughtSignature": "t+/="}, SIGNED],
+        [{"text": "Hm 雨", "thought": True, "thoughtSignature": "t+/="}, SIGNED],
+        [{"text": "", "thoughtSignature": "t+/="}, SIGNED],
+        [WITH_ID, WITH_ID | {"functionCall": {"id": "f-8", "name": "weather", "args": {}}}],
+    ],
+)
+def test_gemini_gets_its_signatures_back_on_their_parts(provider: str, parts: list[Any]):
+    back, results = gemini_back(gemini_read(*parts, provider=provider), provider)
+    assert back == parts
+    called = [part["functionCall"] for part in parts if "functionCall" in part]
+    assert [answer["functionResponse"].get("id") for answer in results] == [call.get("id") for call in called]
+
+
+def test_results_belong_to_the_last_calls_where_gemini_gives_no_ids():
+    """Ids of our own begin anew with each reply."""
+    other = {"functionCall": {"name": "tides", "args": {}}, "thoughtSignature": "s"}
+    messages = [ASK]
+    for reply in (gemini_read(SIGNED, other), gemini_read(other, SECOND)):
+        messages += [reply.message, Message.of("tool", *(ToolResultPart(call.id, "x") for call in reply.tool_calls))]
+    asked = request(messages=tuple(messages), schema=None)
+    body = json.loads(adapter_for("gemini").encode(target("gemini", model="gemini-3.8-flash"), asked).body)
+    assert [
+        [(part.get("functionCall") or part["functionResponse"])["name"] for part in content["parts"]]
+        for content in body["contents"][1:]
+    ] == [["weather", "tides"]] * 2 + [["tides", "weather"]] * 2
+
+
+def test_gemini_thoughts_without_a_signature_are_left_out():
+    back, _ = gemini_back(gemini_read({"text": "Hm.", "thought": True}, SIGNED))
+    assert back == [SIGNED]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "stand_in"),
+    [
+        ("gemini", "gemini-4-argon", True),
+        ("vertex", "gemini-3.8-flash", True),
+        ("gemini", "gemini-2.5-flash", False),
+    ],
+)
+def test_another_gemini_gets_no_signature_but_the_stand_in(provider: str, model: str, stand_in: bool):
+    back, results = gemini_back(gemini_read(WITH_ID, SECOND), provider, model)
+    assert [part.get("thoughtSignature") for part in back] == [
+        "skip_thought_signature_validator" if stand_in else None,
+        None,
+    ]
+    assert all("id" not in part["functionCall"] for part in back)
+    assert all("id" not in answer["functionResponse"] for answer in results)
+    assert "AbC/+=" not in json.dumps(sent_back("openai", "gpt-4.1", gemini_read(WITH_ID)))
+
+
+def test_gemini_2_is_given_no_stand_in_and_its_own_signature():
+    model = "gemini-2.5-flash"
+    parts = [{"text": "One moment.", "thoughtSignature": "t+/="}, SECOND]
+    assert gemini_back(gemini_read(*parts, model=model), model=model)[0] == parts
+
+
+def test_a_signature_goes_with_the_call_it_came_with():
+    """Of an answer by the tool that stands for its schema, nothing is sent back."""
+    answer = {"functionCall": {"name": "structured_answer", "args": {"x": 1}}, "thoughtSignature": "answer's"}
+    back, _ = gemini_back(gemini_read(answer, SIGNED))
+    assert back == [SIGNED]
+    back, _ = gemini_back(gemini_read(answer, SECOND))
+    assert back == [SECOND | {"thoughtSignature": "skip_thought_signature_validator"}]
+
+
+@given(st.integers(1, 60))
+def test_a_streamed_signature_is_on_its_part(size: int):
+    pieces: list[list[Any]] = [
+        [{"text": "One "}],
+        [{"text": "moment."}],
+        [{"text": "", "thoughtSignature": "t+/="}],
+        [SIGNED, SECOND],
+    ]
+    wire = b"".join(b"data: " + _gemini(parts, "STOP" if parts[0] is SIGNED else "") + b"\r\n\r\n" for parts in pieces)
+    reader = adapter_for("gemini").stream(target("gemini", model="gemini-3.8-flash"), {})
+    said = [piece for start in range(0, len(wire), size) for piece in reader.feed(wire[start : start + size])]
+    reply = reader.finish()
+    assert "".join(said) == reply.text == "One moment."
+    assert gemini_back(reply)[0] == [{"text": "One moment."}, {"text": "", "thoughtSignature": "t+/="}, SIGNED, SECOND]
+    assert (reply.usage.output_tokens, reply.usage.reasoning_tokens) == (90, 80)
+
+
+def test_an_answer_of_gemini_keeps_no_signature():
+    assert gemini_read({"text": "Sunny.", "thoughtSignature": "t"}).parts == (TextPart("Sunny."),)
 
 
 @pytest.mark.parametrize("other", ["claude-sonnet-5-5", "claude-haiku-4-5"])

@@ -1,0 +1,47 @@
+"""How ``farebox run`` asks whoever sits in front of it about a run that a budget has no room for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from getpass import getuser
+
+from rich.console import Console
+
+from farebox.runs.approval import ASK_HERE, WORDS, choices, read_raise, suggested_raise
+from pricing import OverBudget, format_money
+from pricing.ledger import ApprovalDecision, ApprovalRequest
+
+
+@contextmanager
+def asking(console: Console, stop: Callable[[], object]) -> Iterator[None]:
+    """Ask in the terminal, if there is somebody; ``stop`` ends what is drawn there."""
+    if not (console.is_terminal and console.is_interactive):
+        yield
+        return
+
+    def ask(question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision:
+        stop()
+        return decide(console, question, refused)
+
+    token = ASK_HERE.set(ask)
+    try:
+        yield
+    finally:
+        ASK_HERE.reset(token)
+
+
+def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision:
+    """What they say; refusing is the answer of an empty line."""
+    console.print(refused.message, markup=False)
+    offered = choices(question)
+    for number, choice in enumerate(offered, 1):
+        told = f", holding {format_money(question.cheaper if choice == 'cheaper' else question.hold)}"
+        console.print(f"  {number}  {WORDS[choice]}{told if choice in {'once', 'cheaper'} else ''}", markup=False)
+    said = console.input(f"What now? [1-{len(offered)}, empty: {WORDS['refuse']}] ").strip()
+    choice = offered[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(offered) else "refuse"
+    more = 0
+    while choice == "raise" and not more:
+        usual = suggested_raise(question)
+        more = read_raise(console.input(f"Raise by how much? [{usual}] ").strip() or usual) or 0
+    return ApprovalDecision(choice, getuser(), more)

@@ -1,0 +1,348 @@
+"""OpenAI's Chat Completions as a server reads and writes them, in our words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from pricing import (
+    DocumentPart,
+    ImagePart,
+    InvalidArguments,
+    Part,
+    ProviderStatePart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    UsageError,
+    identity,
+    json_text,
+)
+from tasks import GuestRequest, ProviderStates
+from tasks.providers import Message, ModelReply, Reasoning, RequestOptions, Schema, Tool
+from tasks.turn import Answer
+
+JSONObject = dict[str, Any]
+
+_EFFORTS: Final[Mapping[str, Reasoning]] = {
+    "none": "none",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+}
+_READ: Final = frozenset(
+    {
+        "messages",
+        "model",
+        "stream",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "stop",
+        "seed",
+        "reasoning_effort",
+    }
+)
+_WITHOUT_EFFECT: Final = frozenset(
+    {
+        "user",
+        "metadata",
+        "store",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+    }
+)
+"""Fields that change no answer; prices, tags and caches are ours to decide."""
+_NEUTRAL: Final[Mapping[str, tuple[object, ...]]] = {
+    "n": (1,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logprobs": (False,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request as it arrived: what is asked, of which model, and how the answer is to come."""
+
+    asked: GuestRequest
+    model: str
+    stream: bool
+    tells_usage: bool
+
+
+def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
+    """A request from its body.
+
+    Raises:
+        UsageError: it is none, or asks for something that a turn cannot do.
+    """
+    try:
+        given = json.loads(body)
+        return _read(given, states)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
+            told = f"The request has a part that cannot be sent: {error}."
+        else:
+            told = f"The request is no Chat Completions request ({type(error).__name__} while reading it)."
+        raise UsageError(told, next_step="Send what OpenAI's API reference describes.") from None
+
+
+def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
+    for name, value in given.items():
+        known = name in _READ or name in _WITHOUT_EFFECT
+        if not known and value is not None and value not in _NEUTRAL.get(name, ()):
+            raise UsageError(
+                f"Turns of Farebox have no {name[:60]!r}.", next_step="Leave it out of the request.", field=name[:60]
+            )
+    stop, tools = given.get("stop") or (), given.get("tools") or ()
+    asked = GuestRequest(
+        messages=_messages(given["messages"], states),
+        system="\n\n".join(
+            _text(one["content"]) for one in given["messages"] if one["role"] in {"system", "developer"}
+        ),
+        tools=[_tool(tool) for tool in tools],
+        schema=_schema(given.get("response_format") or {"type": "text"}),
+        max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
+        temperature=given.get("temperature"),
+        reasoning=_EFFORTS[given["reasoning_effort"]] if given.get("reasoning_effort") else None,
+        options=RequestOptions(
+            tool_choice=_choice(given.get("tool_choice") or "auto"),
+            parallel_tool_calls=given.get("parallel_tool_calls") if tools else None,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            top_p=given.get("top_p"),
+            seed=given.get("seed"),
+        ),
+    )
+    usage = bool((given.get("stream_options") or {}).get("include_usage"))
+    return ChatRequest(asked, str(given["model"]), bool(given.get("stream")), usage)
+
+
+def _messages(given: Sequence[JSONObject], states: ProviderStates) -> list[Message]:
+    found: list[Message] = []
+    for one in given:
+        match one["role"]:
+            case "system" | "developer":
+                continue
+            case "user":
+                found.append(Message("user", _parts(one["content"])))
+            case "assistant":
+                said = [TextPart(text)] if (text := _text(one.get("content") or "")) else []
+                calls = [
+                    ToolCallPart.parse(call["id"], call["function"]["name"], call["function"]["arguments"])
+                    for call in one.get("tool_calls") or ()
+                ]
+                thought = states.of(_place(found, calls[0].id)) if calls and states else ()
+                if thought or said or calls:
+                    found.append(Message("assistant", (*thought, *said, *calls)))
+            case "tool":
+                result = ToolResultPart(one["tool_call_id"], _value(_text(one["content"])))
+                if found and found[-1].role == "tool":
+                    found[-1] = Message("tool", (*found[-1].parts, result))
+                else:
+                    found.append(Message("tool", (result,)))
+            case role:
+                raise UsageError(
+                    f"Turns of Farebox have no messages of {str(role)[:40]!r}.", next_step="Leave them out."
+                )
+    return found
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part["refusal" if part["type"] == "refusal" else "text"] for part in content)
+
+
+def _value(text: str) -> Any:
+    """A tool's result: as a value where it is a JSON object or array, so that guards see its strings as they are."""
+    if text[:1] not in {"{", "["}:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _parts(content: Any) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (TextPart(content),)
+    return tuple(_part(part) for part in content)
+
+
+def _part(part: JSONObject) -> Part:
+    match part["type"]:
+        case "text":
+            return TextPart(part["text"])
+        case "image_url":
+            url: str = part["image_url"]["url"]
+            if url.startswith("data:"):
+                return ImagePart(*_data(url))
+            kind = url.split("?", maxsplit=1)[0].rsplit(".", 1)[-1].lower()
+            return ImagePart({"jpg": "image/jpeg"}.get(kind, f"image/{kind}"), url=url)
+        case "file" if "file_data" in part["file"]:
+            return DocumentPart(*_data(part["file"]["file_data"]))
+    raise UsageError(
+        f"Turns of Farebox cannot carry a part {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
+    )
+
+
+def _data(url: str) -> tuple[str, bytes]:
+    head, data = url.removeprefix("data:").split(",", 1)
+    return head.split(";")[0], b64decode(data, validate=True)
+
+
+def _tool(tool: JSONObject) -> Tool:
+    if tool["type"] != "function":
+        raise UsageError(f"Turns of Farebox have no {tool['type'][:40]!r} tools.", next_step="Use function tools.")
+    function = tool["function"]
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    return Tool(function["name"], function.get("description") or "", parameters, bool(function.get("strict")))
+
+
+def _choice(choice: Any) -> str:
+    if isinstance(choice, str):
+        return choice
+    if choice["type"] != "function":
+        raise UsageError(
+            "This tool_choice is not one of Farebox's.", next_step="Use auto, none, required or a function."
+        )
+    return str(choice["function"]["name"])
+
+
+def _schema(wanted: JSONObject) -> Schema | None:
+    if wanted["type"] == "text":
+        return None
+    if wanted["type"] != "json_schema":
+        raise UsageError(
+            f"Turns of Farebox have no response_format {wanted['type'][:40]!r}.", next_step="Use json_schema."
+        )
+    return Schema(wanted["json_schema"]["name"], wanted["json_schema"]["schema"])
+
+
+def completion(answer: Answer[str], request: ChatRequest, states: ProviderStates) -> JSONObject:
+    """The answer as a ``chat.completion``."""
+    reply = answer.reply
+    _keep(request.asked, reply, states)
+    message: JSONObject = {"role": "assistant", "content": reply.text or None, "refusal": None}
+    if reply.tool_calls:
+        message["tool_calls"] = _calls(reply)
+    choice = {"index": 0, "message": message, "finish_reason": _finish(reply), "logprobs": None}
+    return {**_head(answer, request.model, "chat.completion"), "choices": [choice], "usage": _usage(reply)}
+
+
+class Chunks:
+    """The answer as ``chat.completion.chunk`` events of one stream."""
+
+    def __init__(self, request: ChatRequest, states: ProviderStates) -> None:
+        self._request, self._states, self._streamed = request, states, False
+        self._head = {
+            "id": _id(),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": request.model,
+        }
+
+    def of(self, piece: str | Answer[str]) -> Iterator[bytes]:
+        """The events of a piece of text, or of the whole answer, with which the stream ends."""
+        if isinstance(piece, str):
+            yield self._event({"content": piece} if self._streamed else {"role": "assistant", "content": piece})
+            self._streamed = True
+            return
+        reply = piece.reply
+        _keep(self._request.asked, reply, self._states)
+        rest: JSONObject = {} if self._streamed else {"role": "assistant", "content": reply.text or None}
+        if reply.tool_calls:
+            rest["tool_calls"] = [{"index": place, **call} for place, call in enumerate(_calls(reply))]
+        if rest:
+            yield self._event(rest)
+        yield self._event({}, _finish(reply))
+        if self._request.tells_usage:
+            yield _sse({**self._head, "choices": [], "usage": _usage(reply)})
+        yield b"data: [DONE]\n\n"
+
+    def _event(self, delta: JSONObject, finish: str | None = None) -> bytes:
+        return _sse({**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+
+def error_event(error: JSONObject) -> bytes:
+    """An error in the middle of a stream."""
+    return _sse(error)
+
+
+def _sse(value: JSONObject) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def _head(answer: Answer[str], model: str, kind: str) -> JSONObject:
+    return {
+        "id": answer.reply.response_id or _id(),
+        "object": kind,
+        "created": int(time.time()),
+        "model": answer.reply.model or model,
+    }
+
+
+def _id() -> str:
+    return f"chatcmpl-{uuid4().hex}"
+
+
+def _keep(asked: GuestRequest, reply: ModelReply, states: ProviderStates) -> None:
+    """Remember what a model thought before it called tools: the messages have no place for it."""
+    thought = [part for part in reply.parts if isinstance(part, ProviderStatePart)]
+    if thought and reply.tool_calls:
+        states.keep(_place(asked.messages, reply.tool_calls[0].id), thought)
+
+
+def _place(before: Sequence[Message], call_id: str) -> str:
+    """The place of a reply in its conversation: some servers number their calls, so that ids alone are not unique."""
+    said = [[message.role, [identity(part) for part in message.parts]] for message in before]
+    kept = [[role, [one for one in parts if one is not None]] for role, parts in said]
+    return hashlib.sha256(json_text([kept, call_id]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _calls(reply: ModelReply) -> list[JSONObject]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+        for call in reply.tool_calls
+    ]
+
+
+def _arguments(call: ToolCallPart) -> str:
+    return call.arguments.text if isinstance(call.arguments, InvalidArguments) else json_text(dict(call.arguments))
+
+
+def _finish(reply: ModelReply) -> str:
+    return "tool_calls" if reply.tool_calls else "stop"
+
+
+def _usage(reply: ModelReply) -> JSONObject | None:
+    counted = reply.usage
+    if counted.input_tokens is None or counted.output_tokens is None:
+        return None
+    return {
+        "prompt_tokens": counted.input_tokens,
+        "completion_tokens": counted.output_tokens,
+        "total_tokens": counted.input_tokens + counted.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": counted.cache_read_tokens},
+        "completion_tokens_details": {"reasoning_tokens": counted.reasoning_tokens},
+    }

@@ -1,0 +1,269 @@
+"""OpenAI's SDK inside a priced run: clients whose chat completions are turns of ours, answered in this process.
+
+Needs the extra ``openai``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import httpx2
+import openai
+
+from farebox.integrations.chat_completions import ChatRequest, Chunks, completion, error_event, read_request
+from farebox.runtime import get_runtime
+from guardrails import Guarded
+from pricing import Blocked, FareboxError, NoTarget, OverBudget, UsageError
+from tasks import GuestRequest, GuestTurns, ProviderStates, Step
+from tasks.providers import Reasoning
+from tasks.routing import StepTier
+from tasks.turn import Answer
+
+_TIERS: Final = ("light", "premium", "auto")
+_STATES: Final = ProviderStates()
+_STATUSES: Final[tuple[tuple[type[FareboxError], int, str], ...]] = (
+    (OverBudget, 402, "over_budget"),
+    (Blocked, 403, "blocked"),
+    (NoTarget, 503, "no_target"),
+    (UsageError, 400, "invalid_request_error"),
+)
+_ADDRESS: Final = "http://farebox.invalid/v1"
+"""Nothing is ever sent there."""
+
+
+class BudgetRefused(openai.APIStatusError, OverBudget):
+    """A budget had no room for the request. It is OpenAI's error of a status, and ours."""
+
+    def __init__(self, error: OverBudget, response: httpx2.Response, body: object) -> None:
+        openai.APIStatusError.__init__(self, error.message, response=response, body=body)
+        self.next_step, self.fields = error.next_step, error.fields
+
+    def __str__(self) -> str:
+        return FareboxError.__str__(self)
+
+    def __reduce__(self) -> Any:
+        return OverBudget, (self.message,), {"next_step": self.next_step, "fields": self.fields}
+
+
+class Client(openai.OpenAI):
+    """OpenAI's client, answered by our turns; ``farebox_step`` is what a plan takes."""
+
+    farebox_step: Step
+
+    def _make_status_error(self, err_msg: str, *, body: object, response: httpx2.Response) -> openai.APIStatusError:
+        if isinstance(error := response.extensions.get("farebox_error"), OverBudget):
+            return BudgetRefused(error, response, body)
+        return super()._make_status_error(err_msg, body=body, response=response)
+
+
+class AsyncClient(openai.AsyncOpenAI):
+    """The same for async code."""
+
+    farebox_step: Step
+
+    def _make_status_error(self, err_msg: str, *, body: object, response: httpx2.Response) -> openai.APIStatusError:
+        if isinstance(error := response.extensions.get("farebox_error"), OverBudget):
+            return BudgetRefused(error, response, body)
+        return super()._make_status_error(err_msg, body=body, response=response)
+
+
+def client(
+    *,
+    operation: str,
+    tier: StepTier = "light",
+    models: Mapping[str, str] = MappingProxyType({}),
+    max_tokens: int = 1024,
+    reasoning: Reasoning | None = None,
+    guards: Sequence[Guarded] = (),
+    unmasked_media: bool = False,
+) -> Client:
+    """OpenAI's client whose chat completions are turns: routed, fallen back, guarded, held, recorded, replayed, priced.
+
+    No key and no server of its own; retries of the SDK are off, those of the turn decide. Anything but chat completions
+    is answered with a 404.
+
+    Args:
+        operation: what its turns are attributed to.
+        tier: what a plan is quoted with: the tier that most of its requests go to.
+        models: by the ``model`` that code asks for, a tier (``light``, ``premium``, ``auto``) or a target of
+            farebox.toml, which is asked first of its tier; ``"*"`` stands for every other name. Names of tiers and
+            targets and the models of targets are known without. Other names are answered with a 404.
+        max_tokens: of each answer; requests may ask for less.
+        reasoning: how much a model is to think; ``reasoning_effort`` of a request goes first.
+        guards: of its turns, beside the project's.
+        unmasked_media: whether images and documents may be sent although no guard can read them.
+
+    Raises:
+        PlanError: ``reasoning`` is no setting.
+        BudgetRefused: of a request: the run's hold or a budget has no room. It is also an ``openai.APIStatusError``.
+        openai.APIStatusError: of a request, for every other reason: its body has our message and next step.
+
+    Example:
+        ``llm = client(operation="chat", models={"gpt-4o": "premium"})``
+        ``llm.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])``
+    """
+    step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
+    transport = Transport(step, models)
+    found = Client(
+        api_key="none",
+        base_url=_ADDRESS,
+        max_retries=0,
+        http_client=httpx2.Client(transport=transport, trust_env=False),
+    )
+    found.farebox_step = step
+    return found
+
+
+def async_client(
+    *,
+    operation: str,
+    tier: StepTier = "light",
+    models: Mapping[str, str] = MappingProxyType({}),
+    max_tokens: int = 1024,
+    reasoning: Reasoning | None = None,
+    guards: Sequence[Guarded] = (),
+    unmasked_media: bool = False,
+) -> AsyncClient:
+    """The same for async code: ``await llm.chat.completions.create(…)``."""
+    step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
+    web = httpx2.AsyncClient(transport=AsyncTransport(step, models), trust_env=False)
+    found = AsyncClient(api_key="none", base_url=_ADDRESS, max_retries=0, http_client=web)
+    found.farebox_step = step
+    return found
+
+
+class _Server:
+    """What answers requests of either kind of client."""
+
+    def __init__(self, step: Step, models: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._models = models
+        self._turns = GuestTurns(lambda: get_runtime().engine, step, "openai")
+
+    def _read(self, request: httpx2.Request) -> ChatRequest:
+        path = request.url.path
+        if request.method != "POST" or not path.endswith("/chat/completions"):
+            raise _NotFound(
+                f"Farebox does not answer {request.method} {path[:60]}.", next_step="Use chat.completions.create(…)."
+            )
+        return read_request(request.content, _STATES)
+
+    def _asked(self, request: ChatRequest) -> GuestRequest:
+        """What is asked, of the targets that the model's name stands for.
+
+        Raises:
+            UsageError: it stands for none.
+        """
+        targets = get_runtime().router.targets
+        for name in (self._models.get(request.model), request.model, self._models.get("*")):
+            if name in _TIERS:
+                return replace(request.asked, tier=cast("StepTier", name))
+            for target in targets:
+                if name in {target.name, target.model}:
+                    return replace(request.asked, tier=target.tier, first=target.name)
+        known = ", ".join(sorted({*self._models, *_TIERS, *(target.name for target in targets)}))
+        raise _NotFound(
+            f"The model {request.model[:60]!r} stands for no tier and no target.",
+            next_step=f"Map it in models={{…}}, or ask for one of {known}.",
+        )
+
+
+class Transport(_Server, httpx2.BaseTransport):
+    """Answers an ``httpx2.Client`` in this process."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer of a turn, or the response that its error is."""
+        request.read()
+        try:
+            read = self._read(request)
+            asked = self._asked(read)
+            if not read.stream:
+                return httpx2.Response(200, json=completion(self._turns.answer_blocking(asked), read, _STATES))
+            pieces = self._turns.stream_blocking(asked)
+            first = next(pieces)
+        except FareboxError as error:
+            return _refused(error)
+        return httpx2.Response(200, headers=_EVENTS, stream=_Events(read, first, pieces))
+
+
+class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
+    """Answers an ``httpx2.AsyncClient`` in this process."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer of a turn, or the response that its error is."""
+        await request.aread()
+        try:
+            read = self._read(request)
+            asked = self._asked(read)
+            if not read.stream:
+                return httpx2.Response(200, json=completion(await self._turns.answer(asked), read, _STATES))
+            pieces = self._turns.stream(asked)
+            first = await anext(pieces)
+        except FareboxError as error:
+            return _refused(error)
+        return httpx2.Response(200, headers=_EVENTS, stream=_AsyncEvents(read, first, pieces))
+
+
+_EVENTS: Final = {"content-type": "text/event-stream"}
+
+
+class _NotFound(UsageError):
+    """What is asked for is not here."""
+
+
+class _Events(httpx2.SyncByteStream):
+    """A turn under way as server-sent events; closing it early ends the turn."""
+
+    def __init__(
+        self, read: ChatRequest, first: str | Answer[str], pieces: Generator[str | Answer[str], None, None]
+    ) -> None:
+        self._chunks = Chunks(read, _STATES)
+        self._first, self._pieces = first, pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._chunks.of(self._first)
+        try:
+            for piece in self._pieces:
+                yield from self._chunks.of(piece)
+        except FareboxError as error:
+            yield error_event(_body(error)[1])
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+class _AsyncEvents(httpx2.AsyncByteStream):
+    """The same for async clients."""
+
+    def __init__(
+        self, read: ChatRequest, first: str | Answer[str], pieces: AsyncGenerator[str | Answer[str], None]
+    ) -> None:
+        self._chunks = Chunks(read, _STATES)
+        self._first, self._pieces = first, pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for event in self._chunks.of(self._first):
+            yield event
+        try:
+            async for piece in self._pieces:
+                for event in self._chunks.of(piece):
+                    yield event
+        except FareboxError as error:
+            yield error_event(_body(error)[1])
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
+
+
+def _refused(error: FareboxError) -> httpx2.Response:
+    status, body = _body(error)
+    return httpx2.Response(status, json=body, headers={"x-should-retry": "false"}, extensions={"farebox_error": error})
+
+
+def _body(error: FareboxError) -> tuple[int, dict[str, Any]]:
+    status, kind = next(((code, name) for cls, code, name in _STATUSES if isinstance(error, cls)), (422, "turn_failed"))
+    if isinstance(error, _NotFound):
+        status, kind = 404, "model_not_found"
+    return status, {"error": {"message": str(error), "type": kind, "code": kind, "param": None}}
