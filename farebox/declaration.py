@@ -148,15 +148,7 @@ def plan(
                 operation=paid.operation,
             )
         return DeclaredPlan(Plan((), (paid,)), {})
-    if isinstance(step, Agent):
-        declared: Step | None = Step(step.operation, step.tier, step.max_tokens, 1, threshold=step.threshold)
-    else:
-        declared = step_of(step)
-    if declared is None:
-        raise PlanError(
-            f"plan(…) was given {_named(step)}, which is no LLM step.",
-            next_step="Give it a function decorated with @llm_task or @tool(cost=…), or an Agent.",
-        )
+    declared = _model_step(step)
     if cost is not None or input_tokens is None or output_tokens is None:
         wrong = "has a cost besides its tokens" if cost is not None else "lacks input_tokens or output_tokens"
         raise PlanError(
@@ -168,6 +160,19 @@ def plan(
         declared.operation, calls, input_tokens, output_tokens, max_calls, begins=begins, images=images, pages=pages
     )
     return DeclaredPlan(Plan((steps,)), {declared.operation: declared})
+
+
+def _model_step(step: object) -> Step:
+    """The step of what asks models."""
+    if isinstance(step, Agent):
+        return Step(step.operation, step.tier, step.max_tokens, 1, threshold=step.threshold)
+    declared = step_of(step)
+    if declared is None:
+        raise PlanError(
+            f"plan(…) was given {_named(step)}, which is no LLM step.",
+            next_step="Give it a function decorated with @llm_task or @tool(cost=…), or an Agent.",
+        )
+    return declared
 
 
 def learn(first: str, *, most: str | None = None) -> DeclaredPlan:

@@ -7,13 +7,14 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.cli.report import synced
 from farebox.runtime import get_runtime
 from pricing.ledger import ToolDecision
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
+Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 runs = App(name="runs", help="List past runs, newest first; continue one that died or failed.")
 app.command(runs)

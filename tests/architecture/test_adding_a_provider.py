@@ -43,7 +43,7 @@ def test_a_new_provider_is_one_module_and_works_everywhere(
     spans = InMemorySpanExporter()
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr("farebox.runtime.Telemetry", lambda: Telemetry(tracers, None))
+    monkeypatch.setattr("tasks.telemetry.Telemetry", lambda: Telemetry(tracers, None))
     monkeypatch.setenv("ACME_API_KEY", "coyote-4711")
     text = ACME.format(name="acme", url=f"{sandbox.start()}/t/coyote/v1")
     project = make_project(tmp_path / "project", "", targets=TARGET)

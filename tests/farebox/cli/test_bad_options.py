@@ -18,6 +18,7 @@ MOMENT = ("soon", "", "-3h", "-1d", "30x", "1.5d", "2026-13-01", "2026-02-30", "
 PAST = (*MOMENT, "2199-01-01")
 """Of what looks back: what is still to come."""
 DAY = ("soon", "", "2026-13-01", "2026-02-30", "30d", "20261")
+MONTH = ("soon", "", "2026-13", "202611", "2026-1x")
 MONEY = ("ten", "", "nan USD", "-5 USD", "inf USD", "5 EUR", "1e400 USD", "0.0000000001 USD", "USD")
 
 BASES = {
@@ -39,7 +40,10 @@ BASES = {
     "rates review": ["rates", "review"],
     "report": ["report", "all"],
     "run": ["run", "daily-digest"],
+    "reconcile": ["reconcile", "openai", "--file", "export.csv"],
     "runs": ["runs"],
+    "runs list": ["runs", "list"],
+    "runs resume": ["runs", "resume", "last"],
     "schedule": ["schedule"],
     "sync": ["sync", "--watch"],
     "up": ["up"],
@@ -84,7 +88,14 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("report", "until"): MOMENT,
     ("report", "by"): ("colour", ""),
     ("run", "budget"): MONEY,
+    ("reconcile", "since"): DAY,
+    ("reconcile", "until"): DAY,
+    ("reconcile", "tolerance"): (*NUMBER, "1.5"),
+    ("report", "closed"): MONTH,
     ("runs", "limit"): WHOLE,
+    ("runs list", "limit"): WHOLE,
+    ("runs resume", "budget"): MONEY,
+    ("runs resume", "interrupted"): ("maybe", ""),
     ("schedule", "hours"): (*NUMBER, "0", "9000"),
     ("sync", "every"): (*NUMBER, "0"),
     ("up", "port"): (*WHOLE, "0", "65536"),
@@ -95,13 +106,13 @@ SAID = ("amount of money", "date or period", "is no date", "no target", "--", "c
 FREE = {
     "automation", "best", "card", "cases", "csv", "guard", "html", "json", "key", "name", "operation", "org", "out",
     "outcomes", "parameters", "parquet", "prompt", "run", "save", "scorer", "source", "tag", "target", "user", "what",
-    "labels", "baseline", "wallet", "at", "folder", "host", "timezone",
+    "labels", "baseline", "wallet", "at", "folder", "host", "timezone", "file", "focus", "account",
 }  # fmt: skip
 """Names, texts and files, which each command looks up, and tests of its own check."""
 POSITIONAL = {
     ("budgets set", "scope"), ("budgets set", "window"), ("budgets set", "limit"), ("budgets set", "soft"),
     ("budgets history", "scope"), ("credits grant", "amount"), ("rates diff", "before"), ("rates diff", "after"),
-    ("routes explain", "quality"),
+    ("routes explain", "quality"), ("close", "month"), ("statement", "month"), ("reconcile", "provider"),
 }  # fmt: skip
 """Those that are checked by place, below."""
 PLACED = [
@@ -113,6 +124,9 @@ PLACED = [
     *((["credits", "grant", "user:u-1", amount], amount) for amount in ("0", *WHOLE)),
     *((["rates", "diff", day, "2026-11-01"], day) for day in DAY),
     *((["rates", "diff", "2026-11-01", day], day) for day in DAY),
+    *((["close", month], month) for month in MONTH),
+    *((["statement", "acme", month], month) for month in MONTH),
+    (["reconcile", "nobody", "--file", "export.csv"], "nobody"),
     (["routes", "explain", "daily-digest", "--quality=worst"], "worst"),
     (["report", "all", "--since", "2026-02-01", "--until", "2026-01-01"], "--until"),
     (["report", "all", "--since", "7d", "--until", "8d"], "--until"),
