@@ -41,6 +41,8 @@ _MONEY, _AMOUNT, _TEXT = "DECIMAL(38, 12)", "DECIMAL(38, 9)", "VARCHAR"
 _IS_TOKENS = "unit = 'Tokens'"
 _BILLED = "billed_nano::DECIMAL(38, 12) / 1000000000"
 _PER_UNIT = "CASE WHEN consumed > 0 THEN billed_nano::DECIMAL(38, 12) / consumed / 1000000000 END"
+_LISTED = f"CASE WHEN {_IS_TOKENS} THEN list_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END"
+_OWN = f"CASE WHEN {_IS_TOKENS} THEN own_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END"
 _OF_MODELS = "CASE WHEN kind = 'tool' THEN 'Other (AI and Machine Learning)' ELSE 'Generative AI' END"
 _SKU = "provider || '/' || model || '/' || token_kind"
 _USAGE = "category = 'Usage'"
@@ -87,7 +89,8 @@ COLUMNS: Final = (
         _TEXT,
         "model and kind of token, in words",
     ),
-    Column("ChargeFrequency", _usage("'Usage-Based'"), _TEXT, "`Usage-Based`"),
+    Column("ChargeFrequency", "'Usage-Based'", _TEXT, "always `Usage-Based`"),
+    Column("CommitmentDiscountStatus", "NULL", _TEXT, "empty: there are no commitments"),
     Column("ConsumedQuantity", "consumed", _AMOUNT, "tokens; requests where no tokens were reported; a tool's units"),
     Column("ConsumedUnit", "unit", _TEXT, "`Tokens`, `Requests` or `Units`"),
     Column(
@@ -103,19 +106,13 @@ COLUMNS: Final = (
         "`1000000 Tokens`, `Requests` or `Units`",
     ),
     Column("PricingCategory", _usage("'Standard'"), _TEXT, "`Standard`"),
-    Column(
-        "ListUnitPrice",
-        f"CASE WHEN {_IS_TOKENS} THEN list_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END",
-        _MONEY,
-        "published price of a pricing unit",
-    ),
-    Column(
-        "ContractedUnitPrice",
-        f"CASE WHEN {_IS_TOKENS} THEN own_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END",
-        _MONEY,
-        "your own price of a pricing unit, or the published one",
-    ),
+    Column("ListUnitPrice", _LISTED, _MONEY, "published price of a pricing unit"),
+    Column("ContractedUnitPrice", _OWN, _MONEY, "your own price of a pricing unit, or the published one"),
     Column("PricingCurrency", "'USD'", _TEXT, "always `USD`"),
+    Column("PricingCurrencyEffectiveCost", _BILLED, _MONEY, "as `EffectiveCost`"),
+    Column("PricingCurrencyListUnitPrice", _LISTED, _MONEY, "as `ListUnitPrice`"),
+    Column("PricingCurrencyContractedUnitPrice", _OWN, _MONEY, "as `ContractedUnitPrice`"),
+    Column("InvoiceId", "NULL", _TEXT, "empty: a request is recorded before it is invoiced"),
     Column("InvoiceIssuerName", "provider", _TEXT, "who bills: the provider"),
     Column("ProviderName", "provider", _TEXT, "the provider"),
     Column("PublisherName", "provider", _TEXT, "the provider"),
@@ -129,6 +126,12 @@ COLUMNS: Final = (
     Column("RegionName", "nullif(region, '')", _TEXT, "the same"),
     Column("SkuId", _usage("provider || '/' || model"), _TEXT, "provider and model"),
     Column("SkuPriceId", _usage(_SKU), _TEXT, "provider, model and kind of token"),
+    Column(
+        "SkuPriceDetails",
+        _usage("json_object('x_TokenKind', token_kind)::VARCHAR"),
+        _TEXT,
+        "the kind of token as JSON",
+    ),
     Column("SkuMeter", _usage("replace(token_kind, '_', ' ')"), _TEXT, "the kind of token"),
     Column("SubAccountId", "org_id", _TEXT, "the organisation that the run was for"),
     Column("SubAccountName", "org_id", _TEXT, "the same"),
