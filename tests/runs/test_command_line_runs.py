@@ -144,7 +144,7 @@ def test_a_server_that_ends_is_told_with_its_last_words(tmp_path: Path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ours = {"PREFECT_API_DATABASE_CONNECTION_URL": "nonsense://", "PREFECT_HOME": str(tmp_path)}
+        ours = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "nonsense://", "PREFECT_HOME": str(tmp_path)}
         process = spawn_server("127.0.0.1", port, tmp_path / "log", ours)
         with pytest.raises(FareboxError, match=r"ended while it started \(exit code \d+\): \S") as caught:
             wait_for_server(process, f"http://127.0.0.1:{port}/x", tmp_path / "log", 900)
