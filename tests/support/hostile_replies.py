@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 MEGABYTE = 1_000_000
-_ENDLESS = 3_000
+_ENDLESS = 800
 """Megabytes after which an endless body ends: far more than may be read."""
 _HEAD = "HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\n{more}Connection: close\r\n\r\n"
 _OPENAI = {
