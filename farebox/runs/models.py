@@ -71,6 +71,7 @@ def _features(target: Target) -> dict[str, Any]:
         "tools": features.tools,
         "reasoning": features.reasoning,
         "media": sorted(features.media.takes),
+        "media_limits": features.media.limits(target.window),
         "service_tiers": list(features.service_tiers),
         "batches": features.batches,
         "options": sorted(features.options),

@@ -55,7 +55,7 @@ class AnthropicAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(self.spec.features.options, request)
         body: JSONObject = {
             "model": target.model,

@@ -79,7 +79,7 @@ class BedrockAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(_options(self.spec.features.options, target), request)
         names = media.numbered(part for message in request.messages for part in media_of(message.parts))
         body: JSONObject = {

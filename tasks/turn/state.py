@@ -410,7 +410,7 @@ class TurnState(Generic[T]):
 
     def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
         features = spec_of(target.provider).features
-        why = media.refusal(features.media, request) or options.refusal(features.options, request)
+        why = media.refusal(features.media, request, target.window) or options.refusal(features.options, request)
         if why is not None:
             self._skipped[target.name] = why
             self._tried.append(f"{target.name} ({why})")
