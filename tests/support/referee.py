@@ -105,6 +105,26 @@ class Referee:
         history = [*conversation(question), earlier, their.ModelRequest(results, instructions=told)]
         return self._exchange(history, asked, reply, {"max_tokens": most})[0]
 
+    def read(self, asked: ModelRequest, stream: bytes) -> tuple[dict[str, Any], their.ModelResponse]:
+        """The body that it sends for a stream, and what it makes of one."""
+        sent: list[bytes] = []
+
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            sent.append(request.content)
+            return httpx2.Response(200, content=stream, headers={"content-type": "text/event-stream"})
+
+        async def exchange() -> their.ModelResponse:
+            async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+                model, history = self._model(client), conversation(asked)
+                async with model.request_stream(history, {"max_tokens": 500}, parameters(asked)) as streamed:
+                    async for _ in streamed:
+                        pass
+                    return streamed.get()
+
+        response = asyncio.run(exchange())
+        [body] = sent
+        return json.loads(body), response
+
     def _exchange(
         self,
         history: list[their.ModelMessage],

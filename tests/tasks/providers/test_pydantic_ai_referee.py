@@ -148,8 +148,16 @@ LEVELS: dict[str, Any] = {"none": False, "low": "low", "medium": "medium", "high
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49, "prompt_tokens_details": {"cached_tokens": 30},
          "completion_tokens_details": {"reasoning_tokens": 4}}  # fmt: skip
-CALLED = {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
-AGAIN = {"id": "call_b", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bäle"}'}}
+CALLED: dict[str, Any] = {
+    "id": "call_a",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city":"Bern"}'},
+}
+AGAIN: dict[str, Any] = {
+    "id": "call_b",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "Bäle"}'},
+}
 THOUGHT = {"type": "thinking", "thinking": "Let me sée", "signature": "EqQB/+=="}
 HIDDEN = {"type": "redacted_thinking", "data": "AbC+/=="}
 SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA=="}
@@ -256,6 +264,94 @@ def test_the_same_reply_is_read_alike(dialect: str):
     assert (usage.input_tokens, usage.output_tokens) == (counted.input_tokens, counted.output_tokens) == (40, 9)
     assert (usage.cache_read_tokens, usage.reasoning_tokens) == (counted.cache_read_tokens, thought) == (30, 4)
     assert (usage.cache_write_tokens or 0) == counted.cache_write_tokens
+
+
+def events(dialect: str) -> bytes:
+    """The reply of the dialect as a stream, its texts and arguments in pieces."""
+    if dialect == "chat":
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        opened = [{**call, "index": place} for place, call in enumerate((CALLED, AGAIN))]
+        first = [{**call, "function": {**call["function"], "arguments": ""}} for call in opened]
+        deltas: list[Any] = [{"role": "assistant", "content": "Sö"}, {"content": "on."}, {"tool_calls": first}]
+        for place, call in enumerate((CALLED, AGAIN)):
+            words = call["function"]["arguments"]
+            pieces = (words[:6], words[6:])
+            deltas += [{"tool_calls": [{"index": place, "function": {"arguments": piece}}]} for piece in pieces]
+        chunks = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+        chunks.append({**head, "choices": [], "usage": USAGE})
+        return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
+    made = _items if dialect == "responses" else _blocks
+    return b"".join(
+        f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n".encode()
+        for number, event in enumerate(made(REPLIES[dialect]))
+    )
+
+
+def _items(reply: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    started = {**reply, "status": "in_progress", "output": [], "usage": None}
+    yield {"type": "response.created", "response": started}
+    for place, item in enumerate(reply["output"]):
+        at = {"output_index": place, "item_id": item["id"]}
+        empty: dict[str, Any] = (
+            {"content": []} if item["type"] == "message" else {"arguments": ""} if "arguments" in item else {}
+        )
+        yield {"type": "response.output_item.added", "output_index": place, "item": {**item, **empty}}
+        if item["type"] == "message":
+            part = {"content_index": 0, "part": {"type": "output_text", "text": "", "annotations": []}}
+            yield {"type": "response.content_part.added", **at, **part}
+            for piece in ("Sö", "on."):
+                yield {
+                    "type": "response.output_text.delta", **at, "content_index": 0, "delta": piece, "logprobs": []
+                }  # fmt: skip
+        for piece in (item["arguments"][:6], item["arguments"][6:]) if "arguments" in item else ():
+            yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
+        yield {"type": "response.output_item.done", "output_index": place, "item": item}
+    yield {"type": "response.completed", "response": reply}
+
+
+def _blocks(reply: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    usage = reply["usage"]
+    started = {**reply, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    yield {"type": "message_start", "message": started}
+    for place, block in enumerate(reply["content"]):
+        deltas: list[dict[str, Any]] = []
+        empty: dict[str, Any] = {}
+        if block["type"] == "thinking":
+            empty = {"thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in ("Let me ", "sée")]
+            deltas.append({"type": "signature_delta", "signature": block["signature"]})
+        elif block["type"] == "text":
+            empty, deltas = {"text": ""}, [{"type": "text_delta", "text": piece} for piece in ("Sö", "on.")]
+        elif block["type"] == "tool_use":
+            words = json.dumps(block["input"])
+            empty = {"input": {}}
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in (words[:6], words[6:])]
+        yield {"type": "content_block_start", "index": place, "content_block": {**block, **empty}}
+        yield from ({"type": "content_block_delta", "index": place, "delta": delta} for delta in deltas)
+        yield {"type": "content_block_stop", "index": place}
+    yield {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None}, "usage": usage}
+    yield {"type": "message_stop"}
+
+
+@pytest.mark.parametrize("dialect", MODELS)
+def test_the_same_stream_is_asked_for_and_read_alike(dialect: str):
+    at, asked, raw = place(dialect, MODELS[dialect]), content(tools=(WEATHER,)), events(dialect)
+    adapter = adapter_for(SPEAKERS[dialect])
+    reader = adapter.stream(at, {})
+    said = [words for start in range(0, len(raw), 7) for words in reader.feed(raw[start : start + 7])]
+    ours, whole = reader.finish(), heard(dialect)[0]
+    body, theirs = Referee(dialect, MODELS[dialect]).read(asked, raw)
+    assert "".join(said) == ours.text == theirs.text == "Söon."
+    calls = [(call.id, call.name, call.arguments) for call in ours.tool_calls]
+    assert calls == [(call.tool_call_id, call.tool_name, call.args_as_dict()) for call in theirs.tool_calls]
+    assert (ours.parts, ours.usage, ours.stop) == (whole.parts, whole.usage, whole.stop), "as the reply in one piece"
+    counted = theirs.usage
+    assert (ours.usage.input_tokens, ours.usage.output_tokens) == (counted.input_tokens, counted.output_tokens)
+    sent = json.loads(adapter.encode(at, asked, stream=True).body)
+    limit = LIMITS[dialect]
+    assert unknown(dialect, sent | {limit: 0}, body | {limit: 0}) == []
+    assert sent["stream"] is body["stream"] is True
 
 
 def without_ids(dialect: str, body: dict[str, Any]) -> dict[str, Any]:
