@@ -86,7 +86,7 @@ class MediaRules:
             f"{crowd.edge:,} pixels an edge above {crowd.images} images": crowd.edge,
             f"{rules.pages:,} pages a document": rules.pages,
             f"{rules.whole:,} bytes a request": rules.whole,
-            f"images only as {types}": types,
+            f"images as {types} only": types,
         }
         return [*found, *(words for words, given in others.items() if given)]
 
