@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import messages as their
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.settings import ModelSettings
 
 from pricing.content import DocumentPart, ImagePart, TextPart, ToolCallPart, ToolResultPart
 from tasks.providers import adapter_for
 from tasks.providers.messages import Message, ModelReply, ModelRequest, Tool
-from tasks.providers.options import RequestOptions
+from tasks.providers.options import OptionRefused, RequestOptions
+from tasks.providers.reasoning_fields import choice_refusal
 from tasks.routing.target import ProviderName, Target
 from tests.support.exchanges import request, schema, target
 from tests.support.media_tokens import PDF, png
@@ -242,6 +244,23 @@ def test_the_same_reasoning_is_the_same_fields(dialect: str, model: str, level: 
     tools = (WEATHER,) if dialect == "responses" else ()
     asked = content(reasoning=level, temperature=0.5, max_tokens=3_000, tools=tools)
     assert unknown(dialect, *both(dialect, model, asked, {"thinking": LEVELS[level], "temperature": 0.5})) == []
+
+
+@pytest.mark.parametrize("name", ["required", "named", "one call that must be", "none", "one call"])
+@pytest.mark.parametrize("level", [None, "high"])
+@pytest.mark.parametrize("model", [model for dialect, model in THINKERS if dialect == "anthropic"])
+def test_the_same_models_can_be_made_to_call_a_tool(model: str, level: Any, name: str):
+    """Those that cannot are left out of the route here, and are an error there."""
+    asked, settings = OPTIONS[name]
+    whole = content(tools=(WEATHER, TIME), options=asked, reasoning=level, max_tokens=3_000)
+    thinking: ModelSettings = {**settings, "thinking": level} if level else settings
+    if choice_refusal(place("anthropic", model), whole) is None:
+        assert unknown("anthropic", *both("anthropic", model, whole, thinking)) == []
+        return
+    with pytest.raises(OptionRefused, match="takes no tool_choice that forces a call"):
+        adapter_for("anthropic").encode(place("anthropic", model), whole)
+    with pytest.raises(UserError, match=r"does(n't| not) support forcing tool use"):
+        Referee("anthropic", model).ask(whole, REPLIES["anthropic"], thinking, 18_000)
 
 
 def heard(dialect: str) -> tuple[ModelReply, their.ModelResponse]:
