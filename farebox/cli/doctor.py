@@ -93,7 +93,7 @@ def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices:
 
 
 def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType:  # noqa: FBT001 - what --prices asks
-    from farebox.runs.models import abilities
+    from farebox.runs.models import abilities, media_limits
 
     target = line.target
     without = ("sandbox", "yellow") if line.answers else ("no key: left out", "dim")
@@ -107,6 +107,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
         heading,
         _line(f"{where} · {target.model}{domain}"),
         _line(f"takes {', '.join(abilities(target))}"),
+        *([_line(f"media limits: {', '.join(limits)}")] if (limits := media_limits(target)) else []),
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
         _line(_reasoning(line)),
         _priced(line.prices),

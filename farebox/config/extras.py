@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pricing import ConfigError
@@ -14,6 +14,8 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE: Final = re.compile(r"[\t -~]{0,8192}")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SECRETIVE: Final = re.compile("key|secret|token|passw|credential|auth|cookie|signature", re.IGNORECASE)
+_CREDENTIAL: Final = re.compile(r"\s*(?:bearer|basic|digest|apikey)\s+\S", re.IGNORECASE)
+_SECRETIVE_FIELD: Final = re.compile("key|secret|passw|credential|authorization", re.IGNORECASE)
 _OURS: Final = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding"}
 )
@@ -35,7 +37,7 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
         if value.startswith(_FROM_ENVIRONMENT):
             if not _VARIABLE.fullmatch(variable):
                 raise ValueError(f"the header {name} takes env: and the name of an environment variable")
-        elif _SECRETIVE.search(name):
+        elif _SECRETIVE.search(name) or _CREDENTIAL.match(value):
             raise ValueError(f'the header {name} would keep a key in clear; write {name} = "env:VARIABLE"')
         elif not _VALUE.fullmatch(value):
             raise ValueError(f"the value of the header {name} is not printable ASCII on one line")
@@ -46,14 +48,29 @@ def checked_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fields of the body as a target may declare them.
 
     Raises:
-        ValueError: one is Farebox's own, or its name says that it would keep a secret in clear.
+        ValueError: one is Farebox's own; or at any depth a name says that its value would be a secret in clear, or a
+            text is a credential by its form.
     """
     for name in body:
         if name in _FIELDS:
             raise ValueError(f"the field {name} is set by each request; leave it out of extra_body")
-        if re.search("key|secret|passw|credential", name, re.IGNORECASE) and not name.endswith("cache_key"):
-            raise ValueError(f"the field {name[:40]} would keep a key in clear; send it as a header with env:VARIABLE")
+    for name, value in _texts(body):
+        secretive = _SECRETIVE_FIELD.search(name) is not None and not name.endswith("cache_key")
+        if secretive or _CREDENTIAL.match(value):
+            raise ValueError(f"the field {name[:80]} would keep a key in clear; send it as a header with env:VARIABLE")
     return body
+
+
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text or number in a value, with the names of the fields that it is in."""
+    if isinstance(value, Mapping):
+        for inner_name, inner in value.items():
+            yield from _texts(inner, f"{name}.{inner_name}" if name else str(inner_name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, name)
+    elif value is not None and not isinstance(value, bool):
+        yield name, str(value)
 
 
 def resolved_headers(headers: Mapping[str, str], target: str) -> dict[str, str]:

@@ -71,6 +71,7 @@ def _features(target: Target) -> dict[str, Any]:
         "tools": features.tools,
         "reasoning": features.reasoning,
         "media": sorted(features.media.takes),
+        "media_limits": media_limits(target),
         "service_tiers": list(features.service_tiers),
         "batches": features.batches,
         "options": sorted(features.options),
@@ -90,6 +91,11 @@ def abilities(target: Target) -> list[str]:
     kinds = sorted({medium.split()[0] + "s" for medium in features.media.takes})
     options = [option for option in sorted(features.options) if option != "tool_choice none"]
     return [*(name for name, can in named.items() if can), *kinds, *options]
+
+
+def media_limits(target: Target) -> list[str]:
+    """The limits of images and documents that hold for a target, in words; none where none are known."""
+    return spec_of(target.provider).features.media.limits(target.window)
 
 
 def list_targets(runtime: Runtime) -> list[TargetLine]:

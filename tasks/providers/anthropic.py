@@ -22,7 +22,7 @@ from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, tu
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
-from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, sampling, takes
+from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, require_choice, sampling, takes
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
@@ -55,8 +55,9 @@ class AnthropicAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/v1/messages``."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(self.spec.features.options, request)
+        require_choice(target, request)
         body: JSONObject = {
             "model": target.model,
             "max_tokens": output_limit(target, request),

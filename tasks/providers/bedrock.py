@@ -37,7 +37,7 @@ from tasks.providers.messages import (
     media_of,
 )
 from tasks.providers.options import Option
-from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, sampling, takes
+from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, require_choice, sampling, takes
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
@@ -79,8 +79,9 @@ class BedrockAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/model/{model}/converse``, the model's ``:`` and ``/`` percent-encoded."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(_options(self.spec.features.options, target), request)
+        require_choice(target, request)
         names = media.numbered(part for message in request.messages for part in media_of(message.parts))
         body: JSONObject = {
             "messages": [

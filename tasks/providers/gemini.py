@@ -111,7 +111,7 @@ class GeminiAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/models/{model}:generateContent``."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(self.spec.features.options, request)
         form = _form(target, request)
         system = request.system.text

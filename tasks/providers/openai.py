@@ -75,7 +75,7 @@ class OpenAIAdapter:
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
         """``POST {base_url}/chat/completions``, or ``/responses`` where the model is to be asked there."""
-        media.require(self.spec.features.media, request)
+        media.require(self.spec.features.media, request, target.window)
         options.require(self.spec.features.options, request)
         if self.flavour.responses and by_responses(target, request):
             path, body = responses.PATH, responses.body_of(target, request, stream=stream)

@@ -9,6 +9,7 @@ from typing import Final
 from pricing import ProviderStatePart
 from tasks.providers.conversations import own_state
 from tasks.providers.messages import JSONObject, Message, ModelRequest
+from tasks.providers.options import OptionRefused
 from tasks.providers.reasoning import Parameter, Reasoning, ReasoningRules, rules_of
 from tasks.routing.target import Target
 
@@ -84,6 +85,24 @@ def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
     if parameter == "temperature" and not target.sends_temperature:
         return False
     return parameter not in rules.forbids_thinking or level_of(target, request) == "none"
+
+
+def choice_refusal(target: Target, request: ModelRequest) -> str | None:
+    """Why a target's model cannot be made to call a tool, where a request asks for that; None when it can."""
+    if request.options.tool_choice in {"auto", "none"} or takes(target, request, "forced_tool"):
+        return None
+    while_thinking = "forced_tool" in rules_for(target).forbids_thinking
+    return f"takes no tool_choice that forces a call{' while it reasons' if while_thinking else ''}"
+
+
+def require_choice(target: Target, request: ModelRequest) -> None:
+    """Check that a target's model takes a request's ``tool_choice``.
+
+    Raises:
+        OptionRefused: it does not.
+    """
+    if (why := choice_refusal(target, request)) is not None:
+        raise OptionRefused(why)
 
 
 def sampling(target: Target, request: ModelRequest) -> dict[str, float]:

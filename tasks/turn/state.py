@@ -34,7 +34,7 @@ from tasks.providers import media, options, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
-from tasks.providers.reasoning_fields import output_limit
+from tasks.providers.reasoning_fields import choice_refusal, output_limit
 from tasks.routing.router import Route, describe
 from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
@@ -410,7 +410,11 @@ class TurnState(Generic[T]):
 
     def _cannot_take(self, target: Target, request: ModelRequest) -> bool:
         features = spec_of(target.provider).features
-        why = media.refusal(features.media, request) or options.refusal(features.options, request)
+        why = (
+            media.refusal(features.media, request, target.window)
+            or options.refusal(features.options, request)
+            or choice_refusal(target, request)
+        )
         if why is not None:
             self._skipped[target.name] = why
             self._tried.append(f"{target.name} ({why})")

@@ -244,6 +244,21 @@ def test_an_image_goes_through_every_dialect_of_the_sandbox(tmp_path: Path, sand
     assert turn["outcome"] == "answered"
 
 
+def test_a_crowd_of_large_images_goes_to_the_target_that_takes_it(tmp_path: Path, sandbox: Sandbox):
+    form = '\n[[targets]]\nname = "{}"\nprovider = "{}"\nmodel = "{}"\ntier = "light"\n'
+    targets = form.format("narrow", "anthropic", "claude-haiku-4-5") + form.format("wide", "openai", "gpt-4.1-mini")
+    project = make_project(
+        tmp_path / "own", sandbox.url, targets=targets, more='[guards]\nunmasked_media = ["image"]\n'
+    )
+    names = [f"image{number}" for number in range(21)]
+    (project.root / "prompts" / "record.j2").write_text(" ".join(f"{{{{ {name} }}}}" for name in names))
+    with project.runtime_here() as runtime, riding(runtime, letters, {}):
+        assert chat.fn(**dict.fromkeys(names, ImagePart("image/png", png(2_400, 30))))
+        [turn] = rows(runtime.ledger, schema.turns)
+    assert (turn["outcome"], turn["target"]) == ("answered", "wide")
+    assert "takes more than 20 images only of at most 2,000 pixels a side" in turn["route"]
+
+
 def test_a_target_that_cannot_take_an_image_is_left_out_with_the_reason(tmp_path: Path, sandbox: Sandbox):
     targets = """
 [[targets]]

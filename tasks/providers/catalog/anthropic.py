@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
-from tasks.providers.media import MediaRules
+from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
@@ -55,6 +55,9 @@ SPEC = ProviderSpec(
             most={"image": 600},
             edge=8_000,
             pages=600,
+            whole=32_000_000,
+            crowd=Crowd(images=20, edge=2_000),
+            narrow=Narrow(below=1_000_000, most={"image": 100}, pages=100),
         ),
         service_tiers=("auto", "standard_only"),
         batches=True,

@@ -11,8 +11,9 @@ MEDIA = MediaRules(
     largest={"image": 14_000_000, "document": 14_000_000},
     most={"image": 3_000},
     pages=1_000,
+    whole=20_000_000,
 )
-"""A request may have 20 MB, as base64."""
+"""A request may have 20 MB, as base64; of that 14 MB are left for one part."""
 
 SPEC = ProviderSpec(
     name="gemini",

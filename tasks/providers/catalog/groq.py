@@ -37,6 +37,8 @@ SPEC = ProviderSpec(
             takes=frozenset({"image data", "image URL"}),
             largest={"image": 3_000_000},  # 4 MB as base64
             most={"image": 5},
+            pixels=33_177_600,
+            whole=4_000_000,
         ),
         service_tiers=("on_demand", "flex", "auto", "performance"),
         batches=True,

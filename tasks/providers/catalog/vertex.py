@@ -20,7 +20,10 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(
-            takes=frozenset({"image data", "document data"}), largest={"image": 5_000_000, "document": 5_000_000}
+            takes=frozenset({"image data", "document data"}),
+            largest={"image": 5_000_000, "document": 5_000_000},
+            most={"image": 3_000},
+            pages=1_000,
         ),
         service_tiers=(),
         batches=True,

@@ -22,7 +22,11 @@ SPEC = ProviderSpec(
         schemas=True,
         tools=True,
         reasoning=True,
-        media=MediaRules(takes=frozenset({"image data", "image URL"})),
+        media=MediaRules(
+            takes=frozenset({"image data", "image URL"}),
+            largest={"image": 15_000_000},  # 20 MB as base64
+            image_types=frozenset({"image/jpeg", "image/png"}),
+        ),
         service_tiers=(),
         batches=True,
         truncates_silently=False,

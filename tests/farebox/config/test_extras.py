@@ -95,6 +95,14 @@ def test_a_header_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch):
         {"extra_body": {"model": "other"}},
         {"extra_body": {"stream": True}},
         {"extra_body": {"api_key": "sk-4711"}},
+        {"extra_headers": {"X-Gateway": "Bearer sk-4711"}},
+        {"extra_headers": {"X-Gateway": " basic c2stNDcxMQ== sk-4711"}},
+        {"extra_body": {"provider": {"options": {"api_key": "sk-4711"}}}},
+        {"extra_body": {"servers": [{"authorization": "sk-4711"}]}},
+        {"extra_body": {"servers": [{"headers": {"X-Gateway": "Bearer sk-4711"}}]}},
+        {"extra_body": {"secrets": ["sk-4711"]}},
+        {"extra_body": {"credentials": {"of": {"gateway": "sk-4711"}}}},
+        {"extra_body": {"gateway": {"password": 4711}}},
     ],
 )
 def test_what_cannot_be_added_is_refused_without_repeating_it(more: dict[str, Any]):
@@ -103,6 +111,26 @@ def test_what_cannot_be_added_is_refused_without_repeating_it(more: dict[str, An
     told = [error["msg"] for error in raised.value.errors()]
     assert told
     assert "sk-4711" not in "".join(told)
+
+
+def test_fields_that_only_sound_like_a_key_are_taken():
+    fields = {
+        "prompt_cache_key": "reports",
+        "provider": {"sort": "price", "cache_key": "a"},
+        "top_k": 5,
+        "logit_bias": {"50256": -100},
+        "returns_key": False,
+        "reasoning": {"summary": "Basic"},
+    }
+    assert TargetSettings.model_validate(BASE | {"extra_body": fields}).extra_body == fields
+
+
+def test_a_header_from_the_environment_is_in_no_representation(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_TOKEN", "Bearer sk-4711")
+    found = built(extra_headers={"X-Auth-Token": "env:GATEWAY_TOKEN"})
+    sent = adapter_for(found.provider).encode(found, request())
+    assert sent.headers["X-Auth-Token"] == "Bearer sk-4711"
+    assert "sk-4711" not in f"{found!r} {found} {sent!r} {sent}"
 
 
 def test_a_file_of_certificates_has_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -142,3 +142,7 @@ def test_what_each_can_do_is_shown(runtime: Runtime):
         "takes schemas, tools, batches, documents, images, parallel_tool_calls, stop, strict, tool_choice, top_p"
         in shown
     )
+    assert first.to_json()["features"]["media_limits"][:2] == ["5 documents a request", "20 images a request"]
+    assert "media limits: 5 documents a request, 20 images a request, 4,500,000 bytes of document data" in shown
+    assert own.to_json()["features"]["media_limits"] == []
+    assert shown.count("media limits") == 1

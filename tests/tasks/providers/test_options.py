@@ -13,7 +13,9 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from tasks.providers import adapter_for, provider_names, spec_of
+from tasks.providers.messages import Message
 from tasks.providers.options import NO_OPTIONS, OptionRefused, RequestOptions, refusal
+from tasks.providers.reasoning_fields import choice_refusal
 from tests.support.exchanges import WEATHER, request, target
 
 CONVERSE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
@@ -127,3 +129,26 @@ def test_tools_and_a_schema_go_in_one_turn(provider: str):
 def test_sampling_is_left_out_where_a_model_takes_none():
     assert "top_p" not in body_of("openai", RequestOptions(top_p=0.5), model="gpt-5", reasoning="high")
     assert "temperature" not in body_of("openai", RequestOptions(), sends_temperature=False)
+
+
+@pytest.mark.parametrize(("model", "level", "refused"), [
+    ("global.anthropic.claude-sonnet-5-5", None, True), ("eu.anthropic.claude-opus-5-5", "low", True),
+    ("global.anthropic.claude-haiku-5-5", "high", False), ("global.anthropic.claude-opus-4-6-v1", "high", False),
+    ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "high", True),
+    ("global.anthropic.claude-haiku-4-5-20251001-v1:0", None, False),
+])  # fmt: skip
+@pytest.mark.parametrize("choice", ["required", "weather"])
+def test_a_call_is_forced_only_where_the_model_takes_that(model: str, level: Any, refused: bool, choice: str):
+    where = target("bedrock", model=model, max_output=32_000)
+    plain = {"messages": (Message.of("user", "Weather?"),), "schema": None, "reasoning": level}
+    asked = request(**plain, options=RequestOptions(choice))
+    assert (choice_refusal(where, asked) is not None) is refused
+    if refused:
+        with pytest.raises(OptionRefused, match="takes no tool_choice that forces a call"):
+            adapter_for("bedrock").encode(where, asked)
+    else:
+        body = json.loads(adapter_for("bedrock").encode(where, asked).body)
+        assert body["toolConfig"]["toolChoice"] == (
+            {"any": {}} if choice == "required" else {"tool": {"name": "weather"}}
+        )
+    assert choice_refusal(where, request(**plain)) is None
