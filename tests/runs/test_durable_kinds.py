@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import timedelta
@@ -87,6 +87,17 @@ def look(where: str) -> str:
 
 
 finder = Agent(prompt="say.j2", tools=[look], reasoning="high", max_tokens=300)
+scored_so_far: list[str] = []
+
+
+def scored(answer: str, expected: object) -> float:
+    """Fails once, at an answer that was paid for."""
+    scored_so_far.append(answer)
+    if len(scored_so_far) == 7:
+        raise Gone
+    return 1.0
+
+
 viewer = Agent(prompt="look.j2", tools=[look], max_turns=2)
 
 
@@ -183,7 +194,7 @@ def test_images_of_an_agent_are_not_sent_again(tmp_path: Path, echo: Echo):
         assert_ledger_adds_up(runtime)
 
 
-def test_a_calibration_goes_on_with_what_it_was_answered(
+def test_a_calibration_that_goes_on_asks_each_case_once(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     two = "[[targets]]" + "[[targets]]".join(TARGETS.split("[[targets]]")[at] for at in (2, 4))
@@ -195,29 +206,24 @@ def test_a_calibration_goes_on_with_what_it_was_answered(
     monkeypatch.setitem(sys.modules, "flows.replaying", sys.modules[__name__])
     cases = [{"id": str(n), "inputs": {"text": f"The importer stopped {n} times."}, "expected": "x"} for n in range(20)]
     (project.root / "cases.jsonl").write_text("\n".join(map(json.dumps, cases)))
-    what = Chosen("say", "cases.jsonl")
-    given = {"operation": "say", "cases": "cases.jsonl", "margin": 0.5}
+    what = Chosen("say", "cases.jsonl", scorer=f"{__name__}.scored")
+    given = {"operation": "say", "cases": "cases.jsonl", "margin": 0.5, "scorer": what.scorer}
 
-    def ask_until(most: int) -> Callable[[Asked], bool]:
-        def ask_them(asked: Asked) -> bool:
-            for number, one in enumerate(asked):
-                if number == most:
-                    raise Broken
-                try_one.fn(*one, what)
-            return may_go_on([])
+    def ask_all(asked: Asked) -> bool:
+        for one in asked:
+            try_one.fn(*one, what)
+        return may_go_on([])
 
-        return ask_them
-
+    scored_so_far.clear()
     with project.runtime_here() as runtime:
-        with pytest.raises(Broken), riding(runtime, calibrate, given, "a"):
-            calibrate_operation(what, 0.5, 0.95, ask_until(7), replace=False)
+        with pytest.raises(Gone), riding(runtime, calibrate, given, "a"):
+            calibrate_operation(what, 0.5, 0.95, ask_all, replace=False)
         paid = len(read_journal(sandbox.journal))
-        assert paid > 6
+        assert paid == 7
         with riding(runtime, calibrate, given, "a"):
-            calibrate_operation(what, 0.5, 0.95, ask_until(1_000), replace=False)
+            calibrate_operation(what, 0.5, 0.95, ask_all, replace=False)
         asked = [(row["target"], row["outcome"]) for row in rows(runtime.ledger, schema.attempts)]
-        scores = rows(runtime.ledger, schema.calibration_scores)
-        assert len(asked) == len(scores) == len({row["score_key"] for row in scores})
+        assert Counter(asked) == {("gpt-oss", "ok"): 20, ("sonnet", "ok"): 20}, "each case once, of each target"
         assert_ledger_equals_journal(runtime, sandbox.journal)
         assert_ledger_adds_up(runtime)
 
