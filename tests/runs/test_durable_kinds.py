@@ -77,6 +77,11 @@ def say(text: str) -> str:
     return ask("say.j2", text=text)
 
 
+@llm_task(operation="tell", max_tokens=60, max_turns=9)
+def tell(text: str) -> str:
+    return ask("tell.j2", text=text)
+
+
 @tool(interrupted="retry")
 def look(where: str) -> str:
     """Looks somewhere."""
@@ -114,6 +119,7 @@ def view(page: Image) -> str:
 @automation(
     price="1 credit",
     plan=plan(say, calls=4, input_tokens=300, output_tokens=60)
+    + plan(tell, calls=2, input_tokens=300, output_tokens=60)
     + plan(remember, calls=2, input_tokens=300, output_tokens=60)
     + plan(find, calls=3, input_tokens=300, output_tokens=300)
     + plan(view, calls=2, input_tokens=300, output_tokens=60),
@@ -150,6 +156,26 @@ def test_answers_that_are_stored_are_not_asked_again(project: Project, sandbox: 
             assert [remember.fn(text) for text in ("Two.", "One.", "One.")] == [first[1], first[0], first[2]]
         assert outcomes(runtime, 2).keys() <= {"stored", "replayed"}
         assert len(read_journal(sandbox.journal)) == 2
+        assert_ledger_equals_journal(runtime, sandbox.journal)
+        assert_ledger_adds_up(runtime)
+
+
+def test_of_several_prompts_only_the_changed_one_is_asked_again(project: Project, sandbox: Sandbox):
+    """Each execution has a runtime of its own, as another process has after an edit."""
+    prompts = project.root / "prompts"
+    (prompts / "tell.j2").write_text("Tell somebody about this:\n{{ text }}\n")
+    notes = ["The importer stopped.", "The importer works again."]
+    with project.runtime_here() as runtime, failing(runtime):
+        said = [(say.fn(note), tell.fn(note)) for note in notes]
+    assert len(read_journal(sandbox.journal)) == 4
+    (prompts / "tell.j2").write_text("Tell somebody about this, in one sentence:\n{{ text }}\n")
+    with project.runtime_here() as runtime:
+        with riding(runtime, replaying, {}, "a"):
+            again = [(say.fn(note), tell.fn(note)) for note in notes]
+        turns = [turn for turn in rows(runtime.ledger, schema.turns) if turn["execution"] == 2]
+        found = Counter((turn["operation"], turn["outcome"]) for turn in turns)
+        assert found == {("say", "replayed"): 2, ("tell", "answered"): 2}
+        assert [one for one, _ in again] == [one for one, _ in said]
         assert_ledger_equals_journal(runtime, sandbox.journal)
         assert_ledger_adds_up(runtime)
 
