@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import pytest
 
-from farebox import Agent, Image, ask, automation, llm_task, plan, tool
+from farebox import Agent, Image, ask, automation, llm_task, plan, spend, tool
 from farebox.calibration.bench import Chosen
 from farebox.calibration.run import Asked, calibrate_operation, may_go_on
 from farebox.runtime import Runtime
@@ -32,9 +32,11 @@ from pricing import (
     Usage,
 )
 from pricing.db import schema
-from pricing.errors import JournalUnreadable
+from pricing.errors import BudgetClosed, JournalUnreadable
+from tasks.context import current_run, use_run
 from tasks.providers.messages import HttpRequest, ModelReply
 from tasks.providers.transport import HttpReply, Transport
+from tasks.run_context import RunContext
 from tasks.sandbox import Latency, Sandbox, read_journal
 from tasks.sandbox.protocol import SandboxRequest
 from tasks.sandbox.script import ScriptedCalls, ScriptedValue
@@ -251,6 +253,21 @@ def test_a_calibration_that_goes_on_asks_each_case_once(
         asked = [(row["target"], row["outcome"]) for row in rows(runtime.ledger, schema.attempts)]
         assert Counter(asked) == {("gpt-oss", "ok"): 20, ("sonnet", "ok"): 20}, "each case once, of each target"
         assert_ledger_equals_journal(runtime, sandbox.journal)
+        assert_ledger_adds_up(runtime)
+
+
+def test_a_run_within_one_that_finishes_may_spend_nothing_either(project: Project, sandbox: Sandbox):
+    with project.runtime_here() as runtime:
+        with use_run(RunContext("parent", closed=True)), riding(runtime, replaying, {}, "child") as ride:
+            assert (ride.closed, ride.run.held_nano) == (True, 0)
+            with use_run(RunContext.from_json(current_run().to_json())):  # as in another process
+                with pytest.raises(BudgetClosed, match="say was not asked"):
+                    say.fn("One.")
+                with pytest.raises(BudgetClosed, match="search was not asked") as refused:
+                    spend("0.001 USD", operation="search")
+        assert refused.value.fields["closed"] is True
+        assert read_journal(sandbox.journal) == []
+        assert runtime.ledger.spent("child") == 0
         assert_ledger_adds_up(runtime)
 
 
