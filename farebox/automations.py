@@ -216,6 +216,8 @@ class _Gate:
         """
         if not isinstance(error, OverBudget) or not error.fields.get("budget_ids") or not ride.run.durable:
             return None
+        if ride.closed:
+            return None
         approver = self._approver(_flow_run(self._spec.name))
         if approver is None:
             return None
@@ -237,7 +239,7 @@ class _Gate:
         guards, parameters = get_runtime().guards, self._named(self._signature.bind(*args, **kwargs))
         token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
         try:
-            context = admitted_context(ride.run, ride.execution, parameters)
+            context = admitted_context(ride.run, ride.execution, parameters, closed=ride.closed)
             with use_run(context), completed_at_end(), masked_exceptions():
                 yield
         finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pricing.content_store import EVERY_END, CallNote, Captured, CapturedCall, Captures, Waiting, mark_key
     from pricing.errors import (
         Blocked,
+        BudgetClosed,
         ConfigError,
         FareboxError,
         FieldValue,
@@ -58,6 +59,7 @@ __all__ = [
     "NOT_A_COUNT",
     "USD",
     "Blocked",
+    "BudgetClosed",
     "CallNote",
     "Captured",
     "CapturedCall",
@@ -120,6 +122,7 @@ if not TYPE_CHECKING:
         {
             "template_environment": "pricing.templates",
             "Blocked": "pricing.errors",
+            "BudgetClosed": "pricing.errors",
             "CallNote": "pricing.content_store",
             "Captured": "pricing.content_store",
             "CapturedCall": "pricing.content_store",

@@ -12,6 +12,7 @@
     │   └── PromptError                        a template that is missing or does not render
     ├── UnknownPrice                  exit 1   no rate for a model: a run is refused, never priced at $0
     ├── OverBudget                    exit 3   refused before the run, or stopped within it
+    │   ├── BudgetClosed                       somebody decided that the run finishes with what there is
     │   └── OutOfCredits                       the wallet that pays for the outcome has not enough
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
@@ -124,6 +125,24 @@ class OverBudget(FareboxError, Terminal):
     """A budget refuses: which one, by how much, when it resets and what would fit are in ``fields``."""
 
     exit_code = 3
+
+
+class BudgetClosed(OverBudget):
+    """Somebody chose that the run finishes with what there is: what would cost anything more raises this.
+
+    An automation that catches it, to return what it has, completes; one that does not ends as ``OverBudget``.
+    """
+
+    @classmethod
+    def at(cls, operation: str) -> Self:
+        """The refusal of one request."""
+        return cls(
+            f"{operation} was not asked: somebody decided that this run finishes with what there is.",
+            next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` asks the rest "
+            "once there is room.",
+            operation=operation,
+            closed=True,
+        )
 
 
 class OutOfCredits(OverBudget):

@@ -79,6 +79,7 @@ class RunContext:
         known: kind and value of what it was told of persons.
         values_id: the id of the run that masked values are kept for: its own, or the outermost that it is a part of.
         root_execution: the number of the execution of that outermost run; ``None`` where it is its own.
+        closed: whether somebody chose that it finishes with what there is: it may spend nothing more.
 
     Example:
         >>> RunContext("4f1c").knowing({"customer": "Ada Lovelace"}).known
@@ -95,6 +96,7 @@ class RunContext:
     known: Known = field(default=(), repr=False)
     values_id: str = ""
     root_execution: int | None = None
+    closed: bool = False
 
     def knowing(self, values: Mapping[str, object]) -> Self:
         """The context with what is personal in ``values`` added to what is known."""
@@ -129,6 +131,7 @@ class RunContext:
             "known": [list(pair) for pair in self.known],
             "values_id": self.values_id,
             "root_execution": self.root_execution,
+            "closed": self.closed,
         }
 
     @classmethod
@@ -148,4 +151,5 @@ class RunContext:
             known=tuple((kind, value) for kind, value in data["known"]),
             values_id=data["values_id"],
             root_execution=data.get("root_execution"),
+            closed=data["closed"],
         )

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from pricing import Nano, OverBudget, PlanError, Usage, now_us, parse_money
+from pricing import BudgetClosed, Nano, OverBudget, PlanError, Usage, now_us, parse_money
 from pricing.db import PendingWrite
 from pricing.ledger import Completion, Intent, Priced, Refusal, read_key
-from tasks.context import around, completed_at_end, leave_open, paying_run
+from tasks.context import around, completed_at_end, current_run, leave_open, paying_run
 from tasks.event_loop import in_thread
 from tasks.llm_step import adopt_signature
 from tasks.tool_calls import INTERRUPTIONS, Interruption, ToolCall, ToolRules, await_tool, call_tool
@@ -336,10 +336,13 @@ def _check_room(intent: Intent, refusals: Sequence[Refusal]) -> None:
 
     Raises:
         OverBudget: there are refusals.
+        BudgetClosed: and somebody chose that the run finishes with what there is.
     """
     if not refusals:
         return
     operation = intent.operation
+    if current_run().closed:
+        raise BudgetClosed.at(operation)
     raise OverBudget(
         f"The run was stopped at {operation}: " + "; ".join(refusal.explain() for refusal in refusals) + ".",
         next_step="The request was not made. What was done so far is recorded and paid; raise the budget to go on.",

@@ -259,7 +259,8 @@ def interrupted(run_id: str, tool: str, *, asked: bool, returned: bool = False) 
         else f"The tool {tool!r} was under way when a process of this run ended: whether it took effect is not known"
     )
     next_step = (
-        f"Look whether it took effect, then: farebox runs resume {run_id} --interrupted retry (or skip, or fail)."
+        f"Look whether it took effect, then decide with one of: farebox runs resume {run_id} --interrupted retry "
+        "(call it again), --interrupted skip (it gives None and the run goes on), --interrupted fail (the run ends)."
         if asked
         else "It was decided that the run fails then. Start the work as a new run."
     )

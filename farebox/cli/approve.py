@@ -10,7 +10,7 @@ from rich.console import Console
 
 from farebox.runs.approval import ASK_HERE, WORDS, choices, read_raise, suggested_raise
 from pricing import OverBudget, format_money
-from pricing.ledger import ApprovalDecision, ApprovalRequest
+from pricing.ledger import ApprovalDecision, ApprovalRequest, Choice
 
 
 @contextmanager
@@ -34,10 +34,9 @@ def asking(console: Console, stop: Callable[[], object]) -> Iterator[None]:
 def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision:
     """What they say; refusing is the answer of an empty line."""
     console.print(refused.message, markup=False)
-    offered = choices(question)
+    offered = choices(question, refused)
     for number, choice in enumerate(offered, 1):
-        told = f", holding {format_money(question.cheaper if choice == 'cheaper' else question.hold)}"
-        console.print(f"  {number}  {WORDS[choice]}{told if choice in {'once', 'cheaper'} else ''}", markup=False)
+        console.print(f"  {number}  {WORDS[choice]}{_explained(choice, question)}", markup=False)
     said = console.input(f"What now? [1-{len(offered)}, empty: {WORDS['refuse']}] ").strip()
     choice = offered[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(offered) else "refuse"
     more = 0
@@ -45,3 +44,14 @@ def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> 
         usual = suggested_raise(question)
         more = read_raise(console.input(f"Raise by how much? [{usual}] ").strip() or usual) or 0
     return ApprovalDecision(choice, getuser(), more)
+
+
+def _explained(choice: Choice, question: ApprovalRequest) -> str:
+    """What is added to the words of a choice."""
+    match choice:
+        case "once" | "cheaper":
+            return f", holding {format_money(question.cheaper if choice == 'cheaper' else question.hold)}"
+        case "finish":
+            return ": nothing more is paid, and the automation returns what it has if it catches BudgetClosed"
+        case _:
+            return ""

@@ -32,7 +32,8 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         limit: how many.
         json: print JSON.
     """
-    from pricing.reports import render_terminal
+    from pricing import format_money
+    from pricing.reports import plural, render_terminal
     from pricing.reports import runs as found_runs
 
     runtime = synced()
@@ -42,9 +43,12 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         print_json([line.to_json() | {"resumable": line.run_id in open_ones} for line in found])
         return
     _out.print(render_terminal(found))
+    kept = runtime.journal.kept_runs() if open_ones else {}
     for line in found:
         if line.run_id in open_ones:
-            _out.print(f"Can be continued: farebox runs resume {line.run_id} ({line.automation})", markup=False)
+            told = f"{plural(kept[line.run_id], 'result')} worth {format_money(runtime.journal.paid(line.run_id))} kept"
+            command = f"farebox runs resume {line.run_id}"
+            _out.print(f"Can be continued: {command} ({line.automation}; {told}, not paid again)", markup=False)
 
 
 @runs.command(name="resume")

@@ -212,7 +212,7 @@ def admit(
     counter.show(tried)
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
-    return AdmittedRun(runtime, tried.run, execution.number)
+    return AdmittedRun(runtime, tried.run, execution.number, closed=counter.closed)
 
 
 def ask_to_go_on(
@@ -294,6 +294,8 @@ class Admission:
         continued = execution is not None and execution > 1
         self._answered = runtime.journal.answered(run_id) if continued and not current_run().run_id else {}
         self._whose = run_owner(parameters)
+        self.closed = current_run().closed
+        """Whether the run, or the one that called it, finishes with what there is: it may spend nothing more."""
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []
         self._unplanned: list[BudgetRule] = []
@@ -322,7 +324,7 @@ class Admission:
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
             raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
-        why = self._pressure()
+        why, self.closed = self._pressure(), self.closed or approved.decision.choice == "finish"
         if approved.decision.choice == "cheaper":
             why = f"{approved.decision.by} chose it"
         self._first = tried = self._try(why, final=False, approved=approved)
@@ -344,6 +346,8 @@ class Admission:
         if approved is not None:
             begun = self._execution is not None and self._execution > 1 and self._answered
             priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
+        if self.closed:
+            priced = replace(priced, hold=0)
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
         rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
         try:
@@ -351,7 +355,9 @@ class Admission:
             if self._execution is None:
                 refusals = ledger.rehearse(run, held, final=final)
             else:
-                refusals = ledger.admit(run, held, final=final, approved=approved, execution=self._execution)
+                refusals = ledger.admit(
+                    run, held, final=final, approved=approved, execution=self._execution, closed=self.closed
+                )
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise in_words_of_the_team(error, facts, self._runtime.settings.guards.messages) from None
@@ -485,12 +491,14 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
 class AdmittedRun:
     """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended.
 
-    Where the ledger cannot be written at its end, ``unsettled`` says so in a sentence, and the end is kept for whoever
-    reaps next: what was paid for is done, and must not be done again because its bookkeeping comes later.
+    A ``closed`` one finishes with what there is. Where the ledger cannot be written at its end, ``unsettled`` says so
+    in a sentence, and the end is kept for whoever reaps next: what was paid for is done, and must not be done again
+    because its bookkeeping comes later.
     """
 
-    def __init__(self, runtime: Runtime, run: Run, execution: int) -> None:
+    def __init__(self, runtime: Runtime, run: Run, execution: int, *, closed: bool = False) -> None:
         self.run = run
+        self.closed = closed
         self.execution = execution
         self.unsettled = ""
         self._runtime = runtime

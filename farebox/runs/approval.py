@@ -25,6 +25,7 @@ WORDS: dict[Choice, str] = {
     "once": "approve once",
     "cheaper": "cheaper models",
     "raise": "raise the budget",
+    "finish": "finish with what there is",
     "refuse": "refuse",
 }
 """What people choose from."""
@@ -66,9 +67,15 @@ class Present:
         return self._asker(question, refused)
 
 
-def choices(question: ApprovalRequest) -> tuple[Choice, ...]:
-    """What there is to choose: the cheapest route is a choice only where it is cheaper."""
-    return tuple(choice for choice in CHOICES if choice != "cheaper" or question.cheaper < question.hold)
+def choices(question: ApprovalRequest, refused: OverBudget) -> tuple[Choice, ...]:
+    """What there is to choose: the cheapest route only where it is cheaper, to finish only where the run had begun."""
+    cheaper, begun = question.cheaper < question.hold, has_begun(refused)
+    return tuple(one for one in CHOICES if (one != "cheaper" or cheaper) and (one != "finish" or begun))
+
+
+def has_begun(refused: OverBudget) -> bool:
+    """Whether it is a run on its way that budgets refused more, not one that asked to start."""
+    return "budget_ids" in refused.fields
 
 
 def read_raise(text: str) -> Nano | None:
@@ -94,10 +101,10 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
     lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
     return environment.get_template("approval.md.j2").render(
         question=question,
-        begun="budget_ids" in refused.fields,
+        begun=has_begun(refused),
         refused=refused.message,
         overdrawn=[(name, min(short, question.hold)) for name, short in lacking],
-        cheaper="cheaper" in choices(question),
+        cheaper="cheaper" in choices(question, refused),
         cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
         due=moment(question.due_at),
     )
@@ -169,7 +176,7 @@ class Suspending:
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
         """Suspend the run with the form: this process ends here."""
         seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
-        form = _form(question).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
+        form = _form(question, refused).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
         try:
             _apart(asuspend_flow_run(wait_for_input=form, timeout=round(seconds), key=_key(question)))
         except Pause as pause:
@@ -196,8 +203,8 @@ def kept_until(pause: Pause) -> datetime:
     return now + LONGEST if timeout is None else max(now, timeout) + GRACE
 
 
-def _form(question: ApprovalRequest) -> type[Approval]:
-    offered: Any = Literal[tuple(WORDS[choice] for choice in choices(question))]
+def _form(question: ApprovalRequest, refused: OverBudget) -> type[Approval]:
+    offered: Any = Literal[tuple(WORDS[choice] for choice in choices(question, refused))]
     by = Field(title="Your name", description="Kept in the ledger with the decision.", min_length=1, max_length=80)
     more = Field(title="Raise by", description="Only for “raise the budget”: how much more, like 0.50 USD.")
     fields: dict[str, Any] = {

@@ -25,9 +25,9 @@ def starter_context(owner: RunOwner = ANONYMOUS, budget_nano: Nano | None = None
     return replace(current_run(), starter=owner, budget_nano=budget_nano)
 
 
-def admitted_context(run: Run, execution: int, parameters: Mapping[str, object]) -> RunContext:
+def admitted_context(run: Run, execution: int, parameters: Mapping[str, object], *, closed: bool = False) -> RunContext:
     """The context of an admitted run, in the one that it was started in: of a run that called it, it has the owner's
-    names, what is known of persons, and the values that guards masked.
+    names, what is known of persons, and the values that guards masked. A ``closed`` one may spend nothing more.
     """
     outer = current_run()
     root = outer.execution if outer.root_execution is None else outer.root_execution
@@ -39,6 +39,7 @@ def admitted_context(run: Run, execution: int, parameters: Mapping[str, object])
         owner=RunOwner.of(run),
         quality=run.quality,
         values_id=outer.values_of or run.run_id,
+        closed=closed or outer.closed,
     ).knowing(parameters)
 
 

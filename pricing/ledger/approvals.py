@@ -24,7 +24,7 @@ from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.facts import Run, as_row
 from pricing.money import Nano
 
-Choice: TypeAlias = Literal["once", "cheaper", "raise", "refuse"]
+Choice: TypeAlias = Literal["once", "cheaper", "raise", "finish", "refuse"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 _Q = schema.questions.c
@@ -71,6 +71,8 @@ class Approved:
     @property
     def hold(self) -> Nano:
         """The most that the run may hold by it."""
+        if self.decision.choice == "finish":
+            return 0
         return self.question.cheaper if self.decision.choice == "cheaper" else self.question.hold
 
     @property
@@ -120,8 +122,10 @@ class Approvals:
             ]
 
 
-def make_room(connection: Connection, approved: Approved, wanted: Mapping[str, BudgetRule], now: int) -> None:
-    """Raise what the decision raises, in the current windows of the budgets that were named.
+def make_room(
+    connection: Connection, approved: Approved, wanted: Mapping[str, BudgetRule], now: int
+) -> tuple[str, ...]:
+    """Raise what the decision raises, in the current windows of the budgets that were named; those to be overdrawn.
 
     A budget of one operation is held attempt by attempt, so even to approve a run once is to raise it, by what lacks.
     """
@@ -132,6 +136,7 @@ def make_room(connection: Connection, approved: Approved, wanted: Mapping[str, B
     else:
         more = {budget_id: lacking[budget_id] for budget_id in named if wanted[budget_id].operation is not None}
     budgets.raise_limits(connection, wanted, more, now)
+    return approved.overdraft_ids
 
 
 def close(connection: Connection, run_id: str) -> int | None:

@@ -254,6 +254,13 @@ def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: 
             write_change(connection, replace(rules[state.budget_id], limit=limit), "window", now)
 
 
+def close_run(connection: Connection, run_id: str, wanted: Mapping[str, BudgetRule]) -> dict[str, BudgetRule]:
+    """Leave a run no room beyond what it has spent, until another execution of it asks: its rules, without needs."""
+    closed = {"limit_nano": _B.spent_nano, "raised_nano": None}
+    connection.execute(sa.update(schema.budgets).where(_B.scope == "run", _B.key == run_id).values(closed))
+    return {budget_id: replace(rule, needs=None) for budget_id, rule in wanted.items()}
+
+
 def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetState]:
     """The budgets of these ids."""
     return _states(connection, _B.budget_id.in_(list(budget_ids)))

@@ -171,6 +171,7 @@ class Ledger:
         final: bool = True,
         approved: Approved | None = None,
         execution: int | None = None,
+        closed: bool = False,
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
@@ -179,6 +180,7 @@ class Ledger:
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
         is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
         room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one.
+        A ``closed`` run holds nothing and may spend nothing more, so that no budget but a wallet refuses it.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.
@@ -193,10 +195,8 @@ class Ledger:
             number = self._asking(connection, run.run_id, execution, now)
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None
-            beyond: tuple[str, ...] = ()
-            if approved and asked_at is not None:
-                approvals.make_room(connection, approved, wanted, now)
-                beyond = approved.overdraft_ids
+            allowed, stopped = approved if asked_at is not None else None, run.run_id if closed else ""
+            wanted, beyond = _with_room(connection, wanted, allowed, now, closed=stopped)
             with connection.begin_nested() as savepoint:
                 lease, held = now + self.lease_us, run.held_nano
                 refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
@@ -611,3 +611,14 @@ def _whole(value: Any) -> int | None:
 def _run(row: Row[Any]) -> Run:
     values = row._asdict()
     return Run(**{name: values[name] for name in Run.__dataclass_fields__})
+
+
+def _with_room(
+    connection: Connection, wanted: dict[str, BudgetRule], approved: Approved | None, now: int, *, closed: str
+) -> tuple[dict[str, BudgetRule], tuple[str, ...]]:
+    """The rules that a run is held against, and the budgets that it may overdraw; ``closed`` is the id of one that may
+    spend nothing more.
+    """
+    if closed:
+        return budgets.close_run(connection, closed, wanted), tuple(wanted)
+    return wanted, approvals.make_room(connection, approved, wanted, now) if approved else ()

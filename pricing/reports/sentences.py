@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from pricing.money import format_money
 from pricing.reports.format import SANDBOX, percent, plural
-from pricing.reports.run.data import RunReport, SaleFacts, Savings
+from pricing.reports.run.data import RunReport, SaleFacts, Savings, TryLine
 
 
 def price_words(sold: SaleFacts) -> str | None:
@@ -105,6 +106,19 @@ def saved_sentence(saved: Savings) -> str | None:
     if saved.stored_turns:
         parts.append(f"{format_money(saved.stored_nano)} by {plural(saved.stored_turns, 'stored answer')}")
     return ", ".join(parts) or None
+
+
+def replayed_sentence(tries: Sequence[TryLine]) -> str | None:
+    """What later tries of a run did not pay again; None where nothing was replayed."""
+    again = [one for one in tries if one.replayed]
+    if not again:
+        return None
+    turns, saved = sum(one.replayed for one in again), sum(one.saved_nano for one in again)
+    were = "was" if turns == 1 else "were"
+    return (
+        f"{plural(len(tries), 'try', 'tries')}: {plural(turns, 'answer')} of earlier ones {were} replayed, "
+        f"not paid again, which saved {format_money(saved)}"
+    )
 
 
 def place(report: RunReport) -> Place:

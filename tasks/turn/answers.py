@@ -15,17 +15,21 @@ import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from guardrails.pii import Vault
 from pricing import (
+    DocumentPart,
+    ImagePart,
     InvalidArguments,
+    JournalUnreadable,
     LedgerError,
     Nano,
     Part,
     ProviderStatePart,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
     Usage,
     identity,
     json_text,
@@ -278,8 +282,11 @@ def _written(part: Part) -> list[Any]:
                 return ["call", part.id, part.name, None, said.text]
             return ["call", part.id, part.name, dict(said), ""]
         case ProviderStatePart():
-            return ["state", part.family, part.payload]
-    raise TypeError(f"a model's reply has no {type(part).__name__}")
+            return ["state", part.family, part.payload, part.prefix]
+        case ImagePart() | DocumentPart() | ToolResultPart():
+            raise NotImplementedError(f"A model's reply with a {type(part).__name__} cannot be kept in a journal.")
+        case _:
+            assert_never(part)
 
 
 def _read(written: list[Any]) -> Part:
@@ -290,6 +297,9 @@ def _read(written: list[Any]) -> Part:
             return ToolCallPart(call_id, name, InvalidArguments(wrong))
         case ["call", call_id, name, arguments, _]:
             return ToolCallPart(call_id, name, arguments)
-        case ["state", family, payload]:
-            return ProviderStatePart(family, payload)
-    raise ValueError("not a part of a kept reply")
+        case ["state", family, payload, prefix]:
+            return ProviderStatePart(family, payload, prefix)
+    raise JournalUnreadable(
+        "An answer in the journal of this run has a part that this version of Farebox does not know.",
+        next_step="Continue it with the version that it began with, or start the work as a new run.",
+    )

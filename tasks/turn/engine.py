@@ -236,6 +236,7 @@ class Engine:
             pin="" if pin is None else str(pin.target),
             answers=here.answers,
             journal=here.run.journal_place(execution),
+            closed=here.run.closed,
         )
         return await self._turns.ask(asked, where)
 

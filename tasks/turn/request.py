@@ -138,6 +138,7 @@ class TurnContext:
         pin: the target that a calibration pins it to.
         answers: what the step was answered before, and is now.
         journal: where its answers are kept, in a run that does so.
+        closed: whether the run is to finish with what there is.
     """
 
     run: Run
@@ -151,3 +152,4 @@ class TurnContext:
     pin: str = ""
     answers: StepAnswers | None = field(default=None, repr=False)
     journal: JournalPlace | None = None
+    closed: bool = False

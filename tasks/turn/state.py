@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from guardrails import Direction, Fact, GuardDecision, GuardInput, Pipeline, Reason, Source, readable
 from guardrails.pii import Vault
 from pricing import (
+    BudgetClosed,
     FareboxError,
     Nano,
     NoTarget,
@@ -294,6 +295,8 @@ class TurnState(Generic[T]):
     def error(self) -> FareboxError:
         """Why there is no answer."""
         operation, tried = self.question.operation, list(self._tried)
+        if self._refused is not None and self.where.closed:
+            return BudgetClosed.at(operation)
         if self._refused is not None:
             refusals = self._refused.refusals
             worst = max(refusals, key=lambda refusal: refusal.short)

@@ -41,6 +41,18 @@ def runtime(project: Project) -> Iterator[Runtime]:
         yield runtime
 
 
+@pytest.fixture
+def result_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prefect's result storage as a flow run would have it: without one around us Prefect would start a server."""
+    from prefect import results
+    from prefect.filesystems import LocalFileSystem
+
+    folder = tmp_path / "results"
+    storage = results.ResultStore(result_storage=LocalFileSystem(basepath=str(folder)))
+    monkeypatch.setattr(results, "get_result_store", lambda: storage)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Prefect for all tests of this process."""

@@ -15,11 +15,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import Pause
 from prefect.flow_runs import resume_flow_run
 
-from farebox import Budget, ask, automation, llm_task, plan
+from farebox import Budget, ask, automation, llm_task, plan, tool
 from farebox.runs.approval import ASK_HERE
 from farebox.runtime import Runtime
 from pricing.db import schema
-from pricing.errors import OverBudget
+from pricing.errors import BudgetClosed, OverBudget
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Choice
 from pricing.money import USD
 from tasks.sandbox import Sandbox, read_journal
@@ -47,6 +47,36 @@ def say() -> list[str]:
 def talk() -> list[str]:
     """Say something about more notes than its budget allows."""
     return say()
+
+
+@tool(cost="0.0001 USD")
+def search(query: str) -> str:
+    """Search the web."""
+    return query
+
+
+@llm_task(operation="say_one", max_tokens=60, max_turns=2)
+def say_one(number: int) -> str:
+    return ask("say.j2", text=f"The importer stopped for {number} hours.")
+
+
+@automation(
+    price="1 credit",
+    budget=Budget(per_run="0.005 USD"),
+    plan=plan(say_one, calls=1, max_calls=60, input_tokens=60, output_tokens=60) + plan(search),
+    approval=timedelta(hours=1),
+)
+def talk_mapped() -> tuple[list[str], int, bool]:
+    """What was answered of more notes than its budget allows, how many were not, and whether a tool was refused."""
+    found: list[Any] = [future.result(raise_on_failure=False) for future in say_one.map(range(COUNT))]
+    refused = [one for one in found if isinstance(one, OverBudget)]
+    if refused and not all(isinstance(one, BudgetClosed) for one in refused):
+        raise refused[0]
+    try:
+        search("more")
+    except BudgetClosed:
+        return [one for one in found if isinstance(one, str)], len(refused), True
+    return [one for one in found if isinstance(one, str)], len(refused), False
 
 
 @pytest.fixture
@@ -140,3 +170,44 @@ def test_without_approval_it_stops_and_is_continued_once_there_is_room(runtime: 
     assert (state.name, state.is_cancelled()) == ("OverBudget", True)
     assert runtime.journal.resumable() == {str(state.state_details.flow_run_id)}
     assert len(read_journal(sandbox.journal)) < COUNT
+
+
+def test_it_finishes_with_what_there_is(runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient):
+    run_id = deployed_run(client, talk_mapped)
+    with suppress(Pause):
+        execute(client, talk_mapped, run_id)
+    spent, before = runtime.ledger.spent(str(run_id)), turns(runtime)["answered"]
+    assert 0 < before < COUNT
+    resume_flow_run(run_id, run_input=said("finish with what there is"))
+    answers, missing, tool_refused = execute(client, talk_mapped, run_id).result()
+    assert (len(answers), missing, tool_refused) == (before, COUNT - before, True)
+    assert runtime.ledger.spent(str(run_id)) == spent
+    assert len(read_journal(sandbox.journal)) == before
+    assert turns(runtime)["replayed"] == before
+    assert ends(runtime) == ["over_budget", "completed"]
+    [decided] = rows(runtime.ledger, schema.approvals)
+    assert (decided["choice"], decided["hold_nano"]) == ("finish", 0)
+    assert_ledger_adds_up(runtime)
+    assert_ledger_equals_journal(runtime, sandbox.journal)
+
+
+def test_one_that_does_not_catch_it_ends_and_nobody_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+    asked: list[ApprovalRequest] = []
+
+    def decide(question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision:
+        del refused
+        asked.append(question)
+        return ApprovalDecision("finish", "Ana")
+
+    token = ASK_HERE.set(decide)
+    try:
+        state = talk(return_state=True)
+    finally:
+        ASK_HERE.reset(token)
+    assert (state.name, state.is_cancelled(), len(asked)) == ("OverBudget", True, 1)
+    assert "finishes with what there is" in str(state.message)
+    assert len(read_journal(sandbox.journal)) == turns(runtime)["answered"] == turns(runtime)["replayed"]
+    assert ends(runtime) == ["over_budget", "over_budget"]
+    run_id = str(state.state_details.flow_run_id)
+    assert runtime.journal.resumable() == {run_id}
+    assert_ledger_adds_up(runtime)

@@ -13,12 +13,15 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from farebox import Agent, ask, automation, llm_task, plan, tool
 from farebox.cli.resume import resume
+from farebox.cli.runs import list_runs
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import UsageError
+from pricing.money import format_money
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, assert_ledger_equals_journal, rows
+from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -186,6 +189,32 @@ def test_a_run_that_failed_is_continued_by_hand(
     assert made["refund"] == 1
     with pytest.raises(UsageError, match="completed"):
         find_continuation(runtime, run_id)
+
+
+def test_a_run_of_a_deployment_is_scheduled_there_and_goes_on(
+    runtime: Runtime, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("farebox.cli.resume.find_flow", {"talk": talk}.__getitem__)
+    deployed = talk.with_options(retries=0)
+    with get_client(sync_client=True) as client:
+        run_id = deployed_run(client, deployed, fails=1)
+        assert execute(client, deployed, run_id).is_failed()
+        answered = checked(runtime, sandbox)["answered"]
+        list_runs()
+        worth = format_money(runtime.ledger.spent(str(run_id)))
+        kept = f"{answered + made['refund'] + made['look_up']} results worth {worth} kept, not paid again"
+        assert f"farebox runs resume {run_id} (talk; {kept})" in " ".join(capsys.readouterr().out.split())
+        resume(runtime, str(run_id), interrupted=None, limit=None, yes=True, as_json=False)
+        told = " ".join(capsys.readouterr().out.split())
+        assert f"Replayed: {answered + made['refund'] + made['look_up']} answers" in told
+        assert "a worker of its deployment continues it" in told
+        flow_run = client.read_flow_run(run_id)
+        assert flow_run.state is not None
+        assert flow_run.state.is_scheduled()
+        assert checked(runtime, sandbox) == {"answered": answered}, "nothing was asked here"
+        assert execute(client, deployed, run_id).is_completed()
+    assert checked(runtime, sandbox) == {"answered": answered, "replayed": answered}
+    assert made["refund"] == 1
 
 
 def rows_of_tool(name: str, flow_run_id: UUID | None) -> Counter[str]:

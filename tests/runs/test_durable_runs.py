@@ -25,6 +25,7 @@ from pricing.db import schema
 from pricing.db.journal_table import entries
 from pricing.errors import ConfigError, JournalUnreadable
 from pricing.ledger.journal import Journal
+from pricing.money import format_money
 from pricing.reports import render_html, render_markdown, render_terminal, run_report
 from tasks.providers.messages import Message, ModelReply, ModelRequest, Schema, Tool
 from tasks.sandbox import Sandbox, read_journal
@@ -200,6 +201,10 @@ def test_the_report_shows_the_tries_side_by_side(runtime: Runtime):
     assert (second.outcome, second.turns, second.replayed) == ("completed", 3, 2)
     assert second.saved_nano == first.paid_nano
     assert first.paid_nano + second.paid_nano == report.money.spent_nano
+    told = f"2 answers of earlier ones were replayed, not paid again, which saved {format_money(first.paid_nano)}"
+    assert told in render_markdown(report).replace("\\", "")
+    assert told in render_html(report)
+    assert told in "".join(part.text for part in Console(width=300).render(render_terminal(report)))
     assert "Tries" in render_markdown(report)
     assert "which saved" in render_html(report)
     assert "which saved" in "".join(part.text for part in Console(width=200).render(render_terminal(report)))

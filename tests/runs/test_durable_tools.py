@@ -163,7 +163,9 @@ def test_one_that_was_interrupted_stops_the_run_until_somebody_decides(runtime: 
     for _ in range(2):
         with pytest.raises(ToolInterrupted, match="'refund' was under way") as stopped, riding(runtime, work, {}, "a"):
             refund("gone")
-        assert "--interrupted retry" in stopped.value.next_step
+        for decision in ("retry", "skip", "fail"):
+            assert f"--interrupted {decision} (" in stopped.value.next_step
+        assert "farebox runs resume a " in stopped.value.next_step
     assert calls == ["refund gone"]
     assert [one.tool for one in runtime.journal.interrupted("a")] == ["refund"]
     assert runtime.journal.decide("a", "skip") == 1

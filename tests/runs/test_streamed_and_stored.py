@@ -111,18 +111,6 @@ def test_a_secret_in_a_stream_is_never_handed_on(runtime: Runtime):
     assert SECRET not in said
 
 
-@pytest.fixture
-def result_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Prefect's result storage as a flow run would have it: without one around us Prefect would start a server."""
-    from prefect import results
-    from prefect.filesystems import LocalFileSystem
-
-    folder = tmp_path / "results"
-    storage = results.ResultStore(result_storage=LocalFileSystem(basepath=str(folder)))
-    monkeypatch.setattr(results, "get_result_store", lambda: storage)
-    return folder
-
-
 @pytest.mark.usefixtures("result_storage")
 def test_the_same_question_is_served_from_storage_and_costs_nothing(runtime: Runtime, sandbox: Sandbox):
     with riding(runtime, talk, {}):

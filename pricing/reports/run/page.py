@@ -19,6 +19,7 @@ from pricing.reports.sentences import (
     money_sentence,
     place,
     price_words,
+    replayed_sentence,
     sale_sentence,
     sandbox_sentence,
     saved_sentence,
@@ -94,6 +95,8 @@ def _figures(report: RunReport) -> Iterator[Figure]:
     yield Figure("Turns answered", f"{answered:,} of {turns:,}", f"{_attempts(report)}{again}")
     if told := saved_sentence(report.saved):
         yield Figure("Saved", format_money(report.saved.caching_nano + report.saved.stored_nano), told)
+    if told := replayed_sentence(report.tries):
+        yield Figure("Saved by replay", format_money(sum(one.saved_nano for one in report.tries)), told)
 
 
 def _attempts(report: RunReport) -> str:

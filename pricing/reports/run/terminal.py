@@ -17,6 +17,7 @@ from pricing.reports.sentences import (
     basis,
     money_sentence,
     place,
+    replayed_sentence,
     sandbox_sentence,
     saved_sentence,
     unknown_sentence,
@@ -105,6 +106,8 @@ def _quote(report: RunReport) -> Iterator[Text]:
     yield line(("Money   ", QUIET), money_sentence(report))
     if told := saved_sentence(report.saved):
         yield line(("Saved   ", QUIET), told)
+    if told := replayed_sentence(report.tries):
+        yield line(("Retried ", QUIET), told)
 
 
 def _bar(report: RunReport) -> Text:

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from farebox.cli.approve import asking, decide
-from farebox.runs.approval import ASK_HERE
+from farebox.runs.approval import ASK_HERE, choices
 from pricing.errors import OverBudget
 from pricing.ledger import ApprovalRequest, Run
 from pricing.money import USD
 
 RUN: Any = Run.__new__(Run)
-REFUSED = OverBudget("The run was stopped at say: budget 'this run' is short.")
+REFUSED = OverBudget("The run was stopped at say: budget 'this run' is short.", budget_ids=["run:a:run"])
 
 
 class Answers(Console):
@@ -35,6 +35,8 @@ class Answers(Console):
         (["2"], "cheaper", 0),
         (["3", ""], "raise", 60_000_000),
         (["3", "a lot", "0.50 USD"], "raise", USD // 2),
+        (["4"], "finish", 0),
+        (["5"], "refuse", 0),
         ([""], "refuse", 0),
         (["9"], "refuse", 0),
         (["yes"], "refuse", 0),
@@ -54,3 +56,10 @@ def test_nobody_is_asked_without_a_terminal():
     with asking(Answers(), lambda: None):
         assert ASK_HERE.get() is not None
     assert ASK_HERE.get() is None
+
+
+def test_only_a_run_that_had_begun_can_finish_with_what_there_is():
+    question = ApprovalRequest(RUN, USD // 10, {"run:a:run": 51_000_000}, datetime.now(UTC))
+    object.__setattr__(RUN, "held_nano", USD)
+    assert choices(question, REFUSED) == ("once", "cheaper", "raise", "finish", "refuse")
+    assert choices(question, OverBudget("say was not started.")) == ("once", "cheaper", "raise", "refuse")

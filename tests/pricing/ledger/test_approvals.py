@@ -15,7 +15,7 @@ from pricing.ledger.facts import Run
 from pricing.ledger.ledger import Ledger
 from pricing.money import USD
 from tests.support.clock import Clock
-from tests.support.ledger import NOON, a_run, rows
+from tests.support.ledger import NOON, a_run, an_intent, rows
 
 DAY = BudgetRule("automation", "digest", "day", 1 * USD)
 ORG = BudgetRule("org", "acme", "month", 50 * USD)
@@ -102,6 +102,34 @@ def test_the_budget_of_one_operation_is_raised_by_what_it_lacks(ledger: Ledger, 
     assert not ledger.admit(question.run, [OWN], approved=Approved(question, ApprovalDecision("once", "ana")))
     [state] = ledger.budgets()
     assert (state.limit, state.held) == (USD // 2, 0)
+
+
+def test_to_finish_with_what_there_is_leaves_a_run_no_room_and_is_refused_by_no_budget(
+    ledger: Ledger, approvals: Approvals
+):
+    own = BudgetRule("run", "dear", "run", 3 * USD)
+    assert not ledger.admit(named("before", USD), [DAY])
+    question = asked(ledger, approvals, "dear", 2 * USD, DAY, own)
+    raised = Approved(question, ApprovalDecision("raise", "ana", 5 * USD))
+    assert not ledger.admit(question.run, [DAY, own], approved=raised)
+    ledger.settle("dear", "over_budget", "a budget")
+    assert not ledger.admit(named("greedy", 5 * USD), [DAY]), "others take what there is"
+    approvals.ask(question)
+    finish = Approved(question, ApprovalDecision("finish", "ana"))
+    assert finish.hold == 0
+    closed = dataclasses.replace(question.run, held_nano=finish.hold)
+    low = dataclasses.replace(ORG, limit=0)
+    needy = dataclasses.replace(OWN, limit=0)
+    assert not ledger.admit(closed, [DAY, low, needy, own], approved=finish, closed=True)
+    assert approvals.open("dear") is None
+    [this] = [row for row in rows(ledger, schema.budgets) if row["scope"] == "run"]
+    assert (this["limit_nano"], this["raised_nano"]) == (0, None)
+    refusals = ledger.begin(an_intent(question.run, 1)).result()
+    assert "run" in {refusal.budget.scope for refusal in refusals}
+    decided = rows(ledger, schema.approvals)[-1]
+    assert (decided["choice"], decided["hold_nano"]) == ("finish", 0)
+    ledger.settle("dear", "over_budget", "a budget")
+    assert not ledger.admit(named("dear", USD), [own]), "its next execution has room again"
 
 
 @pytest.mark.parametrize("decision", [ApprovalDecision("refuse", "ana"), None])
