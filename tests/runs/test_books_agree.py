@@ -71,9 +71,7 @@ def test_twenty_runs_without_a_fault(project: Project, sandbox: Sandbox):
         assert Counter(settlement["outcome"] for settlement in settled) == {"completed": 20}
 
 
-def test_many_runs_among_faults_by_two_automations_in_two_processes(
-    tmp_path: Path, sandbox: Sandbox, inject: Inject
-):
+def test_many_runs_among_faults_by_two_automations_in_two_processes(tmp_path: Path, sandbox: Sandbox, inject: Inject):
     project = make_project(tmp_path / "project", sandbox.url, read_timeout=5.0, documents=2)
     few_tickets(project)
     inject(*TROUBLE)
