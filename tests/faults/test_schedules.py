@@ -15,7 +15,7 @@ from tests.support.examples import examples
 from tests.support.schedules import assert_sound
 from tests.support.virtual_time import OTHER, SERVICE, TARGETS, Stage, staged
 
-EXAMPLES = examples(60)
+EXAMPLES = examples(30)
 
 NUMBERS = st.sampled_from([0.0, 0.5, 3.0, 7.0, 30.0, 100.0, 4000.0])
 TURNS = st.lists(

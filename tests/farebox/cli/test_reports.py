@@ -71,7 +71,8 @@ def test_what_runs_shows_report_takes(company: Runtime, call: Call):
     listed = call("runs", "--limit", "3")
     [_, second, _] = re.findall(r"^(\S+)  +(?:daily|support|contract)", listed.out, re.MULTILINE)
     told = json.loads(call("report", second, "--json").out)
-    assert told["run"]["run_id"] == second == json.loads(call("runs", "--limit", "3", "--json").out)[1]["run_id"]
+    assert told["run"]["run_id"] == json.loads(call("runs", "--limit", "3", "--json").out)[1]["run_id"]
+    assert told["run"]["run_id"].startswith(second), "a narrow terminal folds ids, and their beginning is enough"
 
 
 @pytest.mark.parametrize(

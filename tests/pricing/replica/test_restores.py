@@ -169,7 +169,7 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@settings(max_examples=examples(6))
+@settings(max_examples=examples(4))
 @given(st.lists(STEPS, max_size=12))
 @example(RESTORE_UNDER_THE_SAME_TAIL)
 @example([("write", 1, 5), ("sync",), ("crash",), ("write", 2, 5)])
