@@ -45,11 +45,11 @@ def _of(status: int, more: str, parts: Iterator[bytes], kind: str = "application
     yield from parts
 
 
-def _again(part: bytes, before: bytes = b"") -> Iterator[bytes]:
-    """A part over and over, for 3 GB."""
+def _again(part: bytes, before: bytes = b"", megabytes: int = _ENDLESS) -> Iterator[bytes]:
+    """A part over and over."""
     yield before
     block = part * (65_536 // len(part) + 1)
-    for _ in range(_ENDLESS * MEGABYTE // len(block)):
+    for _ in range(megabytes * MEGABYTE // len(block)):
         yield block
 
 
@@ -63,7 +63,7 @@ def _chunk(text: str) -> str:
     return "data: " + text + "\n\n"
 
 
-_EVENT = '{"choices": [{"index": 0, "delta": {"content": "' + "word " * 20 + '"}}]}'
+_EVENT = '{"choices": [{"index": 0, "delta": {"content": "' + "word " * 400 + '"}}]}'
 _CALL = (
     '{"choices": [{"delta": {"tool_calls": [{"index": @, "id": "c@", "function": {"name": "f", "arguments": "{"}}]}}]}'
 )
@@ -111,8 +111,8 @@ REPLIES: dict[str, Callable[[], Iterator[bytes]]] = {
     "stream: one event": lambda: _of(200, "", _again(b"data: \n"), _SSE),
     "stream: text": lambda: _of(200, "", _again(_chunk(_EVENT).encode()), _SSE),
     "stream: calls": lambda: _of(200, "", _numbered(_chunk(_CALL)), _SSE),
-    "stream: comments": lambda: _of(200, "", _again(b": ping\n"), _SSE),
-    "stream: empty lines": lambda: _of(200, "", _again(b"\n"), _SSE),
+    "stream: comments": lambda: _of(200, "", _again(b": ping\n", megabytes=200), _SSE),
+    "stream: empty lines": lambda: _of(200, "", _again(b"\n", megabytes=200), _SSE),
     "stream: gzip": lambda: _of(200, GZIP, iter([_zeros(300, 1)]), _SSE),
     "stream: brackets": lambda: _of(200, "", _again(b"[],", b'data: {"choices": ['), _SSE),
     "anthropic stream: counts": lambda: _of(200, "", _numbered(_chunk(_START)), _SSE),
@@ -190,7 +190,7 @@ def _asks(folder: Path, url: str, kind: str) -> str:
     os.environ["ANTHROPIC_API_KEY"] = os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "a-key"
     place = url + f"/{list(REPLIES).index(kind)}"
     project = make_project(
-        folder, "", retries=0, deadline_seconds=20, max_attempts=1,
+        folder, "", retries=0, deadline_seconds=6, max_attempts=1,
         targets=target.replace("{name}", "hostile").replace("{url}", place) + rates,
     )  # fmt: skip
     runtime = project.runtime()
