@@ -9,13 +9,13 @@ from cyclopts import Parameter
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.tables import grid_table
 from farebox.runtime import Runtime, get_runtime
 from pricing import LedgerError, UsageError, to_us
 from pricing.ledger import MonthClose, MonthCloses, closed_already
 
 if TYPE_CHECKING:
     from pricing.reports import MonthFigures
-    from pricing.reports.charts import Grid
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -117,21 +117,4 @@ def show_month(found: MonthFigures) -> None:
     for sentence in month_sentences(found):
         _out.print(sentence, markup=False)
     for title, grid in month_grids(found):
-        show_grid(title, grid)
-
-
-def show_grid(title: str, grid: Grid) -> None:
-    """Print a table."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
-        header_style="dim",
-    )  # fmt: skip
-    for place, head in enumerate(grid.heads):
-        table.add_column(head, justify="left" if place < grid.names else "right")
-    for row in grid.rows:
-        table.add_row(*map(Text, row))
-    _out.print()
-    _out.print(table)
+        _out.print(grid_table(title, grid))

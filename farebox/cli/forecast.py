@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.tables import grid_table
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError
-
-if TYPE_CHECKING:
-    from pricing.reports.charts import Grid
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -55,10 +53,10 @@ def forecast(
     for sentence in forecast_sentences(found):
         _out.print(sentence, markup=False)
     if found.budgets:
-        _show("Budgets", budget_grid(found))
+        _out.print(grid_table("Budgets", budget_grid(found)))
     for lines, name in ((found.automations, "automation"), (found.customers, "customer")):
         if lines:
-            _show(f"By {name}", line_grid(lines, name))
+            _out.print(grid_table(f"By {name}", line_grid(lines, name)))
     if html is None:
         path = write_forecast(runtime, found)
     else:
@@ -79,20 +77,4 @@ def _audit(runtime: Runtime, automation: str | None, *, json: bool) -> None:
     for sentence in audit_sentences(found):
         _out.print(sentence, markup=False)
     if found:
-        _show("Past forecasts and what came", audit_grid(found))
-
-
-def _show(title: str, grid: Grid) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
-        header_style="dim",
-    )  # fmt: skip
-    for place, head in enumerate(grid.heads):
-        table.add_column(head, justify="left" if place < grid.names else "right")
-    for row in grid.rows:
-        table.add_row(*map(Text, row))
-    _out.print()
-    _out.print(table)
+        _out.print(grid_table("Past forecasts and what came", audit_grid(found)))

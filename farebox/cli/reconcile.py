@@ -10,12 +10,12 @@ from cyclopts import Parameter, validators
 
 from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
+from farebox.cli.tables import grid_table
 from farebox.runtime import get_runtime
 from pricing import UsageError, format_money
 
 if TYPE_CHECKING:
     from pricing.reconciliation import Reconciliation
-    from pricing.reports.charts import Grid
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Share = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))]
@@ -82,26 +82,15 @@ def _tell(found: Reconciliation) -> None:
     for sentence in reconciliation_sentences(found):
         _out.print(sentence, markup=False)
     if found.causes:
-        _show("Reasons", cause_grid(found))
+        _out.print(grid_table("Reasons", cause_grid(found), texts=("meaning",)))
     if found.beyond:
-        _show(f"Differences beyond the tolerance (the largest {_SHOWN})", difference_grid(found, _SHOWN))
-
-
-def _show(title: str, grid: Grid) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
-        header_style="dim",
-    )  # fmt: skip
-    for place, head in enumerate(grid.heads):
-        right = place >= grid.names and head not in {"meaning", "reasons"}
-        table.add_column(head, justify="right" if right else "left")
-    for row in grid.rows:
-        table.add_row(*map(Text, row))
-    _out.print()
-    _out.print(table)
+        _out.print(
+            grid_table(
+                f"Differences beyond the tolerance (the largest {_SHOWN})",
+                difference_grid(found, _SHOWN),
+                texts=("reasons",),
+            )
+        )
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from farebox.cli.app import app
-from farebox.cli.close import show_grid
 from farebox.cli.output import near, print_json, terminal
+from farebox.cli.tables import grid_table
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError, to_us
 from pricing.ledger import Statements, read_key
@@ -96,7 +96,7 @@ def _tell(found: ChargebackStatement, files: list[Path]) -> None:
     for sentence in statement_sentences(found):
         _out.print(sentence, markup=False)
     for title, grid in statement_grids(found):
-        show_grid(title, grid)
+        _out.print(grid_table(title, grid))
     for path in files:
         _out.print(f"written to {near(path)}", style="dim", markup=False)
     if files and not any(path.suffix == ".pdf" for path in files):

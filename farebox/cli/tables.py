@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,6 +14,22 @@ from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from pricing.reports.charts import Grid
+
+
+def grid_table(title: str, grid: Grid, *, texts: Sequence[str] = ()) -> Table:
+    """A report's grid below an empty line; its names and the columns headed by ``texts`` stand left, figures right."""
+    table = Table(
+        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
+        header_style="dim",
+    )  # fmt: skip
+    for place, head in enumerate(grid.heads):
+        table.add_column(head, justify="left" if place < grid.names or head in texts else "right")
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> RenderableType:

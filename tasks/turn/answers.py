@@ -284,7 +284,7 @@ def _written(part: Part) -> list[Any]:
         case ProviderStatePart():
             return ["state", part.family, part.payload, part.prefix]
         case ImagePart() | DocumentPart() | ToolResultPart():
-            raise NotImplementedError(f"A model's reply with a {type(part).__name__} cannot be kept in a journal.")
+            raise TypeError(f"a reply holds no {type(part).__name__}: only users and tools give one")
         case _:
             assert_never(part)
 

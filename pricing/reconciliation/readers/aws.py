@@ -34,7 +34,7 @@ def describe(item: str) -> Item:
 READER = Reader(
     name="AWS",
     provider="bedrock",
-    stages={".csv": "aws_csv", ".parquet": "aws_parquet"},
+    stages={".csv": "aws", ".parquet": "aws"},
     describe=describe,
     splits_cache=True,
     expects="a Cost and Usage Report 2.0 (.csv, .csv.gz or .parquet) that includes Amazon Bedrock",

@@ -21,6 +21,11 @@ TokenKind: TypeAlias = Literal["input", "cache_read", "cache_write", "cache_writ
 """``input`` is without cached tokens where the export tells these apart; ``all`` is an amount for tokens of every kind;
 ``other`` is what is no token, such as a search."""
 STANDARD: Final = "standard"
+_LINES: Final = {
+    ".csv": "read_csv($path, all_varchar = true, header = true)",
+    ".parquet": "read_parquet($path)",
+}
+"""What stands for ``{lines}`` in a query, by the suffix of the file."""
 _TIERS: Final = ("batch", "flex", "priority", "provisioned")
 _SQL: Final = Path(__file__).parents[1] / "sql"
 _DATED = re.compile(r"-20\d{2}-?\d{2}-?\d{2}$|-v?\d+:\d+$|-v\d+$")
@@ -119,7 +124,7 @@ def read_export(reader: Reader, files: Sequence[Path], duck: DuckDBPyConnection)
         stage = reader.stages.get(suffix)
         if stage is None:
             raise _unreadable(reader, path, f"its name ends in {suffix or 'nothing'!r}")
-        query = (_SQL / f"{stage}.sql").read_text("utf-8")
+        query = (_SQL / f"{stage}.sql").read_text("utf-8").replace("{lines}", _LINES.get(suffix, ""))
         try:
             duck.execute(query, {"path": str(path)})
         except duckdb.Error as error:

@@ -7,4 +7,4 @@ SELECT
     project_id, line_item, NULL, NULL,
     CASE WHEN amount_value::DECIMAL(38, 12) < 0 THEN 'credit' ELSE 'usage' END, NULL, NULL,
     amount_value::DECIMAL(38, 12), amount_currency
-FROM read_csv($path, all_varchar = true, header = true);
+FROM {lines};

@@ -2,7 +2,7 @@
 INSERT INTO staged
 WITH numbered AS (
     SELECT row_number() OVER () + (SELECT coalesce(max(row), 0) FROM staged) AS row, line
-    FROM read_csv($path, all_varchar = true, header = true) AS line
+    FROM {lines} AS line
 )
 SELECT
     row, told.measure, left(line.date, 10)::DATE, 1, NULL, line.model, NULL, told.kind,

@@ -16,5 +16,5 @@ SELECT
         ELSE 1
     END END,
     NULL, line_item_unblended_cost::DECIMAL(38, 12), line_item_currency_code
-FROM read_csv($path, all_varchar = true, header = true)
+FROM {lines}
 WHERE line_item_product_code = 'AmazonBedrock' OR regexp_matches(line_item_usage_type, '(?i)-(input|output)-token|cache-(read|write)');
