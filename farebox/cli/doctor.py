@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -144,8 +145,8 @@ def _health(line: TargetLine) -> str:
     return f"{took} · {health.failed} of last {health.attempts} failed"
 
 
-def _line(text: str) -> Text:
-    return Text(_INDENT + clean(text), "dim", overflow="fold")
+def _line(text: str) -> RenderableType:
+    return Padding(Text(clean(text), "dim", overflow="fold"), (0, 0, 0, len(_INDENT)))
 
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]

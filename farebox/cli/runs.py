@@ -66,7 +66,7 @@ def resume_run(
     A run of a deployment is scheduled there; any other goes on in this process.
 
     Args:
-        run: its id, or how that begins or ends.
+        run: its id, how that begins or ends, or "last": the newest that can be continued.
         interrupted: what becomes of tools that were under way when its process ended: retry, skip or fail.
         budget: a limit of this run from now on: "0.10 USD".
         yes: continue it without asking.

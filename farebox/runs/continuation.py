@@ -70,12 +70,13 @@ class Continuation:
 
 
 def find_continuation(runtime: Runtime, name: str) -> Continuation:
-    """The run to continue, by its id or how that begins or ends.
+    """The run to continue: by its id, how that begins or ends, or as ``last``, the newest that can be continued.
 
     Raises:
         UsageError: there is none, or it cannot be continued; the error says why.
     """
     runtime.ledger.reap()
+    name = _newest(runtime) if name == "last" else name.lstrip("…")
     kept = runtime.journal.kept_runs()
     named = [run_id for run_id in kept if name and (run_id.startswith(name) or run_id.endswith(name))]
     if len(named) > 1 and name not in named:
@@ -105,3 +106,10 @@ def find_continuation(runtime: Runtime, name: str) -> Continuation:
         kept_nano=runtime.journal.paid(run_id),
         interrupted=tuple(runtime.journal.interrupted(run_id)),
     )
+
+
+def _newest(runtime: Runtime) -> str:
+    runs = [run for run_id in runtime.journal.resumable() if (run := runtime.ledger.run(run_id)) is not None]
+    if not runs:
+        raise UsageError("There is no run to continue.", next_step="`farebox runs` names those that there are.")
+    return max(runs, key=lambda run: run.started_at).run_id

@@ -181,6 +181,7 @@ def test_a_run_that_failed_is_continued_by_hand(
     with pytest.raises(UsageError, match="not continued"):
         resume(runtime, run_id, interrupted=None, limit=None, yes=False, as_json=True)
     found = find_continuation(runtime, run_id[:8])
+    assert {find_continuation(runtime, name).run.run_id for name in ("last", f"…{run_id[-8:]}")} == {run_id}
     assert (found.kept, found.ended) == (answered + made["refund"] + made["look_up"], "failed")
     assert found.kept_nano == found.spent_nano
     resume(runtime, run_id, interrupted=None, limit=None, yes=True, as_json=True)
