@@ -11,9 +11,9 @@ VERDICTS = {
     "best": "the best",
     "enough": "good enough",
     "worse": "worse by more than the margin",
-    "costlier": "dearer than the best",
+    "costlier": "more expensive than the best",
     "slower": "too slow",
-    "not_tested": "dearer than one that is good enough",
+    "not_tested": "more expensive than one that is good enough",
     "insufficient_cases": "too few cases to tell",
     "open": "not decided",
 }

@@ -102,7 +102,7 @@ class Failure:
 
     @property
     def move(self) -> Move:
-        """Which other targets could mend this; a fault of one target only leaves all the others."""
+        """Which other targets could fix this; a fault of one target only leaves all the others."""
         usual = ALLOWED[self.kind]
         return "anywhere" if self.fallback and not usual.fallback else usual.move
 
