@@ -102,6 +102,8 @@ def _no_prefect(url: str) -> str:
         status = httpx.get(f"{url.rstrip('/')}/health", timeout=_ANSWER_SECONDS).status_code
     except httpx.ProtocolError:
         return "it does not speak HTTP"
+    except (httpx.ReadError, httpx.WriteError):
+        return "it broke off the connection"
     except httpx.HTTPError:  # slow, or reached another way: Prefect's client tries for longer
         return ""
     return f"status {status}" if status == httpx.codes.NOT_FOUND else ""

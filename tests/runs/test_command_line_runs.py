@@ -3,9 +3,10 @@
 import http.server
 import json
 import socket
+import struct
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -170,30 +171,46 @@ def other_server() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.fixture
-def no_http() -> Iterator[int]:
-    """A server that greets in a protocol of its own."""
+@contextmanager
+def served(answer: Callable[[socket.socket], object]) -> Iterator[int]:
+    """The port of a server that answers each connection once it was asked something, or found closed, and closes it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def greet() -> None:
+        def serve() -> None:
             with suppress(OSError):
                 while True:
                     connection, _ = server.accept()
-                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
-                    connection.close()
+                    with connection, suppress(ConnectionError):
+                        connection.recv(65_536)
+                        answer(connection)
 
-        threading.Thread(target=greet, daemon=True).start()
+        threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
 
 
+@pytest.fixture
+def no_http() -> Iterator[int]:
+    """A server that greets in a protocol of its own."""
+    with served(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")) as port:
+        yield port
+
+
+@pytest.fixture
+def no_answer() -> Iterator[int]:
+    """A server that resets each connection."""
+    with served(lambda one: one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))) as port:
+        yield port
+
+
 def test_each_reason_why_prefect_does_not_start_is_told_by_a_run(
-    written: Project, tmp_path: Path, other_server: int, no_http: int
+    written: Project, tmp_path: Path, other_server: int, no_http: int, no_answer: int
 ):
     (tmp_path / "file").touch()
     reasons: list[tuple[dict[str, str], str]] = [
         ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "No Prefect server answers at 127.0.0.1:9"),
         ({"PREFECT_API_URL": f"http://127.0.0.1:{other_server}/api"}, "what answers there is none (status 404)"),
         ({"PREFECT_API_URL": f"http://127.0.0.1:{no_http}/api"}, "what answers there is none (it does not speak HTTP)"),
+        ({"PREFECT_API_URL": f"http://127.0.0.1:{no_answer}/api"}, "is none (it broke off the connection)"),
         ({"PREFECT_API_URL": "localhost"}, "PREFECT_API_URL is not a valid address"),
         ({"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE is off"),
         ({"PREFECT_API_DATABASE_CONNECTION_URL": "nonsense://"}, "Prefect's server ended while it started"),
