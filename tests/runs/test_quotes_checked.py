@@ -75,7 +75,7 @@ def test_a_longer_prompt_fails_the_check_until_it_is_accepted(project: Project):
 def test_more_calls_fail_and_fewer_do_not(project: Project):
     check(project, "--write")
     flow = project.root / "flows" / "note.py"
-    flow.write_text(FLOW.replace("calls=10", "calls=12"))
+    flow.write_text(FLOW.replace("calls=10", "calls=3 * 4"))  # of another size: Python compares that and the second
     risen = check(project)
     assert (risen.code, "the plan has changed: remark" in " ".join(risen.out.split())) == (1, True)
     [told] = json.loads(check(project, "--json").out)["quotes"]
