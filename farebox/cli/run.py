@@ -249,18 +249,19 @@ async def _awaited(running: Awaitable[Any]) -> Any:
 
 
 def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> None:
-    """The result, and of a run that was settled the cost report."""
+    """The result, and of a run that was settled what it cost."""
     from farebox.cli.results import result_lines
-    from pricing.reports import render_terminal
+    from pricing.reports import run_summary
 
     if end.completed:
         console.print()
         console.print(result_lines(end.result()))
     if record.settled_as is not None and record.run is not None:
         console.print()
-        console.print(render_terminal(report_of(runtime, record.run.run_id)))
+        console.print(run_summary(report_of(runtime, record.run.run_id)))
         console.print()
-        _tell_places(runtime, record.run.run_id, console)
+        page = near(runtime.home / "reports" / f"{record.run.run_id}.md")
+        console.print(Text.assemble(("Full report  ", "dim"), ("farebox report last", "bold"), ("  or ", "dim"), page))
 
 
 def _told(record: _Record, end: _End) -> dict[str, Any]:
@@ -287,16 +288,6 @@ def _told(record: _Record, end: _End) -> dict[str, Any]:
         "released_nano": settled.released if settled else unknown,
         "result": plain(end.result()),
     }
-
-
-def _tell_places(runtime: Runtime, run_id: str, console: Console) -> None:
-    places: dict[str, Path | str] = {
-        "report": runtime.home / "reports" / f"{run_id}.md",
-        "ledger": runtime.ledger.store.place,
-        "replica": runtime.replica.path,
-    }
-    for name, place in places.items():
-        console.print(Text.assemble((f"{name:<8}", "dim"), near(place)))
 
 
 def introduce(console: Console) -> None:

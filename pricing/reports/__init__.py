@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from pricing.reports.run.data import RunReport
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
+    from pricing.reports.run.terminal import run_summary
     from pricing.reports.run_list import RunLine, runs
     from pricing.reports.run_lookup import automations
     from pricing.reports.selection import Choice
@@ -145,6 +146,7 @@ __all__ = [
     "review_markdown",
     "review_queue",
     "run_report",
+    "run_summary",
     "runs",
     "sales",
     "signs",
@@ -231,6 +233,7 @@ if not TYPE_CHECKING:
             "render_markdown": "pricing.reports.run.markdown",
             "render_page": "pricing.reports.page",
             "render_terminal": "pricing.reports.render",
+            "run_summary": "pricing.reports.run.terminal",
             "review_markdown": "pricing.reports.price_review",
             "review_queue": "pricing.reports.guards",
             "run_report": "pricing.reports.run.report",

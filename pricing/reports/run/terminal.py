@@ -40,6 +40,21 @@ def run_in_terminal(report: RunReport) -> Group:
     return Group(*_parts(report))
 
 
+def run_summary(report: RunReport) -> Group:
+    """What a person looks at right after a run: cost against quote, operations, and what went another way."""
+    return Group(*_summary(report))
+
+
+def _summary(report: RunReport) -> Iterator[RenderableType]:
+    yield from _heading(report)
+    yield Text()
+    yield from _quote(report)
+    if report.operations:
+        yield _operations(report)
+    yield from _stories(report)
+    yield from _unknown(report)
+
+
 def _parts(report: RunReport) -> Iterator[RenderableType]:
     yield from _heading(report)
     yield Text()
@@ -69,6 +84,10 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
             for one in report.adjustments
         ]
         yield table("Adjustments after the run was settled", ["attempt", "why", "when", "change"], changes, names=2)
+    yield from _unknown(report)
+
+
+def _unknown(report: RunReport) -> Iterator[Text]:
     if report.unknown.attempts:
         yield Text()
         yield line((unknown_sentence(report), WARNING))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tasks.sandbox.answers.language import clauses, cut, plain_runs, stem, stems
+from tasks.sandbox.answers.language import clauses, cut, first_clauses, plain_runs, stem, stems
 
 _LONGEST: Final = 60_000
 """Characters of a text that are read; its beginning says most."""
@@ -21,7 +21,7 @@ _ORDER: Final = re.compile(
     re.IGNORECASE,
 )
 _PHRASE_WORDS: Final = 3
-_TITLE_WORDS: Final = 10
+_TITLE_CHARACTERS: Final = 100
 _FEWEST_WORDS: Final = 4
 
 
@@ -92,12 +92,16 @@ class Digest:
             weight /= 16
         return weight
 
+    @property
+    def lead(self) -> str:
+        """The first heading, or else the best statement."""
+        return next((clause.text for clause in self._clauses if clause.kind == "heading"), None) or next(
+            iter(self.best(1)), ""
+        )
+
     def title(self) -> str:
-        """The first heading, or else the best statement, in at most ten words."""
-        heading = next((clause.text for clause in self._clauses if clause.kind == "heading"), None)
-        words = (heading or next(iter(self.best(1)), "")).split()
-        short = " ".join(words[:_TITLE_WORDS]).rstrip(".,;:")
-        return short + "…" if len(words) > _TITLE_WORDS else short
+        """The first heading, or else the best statement; of a long one its first clauses."""
+        return first_clauses(self.lead, _TITLE_CHARACTERS).rstrip(".,;:")
 
     def phrases(self, count: int) -> list[str]:
         """The ``count`` phrases of up to three words that are most at home in the text; fewer if it has no more."""

@@ -30,7 +30,7 @@ _STATEMENTS: Final = frozenset(_STATEMENTS_TEXT.split())
 class Effort:
     """How much to write: sentences of a long field, entries of an open list, characters of a sentence."""
 
-    sentences: int = 3
+    sentences: int = 2
     items: int = 5
     characters: int = 240
 

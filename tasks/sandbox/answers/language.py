@@ -20,6 +20,7 @@ _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:[A-Z]|e\.g|i\.e|mr|mrs|ms|dr|prof|vs|etc|no|st|inc|ltd|approx))\.$", re.IGNORECASE
 )
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])\s+(?=[\"'“(\[]?[A-Z0-9À-Þ])")
+_CLAUSE_END: Final = re.compile(r"[,;:]\s|\s[(–—]|\s-\s")
 _BULLET: Final = re.compile(r"^\s{0,12}(?:[-*+•]|\d{1,3}[.)])\s+")
 _LEAD: Final = re.compile(r"^\[[^\[\]]{0,60}\]\s+")
 _COMMIT: Final = re.compile(r"^(?:[0-9a-f]{7,40})\s+(?:\([^)]{1,80}\)\s+)?")
@@ -74,6 +75,18 @@ def cut(text: str, length: int) -> str:
     head = text[: max(0, length - 1)]
     space = head.rfind(" ")
     return (head[:space] if space > length // 2 else head).rstrip(" ,;:-") + "…" if length else ""
+
+
+def first_clauses(text: str, length: int) -> str:
+    """As many whole clauses of ``text`` as have room in ``length`` characters; cut between words where none has.
+
+    >>> first_clauses("Left out by number, pixels and pages of media", 20)
+    'Left out by number'
+    """
+    if len(text) <= length:
+        return text
+    ends = [end.start() for end in _CLAUSE_END.finditer(text[: length + 1]) if end.start() >= length // 3]
+    return text[: ends[-1]] if ends else cut(text, length)
 
 
 def clauses(text: str) -> Iterator[tuple[str, str]]:

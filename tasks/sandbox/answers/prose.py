@@ -8,7 +8,7 @@ from typing import Final
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.answers.digest import Digest, joined
 from tasks.sandbox.answers.evidence import find_text
-from tasks.sandbox.answers.language import cut, name_words
+from tasks.sandbox.answers.language import cut, first_clauses, name_words
 from tasks.sandbox.answers.schema import Unfillable
 
 _FORMATS: Final = {
@@ -73,11 +73,13 @@ def fit(value: str, low: int, high: int | None) -> str:
 def _prose(name: str, schema: JSONObject, digest: Digest, *, sentences: int, characters: int, used: list[str]) -> str:
     words = set(name_words(name))
     if words & _TITLES:
-        return cut(digest.title(), characters) or "untitled"
+        used.append(digest.lead)
+        return first_clauses(digest.title(), characters) or "untitled"
     if words & _QUERIES:
         return " ".join(digest.phrases(_PHRASES)) or "nothing"
     if words & _LONG:
-        picked = digest.best(sentences)
+        told = digest.best(sentences, without=used)
+        picked = [one for one in told if one not in used] or told
     else:
         hint = f"{' '.join(words)} {schema.get('description', '')}"
         picked = digest.best(1, hint, without=used)
