@@ -308,9 +308,9 @@ def what_next(console: Console) -> None:
     """Say what to try after the demo."""
     console.print()
     for command, why in (
-        ("farebox quote daily-digest", "what the next run would cost, fast and best"),
-        ('farebox run daily-digest --budget "0.0001 USD"', "a run that is refused before any call"),
-        ("farebox run support-triage", "an agent with tools, several turns per ticket"),
+        ("farebox quote daily-digest", "what the next run would cost"),
+        ('farebox run daily-digest --budget "0.0001 USD"', "refused before any call"),
+        ("farebox run support-triage", "an agent with tools"),
         ("farebox runs", "every run so far"),
     ):
         console.print(Text.assemble(("  " + command, "bold"), (f"   {why}", "dim")))
