@@ -144,7 +144,7 @@ def plan(
         if (input_tokens, output_tokens, begins, images, pages) != (None, None, None, 0, 0):
             raise PlanError(
                 f"The plan of {paid.operation!r} gives tokens for a paid request that has none.",
-                next_step="Leave all but calls, max_calls and cost out; plan the step that asks models beside it.",
+                next_step="Leave all but calls, max_calls and cost out; plan the step that asks models separately.",
                 operation=paid.operation,
             )
         return DeclaredPlan(Plan((), (paid,)), {})

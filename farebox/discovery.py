@@ -83,7 +83,11 @@ def _named(root: Path, name: str) -> Found:
         return Found(function.replace("_", "-"), module, function)
     names = sorted({one.name for one in found})
     near = get_close_matches(name.replace("_", "-"), names, 1)
-    known = f"There are: {', '.join(names)}." if names else "There is none yet: `farebox init NAME` makes one."
+    known = (
+        f"There are: {', '.join(names)}."
+        if names
+        else "The project has no automation yet: `farebox init NAME` adds one."
+    )
     hint = f"Did you mean {near[0]!r}?" if near else known
     raise UsageError(f"There is no automation {name[:_LONGEST]!r}.", next_step=hint)
 

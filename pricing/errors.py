@@ -137,7 +137,7 @@ class BudgetClosed(OverBudget):
     def at(cls, operation: str) -> Self:
         """The refusal of one request."""
         return cls(
-            f"{operation} was not asked: somebody decided that this run finishes with what there is.",
+            f"{operation} was not asked: this run was told to finish with what it has.",
             next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` asks the rest "
             "once there is room.",
             operation=operation,

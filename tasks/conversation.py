@@ -339,6 +339,6 @@ def _read(entry: Mapping[str, Any], place: int) -> Message:
         return Message(role, (*(said if entry["text"] or not shown else ()), *shown, *calls))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(
-            f"Message {place} of the history is none.",
+            f"Message {place} of the history is not valid.",
             next_step="Pass what Conversation.history gave, unchanged, or read back from JSON.",
         ) from None

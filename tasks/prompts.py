@@ -278,7 +278,7 @@ class Prompts:
         asked = f", which {name!r} refers to" if missing != name else ""
         return PromptError(
             f"There is no prompt {missing!r}{asked} in {places}.",
-            next_step=f"Write it, or use one of: {known}." if known else "Write it: there is none yet.",
+            next_step=f"Write it, or use one of: {known}." if known else "Create the file.",
         )
 
     @cached_property

@@ -135,7 +135,7 @@ def find_target(targets: Mapping[str, Target], name: str) -> str:
     found = [one for one, target in targets.items() if name in {one, target.model}]
     if not found:
         raise UsageError(
-            f"{name[:60]!r} is none of the targets.", next_step=f"The best is one of: {', '.join(targets)}."
+            f"{name[:60]!r} is not among the targets.", next_step=f"The best is one of: {', '.join(targets)}."
         )
     return found[0]
 

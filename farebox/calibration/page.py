@@ -42,7 +42,7 @@ def calibration_page(key: str, lock: LockedRoute, turns: int) -> Page:
     measured = sorted((one for one in lock.candidates if one.n), key=lambda one: (one.cost, -one.score))
     told = (
         "Good enough is a route whose difference, case by case, is known to be above minus the margin of "
-        f"{lock.margin:g}. In brackets is where the true figure lies."
+        f"{lock.margin:g}. In brackets: the confidence interval."
     )
     compared = Section("Routes compared", (told,), (_drawn(lock, measured),), _table(lock, measured))
     warning = "The answers are the sandbox's: they say nothing of real models." if lock.sandbox else ""
@@ -97,7 +97,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
     figures = tuple((_name(one), f"{one.score:.2f}", format_money(one.cost)) for one in measured)
     return scatter(
         "Quality against cost",
-        "Each point is a route, each bar where its true score lies. The line joins what nothing cheaper reaches.",
+        "Each point is a route, each bar its confidence interval. The line joins the routes that no cheaper route matches.",
         sorted(points, key=lambda point: point.tone in {_LOCKED, _BEST}),  # on top of others at the same place
         axes,
         Grid(("route", "score", "a case"), figures),

@@ -40,7 +40,7 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
     found: dict[str, dict[str, Outcome]] = {}
     for number, (case, model, score, cost, latency) in enumerate(rows, 1):
         if None in {case, model, score, cost, latency} or not 0 <= score <= 1 or cost < 0 or latency < 0:
-            raise SourceError(f"{path} has a value that is none in its outcome {number}.", next_step=_NEXT)
+            raise SourceError(f"{path} has an invalid value in its outcome {number}.", next_step=_NEXT)
         outcomes = found.setdefault(model, {})
         if case in outcomes:
             raise SourceError(f"{path} has case {case[:40]!r} of {model[:60]} twice.", next_step="Keep one of them.")

@@ -26,7 +26,7 @@ def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterato
     try:
         subject = find_subject(key)
     except UsageError:
-        yield "there is no such operation any more"
+        yield "the operation no longer exists"
     else:
         if subject.verifier != lock.verifier:
             yield "what verifies its answers has changed"

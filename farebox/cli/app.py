@@ -22,7 +22,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "archive": Command("Move old runs out of the ledger, into Parquet files that reports still read.", ("archive",)),
     "breakers": Command("Show which targets are in quarantine; open and close circuits by hand.", ("breakers",)),
-    "budgets": Command("List the budgets, set limits, and look back.", ("budgets",)),
+    "budgets": Command("List budgets, set limits, and show their history.", ("budgets",)),
     "calibrate": Command("Find and lock the cheapest route that is known to be good enough.", ("calibrate",)),
     "cases": Command("Collect cases for `farebox calibrate`.", ("cases",)),
     "close": Command("Close a month: its figures are frozen, later findings are corrections.", ("close",)),

@@ -68,7 +68,7 @@ def archive(*, days: Days | None = None, json: Json = False) -> None:
     elif moved.runs:
         _out.print(f"{moved.runs:,} runs ({moved.rows:,} rows) are in {runtime.archive.folder} now.")
     else:
-        _out.print("Nothing to archive: every run is younger, or quotes still look back on it.")
+        _out.print("Nothing to archive: every run is younger, or quotes still use it.")
 
 
 def _tell(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> None:

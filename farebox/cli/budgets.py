@@ -20,7 +20,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
-budgets = App(name="budgets", help="List the budgets, set limits, and look back.")
+budgets = App(name="budgets", help="List budgets, set limits, and show their history.")
 app.command(budgets)
 
 _out = terminal()
@@ -83,7 +83,7 @@ def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = 
 
 @budgets.command
 def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -> None:
-    """Look back: what was spent in a budget's windows, and how its limits came to be.
+    """Show what was spent in a budget's windows, and how its limits came to be.
 
     Args:
         scope: automation, operation, user, org or tag.

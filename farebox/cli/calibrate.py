@@ -217,4 +217,4 @@ def _show(lock: LockedRoute) -> None:
     for row in rows(lock):
         table.add_row(*row, style="bold" if row[0].endswith("*") else "")
     _out.print(table)
-    _out.print("* locked. Score: 0 to 1. In brackets: where the true figure lies.", style="dim")
+    _out.print("* locked. Score: 0 to 1. In brackets: the confidence interval.", style="dim")

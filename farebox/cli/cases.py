@@ -47,7 +47,7 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
         told_expected(found),
         "Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.",
         f"Written to {near(path)}, readable by you only{_apart(path, runtime.home)}.",
-        "Look it over before anybody else gets it: it holds what people wrote.",
+        "Review it before you share it: it holds what people wrote.",
     ]
     for line in said:
         _out.print(line, markup=False)

@@ -62,7 +62,8 @@ def close_month(runtime: Runtime, month: str, *, preview: bool = False, now: dat
     runtime.ledger.reap()
     if not runtime.replica.sync().done:
         raise LedgerError(
-            "The replica could not be brought up to date: somebody holds its file.", next_step="Try again in a moment."
+            "The replica could not be brought up to date: another program holds its file.",
+            next_step="Try again in a moment.",
         )
     found = month_figures(runtime.replica, month, zone, present, closes.open_attempts())
     if not preview:

@@ -45,7 +45,7 @@ def kept(*, json: Json = False) -> None:
     if settings.keep:
         _out.print(
             f"Prompts and answers are kept for {plural(settings.days, 'day')}, personal data and keys masked: "
-            f"{', '.join(settings.keep)}. They lie in {captures.place}.",
+            f"{', '.join(settings.keep)}. They are in {captures.place}.",
             markup=False,
         )
     else:

@@ -77,7 +77,7 @@ def schedule(
         print_json(outlook.to_json())
         return
     for run_id in outlook.undecided:
-        _out.print(f"ended, because nobody decided in time: {run_id}")
+        _out.print(f"ended without a decision in time: {run_id}")
     for run_id in outlook.crashed:
         _out.print(f"ended, because its process went away: {run_id}")
     for run_id in outlook.cancelled:

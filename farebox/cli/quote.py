@@ -97,7 +97,9 @@ class Compared:
         if self.credit_nano:
             rests = [Text(f"1 credit (cr) is worth {format_money(self.credit_nano)}", style="dim")]
         else:
-            rests = [Text("no credits beside it: [credits] value in farebox.toml says what one is worth", style="dim")]
+            rests = [
+                Text("credits are not shown: set [credits] value in farebox.toml to the price of one", style="dim")
+            ]
         rests += [Text(f"{priced.quality} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))

@@ -100,7 +100,7 @@ class _Block:
         try:
             found = Secret.load(self._name, _sync=True).value.get_secret_value()  # type: ignore[call-arg, union-attr]
         except ValueError:
-            why = "there is none of that name"
+            why = "it does not exist"
         except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises; told, and never gone on from
             why = type(error).__name__
         else:

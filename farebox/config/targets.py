@@ -36,9 +36,9 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
     """
     if isinstance(key, Missing) and not stand_in:
         raise ConfigError(
-            f"The target {settings.name!r} has no key, and the sandbox may not stand in for it; tried: "
+            f"The target {settings.name!r} has no key, and the sandbox may not answer for it; tried: "
             + "; ".join(key.tried) + ".",
-            next_step="Put its key in one of these places, or let the sandbox stand in (sandbox.stand_in = true).",
+            next_step="Put its key in one of these places, or let the sandbox answer for it (sandbox.stand_in = true).",
             target=settings.name,
             tried=list(key.tried),
         )  # fmt: skip

@@ -384,7 +384,7 @@ def check_prefect() -> Iterator[Finding]:
     if server.fault is None and server.status is not None and server.status < _SERVER_ERROR:
         yield Finding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
     else:
-        why = server.fault or (f"status {server.status}" if server.status else "it speaks no HTTP")
+        why = server.fault or (f"status {server.status}" if server.status else "it does not speak HTTP")
         next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL."
         yield Finding(
             "prefect", "fail", f"{version('prefect')}; the server at {host} does not answer ({why})", next_step

@@ -339,13 +339,13 @@ def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding(
             "guards without review",
             True,
-            f"nobody has looked at what these stopped or changed: {told}",
+            f"not reviewed yet: what these guards stopped or changed: {told}",
             sum(row["charged_nano"] // row["outcomes"] * row["blocked"] for row in blocked),
             "`farebox guards review` shows them one by one; a wrong block is an outcome not sold.",
             {"guards": blind},
         )
     else:
-        told = "every guard that acted was looked at" if acting else "no guard has stopped or changed anything"
+        told = "every decision of guards was reviewed" if acting else "no guard has stopped or changed anything"
         yield EconomicFinding("guards without review", False, told)
 
 

@@ -37,7 +37,7 @@ def tell_prefect(event: BreakerEvent) -> None:
 def tell_soft_threshold(state: BudgetState) -> None:
     """Emit ``farebox.budget.soft-threshold`` about ``farebox.budget.{id}``, and log it."""
     _logger.warning(
-        "Budget %r has come to its soft threshold of %s: %s spent and %s held of %s.",
+        "Budget %r has reached its soft threshold of %s: %s spent and %s held of %s.",
         state.name,
         *(format_money(amount) for amount in (state.soft or 0, state.spent, state.held, state.limit)),
     )

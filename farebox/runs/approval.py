@@ -111,9 +111,9 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
 
 
 def rejected(question: ApprovalRequest, decision: ApprovalDecision | None, spent: Nano = 0) -> OverBudget:
-    """The end of a run that somebody refused, or about which nobody decided in time, after it had ``spent`` so much."""
+    """The end of a run that somebody refused, or about which no decision in time, after it had ``spent`` so much."""
     names = ", ".join(_called(budget_id) for budget_id in question.lacking)
-    why = "nobody decided in time" if decision is None else f"{decision.by} refused it"
+    why = "no decision in time" if decision is None else f"{decision.by} refused it"
     run, next_step = question.run, "Nothing was called and nothing is charged. Run it again to ask again."
     if spent:
         next_step = f"What was answered is kept for some days: farebox runs resume {run.run_id} goes on with it."

@@ -295,7 +295,7 @@ class Ledger:
         return True
 
     def reject(self, question: ApprovalRequest, decision: ApprovalDecision | None) -> bool:
-        """Write down that a person refused a run, or that nobody decided in time.
+        """Write down that a person refused a run, or that no decision in time.
 
         False when it was decided before, or when the run is held meanwhile: then the question is only closed.
         """
@@ -307,7 +307,7 @@ class Ledger:
                 return False
             approvals.write_decision(connection, question, decision, asked_at, now, admitted=False)
             self._write_run(connection, run)
-            why = "nobody decided in time" if decision is None else f"refused by {decision.by}"
+            why = "no decision in time" if decision is None else f"refused by {decision.by}"
             self._write_end(connection, run, why, list(question.lacking), now)
         return True
 

@@ -230,4 +230,4 @@ def _flush(folder: Path) -> None:
 
 
 def _busy() -> LedgerBusy:
-    return LedgerBusy("Somebody else is archiving.", next_step="Let them finish, then try again; nothing is lost.")
+    return LedgerBusy("Another process is archiving.", next_step="Let them finish, then try again; nothing is lost.")

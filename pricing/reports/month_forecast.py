@@ -220,7 +220,7 @@ class _Month:
     def _budget(self, state: BudgetState) -> BudgetForecast:
         resets = state.resets_at
         if resets is None:
-            raise ValueError("a budget without an end is no window")
+            raise ValueError("a budget without an end has no period")
         if state.scope == "operation":
             rows = [row for row in self._operations if row["operation"] == state.key]
         else:

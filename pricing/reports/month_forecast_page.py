@@ -40,11 +40,11 @@ def forecast_sentences(found: SpendForecast) -> Iterator[str]:
     """What matters, in sentences."""
     total = found.total
     yield (
-        f"This month comes to {format_money(total.spend.p50)} ({between(total.spend)}); "
+        f"This month: {format_money(total.spend.p50)} ({between(total.spend)}); "
         f"{format_money(total.spent_nano)} of it is spent."
     )
     if total.revenue.p50:
-        yield f"Revenue comes to {format_money(total.revenue.p50)} ({between(total.revenue)})."
+        yield f"Revenue: {format_money(total.revenue.p50)} ({between(total.revenue)})."
     for one in found.budgets:
         if one.probability >= _LIKELY:
             yield f"Budget {one.name!r} ({format_money(one.limit_nano)}) will run out {when(one)}."
@@ -155,7 +155,7 @@ def forecast_chart(found: SpendForecast) -> Chart:
     )
     return scatter(
         "Spend of the month, day by day",
-        "What is spent by the end of each day; the area is between what the days that are left may come to.",
+        "What is spent by the end of each day; the area is the range of the remaining days.",
         [
             Point(place, one.p50_nano / USD, tip=f"{one.day}: {format_money(one.p50_nano)}")
             for place, one in zip(places, days, strict=True)

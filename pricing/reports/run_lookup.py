@@ -56,7 +56,7 @@ def find_run(replica: Reading, asked: str) -> str:
     raise UsageError(
         f"There is no run {asked[:40]!r} in the reports.",
         next_step=f"{_these('Nearest', nearest) if nearest else _these('Latest', latest)} "
-        "A run that has just ended may need `farebox sync` first; `farebox report all` tells of all automations.",
+        "A run that has just ended may need `farebox sync` first; `farebox report all` covers all automations.",
         runs=nearest or latest,
     )
 

@@ -74,7 +74,7 @@ def refusal(options: frozenset[Option], request: ModelRequest) -> str | None:
     if choice not in {"auto", "none"} and not request.tools:
         return "was given tool_choice without tools"
     if choice not in {"auto", "none", "required"} and choice not in {tool.name for tool in request.tools}:
-        return f"was given a tool_choice that is none of the tools: {choice[:60]!r}"
+        return f"was given a tool_choice that is not among its tools: {choice[:60]!r}"
     missing = [option for option in asked_options(request) if option not in options]
     return f"takes no {', '.join(missing)}" if missing else None
 

@@ -129,7 +129,7 @@ class Breaker:
                 circuit.open_until, f"circuit open until {_moment(circuit.open_until)}, {circuit.reason}"
             )
         if circuit.probe_until > now:
-            return CircuitOpen(circuit.open_until, f"circuit open, {circuit.reason}, and somebody is trying it")
+            return CircuitOpen(circuit.open_until, f"circuit open, {circuit.reason}, and a trial request is under way")
         return None
 
     def in_service(self, target: Target) -> bool:
@@ -145,7 +145,7 @@ class Breaker:
             return CircuitPermit(probe=False)
         if await self._claim(circuit, seconds):
             return CircuitPermit(probe=True)
-        return CircuitOpen(circuit.open_until, f"circuit open, {circuit.reason}, and somebody is trying it")
+        return CircuitOpen(circuit.open_until, f"circuit open, {circuit.reason}, and a trial request is under way")
 
     async def force(self, target: Target, seconds: float) -> CircuitPermit:
         """Ask a target although it is in quarantine, for nothing else is left; claimed if nobody else has.

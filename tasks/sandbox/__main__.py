@@ -19,7 +19,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.sandbox", description="The sandbox provider.")
     parser.add_argument("--journal", type=Path, required=True, help="file that gets one line for every request")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes any that is free")
-    parser.add_argument("--host", default=HOST, help="this machine only, by default; anybody who reaches it may ask it")
+    parser.add_argument(
+        "--host", default=HOST, help="this machine only, by default; anyone who can reach it can use it"
+    )
     parser.add_argument("--base-latency", type=float, default=usual.base, metavar="SECONDS")
     parser.add_argument("--token-latency", type=float, default=usual.per_token, metavar="SECONDS")
     arguments = parser.parse_args()

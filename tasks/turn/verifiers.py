@@ -31,7 +31,7 @@ async def passes(verify: Verify, answer: object, operation: str) -> bool:
         fault = f"returned {type(said).__name__}"
     raise TurnFailed(
         f"The verifier {name_of(verify)} of the step {operation!r} {fault}, and no true or false.",
-        next_step="Fix it: it is called with each answer that has the step's type. Nobody else was asked.",
+        next_step="Fix it: it is called with each answer that has the step's type. No other target was asked.",
         kind=BROKEN,
         operation=operation,
     ) from None

@@ -116,7 +116,7 @@ def test_a_question_that_nobody_answered_in_time_is_ended(runtime: Runtime, sche
     state = schedule.client.read_flow_run(UUID(due[-1])).state
     assert state is not None
     assert (state.type.value, state.name) == ("CANCELLED", "OverBudget")
-    assert "nobody decided in time" in (state.message or "")
+    assert "no decision in time" in (state.message or "")
     assert [question.run.run_id for question in runtime.approvals.waiting()] == [due[60]]
     assert forecast_schedule(runtime, 1, refuse=True).undecided == ()
 

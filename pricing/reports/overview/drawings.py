@@ -54,7 +54,7 @@ def cost_per_day(section: Section) -> Chart:
     if rest:
         series[_REST] = [sum(by_day.get(day, {}).get(name, 0) for name in rest) for day in days]
     dearest = max(section.days, key=lambda one: one.spent_nano)
-    told = f"The dearest day was {dearest.day:%d %B}, with {format_money(dearest.spent_nano)}."
+    told = f"The most expensive day was {dearest.day:%d %B}, with {format_money(dearest.spent_nano)}."
     names = [f"{day:%d %b}" for day in days]
     return columns("Cost per day, by operation", told, names, series or {"nothing": [0] * len(days)}, text=money)
 
@@ -165,7 +165,7 @@ def savings(section: Section) -> Bars:
         ("by stored answers", section.saved.stored_nano, plural(section.saved.stored_turns, "answer")),
     ]
     rows = [Share(name, ((max(amount, 0), "s3"),), format_money(amount), note) for name, amount, note in found]
-    return shares("Not spent", "What was not paid, beside what it would have been.", rows)
+    return shares("Not spent", "What was saved, next to the full cost.", rows)
 
 
 def fallback(section: Section) -> Chart:

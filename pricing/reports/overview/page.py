@@ -131,7 +131,7 @@ def _economics(section: Section) -> Part:
 
 
 def _risk(line: AutomationLine) -> str:
-    return f"{line.automation} loses money on its dearest runs: a run at the p95 costs more than it sells for."
+    return f"{line.automation} loses money on its most expensive runs: a run at the p95 costs more than it sells for."
 
 
 def _operations(section: Section) -> Grid:

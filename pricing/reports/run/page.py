@@ -35,7 +35,7 @@ _PLACES: dict[Place, Tone] = {
     "not quoted": "quiet",
 }
 _ENDS: dict[str, tuple[str, Tone]] = {
-    "completed": ("reached its outcome", "good"),
+    "completed": ("completed", "good"),
     "failed": ("failed", "bad"),
     "over_budget": ("was stopped by a budget", "warn"),
     "blocked": ("was blocked by a guard", "warn"),
@@ -154,9 +154,9 @@ def _quote(report: RunReport) -> Bars:
         ("p95", quote.p95_nano, "quiet"),
         ("held", money.held_nano, "quiet"),
     ]
-    told = f"The ceiling, every turn at its limit at the dearest target, was {format_money(quote.ceiling_nano)}."
+    told = f"The ceiling, every turn at its limit at the most expensive target, was {format_money(quote.ceiling_nano)}."
     return shares(
-        "The quote, and what it came to",
+        "Quote and actual cost",
         told,
         [Share(name, ((amount, shade),), format_money(amount)) for name, amount, shade in rows],
     )

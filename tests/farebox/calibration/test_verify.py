@@ -50,7 +50,7 @@ def test_a_good_lock_is_not_stale(runtime: Runtime):
 
 
 def test_each_reason_is_told(runtime: Runtime):
-    assert reasons(runtime, "daily-digest/gone") == ["there is no such operation any more"]
+    assert reasons(runtime, "daily-digest/gone") == ["the operation no longer exists"]
     assert reasons(runtime, prompts={"classify.j2": "other"}) == ["its prompt classify.j2 has changed"]
     assert reasons(runtime, prompts={"gone.j2": "1"}) == ["its prompt gone.j2 is gone"]
     assert reasons(runtime, verifier="schema@other") == ["what verifies its answers has changed"]

@@ -28,7 +28,7 @@ def test_an_eventful_run_is_told_in_full(light_books: Books, light_replica: Repl
         "$0.15  150 % of the point, 75 % of the p95: within the quote",
         "$1.00 held, $0.15 spent, $0.85 released",
         "summarize: haiku 503 server_error → retry 1 timeout → groq-oss ok",
-        "1 attempt may have been billed without telling: counted at the worst case, $0.05 in all.",
+        "1 attempt may have been billed without reporting usage: counted at the worst case, $0.05 in all.",
     ):
         assert part in text
     assert SANDBOX not in text
