@@ -97,7 +97,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
     figures = tuple((_name(one), f"{one.score:.2f}", format_money(one.cost)) for one in measured)
     return scatter(
         "Quality against cost",
-        "Each point is a route, each bar its confidence interval. The line joins the routes that no cheaper route matches.",
+        "Each point is a route, each bar its confidence interval. The line joins routes that no cheaper one matches.",
         sorted(points, key=lambda point: point.tone in {_LOCKED, _BEST}),  # on top of others at the same place
         axes,
         Grid(("route", "score", "a case"), figures),

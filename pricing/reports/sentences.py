@@ -92,8 +92,8 @@ def unknown_sentence(report: RunReport) -> str:
     """How much of the cost is a worst case, because nobody told the true one."""
     unknown = report.unknown
     return (
-        f"{plural(unknown.attempts, 'attempt')} may have been billed without reporting usage: counted at the worst case, "
-        f"{format_money(unknown.worst_nano)} in all."
+        f"{plural(unknown.attempts, 'attempt')} may have been billed without reporting usage: counted at "
+        f"the worst case, {format_money(unknown.worst_nano)} in all."
     )
 
 

@@ -19,7 +19,7 @@ _BY_KIND: Final = {
     "looked for.",
     "quota_exhausted": "The quota of {targets} is spent: add credit or raise the spend limit at the provider, or add "
     "another account.",
-    "not_found": "{targets}: the model or the address does not exist: check model, region and base_url in farebox.toml.",
+    "not_found": "{targets}: no such model or address: check model, region and base_url in farebox.toml.",
     "invalid_request": "{targets} cannot do what was asked: use a model or server that can.",
     "request_too_large": "{targets} takes no request of that size: send less, or raise the limit of its gateway.",
 }

@@ -361,7 +361,7 @@ def test_the_best_is_the_first_declared_premium_or_who_is_named(here: Project):
         assert lock_of(here).best == "sonnet"
         calibrate_run(runtime, "say", "cases.jsonl", 0.5, best="openai/gpt-oss-120b")
         assert lock_of(here).best == "gpt-oss"
-        with pytest.raises(UsageError, match="'opus' is none of the targets"):
+        with pytest.raises(UsageError, match="'opus' is not among the targets"):
             calibrate_run(runtime, "say", "cases.jsonl", 0.5, best="opus")
 
 
