@@ -35,7 +35,7 @@ from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, par
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
 from pricing.rates import EndOfLife, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
-from tasks.providers import LEVELS, Reasoning, spec_of
+from tasks.providers import LEVELS, Reasoning, check_provider
 from tasks.routing import Tier
 
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
@@ -82,7 +82,7 @@ def _window(text: str) -> str:
 
 def _provider(text: str) -> str:
     try:
-        return spec_of(text).name
+        return check_provider(text)
     except ConfigError as error:
         raise ValueError(f"{error.message} {error.next_step}") from None
 
