@@ -229,14 +229,14 @@ class Runtime:
         """Old runs, in Parquet files."""
         from pricing.replica import Archive
 
-        return Archive(self.settings.archive.folder or self.home / "archive", self.store)
+        return Archive(self._archived, self.store)
 
     @_Part
     def replica(self) -> Replica:
         """The copy of the ledger that reports read."""
         from pricing.replica import Replica
 
-        return Replica(self.home / "replica.duckdb", self.store, self.archive.folder)
+        return Replica(self.home / "replica.duckdb", self.store, self._archived)
 
     @_Part
     def guards(self) -> DeclaredGuards:
@@ -303,6 +303,11 @@ class Runtime:
             locks=self.locks,
             outside=self.ad_hoc,
         )
+
+    @property
+    def _archived(self) -> Path:
+        """Where old runs lie."""
+        return self.settings.archive.folder or self.home / "archive"
 
     @_Part
     def _transport(self) -> Transport:

@@ -74,19 +74,20 @@ def report(
     several = bool(by) or any(said is not None for said in (since, until, org, user))
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
-    answer = _answer(runtime, name, by, choice, several=several)
-    if focus is not None:
-        _focus(runtime, name, choice, focus)
-    if html is not None:
-        _write(html, render_html(answer.page()))
-    files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
-    for path, kind in files:
-        if path is not None:
-            _export(answer.table(), path, kind)
-    if json:
-        print_json(answer.shown().to_json())
-    elif html is csv is parquet is focus is None:
-        _out.print(render_terminal(answer.shown()))
+    with runtime.replica.read():  # which opens it once for all that is asked of it
+        answer = _answer(runtime, name, by, choice, several=several)
+        if focus is not None:
+            _focus(runtime, name, choice, focus)
+        if html is not None:
+            _write(html, render_html(answer.page()))
+        files: tuple[tuple[Path | None, Literal["csv", "parquet"]], ...] = ((csv, "csv"), (parquet, "parquet"))
+        for path, kind in files:
+            if path is not None:
+                _export(answer.table(), path, kind)
+        if json:
+            print_json(answer.shown().to_json())
+        elif html is csv is parquet is focus is None:
+            _out.print(render_terminal(answer.shown()))
 
 
 class _Answer(NamedTuple):

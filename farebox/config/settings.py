@@ -24,8 +24,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from farebox.config.content_settings import ContentSettings, Place
 from farebox.config.extras import checked_body, checked_headers
@@ -35,9 +33,11 @@ from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, par
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
 from pricing.rates import EndOfLife, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
-from tasks.providers import LEVELS, Reasoning, spec_of
+from tasks.providers import LEVELS, Reasoning, check_provider
 from tasks.routing import Tier
 
+PREFIX = "FAREBOX_"
+"""How the variables begin that set what farebox.toml sets; two underscores stand for the dot of a table."""
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
 
@@ -82,7 +82,7 @@ def _window(text: str) -> str:
 
 def _provider(text: str) -> str:
     try:
-        return spec_of(text).name
+        return check_provider(text)
     except ConfigError as error:
         raise ValueError(f"{error.message} {error.next_step}") from None
 
@@ -339,10 +339,8 @@ class SandboxSettings(_Table):
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
 
 
-class Settings(BaseSettings):
+class Settings(_Table):
     """Everything that can be set."""
-
-    model_config = SettingsConfigDict(env_prefix="FAREBOX_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     timezone: str = "UTC"
     home: Path = Path(".farebox")
@@ -374,39 +372,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{name!r} is no time zone; write one like Europe/Madrid") from None
         return name
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
-        del env_settings, dotenv_settings, file_secret_settings
-        return _Environment(settings_cls), init_settings
-
     @property
     def zone(self) -> ZoneInfo:
         """Where days begin."""
         return ZoneInfo(self.timezone)
-
-
-class _Environment(EnvSettingsSource):
-    """Whole tables can be set as JSON, and the sandbox forbidden by one word."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        word = str(value).strip().lower()
-        if field_name == "sandbox" and word in {"never", "always"}:
-            return {"stand_in": False} if word == "never" else {"only": True}
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError:
-            raise ConfigError(
-                f"FAREBOX_{field_name.upper()} is set to something that is no JSON.",
-                next_step="Write it as JSON, or set one value at a time, like FAREBOX_TURNS__RETRIES=2.",
-            ) from None
 
 
 def load_settings(root: Path) -> Settings:
@@ -423,7 +392,7 @@ def load_settings(root: Path) -> Settings:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
     try:
-        settings = Settings(**found)
+        settings = Settings(**_with_environment(found))
     except ValidationError as error:
         raise _explained(error, path) from None
     folders = tuple(root / folder for folder in settings.prompts)
@@ -441,6 +410,15 @@ def load_settings(root: Path) -> Settings:
     )
 
 
+def _with_environment(found: dict[str, Any]) -> dict[str, Any]:
+    """What the file says, and over it what the environment says, if it says anything: reading it loads a library."""
+    if not any(name.upper().startswith(PREFIX) for name in os.environ):
+        return found
+    from farebox.config.environment import with_environment
+
+    return with_environment(found)
+
+
 def _explained(error: ValidationError, path: Path) -> FareboxError:
     faults = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
@@ -448,7 +426,7 @@ def _explained(error: ValidationError, path: Path) -> FareboxError:
         message = fault["msg"].removeprefix("Value error, ").rstrip(".")
         if fault["type"] == "extra_forbidden":
             message = "unknown setting" + _meant(fault["loc"])
-        variable = "FAREBOX_" + "__".join(str(part) for part in fault["loc"]).upper()
+        variable = PREFIX + "__".join(str(part) for part in fault["loc"]).upper()
         tried = f"in {path}" + (f" and {variable}" if variable in os.environ else f" ({variable} is not set)")
         faults.append(f"{place}: {message}, {tried}")
     return ConfigError(

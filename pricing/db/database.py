@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
@@ -23,6 +23,7 @@ from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
 from pricing.db.prepared import PreparedStatement, one_trip
+from pricing.db.upsert import insert_into
 from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
@@ -124,10 +125,6 @@ _AGAIN_SECONDS = 0.1
 _REACH_SECONDS = 10
 """For a server to answer at all."""
 _MARK = "writer:"
-_MARKING = postgresql.insert(schema.meta)
-_LEAVE_MARK = PreparedStatement(
-    _MARKING.on_conflict_do_update(index_elements=["key"], set_={"value": _MARKING.excluded.value}), ["key", "value"]
-)
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -146,7 +143,14 @@ class _Mark:
     def leave(self, connection: Connection) -> None:
         """Leave it in the transaction."""
         self.left = True
-        _LEAVE_MARK.run(connection, {"key": self.key, "value": self.value})
+        _leave_mark().run(connection, {"key": self.key, "value": self.value})
+
+
+@cache
+def _leave_mark() -> PreparedStatement:
+    insert = insert_into("postgresql", schema.meta)
+    update = insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value})
+    return PreparedStatement(update, ["key", "value"])
 
 
 class Store:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from pricing.replica.archive import LEAST_DAYS, Archive
+    from pricing.replica.archive import Archive
     from pricing.replica.comparison import Comparison
     from pricing.replica.replica import Replica
     from pricing.replica.run_copy import RunCopy
+    from pricing.replica.segments import LEAST_DAYS
 
 __all__ = ["LEAST_DAYS", "Archive", "Comparison", "Replica", "RunCopy"]
 
@@ -18,7 +19,7 @@ if not TYPE_CHECKING:
         {
             "Archive": "pricing.replica.archive",
             "Comparison": "pricing.replica.comparison",
-            "LEAST_DAYS": "pricing.replica.archive",
+            "LEAST_DAYS": "pricing.replica.segments",
             "Replica": "pricing.replica.replica",
             "RunCopy": "pricing.replica.run_copy",
         },

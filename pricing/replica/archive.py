@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEAST_DAYS = 31
-"""Younger runs stay: what targets did is looked back on for a month."""
 RUNS = 20_000
 """Runs of one segment."""
 _PRUNED = 2_000

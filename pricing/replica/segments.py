@@ -21,6 +21,8 @@ from pricing.errors import LedgerUnusable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+LEAST_DAYS = 31
+"""Younger runs stay out of the archive: what targets did is looked back on for a month."""
 TABLES = (
     schema.runs,
     schema.turns,

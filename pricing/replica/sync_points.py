@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.db.upsert import insert_into
 from pricing.replica.segments import Segment
 from pricing.replica.watermarks import row_at, row_digest, watermarks
 
@@ -44,7 +44,7 @@ def leave(store: Store, replica_id: str, previous: str) -> str:
 
     def work(ledger: Connection) -> None:
         own = "0" if store.is_sqlite else ledger.execute(sa.text("SELECT pg_current_xact_id()::text")).scalar_one()
-        insert = sqlite.insert(schema.meta) if store.is_sqlite else postgresql.insert(schema.meta)
+        insert = insert_into(ledger.dialect.name, schema.meta)
         row = {"key": f"{_KEY}{replica_id}", "value": f"{time.time():.0f} {own} {token} {previous}".rstrip()}
         ledger.execute(
             insert.values(**row).on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value})

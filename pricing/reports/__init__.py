@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pricing.lazy_exports import lazy_exports
-from pricing.reports.overview.report import overview
+from pricing.reports.overview import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown

@@ -12,9 +12,8 @@ from pricing.errors import UsageError
 from pricing.margins import gross_margin, markup
 from pricing.money import Nano
 from pricing.reports.drift import cost_changes
-from pricing.reports.format import Plain
+from pricing.reports.format import Plain, ratio
 from pricing.reports.query import Row, reading
-from pricing.reports.run.data import ratio
 from pricing.reports.selection import Choice, choose
 
 if TYPE_CHECKING:

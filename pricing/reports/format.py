@@ -38,6 +38,11 @@ _MILLISECOND, _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 1_000_000, 60_000_000, 3_60
 _LEAST_PERCENT, _ROUND_FROM = 0.1, 10
 
 
+def ratio(part: int, whole: int) -> float | None:
+    """How much ``part`` is of ``whole``; None where that is nothing."""
+    return part / whole if whole else None
+
+
 def clean(text: object) -> str:
     """The text on one line, without escape sequences, control characters, changes of direction or invisible letters."""
     told = str(text)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from pricing.analysis.intervals import wilson
 from pricing.clock import to_us
 from pricing.money import Nano, format_money
-from pricing.reports.format import Plain, percent
+from pricing.reports.format import Plain, percent, ratio
 from pricing.reports.query import Row, reading
-from pricing.reports.run.data import ratio
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:

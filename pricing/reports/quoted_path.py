@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pricing.quotes.prediction import WINDOW
-from pricing.reports.format import percent, plural
+from pricing.reports.format import percent, plural, ratio
 from pricing.reports.query import reading
-from pricing.reports.run.data import ratio
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica

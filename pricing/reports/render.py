@@ -1,31 +1,46 @@
-"""Rendering of reports: terminal and HTML."""
+"""Rendering of reports: terminal and HTML. The view of each kind of report is loaded when one is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-from pricing.reports.breakdowns import Breakdown
-from pricing.reports.overview.data import Overview
-from pricing.reports.overview.page import overview_page
-from pricing.reports.overview.terminal import breakdown_in_terminal, overview_in_terminal, runs_in_terminal
-from pricing.reports.page import render_page
-from pricing.reports.run.data import RunReport
-from pricing.reports.run.page import run_page
-from pricing.reports.run.terminal import run_in_terminal
-from pricing.reports.run_list import RunLine
+    from pricing.reports.breakdowns import Breakdown
+    from pricing.reports.overview.data import Overview
+    from pricing.reports.run.data import RunReport
+    from pricing.reports.run_list import RunLine
+
+_IN_TERMINAL = {
+    "Breakdown": "pricing.reports.overview.terminal:breakdown_in_terminal",
+    "Overview": "pricing.reports.overview.terminal:overview_in_terminal",
+    "RunReport": "pricing.reports.run.terminal:run_in_terminal",
+    "list": "pricing.reports.run_list_terminal:runs_in_terminal",
+    "tuple": "pricing.reports.run_list_terminal:runs_in_terminal",
+}
+_PAGES = {
+    "Overview": "pricing.reports.overview.page:overview_page",
+    "RunReport": "pricing.reports.run.page:run_page",
+}
 
 
 def render_terminal(report: RunReport | Overview | Breakdown | Sequence[RunLine]) -> RenderableType:
     """What a ``rich.console.Console`` prints of a report, a list of runs or an overview, at 80 columns and above."""
-    if isinstance(report, RunReport):
-        return run_in_terminal(report)
-    if isinstance(report, Breakdown):
-        return breakdown_in_terminal(report)
-    return overview_in_terminal(report) if isinstance(report, Overview) else runs_in_terminal(report)
+    shown: RenderableType = _view(_IN_TERMINAL, report)(report)
+    return shown
 
 
 def render_html(report: RunReport | Overview) -> str:
     """The report as one HTML document that asks the network for nothing."""
-    return render_page(run_page(report) if isinstance(report, RunReport) else overview_page(report))
+    from pricing.reports.page import render_page
+
+    return render_page(_view(_PAGES, report)(report))
+
+
+def _view(views: Mapping[str, str], report: object) -> Callable[[Any], Any]:
+    module, _, name = views[type(report).__name__].partition(":")
+    view: Callable[[Any], Any] = getattr(import_module(module), name)
+    return view

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.clock import from_us
 from pricing.money import Nano
-from pricing.reports.format import Plain
+from pricing.reports.format import Plain, ratio
 from pricing.reports.query import reading
-from pricing.reports.run.data import ratio
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:

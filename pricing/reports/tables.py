@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
@@ -10,7 +11,9 @@ from rich.text import Text
 
 from pricing.money import format_money
 from pricing.reports.format import UNKNOWN, clean, count
-from pricing.reports.run.data import Savings
+
+if TYPE_CHECKING:
+    from pricing.reports.run.data import Savings
 
 FAILURE = "red"
 WARNING = "yellow"

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
         media_of,
     )
     from tasks.providers.options import RequestOptions
+    from tasks.providers.provider_names import check_provider, provider_names
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
     from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
-    from tasks.providers.registry import adapter_for, classify, price_list_of, provider_names, spec_of
+    from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.spec import ProviderSpec
     from tasks.providers.transport import Transport
@@ -51,6 +52,7 @@ __all__ = [
     "adapter_for",
     "answer_limit",
     "check_ca_file",
+    "check_provider",
     "classify",
     "classify_exception",
     "fetch",
@@ -89,12 +91,13 @@ if not TYPE_CHECKING:
             "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
             "check_ca_file": "tasks.providers.certificates",
+            "check_provider": "tasks.providers.provider_names",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",
             "media_of": "tasks.providers.messages",
             "price_list_of": "tasks.providers.registry",
-            "provider_names": "tasks.providers.registry",
+            "provider_names": "tasks.providers.provider_names",
             "answer_limit": "tasks.providers.reasoning_fields",
             "rules_of": "tasks.providers.reasoning",
             "spec_of": "tasks.providers.registry",

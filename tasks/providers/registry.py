@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 
-from pricing import ConfigError
 from tasks.providers import catalog
 from tasks.providers.base import Adapter
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.failures import classify_reply
+from tasks.providers.provider_names import check_provider, provider_names
 from tasks.providers.spec import ProviderSpec
-
-
-def provider_names() -> list[str]:
-    """Every provider, sorted: the modules of the catalog."""
-    return sorted(module.name for module in pkgutil.iter_modules(catalog.__path__))
 
 
 @cache
@@ -30,14 +23,7 @@ def spec_of(provider: str) -> ProviderSpec:
         ConfigError: there is no provider of that name.
         TypeError: its module leaves something out, or defines no spec of that name.
     """
-    names = provider_names()
-    if provider not in names:
-        near = get_close_matches(provider, names, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(
-            f"{provider[:40]!r} is not a provider.",
-            next_step=f"{hint}Use one of {', '.join(names)}; openai_compatible is any server that speaks OpenAI's API.",
-        )
+    check_provider(provider)
     spec = getattr(importlib.import_module(f"{catalog.__name__}.{provider}"), "SPEC", None)
     if not isinstance(spec, ProviderSpec) or spec.name != provider:
         raise TypeError(f"{catalog.__name__}.{provider} must define SPEC, a ProviderSpec whose name is {provider!r}")

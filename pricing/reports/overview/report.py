@@ -24,22 +24,8 @@ _NEWEST = 300
 """Runs that are drawn beside their quotes."""
 
 
-def overview(
-    replica: Replica, choice: Choice | None = None, *, premium: TargetRates | None = None, buffer_percent: int = 25
-) -> Overview:
-    """What the chosen runs came to.
-
-    Args:
-        replica: the copy of the ledger to read.
-        choice: which runs; all, if left out.
-        premium: the model that all turns could have been answered by, to tell what routing saved.
-        buffer_percent: what is added to a quote's p95 and to prices, against changes.
-
-    Raises:
-        UsageError: no run of that automation is known.
-        LedgerBusy: somebody holds the replica's file.
-    """
-    choice = choice or Choice()
+def read_overview(replica: Replica, choice: Choice, *, premium: TargetRates | None, buffer_percent: int) -> Overview:
+    """What the chosen runs came to; :func:`pricing.reports.overview` says of each argument what it is."""
     with reading(replica) as source:
         tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pricing.analysis.intervals import wilson
 from pricing.clock import from_us
 from pricing.margins import buffer, gross_margin, markup
+from pricing.reports.format import ratio
 from pricing.reports.overview.data import (
     AutomationLine,
     Bin,
@@ -30,7 +31,7 @@ from pricing.reports.overview.data import (
 )
 from pricing.reports.query import Row
 from pricing.reports.repricing import TargetRates, at_rates
-from pricing.reports.run.data import Savings, Tokens, ratio
+from pricing.reports.run.data import Savings, Tokens
 
 Tables: TypeAlias = dict[str, list[Row]]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import Nano, format_money
 from pricing.reports.breakdowns import Breakdown, Line
-from pricing.reports.format import SANDBOX, UNKNOWN, clean, count, duration, moment, percent, plural
+from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 from pricing.reports.overview.data import Overview, Section
 from pricing.reports.overview.sentences import (
     about,
@@ -21,13 +21,10 @@ from pricing.reports.overview.sentences import (
     routing_sentence,
     size_sentences,
 )
-from pricing.reports.run_list import RunLine
-from pricing.reports.run_lookup import START
+from pricing.reports.run_list_terminal import nothing_in_terminal
 from pricing.reports.sentences import saved_sentence
-from pricing.reports.tables import GOOD, QUIET, WARNING, line, outcome, savings_table, table
+from pricing.reports.tables import GOOD, QUIET, WARNING, line, savings_table, table
 
-_WHOLE_ID, _SHORT_ID = 18, 8
-"""Characters up to which an id is shown whole; of a longer one, its end: Prefect's begin with the time, all alike."""
 _MOST_DAYS = 31
 _MOST_ROWS = 20
 _BAR = 24
@@ -35,22 +32,11 @@ _TELLING = 20
 """Runs from which on their distribution tells what buffer they need."""
 
 
-def runs_in_terminal(lines: Sequence[RunLine]) -> Group:
-    """One table for runs that models answered, one for those of the sandbox."""
-    if not lines:
-        return _nothing("No runs yet.")
-    real, sandbox = ([one for one in lines if one.stand_in == which] for which in (False, True))
-    parts: list[RenderableType] = [_runs("Runs", real)] if real else []
-    if sandbox:
-        parts += [_runs("Runs of the sandbox", sandbox), line((SANDBOX, WARNING))]
-    return Group(*parts)
-
-
 def overview_in_terminal(overview: Overview) -> Group:
     """What was spent and where, for models and for the sandbox apart."""
     sections = [section for section in (overview.real, overview.sandbox) if section is not None]
     if not sections:
-        return _nothing("No runs in this period." if overview.since or overview.until else "No runs yet.")
+        return nothing_in_terminal("No runs in this period." if overview.since or overview.until else "No runs yet.")
     parts: list[RenderableType] = [_period(overview)]
     parts += [line((sentence, WARNING)) for sentence in overview.changes]
     if (share := explained(overview)) is not None:
@@ -71,7 +57,7 @@ def overview_in_terminal(overview: Overview) -> Group:
 def breakdown_in_terminal(found: Breakdown) -> Group:
     """One table for what models answered, one for the sandbox."""
     if not found.lines:
-        return _nothing("No runs in this period.")
+        return nothing_in_terminal("No runs in this period.")
     parts: list[RenderableType] = [line((sentence, WARNING)) for sentence in found.changes]
     for stand_in in (False, True):
         mine = [one for one in found.lines if one.stand_in == stand_in]
@@ -106,40 +92,6 @@ def _cost_cells(one: Line) -> list[str]:
     tokens = (one.input_tokens, one.cache_read_tokens, one.output_tokens)
     numbers = map(count, (one.attempts, one.failed, *tokens))
     return [*numbers, format_money(one.cost_nano), percent(one.share)]
-
-
-def _nothing(what: str) -> Group:
-    return Group(line((what, "bold")), line((START, QUIET)))
-
-
-def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
-    length = _telling_length([one.run_id for one in lines])
-    rows: list[list[str | Text]] = [
-        [
-            _short(one.run_id, length),
-            one.automation,
-            outcome(one.outcome),
-            f"{one.started_at:%m-%d %H:%M}",
-            count(one.turns),
-            format_money(one.p95_nano),
-            line((format_money(one.spent_nano), WARNING if one.spent_nano > one.p95_nano else "")),
-        ]
-        for one in lines
-    ]
-    columns = ["run", "automation", "outcome", "began (UTC)", "turns", "p95", "spent"]
-    return table(title, columns, rows, names=3, whole=1)
-
-
-def _telling_length(ids: Sequence[str]) -> int:
-    """How much of the ends of ids to show so that no two look alike."""
-    longest = max(map(len, ids))
-    return next((n for n in range(_SHORT_ID, longest) if len({one[-n:] for one in ids}) == len(ids)), longest)
-
-
-def _short(run_id: str, length: int) -> Text:
-    """An id as ``farebox report`` takes it, on one line."""
-    whole = len(run_id) <= max(_WHOLE_ID, length)
-    return Text(clean(run_id if whole else f"…{run_id[-length:]}"))
 
 
 def _period(overview: Overview) -> Text:

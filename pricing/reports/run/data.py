@@ -304,8 +304,3 @@ class RunReport(Plain):
     tools: tuple[ToolLine, ...] = ()
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
-
-
-def ratio(part: int, whole: int) -> float | None:
-    """How much ``part`` is of ``whole``; None where that is nothing."""
-    return part / whole if whole else None

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
+from pricing.reports.format import ratio
 from pricing.reports.query import Readable, Row, reading
 from pricing.reports.run.data import (
     AdjustmentLine,
@@ -28,7 +29,6 @@ from pricing.reports.run.data import (
     TryLine,
     TurnLine,
     Unknown,
-    ratio,
 )
 from pricing.reports.run.fallbacks import fallbacks
 from pricing.reports.run_lookup import find_run

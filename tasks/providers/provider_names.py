@@ -1,0 +1,31 @@
+"""Which providers there are, told without loading any of them."""
+
+from __future__ import annotations
+
+import pkgutil
+from difflib import get_close_matches
+
+from pricing import ConfigError
+from tasks.providers import catalog
+
+
+def provider_names() -> list[str]:
+    """Every provider, sorted: the modules of the catalog."""
+    return sorted(module.name for module in pkgutil.iter_modules(catalog.__path__))
+
+
+def check_provider(provider: str) -> str:
+    """The name as it is, if there is such a provider.
+
+    Raises:
+        ConfigError: there is no provider of that name.
+    """
+    names = provider_names()
+    if provider not in names:
+        near = get_close_matches(provider, names, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(
+            f"{provider[:40]!r} is not a provider.",
+            next_step=f"{hint}Use one of {', '.join(names)}; openai_compatible is any server that speaks OpenAI's API.",
+        )
+    return provider
