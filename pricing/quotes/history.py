@@ -29,6 +29,9 @@ from pricing.rates.card import RateCard
 Percents: TypeAlias = Mapping[str, Sequence[int]]
 """Of operations whose turns begin at several targets: how many of a hundred do at each."""
 
+OWN_KIND = 30
+"""From so many past runs on, a quote of a run with a due time leans on such runs alone, and one of a run without leans
+on those without. Before, it leans on both: each is compared with its own point, at the prices it was quoted at."""
 _OVERLAP = 256
 """Settlements that are read once more: on Postgres one may become visible after those that were numbered later."""
 
@@ -87,9 +90,16 @@ class History:
         self._reading = threading.Lock()
 
     def costs(
-        self, automation: str, quality: str, *, stand_in: bool, mixes: Percents = MappingProxyType({})
+        self,
+        automation: str,
+        quality: str,
+        *,
+        stand_in: bool,
+        mixes: Percents = MappingProxyType({}),
+        due: bool = False,
     ) -> PastCosts:
-        """The past runs that a quote leans on.
+        """The past runs that a quote leans on: where there are enough, only those with a due time, if it is ``due``, or
+        only those without.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
         out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
@@ -99,7 +109,8 @@ class History:
             kept = self._kept[automation, quality, stand_in]
             self._read_new(kept, automation, quality, stand_in=stand_in)
             self._reprice(kept, everything=bool(mixes))
-            return self._scored(kept, mixes)
+            own = [run for run in kept.runs if run.due == due]
+            return self._scored(own if len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
@@ -138,16 +149,16 @@ class History:
         except UnknownPrice:
             return None
 
-    def _scored(self, kept: _Kept, mixes: Percents) -> PastCosts:
+    def _scored(self, runs: Sequence[PastRun], known: Mapping[str, _Repriced], mixes: Percents) -> PastCosts:
         point_of = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
         whole: list[PastCost] = []
         paid: list[PastCost] = []
         since = None
-        for run in kept.runs:
+        for run in runs:
             score: float | None = run.score
             point: Nano | None = run.point_nano
-            if run.run_id in kept.repriced and (mixes or run.rate_version != self._card.version):
-                repriced = kept.repriced[run.run_id]
+            if run.run_id in known and (mixes or run.rate_version != self._card.version):
+                repriced = known[run.run_id]
                 point = point_of(repriced.shape)
                 score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
             if score is not None and point:
