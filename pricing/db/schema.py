@@ -173,6 +173,7 @@ attempts = fact(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
+    Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -181,7 +182,10 @@ attempts = fact(
 ``estimated_input`` what its input was thought to count before it was sent.
 
 ``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
-named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation."""
+named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
+
+``service_tier_saved_nano`` is what its service tier took off what it would have cost at the standard one; negative
+where that tier costs more."""
 
 adjustments = fact(
     "adjustments",

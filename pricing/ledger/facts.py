@@ -115,6 +115,7 @@ class Completion:
     saved_nano: Nano = 0
     units: float | None = None
     model: str | None = None
+    service_tier_saved_nano: Nano = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,9 @@ def test_quotes_learn_from_runs_of_their_own_kind_once_there_are_enough(ledger: 
         ledger.settle(run.run_id, "completed")
 
     def costs(*, due: bool) -> list[float]:
-        return [round(cost) for _, cost, _ in History(ledger, CARD).costs("digest", "fast", stand_in=True, due=due).paid]
+        return [
+            round(cost) for _, cost, _ in History(ledger, CARD).costs("digest", "fast", stand_in=True, due=due).paid
+        ]
 
     for _ in range(OWN_KIND):
         end(100, None)
