@@ -23,8 +23,9 @@ from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost
-from pricing.quotes.quote import Mix, ModelAt, expected_cost, score_of
+from pricing.quotes.quote import Mix, ModelAt, TierShare, expected_cost, score_of
 from pricing.rates.card import RateCard
+from pricing.rates.service_tiers import STANDARD
 
 Percents: TypeAlias = Mapping[str, Sequence[int]]
 """Of operations whose turns begin at several targets: how many of a hundred do at each."""
@@ -50,7 +51,7 @@ class PastCosts:
     since: datetime | None = None
 
 
-_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...]]
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[TierShare, ...]]
 _Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
 
@@ -176,6 +177,7 @@ class History:
                     _mix(begins, mixes.get(step.operation)),
                     self._card,
                     thoughts=dict(zip(begins[0], begins[2], strict=True)),
+                    service_tiers=dict(zip(begins[0], begins[3], strict=True)),
                 )
                 for step, begins in steps
             )
@@ -195,10 +197,13 @@ def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
     models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
     thoughts = tuple(one.get("thinking", 0) for one in begins or route[:1])
-    return models, tuple(one["percent"] for one in begins) or (100,), thoughts
+    asked = tuple(
+        TierShare(one.get("service_tier", STANDARD), one.get("live_percent", 0)) for one in begins or route[:1]
+    )
+    return models, tuple(one["percent"] for one in begins) or (100,), thoughts, asked
 
 
 def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:
     """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
-    models, shares, _ = begins
+    models, shares, *_ = begins
     return tuple(zip(models, percents if percents and len(percents) == len(shares) else shares, strict=True))
