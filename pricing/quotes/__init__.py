@@ -82,6 +82,7 @@ if not TYPE_CHECKING:
             "ResolvedCost": "pricing.quotes.plan",
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
+            "TierShare": "pricing.quotes.quote",
             "Tokens": "pricing.quotes.plan",
             "FirstGuess": "pricing.quotes.quote",
             "learned_quote": "pricing.quotes.quote",
