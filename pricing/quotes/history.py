@@ -98,9 +98,10 @@ class History:
         stand_in: bool,
         mixes: Percents = MappingProxyType({}),
         due: bool = False,
+        alone: bool = False,
     ) -> PastCosts:
         """The past runs that a quote leans on: where there are enough, only those with a due time, if it is ``due``, or
-        only those without.
+        only those without; also where there are few, if only these ``alone`` can be compared with.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
         out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
@@ -111,7 +112,7 @@ class History:
             self._read_new(kept, automation, quality, stand_in=stand_in)
             self._reprice(kept, everything=bool(mixes))
             own = [run for run in kept.runs if run.due == due]
-            return self._scored(own if len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
+            return self._scored(own if alone or len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0

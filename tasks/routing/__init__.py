@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tasks.routing.locks import RouteLock, RouteLocks, model_of
     from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, describe, economic_reason, warnings_of
     from tasks.routing.service_tiers import (
+        FLEX_MEDIAN,
+        FLEX_SECONDS,
         RESERVE,
         BatchTime,
         ServiceTierChoice,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_HAND",
     "ENOUGH",
+    "FLEX_MEDIAN",
+    "FLEX_SECONDS",
     "RESERVE",
     "THRESHOLD",
     "TYPICAL",
@@ -78,6 +82,8 @@ if not TYPE_CHECKING:
             "HoldsInUse": "tasks.routing.stats_cache",
             "Observations": "tasks.routing.stats_cache",
             "ProviderName": "tasks.routing.target",
+            "FLEX_MEDIAN": "tasks.routing.service_tiers",
+            "FLEX_SECONDS": "tasks.routing.service_tiers",
             "RESERVE": "tasks.routing.service_tiers",
             "ServiceTierChoice": "tasks.routing.service_tiers",
             "ServiceTiers": "tasks.routing.service_tiers",
