@@ -6,6 +6,7 @@ from pricing.lazy_exports import lazy_exports
 from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
+    from pricing.reports.approvals import DecidedApproval, decided_approvals
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
     from pricing.reports.chargeback import (
         ChargebackStatement,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
     from pricing.reports.focus import FocusRates, write_focus
-    from pricing.reports.format import clean, duration, moment, percent, plural
+    from pricing.reports.format import Plain, clean, duration, moment, percent, plural
     from pricing.reports.guards import (
         GuardLine,
         GuardReport,
@@ -55,18 +56,18 @@ if TYPE_CHECKING:
         line_grid,
     )
     from pricing.reports.overview.data import Overview
-    from pricing.reports.page import Figure, Page, Section, render_page
+    from pricing.reports.page import Figure, Page, Section, page_environment, render_page
     from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
     from pricing.reports.query import Row
     from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
-    from pricing.reports.render import render_html, render_terminal
+    from pricing.reports.render import page_of, render_html, render_terminal
     from pricing.reports.repricing import TargetRates, at_rates
     from pricing.reports.run.data import RunReport
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
-    from pricing.reports.run_list import RunLine, runs
+    from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
     from pricing.reports.selection import Choice
     from pricing.reports.targets import TargetHealth, target_health
@@ -80,6 +81,7 @@ __all__ = [
     "ChargebackStatement",
     "Choice",
     "CostTrend",
+    "DecidedApproval",
     "EconomicSigns",
     "Figure",
     "FocusRates",
@@ -92,11 +94,14 @@ __all__ = [
     "Overview",
     "Page",
     "PastSales",
+    "Plain",
     "QuoteAudit",
     "QuotedPath",
     "Reviewable",
     "Row",
+    "RunFilter",
     "RunLine",
+    "RunPage",
     "RunReport",
     "Section",
     "Share",
@@ -114,6 +119,7 @@ __all__ = [
     "clean",
     "cost_changes",
     "cost_trends",
+    "decided_approvals",
     "duration",
     "escape_advice",
     "escape_markdown",
@@ -132,6 +138,8 @@ __all__ = [
     "month_grids",
     "month_sentences",
     "overview",
+    "page_environment",
+    "page_of",
     "percent",
     "plural",
     "quote_audits",
@@ -144,6 +152,7 @@ __all__ = [
     "render_terminal",
     "review_markdown",
     "review_queue",
+    "run_page",
     "run_report",
     "runs",
     "sales",
@@ -189,6 +198,8 @@ if not TYPE_CHECKING:
             "forecast_rows": "pricing.reports.month_forecast_page",
             "forecast_sentences": "pricing.reports.month_forecast_page",
             "line_grid": "pricing.reports.month_forecast_page",
+            "DecidedApproval": "pricing.reports.approvals",
+            "decided_approvals": "pricing.reports.approvals",
             "BY": "pricing.reports.breakdowns",
             "Breakdown": "pricing.reports.breakdowns",
             "Choice": "pricing.reports.selection",
@@ -200,11 +211,14 @@ if not TYPE_CHECKING:
             "JudgedAnswer": "pricing.reports.guards",
             "Overview": "pricing.reports.overview.data",
             "Page": "pricing.reports.page",
+            "Plain": "pricing.reports.format",
             "QuoteAudit": "pricing.reports.quote_audit",
             "QuotedPath": "pricing.reports.quoted_path",
             "Reviewable": "pricing.reports.guards",
             "Row": "pricing.reports.query",
+            "RunFilter": "pricing.reports.run_list",
             "RunLine": "pricing.reports.run_list",
+            "RunPage": "pricing.reports.run_list",
             "RunReport": "pricing.reports.run.data",
             "Section": "pricing.reports.page",
             "Share": "pricing.reports.quote_audit",
@@ -227,12 +241,15 @@ if not TYPE_CHECKING:
             "plural": "pricing.reports.format",
             "quote_audits": "pricing.reports.quote_audit",
             "quoted_paths": "pricing.reports.quoted_path",
+            "page_environment": "pricing.reports.page",
+            "page_of": "pricing.reports.render",
             "render_html": "pricing.reports.render",
             "render_markdown": "pricing.reports.run.markdown",
             "render_page": "pricing.reports.page",
             "render_terminal": "pricing.reports.render",
             "review_markdown": "pricing.reports.price_review",
             "review_queue": "pricing.reports.guards",
+            "run_page": "pricing.reports.run_list",
             "run_report": "pricing.reports.run.report",
             "runs": "pricing.reports.run_list",
             "PastSales": "pricing.reports.past_sales",

@@ -15,7 +15,9 @@ _RANK = {"last_resort": 0, "legacy": 1, "light": 2, "premium": 3}
 _LOCKED = "locked, "
 
 
-def lowered_quality(routes: str, turns: Sequence[TurnLine], turn_routes: Mapping[str, str]) -> tuple[LoweredQuality, ...]:
+def lowered_quality(
+    routes: str, turns: Sequence[TurnLine], turn_routes: Mapping[str, str]
+) -> tuple[LoweredQuality, ...]:
     """What lowered a run's quality, most turns first; nothing where each turn went where it was to go.
 
     Args:
