@@ -17,12 +17,13 @@ if TYPE_CHECKING:
         statement_page,
         statement_sentences,
     )
+    from pricing.reports.corrections import CorrectedRuns, corrected_runs
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
     from pricing.reports.focus import FocusRates, write_focus
-    from pricing.reports.format import Plain, clean, duration, moment, percent, plural
+    from pricing.reports.format import Plain, clean, clean_lines, duration, moment, percent, plural
     from pricing.reports.guards import (
         GuardLine,
         GuardReport,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         line_grid,
     )
     from pricing.reports.overview.data import Overview
+    from pricing.reports.overview.page import automation_grid
     from pricing.reports.page import Figure, Page, Section, page_environment, render_page
     from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
@@ -64,9 +66,10 @@ if TYPE_CHECKING:
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
     from pricing.reports.render import page_of, render_html, render_terminal
     from pricing.reports.repricing import TargetRates, at_rates
-    from pricing.reports.run.data import RunReport
+    from pricing.reports.run.data import AttemptLine, RunReport, TurnLine
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
+    from pricing.reports.run.trace import GuardEvent, RunTrace, run_trace
     from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
     from pricing.reports.selection import Choice
@@ -77,15 +80,18 @@ __all__ = [
     "AUDIT_DAYS",
     "BY",
     "ENOUGH",
+    "AttemptLine",
     "Breakdown",
     "ChargebackStatement",
     "Choice",
+    "CorrectedRuns",
     "CostTrend",
     "DecidedApproval",
     "EconomicSigns",
     "Figure",
     "FocusRates",
     "ForecastCoverage",
+    "GuardEvent",
     "GuardLine",
     "GuardReport",
     "JudgedAnswer",
@@ -103,20 +109,25 @@ __all__ = [
     "RunLine",
     "RunPage",
     "RunReport",
+    "RunTrace",
     "Section",
     "Share",
     "SpendForecast",
     "TargetHealth",
     "TargetRates",
+    "TurnLine",
     "asked_turns",
     "at_rates",
     "audit_grid",
     "audit_sentences",
+    "automation_grid",
     "automations",
     "breakdown",
     "budget_grid",
     "chargeback_statement",
     "clean",
+    "clean_lines",
+    "corrected_runs",
     "cost_changes",
     "cost_trends",
     "decided_approvals",
@@ -154,6 +165,7 @@ __all__ = [
     "review_queue",
     "run_page",
     "run_report",
+    "run_trace",
     "runs",
     "sales",
     "signs",
@@ -206,6 +218,9 @@ if not TYPE_CHECKING:
             "ENOUGH": "pricing.reports.quote_audit",
             "EconomicSigns": "pricing.reports.economics",
             "Figure": "pricing.reports.page",
+            "GuardEvent": "pricing.reports.run.trace",
+            "RunTrace": "pricing.reports.run.trace",
+            "run_trace": "pricing.reports.run.trace",
             "GuardLine": "pricing.reports.guards",
             "GuardReport": "pricing.reports.guards",
             "JudgedAnswer": "pricing.reports.guards",
@@ -219,16 +234,20 @@ if not TYPE_CHECKING:
             "RunFilter": "pricing.reports.run_list",
             "RunLine": "pricing.reports.run_list",
             "RunPage": "pricing.reports.run_list",
+            "AttemptLine": "pricing.reports.run.data",
             "RunReport": "pricing.reports.run.data",
+            "TurnLine": "pricing.reports.run.data",
             "Section": "pricing.reports.page",
             "Share": "pricing.reports.quote_audit",
             "TargetHealth": "pricing.reports.targets",
             "TargetRates": "pricing.reports.repricing",
             "asked_turns": "pricing.reports.volume",
             "at_rates": "pricing.reports.repricing",
+            "automation_grid": "pricing.reports.overview.page",
             "automations": "pricing.reports.run_lookup",
             "breakdown": "pricing.reports.breakdowns",
             "clean": "pricing.reports.format",
+            "clean_lines": "pricing.reports.format",
             "duration": "pricing.reports.format",
             "escape_advice": "pricing.reports.escaping",
             "escape_markdown": "pricing.reports.escaping",
@@ -254,6 +273,8 @@ if not TYPE_CHECKING:
             "runs": "pricing.reports.run_list",
             "PastSales": "pricing.reports.past_sales",
             "sales": "pricing.reports.past_sales",
+            "CorrectedRuns": "pricing.reports.corrections",
+            "corrected_runs": "pricing.reports.corrections",
             "CostTrend": "pricing.reports.drift",
             "cost_changes": "pricing.reports.drift",
             "cost_trends": "pricing.reports.drift",
