@@ -28,9 +28,18 @@ def make_spend_forecast(runtime: Runtime, now: datetime | None = None) -> SpendF
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    moment = Moment(now or datetime.now(UTC), runtime.settings.zone)
     runtime.ledger.reap()
     runtime.replica.sync()
+    return forecast_now(runtime, now)
+
+
+def forecast_now(runtime: Runtime, now: datetime | None = None) -> SpendForecast:
+    """The same from the replica as it is: for those who keep it up to date beside this.
+
+    Raises:
+        LedgerBusy: somebody holds the replica's file.
+    """
+    moment = Moment(now or datetime.now(UTC), runtime.settings.zone)
     return spend_forecast(
         runtime.replica, moment, budgets=runtime.ledger.budgets(), planned=_scheduled(runtime, moment)
     )

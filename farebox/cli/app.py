@@ -51,6 +51,7 @@ COMMANDS = {
     "statement": Command("Issue an organisation's statement for a month: outcomes, charges, credits.", ("statement",)),
     "sync": Command("Bring the replica up to date with the ledger.", ("archive",)),
     "up": Command("Start server, deployments, worker and report pages in one process.", ("up",)),
+    "web": Command("Serve the reports as web pages: runs, budgets, approvals, quotes, guards.", ("web",)),
 }
 
 

@@ -100,8 +100,7 @@ def close(target: str, /, *, json: Json = False) -> None:
 def _line(name: str, domain: str, circuit: Circuit | None, now: int) -> _Line:
     if circuit is None:
         return _Line(name, domain, "closed")
-    state: State = "open" if circuit.open_until > now else "probing" if circuit.probe_until > now else "due"
-    return _Line(name, domain, state, circuit.reason, circuit.level, from_us(circuit.open_until))
+    return _Line(name, domain, circuit.state_at(now), circuit.reason, circuit.level, from_us(circuit.open_until))
 
 
 def _table(lines: list[_Line]) -> Table:

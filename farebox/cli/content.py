@@ -14,7 +14,7 @@ from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing import EVERY_END, Captured, UsageError
-from pricing.reports import clean, moment, plural
+from pricing.reports import clean, clean_lines, moment, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=0, lte=3_650))]
@@ -135,8 +135,3 @@ def captured_lines(turn: Captured) -> Text:
         lines.append(f"\n{clean(who)}: ", "dim")
         lines.append(clean_lines(text))
     return lines.append("\n")
-
-
-def clean_lines(text: str) -> str:
-    """A text of several lines without characters that move a terminal's cursor."""
-    return "\n".join(map(clean, text.splitlines()))

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
-from farebox.cli.content import captured_lines, clean_lines
+from farebox.cli.content import captured_lines
 from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
@@ -29,6 +29,7 @@ from pricing.reports import (
     GuardReport,
     Reviewable,
     clean,
+    clean_lines,
     duration,
     guard_report,
     moment,

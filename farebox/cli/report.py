@@ -180,6 +180,9 @@ def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
 
 def synced() -> Runtime:
     """The runtime, its replica up to date if nobody holds it."""
+    from farebox.prefect.report_files import refresh_report_files
+
     runtime = get_runtime()
-    runtime.replica.sync()
+    if runtime.replica.sync().rows:
+        refresh_report_files(runtime)
     return runtime

@@ -311,6 +311,37 @@ class ReplicaSettings(_Table):
     after_runs: bool = True
 
 
+def _path_prefix(text: str) -> str:
+    prefix = text.rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
+        raise ValueError("it takes the beginning of paths, like /farebox")
+    return prefix
+
+
+class WebSettings(_Table):
+    """The report server. ``url`` is where people find it: links from Prefect lead there.
+
+    ``prefix`` is what paths begin with behind a reverse proxy, that of ``url`` if left out. ``token_env`` names the
+    variable of the token that requests must carry; without one it listens on loopback only.
+    """
+
+    url: Address = ""
+    prefix: Annotated[str, AfterValidator(_path_prefix)] = ""
+    token_env: Annotated[str, AfterValidator(_variable)] = ""
+    sync_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
+
+    @property
+    def path_prefix(self) -> str:
+        """What its paths begin with."""
+        return self.prefix or _path_prefix(urlsplit(self.url).path)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names under which people find it, beside those of loopback."""
+        name = urlsplit(self.url).hostname
+        return frozenset({name.lower()} if name else ())
+
+
 class MeteringSettings(_Table):
     """Outcomes handed over to a metered-billing service; off unless ``enabled``.
 
@@ -370,6 +401,7 @@ class Settings(_Table):
     archive: ArchiveSettings = ArchiveSettings()
     replica: ReplicaSettings = ReplicaSettings()
     metering: MeteringSettings = MeteringSettings()
+    web: WebSettings = WebSettings()
     content: ContentSettings = ContentSettings()
     journal: JournalSettings = JournalSettings()
     sandbox: SandboxSettings = SandboxSettings()
@@ -467,6 +499,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "archive": ArchiveSettings,
         "replica": ReplicaSettings,
         "metering": MeteringSettings,
+        "web": WebSettings,
     }
     table = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
     near = get_close_matches(str(location[-1]), table.model_fields, 1)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextvars
 import json
 import logging
-import platform
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
 from pricing import FareboxError
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.replica import RunCopy
-from pricing.reports import escape_markdown, markdown_code
+from pricing.reports import escape_markdown
 from tasks.turn import TurnEvent
 
 if TYPE_CHECKING:
@@ -36,30 +35,19 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
     Each step's failure is logged and ends that step only: the run itself is settled, and a report can be made at any
     time. Without the name of its ``automation`` no artifact is made: the run was refused before it had a flow run.
     """
-    from pricing.reports import render_html, render_markdown
-
     with _warning(run_id, "Content that is too old was not deleted"):
         runtime.captures.tidy()
     with _warning(run_id, "The replica is not up to date"):
         if runtime.settings.replica.after_runs:
             runtime.replica.sync()
+            refresh_report_files(runtime)
     with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
-        markdown = render_markdown(report)
-        folder = runtime.home / "reports"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{run_id}.md").write_text(markdown, "utf-8")
-        page = folder / f"{run_id}.html"
-        page.write_text(render_html(report), "utf-8")
+        markdown = write_report_files(runtime, report)
         if automation is None:
             return
-        _tell_prefect(
-            run_id,
-            automation,
-            markdown,
-            page.absolute(),
-            {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality},
-        )
+        tags = {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality}
+        _tell_prefect(run_id, automation, markdown, report_address(runtime, run_id), tags)
 
 
 @contextmanager
@@ -91,7 +79,13 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
     return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
 
 
-def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags: set[str]) -> None:
+def report_address(runtime: Runtime, run_id: str) -> str | None:
+    """The address of a run's page on the report server; ``None`` where ``[web] url`` does not say where that is."""
+    base = runtime.settings.web.url.rstrip("/")
+    return f"{base}/runs/{run_id}" if base else None
+
+
+def _tell_prefect(run_id: str, automation: str, markdown: str, address: str | None, tags: set[str]) -> None:
     from prefect.artifacts import create_link_artifact, create_markdown_artifact
     from prefect.client.orchestration import get_client
     from prefect.context import FlowRunContext
@@ -103,25 +97,18 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags:
         description="What this run cost, and why",
         _sync=True,  # type: ignore[call-arg]
     )
-    create_link_artifact(
-        page.as_uri(),
-        link_text=escape_markdown(page.name),
-        key=f"{automation}-report",
-        description=_where(page),
-        _sync=True,  # type: ignore[call-arg]
-    )
+    if address is not None:
+        create_link_artifact(
+            address,
+            link_text="Report with charts and trace",
+            key=f"{automation}-report",
+            description="This run on the report server",
+            _sync=True,  # type: ignore[call-arg]
+        )
     context = FlowRunContext.get()
     known = context.flow_run.tags if context is not None and context.flow_run is not None else []
     with get_client(sync_client=True) as client:
         client.update_flow_run(UUID(run_id), tags=sorted({*known, "farebox", *tags}))
-
-
-def _where(page: Path) -> str:
-    return (
-        "The report with charts is a file on the machine that ran this, "
-        f"{escape_markdown(platform.node())}: {markdown_code(page)}. "
-        "Browsers follow no link from a server to a file: open it there, or copy its address."
-    )
 
 
 def spare_tracebacks() -> None:

@@ -115,7 +115,8 @@ def check_port(host: str, port: int) -> None:
     Raises:
         ConfigError: the port is taken, or may not be used.
     """
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -9,8 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from farebox.prefect.server import check_home, check_port, last_lines, spawn_server, wait_for_server
@@ -18,6 +16,7 @@ from farebox.project import VARIABLE
 from farebox.runtime import Runtime
 from pricing import FareboxError
 
+WEB_URL = "FAREBOX_WEB__URL"
 _START_SECONDS = 180.0
 _END_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
@@ -37,8 +36,10 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
         FareboxError: the server or the worker ended by itself; with the last lines of its log.
     """
     from farebox.prefect.deployments import declared, pools
+    from farebox.web import checked_token, serving
 
     found = declared(runtime.root)
+    checked_token(runtime, host)
     for one in (port, port + 1):
         check_port(host, one)
     check_home()
@@ -47,8 +48,9 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - it is what they gave
     address = f"http://{shown}:{port}"
     environment = {"PREFECT_API_URL": f"{address}/api", VARIABLE: str(runtime.root)}
-    with _interruption() as interrupted, _pages(runtime.home / "reports", host, port + 1):
+    with _interruption() as interrupted, serving(runtime, host, port + 1) as reports:
         server_log = logs / "server.log"
+        environment[WEB_URL] = os.environ.get(WEB_URL) or reports  # runs link to their page there
         tell("Starting Prefect's server …")
         server = spawn_server(host, port, server_log, environment | {"PREFECT_UI_API_URL": f"{address}/api"})
         with _ended(server):
@@ -56,7 +58,7 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
             deployed = _deploy(runtime, environment)
             processes = {"Prefect's server": (server, server_log)}
             with _workers(runtime.root, pools(found), logs, environment, processes):
-                tell(f"{deployed} deployments, {len(processes) - 1} worker; reports at http://{shown}:{port + 1}")
+                tell(f"{deployed} deployments, {len(processes) - 1} worker; reports at {reports}")
                 tell(f"Open {address} — Ctrl-C ends it all.")
                 _watch(processes, interrupted)
 
@@ -149,29 +151,3 @@ def _interruption() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Pages(SimpleHTTPRequestHandler):
-    """Serves the report pages of a folder, and logs nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Say nothing."""
-
-    def end_headers(self) -> None:
-        """Pages change when a run ends, and must not run anything."""
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
-
-
-@contextmanager
-def _pages(folder: Path, host: str, port: int) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with ThreadingHTTPServer((host, port), partial(_Pages, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()

@@ -18,7 +18,7 @@ from prefect.input import RunInput
 from pydantic import Field, create_model
 
 from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money, template_environment
-from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice
+from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice, budget_label
 from pricing.reports import escape_markdown, moment
 
 WORDS: dict[Choice, str] = {
@@ -98,7 +98,7 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
         Path(__file__).parent / "templates", exact=True, escape=escape_markdown, filters={"money": format_money}
     )
     less = question.hold - question.cheaper
-    lacking = [(_called(budget_id), short) for budget_id, short in question.lacking.items()]
+    lacking = [(budget_label(budget_id), short) for budget_id, short in question.lacking.items()]
     return environment.get_template("approval.md.j2").render(
         question=question,
         begun=has_begun(refused),
@@ -111,8 +111,8 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
 
 
 def rejected(question: ApprovalRequest, decision: ApprovalDecision | None, spent: Nano = 0) -> OverBudget:
-    """The end of a run that somebody refused, or about which no decision in time, after it had ``spent`` so much."""
-    names = ", ".join(_called(budget_id) for budget_id in question.lacking)
+    """The end of a run that somebody refused, or nobody decided about in time, after it had ``spent`` so much."""
+    names = ", ".join(budget_label(budget_id) for budget_id in question.lacking)
     why = "no decision in time" if decision is None else f"{decision.by} refused it"
     run, next_step = question.run, "Nothing was called and nothing is charged. Run it again to ask again."
     if spent:
@@ -126,15 +126,6 @@ def rejected(question: ApprovalRequest, decision: ApprovalDecision | None, spent
         asked_nano=question.hold,
         short_nano=max(question.lacking.values()),
     )
-
-
-def _called(budget_id: str) -> str:
-    """How people call the budget of an id: ``daily-digest per day``."""
-    scope, rest = budget_id.split(":", 1)
-    if scope == "run":
-        return "this run"
-    key, window, _ = rest.rsplit(":", 2)
-    return f"{key} per {window}"
 
 
 NEEDS_APPROVAL = "NeedsApproval"

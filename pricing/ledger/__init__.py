@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         shortfalls,
     )
     from pricing.ledger.block_reviews import Finding, Reviews
-    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
+    from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, budget_label
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -126,6 +126,7 @@ __all__ = [
     "Wallets",
     "Window",
     "applicable",
+    "budget_label",
     "closed_already",
     "complexities",
     "ends_of",
@@ -167,6 +168,7 @@ if not TYPE_CHECKING:
             "Approved": "pricing.ledger.approvals",
             "BudgetRule": "pricing.ledger.budgets",
             "BudgetState": "pricing.ledger.budgets",
+            "budget_label": "pricing.ledger.budgets",
             "CALIBRATION": "pricing.ledger.calibration_scores",
             "CHOICES": "pricing.ledger.approvals",
             "CODED": "pricing.ledger.target_stats",

@@ -85,6 +85,19 @@ class BudgetRule:
         return f"{'this run' if self.scope == 'run' else self.key}{per_window(self.window)}"
 
 
+def budget_label(budget_id: str) -> str:
+    """How people call the budget of an id.
+
+    >>> budget_label("automation:daily-digest:day:2026-11-01")
+    'daily-digest per day'
+    """
+    scope, rest = budget_id.split(":", 1)
+    if scope == "run":
+        return "this run"
+    key, window, _ = rest.rsplit(":", 2)
+    return f"{key} per {window}"
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetState:
     """One budget in one window, in nano-dollars."""

@@ -19,6 +19,7 @@ from pricing.db.database import Store
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import PendingWrite
 
+CircuitState: TypeAlias = Literal["open", "probing", "due"]
 CircuitEvent: TypeAlias = Literal["opened", "probed", "closed"]
 _C = schema.circuits.c
 _LONGEST_CLAIM_US = 600_000_000
@@ -38,6 +39,10 @@ class Circuit:
     open_until: int
     probe_until: int
     reason: str
+
+    def state_at(self, now: int) -> CircuitState:
+        """What it is at a moment, in microseconds: ``due`` once its quarantine is over, and the next turn tries it."""
+        return "open" if self.open_until > now else "probing" if self.probe_until > now else "due"
 
 
 @dataclass(frozen=True, slots=True)

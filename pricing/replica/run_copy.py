@@ -42,7 +42,7 @@ class RunCopy:
             duckdb_tables.create_facts(memory)
             rollups.create_rollups(memory)
             with self._store.read() as ledger:
-                for table in TABLES:
+                for table in (*TABLES, schema.approvals):
                     if table is not schema.guard_reviews:
                         columns = [table.c[name] for name in duckdb_tables.columns(table)]
                         rows = ledger.execute(sa.select(*columns).where(table.c.run_id == self._run_id)).all()

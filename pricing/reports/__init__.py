@@ -6,6 +6,7 @@ from pricing.lazy_exports import lazy_exports
 from pricing.reports.overview import overview
 
 if TYPE_CHECKING:
+    from pricing.reports.approvals import DecidedApproval, decided_approvals
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
     from pricing.reports.chargeback import (
         ChargebackStatement,
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
         statement_page,
         statement_sentences,
     )
+    from pricing.reports.corrections import CorrectedRuns, corrected_runs
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
     from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
     from pricing.reports.focus import FocusRates, write_focus
-    from pricing.reports.format import clean, duration, moment, percent, plural
+    from pricing.reports.format import Plain, clean, clean_lines, duration, moment, percent, plural
     from pricing.reports.guards import (
         GuardLine,
         GuardReport,
@@ -55,19 +57,21 @@ if TYPE_CHECKING:
         line_grid,
     )
     from pricing.reports.overview.data import Overview
-    from pricing.reports.page import Figure, Page, Section, render_page
+    from pricing.reports.overview.page import automation_grid
+    from pricing.reports.page import Figure, Page, Section, page_environment, render_page
     from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
     from pricing.reports.query import Row
     from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
-    from pricing.reports.render import render_html, render_terminal
+    from pricing.reports.render import page_of, render_html, render_terminal
     from pricing.reports.repricing import TargetRates, at_rates
-    from pricing.reports.run.data import RunReport
+    from pricing.reports.run.data import AttemptLine, RunReport, TurnLine
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
     from pricing.reports.run.terminal import run_summary
-    from pricing.reports.run_list import RunLine, runs
+    from pricing.reports.run.trace import GuardEvent, RunTrace, run_trace
+    from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
     from pricing.reports.selection import Choice
     from pricing.reports.targets import TargetHealth, target_health
@@ -77,14 +81,18 @@ __all__ = [
     "AUDIT_DAYS",
     "BY",
     "ENOUGH",
+    "AttemptLine",
     "Breakdown",
     "ChargebackStatement",
     "Choice",
+    "CorrectedRuns",
     "CostTrend",
+    "DecidedApproval",
     "EconomicSigns",
     "Figure",
     "FocusRates",
     "ForecastCoverage",
+    "GuardEvent",
     "GuardLine",
     "GuardReport",
     "JudgedAnswer",
@@ -93,28 +101,37 @@ __all__ = [
     "Overview",
     "Page",
     "PastSales",
+    "Plain",
     "QuoteAudit",
     "QuotedPath",
     "Reviewable",
     "Row",
+    "RunFilter",
     "RunLine",
+    "RunPage",
     "RunReport",
+    "RunTrace",
     "Section",
     "Share",
     "SpendForecast",
     "TargetHealth",
     "TargetRates",
+    "TurnLine",
     "asked_turns",
     "at_rates",
     "audit_grid",
     "audit_sentences",
+    "automation_grid",
     "automations",
     "breakdown",
     "budget_grid",
     "chargeback_statement",
     "clean",
+    "clean_lines",
+    "corrected_runs",
     "cost_changes",
     "cost_trends",
+    "decided_approvals",
     "duration",
     "escape_advice",
     "escape_markdown",
@@ -133,6 +150,8 @@ __all__ = [
     "month_grids",
     "month_sentences",
     "overview",
+    "page_environment",
+    "page_of",
     "percent",
     "plural",
     "quote_audits",
@@ -145,8 +164,10 @@ __all__ = [
     "render_terminal",
     "review_markdown",
     "review_queue",
+    "run_page",
     "run_report",
     "run_summary",
+    "run_trace",
     "runs",
     "sales",
     "signs",
@@ -191,32 +212,44 @@ if not TYPE_CHECKING:
             "forecast_rows": "pricing.reports.month_forecast_page",
             "forecast_sentences": "pricing.reports.month_forecast_page",
             "line_grid": "pricing.reports.month_forecast_page",
+            "DecidedApproval": "pricing.reports.approvals",
+            "decided_approvals": "pricing.reports.approvals",
             "BY": "pricing.reports.breakdowns",
             "Breakdown": "pricing.reports.breakdowns",
             "Choice": "pricing.reports.selection",
             "ENOUGH": "pricing.reports.quote_audit",
             "EconomicSigns": "pricing.reports.economics",
             "Figure": "pricing.reports.page",
+            "GuardEvent": "pricing.reports.run.trace",
+            "RunTrace": "pricing.reports.run.trace",
+            "run_trace": "pricing.reports.run.trace",
             "GuardLine": "pricing.reports.guards",
             "GuardReport": "pricing.reports.guards",
             "JudgedAnswer": "pricing.reports.guards",
             "Overview": "pricing.reports.overview.data",
             "Page": "pricing.reports.page",
+            "Plain": "pricing.reports.format",
             "QuoteAudit": "pricing.reports.quote_audit",
             "QuotedPath": "pricing.reports.quoted_path",
             "Reviewable": "pricing.reports.guards",
             "Row": "pricing.reports.query",
+            "RunFilter": "pricing.reports.run_list",
             "RunLine": "pricing.reports.run_list",
+            "RunPage": "pricing.reports.run_list",
+            "AttemptLine": "pricing.reports.run.data",
             "RunReport": "pricing.reports.run.data",
+            "TurnLine": "pricing.reports.run.data",
             "Section": "pricing.reports.page",
             "Share": "pricing.reports.quote_audit",
             "TargetHealth": "pricing.reports.targets",
             "TargetRates": "pricing.reports.repricing",
             "asked_turns": "pricing.reports.volume",
             "at_rates": "pricing.reports.repricing",
+            "automation_grid": "pricing.reports.overview.page",
             "automations": "pricing.reports.run_lookup",
             "breakdown": "pricing.reports.breakdowns",
             "clean": "pricing.reports.format",
+            "clean_lines": "pricing.reports.format",
             "duration": "pricing.reports.format",
             "escape_advice": "pricing.reports.escaping",
             "escape_markdown": "pricing.reports.escaping",
@@ -229,6 +262,8 @@ if not TYPE_CHECKING:
             "plural": "pricing.reports.format",
             "quote_audits": "pricing.reports.quote_audit",
             "quoted_paths": "pricing.reports.quoted_path",
+            "page_environment": "pricing.reports.page",
+            "page_of": "pricing.reports.render",
             "render_html": "pricing.reports.render",
             "render_markdown": "pricing.reports.run.markdown",
             "render_page": "pricing.reports.page",
@@ -236,10 +271,13 @@ if not TYPE_CHECKING:
             "run_summary": "pricing.reports.run.terminal",
             "review_markdown": "pricing.reports.price_review",
             "review_queue": "pricing.reports.guards",
+            "run_page": "pricing.reports.run_list",
             "run_report": "pricing.reports.run.report",
             "runs": "pricing.reports.run_list",
             "PastSales": "pricing.reports.past_sales",
             "sales": "pricing.reports.past_sales",
+            "CorrectedRuns": "pricing.reports.corrections",
+            "corrected_runs": "pricing.reports.corrections",
             "CostTrend": "pricing.reports.drift",
             "cost_changes": "pricing.reports.drift",
             "cost_trends": "pricing.reports.drift",

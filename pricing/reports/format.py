@@ -21,8 +21,10 @@ class Plain:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return value.isoformat() if isinstance(value, date) else value
@@ -47,6 +49,11 @@ def clean(text: object) -> str:
     """The text on one line, without escape sequences, control characters, changes of direction or invisible letters."""
     told = str(text)
     return told if told.isascii() and told.isprintable() else "".join(map(_harmless, told))
+
+
+def clean_lines(text: str) -> str:
+    """A text of several lines without characters that steer a terminal or reorder text."""
+    return "\n".join(map(clean, text.splitlines()))
 
 
 def amount(number: float | None) -> str:

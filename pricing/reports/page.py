@@ -6,19 +6,23 @@ Policy has the browser see to that. Every value is escaped. Light and dark follo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pricing.reports.charts.data import Bars, Chart, Grid, Tone
+from pricing.reports.charts.data import Bars, Chart, Grid, LinkedText, Tone
 from pricing.reports.format import clean
 from pricing.templates import template_environment
 
 if TYPE_CHECKING:  # templates are compiled where a page is made, not where a command line starts
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SEPARATOR = re.compile(r"(?<=[a-z])([-/_@]|[.:](?=[a-z]))(?=\w{2})", re.IGNORECASE)
+"""Of ids, whose parts are letters and figures; not that of a date, a number or an escaped character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,27 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The page as one HTML document."""
-    return _environment().get_template("page.html.j2").render(page=page)
+    return page_environment().get_template("page.html.j2").render(page=page)
 
 
 @cache
-def _environment() -> Environment:
+def page_environment(*folders: Path) -> Environment:
+    """What makes pages: the templates of some folders, then those of pages, ``page.html.j2`` above all."""
     from markupsafe import Markup
 
     environment = template_environment(
-        _TEMPLATES, "html", escape=lambda value: value if isinstance(value, Markup) else clean(value)
+        (*folders, _TEMPLATES), "html", escape=lambda value: value if isinstance(value, Markup) else clean(value)
     )
-    environment.tests["bars"] = lambda drawing: isinstance(drawing, Bars)
+    environment.tests |= {
+        "bars": lambda drawing: isinstance(drawing, Bars),
+        "linked": lambda cell: isinstance(cell, LinkedText),
+    }
+    environment.filters["breakable"] = _breakable
     return environment
+
+
+def _breakable(text: str) -> Markup:
+    """A text that may end a line after the separators of ids, such as a model's."""
+    from markupsafe import Markup, escape
+
+    return Markup(_SEPARATOR.sub(r"\1<wbr>", str(escape(clean(text)))))  # noqa: S704 - it was escaped before

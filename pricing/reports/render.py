@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pricing.reports.breakdowns import Breakdown
     from pricing.reports.overview.data import Overview
+    from pricing.reports.page import Page
     from pricing.reports.run.data import RunReport
     from pricing.reports.run_list import RunLine
 
@@ -33,11 +34,17 @@ def render_terminal(report: RunReport | Overview | Breakdown | Sequence[RunLine]
     return shown
 
 
+def page_of(report: RunReport | Overview) -> Page:
+    """The report as a page, for whoever shows it among others."""
+    page: Page = _view(_PAGES, report)(report)
+    return page
+
+
 def render_html(report: RunReport | Overview) -> str:
     """The report as one HTML document that asks the network for nothing."""
     from pricing.reports.page import render_page
 
-    return render_page(_view(_PAGES, report)(report))
+    return render_page(page_of(report))
 
 
 def _view(views: Mapping[str, str], report: object) -> Callable[[Any], Any]:

@@ -162,8 +162,8 @@ def test_a_new_project_from_its_first_command_to_its_report(user: User):
         until("scheduled run", lambda: "weekly-notes/daily" in user.types(*ahead), pause=2)
         user.types("python", "-m", "prefect", "--no-prompt", "deployment", "run", "summarize-notes/daily")
         until("run of the worker", lambda: ("summarize-notes", "completed") in ended(user), pause=2)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/", timeout=PATIENCE) as pages:
-            assert ran["run_id"] in pages.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/runs/{ran['run_id']}", timeout=PATIENCE) as page:
+            assert "welcome completed" in page.read().decode()
     del user.environment["PREFECT_API_URL"]
     assert "welcome" in user.types("farebox", "report", "all", "--since", "1d")
 

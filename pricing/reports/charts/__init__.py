@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pricing.reports.charts.axes import Axis, linear, logarithmic, ordinal
     from pricing.reports.charts.bars import Share, shares
     from pricing.reports.charts.columns import histogram
-    from pricing.reports.charts.data import Bars, Chart, Grid, Tone
+    from pricing.reports.charts.data import Bars, Chart, Grid, LinkedText, Tone
     from pricing.reports.charts.points import Band, Point, lines, scatter
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Bars",
     "Chart",
     "Grid",
+    "LinkedText",
     "Point",
     "Share",
     "Tone",
@@ -42,6 +43,7 @@ if not TYPE_CHECKING:
             "Bars": "pricing.reports.charts.data",
             "Chart": "pricing.reports.charts.data",
             "Grid": "pricing.reports.charts.data",
+            "LinkedText": "pricing.reports.charts.data",
             "Point": "pricing.reports.charts.points",
             "Share": "pricing.reports.charts.bars",
             "Tone": "pricing.reports.charts.data",

@@ -7,7 +7,7 @@ top, so that its text keeps its size. Nothing here knows money or time: what is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 Tone: TypeAlias = Literal["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "good", "warn", "bad", "quiet"]
 """A colour by what it means, light and dark: series, or a judgement."""
@@ -87,6 +87,25 @@ class Key:
 
     text: str
     tone: Tone
+
+
+class LinkedText(str):
+    """A cell that leads to another page: its text, and where to. Files have none, since nothing is beside them.
+
+    Example:
+        >>> LinkedText("daily-digest", "/automations/daily-digest").href
+        '/automations/daily-digest'
+    """
+
+    __slots__ = ("href",)
+
+    href: str
+
+    def __new__(cls, text: str, href: str) -> Self:
+        """A text that leads to ``href``."""
+        made = super().__new__(cls, text)
+        made.href = href
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def _parts(overview: Overview, section: Section) -> Iterator[Part]:
         yield Part("Budgets", (told,), tuple(draw.burn_down(one) for one in overview.budgets[:_DRAWN]))
 
 
-def _economics(section: Section) -> Part:
+def automation_grid(section: Section) -> Grid:
+    """The unit economics of each automation, as a table."""
     heads = (
         *("automation", "runs", "reached", "refused", "run p50", "run p95", "cost of an outcome", "price"),
         *("gross margin", "markup", "margin at p95", "spent"),
@@ -119,6 +120,10 @@ def _economics(section: Section) -> Part:
         )
         for one in section.automations
     )
+    return Grid(heads, rows)
+
+
+def _economics(section: Section) -> Part:
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
     told = [sentence for one in drawn if one.runs >= _TELLING and (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
@@ -126,7 +131,7 @@ def _economics(section: Section) -> Part:
         "What each automation earns",
         (*(_risk(one) for one in lost), *told),
         tuple(draw.distribution(one) for one in drawn),
-        Grid(heads, rows),
+        automation_grid(section),
     )
 
 

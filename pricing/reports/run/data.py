@@ -237,6 +237,52 @@ class TurnLine:
     saved_nano: Nano
     started_at: datetime
     duration_us: int | None
+    guards_us: int = 0
+
+    @property
+    def waited_us(self) -> int | None:
+        """What it took beyond its requests and its guards; ``None`` where it has not ended."""
+        if self.duration_us is None:
+            return None
+        return max(0, self.duration_us - self.guards_us - sum(one.duration_us for one in self.attempts))
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a run's wall-clock time divides, in microseconds: the four add up to what it took.
+
+    ``queue_us`` is what turns took beyond requests and guards, ``outside_us`` what passed outside of turns: the
+    automation's own code, and the time in which the run was suspended.
+    """
+
+    provider_us: int
+    guards_us: int
+    queue_us: int
+    outside_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredQuality:
+    """What lowered a run's quality: ``kind`` is economic route, locked route or fallback; ``turns`` were concerned."""
+
+    kind: str
+    why: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLine:
+    """What a person decided about the run; ``by`` is None where nobody did in time.
+
+    ``budgets`` are the nano-dollars by which each budget named was overdrawn or raised, or that it is short.
+    """
+
+    choice: str
+    by: str | None
+    hold_nano: Nano
+    budgets: dict[str, Nano]
+    asked_at: datetime
+    decided_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,3 +365,6 @@ class RunReport(Plain):
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
     due: DueFacts | None = None
+    timing: Timing | None = None
+    lowered: tuple[LoweredQuality, ...] = ()
+    approvals: tuple[ApprovalLine, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from pricing.reports.format import ratio
 from pricing.reports.query import Readable, Row, reading
 from pricing.reports.run.data import (
     AdjustmentLine,
+    ApprovalLine,
     AttemptLine,
     DueFacts,
     GuardLine,
@@ -32,6 +34,8 @@ from pricing.reports.run.data import (
     Unknown,
 )
 from pricing.reports.run.fallbacks import fallbacks
+from pricing.reports.run.quality import lowered_quality
+from pricing.reports.run.timing import guard_times, time_spent
 from pricing.reports.run_lookup import find_run
 
 T = TypeVar("T")
@@ -62,7 +66,9 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         settled = source.rows("run_settlements", run_id=found)
         attempted = source.rows("run_attempts", run_id=found)
         told = source.rows("run_turns", run_id=found)
-        turns = _turns(told, [row for row in attempted if row["kind"] == "model"])
+        guarded = guard_times(source.rows("run_guard_times", run_id=found))
+        decided = source.rows("run_approvals", run_id=found)
+        turns = _turns(told, [row for row in attempted if row["kind"] == "model"], guarded)
         guards = source.rows("run_guards", run_id=found)
         adjusted = source.rows("run_adjustments", run_id=found)
     settlements = tuple(_settlement(row) for row in settled)
@@ -75,8 +81,9 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
     attempts = [*(attempt for turn in turns for attempt in turn.attempts), *paid]
     spent = _cost(attempts)
     unknown = [attempt for attempt in attempts if attempt.priced == "worst_case"]
+    facts = _run(run, settlements)
     return RunReport(
-        run=_run(run, settlements),
+        run=facts,
         quote=quote,
         money=_money(run["held_nano"], quote, attempts, settlements, sum(line.delta_nano for line in adjustments)),
         sold=_sold(run, [row["charged_nano"] for row in settled], spent),
@@ -93,6 +100,20 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         paid_requests=paid,
         tries=_tries(settled, told, attempted),
         due=_due(run, settlements, attempted),
+        timing=time_spent(facts, turns, paid),
+        lowered=lowered_quality(run["routes"], turns, {row["turn_id"]: row["route"] for row in told}),
+        approvals=tuple(_approval(row) for row in decided),
+    )
+
+
+def _approval(row: Row) -> ApprovalLine:
+    return ApprovalLine(
+        choice=row["choice"],
+        by=row["decided_by"],
+        hold_nano=row["hold_nano"],
+        budgets=json.loads(row["budgets"]),
+        asked_at=from_us(row["asked_at"]),
+        decided_at=from_us(row["decided_at"]),
     )
 
 
@@ -172,13 +193,13 @@ def _sold(run: Row, charged: Sequence[int | None], spent: int) -> SaleFacts:
     )
 
 
-def _turns(turns: Iterable[Row], attempts: Iterable[Row]) -> tuple[TurnLine, ...]:
+def _turns(turns: Iterable[Row], attempts: Iterable[Row], guarded: Mapping[str, int]) -> tuple[TurnLine, ...]:
     """Turns with their attempts, in the order they began; those whose end is not written down included."""
     of_turn: dict[str, list[Row]] = defaultdict(list)
     for row in attempts:
         of_turn[row["turn_id"]].append(row)
-    lines = [_turn(row, of_turn.pop(row["turn_id"], [])) for row in turns]
-    lines += [_turn(_unfinished(rows), rows) for rows in of_turn.values()]
+    lines = [_turn(row, of_turn.pop(row["turn_id"], []), guarded) for row in turns]
+    lines += [_turn(_unfinished(rows), rows, guarded) for rows in of_turn.values()]
     return tuple(sorted(lines, key=lambda line: (line.started_at, line.turn_id)))
 
 
@@ -190,7 +211,7 @@ def _unfinished(attempts: Sequence[Row]) -> Row:
     return known | end | {"repaired": repaired}
 
 
-def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
+def _turn(row: Row, attempts: Sequence[Row], guarded: Mapping[str, int]) -> TurnLine:
     lines = _attempts(attempts)
     return TurnLine(
         turn_id=row["turn_id"],
@@ -204,6 +225,7 @@ def _turn(row: Row, attempts: Sequence[Row]) -> TurnLine:
         saved_nano=row["saved_nano"],
         started_at=from_us(row["started_at"]),
         duration_us=row["duration_us"],
+        guards_us=guarded.get(row["turn_id"], 0),
     )
 
 

@@ -1,1 +1,1 @@
-SELECT * EXCLUDE (seq, user_id, org_id, plan, routes) FROM runs WHERE run_id = $run_id ORDER BY seq LIMIT 1
+SELECT * EXCLUDE (seq, user_id, org_id, plan) FROM runs WHERE run_id = $run_id ORDER BY seq LIMIT 1

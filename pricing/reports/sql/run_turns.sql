@@ -1,4 +1,4 @@
-SELECT turn_id, operation, outcome, reason, target, repaired, saved_nano, started_at, duration_us,
+SELECT turn_id, operation, outcome, reason, target, repaired, saved_nano, started_at, duration_us, route,
     coalesce(execution, 0) AS execution
 FROM turns
 WHERE run_id = $run_id

@@ -1,0 +1,22 @@
+"""The report server: read-only pages and JSON about a project's runs, budgets and guards."""
+
+from typing import TYPE_CHECKING
+
+from pricing.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from farebox.web.app import web_app
+    from farebox.web.server import checked_token, serve, serving
+
+__all__ = ["checked_token", "serve", "serving", "web_app"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "checked_token": "farebox.web.server",
+            "serve": "farebox.web.server",
+            "serving": "farebox.web.server",
+            "web_app": "farebox.web.app",
+        },
+    )

@@ -1,0 +1,120 @@
+"""Tables that several pages have, and what their cells say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from farebox.web.site import Site
+from pricing import Nano, format_money
+from pricing.ledger import budget_label
+from pricing.reports import DecidedApproval, QuoteAudit, RunLine, Share, duration, moment, percent
+from pricing.reports.charts import Grid
+
+UNKNOWN = "–"
+CHOICES: Mapping[str, str] = {
+    "once": "approved once",
+    "cheaper": "approved with cheaper models",
+    "raise": "budget raised",
+    "finish": "finish with what there is",
+    "refuse": "refused",
+    "timed_out": "nobody decided in time",
+}
+
+
+def runs_grid(site: Site, lines: Sequence[RunLine]) -> Grid:
+    """Runs, one row each."""
+    heads = ("run", "automation", "outcome", "began", "owner", "quality", "turns", "estimate", "p95", "cost", "took")
+    rows = tuple(
+        (
+            one.run_id,
+            one.automation,
+            one.outcome.replace("_", " ") + (" (sandbox)" if one.stand_in else ""),
+            moment(one.started_at.astimezone(site.zone)),
+            one.org or one.user or UNKNOWN,
+            one.quality,
+            f"{one.turns:,}",
+            *(format_money(amount) for amount in (one.point_nano, one.p95_nano, one.spent_nano)),
+            duration(one.duration_us),
+        )
+        for one in lines
+    )
+    return Grid(heads, rows, 6)
+
+
+def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
+    """Decisions about runs, one row each."""
+    heads = ("run", "automation", "decision", "by", "decided", "budgets", "to hold")
+    rows = tuple(
+        (
+            one.run_id,
+            one.automation,
+            CHOICES.get(one.choice, one.choice),
+            one.by or UNKNOWN,
+            moment(one.decided_at.astimezone(site.zone)),
+            budgets_told(one.choice, one.budgets),
+            format_money(one.hold_nano),
+        )
+        for one in lines
+    )
+    return Grid(heads, rows, 6)
+
+
+def budgets_told(choice: str, budgets: Mapping[str, Nano]) -> str:
+    """What a decision did to each budget that it named."""
+    what = {"once": "overdrawn by", "cheaper": "overdrawn by", "raise": "raised by"}.get(choice, "short by")
+    return "; ".join(
+        f"{budget_label(budget_id)} {what} {format_money(amount)}" for budget_id, amount in budgets.items()
+    )
+
+
+def audits_grid(audits: Sequence[QuoteAudit]) -> Grid:
+    """How past quotes held, by automation and quality."""
+    heads = ("automation", "quality", "runs", "within p95", "95 % interval", "within p50", "held ÷ spent", "drift")
+    rows = tuple(
+        (
+            one.automation,
+            one.quality + (" (sandbox)" if one.stand_in else ""),
+            f"{one.p95.runs:,}",
+            percent(one.p95.share),
+            between(one.p95),
+            percent(one.p50.share),
+            times(one.over_holding),
+            times(one.drift),
+        )
+        for one in audits
+    )
+    return Grid(heads, rows, 2)
+
+
+def sizes_grid(audits: Sequence[QuoteAudit]) -> Grid:
+    """The same by the size of runs."""
+    heads = ("automation", "quality", "quoted at", "runs", "within p95", "95 % interval", "held ÷ spent")
+    rows = tuple(
+        (
+            one.automation,
+            one.quality,
+            f"{format_money(size.low_nano)} to {format_money(size.high_nano)}",
+            f"{size.p95.runs:,}",
+            percent(size.p95.share),
+            between(size.p95),
+            times(size.over_holding),
+        )
+        for one in audits
+        for size in one.sizes
+    )
+    return Grid(heads, rows, 3)
+
+
+def between(share: Share) -> str:
+    """An interval of shares."""
+    return between_shares(share.low, share.high)
+
+
+def between_shares(low: float, high: float) -> str:
+    """``93 % to 97 %``."""
+    return f"{percent(low)} to {percent(high)}"
+
+
+def times(value: float | None) -> str:
+    """A factor."""
+    return UNKNOWN if value is None else f"{value:.2f} ×"

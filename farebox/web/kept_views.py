@@ -1,0 +1,133 @@
+"""Views that are kept: pages that read much are made beside requests, and shown again while they are made anew.
+
+A view is of one state of the replica. Where the replica has moved on, a request is answered with the view that there
+is, whose page says when it was made, and a thread of its own makes the next one. A page that nobody has asked for yet
+is made by the request that does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from farebox.web.view import View
+
+State: TypeAlias = tuple[tuple[int, int, int], ...]
+"""Of a replica: what identifies its file and its log."""
+_MOST = 256
+_SHARE = 4
+"""Making views takes at most one part in this many plus one of the time, so that runs beside it have the rest."""
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Kept:
+    view: View
+    state: State
+    make: Callable[[], View]
+
+
+class KeptViews:
+    """The views of one site.
+
+    Args:
+        state: tells the state of the replica now.
+    """
+
+    def __init__(self, state: Callable[[], State]) -> None:
+        self._state = state
+        self._views: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._ended = threading.Event()
+        self._waiting: OrderedDict[Hashable, Callable[[], View]] = OrderedDict()
+        self._thread = threading.Thread(target=self._work, name="farebox-web-views", daemon=True)
+
+    def start(self) -> None:
+        """Begin to make views anew as the replica moves on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End that; a view under way is finished first."""
+        self._ended.set()
+        self._wanted.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def view(self, key: Hashable, make: Callable[[], View]) -> View:
+        """A view: the one that is kept, or else one made now."""
+        state = self._state()
+        with self._lock:
+            kept = self._views.get(key)
+            if kept is not None:
+                self._views.move_to_end(key)
+                if kept.state != state:
+                    self._want(key, make)
+                return kept.view
+        return self._made(key, make)
+
+    def want(self, key: Hashable, make: Callable[[], View]) -> None:
+        """Have a view made soon, unless it is kept already."""
+        with self._lock:
+            if key not in self._views:
+                self._want(key, make)
+
+    def refresh(self) -> None:
+        """Have every view made anew that is of an older state of the replica."""
+        state = self._state()
+        with self._lock:
+            for key, kept in self._views.items():
+                if kept.state != state:
+                    self._want(key, kept.make)
+
+    def _want(self, key: Hashable, make: Callable[[], View]) -> None:
+        self._waiting[key] = make
+        self._wanted.set()
+
+    def _made(self, key: Hashable, make: Callable[[], View]) -> View:
+        state = self._state()  # before it is read: a view that is newer than it says is only made once too often
+        view = make()
+        with self._lock:
+            self._views[key] = _Kept(view, state, make)
+            self._views.move_to_end(key)
+            while len(self._views) > _MOST:
+                self._views.popitem(last=False)
+        return view
+
+    def _work(self) -> None:
+        while True:
+            self._wanted.wait()
+            if self._ended.is_set():
+                return
+            with self._lock:
+                if not self._waiting:
+                    self._wanted.clear()
+                    continue
+                key, make = self._waiting.popitem(last=False)
+            began = time.monotonic()
+            try:
+                self._made(key, make)
+            except Exception as error:  # noqa: BLE001 - the request that asks next meets it, and says what it is
+                _logger.info("A page was not made anew: %s", type(error).__name__)
+                with self._lock:
+                    self._views.pop(key, None)
+            self._ended.wait(_SHARE * (time.monotonic() - began))
+
+
+def state_of(path: Path) -> State:
+    """The state of a replica's file: it changes with every sync that copies anything."""
+    found = []
+    for file in (path, path.with_name(path.name + ".wal")):
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            found.append((0, 0, 0))
+        else:
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)

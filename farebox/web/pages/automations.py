@@ -1,0 +1,36 @@
+"""Every automation that ran: what its outcomes cost and earn."""
+
+from __future__ import annotations
+
+from farebox.overview import make_overview
+from farebox.web.site import PERIOD, Site
+from farebox.web.view import Asked, PageRoute, View
+from pricing.reports import Choice, Page, Section, automation_grid, automations, plural
+from pricing.reports.charts import Grid
+
+
+def view(site: Site, asked: Asked) -> View:
+    """The page."""
+    since = asked.given("since") or PERIOD
+    known = automations(site.replica)
+    found = make_overview(site.runtime, Choice(since=asked.moment("since", site, PERIOD), zone=site.zone))
+    parts = [part for part in (found.real, found.sandbox) if part is not None]
+    seen = {one.automation for part in parts for one in part.automations}
+    sections = [
+        Section("Answered by the sandbox" if part.stand_in else "Answered by models", grid=automation_grid(part))
+        for part in parts
+    ]
+    if idle := [name for name in known if name not in seen]:
+        sections.append(Section("Without runs in this period", grid=Grid(("automation",), tuple((n,) for n in idle))))
+    page = Page(
+        "Automations",
+        f"{plural(len(known), 'automation')}, {plural(len(seen), 'of them', 'of them')} with runs in this period",
+        lead=() if known else ("No automation has run yet. Try `farebox demo`.",),
+        sections=tuple(sections),
+    )
+    told = [part for name in ("real", "sandbox") if (part := found.to_json()[name]) is not None]
+    lines = [{"sandbox": part["stand_in"], **one} for part in told for one in part["automations"]]
+    return View(page, {"known": known, "automations": lines}, links=site.periods(since, "automations"))
+
+
+PAGE = PageRoute("/automations", view, kept=True)

@@ -1,0 +1,37 @@
+"""Past quotes against what runs cost, by automation, quality and size."""
+
+from __future__ import annotations
+
+from farebox.web.grids import audits_grid, sizes_grid
+from farebox.web.site import Site
+from farebox.web.view import Asked, PageRoute, View
+from pricing.reports import ENOUGH, Page, Section, quote_audits
+
+
+def view(site: Site, asked: Asked) -> View:
+    """The page.
+
+    Raises:
+        UsageError: no run of that automation is known.
+    """
+    since = asked.given("since") or "ever"
+    found = quote_audits(site.replica, asked.given("automation"), since=asked.moment("since", site))
+    warnings = tuple(f"{one.automation} {one.quality}: {warning}." for one in found for warning in one.warnings)
+    lead = warnings or (("Every p95 that can be judged is honest.",) if found else ("No run has ended yet.",))
+    sections = []
+    if found:
+        told = f"An honest p95 covers 93 to 97 % of runs; a coverage of fewer than {ENOUGH} runs says little."
+        sections.append(Section("By automation", (told,), grid=audits_grid(found)))
+    if any(one.sizes for one in found):
+        sections.append(
+            Section(
+                "By size", ("The runs of each automation in four parts, by their estimate.",), grid=sizes_grid(found)
+            )
+        )
+    page = Page(
+        "Quotes against actual cost", "the newest 2,000 runs of each automation", lead, sections=tuple(sections)
+    )
+    return View(page, [one.to_json() for one in found], links=site.periods(since, "quotes"))
+
+
+PAGE = PageRoute("/quotes", view, kept=True)
