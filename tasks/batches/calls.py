@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -64,7 +64,7 @@ class Calls:
             raise BatchCallFailed(self.spec.name, call, failure("server_error", status=OK, maybe_billed=True))
         return found
 
-    async def lines(self, request: HttpRequest) -> AsyncIterator[bytes]:
+    async def lines(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
         """The lines of a file of results, as they come; none of them longer than ``LARGEST_LINE``.
 
         A longer line is given as its beginning, which is no JSON; what follows the last line break is a line too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tasks.batches.api import BatchLine, LineOutcome, LineResult, LinesRefused, ResultTally
+from tasks.batches.api import BatchLine, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
 from tasks.providers.base import ReplyError
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import failure
@@ -100,11 +100,6 @@ def not_run(line_id: str, outcome: LineOutcome, code: str, *, maybe_billed: bool
     return LineResult(line_id, outcome, failure=failure("timeout", code=code, maybe_billed=maybe_billed))
 
 
-def lost(line_id: str, *, code: str = "batch_line_missing", maybe_billed: bool) -> LineResult:
-    """A line of which the provider says nothing."""
-    return LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=maybe_billed))
-
-
 class Matched:
     """Which lines of a batch have a result by now: each one counts once."""
 
@@ -129,3 +124,15 @@ class Matched:
     def missing(self) -> list[str]:
         """Lines without a result, in the order they were submitted."""
         return list(self._open)
+
+
+def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterator[LineResult]:
+    """Lines of which the results say nothing, as ``missing``.
+
+    They may be billed where the results are gone or damaged, or fewer than the ``succeeded`` that the provider counts.
+    """
+    told = status.counts.succeeded
+    billed = gone or bool(matched.tally.damaged) or (told is not None and told > succeeded)
+    code = "batch_retention_over" if gone else f"batch_{status.state}"
+    for line_id in matched.missing:
+        yield LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=billed))

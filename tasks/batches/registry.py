@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pricing import ConfigError
+from tasks.batches.anthropic import AnthropicBatchClient
 from tasks.batches.api import BatchClient
 from tasks.batches.openai import OpenAIBatchClient
 from tasks.providers.batch_rules import BatchApi, BatchRules
@@ -15,6 +16,7 @@ from tasks.providers.transport import Transport
 
 _CLIENTS: Final[Mapping[BatchApi, Callable[[Transport, ProviderSpec, BatchRules], BatchClient]]] = {
     "openai": OpenAIBatchClient,
+    "anthropic": AnthropicBatchClient,
 }
 
 

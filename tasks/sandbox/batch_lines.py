@@ -24,6 +24,8 @@ _REFUSING: Final[Mapping[str, Complaint]] = {
     "html502": "500", "hang": "500", "drop": "500", "cut": "500", "malformed": "500",
 }  # fmt: skip
 """Within a batch there is no connection that could break: what breaks one is a fault of the server."""
+_REFUSED: Final = (("stream",), ("stream", "speed", "store", "diagnostics"))
+"""Fields that requests of a batch do not take: everywhere, and at Anthropic."""
 _OK: Final = 200
 _VERSION_HEADER: Final = {"anthropic-version": "2023-06-01"}
 
@@ -63,8 +65,9 @@ class LineRunner:
         self._answer(batch, line, question, fault, own)
 
     def _read(self, batch: SandboxBatch, line: SandboxLine) -> SandboxRequest:
-        if line.body.get("stream") is True:
-            raise BadRequest("stream: not supported in batches", param="stream")
+        for name in _REFUSED[batch.dialect.provider == "anthropic"]:
+            if line.body.get(name):
+                raise BadRequest(f"{name}: not supported in batches", param=name)
         question = batch.dialect.read(line.body, line.model, _VERSION_HEADER)
         return replace(question, media_tokens=media_tokens(line.body, question.model, batch.dialect.provider))
 
@@ -79,6 +82,8 @@ class LineRunner:
             max_tokens=question.max_tokens,
         )  # fmt: skip
         complaint = _REFUSING.get(kind or "")
+        if batch.rule.not_found is not None and batch.lines[batch.rule.not_found - 1] is line:
+            complaint = "not_found"
         if complaint is None and window is not None and tokens + (question.max_tokens or 0) > window:
             complaint = "overflow"
         if complaint is not None:

@@ -128,6 +128,7 @@ class Handler:
             LineRunner(journal, self._cache, lambda: self._plan, self._windows, script),
             openai={"/chat/completions": self._openai, "/responses": self._responses},
             groq={"/chat/completions": self._groq},
+            anthropic=self._anthropic,
         )
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
