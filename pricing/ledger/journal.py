@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -35,7 +35,11 @@ from pricing.db.write_queue import Entry, PendingWrite
 from pricing.errors import JournalUnreadable
 from pricing.money import Nano
 
-EntryKind: TypeAlias = Literal["answer", "tool"]
+if TYPE_CHECKING:
+    from pricing.ledger.batches import BatchAttempt
+
+EntryKind: TypeAlias = Literal["answer", "batch", "tool"]
+"""An answer that was asked live, one that a batch brought, or the result of a tool."""
 EntryState: TypeAlias = Literal["done", "begun", "retry", "skip", "fail"]
 ToolDecision: TypeAlias = Literal["retry", "skip", "fail"]
 """What becomes of a tool that was under way when its process ended."""
@@ -195,6 +199,25 @@ class Journal:
         }
         return entry_id, self._store.submit(_Append(row))
 
+    def batch_entry(self, line: BatchAttempt, value: bytes, cost_nano: Nano) -> dict[str, Any]:
+        """The row of an answer that a batch brought, for whoever takes its result. It is kept whatever its size, as
+        nobody else has it, and belongs to no execution before one claims it.
+        """
+        return {
+            "entry_id": line.entry_id,
+            "run_id": line.journal_id,
+            "kind": "batch",
+            "key": line.key,
+            "operation": line.intent.operation,
+            "target": line.intent.target,
+            "state": "done",
+            "claimed": 0,
+            "holder": line.holder,
+            "cost": cost_nano,
+            "value": self._sealed(value, line.journal_id),
+            "written_at": self._clock(),
+        }
+
     def finish(self, run_id: str, entry_id: str, value: bytes | None) -> PendingWrite[None]:
         """Note that a tool returned; without a value where that cannot be kept. The first end of a call counts."""
         kept = value if self._fits(run_id, value) else None
@@ -227,6 +250,17 @@ class Journal:
             return self._entry(_CLAIM.run(connection, values).fetchall(), run_id)
 
         return self._store.submit(work)
+
+    def take(
+        self, connection: Connection, run_id: str, entry_id: str, execution: int, holder: str
+    ) -> JournalEntry | None:
+        """Take one entry that no execution as new as this has; ``None`` where one has it, or it is gone."""
+        mine = sa.and_(_E.entry_id == entry_id, _E.claimed < execution)
+        taken = sa.update(entries).where(mine).values(claimed=execution, holder=holder or run_id)
+        rows = connection.execute(
+            taken.returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
+        ).all()
+        return self._entry([tuple(row) for row in rows], run_id)
 
     def release(self, run_id: str, holder: str) -> int:
         """Let all be claimed again that a run has which another called, since it is started again by itself."""
