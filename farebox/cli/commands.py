@@ -24,6 +24,7 @@ def run(
     /,
     *,
     budget: str | None = None,
+    due: str | None = None,
     user: str | None = None,
     org: str | None = None,
     tag: tuple[str, ...] = (),
@@ -37,6 +38,8 @@ def run(
     Args:
         name: which automation, like daily-digest.
         budget: a limit for this run, besides the automation's own: "0.10 USD".
+        due: by when it is to be done, so that it may take a cheaper service tier or a batch: 6h, 07:00 or
+            2026-11-30T07:00.
         user: whom it is for: whose budgets and credits it takes.
         org: which organisation it is for.
         tag: a name that budgets can go by; may be repeated.
@@ -47,7 +50,7 @@ def run(
     from farebox.runs.context import RunOwner
 
     limit = None if budget is None else parse_money(budget)
-    run_here(name, parameters, limit, whose=RunOwner(user, org, tag), as_json=json)
+    run_here(name, parameters, limit, whose=RunOwner(user, org, tag), due=due, as_json=json)
 
 
 @app.command

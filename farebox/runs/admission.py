@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar, cast
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
+from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
     asked_operations,
@@ -72,6 +73,8 @@ class Automation:
     """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
     durable: bool = True
     """Whether its answers are kept until a run has ended well."""
+    due: object = None
+    """By when its runs are to be done that say nothing of it, as ``read_due`` reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Priced:
     hold: Nano
     stand_in: bool
     economic: str | None = None
+    due_at: int | None = None
 
 
 def price_run(
@@ -95,6 +99,7 @@ def price_run(
     *,
     more_input: Mapping[str, int] = MappingProxyType({}),
     answered: Mapping[str, int] = MappingProxyType({}),
+    due_at: int | None = None,
 ) -> Priced:
     """The quote of a run with these parameters, on the economic route if there is a reason to take it.
 
@@ -106,6 +111,7 @@ def price_run(
         more_input: by operation, tokens that each call reads beyond what is declared.
         answered: by operation, calls that were answered before, in a run that is continued: only what is left is
             quoted.
+        due_at: by when it is to be done, in microseconds UTC; as soon as possible, if left out.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -144,7 +150,7 @@ def price_run(
     else:
         quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
     hold = quote.hold(runtime.settings.holds.buffer_percent)
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic)
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at)
 
 
 def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
@@ -171,6 +177,7 @@ def admit(
     approver: Approver | None = None,
     *,
     decided: Decided | None = None,
+    due: Callable[[], int | None] | None = None,
 ) -> AdmittedRun:
     """Quote a run and hold the quote on every budget that applies.
 
@@ -178,7 +185,7 @@ def admit(
     that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
     settled first. What was ``decided`` about a run that budgets stopped on its way is carried out. A run that was
     suspended goes on with the quote and the hold that it has; one that failed or died is quoted and held for what its
-    journal does not have.
+    journal does not have. By when it is ``due`` is asked once: a run that is continued keeps its due time.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
@@ -195,8 +202,10 @@ def admit(
         runtime.journal.release(outermost, run_id)
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
-    counter = Admission(runtime, automation, run_id, parameters, execution.number)
     asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+    known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
+    due_at = known.due_at if known is not None else (due or partial(_due_now, runtime, automation, parameters))()
+    counter = Admission(runtime, automation, run_id, parameters, execution.number, due_at=due_at)
     if decided is not None:
         tried = counter.carry_out(*decided)
     elif approver is not None and asked is not None and (decision := approver.answered(asked)):
@@ -229,8 +238,8 @@ def ask_to_go_on(
     Where they are reached by a form, the process ends here, and the run is admitted again by what the form says.
     """
     answered = runtime.journal.answered(run.run_id)
-    usual = price_run(runtime, automation, parameters, answered=answered)
-    cheap = price_run(runtime, automation, parameters, "a budget was used up on the way", answered=answered)
+    priced = partial(price_run, runtime, automation, parameters, answered=answered, due_at=run.due_at)
+    usual, cheap = priced(), priced("a budget was used up on the way")
     worst, short = (int(str(refused.fields.get(name) or 0)) for name in ("worst_nano", "short_nano"))
     first = runtime.ledger.run(run.run_id) or run  # where the plan says too little of what is left, as much as at first
     hold, ids = max(usual.hold, first.held_nano, worst), refused.fields.get("budget_ids")
@@ -253,12 +262,19 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
         OutOfCredits: whoever pays for the outcome has not enough credits.
         UnknownPrice: a model of its route has no rate.
         PlanError: its plan does not fit the parameters.
+        UsageError: its due time cannot be kept or read.
     """
-    counter = Admission(runtime, automation, run_id, parameters, None)
+    due_at = _due_now(runtime, automation, parameters)
+    counter = Admission(runtime, automation, run_id, parameters, None, due_at=due_at)
     tried = counter.take(final=True)
     if tried.refusals:
         counter.show(tried)
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+
+
+def _due_now(runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> int | None:
+    """By when a run that starts now is to be done."""
+    return run_due_at(automation.due, parameters, start=datetime.now(UTC), zone=lambda: runtime.settings.zone)
 
 
 Decided: TypeAlias = tuple[ApprovalRequest, ApprovalDecision | None]
@@ -285,8 +301,11 @@ class Admission:
         run_id: str,
         parameters: Mapping[str, object],
         execution: int | None,
+        *,
+        due_at: int | None = None,
     ) -> None:
         self._runtime = runtime
+        self._due_at = due_at
         self._automation = automation
         self._run_id = run_id
         self._execution = execution
@@ -342,7 +361,9 @@ class Admission:
         return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
-        priced = price_run(self._runtime, self._automation, self._parameters, economic, answered=self._answered)
+        priced = price_run(
+            self._runtime, self._automation, self._parameters, economic, answered=self._answered, due_at=self._due_at
+        )
         if approved is not None:
             begun = self._execution is not None and self._execution > 1 and self._answered
             priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
@@ -398,6 +419,7 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
         price_credits=automation.price.credits,
         price_nano=automation.price.worth(runtime.settings.credits.value),
         durable=automation.durable and runtime.settings.journal.keeps_any(automation.name),
+        due_at=priced.due_at,
     )
 
 

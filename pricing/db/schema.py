@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0014"
+VERSION = "0015"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -106,11 +106,13 @@ runs = fact(
     number("price_credits", optional=True),
     number("price_nano", optional=True),
     Column("durable", Boolean, nullable=False, server_default=false()),
+    number("due_at", optional=True),
 )
 """One row per run that asked to start, with the quote it was given; refused ones included.
 
 ``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth;
-``durable``: its answers are kept in the journal until it has ended well.
+``durable``: its answers are kept in the journal until it has ended well; ``due_at``: by when it is to be done, in
+microseconds UTC, null where it is to be done as soon as possible.
 """
 
 turns = fact(

@@ -35,6 +35,7 @@ class Run:
     ``plan``, ``routes`` and ``tags`` are JSON texts: the resolved plan, per operation the candidates in order, and a
     list of names. The outcome is sold for ``price_credits`` where its price is in credits; ``price_nano`` is what it is
     worth in money, ``None`` where that is not known. A ``durable`` run keeps its answers until it has ended well.
+    ``due_at`` is by when it is to be done; ``None`` is as soon as possible.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class Run:
     price_credits: int | None = None
     price_nano: Nano | None = None
     durable: bool = False
+    due_at: int | None = None
 
     @property
     def quoted(self) -> bool:
