@@ -300,6 +300,13 @@ class Batches:
             row = connection.execute(sa.select(schema.batch_lines).where(_L.line_id == line_id)).one_or_none()
         return None if row is None else _line(row)
 
+    def status_of(self, line_id: str) -> int | None:
+        """The status with which a provider answered a line, where it did."""
+        attempts = schema.attempts.c
+        with self._store.read() as connection:
+            found = sa.select(attempts.status).where(attempts.attempt_id == line_id)
+            return connection.execute(found).scalar_one_or_none()
+
     def costs(self, label: str) -> int:
         """What the lines of a batch have cost so far, in nano-dollars."""
         attempts = schema.attempts.c

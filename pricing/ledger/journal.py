@@ -68,7 +68,7 @@ _CLAIM = PreparedStatement(
         .scalar_subquery()
     )
     .values(claimed=sa.bindparam("execution", type_=Number), holder=sa.bindparam("holder"))
-    .returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
+    .returning(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value)
 )
 _OF_ENTRY = _E.entry_id == sa.bindparam("entry")
 _FINISH = PreparedStatement(
@@ -78,7 +78,7 @@ _FINISH = PreparedStatement(
 )
 _REOPEN = PreparedStatement(sa.update(entries).where(_OF_ENTRY).values(state="begun", value=None))
 _READ = PreparedStatement(
-    sa.select(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value).where(_OF_ENTRY)
+    sa.select(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value).where(_OF_ENTRY)
 )
 _DROP = PreparedStatement(sa.delete(entries).where(_OF_ENTRY))
 
@@ -92,6 +92,7 @@ class JournalEntry:
 
     entry_id: str
     kind: EntryKind
+    key: str
     operation: str
     target: str
     state: EntryState
@@ -258,9 +259,16 @@ class Journal:
         mine = sa.and_(_E.entry_id == entry_id, _E.claimed < execution)
         taken = sa.update(entries).where(mine).values(claimed=execution, holder=holder or run_id)
         rows = connection.execute(
-            taken.returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
+            taken.returning(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value)
         ).all()
         return self._entry([tuple(row) for row in rows], run_id)
+
+    def take_one(
+        self, run_id: str, entry_id: str, execution: int, holder: str
+    ) -> PendingWrite[JournalEntry | None]:
+        """The same, in a transaction of its own."""
+        self._aead()
+        return self._store.submit(lambda connection: self.take(connection, run_id, entry_id, execution, holder))
 
     def release(self, run_id: str, holder: str) -> int:
         """Let all be claimed again that a run has which another called, since it is started again by itself."""
@@ -276,9 +284,9 @@ class Journal:
     def _entry(self, rows: Sequence[Sequence[Any]], run_id: str) -> JournalEntry | None:
         if not rows:
             return None
-        [(entry_id, kind, operation, target, state, cost, value)] = rows
+        [(entry_id, kind, key, operation, target, state, cost, value)] = rows
         opened = None if value is None else self._opened(bytes(value), run_id)
-        return JournalEntry(entry_id, kind, operation, target, state, int(cost), opened)
+        return JournalEntry(entry_id, kind, key, operation, target, state, int(cost), opened)
 
     # What there is ---------------------------------------------------------------------------------------------------
 

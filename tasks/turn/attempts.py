@@ -69,12 +69,17 @@ class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
     def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
-        self.ends = time.monotonic() + deadline_seconds
+        self._deadline_seconds = deadline_seconds
+        self.restart()
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
         self.landing: PendingWrite[float] | None = None
         """The last attempt's completion: submitted, and committed with whatever comes next."""
+
+    def restart(self) -> None:
+        """Begin the deadline anew: the turn has waited for a batch."""
+        self.ends = time.monotonic() + self._deadline_seconds
 
     @property
     def seconds(self) -> float:

@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 BATCH: Final = "batch"
 """The service tier of every line."""
+QUEUE_FULL: Final = "queue_full"
+"""The outcome of lines whose batch was not taken as the account has too much in batches: they may be sent again."""
+REJECTED: Final = "rejected"
+"""The outcome of lines whose batch was not taken at all."""
 NEVER_CREATED: Final = "The provider has no batch of this label: it was never created, and nothing of it is billed."
 _OUTCOMES: Final[Mapping[str, str]] = {"expired": "timeout", "cancelled": "cancelled", "missing": "server_error"}
 """By outcome of a line that has no failure of its own, that of its attempt."""
@@ -157,7 +161,7 @@ class BatchResults:
                 status = await client.cancel(handle)
         await self._observed(batch, status)
         if status.final:
-            await self._collect(batch, client, handle, lines)
+            await self._collect(batch, status, client, handle, lines)
 
     def _to_be_cancelled(self, batch: Batch) -> bool:
         return batch.cancelled_at is not None or self._rules.clock() >= batch.cancel_at
@@ -217,20 +221,25 @@ class BatchResults:
 
     # Results ---------------------------------------------------------------------------------------------------------
 
-    async def _collect(self, batch: Batch, client: BatchClient, handle: BatchHandle, lines: list[BatchAttempt]) -> None:
+    async def _collect(
+        self, batch: Batch, status: BatchStatus, client: BatchClient, handle: BatchHandle, lines: list[BatchAttempt]
+    ) -> None:
         """Take all results, as they are read."""
+        failed = None
+        if status.state == "failed":
+            failed = QUEUE_FULL if status.fault is not None and status.fault.again else REJECTED
         waiting = {line.line_id: line for line in lines if line.state == "open"}
         async for result in client.results(handle):
             line = waiting.pop(result.line_id, None)
             if line is not None:
-                await self._take(line, result)
+                await self._take(line, result, failed or result.outcome)
         await asyncio.to_thread(self.batches.collected, batch.label)
 
-    async def _take(self, line: BatchAttempt, result: LineResult) -> None:
+    async def _take(self, line: BatchAttempt, result: LineResult, outcome: str) -> None:
         reply = result.reply
         completion = self._completed(line, result) if reply is None else self._answered(line, reply)
         value = None if reply is None else written(line, reply)
-        await asyncio.to_thread(self.batches.take, line, completion, result.outcome, value)
+        await asyncio.to_thread(self.batches.take, line, completion, outcome, value)
 
     def _answered(self, line: BatchAttempt, reply: ModelReply) -> Completion:
         """A line that has a reply, whether or not that is an answer."""

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from pricing import LedgerError, from_us, now_us
+from pricing import LedgerError, now_us
 from pricing.ledger import Batch, BatchAttempt
 from tasks.batches import BatchLine
 from tasks.routing.target import Target
@@ -78,10 +78,6 @@ class WaveNews:
     fault: str | None = None
 
 
-class Submits:
-    """Submits a wave; see :class:`tasks.turn.batched.BatchedAttempts`."""
-
-
 @dataclass(slots=True)
 class _Waiting:
     """A line that somebody waits for."""
@@ -130,8 +126,8 @@ class RunWaves:
     _first: float | None = None
     _watching: asyncio.Task[None] | None = None
     _polling: asyncio.Task[None] | None = None
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _busy: Callable[[], bool] = lambda: False
+    _sent: set[str] = field(default_factory=set)
+    _moments: set[int] = field(default_factory=set)
 
     @property
     def cancel_at(self) -> int:
@@ -170,8 +166,8 @@ class RunWaves:
             self._turns -= 1
             self._touch()
 
-    async def ask(self, queued: QueuedLine) -> BatchAttempt | None:
-        """Wait for a new line; how it ended, ``None`` where it was not back in time.
+    async def ask(self, queued: QueuedLine, call: StepCall | None = None) -> BatchAttempt | None:
+        """Wait for a new line of a step's ``call``; how it ended, ``None`` where it was not back in time.
 
         Raises:
             BaseException: the run is being suspended.
@@ -179,17 +175,23 @@ class RunWaves:
         line_id = queued.attempt.line_id
         self._queue.append(queued)
         try:
-            return await self._wait(line_id, queued.attempt.label)
+            return await self._wait(line_id, queued.attempt.label, call)
         finally:
             self._queue = [one for one in self._queue if one.attempt.line_id != line_id]
 
-    async def attach(self, line: BatchAttempt) -> BatchAttempt | None:
+    async def attach(self, line: BatchAttempt, call: StepCall | None = None) -> BatchAttempt | None:
         """Wait for a line that an older execution of the run has sent; likewise."""
-        return await self._wait(line.line_id, line.label)
+        self._sent.add(line.line_id)
+        return await self._wait(line.line_id, line.label, call)
 
-    def is_queued(self, line_id: str) -> bool:
-        """Whether a line has not been sent yet."""
-        return any(one.attempt.line_id == line_id for one in self._queue)
+    async def pause(self, seconds: float, call: StepCall | None = None) -> None:
+        """Wait before a question is put into another batch; nothing else of the run waits for that."""
+        with self._waits(call):
+            await asyncio.sleep(seconds)
+
+    def was_sent(self, line_id: str) -> bool:
+        """Whether a line is on its way, so that whoever stops waiting for it has not ended its turn."""
+        return line_id in self._sent
 
     def sent_as(self, line_id: str, label: str) -> None:
         """Note which batch a line is in."""
@@ -218,22 +220,34 @@ class RunWaves:
     def _touch(self) -> None:
         self._changed = asyncio.get_running_loop().time()
 
-    async def _wait(self, line_id: str, label: str) -> BatchAttempt | None:
+    @contextmanager
+    def _waits(self, call: StepCall | None) -> Iterator[None]:
+        """A turn that waits, for as long as the block lasts."""
+        self._parked += 1
+        if call is not None:
+            call.count(1)
+        self._touch()
+        try:
+            yield
+        finally:
+            self._parked -= 1
+            if call is not None:
+                call.count(-1)
+            self._touch()
+
+    async def _wait(self, line_id: str, label: str, call: StepCall | None) -> BatchAttempt | None:
         if self.suspended:
             raise self.leave()
         loop = asyncio.get_running_loop()
         waiting = self._lines[line_id] = _Waiting(label, loop.create_future())
-        self._parked += 1
         self._first = self._first if self._first is not None else loop.time()
-        self._touch()
-        if self._watching is None or self._watching.done():
-            self._watching = loop.create_task(self._watch())
-        try:
-            return await waiting.done
-        finally:
-            self._parked -= 1
-            del self._lines[line_id]
-            self._touch()
+        with self._waits(call):
+            if self._watching is None or self._watching.done():
+                self._watching = loop.create_task(self._watch())
+            try:
+                return await waiting.done
+            finally:
+                del self._lines[line_id]
 
     # Quiet -----------------------------------------------------------------------------------------------------------
 
@@ -263,6 +277,7 @@ class RunWaves:
         """Submit what is queued, then wait for it where the run waits."""
         queued, self._queue = self._queue, []
         self._first = None
+        self._sent.update(one.attempt.line_id for one in queued)
         if queued:
             try:
                 await self.submit(self, queued)
@@ -290,22 +305,20 @@ class RunWaves:
         """Look at the batches until nobody waits for them."""
         pause, known = self.settings.poll_seconds, set[str]()
         since = self.settings.clock()
-        while labels := {one.label for one in self._lines.values() if not self._is_unsent(one)}:
+        while labels := {one.label for one in self._lines.values() if one.label}:
             if labels - known:  # a new wave: it may be back soon
                 pause, known = self.settings.poll_seconds, known | labels
             for label in sorted(labels):
                 with suppress(LedgerError, LookupError):
                     await self._look(label, since)
             now = self.settings.clock()
-            next_event = min(moment for moment in (self.cancel_at, self.leave_at, now + 10**15) if moment > now)
-            await asyncio.sleep(max(0.01, min(pause, (next_event - now) / _US)))
+            ahead = [(moment - now) / _US for moment in self._moments if moment > now]
+            await asyncio.sleep(max(0.01, min([pause, *ahead])))
             pause = min(self.settings.longest_poll_seconds, 1.5 * pause)
-
-    def _is_unsent(self, waiting: _Waiting) -> bool:
-        return any(self._lines.get(one.attempt.line_id) is waiting for one in self._queue)
 
     async def _look(self, label: str, since: int) -> None:
         batch = await self.visit(label)
+        self._moments |= {batch.cancel_at, batch.leave_at}
         for line in await asyncio.to_thread(self.lines_of, label):
             if line.state != "open":
                 self.end(line)
@@ -369,7 +382,3 @@ def step_under_way(run_id: str, call: StepCall) -> Iterator[None]:
 IN_TURN: ContextVar[bool] = ContextVar("farebox_in_turn", default=False)
 """Whether the code is a part of a turn: what a guard asks is not batched, since its turn would wait for it."""
 
-
-def told_at(moment: int) -> str:
-    """A moment as people read it in a log, UTC."""
-    return f"{from_us(moment):%Y-%m-%d %H:%M} UTC"
