@@ -30,7 +30,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MEDIA,
         service_tiers=("standard", "flex", "priority"),
-        batches=True,
+        batches=None,
         truncates_silently=False,
         options=OPTIONS,
     ),
