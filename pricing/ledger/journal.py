@@ -263,9 +263,7 @@ class Journal:
         ).all()
         return self._entry([tuple(row) for row in rows], run_id)
 
-    def take_one(
-        self, run_id: str, entry_id: str, execution: int, holder: str
-    ) -> PendingWrite[JournalEntry | None]:
+    def take_one(self, run_id: str, entry_id: str, execution: int, holder: str) -> PendingWrite[JournalEntry | None]:
         """The same, in a transaction of its own."""
         self._aead()
         return self._store.submit(lambda connection: self.take(connection, run_id, entry_id, execution, holder))

@@ -1,7 +1,7 @@
 """Turns that are answered from batches: each request becomes a line, is sent with its run's wave, and is claimed.
 
-A line is an attempt of its turn. A turn whose run was suspended meanwhile is asked again when it goes on, and claims the
-line of the turn that it was; what a batch did not answer is asked live, or in another batch while there is time.
+A line is an attempt of its turn. A turn whose run was suspended meanwhile is asked again when it goes on, and claims
+the line of the turn that it was; what a batch did not answer is asked live, or in another batch while there is time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,7 +68,7 @@ class BatchedQuestion:
         call: of the step that asks.
     """
 
-    slot: AttemptContext
+    slot: Callable[[], AttemptContext]
     request: ModelRequest
     vault: Vault | None
     answers: TurnAnswers
@@ -76,6 +76,8 @@ class BatchedQuestion:
     adopt: Callable[[str, int], None]
     left: Callable[[], None]
     call: StepCall | None = None
+    tried: list[str] = field(default_factory=list)
+    """How the lines ended that gave no answer."""
 
 
 class BatchedAttempts:
@@ -95,6 +97,7 @@ class BatchedAttempts:
         batches: Batches,
         results: BatchResults,
         rates: RateCard,
+        *,
         client: Callable[[str], BatchClient],
         endpoint: Callable[[Target], Target],
         refused: RefusedFeatures,
@@ -116,12 +119,12 @@ class BatchedAttempts:
             return False
         return True
 
-    async def ask(self, asked: BatchedQuestion, *, new: Callable[[int], bool]) -> BatchAnswer | None:
+    async def ask(self, asked: BatchedQuestion, *, new: Callable[[], bool]) -> BatchAnswer | None:
         """The answer of a batch; ``None`` where it is to be asked live.
 
         Args:
             asked: the question.
-            new: whether it may be in a new batch, with so many seconds left for that.
+            new: whether it may be in a new batch now.
 
         Raises:
             BaseException: the run is suspended until the batch is back.
@@ -141,15 +144,18 @@ class BatchedAttempts:
                     line = await self._attached(asked, found.line)
                     if line is not None and line.state == "answered":
                         return await self._answer(asked, line)
+                asked.tried.append(told(line))
                 tries = len(found.tries) + (found.line.state == "open")
                 may = await self._may_again(found, line)
-        while may and tries < MOST_TRIES and new(tries):
+        while may and tries < MOST_TRIES and new():
             line = await self._new_line(asked)
             if line is None:
+                asked.tried.append(told(line))
                 return None
             if line.state == "answered":
                 return await self._answer(asked, line)
             tries += 1
+            asked.tried.append(told(line))
             may = await asyncio.to_thread(partial(self._again_after, line))
             if may and line.outcome == QUEUE_FULL:
                 await asked.waves.pause(asked.waves.settings.poll_seconds * 2**tries, asked.call)
@@ -178,7 +184,7 @@ class BatchedAttempts:
         made = self._line(asked)
         if made is None:
             return None
-        asked.slot.allowance.sent += 1
+        asked.slot().allowance.sent += 1
         return await self._waited(asked, made.attempt.line_id, asked.waves.ask(made, asked.call))
 
     async def _attached(self, asked: BatchedQuestion, line: BatchAttempt) -> BatchAttempt | None:
@@ -195,10 +201,10 @@ class BatchedAttempts:
                 asked.left()
             raise
         finally:
-            asked.slot.allowance.restart()
+            asked.slot().allowance.restart()
 
     def _line(self, asked: BatchedQuestion) -> QueuedLine | None:
-        slot = asked.slot
+        slot = asked.slot()
         target = slot.target
         reached = self._endpoint(target)
         request = with_valid_state(asked.request, target)
@@ -250,11 +256,9 @@ class BatchedAttempts:
         )
 
     def _details(self, asked: BatchedQuestion, request: ModelRequest, reached: Target, line: BatchLine) -> LineDetails:
-        slot, limit = asked.slot, output_limit(reached, request)
+        slot, limit = asked.slot(), output_limit(reached, request)
         limits = UsageLimits.of(reached, body=line.body, most_input=slot.input_tokens, max_tokens=limit)
-        worst = self._rates.worst(
-            slot.target.model, slot.target.provider, slot.input_tokens, limit, service_tier=BATCH
-        )
+        worst = self._rates.worst(slot.target.model, slot.target.provider, slot.input_tokens, limit, service_tier=BATCH)
         return LineDetails(
             worst_nano=worst,
             limits=(limits.input_tokens, limits.output_tokens, limits.with_reasoning),
@@ -272,7 +276,7 @@ class BatchedAttempts:
         if entry.value is None:
             raise RuntimeError("the answer of a batch is kept whatever its size")
         asked.answers.has(entry)
-        asked.slot.allowance.cost_nano += entry.cost_nano
+        asked.slot().allowance.cost_nano += entry.cost_nano
         return BatchAnswer(read_reply(entry.value, asked.vault), entry.target, entry.cost_nano)
 
     # Submission ------------------------------------------------------------------------------------------------------
@@ -350,3 +354,10 @@ class BatchedAttempts:
             await self.results.give_up(label, kept, outcome, code)
             for line in await asyncio.to_thread(partial(self.batches.lines, label)):
                 waves.end(line)
+
+
+def told(line: BatchAttempt | None) -> str:
+    """How a line ended, for people."""
+    if line is None or line.state == "open":
+        return "not back in time"
+    return (line.outcome or "no answer").replace("_", " ")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from pricing import LedgerError, now_us
+from pricing.db import after_fork
 from pricing.ledger import Batch, BatchAttempt
 from tasks.batches import BatchLine
 from tasks.routing.target import Target
@@ -332,6 +333,78 @@ class RunWaves:
         )
 
 
+class Suspended(BaseException):
+    """Ends a turn whose run is suspended until its batches are back."""
+
+
+class Waves:
+    """The waves of the runs of this process.
+
+    Args:
+        settings: when they are sent and looked for.
+        submit: sends one.
+        visit: does what is due of one batch.
+        lines_of: the lines of a batch as the ledger has them.
+        tell: told how far the batches of a run are.
+    """
+
+    def __init__(
+        self,
+        settings: WaveSettings,
+        submit: Submit,
+        visit: Visit,
+        lines_of: LinesOf,
+        tell: Callable[[WaveNews], None] = lambda _news: None,
+    ) -> None:
+        self.settings = settings
+        self._submit = submit
+        self._visit = visit
+        self._lines_of = lines_of
+        self._tell = tell
+        self._start_anew()
+        after_fork(self._start_anew)
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: dict[tuple[str, int], RunWaves] = {}
+
+    def open(
+        self,
+        run_id: str,
+        execution: int,
+        due_at: int,
+        mode: WaitMode = "here",
+        leave: Callable[[], BaseException] = Suspended,
+    ) -> RunWaves:
+        """Those of one execution of a run; opened once, by whoever comes first.
+
+        Args:
+            run_id: the run's.
+            execution: its number.
+            due_at: when it is due, in microseconds UTC.
+            mode: where it waits.
+            leave: makes the exception that ends its turns when it is suspended.
+        """
+        with self._lock:
+            found = self._runs.get((run_id, execution))
+            if found is None:
+                made = RunWaves(
+                    run_id, due_at, mode, self.settings, self._submit, self._visit, self._lines_of, leave, self._tell
+                )
+                found = self._runs[run_id, execution] = made
+            return found
+
+    def find(self, run_id: str, execution: int) -> RunWaves | None:
+        """Those of one execution of a run, if they were opened."""
+        with self._lock:
+            return self._runs.get((run_id, execution))
+
+    def close(self, run_id: str, execution: int) -> RunWaves | None:
+        """The execution is over. What was open, to be closed on its loop."""
+        with self._lock:
+            return self._runs.pop((run_id, execution), None)
+
+
 # Steps under way -----------------------------------------------------------------------------------------------------
 
 
@@ -381,4 +454,3 @@ def step_under_way(run_id: str, call: StepCall) -> Iterator[None]:
 
 IN_TURN: ContextVar[bool] = ContextVar("farebox_in_turn", default=False)
 """Whether the code is a part of a turn: what a guard asks is not batched, since its turn would wait for it."""
-
