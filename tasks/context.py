@@ -99,7 +99,7 @@ class StepContext:
         """Calls of tools that its agents made."""
         self.turn_ids: list[str] | None = None
         """Ids of the turns that pinned steps took, noted as they end; ``None`` where none is pinned."""
-        self.call = StepCall(outer.call if outer else None)
+        self.call: StepCall = StepCall(outer.call if outer else None)
         """Whether it waits for a batch."""
         self.answers: StepAnswers = StepAnswers(outer.answers if outer else None)
         """What it was answered, for its retry."""

@@ -43,6 +43,8 @@ QUEUE_FULL: Final = "queue_full"
 REJECTED: Final = "rejected"
 """The outcome of lines whose batch was not taken at all."""
 NEVER_CREATED: Final = "The provider has no batch of this label: it was never created, and nothing of it is billed."
+_WORST: Final[Priced] = "worst_case"
+_COUNTED: Final[Priced] = "usage"
 _OUTCOMES: Final[Mapping[str, str]] = {"expired": "timeout", "cancelled": "cancelled", "missing": "server_error"}
 """By outcome of a line that has no failure of its own, that of its attempt."""
 
@@ -252,13 +254,13 @@ class BatchResults:
         model = self._rates.billed_model(asked.model, reply.model, asked.provider, at)
         if model != asked.model:
             self._other_model(asked, model)
-        cost, priced = details.worst_nano, "worst_case"
+        cost, priced = details.worst_nano, _WORST
         if was_counted(usage):
-            cost, priced = self._rates.price(model, asked.provider, usage, at, BATCH), "usage"
+            cost, priced = self._rates.price(model, asked.provider, usage, at, BATCH), _COUNTED
         outcome = FAILED_STOPS.get(reply.stop, "ok")
         code = None if fault is None else NOT_PLAUSIBLE
         ended = self._ended(line, outcome, usage, cost, priced, code=code, status=200, request_id=reply.request_id)
-        saved = self._saved(model, asked, usage, cost) if priced == "usage" else 0
+        saved = self._saved(model, asked, usage, cost) if priced == _COUNTED else 0
         return replace(ended, model=None if model == asked.model else model, saved_nano=saved)
 
     def _saved(self, model: str, asked: Intent, usage: Usage, cost: Nano) -> Nano:

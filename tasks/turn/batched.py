@@ -341,8 +341,8 @@ class BatchedAttempts:
                 _log.warning("Batch %s: %s. It is looked for by its label.", label, failed)
                 return
             fault, code = f"{failed}.", failed.failure.code or failed.failure.kind
-            if failed.fault is not None and failed.fault.again:
-                outcome = QUEUE_FULL
+            again = failed.failure.retry_same_target if failed.fault is None else failed.fault.again
+            outcome = QUEUE_FULL if again else "errored"
         except LinesRefused as error:
             fault = f"{error}."
         else:
