@@ -154,12 +154,13 @@ class Agent:
                 verify=place.step.verify if returns is str else None,
                 reasoning=self.reasoning or place.step.reasoning,
             )
-            reply = (await engine.turn(place, asked)).reply
+            answer = await engine.turn(place, asked)
+            reply = answer.reply
             if not reply.tool_calls:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.extend(await self.exchange(place, reply, ends))
+            messages.extend(await self.exchange(place, reply, answer.ends or ends))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
