@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0012"
+VERSION = "0016"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -171,6 +171,7 @@ attempts = fact(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
+    text("prompt_parts", optional=True),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -179,7 +180,11 @@ attempts = fact(
 ``estimated_input`` what its input was thought to count before it was sent.
 
 ``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
-named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation."""
+named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
+
+``prompt_parts`` tells the static part of a prompt that its model can cache, in about 45 characters: estimated tokens,
+the model's minimum, seconds that an entry lives, and keyed hashes of the place, tools, schema, system text and shared
+parts of messages, with dots between; null where nothing is cached."""
 
 adjustments = fact(
     "adjustments",

@@ -69,7 +69,8 @@ class Run:
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
-    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known.
+    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known. ``prompt_parts``
+    are hashes of what its prompt shares with others (``schema.attempts``).
     """
 
     attempt_id: str
@@ -92,6 +93,7 @@ class Intent:
     kind: AttemptKind = "model"
     units: float | None = None
     execution: int = 0
+    prompt_parts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

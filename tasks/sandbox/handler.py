@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
-from tasks.sandbox.cache import PromptCache
+from tasks.sandbox.cache import CacheUse, PromptCache, rules_of
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.gemini import GeminiDialect
@@ -203,18 +203,20 @@ class Handler:
             answer = alter(own or answer_question(question, call.request_id), kind, question)
         except BadRequest as wrong:
             return self._refuse(call, wrong.complaint, replace(facts, message=wrong.message, param=wrong.param))
-        usage = self._usage(call, question, prompt, facts.tokens, answer)
+        cached = self._cached(call, question, prompt)
+        usage = self._usage(call, question, cached, facts.tokens, answer)
         if kind == "invalid_json" and call.dialect.provider == "groq" and (question.schema or answer.calls):
             code = "json_validate_failed" if question.schema else "tool_use_failed"
             return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
         seconds = self._latency.of(answer.tokens)
         exchange = SandboxExchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
         if question.stream:
-            return await self._stream(call, exchange)
+            return await self._stream(call, exchange, cached)
         self._write(call, 200, usage)
         await self._pause(call, seconds)
         if kind == "hang_after":
             return await self._silence(call)
+        self._cache.publish(cached)
         body = orjson.dumps(call.dialect.reply(exchange))
         if kind == "malformed":
             body = body[: len(body) // 2]
@@ -222,12 +224,14 @@ class Handler:
             return await self._cut(call, body)
         return web.Response(body=body, content_type="application/json", headers=call.headers)
 
-    def _usage(self, call: _Call, question: SandboxRequest, prompt: str, tokens: int, answer: Answer) -> Usage:
-        scope = f"{call.target}\0{question.model}"
-        if call.dialect.provider in {"openai", "groq", "gemini"}:
-            cached = self._cache.automatic(scope, prompt)
-        else:
-            cached = self._cache.explicit(scope, question.segments)
+    def _cached(self, call: _Call, question: SandboxRequest, prompt: str) -> CacheUse:
+        provider, scope = call.dialect.provider, f"{call.target}\0{question.model}"
+        rules = rules_of(provider, question.model)
+        if rules.marks or provider in {"anthropic", "bedrock"}:
+            return self._cache.marked(scope, question.segments, rules.minimum)
+        return self._cache.automatic(scope, prompt, rules)
+
+    def _usage(self, call: _Call, question: SandboxRequest, cached: CacheUse, tokens: int, answer: Answer) -> Usage:
         thought = thought_tokens(call.request_id) if question.thinks else 0
         counted = Usage(
             input_tokens=tokens,
@@ -239,7 +243,7 @@ class Handler:
         )
         return call.dialect.usage(counted)
 
-    async def _stream(self, call: _Call, exchange: SandboxExchange) -> web.StreamResponse:
+    async def _stream(self, call: _Call, exchange: SandboxExchange, cached: CacheUse) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         parts = call.dialect.stream(exchange)
         usage = exchange.usage
@@ -258,6 +262,8 @@ class Handler:
         for first in range(0, len(parts), step):
             some = parts[first : first + step]
             await asyncio.sleep(self._latency.per_token * sum(part.tokens for part in some))
+            if first == 0:
+                self._cache.publish(cached)
             await response.write(b"".join(part.data for part in some))
         if kind == "cut":
             _hang_up(call.http)

@@ -6,6 +6,7 @@ from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
+from tasks.providers.prompt_caching import CACHED_CLAUDE
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -63,5 +64,6 @@ SPEC = ProviderSpec(
         batches=True,
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
+        cached=CACHED_CLAUDE,
     ),
 )

@@ -6,6 +6,7 @@ from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.options import ALL_OPTIONS
+from tasks.providers.prompt_caching import CACHED_BEDROCK
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -78,5 +79,6 @@ SPEC = ProviderSpec(
         batches=True,
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
+        cached=CACHED_BEDROCK,
     ),
 )

@@ -9,6 +9,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.prompt_caching import CACHED_GROQ
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 SPEC = ProviderSpec(
@@ -43,5 +44,6 @@ SPEC = ProviderSpec(
         service_tiers=("on_demand", "flex", "auto", "performance"),
         batches=True,
         truncates_silently=False,
+        cached=CACHED_GROQ,
     ),
 )
