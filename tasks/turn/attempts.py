@@ -28,7 +28,7 @@ from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
 from tasks.turn.bound_state import bound, with_valid_state
 from tasks.turn.request import TurnContext, TurnRequest
-from tasks.turn.static_parts import StaticParts, StaticUse
+from tasks.turn.static_parts import StaticParts, StaticUse, TurnPlace
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
 
@@ -316,9 +316,8 @@ class Attempts:
         if without := self._refused.of(target, request.schema):
             request = replace(request, without=without)
         told = slot.estimated_input or 0
-        shares = self._static.use(
-            target, request, slot.asked.operation, text_tokens=told, seconds_left=slot.allowance.seconds
-        )
+        turn = TurnPlace(slot.asked.operation, slot.turn_id)
+        shares = self._static.use(target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds)
         async with shares as static:
             if slot.allowance.spent:
                 raise AttemptFailed(failure("timeout", phase="pool"))

@@ -8,7 +8,6 @@ wait is bounded; a first turn that fails or is cancelled is replaced by the next
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -87,18 +86,22 @@ class SharedPrefixes:
         self._most_seconds = most_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prefixes: dict[bytes, _Prefix] = {}
-        self._recent: dict[tuple[str, str], deque[PromptBlocks]] = {}
+        self._recent: dict[tuple[str, str], dict[str, PromptBlocks]] = {}
+        """By operation and target the newest requests, by turn."""
 
-    def shared_parts(self, operation: str, target: str, blocks: PromptBlocks) -> int:
-        """How many leading parts of its messages a request shares with one of the newest of its operation there."""
+    def shared_parts(self, where: tuple[str, str], turn_id: str, blocks: PromptBlocks) -> int:
+        """How many leading parts of its messages a request shares with one of another turn, among the newest of its
+        operation at its target (``where``).
+        """
         self._of_this_loop()
-        recent = self._recent.get((operation, target))
-        if recent is None:
-            if len(self._recent) >= _REMEMBERED:
-                self._recent.clear()
-            recent = self._recent[operation, target] = deque(maxlen=_REQUESTS)
-        shared = max((blocks.shared_with(other) for other in recent), default=0)
-        recent.append(blocks)
+        if len(self._recent) >= _REMEMBERED:
+            self._recent.clear()
+        recent = self._recent.setdefault(where, {})
+        shared = max((blocks.shared_with(other) for turn, other in recent.items() if turn != turn_id), default=0)
+        recent.pop(turn_id, None)
+        recent[turn_id] = blocks
+        if len(recent) > _REQUESTS:
+            del recent[next(iter(recent))]
         return shared
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from pricing import Part, Usage
 from pricing.rates import RateCard
@@ -19,6 +19,13 @@ from tasks.turn.shared_prefixes import LEAST_TOKENS, PrefixUse, SharedPrefixes
 
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
 """Features without which a request cannot say what is to be cached."""
+
+
+class TurnPlace(NamedTuple):
+    """Which turn of which operation."""
+
+    operation: str
+    turn_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +102,34 @@ class StaticParts:
 
     @asynccontextmanager
     async def use(
-        self, target: Target, request: ModelRequest, operation: str, *, text_tokens: int, seconds_left: float
+        self, target: Target, request: ModelRequest, turn: TurnPlace, *, text_tokens: int, seconds_left: float
     ) -> AsyncIterator[StaticUse]:
         """Entered when a request may be sent: at once, or when the first with its static part has begun.
 
         Args:
             target: where it goes.
             request: what is sent.
-            operation: whose requests it is compared with.
+            turn: whose it is.
             text_tokens: about how many tokens its text has.
             seconds_left: until its turn's deadline.
         """
-        part = await self._part(target, request, operation, text_tokens)
+        part = await self._part(target, request, turn, text_tokens)
         if part is None or not self._pays(part, target):
             yield StaticUse(request, part)
             return
         async with self._shared.use(part.key, life=part.rules.seconds, seconds_left=seconds_left) as prefix:
             yield StaticUse(request, part, prefix)
 
-    async def _part(self, target: Target, request: ModelRequest, operation: str, text_tokens: int) -> StaticPart | None:
+    async def _part(
+        self, target: Target, request: ModelRequest, turn: TurnPlace, text_tokens: int
+    ) -> StaticPart | None:
         rules = spec_of(target.provider).features.caching(target.model)
         if rules is None or (rules.marks and (not request.cache or request.without & _MARKS)):
             return None
         if self._key is None:
             self._key = await asyncio.to_thread(self._hash_key)
         blocks = prompt_blocks(target, request, self._key)
-        parts = self._shared.shared_parts(operation, target.name, blocks)
+        parts = self._shared.shared_parts((turn.operation, target.name), turn.turn_id, blocks)
         tokens = blocks.tokens(parts, text_tokens)
         label = blocks.label(parts, tokens=tokens, minimum=rules.minimum, seconds=rules.seconds)
         end = last_mark(blocks.parts[:parts]) if rules.marks and tokens >= rules.minimum else None

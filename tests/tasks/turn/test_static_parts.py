@@ -16,7 +16,7 @@ from tasks.providers.messages import Message, ModelRequest, Tool
 from tasks.providers.prompt_blocks import NONE, prompt_blocks
 from tasks.providers.refused_features import RefusedFeatures, refused_by
 from tasks.routing.target import Target
-from tasks.turn.static_parts import StaticParts, StaticUse
+from tasks.turn.static_parts import StaticParts, StaticUse, TurnPlace
 from tests.support.exchanges import WEATHER, Free, request, schema, target
 
 RATES = RateCard.load([])
@@ -43,12 +43,14 @@ def uses(where: Target, *requests: ModelRequest, seconds: float = 5.0) -> list[S
 
     async def all_of_them() -> list[StaticUse]:
         parts, found = StaticParts(RATES, lambda: b"key", seconds), []
-        for one in requests:
+        for number, one in enumerate(requests):
             tokens = sum(
                 len(part.text) for message in one.messages for part in message.parts if part.__class__ is TextPart
             )
             text_tokens = (tokens + len(one.system.text)) // 4
-            async with parts.use(where, one, "read", text_tokens=text_tokens, seconds_left=0.0) as use:
+            async with parts.use(
+                where, one, TurnPlace("read", f"{number}"), text_tokens=text_tokens, seconds_left=0.0
+            ) as use:
                 found.append(use)
         return found
 
@@ -123,6 +125,18 @@ def test_leading_parts_of_messages_that_requests_share_are_cached_too(where: Tar
     ]
 
 
+def test_a_retry_shares_nothing_with_itself():
+    async def twice() -> StaticUse:
+        parts, turn = StaticParts(RATES, lambda: b"key", 5.0), TurnPlace("read", "one")
+        for _ in range(2):
+            asked = parts.use(DIALECTS["anthropic"], plain(HANDBOOK), turn, text_tokens=4_000, seconds_left=0.0)
+            async with asked as use:
+                pass
+        return use
+
+    assert asyncio.run(twice()).request.shared_end is None
+
+
 @pytest.mark.parametrize("where", DIALECTS.values(), ids=DIALECTS)
 def test_a_conversation_keeps_what_openai_writes_by_itself(where: Target):
     talk = (Message.of("user", "Why?"), Message.of("assistant", "Because."), Message.of("user", "And?"))
@@ -161,9 +175,9 @@ def test_only_what_is_long_enough_and_cheaper_to_read_is_waited_for():
             parts = StaticParts(rates, lambda: b"key", 0.01)
             tokens = len(asked.system.text) // 4
             how: Any = {"text_tokens": tokens, "seconds_left": 60.0}
-            async with parts.use(where, asked, "read", **how) as one:
+            async with parts.use(where, asked, TurnPlace("read", "1"), **how) as one:
                 assert one._prefix is None or one._prefix.first
-                async with parts.use(where, asked, "read", **how) as other:
+                async with parts.use(where, asked, TurnPlace("read", "1"), **how) as other:
                     return one._prefix is not None and other._prefix is not None
 
         return asyncio.run(second())
@@ -223,10 +237,10 @@ def test_a_first_that_cached_nothing_tells_the_others():
     async def first(counted: Usage) -> bool:
         parts = StaticParts(RATES, lambda: b"key", 5.0)
         how: Any = {"text_tokens": 4_000, "seconds_left": 60.0}
-        async with parts.use(where, plain("Why?"), "read", **how) as use:
+        async with parts.use(where, plain("Why?"), TurnPlace("read", "1"), **how) as use:
             use.began()
             use.counted(counted)
-        async with parts.use(where, plain("And?"), "read", **how) as use:
+        async with parts.use(where, plain("And?"), TurnPlace("read", "2"), **how) as use:
             assert use._prefix is not None
             return use._prefix._prefix.useless_until > 0
 
