@@ -18,7 +18,7 @@ from pricing import FareboxError
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.replica import RunCopy
-from pricing.reports import escape_markdown, markdown_code
+from pricing.reports import escape_markdown
 from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0015"
+VERSION = "0016"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -176,6 +176,7 @@ attempts = fact(
     text("service_tier_asked", optional=True),
     Column("service_tier", Text, nullable=False, server_default="standard"),
     Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
+    text("prompt_parts", optional=True),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -190,7 +191,11 @@ named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id
 priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is.
 
 ``service_tier_saved_nano`` is what its service tier took off what it would have cost at the standard one; negative
-where that tier costs more."""
+where that tier costs more.
+
+``prompt_parts`` tells the static part of a prompt that its model can cache, in about 45 characters: estimated tokens,
+the model's minimum, seconds that an entry lives, and keyed hashes of the place, tools, schema, system text and shared
+parts of messages, with dots between; null where nothing is cached."""
 
 adjustments = fact(
     "adjustments",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Turn,
         TurnOutcome,
     )
+    from pricing.ledger.hash_key import prompt_hash_key
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
     from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
@@ -142,6 +143,7 @@ __all__ = [
     "observe",
     "paid_for",
     "passed_since",
+    "prompt_hash_key",
     "read_key",
     "read_scope",
     "read_window",
@@ -235,6 +237,7 @@ if not TYPE_CHECKING:
             "observe": "pricing.ledger.target_stats",
             "paid_for": "pricing.ledger.calibration_scores",
             "passed_since": "pricing.ledger.calibration_scores",
+            "prompt_hash_key": "pricing.ledger.hash_key",
             "read_key": "pricing.ledger.limits",
             "read_scope": "pricing.ledger.limits",
             "read_window": "pricing.ledger.windows",

@@ -103,6 +103,7 @@ class ModelRequest:
     ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the room for that
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
     what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
+    ``shared_end`` is the last of the messages' parts that other requests begin with too: what is cached ends behind it.
     """
 
     messages: Sequence[Message]
@@ -116,6 +117,12 @@ class ModelRequest:
     room_factor: int = 1
     options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
+    shared_end: Part | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def marks_cache(self) -> bool:
+        """Whether it is to say what is cached, and its model was not seen to refuse that."""
+        return self.cache and "cache_control" not in self.without
 
 
 @dataclass(frozen=True, slots=True)
