@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from farebox.automations import Agent, Conversation, ask, automation, spend, tool
     from farebox.declaration import Budget, learn, plan
+    from farebox.integrations.mcp import mcp
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.run_limits import Remaining, remaining
     from farebox.runs.due_times import Due
@@ -36,6 +37,7 @@ __all__ = [
     "get_runtime",
     "learn",
     "llm_task",
+    "mcp",
     "plan",
     "remaining",
     "reviewed",
@@ -63,6 +65,7 @@ if not TYPE_CHECKING:
         "get_runtime": "farebox.runtime",
         "learn": "farebox.declaration",
         "llm_task": "tasks",
+        "mcp": "farebox.integrations.mcp",
         "plan": "farebox.declaration",
         "remaining": "farebox.run_limits",
         "reviewed": "farebox.price_review",

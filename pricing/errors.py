@@ -17,6 +17,7 @@
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
     ├── TurnFailed                    exit 1   a failure no other target can mend
+    ├── NoToolServer                  exit 1   (Transient) a server of tools that does not start or answer
     ├── NoRun                         exit 1   a model was asked outside an automation
     ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
     │   └── RunTakenOver              exit 1   a newer execution of the same run has its hold
@@ -163,6 +164,10 @@ class NoTarget(FareboxError, Transient):
 
 class TurnFailed(FareboxError, Terminal):
     """One turn failed in a way that no other target can mend; ``fields['kind']`` is the failure class."""
+
+
+class NoToolServer(FareboxError, Transient):
+    """A server whose tools an agent is to have does not start, or does not answer."""
 
 
 class NoRun(FareboxError, Terminal):

@@ -27,15 +27,19 @@ if TYPE_CHECKING:
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.spend import Spend, ToolCost, tool_cost
     from tasks.structured_output import answer_type
+    from tasks.tool_calls import INTERRUPTIONS, Interruption, ToolRules
+    from tasks.tool_sources import SourceTool, ToolError, ToolSource
 
 __all__ = [
     "ANONYMOUS",
     "EXCEPTION_FINDER",
+    "INTERRUPTIONS",
     "MOST_CALLS",
     "Agent",
     "Ask",
     "GuestRequest",
     "GuestTurns",
+    "Interruption",
     "LoopThread",
     "Pin",
     "Prompt",
@@ -43,10 +47,14 @@ __all__ = [
     "ProviderStates",
     "RunContext",
     "RunOwner",
+    "SourceTool",
     "Spend",
     "Step",
     "StepContext",
     "ToolCost",
+    "ToolError",
+    "ToolRules",
+    "ToolSource",
     "adopt_signature",
     "answer_type",
     "around",
@@ -77,6 +85,8 @@ if not TYPE_CHECKING:
             "EXCEPTION_FINDER": "tasks.exception_texts",
             "GuestRequest": "tasks.guest_turns",
             "GuestTurns": "tasks.guest_turns",
+            "INTERRUPTIONS": "tasks.tool_calls",
+            "Interruption": "tasks.tool_calls",
             "LoopThread": "tasks.event_loop",
             "Pin": "tasks.run_context",
             "Prompt": "tasks.prompts",
@@ -84,10 +94,14 @@ if not TYPE_CHECKING:
             "ProviderStates": "tasks.guest_turns",
             "RunContext": "tasks.run_context",
             "RunOwner": "tasks.run_context",
+            "SourceTool": "tasks.tool_sources",
             "Spend": "tasks.spend",
             "Step": "tasks.context",
             "StepContext": "tasks.context",
             "ToolCost": "tasks.spend",
+            "ToolError": "tasks.tool_sources",
+            "ToolRules": "tasks.tool_calls",
+            "ToolSource": "tasks.tool_sources",
             "adopt_signature": "tasks.llm_step",
             "answer_type": "tasks.structured_output",
             "around": "tasks.context",

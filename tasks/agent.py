@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from typing_extensions import TypeVar
 
@@ -35,6 +35,7 @@ from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
 from tasks.tool_calls import ToolCall, ToolOutcome, ToolRules, await_tool, call_tool, tool_rules
+from tasks.tool_sources import ListedTool, ToolError, ToolSource, listed
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
 
@@ -59,7 +60,7 @@ class Agent:
         engine: what takes its turns; the project's, for a ``farebox.Agent``.
         prompt: the template with its instructions and its case.
         tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
-            is told to the model; anything else ends the run.
+            is told to the model; anything else ends the run. Sources of tools may be among them: ``mcp(…)``.
         operation: what its turns are attributed to.
         tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
         max_turns: after so many it answers with what it has.
@@ -85,7 +86,7 @@ class Agent:
         engine: Callable[[], Engine] | None = None,
         *,
         prompt: str,
-        tools: Sequence[Callable[..., Any]],
+        tools: Sequence[Callable[..., Any] | ToolSource],
         operation: str = "tool_selection",
         tier: StepTier = "light",
         max_turns: int = 6,
@@ -104,7 +105,12 @@ class Agent:
                 )
         self._given_engine = engine
         self._prompt = prompt
-        self._tools = {tool.name: tool for tool in map(_BoundTool.of, tools)}
+        self._sources = [tool for tool in tools if isinstance(tool, ToolSource)]
+        _check_sources(self._sources)
+        self._tools: dict[str, AgentTool] = {
+            tool.name: tool for tool in (_BoundTool.of(one) for one in tools if not isinstance(one, ToolSource))
+        }
+        self._listed: dict[str, AgentTool] = {}
         self.operation = operation
         self.tier: StepTier = tier
         self.max_turns = max_turns
@@ -116,8 +122,25 @@ class Agent:
 
     @property
     def specs(self) -> list[Tool]:
-        """Its tools as a model sees them."""
-        return [tool.spec for tool in self._tools.values()]
+        """Its tools as a model sees them, those of sources as they were listed last."""
+        return [tool.spec for tool in (*self._tools.values(), *self._listed.values())]
+
+    async def tools_in(self, place: StepContext) -> Mapping[str, AgentTool]:
+        """Its tools by name in the run that a step is in, those of its sources included.
+
+        Raises:
+            NoToolServer: a source cannot be reached.
+        """
+        if not self._sources:
+            return self._tools
+        engine, found = self._engine(), dict(self._tools)
+        if place.run.execution is None:
+            await in_thread(partial(engine.join, place))
+        for source in self._sources:
+            tools = await source.source_tools(engine, place.run_id)
+            found |= {tool.name: tool for tool in listed(tools, source.name, found)}
+        self._listed = {name: tool for name, tool in found.items() if name not in self._tools}
+        return found
 
     def _engine(self) -> Engine:
         """What takes its turns."""
@@ -135,7 +158,7 @@ class Agent:
 
     async def _run(self, returns: type[T], values: dict[str, object]) -> T:
         engine, place = self._engine(), current_step()
-        prompt = engine.render(self._prompt, values)
+        prompt, tools = engine.render(self._prompt, values), await self.tools_in(place)
         messages = [Message("user", prompt.user)]
         for _ in range(self.max_turns):
             place.count_turn()
@@ -147,7 +170,7 @@ class Agent:
                 self.operation,
                 self.tier,
                 self.max_tokens,
-                self.specs,
+                [tool.spec for tool in tools.values()],
                 threshold=self.threshold,
                 guards=place.step.guards,
                 unmasked_media=place.step.unmasked_media,
@@ -160,7 +183,7 @@ class Agent:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.extend(await self.exchange(place, reply, answer.ends or ends))
+            messages.extend(await self.exchange(place, reply, answer.ends or ends, tools))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
@@ -175,7 +198,9 @@ class Agent:
         answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
         return cast("T", answer.value)
 
-    async def exchange(self, place: StepContext, reply: ModelReply, ends: float) -> list[Message]:
+    async def exchange(
+        self, place: StepContext, reply: ModelReply, ends: float, tools: Mapping[str, AgentTool]
+    ) -> list[Message]:
         """The reply and the results of its calls, as the conversation goes on.
 
         Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would
@@ -185,7 +210,7 @@ class Agent:
         in_step = max(0, self.calls_per_step - place.tool_calls)
         made = asked[: min(self.calls_per_reply, in_step)]
         place.tool_calls += len(made)
-        results = [await self._call_until(call, ends) for call in made]
+        results = [await self._call_until(call, ends, tools) for call in made]
         kept = reply.parts
         if left_out := asked[len(made) :]:
             limit = (
@@ -199,13 +224,13 @@ class Agent:
             kept = kept[: next(place for place, part in enumerate(kept) if part is left_out[0]) + 1]
         return [Message("assistant", kept), Message("tool", tuple(results))]
 
-    async def _call_until(self, call: ToolCallPart, ends: float) -> ToolResultPart:
+    async def _call_until(self, call: ToolCallPart, ends: float, tools: Mapping[str, AgentTool]) -> ToolResultPart:
         """What a tool says to a call, or that the turn's time was up before it was over."""
         left = ends - time.monotonic()
         if left <= 0:
             told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
             return ToolResultPart(call.id, told, is_error=True)
-        tool = self._tools.get(call.name)
+        tool = tools.get(call.name)
         if tool is None:
             return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
         made = _Made()
@@ -220,17 +245,17 @@ class Agent:
         await made.told(told)
         return ToolResultPart(call.id, told, is_error=True)
 
-    async def _call(self, tool: _BoundTool, call: ToolCallPart, made: _Made) -> ToolResultPart:
+    async def _call(self, tool: AgentTool, call: ToolCallPart, made: _Made) -> ToolResultPart:
         """What a tool says to a call; a call that cannot be made is told so."""
         from pydantic import ValidationError
 
         try:
-            outcome = await tool.call(call.arguments, self._engine(), made)
+            outcome = await tool.call(call.arguments, self._engine(), made.note)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
         except (ValueError, LookupError) as error:
-            told = f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
             await made.told(told)
             return ToolResultPart(call.id, told, is_error=True)
         if outcome.told is not None:
@@ -243,6 +268,10 @@ class _Made:
 
     def __init__(self) -> None:
         self.call: ToolCall | None = None
+
+    def note(self, call: ToolCall) -> None:
+        """Note that it is made."""
+        self.call = call
 
     async def told(self, text: str) -> None:
         """Keep what the model is told."""
@@ -282,7 +311,10 @@ class _BoundTool:
         )
 
     async def call(
-        self, arguments: Mapping[str, Any] | InvalidArguments, engine: Engine | None = None, made: _Made | None = None
+        self,
+        arguments: Mapping[str, Any] | InvalidArguments,
+        engine: Engine | None = None,
+        note: Callable[[ToolCall], None] = lambda _: None,
     ) -> ToolOutcome:
         """What it gives back, in the run that is under way; what it gave back before, if the run is continued. Plain
         functions run on threads. Without an engine nothing is kept.
@@ -300,11 +332,29 @@ class _BoundTool:
         if engine is None:
             return ToolOutcome(await work() if is_async else await in_thread(work))
         call = await in_thread(partial(ToolCall, engine, self.rules, named, "agent"))
-        if made is not None:
-            made.call = call
+        note(call)
         if is_async:
             return await await_tool(call, self.rules, work, task=not is_task)
         return await in_thread(partial(call_tool, call, self.rules, work, task=not is_task))
+
+
+AgentTool: TypeAlias = _BoundTool | ListedTool
+"""A tool as an agent calls it."""
+
+
+def _check_sources(sources: Sequence[ToolSource]) -> None:
+    """See that sources can be told apart.
+
+    Raises:
+        PlanError: two have the same name.
+    """
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(
+                f"Two sources of tools of one agent are called {name!r}.",
+                next_step="Give each a name=: mcp(…, name=…).",
+            )
 
 
 def _result(value: object, tool: str) -> Any:

@@ -29,6 +29,7 @@ from tasks.providers.messages import Message, media_of
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.target import StepTier
 from tasks.structured_output import answer_type
+from tasks.tool_sources import ToolSource
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
 
@@ -91,7 +92,7 @@ class Conversation:
     Args:
         prompt: the template of its instructions; its other keywords are the template's values.
         system: instructions written where they are used, instead of a template.
-        tools: functions that the model may call, as an ``Agent``'s.
+        tools: functions that the model may call, and sources of some, as an ``Agent``'s.
         history: what was said before, as ``history`` gave it.
         operation: what its turns are attributed to.
         tier: which targets take its turns.
@@ -118,7 +119,7 @@ class Conversation:
         *,
         prompt: str = "",
         system: str = "",
-        tools: Sequence[Callable[..., Any]] = (),
+        tools: Sequence[Callable[..., Any] | ToolSource] = (),
         history: Sequence[Mapping[str, Any]] = (),
         operation: str = "chat",
         tier: StepTier = "light",
@@ -169,7 +170,8 @@ class Conversation:
         return self._engine()
 
     def price(self, text: str, *media: ImagePart | DocumentPart) -> MessagePrice:
-        """What a message would cost, before it is sent, images and documents included. Nobody is asked.
+        """What a message would cost, before it is sent, images and documents included. Nobody is asked: tools of
+        a source count from the first message on.
 
         Raises:
             UnknownPrice: the model that would be asked first has no rate.
@@ -202,6 +204,7 @@ class Conversation:
         prompt = self._instructions()
         messages = [*self._messages, _message(text, media)]
         with inside(self._step, self._values) as place:
+            tools = await self._agent.tools_in(place)
             while turns < self._step.max_turns:
                 place.count_turn()
                 ends = time.monotonic() + engine.deadline_seconds
@@ -210,7 +213,7 @@ class Conversation:
                 if not answer.reply.tool_calls:
                     messages.append(Message.of("assistant", answer.reply.text))
                     break
-                messages += await self._agent.exchange(place, answer.reply, answer.ends or ends)
+                messages += await self._agent.exchange(place, answer.reply, answer.ends or ends, tools)
             else:
                 raise TurnFailed(
                     f"The model asked for tools {turns} times and gave no answer to the message.",

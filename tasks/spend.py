@@ -220,9 +220,9 @@ class Spend:
             body = getattr(function, "fn", None)
             rules = ToolRules.of(function if body is None else body, name, replay=replay, interrupted=interrupted)
             if body is None:
-                return self._kept(self._paid(function, declared), rules, task=True)
+                return self._kept(self.paid(function, declared), rules, task=True)
             task: Any = copy.copy(function)  # a Prefect task: its settings stay, its body is paid for
-            task.fn = self._kept(self._paid(body, declared), rules, task=False)
+            task.fn = self._kept(self.paid(body, declared), rules, task=False)
             return task  # type: ignore[no-any-return]
 
         if interrupted not in INTERRUPTIONS:
@@ -257,7 +257,7 @@ class Spend:
         wrapped.farebox_rules, wrapped.farebox_unkept = rules, function
         return cast("F", wrapped)
 
-    def _paid(self, function: F, declared: ToolCost | None) -> F:
+    def paid(self, function: F, declared: ToolCost | None) -> F:
         """The function, whose every call is paid for, where it costs anything."""
         if declared is None:
             return function

@@ -629,6 +629,7 @@ class AdmittedRun:
             return None
         finally:
             self._renewing.cancel()
+            self._runtime.engine.ended(self.run.run_id)
         return written
 
     def _keep(self, end: PendingEnd, fault: LedgerError) -> str:
@@ -661,6 +662,7 @@ class AdmittedRun:
     def leave(self) -> None:
         """Stop renewing the hold here: another process settles it, or its lease does."""
         self._renewing.cancel()
+        self._runtime.engine.ended(self.run.run_id)
 
     async def _renew(self) -> None:
         """Three times per lease, so that one missed beat does not lose the hold; nor does a ledger that is busy."""

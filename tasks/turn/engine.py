@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from pricing import Nano, Usage
 from pricing.ledger import NEWEST, Run
@@ -39,6 +41,8 @@ from tasks.turn.records import TurnRecord
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.state import count_request
 from tasks.turn.waves import IN_TURN, RunWaves, Waves
+
+_SECONDS_TO_CLOSE: Final = 8.0
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
@@ -120,6 +124,7 @@ class Engine:
         self._locks = locks
         self._outside = outside
         self._loaded = lru_cache(maxsize=256)(self._load_run)
+        self._at_end: dict[str, list[Callable[[], Awaitable[None]]]] = {}
 
     @property
     def deadline_seconds(self) -> float:
@@ -177,6 +182,20 @@ class Engine:
             raise no_run(here.step.operation)
         else:
             self._outside.join(here)
+
+    def at_end(self, run_id: str, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed when a run ends in this process. Called on the loop, as ``close`` is."""
+        self._at_end.setdefault(run_id, []).append(close)
+
+    def ended(self, run_id: str) -> None:
+        """Close what was opened for a run, for a few seconds at most; called from another thread than the loop's."""
+        if run_id in self._at_end:
+            with suppress(FutureTimeout):  # it goes on beside whatever comes next
+                self.loop.submit(self._close(run_id)).result(_SECONDS_TO_CLOSE)
+
+    async def _close(self, run_id: str) -> None:
+        for close in self._at_end.pop(run_id, []):
+            await close()
 
     def note_share(self, run_id: str, share: float) -> None:
         """Note which share of a run's hold is spent."""
