@@ -168,7 +168,8 @@ def test_a_pydantic_model_of_every_kind_validates() -> None:
     report = Report.model_validate(fill(Report.model_json_schema(), COMMITS))
     assert report.commit_count == 3
     assert [change.kind for change in report.changes] == [Kind.OTHER, Kind.FIX, Kind.DOCS]
-    assert "ledger is locked" in report.summary
+    assert "ledger is locked" in report.title
+    assert "ledger is locked" not in report.summary  # it does not repeat its title
     assert report.released is None
     assert all(change.follow_up is None for change in report.changes)
 
