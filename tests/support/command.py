@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support.forks import Forks
-from tests.support.prefect_runs import migrated_database
+from tests.support.prefect_runs import migrated_database, server_of_commands
 from tests.support.project import REPOSITORY
 from tests.support.waiting import PATIENCE
 
@@ -46,6 +46,8 @@ _USUAL = {
     "PYTHONUTF8": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
 }
+_NEED_A_SERVER = {"run", "demo", "calibrate"}
+"""Commands that would each start a server of their own, which takes more CPU than most runs."""
 _READ_ONCE = ("PREFECT_LOGGING", "PYTHON")
 """Variables that are read at the start or at an import: a command with others than usual starts an interpreter."""
 
@@ -70,6 +72,8 @@ Call = Callable[..., Said]
 def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
     variables = {**os.environ, **_USUAL, "PREFECT_HOME": str(_home()), **environment}
+    if arguments[0] in _NEED_A_SERVER and not any(name.startswith("PREFECT_") for name in environment):
+        variables["PREFECT_API_URL"] = server_of_commands(_home())
     if "PREFECT_API_URL" not in variables:
         migrated_database(Path(variables["PREFECT_HOME"]) / "prefect.db")
     keyboard, terminal = os.openpty()

@@ -1,13 +1,16 @@
 """Prefect for tests: one server of its own for all of them, and a flow's end without waiting for a heartbeat."""
 
+import atexit
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +75,29 @@ def prefect_server(home: Path) -> Iterator[None]:
         prefect_test_harness(server_startup_timeout=int(PATIENCE)),
     ):
         yield
+
+
+@cache
+def server_of_commands(home: Path) -> str:
+    """The API's address of a Prefect server for the commands of all tests: this process's, or one started for them."""
+    from prefect.settings import PREFECT_API_URL
+
+    from farebox.prefect.server import spawn_server, wait_for_server
+
+    known: str | None = PREFECT_API_URL.value()
+    if known:
+        return known
+    migrated_database(home / "prefect.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {"PREFECT_HOME": str(home), "PREFECT_UI_ENABLED": "0"}
+    process = spawn_server("127.0.0.1", port, home / "server.log", own)
+    atexit.register(process.wait)
+    atexit.register(process.terminate)
+    address = f"http://127.0.0.1:{port}/api"
+    wait_for_server(process, address, home / "server.log", PATIENCE)
+    return address
 
 
 def deployed_run(client: "SyncPrefectClient", flow: Any, **parameters: Any) -> UUID:
