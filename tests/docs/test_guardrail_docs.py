@@ -13,9 +13,9 @@ from tests.support.guardrail_docs import block
 
 
 async def test_a_guard_of_ones_own_is_one_file_and_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "house").mkdir()
-    (tmp_path / "house" / "__init__.py").touch()
-    (tmp_path / "house" / "tone.py").write_text(block("python", "# house/tone.py"))
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "__init__.py").touch()
+    (tmp_path / "checks" / "tone.py").write_text(block("python", "# checks/tone.py"))
     monkeypatch.syspath_prepend(tmp_path)
     try:
         names: dict[str, object] = {}
@@ -27,6 +27,6 @@ async def test_a_guard_of_ones_own_is_one_file_and_one_test(tmp_path: Path, monk
         guards = DeclaredGuards(GuardsSettings.model_validate(declared), {}).of("letters", "reply")
         passed = await guards.check(GuardInput("output", "reply", "letters", "r", ("No!!!",)), lambda *_: None)
     finally:
-        sys.modules.pop("house.tone", None)
-        sys.modules.pop("house", None)
+        sys.modules.pop("checks.tone", None)
+        sys.modules.pop("checks", None)
     assert ("tone", "shadow", "retry") in [(d.guard, d.mode, d.action) for d in passed.decisions]

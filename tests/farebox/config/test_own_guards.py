@@ -30,7 +30,7 @@ def project_with(folder: Path, code: str, module: str = "tone") -> Path:
 
 
 def test_farebox_run_and_doctor_find_it(tmp_path: Path):
-    tone = block("python", "# house/tone.py").replace("text.count(", "True or text.count(")
+    tone = block("python", "# checks/tone.py").replace("text.count(", "True or text.count(")
     within = project_with(tmp_path / "project", tone + "\nprint('the module of the house')\n")
     looked = farebox(within, "doctor")
     assert "the module of the house" in looked.out
