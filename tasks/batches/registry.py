@@ -10,7 +10,7 @@ from tasks.batches.anthropic import AnthropicBatchClient
 from tasks.batches.api import BatchClient
 from tasks.batches.openai import OpenAIBatchClient
 from tasks.providers.batch_rules import BatchApi, BatchRules
-from tasks.providers.provider_names import provider_names
+from tasks.providers.names import provider_names
 from tasks.providers.registry import spec_of
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.transport import Transport

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         WireFailed,
         media_of,
     )
+    from tasks.providers.names import check_provider, provider_names
     from tasks.providers.options import RequestOptions
-    from tasks.providers.provider_names import check_provider, provider_names
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
     from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
     from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
@@ -91,13 +91,13 @@ if not TYPE_CHECKING:
             "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
             "check_ca_file": "tasks.providers.certificates",
-            "check_provider": "tasks.providers.provider_names",
+            "check_provider": "tasks.providers.names",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",
             "media_of": "tasks.providers.messages",
             "price_list_of": "tasks.providers.registry",
-            "provider_names": "tasks.providers.provider_names",
+            "provider_names": "tasks.providers.names",
             "answer_limit": "tasks.providers.reasoning_fields",
             "rules_of": "tasks.providers.reasoning",
             "spec_of": "tasks.providers.registry",

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from tasks.providers.reasoning import Reasoning
 
 ProviderName: TypeAlias = str
-"""A name in the registry of providers (``tasks.providers.provider_names``)."""
+"""A name in the registry of providers (``tasks.providers.names``)."""
 Tier: TypeAlias = Literal["light", "premium", "legacy", "last_resort"]
 StepTier: TypeAlias = Tier | Literal["auto"]
 """What a step may ask for: a tier, or to let each turn's complexity decide between light and premium."""
