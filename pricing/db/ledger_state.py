@@ -1,7 +1,7 @@
 """What a SQLite ledger holds, as far as its files tell without being opened: two equal states hold the same rows.
 
-A commit appends to the write-ahead log. Its index says how far the log goes, with random salts of the log and a checksum
-over all of it; only a checkpoint writes to the database itself.
+A commit appends to the write-ahead log. Its index tells how far the log goes, with random salts of the log and a
+checksum over all of it; only a checkpoint writes to the database itself.
 Source: https://www.sqlite.org/walformat.html, "WAL-Index File Format".
 """
 

@@ -270,7 +270,7 @@ class Replica:
         return synced
 
     def _copy_new(self) -> Synced:
-        """Copy what is new, and note which ledger the replica is then a copy of, so that the next sync need not look."""
+        """Copy what is new, and note which ledger the replica is then a copy of: the next sync need not look."""
         with self._store.read():
             pass  # open from here on: commits are counted
         before = self._store.state()
