@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 from farebox.config.settings import Settings, load_settings
+from farebox.garbage import collect_less
 from farebox.project import find_root, make_importable
 from pricing import ConfigError
 from pricing.db import Store, abandon, after_fork
@@ -323,6 +324,7 @@ class Runtime:
         from tasks.telemetry import Telemetry
         from tasks.turn import Answers, Engine, Limits, Turns
 
+        collect_less()
         settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
         attempts = self._attempts(telemetry, holds)

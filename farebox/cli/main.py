@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from farebox.cli.app import COMMANDS, VERSION
+from farebox.garbage import collect_less
 from farebox.hidden import check_hidden
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ _QUIET = {
 }
 """What we ask of Prefect when it runs under our command line and the user has not asked otherwise."""
 _INTERRUPTED = 130
-_NEW_OBJECTS = 50_000
-"""How many new objects are looked through for unreachable ones: with Python's 700, looking takes an eighth of a short
-command, since modules that are loaded are never unreachable.
-"""
-
 
 _RENAMED = {
     ("review",): "farebox rates review",
@@ -86,7 +82,7 @@ def _answered(given: Sequence[str]) -> bool:
 
 def main() -> NoReturn:
     """Run the command line; errors are one line and a next step on standard error, and an exit code."""
-    gc.set_threshold(_NEW_OBJECTS)
+    collect_less()
     atexit.register(gc.freeze)  # what is left when the process ends need not be looked through
     check_hidden()
     warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")  # said where it matters, once

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
+from pricing.db.ledger_state import LedgerState, ledger_state
 from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
@@ -248,6 +249,13 @@ class Store:
         It must do nothing but use its connection: when one of several fails, the others are run again without it.
         """
         return self._writer.submit(work)
+
+    def state(self) -> LedgerState | None:
+        """What a SQLite ledger holds, told without opening it; ``None`` where that cannot be told, and inside a
+        transaction that reads, whose state may be an older one.
+        """
+        reads = getattr(self._reading, "connection", None) is not None
+        return None if reads or not self.is_sqlite else ledger_state(self._path())
 
     @property
     def place(self) -> str:

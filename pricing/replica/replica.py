@@ -33,6 +33,7 @@ from sqlalchemy.engine import Connection
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.db.file_lock import acquire_file_lock
+from pricing.db.ledger_state import LedgerState, identity
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.replica import duckdb_tables, rollups, sync_points
 from pricing.replica import rollups as cells
@@ -90,6 +91,7 @@ class Replica:
         self._archive = archive or path.with_name("archive")
         self._lock = path.with_name(path.name + ".lock")
         self._writing = path.with_name(path.name + ".write.lock")
+        self._copied = _Note(path.with_name(path.name + ".copied"))
         self._checked = Checked()
 
     def sync(self, *, wait: float = 10.0) -> Synced:
@@ -100,6 +102,9 @@ class Replica:
         Raises:
             LedgerError: the ledger or the archive cannot be read, or the replica not be written.
         """
+        now = self._as_copied(self._store.state())
+        if now is not None and now == self._copied.read() and not self._crashes():
+            return Synced(0, rebuilt=False, done=True)
         with self._alone(self._writing, wait) as mine, self._alone(self._lock, wait if mine else 0) as held:
             if not (mine and held):
                 return Synced(0, rebuilt=False, done=False)
@@ -111,7 +116,7 @@ class Replica:
                     if len(self._crashes()) >= _MOST_CRASHES:
                         raise _Foreign(_CRASHED)
                     with self._marked():
-                        return self._copy(self.path)
+                        return self._copy_new()
             except _Foreign as difference:
                 why = difference.why
             except duckdb.Error as error:
@@ -264,6 +269,26 @@ class Replica:
             _remove(new)
         return synced
 
+    def _copy_new(self) -> Synced:
+        """Copy what is new, and note which ledger the replica is then a copy of: the next sync need not look."""
+        with self._store.read():
+            pass  # open from here on: commits are counted
+        before = self._store.state()
+        synced = self._copy(self.path)
+        copied = self._store.state() if synced.rows else before
+        if before and copied and copied.commits == before.commits + bool(synced.rows):  # the sync point, and no other
+            self._copied.write(self._as_copied(copied))
+        return synced
+
+    def _as_copied(self, state: LedgerState | None) -> str | None:
+        """The ledger's state and the replica's own; ``None`` where one of them does not tell."""
+        if state is None or _log_of(self.path).exists():
+            return None
+        try:
+            return f"{SHAPE} {self._archive} {state.content} {identity(self.path)}"
+        except FileNotFoundError:
+            return None
+
     def _copy(self, path: Path) -> Synced:
         import duckdb
 
@@ -349,6 +374,25 @@ class Replica:
                     raise missing(segment.folder)
             span(replica, known)
         duckdb_tables.execute(replica, "costs")
+
+
+class _Note:
+    """One line in a file. It may get lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str | None:
+        try:
+            return self._path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def write(self, text: str | None) -> None:
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with suppress(OSError):  # without room there is no note
+            new.write_text(text or "", "utf-8")
+            new.replace(self._path)
 
 
 class _Foreign(Exception):

@@ -73,6 +73,14 @@ async def whole_body(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, m
     Raises:
         BodyRefused: see ``decoded``.
     """
+    if not _codings(headers):  # nearly all are; nothing is undone, so nothing comes piece by piece
+        chunks, size = list[bytes](), 0
+        async for chunk in raw:
+            size += len(chunk)
+            if size > most:
+                raise BodyRefused(f"larger than {most:,} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
     body = bytearray()
     async for piece in decoded(headers, raw, most=most):
         body += piece
@@ -134,11 +142,18 @@ class _Inflate:
                 yield piece
 
 
-def _decoder(headers: Mapping[str, str]) -> _Identity | _Inflate:
+def _codings(headers: Mapping[str, str]) -> list[str]:
+    """The content codings of a body, in the order in which they were applied."""
     listed = getattr(headers, "get_list", None)  # of httpx: its items are all decoded first
     values = listed("content-encoding") if listed else _values(headers, "content-encoding")
+    if not values:
+        return []
     named = ",".join(values)
-    codings = [coding for part in named.split(",") if (coding := part.strip().lower()) not in {"", "identity"}]
+    return [coding for part in named.split(",") if (coding := part.strip().lower()) not in {"", "identity"}]
+
+
+def _decoder(headers: Mapping[str, str]) -> _Identity | _Inflate:
+    codings = _codings(headers)
     if len(codings) > 1:
         raise BodyRefused(f"in {len(codings)} content codings, one inside the other")
     if not codings:

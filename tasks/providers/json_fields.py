@@ -83,7 +83,9 @@ def items(value: object) -> list[Any]:
 
 def objects(value: object) -> list[JSONObject]:
     """The objects in a list."""
-    return [item for item in items(value) if isinstance(item, dict)]
+    if not isinstance(value, list):
+        return []
+    return [item for item in value if isinstance(item, dict)]
 
 
 def text(value: object) -> str:

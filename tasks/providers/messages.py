@@ -25,11 +25,15 @@ _NO_TEXT = TextPart("")
 
 def text_of(parts: Sequence[Part]) -> str:
     """The text parts among some, as one."""
+    if len(parts) == 1 and type(only := parts[0]) is TextPart:
+        return only.text
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
 def calls_of(parts: Sequence[Part]) -> tuple[ToolCallPart, ...]:
     """The tool calls among some parts."""
+    if len(parts) == 1 and type(parts[0]) is TextPart:
+        return ()
     return tuple(part for part in parts if isinstance(part, ToolCallPart))
 
 

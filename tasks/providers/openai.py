@@ -6,7 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Nano, Part, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import chat_state, media, options, responses
@@ -15,7 +16,7 @@ from tasks.providers.conversations import own_state, state_family, with_wire_ids
 from tasks.providers.failure_kinds import failure
 from tasks.providers.failures import request_id
 from tasks.providers.framing import SseFrames
-from tasks.providers.json_fields import arguments, count, dump, obj, objects, parse, stated_cost, text, words
+from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, parse, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
 from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options, breakpoints
@@ -293,8 +294,18 @@ def _options(request: ModelRequest) -> JSONObject:
 
 def _cache_key(request: ModelRequest) -> str:
     """The same for requests that begin alike; tells nothing of what they say."""
-    prefix = dump([request.system.text, [_tool(tool) for tool in request.tools]])
-    return f"farebox-{hashlib.sha256(prefix.encode()).hexdigest()[:32]}"
+    if not request.tools:
+        return _key_of_system(request.system.text)
+    return _key_of([request.system.text, [_tool(tool) for tool in request.tools]])
+
+
+@lru_cache(maxsize=64)
+def _key_of_system(system: str) -> str:
+    return _key_of([system, []])
+
+
+def _key_of(prefix: list[Any]) -> str:
+    return f"farebox-{hashlib.sha256(encode(prefix)).hexdigest()[:32]}"
 
 
 def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pricing import ConfigError
 from pricing.db import abandon, after_fork
@@ -115,11 +115,12 @@ class Transport:
         try:
             reply = await self._post(request, read_timeout, connected)
             try:
+                headers = _read_once(reply.headers)
                 if reply.status_code == _OK:
-                    body = await whole_body(reply.headers, reply.aiter_raw(), most=most)
+                    body = await whole_body(headers, _wire(reply), most=most)
                 else:
-                    body = await beginning(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
-                return HttpReply(reply.status_code, reply.headers, body)
+                    body = await beginning(headers, _wire(reply), most=_LARGEST_ERROR)
+                return HttpReply(reply.status_code, headers, body)
             finally:
                 await reply.aclose()
         except _faults() as error:
@@ -172,7 +173,10 @@ class Transport:
         timeout = {"connect": CONNECT_SECONDS, "read": read_timeout, "write": WRITE_SECONDS, "pool": POOL_SECONDS}
         headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
         extensions = {"timeout": timeout}
-        posted = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
+        # With a stream, it adds no headers: aiohttp adds them.
+        body = httpx.ByteStream(request.body)
+        posted = httpx.Request(request.method, url, headers=headers, stream=body, extensions=extensions)
+        posted.read()
         if connected is None:
             return await connections.handle_async_request(posted)
         from tasks.providers.connections import CONNECTED
@@ -205,6 +209,27 @@ class Transport:
             return self._sessions[ca_file]
 
         return connections.transport(session, proxy, ca_file)
+
+
+def _wire(reply: httpx.Response) -> AsyncIterable[bytes]:
+    """The body's bytes as they come. What httpx wraps around them is for clients that follow redirects."""
+    return cast("httpx.AsyncByteStream", reply.stream)
+
+
+def _read_once(headers: httpx.Headers) -> dict[str, str]:
+    """Headers by their names in lower case, those of one name as one: httpx decodes them at each look."""
+    found: dict[str, str] = {}
+    for name, value in headers.raw:
+        key, told = name.decode("latin-1").lower(), _decoded(value)
+        found[key] = f"{found[key]}, {told}" if key in found else told
+    return found
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:

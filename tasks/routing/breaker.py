@@ -120,6 +120,8 @@ class Breaker:
 
     def shut(self, target: Target) -> CircuitOpen | None:
         """Why a target is not to be asked, as far as this process knows; ``None`` if it may be, if only to probe it."""
+        if not self._known:
+            return None
         now = self._circuits.clock()
         circuit = self._known.get(target.name)
         if circuit is None:
