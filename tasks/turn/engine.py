@@ -289,7 +289,9 @@ class Engine:
     def _completed(self, run: RunContext, admitted: Run) -> RunContext:
         """A context that was rebuilt, with what the ledger knows."""
         execution = self._ledger.execution(run.run_id)
-        return replace(run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality)
+        return replace(
+            run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality, due_at=admitted.due_at
+        )
 
     def _pinned(self, pin: Pin) -> Route:
         target = next((target for target in self._router.targets if target.name == pin.target), None)
