@@ -37,7 +37,8 @@ class Target:
     account's quota where it is known. ``reasoning`` holds for steps that say nothing of it. A ``stand_in`` target is
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
     ``extra_headers`` and ``extra_body`` are added to each request; ``ca_file`` names the certificates that its server
-    is checked against.
+    is checked against. ``batch_s3`` (``s3://bucket/prefix``) and ``batch_role`` (an ARN) are what batches at Bedrock
+    need.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Target:
     reasoning: Reasoning | None = None
     stand_in: bool = False
     ca_file: str = ""
+    batch_s3: str = ""
+    batch_role: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     credential: Credential = field(default_factory=Credential, repr=False)

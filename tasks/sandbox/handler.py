@@ -129,6 +129,7 @@ class Handler:
             openai={"/chat/completions": self._openai, "/responses": self._responses},
             groq={"/chat/completions": self._groq},
             anthropic=self._anthropic,
+            bedrock=self._bedrock,
         )
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -358,5 +359,6 @@ def large_request(
 ) -> web.BaseRequest:
     """A request whose body may be as large as the providers take, not just aiohttp's one megabyte."""
     loop = asyncio.get_running_loop()
-    most = _LARGEST_BATCH if message.path.endswith(("/files", "/batches")) else _LARGEST_BODY
+    is_batch = message.path.endswith(("/files", "/batches")) or "/s3/" in message.path
+    most = _LARGEST_BATCH if is_batch else _LARGEST_BODY
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
