@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0012"
+VERSION = "0013"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -171,6 +171,8 @@ attempts = fact(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
+    text("service_tier_asked", optional=True),
+    Column("service_tier", Text, nullable=False, server_default="standard"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -179,7 +181,10 @@ attempts = fact(
 ``estimated_input`` what its input was thought to count before it was sent.
 
 ``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
-named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation."""
+named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
+
+``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
+priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is."""
 
 adjustments = fact(
     "adjustments",
