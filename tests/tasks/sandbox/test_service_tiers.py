@@ -50,7 +50,7 @@ def post(client: httpx.Client) -> Callable[[str, str | None], httpx.Response]:
     return post
 
 
-def told(dialect: str, response: httpx.Response) -> str | None:
+def told(dialect: str, response: httpx.Response) -> Any:
     """The reply's word for the service tier."""
     body = response.json()
     match dialect:
