@@ -40,7 +40,7 @@ SPEC = ProviderSpec(
             pixels=33_177_600,
             whole=4_000_000,
         ),
-        service_tiers=("on_demand", "flex", "auto", "performance"),
+        service_tiers={"standard": "on_demand", "flex": "flex", "priority": "performance"},
         batches=True,
         truncates_silently=False,
     ),

@@ -30,7 +30,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
-        service_tiers=("flex", "priority"),
+        service_tiers={"standard": "default", "flex": "flex", "priority": "priority"},
         batches=True,
         truncates_silently=False,
         options=ALL_OPTIONS,
