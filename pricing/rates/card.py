@@ -106,6 +106,20 @@ class RateCard:
             raise self._unknown(model, provider, service_tier)
         return price
 
+    def service_tier_saved(
+        self, model: str, provider: str, usage: Usage, service_tier: str, at: datetime | None = None
+    ) -> Nano:
+        """What a service tier takes off the price at the standard one; less than nothing where it costs more, nothing
+        where either price is not known.
+        """
+        if service_tier == STANDARD:
+            return 0
+        try:
+            cost = self.price(model, provider, usage, at, service_tier)
+            return self.price(model, provider, usage, at) - cost
+        except UnknownPrice:
+            return 0
+
     def billed_model(self, asked: str, replied: str | None, provider: str, at: datetime | None = None) -> str:
         """The model whose rates a reply is priced at: the one that it names, where that is another one and has a rate;
         else the one asked for.
