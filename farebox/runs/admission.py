@@ -59,6 +59,8 @@ from tasks.routing import Candidate, Quality, Route, describe
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LASTS = timedelta(hours=1)
+"""How long a run may take whose ceiling is at the most expensive rates of its time."""
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
 
@@ -184,7 +186,18 @@ class _Quoting:
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
         targets = {operation: _targets_of(route, self.steps[operation]) for operation, route in routes.items()}
-        return make_quote(self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=self.at)
+
+        def at(moment: datetime | None) -> Quote:
+            return make_quote(
+                self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=moment
+            )
+
+        begin = self.at or datetime.now(UTC)
+        models = {(one.target.provider, one.target.model) for route in routes.values() for one in route}
+        later = runtime.rates.hour_changes(models, begin, begin + _LASTS)
+        ceilings = [at(moment).ceiling for moment in later]
+        first = at(self.at)
+        return replace(first, ceiling=max([first.ceiling, *ceilings])) if ceilings else first
 
 
 def _targets_of(route: Route, step: Step) -> OperationTargets:
