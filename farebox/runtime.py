@@ -309,6 +309,7 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
+            service_tiers=self.service_tiers,
         )
 
     @_Part
