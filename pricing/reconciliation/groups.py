@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pricing.money import USD, Nano
+from pricing.rates import SERVICE_TIERS
 from pricing.reconciliation.readers import STANDARD, model_key
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Fold:
             days,
             row["account"] if self.by_account else "",
             model_key(row["model"]) if self.by_model else "",
-            row["service_tier"] if self.by_tier else STANDARD,
+            row["service_tier"] if self.by_tier and row["service_tier"] in SERVICE_TIERS else STANDARD,
         )
 
     def add(self, recorded: Sequence[Mapping[str, Any]], uncertain: Sequence[Mapping[str, Any]]) -> None:
