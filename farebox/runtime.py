@@ -337,7 +337,7 @@ class Runtime:
                 self.ledger,
                 attempts,
                 guards,
-                Limits(turns.deadline_seconds, turns.max_attempts),
+                Limits(turns.deadline_seconds, turns.max_attempts, turns.flex_deadline_seconds),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
@@ -352,6 +352,7 @@ class Runtime:
             locks=self.locks,
             outside=self.ad_hoc,
             waves=self._waves(batched) if batched is not None else None,
+            service_tiers=self.service_tiers,
         )
 
     @property
@@ -440,7 +441,7 @@ class Runtime:
             self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
         from pricing.ledger import prompt_hash_key
         from tasks.turn import Attempts
 
@@ -456,6 +457,7 @@ class Runtime:
             spent=holds.note,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
+            unpriced_tier=tell_unpriced_tier,
         )
 
     def _breaker(self) -> Breaker:

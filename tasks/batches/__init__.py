@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ResultTally,
     )
     from tasks.batches.polling import USUAL_PACE, BatchUnreachable, Pace, checks
-    from tasks.batches.registry import batch_client, can_batch
+    from tasks.batches.registry import batch_client, batch_refusal, can_batch
     from tasks.batches.webhooks import BatchNotice, WebhookRefused, signed_webhook, verify_webhook
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "ResultTally",
     "WebhookRefused",
     "batch_client",
+    "batch_refusal",
     "can_batch",
     "checks",
     "signed_webhook",
@@ -78,6 +79,7 @@ if not TYPE_CHECKING:
             "Pace": "tasks.batches.polling",
             "checks": "tasks.batches.polling",
             "batch_client": "tasks.batches.registry",
+            "batch_refusal": "tasks.batches.registry",
             "can_batch": "tasks.batches.registry",
             "BatchNotice": "tasks.batches.webhooks",
             "WebhookRefused": "tasks.batches.webhooks",

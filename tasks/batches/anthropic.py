@@ -289,7 +289,7 @@ def _result(target: Target, row: bytes) -> LineResult | None:
         case "errored":
             told = obj(result.get("error"))
             status = _STATUSES.get(text(obj(told.get("error")).get("type")), 500)
-            return decoded(target, line_id, status, encode(told), text(told.get("request_id")) or None)
+            return decoded(target, line_id, status, encode(told), request_id=text(told.get("request_id")) or None)
         case "canceled":
             return not_run(line_id, "cancelled", "batch_canceled")
         case "expired":

@@ -316,7 +316,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
         return None
     response = obj(found.get("response"))
     if isinstance(status := response.get("status_code"), int):
-        return decoded(target, line_id, status, encode(response.get("body")), text(response.get("request_id")) or None)
+        return decoded(
+            target, line_id, status, encode(response.get("body")), request_id=text(response.get("request_id")) or None
+        )
     code = text(obj(found.get("error")).get("code"))
     if not code:
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing.rates import ServiceTier
 from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 
@@ -108,6 +109,7 @@ class ModelRequest:
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
     what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
     ``shared_end`` is the last of the messages' parts that other requests begin with too: what is cached ends behind it.
+    ``service_tier`` names the service tier; ``None`` leaves that to the provider.
     """
 
     messages: Sequence[Message]
@@ -122,6 +124,7 @@ class ModelRequest:
     options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
     shared_end: Part | None = field(default=None, repr=False, compare=False)
+    service_tier: ServiceTier | None = None
 
     @property
     def marks_cache(self) -> bool:
