@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -104,12 +104,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_S3: Final = r"^(?:s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()-]+)*/?)?$"
+_ROLE: Final = r"^(?:arn:aws(?:-[a-z-]+)?:iam::[0-9]{12}:role/[\w+=,.@/-]+)?$"
+
+
 class TargetSettings(_Table):
     """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
 
     ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
     ``ca_file`` is a PEM file that its server's certificate is checked against. ``extra_headers`` and ``extra_body`` are
-    added to each request; a header's value may be ``env:`` and the name of an environment variable.
+    added to each request; a header's value may be ``env:`` and the name of an environment variable. ``batch_s3`` and
+    ``batch_role`` are where Bedrock's batches keep requests and results, and as whom it reads and writes them.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
@@ -126,6 +131,8 @@ class TargetSettings(_Table):
     ca_file: Path | None = None
     extra_headers: Annotated[Mapping[str, str], AfterValidator(checked_headers)] = Field(default_factory=dict)
     extra_body: Annotated[Mapping[str, Any], AfterValidator(checked_body)] = Field(default_factory=dict)
+    batch_s3: Annotated[str, Field(pattern=_S3)] = ""
+    batch_role: Annotated[str, Field(pattern=_ROLE)] = ""
     window: Annotated[int, Field(gt=0)] | None = None
     retires: date | None = None
     max_output: Annotated[int, Field(gt=0)] = 16_384

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime
 from pricing import Usage, now_us, to_us
-from pricing.quotes import ResolvedPlan, ResolvedStep
+from pricing.quotes import ModelAt, ResolvedPlan, ResolvedStep, TierShare
+from pricing.rates import STANDARD
 from tasks import Step
 from tasks.routing import FLEX_MEDIAN, FLEX_SECONDS, Candidate, Route
 
@@ -87,11 +88,25 @@ def _asked(
     runtime: Runtime, candidate: Candidate, step: ResolvedStep, *, due_at: int, now: int, batched: bool
 ) -> Candidate:
     usage = Usage(step.input_tokens, step.output_tokens + candidate.thinking)
-    named = candidate.service_tier
-    choice = runtime.service_tiers.choose(candidate.target, usage, due_at=due_at, now=now, batched=batched, named=named)
+    choice = runtime.service_tiers.choose(
+        candidate.target, usage, due_at=due_at, now=now, batched=batched, named=candidate.service_tier
+    )
     if choice.live_at is None:
         return candidate
     return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
+
+
+def tier_shares(route: Route, *, due: bool) -> dict[ModelAt, TierShare]:
+    """By model of a route, the service tier that its turns are expected to ask for: what a step or target names, and
+    what is chosen for the sake of the due time if the run is ``due`` some time. Of targets with one model the first
+    one's counts.
+    """
+    found: dict[ModelAt, TierShare] = {}
+    for one in route:
+        named = one.service_tier is not None and (due or not one.live_percent)
+        share = TierShare(one.service_tier or STANDARD, one.live_percent) if named else TierShare(STANDARD)
+        found.setdefault((one.target.provider, one.target.model), share)
+    return found
 
 
 def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Route]) -> ExpectedTime | None:

@@ -73,7 +73,7 @@ def _features(target: Target) -> dict[str, Any]:
         "media": sorted(features.media.takes),
         "media_limits": media_limits(target),
         "service_tiers": list(features.service_tiers),
-        "batches": features.batches,
+        "batches": features.batches is not None,
         "options": sorted(features.options),
     }
 
@@ -87,7 +87,7 @@ def _reasoning(target: Target) -> dict[str, Any]:
 def abilities(target: Target) -> list[str]:
     """What the provider of a target can do, in words."""
     features = spec_of(target.provider).features
-    named = {"schemas": features.schemas, "tools": features.tools, "batches": features.batches}
+    named = {"schemas": features.schemas, "tools": features.tools, "batches": features.batches is not None}
     kinds = sorted({medium.split()[0] + "s" for medium in features.media.takes})
     options = [option for option in sorted(features.options) if option != "tool_choice none"]
     return [*(name for name, can in named.items() if can), *kinds, *options]

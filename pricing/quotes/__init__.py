@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ModelAt,
         OperationTargets,
         Quote,
+        TierShare,
         learned_quote,
         make_quote,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "ResolvedPlan",
     "ResolvedStep",
     "SampleQuote",
+    "TierShare",
     "Tokens",
     "learned_quote",
     "make_quote",
@@ -80,6 +82,7 @@ if not TYPE_CHECKING:
             "ResolvedCost": "pricing.quotes.plan",
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
+            "TierShare": "pricing.quotes.quote",
             "Tokens": "pricing.quotes.plan",
             "FirstGuess": "pricing.quotes.quote",
             "learned_quote": "pricing.quotes.quote",

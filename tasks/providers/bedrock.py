@@ -247,13 +247,14 @@ def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -
     if target.credential.key:
         headers["Authorization"] = f"Bearer {target.credential.key}"
     elif target.credential.access_key_id and target.credential.secret_access_key:
-        headers = signed_headers(url, headers, body, target.credential, region=_region(target), service="bedrock")
+        headers = signed_headers(url, headers, body, target.credential, region=region_of(target), service="bedrock")
     if attempt_id:
         headers["X-Client-Request-Id"] = attempt_id
     return posted(target, url, headers, body)
 
 
-def _region(target: Target) -> str:
+def region_of(target: Target) -> str:
+    """The AWS region that a target is reached in."""
     named = _REGION.search(target.base_url)
     return target.region or (named[1] if named else "us-east-1")
 

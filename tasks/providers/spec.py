@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pricing.rates import ServiceTier
 from tasks.providers.base import Adapter
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
 from tasks.providers.options import CHAT_OPTIONS, Option
@@ -58,7 +59,7 @@ class Features:
         reasoning: whether it serves models that reason before they answer.
         media: which images and documents it takes.
         service_tiers: by service tier that a request can ask for, the value of its request field; empty without one.
-        batches: whether it has a batch API.
+        batches: what its batch API takes; ``None`` without one that a run can use.
         truncates_silently: whether a prompt above the window may be cut instead of refused.
         options: what a request may ask for beside its messages; by default what all speakers of OpenAI's dialect take.
     """
@@ -68,7 +69,7 @@ class Features:
     reasoning: bool
     media: MediaRules
     service_tiers: Mapping[ServiceTier, str]
-    batches: bool
+    batches: BatchRules | None
     truncates_silently: bool
     options: frozenset[Option] = CHAT_OPTIONS
 

@@ -401,7 +401,7 @@ def at_standard(candidate: Candidate, why: str = "has no capacity") -> Candidate
     """The candidate at the standard service tier, named where its provider has a word for it, and ``why``."""
     named = STANDARD in spec_of(candidate.target.provider).features.service_tiers
     reason = f"the service tier {candidate.service_tier} {why}"
-    return replace(candidate, service_tier=STANDARD if named else None, live_at=None, reason=reason)
+    return replace(candidate, service_tier=STANDARD if named else None, live_percent=0, live_at=None, reason=reason)
 
 
 def other_family_first(route: Route, model: str) -> Route:

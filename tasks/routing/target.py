@@ -39,7 +39,8 @@ class Target:
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
     ``service_tier`` is asked for where a step names none; ``None`` leaves that to the provider.
     ``extra_headers`` and ``extra_body`` are added to each request; ``ca_file`` names the certificates that its server
-    is checked against.
+    is checked against. ``batch_s3`` (``s3://bucket/prefix``) and ``batch_role`` (an ARN) are what batches at Bedrock
+    need.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Target:
     service_tier: ServiceTier | None = None
     stand_in: bool = False
     ca_file: str = ""
+    batch_s3: str = ""
+    batch_role: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     credential: Credential = field(default_factory=Credential, repr=False)

@@ -31,7 +31,7 @@ SPEC = ProviderSpec(
         reasoning=False,
         media=MediaRules(),
         service_tiers={"flex": "slow"},
-        batches=False,
+        batches=None,
         truncates_silently=False,
     ),
 )

@@ -28,7 +28,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MediaRules(),
         service_tiers={},
-        batches=False,
+        batches=None,
         truncates_silently=False,
     ),
 )

@@ -22,7 +22,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MediaRules(),
         service_tiers={},
-        batches=False,
+        batches=None,
         truncates_silently=False,
     ),
 )

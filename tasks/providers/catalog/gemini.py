@@ -30,7 +30,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MEDIA,
         service_tiers={"standard": "standard", "flex": "flex", "priority": "priority"},
-        batches=True,
+        batches=None,
         truncates_silently=False,
         options=OPTIONS,
     ),

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
@@ -41,7 +42,7 @@ SPEC = ProviderSpec(
             whole=4_000_000,
         ),
         service_tiers={"standard": "on_demand", "flex": "flex", "priority": "performance"},
-        batches=True,
+        batches=BatchRules(api="openai", paths=("/chat/completions",), lines=50_000, whole=100_000_000),
         truncates_silently=False,
     ),
 )

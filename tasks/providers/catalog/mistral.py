@@ -36,7 +36,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL"})),
         service_tiers={"standard": "standard_only"},
-        batches=True,
+        batches=None,
         truncates_silently=False,
         options=ALL_OPTIONS,
     ),

@@ -22,7 +22,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL"})),
         service_tiers={},
-        batches=False,
+        batches=None,
         truncates_silently=True,
     ),
 )

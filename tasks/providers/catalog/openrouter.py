@@ -25,7 +25,7 @@ SPEC = ProviderSpec(
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
         service_tiers={},
-        batches=True,
+        batches=None,
         truncates_silently=False,
         options=ALL_OPTIONS,
     ),

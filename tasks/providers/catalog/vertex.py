@@ -26,7 +26,7 @@ SPEC = ProviderSpec(
             pages=1_000,
         ),
         service_tiers={},
-        batches=True,
+        batches=None,
         truncates_silently=False,
         options=OPTIONS,
     ),

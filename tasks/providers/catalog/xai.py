@@ -28,7 +28,7 @@ SPEC = ProviderSpec(
             image_types=frozenset({"image/jpeg", "image/png"}),
         ),
         service_tiers={},
-        batches=True,
+        batches=None,
         truncates_silently=False,
     ),
 )
