@@ -220,6 +220,7 @@ class Runtime:
             self._batch_client,
             self._reached_by_name,
             BatchRules(self.settings.batches.create_seconds),
+            load=self._transport.load,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
         )
