@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pricing.tokens import TokenFactors
     from tasks.batches import BatchClient
     from tasks.providers import Transport
-    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, Target
+    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
     from tasks.turn import Attempts, BatchedAttempts, BatchResults, Engine, TurnEvent, WaveNews, Waves
 
@@ -169,6 +169,13 @@ class Runtime:
         from tasks.routing import Router
 
         return Router(answering(self.targets), self.rates, self.observations)
+
+    @_Part
+    def service_tiers(self) -> ServiceTiers:
+        """Which service tier turns ask for, by when their run is due."""
+        from tasks.routing import ServiceTiers
+
+        return ServiceTiers(self.rates)
 
     @_Part
     def locks(self) -> RouteLocks:

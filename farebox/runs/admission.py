@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar, cast
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
+from farebox.runs.due_prices import ExpectedTime, expected_time, tier_shares, with_service_tiers
 from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
@@ -79,7 +80,11 @@ class Automation:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is."""
+    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is.
+
+    ``due_at`` is by when the run is to be done, in microseconds UTC, and ``expected`` how long it takes where it waits
+    for batches or the flex tier: then the hold covers that all of it is asked at the standard price after all.
+    """
 
     quote: Quote
     plan: ResolvedPlan
@@ -89,6 +94,7 @@ class Priced:
     stand_in: bool
     economic: str | None = None
     due_at: int | None = None
+    expected: ExpectedTime | None = None
 
 
 def price_run(
@@ -100,6 +106,7 @@ def price_run(
     more_input: Mapping[str, int] = MappingProxyType({}),
     answered: Mapping[str, int] = MappingProxyType({}),
     due_at: int | None = None,
+    at: datetime | None = None,
 ) -> Priced:
     """The quote of a run with these parameters, on the economic route if there is a reason to take it.
 
@@ -112,6 +119,7 @@ def price_run(
         answered: by operation, calls that were answered before, in a run that is continued: only what is left is
             quoted.
         due_at: by when it is to be done, in microseconds UTC; as soon as possible, if left out.
+        at: when it starts; now, if left out.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -126,31 +134,77 @@ def price_run(
     routes = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
     pinned = automation.plan.plan.begins(parameters)
     routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
-    begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
-    percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}
-    targets = {
-        operation: OperationTargets(
-            primary=_model_at(route[:1])[0],
-            begins=tuple(zip(_model_at(begins[operation]), percents.get(operation, ()), strict=True)),
-            all=_model_at(route),
-            max_output=steps[operation].max_tokens,
-            max_input=max(candidate.target.window for candidate in route),
-            max_attempts=BILLED_PER_TURN,
-            rooms=_rooms(route, steps[operation]),
-            thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
-        )
-        for operation, route in routes.items()
-    }
-    stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
+    routes = with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at)
+    begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
+    stand_in = any(one.target.stand_in for one in begins)
     if automation.plan.guess is not None:  # nobody knows whom it will ask
         stand_in = any(target.stand_in for target in runtime.router.targets)
-    past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
-    if automation.plan.guess is not None:
-        quote = learned_quote(automation.plan.guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
-    else:
-        quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
-    hold = quote.hold(runtime.settings.holds.buffer_percent)
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at)
+    quoting = _Quoting(runtime, automation, plan, routes, steps, quality, stand_in, at)
+    quote = quoting.quote(due=due_at is not None)
+    buffer = runtime.settings.holds.buffer_percent
+    hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
+    if expected is not None:  # it must still be affordable where all of it is asked live after all
+        hold = max(hold, quoting.quote(due=False).hold(buffer))
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quoting:
+    """What a quote is made from, but for the service tiers."""
+
+    runtime: Runtime
+    automation: Automation
+    plan: ResolvedPlan
+    routes: Mapping[str, Route]
+    steps: Mapping[str, Step]
+    quality: Quality
+    stand_in: bool
+    at: datetime | None
+
+    def quote(self, *, due: bool) -> Quote:
+        """The quote: of a run that is ``due`` some time, at its service tiers, else of one at once."""
+        runtime, guess = self.runtime, self.automation.plan.guess
+        percents = {
+            operation: [one.percent or 0 for one in found]
+            for operation, route in self.routes.items()
+            if (found := _begins(route))
+        }
+        past = runtime.history.costs(
+            self.automation.name,
+            self.quality,
+            stand_in=self.stand_in,
+            mixes=percents,
+            due=due,
+            alone=guess is not None,
+        )
+        if guess is not None:
+            return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
+        targets = {
+            operation: _targets_of(route, self.steps[operation], due=due) for operation, route in self.routes.items()
+        }
+        return make_quote(self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=self.at)
+
+
+def _targets_of(route: Route, step: Step, *, due: bool) -> OperationTargets:
+    """Where the turns of a step may go, at the service tiers of the route if the run is ``due`` some time."""
+    begins = _begins(route)
+    return OperationTargets(
+        primary=_model_at(route[:1])[0],
+        begins=tuple(zip(_model_at(begins), [one.percent or 0 for one in begins], strict=True)),
+        all=_model_at(route),
+        max_output=step.max_tokens,
+        max_input=max(candidate.target.window for candidate in route),
+        max_attempts=BILLED_PER_TURN,
+        rooms=_rooms(route, step),
+        thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
+        service_tiers=tier_shares(route) if due else {},
+    )
+
+
+def _begins(route: Route) -> list[Candidate]:
+    """Where its turns begin, if they do not all begin at the first."""
+    return [one for one in route if one.percent is not None]
 
 
 def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
@@ -204,7 +258,7 @@ def admit(
         return AdmittedRun(runtime, run, execution.number)
     asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
     known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
-    due_at = known.due_at if known is not None else (due or partial(_due_now, runtime, automation, parameters))()
+    due_at = known.due_at if known is not None else (due or partial(run_due_now, runtime, automation, parameters))()
     counter = Admission(runtime, automation, run_id, parameters, execution.number, due_at=due_at)
     if decided is not None:
         tried = counter.carry_out(*decided)
@@ -264,7 +318,7 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
         PlanError: its plan does not fit the parameters.
         UsageError: its due time cannot be kept or read.
     """
-    due_at = _due_now(runtime, automation, parameters)
+    due_at = run_due_now(runtime, automation, parameters)
     counter = Admission(runtime, automation, run_id, parameters, None, due_at=due_at)
     tried = counter.take(final=True)
     if tried.refusals:
@@ -272,8 +326,12 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
 
 
-def _due_now(runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> int | None:
-    """By when a run that starts now is to be done."""
+def run_due_now(runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> int | None:
+    """By when a run that starts now is to be done, in microseconds UTC.
+
+    Raises:
+        UsageError: its due time cannot be kept or read.
+    """
     return run_due_at(automation.due, parameters, start=datetime.now(UTC), zone=lambda: runtime.settings.zone)
 
 

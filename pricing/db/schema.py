@@ -175,6 +175,7 @@ attempts = fact(
     Column("execution", Number, nullable=False, server_default="0"),
     text("service_tier_asked", optional=True),
     Column("service_tier", Text, nullable=False, server_default="standard"),
+    Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -186,7 +187,10 @@ attempts = fact(
 named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
 
 ``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
-priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is."""
+priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is.
+
+``service_tier_saved_nano`` is what its service tier took off what it would have cost at the standard one; negative
+where that tier costs more."""
 
 adjustments = fact(
     "adjustments",

@@ -104,7 +104,8 @@ class Completion:
     """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
 
     ``model`` is the one that answered, where it is another than asked for and priced as itself; ``service_tier`` the
-    one that it is priced at, in the provider's word where that is none of ours, ``None`` for the one asked for.
+    one that it is priced at, in the provider's word where that is none of ours, ``None`` for the one asked for;
+    ``service_tier_saved_nano`` what that took off the standard one's cost.
     """
 
     outcome: str
@@ -120,6 +121,7 @@ class Completion:
     units: float | None = None
     model: str | None = None
     service_tier: str | None = None
+    service_tier_saved_nano: Nano = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
         Tokens,
     )
     from pricing.quotes.prediction import quote_amount, quote_scores
-    from pricing.quotes.quote import FirstGuess, ModelAt, OperationTargets, Quote, learned_quote, make_quote
+    from pricing.quotes.quote import (
+        FirstGuess,
+        ModelAt,
+        OperationTargets,
+        Quote,
+        TierShare,
+        learned_quote,
+        make_quote,
+    )
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
 __all__ = [
@@ -43,6 +51,7 @@ __all__ = [
     "ResolvedPlan",
     "ResolvedStep",
     "SampleQuote",
+    "TierShare",
     "Tokens",
     "learned_quote",
     "make_quote",
@@ -73,6 +82,7 @@ if not TYPE_CHECKING:
             "ResolvedCost": "pricing.quotes.plan",
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
+            "TierShare": "pricing.quotes.quote",
             "Tokens": "pricing.quotes.plan",
             "FirstGuess": "pricing.quotes.quote",
             "learned_quote": "pricing.quotes.quote",

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from statistics import fmean
-from typing import Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates.card import RateCard
+from pricing.rates.service_tiers import STANDARD, ServiceTier
 from pricing.usage import Usage
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ModelAt",
     "OperationTargets",
     "Quote",
+    "TierShare",
     "expected_cost",
     "learned_quote",
     "make_quote",
@@ -42,6 +44,17 @@ Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
 """Models, and how many of a hundred turns begin at each."""
 
 
+class TierShare(NamedTuple):
+    """The service tier that turns are asked at, and how many of a hundred at the standard one after all."""
+
+    service_tier: ServiceTier
+    live_percent: int = 0
+
+
+_AT_ONCE: Final = TierShare(STANDARD)
+_HUNDRED: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class OperationTargets:
     """Where the turns of one operation may go.
@@ -55,6 +68,7 @@ class OperationTargets:
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
         rooms: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
+        service_tiers: where turns are not asked at the standard service tier, by model.
     """
 
     primary: ModelAt
@@ -65,6 +79,7 @@ class OperationTargets:
     begins: Mix = ()
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
+    service_tiers: Mapping[ModelAt, TierShare] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -124,10 +139,7 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a cost that is negative or not a finite number.
     """
-    point = sum(
-        expected_cost(step, targets[step.operation].mix, card, at, thoughts=targets[step.operation].thoughts)
-        for step in plan.steps
-    )
+    point = sum(_expected(step, targets[step.operation], card, at) for step in plan.steps)
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -214,19 +226,30 @@ def expected_cost(
     at: datetime | None = None,
     *,
     thoughts: Mapping[ModelAt, int] | None = None,
+    service_tiers: Mapping[ModelAt, TierShare] | None = None,
 ) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
 
-    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top.
+    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. What is not asked at
+    the standard service tier is in ``service_tiers``, by model.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    hundred = 0
+    whole = 0  # of a hundred times a hundred calls
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
-        hundred += percent * card.price(where[1], where[0], usage, at)
-    return -(-step.calls * hundred // 100)
+        asked, live = (service_tiers or {}).get(where, _AT_ONCE)
+        if live < _HUNDRED:
+            whole += percent * (_HUNDRED - live) * card.price(where[1], where[0], usage, at, asked)
+        if live:
+            whole += percent * live * card.price(where[1], where[0], usage, at)
+    return -(-step.calls * whole // _HUNDRED**2)
+
+
+def _expected(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
+    """What a step is expected to cost where its turns go."""
+    return expected_cost(step, where.mix, card, at, thoughts=where.thoughts, service_tiers=where.service_tiers)
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from pricing import ConfigError, Nano, Usage, ceil_nano, format_money
-from pricing.rates import RateCard
+from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers.failure_kinds import Failure
 from tasks.routing.locks import RouteLock
 from tasks.routing.slo import Quality, TargetSLO
@@ -62,6 +62,8 @@ class Candidate:
     the two
     that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
     ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
+    ``service_tier`` is what its turns are expected to ask for where that is not the standard one, and ``live_percent``
+    how many of a hundred are expected to be asked at the standard one after all.
     """
 
     target: Target
@@ -70,6 +72,8 @@ class Candidate:
     percent: int | None = None
     lock: Literal["verified", "escalation"] | None = None
     thinking: int = 0
+    service_tier: ServiceTier = STANDARD
+    live_percent: int = 0
 
 
 Route: TypeAlias = tuple[Candidate, ...]
@@ -296,6 +300,8 @@ def describe(route: Route) -> list[dict[str, Any]]:
         | ({} if candidate.percent is None else {"percent": candidate.percent})
         | ({} if candidate.lock is None else {"lock": candidate.lock})
         | ({} if not candidate.thinking else {"thinking": candidate.thinking})
+        | ({} if candidate.service_tier == STANDARD else {"service_tier": candidate.service_tier})
+        | ({} if not candidate.live_percent else {"live_percent": candidate.live_percent})
         for candidate in route
     ]
 
