@@ -316,6 +316,7 @@ class BatchedAttempts:
             target=first.target,
             provider=first.provider,
             model=first.model,
+            stand_in=first.stand_in,
             state="begun",
             execution=first.execution,
             lines=len(attempts),

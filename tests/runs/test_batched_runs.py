@@ -1,7 +1,10 @@
 """Runs with a due time that are answered by batches: in waves, at the batch's price, once."""
 
 import asyncio
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +133,24 @@ def rule(sandbox: Sandbox, **fields: Any) -> None:
     httpx.post(f"{sandbox.url}/_sandbox/batches", json=[fields]).raise_for_status()
 
 
+@contextmanager
+def days_pass(sandbox: Sandbox) -> Iterator[None]:
+    """The provider's clock runs fast."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.3):
+            httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 86_401}).raise_for_status()
+
+    clock = threading.Thread(target=tick)
+    clock.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        clock.join()
+
+
 def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
     return Counter((a["service_tier"], a["outcome"]) for a in attempts)
 
@@ -137,7 +158,7 @@ def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
 def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbox: Sandbox):
     """Each batch answers one line only; the third one's leftovers are asked live."""
     rule(sandbox, lines=1, seconds=0)
-    with due_run(runtime, errand, {}) as ride:
+    with days_pass(sandbox), due_run(runtime, errand, {}) as ride:
         said = at_once(say.fn, NOTES[:5], threads=5)
     assert len(said) == 5
     assert batches_of(runtime, ride.run.run_id) == [5, 4, 3]
