@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime
 from pricing import Usage, now_us, to_us
-from pricing.quotes import ModelAt, ResolvedPlan, ResolvedStep, TierShare
-from pricing.rates import STANDARD
+from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks import Step
 from tasks.batches import batch_refusal
 from tasks.providers import spec_of
@@ -108,19 +107,6 @@ def _asked(
     if choice.live_at is None:
         return candidate
     return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
-
-
-def tier_shares(route: Route, *, due: bool) -> dict[ModelAt, TierShare]:
-    """By model of a route, the service tier that its turns are expected to ask for: what a step or target names, and
-    what is chosen for the sake of the due time if the run is ``due`` some time. Of targets with one model the first
-    one's counts.
-    """
-    found: dict[ModelAt, TierShare] = {}
-    for one in route:
-        named = one.service_tier is not None and (due or not one.live_percent)
-        share = TierShare(one.service_tier or STANDARD, one.live_percent) if named else TierShare(STANDARD)
-        found.setdefault((one.target.provider, one.target.model), share)
-    return found
 
 
 def _fits_batch(target: Target, calls: int) -> bool:
