@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from farebox.config.settings import Settings, load_settings
 from farebox.garbage import collect_less
 from farebox.project import find_root, make_importable
-from pricing import ConfigError
+from pricing import ConfigError, Usage
 from pricing.db import Store, abandon, after_fork
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ if TYPE_CHECKING:
     from pricing.tokens import TokenFactors
     from tasks.batches import BatchClient
     from tasks.providers import Transport
-    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
+    from tasks.routing import BatchTime, Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
-    from tasks.turn import Attempts, BatchedAttempts, BatchResults, Engine, TurnEvent, WaveNews, Waves
+    from tasks.turn import Attempts, BatchedAttempts, BatchResults, Engine, RunWaves, TurnEvent, WaveNews, Waves
 
 T = TypeVar("T")
+
+_USUAL_TURN = Usage(1_000, 300)
+"""What a turn may read and answer: service tiers differ by a multiple, so that the sizes decide little."""
 
 
 class Watcher(Protocol):
@@ -176,7 +179,33 @@ class Runtime:
         """Which service tier turns ask for, by when their run is due."""
         from tasks.routing import ServiceTiers
 
-        return ServiceTiers(self.rates)
+        return ServiceTiers(self.rates, self.batch_times)
+
+    @_Part
+    def batch_times(self) -> Observations[dict[str, BatchTime]]:
+        """How long past batches took, by provider."""
+        from tasks.routing import BatchTime, Observations
+
+        return Observations(self._batch_times, dict[str, BatchTime]())
+
+    def _batch_times(self) -> dict[str, BatchTime]:
+        from tasks.routing import batch_time
+
+        stand_in = any(target.stand_in for target in self.router.targets)
+        past = self.batches.past_seconds(stand_in=stand_in)
+        return {provider: batch_time(seconds) for provider, seconds in past.items()}
+
+    def _may_be_batched(self, target: Target, waves: RunWaves) -> bool:
+        """Whether a turn asks a target by a batch, by when its run is due."""
+        choice = self.service_tiers.choose(
+            target,
+            _USUAL_TURN,
+            due_at=waves.due_at,
+            now=waves.settings.clock(),
+            batched=True,
+            reserve=max(0.0, self.settings.batches.reserve_seconds),
+        )
+        return choice.service_tier == "batch"
 
     @_Part
     def locks(self) -> RouteLocks:
@@ -228,6 +257,7 @@ class Runtime:
             self._batch_client,
             self._reached_by_name,
             BatchRules(self.settings.batches.create_seconds),
+            load=self._transport.load,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
         )
@@ -351,8 +381,9 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
-            waves=self._waves(batched) if batched is not None else None,
             service_tiers=self.service_tiers,
+            waves=self._waves(batched) if batched is not None else None,
+            batched=self._may_be_batched,
         )
 
     @property

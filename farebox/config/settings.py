@@ -271,7 +271,7 @@ class BatchSettings(_Table):
     settle_seconds: Annotated[float, Field(gt=0, le=3_600)] = 0.5
     poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     longest_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 600.0
-    reserve_seconds: Annotated[float, Field(ge=0, le=86_400)] = 1_800.0
+    reserve_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
     create_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
     most_lines: Annotated[int, Field(ge=1, le=50_000)] = 1_000
 

@@ -507,6 +507,7 @@ batches = Table(
     metadata,
     key("label"),
     *map(text, ("run_id", "target", "provider", "model")),
+    Column("stand_in", Boolean, nullable=False),
     text("batch_id", optional=True),
     text("state"),
     *map(number, ("execution", "lines", "completed", "failed", "begun_at")),

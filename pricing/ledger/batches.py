@@ -48,6 +48,7 @@ class Batch:
     target: str
     provider: str
     model: str
+    stand_in: bool
     state: BatchState
     execution: int
     lines: int
@@ -315,12 +316,18 @@ class Batches:
         with self._store.read() as connection:
             return int(connection.execute(total).scalar_one())
 
-    def past_seconds(self, target: str, limit: int = 50) -> list[float]:
-        """How long the newest batches of a target took that ended by themselves, in seconds, newest first."""
-        done = sa.and_(_B.target == target, _B.state == "ended", _B.ended_at.is_not(None), _B.submitted_at.is_not(None))
-        query = sa.select(_B.ended_at - _B.submitted_at).where(done).order_by(_B.ended_at.desc()).limit(limit)
+    def past_seconds(self, *, stand_in: bool, limit: int = 200) -> dict[str, list[float]]:
+        """By provider, how long the newest batches took that ended by themselves, in seconds, the newest last.
+
+        Those of the sandbox (``stand_in``) say nothing of a provider's.
+        """
+        took = sa.and_(_B.state == "ended", _B.ended_at.is_not(None), _B.submitted_at.is_not(None))
+        query = sa.select(_B.provider, _B.ended_at - _B.submitted_at).where(took, _B.stand_in == stand_in)
+        found = dict[str, list[float]]()
         with self._store.read() as connection:
-            return [max(0, int(one)) / 1e6 for one in connection.execute(query).scalars()]
+            for provider, took_us in connection.execute(query.order_by(_B.ended_at.desc()).limit(limit)):
+                found.setdefault(provider, []).insert(0, max(0, int(took_us)) / 1e6)
+        return found
 
     def _select(self, condition: Any) -> list[Batch]:
         query = sa.select(schema.batches).where(condition).order_by(_B.begun_at, _B.label)

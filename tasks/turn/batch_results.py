@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -99,6 +99,7 @@ class BatchResults:
         client: of a provider.
         reached: a target by its name, as it is reached; ``None`` where there is no such target any more.
         rules: when to ask.
+        load: loads what a new process lacks to send a request.
         implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
         other_model: told of an attempt that another model answered than was asked, and which.
     """
@@ -111,6 +112,7 @@ class BatchResults:
         reached: Callable[[str], Target | None],
         rules: BatchRules,
         *,
+        load: Callable[[], Awaitable[None]],
         implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
         other_model: Callable[[Intent, str], None] = lambda _intent, _model: None,
     ) -> None:
@@ -119,11 +121,13 @@ class BatchResults:
         self._client = client
         self._reached = reached
         self._rules = rules
+        self._load = load
         self._implausible = implausible
         self._other_model = other_model
 
     async def visit(self, label: str) -> Batch:
         """Do what is due of one batch; how it is then. What cannot be asked now is asked with the next visit."""
+        await self._load()
         batch = await asyncio.to_thread(self.batches.batch, label)
         if batch is None:
             raise LookupError(label)
@@ -261,7 +265,9 @@ class BatchResults:
         code = None if fault is None else NOT_PLAUSIBLE
         ended = self._ended(line, outcome, usage, cost, priced, code=code, status=200, request_id=reply.request_id)
         saved = self._saved(model, asked, usage, cost) if priced == _COUNTED else 0
-        return replace(ended, model=None if model == asked.model else model, saved_nano=saved)
+        less = self._rates.service_tier_saved(model, asked.provider, usage, BATCH, at) if priced == _COUNTED else 0
+        answered_by = None if model == asked.model else model
+        return replace(ended, model=answered_by, saved_nano=saved, service_tier_saved_nano=less)
 
     def _saved(self, model: str, asked: Intent, usage: Usage, cost: Nano) -> Nano:
         """What prompt caching took off the cost, as of a live attempt."""

@@ -188,6 +188,10 @@ class BatchedAttempts:
         return await self._waited(asked, made.attempt.line_id, asked.waves.ask(made, asked.call))
 
     async def _attached(self, asked: BatchedQuestion, line: BatchAttempt) -> BatchAttempt | None:
+        """How a line ended that an older execution has sent; ``None`` where it is not waited for any longer."""
+        batch = await asyncio.to_thread(self.batches.batch, line.label)
+        if batch is None or asked.waves.settings.clock() >= batch.leave_at:
+            return None
         return await self._waited(asked, line.line_id, asked.waves.attach(line, asked.call))
 
     async def _waited(
@@ -312,6 +316,7 @@ class BatchedAttempts:
             target=first.target,
             provider=first.provider,
             model=first.model,
+            stand_in=first.stand_in,
             state="begun",
             execution=first.execution,
             lines=len(attempts),

@@ -48,7 +48,7 @@ class WaveSettings:
     longest_settle_seconds: float = 60.0
     poll_seconds: float = 30.0
     longest_poll_seconds: float = 600.0
-    reserve_seconds: float = 1_800.0
+    reserve_seconds: float = 900.0
     most_lines: int = 1_000
     clock: Callable[[], int] = now_us
 

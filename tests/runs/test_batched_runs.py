@@ -1,7 +1,10 @@
 """Runs with a due time that are answered by batches: in waves, at the batch's price, once."""
 
 import asyncio
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
-from tests.support.due_runs import BATCHED, due_run
+from tests.support.due_runs import BATCHED, assert_served_once, due_run
 from tests.support.project import Project, make_project
 from tests.support.runs import at_once
 
@@ -55,23 +58,6 @@ def test_a_mapped_step_is_one_batch_at_half_the_price(runtime: Runtime, sandbox:
     assert Counter(turn["outcome"] for turn in turns) == {"answered": 40}
     assert {turn["turn_id"] for turn in turns} == {a["turn_id"] for a in attempts}
     assert_ledger_adds_up(runtime)
-
-
-def served_once(runtime: Runtime, sandbox: Sandbox) -> list[dict[str, Any]]:
-    """The attempts; the sandbox served what the ledger knows and nothing else, at the ledger's prices."""
-    attempts = rows(runtime.ledger, schema.attempts)
-    entries = [entry for entry in read_journal(sandbox.journal) if entry.usage.known]
-    served = {entry.client_request_id: entry for entry in entries}
-    assert len(served) == len(entries), "a request was served twice"
-    known = {attempt["attempt_id"]: attempt for attempt in attempts}
-    assert set(served) <= set(known)
-    for attempt_id, entry in served.items():
-        attempt = known[attempt_id]
-        tier = entry.service_tier or "standard"
-        cost = runtime.rates.price(attempt["model"], attempt["provider"], entry.usage, service_tier=tier)
-        assert (attempt["cost_nano"], attempt["service_tier"]) == (cost, tier), attempt
-    assert_ledger_adds_up(runtime)
-    return attempts
 
 
 def look_up(customer: str) -> dict[str, str]:
@@ -116,7 +102,7 @@ def test_turns_that_depend_on_each_other_go_in_waves(runtime: Runtime, sandbox: 
     with due_run(runtime, errand, {}) as ride:
         at_once(twice.fn, NOTES[:4])
     assert batches_of(runtime, ride.run.run_id) == [4, 4]
-    served_once(runtime, sandbox)
+    assert_served_once(runtime, sandbox)
 
 
 def test_the_next_turns_of_agents_are_the_next_wave(runtime: Runtime, sandbox: Sandbox):
@@ -126,25 +112,43 @@ def test_the_next_turns_of_agents_are_the_next_wave(runtime: Runtime, sandbox: S
     waves = batches_of(runtime, ride.run.run_id)
     assert waves[0] == 3
     assert len(waves) >= 2
-    assert {a["service_tier"] for a in served_once(runtime, sandbox)} == {"batch"}
+    assert {a["service_tier"] for a in assert_served_once(runtime, sandbox)} == {"batch"}
 
 
 def test_gathered_turns_of_one_step_are_one_batch(runtime: Runtime, sandbox: Sandbox):
     with due_run(runtime, errand, {}) as ride:
         assert len(asyncio.run(gathered.fn(NOTES[:6]))) == 6
     assert batches_of(runtime, ride.run.run_id) == [6]
-    served_once(runtime, sandbox)
+    assert_served_once(runtime, sandbox)
 
 
 def test_a_question_asked_five_times_has_five_lines(runtime: Runtime, sandbox: Sandbox):
     with due_run(runtime, errand, {}) as ride:
         at_once(say.fn, ["the same note"] * 5, threads=5)
     assert batches_of(runtime, ride.run.run_id) == [5]
-    assert len(served_once(runtime, sandbox)) == 5
+    assert len(assert_served_once(runtime, sandbox)) == 5
 
 
 def rule(sandbox: Sandbox, **fields: Any) -> None:
     httpx.post(f"{sandbox.url}/_sandbox/batches", json=[fields]).raise_for_status()
+
+
+@contextmanager
+def days_pass(sandbox: Sandbox) -> Iterator[None]:
+    """The provider's clock runs fast."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.3):
+            httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 86_401}).raise_for_status()
+
+    clock = threading.Thread(target=tick)
+    clock.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        clock.join()
 
 
 def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
@@ -154,11 +158,11 @@ def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
 def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbox: Sandbox):
     """Each batch answers one line only; the third one's leftovers are asked live."""
     rule(sandbox, lines=1, seconds=0)
-    with due_run(runtime, errand, {}) as ride:
+    with days_pass(sandbox), due_run(runtime, errand, {}) as ride:
         said = at_once(say.fn, NOTES[:5], threads=5)
     assert len(said) == 5
     assert batches_of(runtime, ride.run.run_id) == [5, 4, 3]
-    attempts = served_once(runtime, sandbox)
+    attempts = assert_served_once(runtime, sandbox)
     assert tiers_of(attempts) == {("batch", "ok"): 3, ("batch", "timeout"): 9, ("standard", "ok"): 2}
     turns = rows(runtime.ledger, schema.turns)
     assert sorted(turn["attempts"] for turn in turns) == [1, 2, 3, 4, 4]
@@ -169,7 +173,7 @@ def test_a_batch_that_fails_costs_nothing_and_is_asked_live_or_again(runtime: Ru
     rule(sandbox, fails=code, nth=1)
     with due_run(runtime, errand, {}) as ride:
         at_once(say.fn, NOTES[:3], threads=3)
-    attempts = served_once(runtime, sandbox)
+    attempts = assert_served_once(runtime, sandbox)
     ok = Counter(a["service_tier"] for a in attempts if a["outcome"] == "ok")
     assert ok == ({"standard": 3} if code == "invalid_request" else {"batch": 3})
     assert len(batches_of(runtime, ride.run.run_id)) == (1 if code == "invalid_request" else 2)
@@ -180,7 +184,7 @@ def test_a_create_call_without_a_reply_is_looked_for_and_never_repeated(runtime:
     rule(sandbox, create=fault, nth=1, seconds=0.1)
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
-    attempts = served_once(runtime, sandbox)
+    attempts = assert_served_once(runtime, sandbox)
     made = httpx.get(f"{sandbox.url}/_sandbox/batches").json()
     assert len(made) == 1, "one was created"
     assert Counter(a["service_tier"] for a in attempts if a["outcome"] == "ok") == {"batch": 3}
@@ -200,7 +204,7 @@ def test_a_line_that_errors_is_asked_live(runtime: Runtime, sandbox: Sandbox, in
     inject({"kind": "overflow", "first": 1})
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
-    attempts = served_once(runtime, sandbox)
+    attempts = assert_served_once(runtime, sandbox)
     assert tiers_of(attempts) == {("batch", "ok"): 2, ("batch", "context_overflow"): 1, ("standard", "ok"): 1}
 
 
@@ -208,7 +212,7 @@ def test_a_run_without_the_time_asks_live(runtime: Runtime, sandbox: Sandbox):
     with due_run(runtime, errand, {}, due_in=120_000_000) as ride:
         at_once(say.fn, NOTES[:2])
     assert batches_of(runtime, ride.run.run_id) == []
-    assert {a["service_tier"] for a in served_once(runtime, sandbox)} == {"standard"}
+    assert {a["service_tier"] for a in assert_served_once(runtime, sandbox)} == {"standard"}
 
 
 def test_one_whose_answers_may_not_be_kept_asks_live(tmp_path: Path, sandbox: Sandbox):

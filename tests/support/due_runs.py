@@ -12,7 +12,10 @@ from farebox.runs.admission import AdmittedRun, admit
 from farebox.runs.context import admitted_context
 from farebox.runtime import Runtime
 from pricing.clock import now_us
+from pricing.db import schema
 from tasks.context import completed_at_end, use_run
+from tasks.sandbox import Sandbox, read_journal
+from tests.support.books import assert_ledger_adds_up, rows
 
 BATCHED = """
 [batches]
@@ -47,3 +50,20 @@ def due_run(
         ride.finish(error)
         raise
     ride.finish(None)
+
+
+def assert_served_once(runtime: Runtime, sandbox: Sandbox) -> list[dict[str, Any]]:
+    """The attempts; the sandbox served what the ledger knows and nothing else, at the ledger's prices."""
+    attempts = rows(runtime.ledger, schema.attempts)
+    entries = [entry for entry in read_journal(sandbox.journal) if entry.usage.known]
+    served = {entry.client_request_id: entry for entry in entries}
+    assert len(served) == len(entries), "a request was served twice"
+    known = {attempt["attempt_id"]: attempt for attempt in attempts}
+    assert set(served) <= set(known)
+    for attempt_id, entry in served.items():
+        attempt = known[attempt_id]
+        tier = entry.service_tier or "standard"
+        cost = runtime.rates.price(attempt["model"], attempt["provider"], entry.usage, service_tier=tier)
+        assert (attempt["cost_nano"], attempt["service_tier"]) == (cost, tier), attempt
+    assert_ledger_adds_up(runtime)
+    return attempts

@@ -54,6 +54,7 @@ class Books:
             target="light",
             provider="groq",
             model="m",
+            stand_in=True,
             state="begun",
             execution=self.execution,
             lines=count,
@@ -230,5 +231,5 @@ def test_how_long_batches_took(books: Books):
         ended = books.clock.now + seconds * 1_000_000
         books.batches.observed(f"b{n}", "ended", completed=1, failed=0, fault=None, ended_at=ended)
         books.clock.now = NOON
-    assert sorted(books.batches.past_seconds("light")) == [60, 120]
-    assert books.batches.past_seconds("another") == []
+    assert books.batches.past_seconds(stand_in=True) == {"groq": [60, 120]}
+    assert books.batches.past_seconds(stand_in=False) == {}

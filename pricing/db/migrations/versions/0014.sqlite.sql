@@ -4,6 +4,7 @@ CREATE TABLE batches (
   target TEXT NOT NULL,
   provider TEXT NOT NULL,
   model TEXT NOT NULL,
+  stand_in BOOLEAN NOT NULL,
   batch_id TEXT,
   state TEXT NOT NULL,
   execution INTEGER NOT NULL,
