@@ -27,6 +27,7 @@ from farebox.runs.context import admitted_context
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, LedgerError, NoRun, OverBudget, RunTakenOver
+from pricing.rates import ServiceTier
 from pricing.reports import escape_advice, escape_markdown
 from tasks import (
     EXCEPTION_FINDER,
@@ -83,6 +84,7 @@ class Conversation(conversation.Conversation):
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
         reasoning: Reasoning | None = None,
+        service_tier: ServiceTier | None = None,
         unmasked_media: bool = False,
         **values: object,
     ) -> None:
@@ -99,6 +101,7 @@ class Conversation(conversation.Conversation):
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
             reasoning=reasoning,
+            service_tier=service_tier,
             unmasked_media=unmasked_media,
             credit=lambda: get_runtime().settings.credits.value,
             **values,

@@ -289,7 +289,7 @@ class Runtime:
                 self.ledger,
                 self._attempts(telemetry, holds),
                 guards,
-                Limits(turns.deadline_seconds, turns.max_attempts),
+                Limits(turns.deadline_seconds, turns.max_attempts, turns.flex_deadline_seconds),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
@@ -356,7 +356,7 @@ class Runtime:
             self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
         from tasks.turn import Attempts
 
         return Attempts(
@@ -369,6 +369,7 @@ class Runtime:
             spent=holds.note,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
+            unpriced_tier=tell_unpriced_tier,
         )
 
     def _breaker(self) -> Breaker:

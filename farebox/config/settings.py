@@ -140,6 +140,7 @@ class TargetSettings(_Table):
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     sends_temperature: bool = True
     reasoning: Annotated[Reasoning | None, BeforeValidator(_reasoning)] = None
+    service_tier: Literal["standard", "priority", "flex"] | None = None
 
     @property
     def end_of_life(self) -> EndOfLife | None:
@@ -246,11 +247,12 @@ class CreditSettings(_Table):
 
 
 class TurnSettings(_Table):
-    """What one turn may take."""
+    """What one turn may take; ``flex_deadline_seconds`` holds for turns that begin at the service tier ``flex``."""
 
     deadline_seconds: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
     retries: Annotated[int, Field(ge=0, le=10)] = 1
+    flex_deadline_seconds: Seconds = 900.0
 
 
 class BreakerSettings(_Table):

@@ -48,7 +48,8 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
@@ -126,7 +127,7 @@ def price_run(
         operation: OperationTargets(
             primary=_model_at(route[:1])[0],
             begins=tuple(zip(_model_at(begins[operation]), percents.get(operation, ()), strict=True)),
-            all=_model_at(route),
+            all=(*_model_at(route), *_at_standard(route)),
             max_output=steps[operation].max_tokens,
             max_input=max(candidate.target.window for candidate in route),
             max_attempts=BILLED_PER_TURN,
@@ -147,20 +148,30 @@ def price_run(
     return Priced(quote, plan, routes, quality, hold, stand_in, economic)
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
+def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
     """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    found: dict[tuple[str, str], int] = {}
-    for candidate in route:
+    found: dict[ModelAt, int] = {}
+    for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
         target = candidate.target
         room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
         more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
-        where = target.provider, target.model
         found[where] = max(more, found.get(where, 0))
     return found
 
 
-def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
-    return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
+def _model_at(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """What is asked where, its service tier included."""
+    return tuple(
+        (one.target.provider, one.target.model)
+        if one.service_tier in {None, STANDARD}
+        else (one.target.provider, one.target.model, str(one.service_tier))
+        for one in route
+    )
+
+
+def _at_standard(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """The same at the standard service tier, which each falls back to."""
+    return tuple((one.target.provider, one.target.model) for one in route)
 
 
 def admit(
@@ -457,9 +468,9 @@ def _operations(runtime: Runtime, automation: Automation) -> list[str]:
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
     """What one operation is expected to cost at the first target of its route."""
-    target = priced.routes[step.operation][0].target
+    first = priced.routes[step.operation][0]
     usage = Usage(step.input_tokens, step.output_tokens)
-    return step.calls * runtime.rates.price(target.model, target.provider, usage)
+    return step.calls * runtime.router.price(first.target, usage, first.service_tier)
 
 
 def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal], words: Path | None) -> OverBudget:

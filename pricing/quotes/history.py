@@ -133,7 +133,10 @@ class History:
         """At the card, where it has the rates; what has no tokens (a worst case, a tool) stays."""
         try:
             return sum(
-                self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
+                self._card.price(one.model, one.provider, one.usage, service_tier=one.service_tier)
+                if one.counted
+                else one.cost_nano
+                for one in used
             )
         except UnknownPrice:
             return None
@@ -182,9 +185,14 @@ def _shape(plan: str, routes: str) -> _Shape:
 
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
-    models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
+    models = tuple(_model_at(one) for one in begins or route[:1])
     thoughts = tuple(one.get("thinking", 0) for one in begins or route[:1])
     return models, tuple(one["percent"] for one in begins) or (100,), thoughts
+
+
+def _model_at(one: Mapping[str, Any]) -> ModelAt:
+    where = one["provider"], one["model"]
+    return (*where, one["service_tier"]) if "service_tier" in one else where
 
 
 def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:

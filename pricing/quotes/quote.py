@@ -19,6 +19,7 @@ from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates.card import RateCard
+from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 __all__ = [
@@ -36,8 +37,8 @@ __all__ = [
     "score_of",
 ]
 
-ModelAt: TypeAlias = tuple[str, str]
-"""A provider's name and a model id, in this order."""
+ModelAt: TypeAlias = tuple[str, str] | tuple[str, str, str]
+"""A provider's name and a model id, in this order, and the service tier that is asked for where it is not standard."""
 Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
 """Models, and how many of a hundred turns begin at each."""
 
@@ -204,7 +205,7 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
+    return sum(_price(card, where, usage, at) for where, usage in tokens)
 
 
 def expected_cost(
@@ -225,7 +226,7 @@ def expected_cost(
     hundred = 0
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
-        hundred += percent * card.price(where[1], where[0], usage, at)
+        hundred += percent * _price(card, where, usage, at)
     return -(-step.calls * hundred // 100)
 
 
@@ -234,10 +235,23 @@ def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: date
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
     input_tokens = max(fits, step.input_tokens)
     dearest = max(
-        card.worst(model, provider, input_tokens, _longest(step, where, (provider, model)), at)
-        for provider, model in {where.primary, *where.all}
+        card.worst(one[1], one[0], input_tokens, _longest(step, where, one), at, service_tier=service_tier_of(one))
+        for one in {where.primary, *where.all}
     )
     return where.max_attempts * dearest
+
+
+def service_tier_of(where: ModelAt) -> str:
+    """The service tier that is asked for there.
+
+    >>> service_tier_of(("openai", "gpt-5", "flex")), service_tier_of(("openai", "gpt-5"))
+    ('flex', 'standard')
+    """
+    return where[2] if len(where) > 2 else STANDARD  # noqa: PLR2004
+
+
+def _price(card: RateCard, where: ModelAt, usage: Usage, at: datetime | None) -> Nano:
+    return card.price(where[1], where[0], usage, at, service_tier_of(where))
 
 
 def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from pricing.rates.price_lists import LARGEST_LIST, PriceLists, read_list
     from pricing.rates.rate import Band
     from pricing.rates.retirements import EndOfLife, end_of_life
-    from pricing.rates.service_tiers import SERVICE_TIERS, ServiceTier
+    from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD, ServiceTier
 
 __all__ = [
     "LARGEST_LIST",
     "SERVICE_TIERS",
+    "STANDARD",
     "Band",
     "EndOfLife",
     "OwnBand",
@@ -42,6 +43,7 @@ if not TYPE_CHECKING:
             "PriceLists": "pricing.rates.price_lists",
             "RateCard": "pricing.rates.card",
             "SERVICE_TIERS": "pricing.rates.service_tiers",
+            "STANDARD": "pricing.rates.service_tiers",
             "ServiceTier": "pricing.rates.service_tiers",
             "UnknownPrice": "pricing.errors",
             "callable_id": "pricing.rates.model_ids",

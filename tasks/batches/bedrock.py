@@ -107,7 +107,7 @@ class BedrockBatchClient:
             return line
         if not _CLAUDE.search(target.model):
             raise LinesRefused(f"Bedrock takes no tools in batches by Converse, the only way to batch {target.model}")
-        native = AnthropicAdapter(spec_of("anthropic")).encode(target, request)
+        native = AnthropicAdapter(spec_of("anthropic")).encode(target, replace(request, service_tier=None))
         body = {name: value for name, value in obj(parse(native.body)).items() if name != "model"}
         return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
 

@@ -16,8 +16,10 @@ from tasks.routing.target import Target
 
 
 def encoded_line(line_id: str, target: Target, request: ModelRequest) -> BatchLine:
-    """A request as the target's dialect encodes it for its live endpoint."""
-    wire = adapter_for(target.provider).encode(target, request)
+    """A request as the target's dialect encodes it for its live endpoint, without the service tier that it names: the
+    batch is one.
+    """
+    wire = adapter_for(target.provider).encode(target, replace(request, service_tier=None))
     return BatchLine(line_id, wire.url[len(target.base_url.rstrip("/")) :], wire.body)
 
 

@@ -39,6 +39,7 @@ from tasks.providers.messages import (
 from tasks.providers.options import Option
 from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, require_choice, sampling, takes
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
+from tasks.providers.service_tiers import asked_word
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import merged, posted
@@ -107,6 +108,8 @@ class BedrockAdapter:
         body["inferenceConfig"] |= {_SAMPLING[name]: value for name, value in sampled.items()}
         if fields := converse_fields(target, request):
             body["additionalModelRequestFields"] = {**body.get("additionalModelRequestFields", {}), **fields}
+        if word := asked_word(self.spec.features, request):
+            body["serviceTier"] = {"type": word}
         operation = "converse-stream" if stream else "converse"
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
         whole = merged(body, target.extra_body) if target.extra_body else body

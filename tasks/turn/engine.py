@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from pricing import Nano, Usage
 from pricing.ledger import NEWEST, Run
 from pricing.quotes import ResolvedPlan
+from pricing.rates import ServiceTier
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.prompts import InlinePrompt, Prompt, Prompts
@@ -113,10 +114,12 @@ class Engine:
         self._outside = outside
         self._loaded = lru_cache(maxsize=256)(self._load_run)
 
-    @property
-    def deadline_seconds(self) -> float:
-        """What one turn may take, the tools that it asks for included."""
-        return self._turns.deadline_seconds
+    def deadline_seconds(self, service_tier: ServiceTier | None = None) -> float:
+        """What one turn may take, the tools that it asks for included; ``service_tier`` is what its step asks for."""
+        limits = self._turns.limits
+        own = service_tier is None and any(target.service_tier == "flex" for target in self._router.targets)
+        patient = service_tier == "flex" or own
+        return max(limits.deadline_seconds, limits.flex_deadline_seconds) if patient else limits.deadline_seconds
 
     def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name, or written where it is used."""
@@ -181,8 +184,8 @@ class Engine:
             UnknownPrice: that target has no rate.
         """
         tier = "light" if asked.tier == "auto" else asked.tier
-        route = self._router.route(tier, "fast", seconds=asked.latency)
-        first, price = route[0].target, self._router.price
+        route = self._router.route(tier, "fast", seconds=asked.latency, service_tier=asked.service_tier)
+        first, price = route[0].target, partial(self._router.price, service_tier=route[0].service_tier)
         tokens = count_request(asked.request).expected(model=first.model)
         reserved = output_limit(first, asked.request)
         thinking = usual_thinking(first, asked.reasoning, tools=bool(asked.tools))
@@ -263,6 +266,7 @@ class Engine:
             economic=economic,
             lock=self._locks.of(run.automation, here.step.operation),
             why=why,
+            service_tier=asked.service_tier,
         )
         if asked.first and not economic:
             route = named_first(route, asked.first)
@@ -291,7 +295,7 @@ class Engine:
         target = next((target for target in self._router.targets if target.name == pin.target), None)
         if target is None:
             raise RuntimeError("a pin names one of the router's targets")
-        return (Candidate(target, "pinned by a calibration"),)
+        return (Candidate(target, "pinned by a calibration", service_tier=target.service_tier),)
 
     def _admitted(self, run_id: str) -> _Admitted | None:
         try:

@@ -1,12 +1,13 @@
 """Every provider's batches over HTTP: what is submitted, how it ends, what each line gives, and what is billed."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tasks.batches import BatchCallFailed, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
-from tests.support.batches import DAY, KEY, BatchBench, some_lines
+from tests.support.batches import DAY, KEY, BatchBench, question, some_lines
 
 KINDS = ["openai", "responses", "groq", "anthropic"]
 LABELLED = ["openai", "responses", "groq"]
@@ -300,3 +301,14 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
         return [len(part) for part in narrow.split(target, lines)]
 
     assert bench.run(target.provider, parts) == [3, 3, 1]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "bedrock"])
+def test_a_line_names_no_service_tier_and_is_not_streamed(bench: BatchBench, kind: str):
+    target = bench.target(kind, stand_in=True)
+
+    async def line(client):
+        return client.line("line-0", target, question("Hi", service_tier="priority"))
+
+    body = json.loads(bench.run(target.provider, line).body)
+    assert not {"service_tier", "serviceTier", "stream", "stream_options"} & body.keys()
