@@ -91,7 +91,9 @@ class AnthropicBatchClient:
         if body.get("max_tokens") == 0:
             wrong.append("max_tokens = 0")
         if wrong:
-            raise LinesRefused(f"requests of a batch take no {', '.join(wrong)}; see extra_body of the target")
+            raise LinesRefused(
+                f"batch requests may not set {', '.join(wrong)}; check extra_body of target {target.name}"
+            )
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
@@ -132,7 +134,7 @@ class AnthropicBatchClient:
             BatchCallFailed: the provider could not be asked.
         """
         if not line_ids:
-            raise ValueError("Anthropic's batches have no label: they are found by the ids of their lines")
+            raise ValueError("Anthropic keeps no label of a batch; pass the ids of its lines")
         maybe: list[BatchHandle] = []
         after, ids = "", frozenset(line_ids)
         for _ in range(_MOST_PAGES):

@@ -106,7 +106,7 @@ class BedrockBatchClient:
         if "toolConfig" not in obj(parse(line.body)):
             return line
         if not _CLAUDE.search(target.model):
-            raise LinesRefused(f"Bedrock takes no tools in batches by Converse, the only way to batch {target.model}")
+            raise LinesRefused(f"Bedrock does not accept tools in Converse batches, which {target.model} would need")
         native = AnthropicAdapter(spec_of("anthropic")).encode(target, replace(request, service_tier=None))
         body = {name: value for name, value in obj(parse(native.body)).items() if name != "model"}
         return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
@@ -124,9 +124,7 @@ class BedrockBatchClient:
             before = parts[place - 1] if place else ()
             lacking = self.rules.least - len(part)
             if not before or before[0].path != part[0].path or len(before) - lacking < self.rules.least:
-                raise LinesRefused(
-                    f"a batch at Bedrock has at least {self.rules.least} lines, and these are {len(part)}"
-                )
+                raise LinesRefused(f"a batch at Bedrock takes at least {self.rules.least} lines, not {len(part)}")
             parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
         return parts
 
@@ -297,7 +295,7 @@ class _Place:
             raise LinesRefused(why)
         location = _LOCATION.fullmatch(s3)
         if location is None:
-            raise LinesRefused(f"batch_s3 of the target {target.name} is no s3://bucket/prefix")
+            raise LinesRefused(f"batch_s3 of target {target.name} must be s3://bucket/prefix")
         job = f"farebox-{hashlib.sha256(label.encode()).hexdigest()[:40]}"
         return cls(target, job, location["bucket"], location["prefix"] or "", role)
 
@@ -360,12 +358,10 @@ class _Place:
 def refusal(target: Target) -> str | None:
     """Why batches of a target cannot be submitted; ``None`` if they can."""
     if not target.batch_s3 or not target.batch_role:
-        return (
-            f"batches of the target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
-        )
+        return f"batches of target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
     keys = target.credential
     if not target.stand_in and not (keys.access_key_id and keys.secret_access_key):
-        return f"batches of the target {target.name} need AWS keys: a Bedrock API key opens no bucket"
+        return f"batches of target {target.name} need AWS keys; a Bedrock API key cannot access S3"
     return None
 
 

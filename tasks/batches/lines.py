@@ -43,7 +43,7 @@ def split(
         for line in group:
             needed = size(line)
             if needed > rules.whole:
-                raise LinesRefused(f"the line {line.line_id} has {needed:,} bytes, more than a batch: {rules.whole:,}")
+                raise LinesRefused(f"line {line.line_id} has {needed:,} bytes; a batch takes at most {rules.whole:,}")
             if held and (len(held) == rules.lines or taken + needed > rules.whole):
                 found.append(tuple(held))
                 held, taken = [], 0
@@ -60,18 +60,18 @@ def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
         LinesRefused: they may not.
     """
     if not rules.least <= len(lines) <= rules.lines:
-        raise LinesRefused(f"a batch has {rules.least:,} to {rules.lines:,} lines here, and {len(lines):,} were given")
+        raise LinesRefused(f"a batch takes {rules.least:,} to {rules.lines:,} lines, not {len(lines):,}")
     if len({line.line_id for line in lines}) != len(lines):
-        raise LinesRefused("two lines of the batch have the same id")
+        raise LinesRefused("line ids must be unique within a batch")
     if len(_alike(rules, lines)) > 1:
-        raise LinesRefused("the lines of one batch go to one path and one model; use split() first")
+        raise LinesRefused("all lines of a batch must have the same path and model; use split() first")
 
 
 def _alike(rules: BatchRules, lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
     groups: dict[tuple[str, str], list[BatchLine]] = {}
     for line in lines:
         if line.path not in rules.paths:
-            raise LinesRefused(f"requests to {line.path} cannot be batched here; those to {', '.join(rules.paths)} can")
+            raise LinesRefused(f"requests to {line.path} cannot be batched; only {', '.join(rules.paths)}")
         model = text(obj(parse(line.body)).get("model"))
         groups.setdefault((line.path, model), []).append(line)
     return list(groups.values())

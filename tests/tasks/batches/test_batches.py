@@ -290,13 +290,13 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
             tiny.split(target, lines)
         assert [line for part in short.split(target, lines) for line in part] == lines
         assert len(short.split(target, lines)) > 1
-        with pytest.raises(LinesRefused, match=r"1 to 3 lines"):
+        with pytest.raises(LinesRefused, match=r"1 to 3 lines, not 7"):
             await narrow.submit(target, lines, label="wave-1")
-        with pytest.raises(LinesRefused, match="same id"):
+        with pytest.raises(LinesRefused, match="must be unique"):
             await client.submit(target, [lines[0], lines[0]], label="wave-1")
-        with pytest.raises(LinesRefused, match="0 were given"):
+        with pytest.raises(LinesRefused, match="not 0"):
             await client.submit(target, [], label="wave-1")
-        with pytest.raises(ValueError, match="no label"):
+        with pytest.raises(ValueError, match="not a valid batch label"):
             await client.submit(target, lines, label="has spaces")
         return [len(part) for part in narrow.split(target, lines)]
 

@@ -39,7 +39,7 @@ def test_a_line_without_end_takes_no_memory_and_is_one_damaged_line(monkeypatch:
 
 @pytest.mark.parametrize("line_id", ["", "a b", "a" * 65, "ü", "a\n", "a.b", "a/b"])
 def test_an_id_has_the_form_that_every_provider_takes(line_id: str):
-    with pytest.raises(ValueError, match="no id of a line"):
+    with pytest.raises(ValueError, match="not a valid line id"):
         BatchLine(line_id, "/chat/completions", b"{}")
 
 
