@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pricing.replica import Archive, Replica
     from pricing.tokens import TokenFactors
     from tasks.providers import Transport
-    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, Target
+    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
     from tasks.turn import Attempts, Engine, TurnEvent
 
@@ -164,6 +164,13 @@ class Runtime:
         from tasks.routing import Router
 
         return Router(answering(self.targets), self.rates, self.observations)
+
+    @_Part
+    def service_tiers(self) -> ServiceTiers:
+        """Which service tier turns ask for, by when their run is due."""
+        from tasks.routing import ServiceTiers
+
+        return ServiceTiers(self.rates)
 
     @_Part
     def locks(self) -> RouteLocks:
@@ -302,6 +309,7 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
+            service_tiers=self.service_tiers,
         )
 
     @_Part

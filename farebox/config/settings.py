@@ -33,7 +33,7 @@ from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
-from pricing.rates import EndOfLife, OwnBand, OwnRate, end_of_life
+from pricing.rates import EndOfLife, Hours, OwnBand, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
 from tasks.providers import LEVELS, Reasoning, spec_of
 from tasks.routing import Tier
@@ -210,11 +210,14 @@ class RateSettings(_Table):
     valid_from: date | None = None
     service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
     above: tuple[RateBandSettings, ...] = ()
+    hours: tuple[str, ...] = ()
+    timezone: str = "UTC"
 
     def rate(self) -> OwnRate:
         """The rate it states."""
         bands = tuple(OwnBand(**band.model_dump()) for band in self.above)
-        return OwnRate(**self.model_dump(exclude={"above"}), above=bands)
+        stated = self.model_dump(exclude={"above", "hours", "timezone"})
+        return OwnRate(**stated, above=bands, hours=Hours(self.hours, self.timezone) if self.hours else None)
 
 
 class HoldSettings(_Table):

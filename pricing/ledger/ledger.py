@@ -61,7 +61,7 @@ _SPARED = (
     .scalar_subquery()
 )
 _PAST = PreparedStatement(
-    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at)
+    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at, _R.due_at)
     .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
     .where(
         _S.automation == sa.bindparam("automation"),
@@ -83,7 +83,8 @@ _SPENT = PreparedStatement(
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """What a quote needs of a run that ended: its cost as a multiple of its own point; ``spared`` is what answers from
-    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement.
+    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement; ``due``:
+    whether it had a due time.
     """
 
     seq: int
@@ -94,6 +95,7 @@ class PastRun:
     calls: int
     rate_version: str
     ended_at: int
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,8 +488,8 @@ class Ledger:
             rows = _PAST.run(connection, asked).fetchall()
         try:
             return [
-                PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
-                for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
+                PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), version, ended, bool(due))
+                for seq, run_id, score, spared, point, plan, version, ended, due in reversed(rows)
             ]
         except (ValueError, TypeError, LookupError):
             raise ledger_file.corrupt(self.store.place, "a value in runs.plan is damaged") from None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from statistics import fmean
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
@@ -43,6 +43,9 @@ Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
 """Models, and how many of a hundred turns begin at each."""
 
 
+_HUNDRED: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class OperationTargets:
     """Where the turns of one operation may go.
@@ -56,6 +59,7 @@ class OperationTargets:
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
         rooms: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
+        live: where turns are not asked at the standard service tier, how many of a hundred are after all.
     """
 
     primary: ModelAt
@@ -66,6 +70,7 @@ class OperationTargets:
     begins: Mix = ()
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
+    live: Mapping[ModelAt, int] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -125,10 +130,10 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a cost that is negative or not a finite number.
     """
-    point = sum(
-        expected_cost(step, targets[step.operation].mix, card, at, thoughts=targets[step.operation].thoughts)
-        for step in plan.steps
-    )
+    point = 0
+    for step in plan.steps:
+        where = targets[step.operation]
+        point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live)
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -215,19 +220,25 @@ def expected_cost(
     at: datetime | None = None,
     *,
     thoughts: Mapping[ModelAt, int] | None = None,
+    live: Mapping[ModelAt, int] | None = None,
 ) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
 
-    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top.
+    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. Of a hundred
+    turns that ask for another service tier, ``live`` are asked at the standard one after all.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    hundred = 0
+    whole = 0  # of a hundred times a hundred calls
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
-        hundred += percent * _price(card, where, usage, at)
-    return -(-step.calls * hundred // 100)
+        asked = 0 if live is None else live.get(where, 0)
+        if asked < _HUNDRED:
+            whole += percent * (_HUNDRED - asked) * _price(card, where, usage, at)
+        if asked:
+            whole += percent * asked * _price(card, (where[0], where[1]), usage, at)
+    return -(-step.calls * whole // _HUNDRED**2)
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:

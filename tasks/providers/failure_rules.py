@@ -118,8 +118,8 @@ OPENAI_TEXTS = (
         r"Request too large for ",
         r"Rate limit reached for .{1,300}?: Limit (?P<limit>[\d,]+),(?: Used [\d,]+,)? Requested (?P<asked>[\d,]+)",
     ),
-    *texts("rate_limit", {400, 429}, r"Enqueued token limit reached"),
     *texts("overloaded", {429}, r"[^'\"`]{0,120}\bresources? (?:is |are )?(?:currently )?unavailable"),
+    *texts("rate_limit", {400, 429}, r"Enqueued token limit reached"),
     *texts("quota_exhausted", {429}, r"You exceeded your current quota", r"Your account is not active"),
     *texts("not_found", {400}, r"invalid model ID"),
     *texts(

@@ -64,7 +64,9 @@ class Candidate:
     the two
     that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
     ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
-    ``service_tier`` is asked for there, ``None`` leaves that to the provider.
+    ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of a hundred
+    turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from when on all
+    are, since the time of the run is up.
     """
 
     target: Target
@@ -74,6 +76,8 @@ class Candidate:
     lock: Literal["verified", "escalation"] | None = None
     thinking: int = 0
     service_tier: ServiceTier | None = None
+    live_percent: int = 0
+    live_at: int | None = None
 
 
 Route: TypeAlias = tuple[Candidate, ...]
@@ -338,6 +342,7 @@ def describe(route: Route) -> list[dict[str, Any]]:
         | ({} if candidate.lock is None else {"lock": candidate.lock})
         | ({} if not candidate.thinking else {"thinking": candidate.thinking})
         | ({} if candidate.service_tier in {None, STANDARD} else {"service_tier": candidate.service_tier})
+        | ({} if not candidate.live_percent else {"live_percent": candidate.live_percent})
         for candidate in route
     ]
 
@@ -392,11 +397,11 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
             return ()
 
 
-def at_standard(candidate: Candidate) -> Candidate:
-    """The candidate at the standard service tier, named where its provider has a word for it."""
+def at_standard(candidate: Candidate, why: str = "has no capacity") -> Candidate:
+    """The candidate at the standard service tier, named where its provider has a word for it, and ``why``."""
     named = STANDARD in spec_of(candidate.target.provider).features.service_tiers
-    reason = f"the service tier {candidate.service_tier} has no capacity"
-    return replace(candidate, service_tier=STANDARD if named else None, reason=reason)
+    reason = f"the service tier {candidate.service_tier} {why}"
+    return replace(candidate, service_tier=STANDARD if named else None, live_percent=0, live_at=None, reason=reason)
 
 
 def other_family_first(route: Route, model: str) -> Route:

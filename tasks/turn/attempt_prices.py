@@ -17,13 +17,14 @@ from tasks.turn.usage_check import was_counted
 
 class AttemptPrice(NamedTuple):
     """What an attempt cost, where that figure comes from, the service tier it is priced at, and what prompt caching
-    took off it: negative when a cache was written and not yet read.
+    and the service tier took off it: negative when a cache was written and not yet read, or the tier costs more.
     """
 
     cost_nano: Nano
     priced: Priced
     service_tier: str
     saved_nano: Nano
+    service_tier_saved_nano: Nano = 0
 
 
 class AttemptPrices:
@@ -83,7 +84,9 @@ class AttemptPrices:
             return AttemptPrice(self._most(intent, usage), "worst_case", service_tier, 0)
         if service_tier != (intent.service_tier_asked or STANDARD):
             self._served.setdefault((intent.target, intent.service_tier_asked), set()).add(service_tier)
-        return AttemptPrice(cost, "usage", service_tier, self._saved(intent, usage, service_tier))
+        at = from_us(intent.started_at)
+        less = self._rates.service_tier_saved(intent.model, intent.provider, usage, service_tier, at)
+        return AttemptPrice(cost, "usage", service_tier, self._saved(intent, usage, service_tier), less)
 
     def _most(self, intent: Intent, usage: Usage) -> Nano:
         """Of counts whose service tier has no price: the worst case, or what the dearest tier with a price costs."""

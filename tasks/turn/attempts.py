@@ -467,6 +467,7 @@ class Attempts:
             saved_nano=paid.saved_nano,
             model=None if billed is asked else model,
             service_tier=paid.service_tier,
+            service_tier_saved_nano=paid.service_tier_saved_nano,
         )
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from pricing import Nano, Usage
+from pricing import Nano, Usage, now_us
 from pricing.ledger import NEWEST, Run
 from pricing.quotes import ResolvedPlan
 from pricing.rates import ServiceTier
@@ -28,6 +28,7 @@ from tasks.routing.router import (
     named_first,
     other_family_first,
 )
+from tasks.routing.service_tiers import ServiceTiers
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
 from tasks.run_context import Pin, RunContext, RunOwner
@@ -88,6 +89,7 @@ class Engine:
         pressure: the share from which on the rest of a run takes the economic route.
         locks: where calibration has shown that turns should begin.
         outside: finds or opens the runs of steps that no automation is around.
+        service_tiers: which service tier turns ask for, by when their run is due; what steps and targets name without.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Engine:
         pressure: float,
         locks: RouteLocks,
         outside: OutsideRuns | None = None,
+        service_tiers: ServiceTiers | None = None,
     ) -> None:
         self._ledger = ledger
         self._router = router
@@ -112,6 +115,7 @@ class Engine:
         self._pressure = pressure
         self._locks = locks
         self._outside = outside
+        self._service_tiers = service_tiers
         self._loaded = lru_cache(maxsize=256)(self._load_run)
 
     def deadline_seconds(self, service_tier: ServiceTier | None = None) -> float:
@@ -268,6 +272,9 @@ class Engine:
             why=why,
             service_tier=asked.service_tier,
         )
+        if run.due_at is not None and self._service_tiers is not None:
+            size = admitted.sizes.get(asked.operation, TYPICAL)
+            route = self._service_tiers.by_due_time(route, Usage(*size), due_at=run.due_at, now=now_us())
         if asked.first and not economic:
             route = named_first(route, asked.first)
         return other_family_first(route, asked.judges) if asked.judges else route
@@ -289,7 +296,9 @@ class Engine:
     def _completed(self, run: RunContext, admitted: Run) -> RunContext:
         """A context that was rebuilt, with what the ledger knows."""
         execution = self._ledger.execution(run.run_id)
-        return replace(run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality)
+        return replace(
+            run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality, due_at=admitted.due_at
+        )
 
     def _pinned(self, pin: Pin) -> Route:
         target = next((target for target in self._router.targets if target.name == pin.target), None)

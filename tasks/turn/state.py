@@ -36,7 +36,7 @@ from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
 from tasks.providers.reasoning_fields import choice_refusal, output_limit
-from tasks.routing.router import Candidate, Route, describe
+from tasks.routing.router import Candidate, Route, at_standard, describe
 from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
 from tasks.turn.answers import KeptAnswer, TurnAnswers
@@ -164,6 +164,9 @@ class TurnState(Generic[T]):
     def slot(self, candidate: Candidate, reason: str, way: CandidateQueue) -> AttemptContext:
         """The place of the next request."""
         target = candidate.target
+        if candidate.live_at is not None and now_us() >= candidate.live_at:
+            planned, candidate = candidate.reason, at_standard(candidate, "has no time left")
+            reason = candidate.reason if reason == planned else reason
         slot = AttemptContext(
             turn_id=self.turn_id,
             asked=self.question,

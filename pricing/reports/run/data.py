@@ -34,6 +34,20 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DueFacts:
+    """When a run was due, when it was done, and what asking later saved.
+
+    ``early_us`` is how long before its due time it was done, negative where it was late; ``None`` until it is.
+    ``saved_nano`` is what its attempts would have cost more at the standard service tier.
+    """
+
+    due_at: datetime
+    done_at: datetime | None
+    early_us: int | None
+    saved_nano: Nano
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteFacts:
     """What the run was quoted before it ran; ``history`` runs stood behind it."""
 
@@ -304,6 +318,7 @@ class RunReport(Plain):
     tools: tuple[ToolLine, ...] = ()
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
+    due: DueFacts | None = None
 
 
 def ratio(part: int, whole: int) -> float | None:

@@ -16,6 +16,7 @@ from pricing.reports.sentences import (
     Place,
     against_quote,
     basis,
+    due_sentence,
     money_sentence,
     place,
     price_words,
@@ -64,6 +65,8 @@ def run_page(report: RunReport) -> Page:
 
 def _lead(report: RunReport) -> Iterator[str]:
     run, money = report.run, report.money
+    if due := due_sentence(report):
+        yield due
     refused = run.outcome == "over_budget" and not money.spent_nano and not money.held_nano
     if refused:
         yield "It was refused before any call: nothing was asked of a model and nothing is charged."

@@ -13,6 +13,7 @@ from pricing.reports.query import Readable, Row, reading
 from pricing.reports.run.data import (
     AdjustmentLine,
     AttemptLine,
+    DueFacts,
     GuardLine,
     ModelLine,
     MoneyFacts,
@@ -91,7 +92,17 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         tools=_tools(paid, spent),
         paid_requests=paid,
         tries=_tries(settled, told, attempted),
+        due=_due(run, settlements, attempted),
     )
+
+
+def _due(run: Row, settlements: Sequence[Settlement], attempts: Sequence[Row]) -> DueFacts | None:
+    """When it was due; ``None`` for a run that was to be done as soon as possible."""
+    if run["due_at"] is None:
+        return None
+    due, done = from_us(run["due_at"]), settlements[-1].ended_at if settlements else None
+    early = None if done is None else round((due - done).total_seconds() * 1_000_000)
+    return DueFacts(due, done, early, sum(row["service_tier_saved_nano"] for row in attempts))
 
 
 def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:

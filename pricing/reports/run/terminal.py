@@ -15,6 +15,7 @@ from pricing.reports.sentences import (
     Place,
     against_quote,
     basis,
+    due_sentence,
     money_sentence,
     place,
     replayed_sentence,
@@ -80,6 +81,8 @@ def _heading(report: RunReport) -> Iterator[Text]:
     end = outcome(run.outcome)
     took = f" in {duration(run.duration_us)}" if run.duration_us is not None else ""
     yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
+    if due := due_sentence(report):
+        yield line(due)
     if run.reason:
         yield line((run.reason, QUIET))
     if told := sandbox_sentence(report):
