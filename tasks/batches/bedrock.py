@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -30,8 +32,8 @@ from tasks.batches.api import (
     ResultTally,
     check_label,
 )
-from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, split
+from tasks.batches.calls import Calls, Method, is_gone, is_no_object, request
+from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, read_rows, split
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
@@ -202,12 +204,12 @@ class BedrockBatchClient:
             raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
         succeeded, gone = 0, job is None
         try:
-            async for result in self._rows(handle, job):
-                for first in matched.take(result):
-                    succeeded += first.outcome == "succeeded"
-                    yield first
+            async with aclosing(read_rows(partial(self._rows, handle, job), matched)) as read:
+                async for result in read:
+                    succeeded += result.outcome == "succeeded"
+                    yield result
         except BatchCallFailed as failed:
-            if not is_gone(failed):
+            if not is_no_object(failed):
                 raise
             gone = bool(status.counts.succeeded)
         for result in left(matched, status, gone=gone, succeeded=succeeded):
@@ -242,7 +244,7 @@ class BedrockBatchClient:
             try:
                 await self._calls.send("discard", place.object("DELETE", key))
             except BatchCallFailed as failed:
-                if not is_gone(failed):
+                if not is_no_object(failed):
                     raise
 
     async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
@@ -255,17 +257,18 @@ class BedrockBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncGenerator[LineResult | None, None]:
         if job is None or job.get("status") == "Failed":
             return
         place = _Place.of(handle.target, handle.label)
         ids = {_record(line_id): line_id for line_id in handle.line_ids}
         native = job.get("modelInvocationType") == _TYPES[INVOKE]
-        async for row in self._calls.lines(place.object("GET", place.output_key(handle.batch_id))):
-            yield _result(handle.target, row, ids, native=native)
+        async with aclosing(self._calls.lines(place.object("GET", place.output_key(handle.batch_id)))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row, ids, native=native)
 
     def _status(self, job: JSONObject) -> BatchStatus:
-        state = _STATES.get(text(job.get("status")))
+        state = known_state(_STATES, job.get("status"))
         if state is None:
             raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         total, done = count(job.get("totalRecordCount")), count(job.get("successRecordCount"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
-from tasks.batches.api import BatchLine, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
+from tasks.batches.api import BatchLine, BatchState, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
 from tasks.providers.base import Adapter, ReplyError
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import failure
@@ -130,10 +131,37 @@ class Matched:
         else:
             self.tally.unknown += 1
 
+    def fill(self, result: LineResult | None) -> Iterator[LineResult]:
+        """The result, if its line has none yet; of results that are read once more, so that nothing is counted."""
+        if result is not None and result.line_id in self._open:
+            del self._open[result.line_id]
+            yield result
+
     @property
     def missing(self) -> list[str]:
         """Lines without a result, in the order they were submitted."""
         return list(self._open)
+
+
+async def read_rows(
+    rows: Callable[[], AsyncGenerator[LineResult | None, None]], matched: Matched
+) -> AsyncGenerator[LineResult, None]:
+    """The first result of each line in one file. A file with damaged lines is read once more, for what it may have lost
+    on the way.
+    """
+    damaged = matched.tally.damaged
+    for take in (matched.take, matched.fill):
+        async with aclosing(rows()) as read:
+            async for row in read:
+                for result in take(row):
+                    yield result
+        if matched.tally.damaged == damaged or not matched.missing:
+            return
+
+
+def known_state(states: Mapping[str, BatchState], word: object) -> BatchState | None:
+    """The state that a provider's word means; a word that is new is one of a batch that runs. ``None`` without one."""
+    return states.get(text(word), "running") if text(word) else None
 
 
 def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterator[LineResult]:

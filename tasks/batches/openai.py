@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -27,7 +29,7 @@ from tasks.batches.api import (
     check_label,
 )
 from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, not_run, read_rows, split
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import FailureKind, failure
@@ -180,10 +182,10 @@ class OpenAIBatchClient:
         succeeded, gone = 0, batch is None
         for file in _files(batch or {}, "output_file_id", "error_file_id"):
             try:
-                async for result in self._rows(handle, file):
-                    for first in matched.take(result):
-                        succeeded += first.outcome == "succeeded"
-                        yield first
+                async with aclosing(read_rows(partial(self._rows, handle, file), matched)) as read:
+                    async for result in read:
+                        succeeded += result.outcome == "succeeded"
+                        yield result
             except BatchCallFailed as failed:
                 if not is_gone(failed):
                     raise
@@ -239,10 +241,11 @@ class OpenAIBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, file: str) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, file: str) -> AsyncGenerator[LineResult | None, None]:
         path = f"/files/{quote(file, safe='')}/content"
-        async for row in self._calls.lines(_call(handle.target, "GET", path)):
-            yield _result(handle.target, row)
+        async with aclosing(self._calls.lines(_call(handle.target, "GET", path))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row)
 
     def _id(self, call: BatchCall, made: JSONObject) -> str:
         if not (found := text(made.get("id"))):
@@ -250,7 +253,7 @@ class OpenAIBatchClient:
         return found
 
     def _status(self, batch: JSONObject) -> BatchStatus:
-        state = _STATES.get(text(batch.get("status")))
+        state = known_state(_STATES, batch.get("status"))
         if state is None:
             raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         counts = obj(batch.get("request_counts"))

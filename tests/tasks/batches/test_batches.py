@@ -2,11 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from tasks.batches import BatchCallFailed, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
+from tasks.providers import HttpRequest
+from tasks.providers.transport import HttpReply
 from tests.support.batches import DAY, KEY, BatchBench, question, some_lines
 
 KINDS = ["openai", "responses", "groq", "anthropic"]
@@ -133,6 +136,93 @@ def test_each_line_comes_once_whatever_the_results_hold(
     assert len(lost) == missing
     assert all(result.failure is not None and result.failure.maybe_billed for result in lost), "it ran, and was billed"
     assert counted == tally
+
+
+@each
+def test_results_that_were_cut_off_on_the_way_are_read_once_more(bench: BatchBench, kind: str):
+    bench.rules(seconds=0, damage="truncated_once")
+    handle, tally = bench.submitted(bench.target(kind)), ResultTally()
+    results = bench.taken(handle, tally)
+    assert sorted(result.line_id for result in results) == [f"line-{place}" for place in range(4)]
+    assert {result.outcome for result in results} == {"succeeded"}
+    assert tally == ResultTally(damaged=1), "the lines that came twice are no repetitions"
+
+
+@pytest.mark.parametrize("kind", LABELLED)
+def test_files_that_come_after_the_end_are_not_taken_for_none(bench: BatchBench, kind: str):
+    bench.rules(seconds=0, late_files=2)
+    handle = bench.submitted(bench.target(kind))
+    with pytest.raises(BatchCallFailed) as late:
+        bench.taken(handle)
+    assert (late.value.call, late.value.failure.code) == ("results", "output_file_missing")
+    assert {result.outcome for result in bench.taken(handle)} == {"succeeded"}
+
+
+@each
+@pytest.mark.parametrize(
+    "reply", ["<html>404</html>", '{"error": {"code": "unknown_url", "message": "Unknown request URL"}}']
+)
+def test_a_404_of_a_gateway_says_nothing_of_the_batch(bench: BatchBench, kind: str, reply: str):
+    handle = bench.submitted(bench.target(kind))
+
+    async def through_gateway(client):
+        return replace(client, transport=Gateway(404, reply)), handle
+
+    client, handle = bench.run(handle.provider, through_gateway)
+    with pytest.raises(BatchCallFailed) as failed:
+        bench.runner.run(client.status(handle))
+    assert (failed.value.call, failed.value.failure.status) == ("status", 404)
+
+
+@each
+def test_a_state_that_is_new_is_one_of_a_batch_that_runs(bench: BatchBench, kind: str):
+    handle = bench.submitted(bench.target(kind))
+    word = "processing_status" if kind == "anthropic" else "status"
+
+    async def newer(client):
+        return replace(client, transport=Gateway(200, json.dumps({"id": "b", word: "resting"})))
+
+    client = bench.run(handle.provider, newer)
+    status = bench.runner.run(client.status(handle))
+    assert (status.state, status.final) == ("running", False)
+    for nothing in ("{}", "[]", "<html>", json.dumps({word: None})):
+        with pytest.raises(BatchCallFailed):
+            bench.runner.run(replace(client, transport=Gateway(200, nothing)).status(handle))
+
+
+@dataclass
+class Gateway:
+    """Answers every call alike."""
+
+    status: int
+    body: str
+
+    async def load(self) -> None: ...
+
+    async def send(self, request: HttpRequest, **_: Any) -> HttpReply:
+        return HttpReply(self.status, {}, self.body.encode())
+
+
+@each
+def test_calls_go_by_the_settings_of_the_target(bench: BatchBench, kind: str):
+    sent: list[HttpRequest] = []
+    target = bench.target(kind, ca_file="/etc/own.pem", extra_headers={"X-Team": "blue", "anthropic-beta": "own-beta"})
+
+    class Recorder(Gateway):
+        async def send(self, request: HttpRequest, **more: Any) -> HttpReply:
+            sent.append(request)
+            return await super().send(request, **more)
+
+    async def submit(client):
+        own = replace(client, transport=Recorder(200, '{"id": "b"}'))
+        return await own.submit(target, some_lines(client, target, 1), label="wave-1")
+
+    bench.run(target.provider, submit)
+    assert {request.ca_file for request in sent} == {"/etc/own.pem"}
+    assert all(
+        (request.headers["X-Team"], request.headers["anthropic-beta"]) == ("blue", "own-beta") for request in sent
+    )
+    assert KEY not in repr(sent)
 
 
 @each
