@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from pricing import TextPart, Usage
+from pricing.rates import RateCard
 from tasks.batches import BatchCallFailed, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
 from tasks.providers import HttpRequest
 from tasks.providers.transport import HttpReply
 from tests.support.batches import DAY, KEY, BatchBench, question, some_lines
 
+CARD = RateCard.load()
 KINDS = ["openai", "responses", "groq", "anthropic"]
 LABELLED = ["openai", "responses", "groq"]
 each = pytest.mark.parametrize("kind", KINDS)
@@ -402,3 +405,26 @@ def test_a_line_names_no_service_tier_and_is_not_streamed(bench: BatchBench, kin
 
     body = json.loads(bench.run(target.provider, line).body)
     assert not {"service_tier", "serviceTier", "stream", "stream_options"} & body.keys()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "bedrock"])
+def test_what_is_read_costs_what_the_provider_bills(bench: BatchBench, kind: str):
+    """A long prefix that is cached, a batch cancelled half-way, a line that failed: by the journal and by the replies."""
+    bench.rules(seconds=1000)
+    target, prefix = bench.target(kind, stand_in=True), TextPart("The rules of the house are long. " * 900)
+    bench.faults({"kind": "500", "target": target.name, "nth": 2})
+    handle = bench.submitted(target, lines=100 if kind == "bedrock" else 10, system=prefix, cache=True)
+    bench.advance(500)
+    bench.run(handle.provider, lambda client: client.cancel(handle))
+    replies = [result.reply for result in bench.taken(handle) if result.reply is not None]
+    billed = [entry for entry in bench.billed(handle) if entry.billed]
+    assert len(replies) == len(billed) == (49 if kind == "bedrock" else 4)
+
+    def price(usage: Usage, service_tier: str | None) -> int:
+        return CARD.price(target.model, target.provider, usage, service_tier=service_tier or "standard")
+
+    paid = sum(price(reply.usage, reply.service_tier) for reply in replies)
+    assert paid == sum(price(entry.usage, entry.service_tier) for entry in billed)
+    assert any(reply.usage.cache_read_tokens for reply in replies), "lines share their prefix"
+    live = sum(price(reply.usage, "standard") for reply in replies)
+    assert live / 2 <= paid < live
