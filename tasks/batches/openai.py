@@ -55,6 +55,8 @@ _STATES: Final[dict[str, BatchState]] = {
 }
 _ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 _PAGE: Final = 100
+_LEAST_PAGE: Final = 20
+"""Batches on a full page, where a provider has pages of its own size."""
 _MOST_PAGES: Final = 50
 _SKEW_SECONDS: Final = 600
 """By which the provider's clock may be behind ours."""
@@ -151,9 +153,9 @@ class OpenAIBatchClient:
                 if batch.get("status") != "failed":
                     return handle
                 failed = failed or handle
-            if not page.get("has_more") or not batches or (count(batches[-1].get("created_at")) or 0) < earliest:
+            after = _next_page(page, batches)
+            if not batches or (count(batches[-1].get("created_at")) or 0) < earliest or _is_last(page, batches):
                 return failed
-            after = f"&after={quote(text(batches[-1].get('id')), safe='')}"
         if failed is not None:
             return failed
         raise BatchUncertain(f"the account has more than {_PAGE * _MOST_PAGES:,} batches since then")
@@ -277,6 +279,20 @@ class OpenAIBatchClient:
     def _one_fault(self, error: JSONObject) -> BatchFault:
         why = classify_reply(self.spec.failures, _BAD_REQUEST, {}, encode({"error": error}))
         return BatchFault(_FAULTS.get(why.kind, "rejected"), why.code, count(error.get("line")))
+
+
+def _next_page(page: JSONObject, batches: Sequence[JSONObject]) -> str:
+    """What asks for the next page: OpenAI's by the last batch, Groq's by a cursor."""
+    if cursor := text(obj(page.get("paging")).get("next_cursor")):
+        return f"&cursor={quote(cursor, safe='')}"
+    return f"&after={quote(text(batches[-1].get('id')), safe='')}" if batches else ""
+
+
+def _is_last(page: JSONObject, batches: Sequence[JSONObject]) -> bool:
+    """Whether no page follows. Groq's do not tell: a page that may be full is not known to be the last."""
+    if "has_more" in page:
+        return not page["has_more"]
+    return not obj(page.get("paging")).get("next_cursor") and len(batches) < _LEAST_PAGE
 
 
 def _files(batch: JSONObject, *names: str) -> list[str]:

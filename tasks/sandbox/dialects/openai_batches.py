@@ -192,6 +192,8 @@ class OpenAIBatches:
         if after := query.get("after"):
             ids = [batch.id for batch in found]
             found = found[ids.index(after) + 1 :] if after in ids else []
+        if self._provider == "groq":  # which lists them all, and tells of no pages
+            return {"object": "list", "data": [self._body(batch) for batch in found]}
         page = [self._body(batch) for batch in found[:limit]]
         return {
             "object": "list", "data": page, "has_more": len(found) > limit,
@@ -267,13 +269,13 @@ def _read_file(data: bytes, path: str) -> list[SandboxLine]:
     if not rows:
         raise _WrongFile("empty_file")
     if len(rows) > _MOST_LINES:
-        raise _WrongFile("too_many_requests_in_batch")
+        raise _WrongFile("too_many_tasks")
     for number, row in enumerate(rows, 1):
         line = _read_line(row, path, number)
         if line.line_id in seen:
             raise _WrongFile("duplicate_custom_id", number)
         if lines and line.body.get("model") != lines[0].body.get("model"):
-            raise _WrongFile("mismatched_model", number)
+            raise _WrongFile("model_mismatch", number)
         seen.add(line.line_id)
         lines.append(line)
     return lines
@@ -292,7 +294,7 @@ def _read_line(row: bytes, path: str, number: int) -> SandboxLine:
     if found.get("method") != "POST":
         raise _WrongFile("invalid_method", number)
     if found.get("url") != f"/v1{path}":
-        raise _WrongFile("mismatched_endpoint", number)
+        raise _WrongFile("url_mismatch", number)
     return SandboxLine(line_id, path, body)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -206,6 +207,48 @@ class Gateway:
         return HttpReply(self.status, {}, self.body.encode())
 
 
+def test_batches_are_looked_for_page_by_page(bench: BatchBench):
+    """OpenAI's pages follow the last batch, Groq's a cursor; a full page that tells of none may not be the last."""
+
+    def batch(number: int, label: str = "other") -> dict[str, Any]:
+        return {"id": f"b{number}", "created_at": 2_000, "status": "completed", "metadata": {"farebox_label": label}}
+
+    whole = [batch(number) for number in range(20)]
+    pages: dict[str, dict[str, Any]] = {
+        "openai": {
+            "": {"data": whole, "has_more": True},
+            "&after=b19": {"data": [batch(20, "wave-1")], "has_more": False},
+        },
+        "groq": {
+            "": {"data": whole, "paging": {"next_cursor": "c/1"}},
+            "&cursor=c%2F1": {"data": [batch(20, "wave-1")]},
+        },
+    }
+
+    @dataclass
+    class Pages:
+        held: dict[str, Any]
+
+        async def load(self) -> None: ...
+
+        async def send(self, request: HttpRequest, **_: Any) -> HttpReply:
+            return HttpReply(200, {}, json.dumps(self.held[request.url.partition("limit=100")[2]]).encode())
+
+    async def look(client, held: dict[str, Any], label: str, since: int = 0):
+        return await replace(client, transport=Pages(held)).find(bench.target("openai"), label, since=since)
+
+    for provider, held in pages.items():
+        found = bench.run(provider, partial(look, held=held, label="wave-1"))
+        assert found is not None
+        assert found.batch_id == "b20"
+        assert bench.run(provider, partial(look, held=held, label="wave-2")) is None
+        late = 3_000 * 1_000_000
+        assert bench.run(provider, partial(look, held={"": held[""]}, label="wave-1", since=late)) is None
+    with pytest.raises(BatchUncertain):
+        bench.run("groq", partial(look, held={"": {"data": whole}, "&after=b19": {"data": whole}}, label="wave-1"))
+    assert bench.run("groq", partial(look, held={"": {"data": whole[:19]}}, label="wave-1")) is None
+
+
 @each
 def test_calls_go_by_the_settings_of_the_target(bench: BatchBench, kind: str):
     sent: list[HttpRequest] = []
@@ -332,7 +375,9 @@ def test_a_full_queue_at_anthropic_refuses_the_call(bench: BatchBench):
     ("code", "fault"),
     [
         ("invalid_json_line", "rejected"),
-        ("mismatched_model", "rejected"),
+        ("model_mismatch", "rejected"),
+        ("url_mismatch", "rejected"),
+        ("too_many_tasks", "rejected"),
         ("model_not_found", "refused"),
         ("billing_hard_limit_reached", "refused"),
         ("server_error", "server"),
