@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.batches import BatchLine, LineResult, ResultTally, calls
+from tasks.batches import BatchHandle, BatchLine, LineResult, ResultTally, batch_client, calls
 from tasks.batches.calls import cut_lines
 from tasks.batches.lines import Matched
+from tasks.providers import HttpRequest
+from tasks.providers.transport import HttpReply
+from tests.support.exchanges import target
 
 
 def lines_of(chunks: Sequence[bytes]) -> list[bytes]:
@@ -37,9 +42,48 @@ def test_a_line_without_end_takes_no_memory_and_is_one_damaged_line(monkeypatch:
     assert lines_of([*[b"x" * 40] * 50]) == [b"x"]
 
 
+def test_results_are_read_as_they_are_asked_for():
+    """Results may be larger than memory: what is not asked for yet is not read."""
+    pulled = 0
+
+    class Endless:
+        async def load(self) -> None: ...
+
+        async def send(self, request: HttpRequest, **_: Any) -> HttpReply:
+            return HttpReply(
+                200, {}, b'{"id":"b","status":"completed","output_file_id":"f","request_counts":{"completed":1}}'
+            )
+
+        @asynccontextmanager
+        async def stream(
+            self, request: HttpRequest, **_: Any
+        ) -> AsyncIterator[tuple[int, dict[str, str], AsyncIterator[bytes]]]:
+            yield 200, {}, self.chunks()
+
+        async def chunks(self) -> AsyncIterator[bytes]:
+            nonlocal pulled
+            for place in range(10**9):
+                pulled += 1
+                yield b'{"custom_id":"line-%d","response":{"status_code":500,"body":{}},"error":null}\n' % place
+
+    async def take() -> list[str]:
+        client = batch_client("openai", Endless())  # type: ignore[arg-type]
+        handle = BatchHandle(target("openai"), "b", line_ids=tuple(f"line-{place}" for place in range(10)))
+        taken = []
+        async with aclosing(client.results(handle)) as results:  # type: ignore[type-var]
+            async for result in results:
+                taken.append(result.line_id)
+                if len(taken) == 3:
+                    return taken
+        return taken
+
+    assert asyncio.run(take()) == ["line-0", "line-1", "line-2"]
+    assert pulled == 3
+
+
 @pytest.mark.parametrize("line_id", ["", "a b", "a" * 65, "ü", "a\n", "a.b", "a/b"])
 def test_an_id_has_the_form_that_every_provider_takes(line_id: str):
-    with pytest.raises(ValueError, match="no id of a line"):
+    with pytest.raises(ValueError, match="not a valid line id"):
         BatchLine(line_id, "/chat/completions", b"{}")
 
 
