@@ -16,7 +16,7 @@ from farebox.config.settings import load_settings
 from pricing.analysis.price_review import Candidate, Rates, Review, review
 from pricing.db.database import Store
 from pricing.rates.card import RateCard
-from pricing.rates.sources import OwnRate
+from pricing.rates.own_rates import OwnRate
 from pricing.replica.replica import Replica
 
 ATTEMPTS = 1_000_000

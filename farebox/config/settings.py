@@ -33,7 +33,7 @@ from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
-from pricing.rates import EndOfLife, OwnRate, end_of_life
+from pricing.rates import EndOfLife, OwnBand, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
 from tasks.providers import LEVELS, Reasoning, spec_of
 from tasks.routing import Tier
@@ -178,6 +178,17 @@ class BudgetSettings(_Table):
         return Limit(self.scope, self.key, self.window, self.limit, self.soft)
 
 
+class RateBandSettings(_Table):
+    """One of the bands ``above`` of an own price: what all tokens of a request above so many input tokens cost."""
+
+    tokens: Annotated[int, Field(ge=1)]
+    input_per_mtok: Annotated[Decimal, Field(ge=0)]
+    output_per_mtok: Annotated[Decimal, Field(ge=0)]
+    cache_read_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+    cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
+
+
 class RateSettings(_Table):
     """One of the ``[[rates]]``: an own price in dollars per million tokens, before the list's."""
 
@@ -189,10 +200,13 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
+    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
+    above: tuple[RateBandSettings, ...] = ()
 
     def rate(self) -> OwnRate:
         """The rate it states."""
-        return OwnRate(**self.model_dump())
+        bands = tuple(OwnBand(**band.model_dump()) for band in self.above)
+        return OwnRate(**self.model_dump(exclude={"above"}), above=bands)
 
 
 class HoldSettings(_Table):

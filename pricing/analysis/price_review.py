@@ -18,7 +18,7 @@ from pricing.margins import gross_margin
 from pricing.money import USD, Nano
 from pricing.quotes.quote import ModelAt
 from pricing.rates.card import RateCard
-from pricing.rates.sources import Band
+from pricing.rates.rate import Band
 from pricing.reports.drift import cost_trends
 from pricing.reports.format import Plain
 from pricing.reports.query import Reading, reading

@@ -172,6 +172,8 @@ attempts = fact(
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
     text("prompt_parts", optional=True),
+    text("service_tier_asked", optional=True),
+    Column("service_tier", Text, nullable=False, server_default="standard"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -184,7 +186,10 @@ named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id
 
 ``prompt_parts`` tells the static part of a prompt that its model can cache, in about 45 characters: estimated tokens,
 the model's minimum, seconds that an entry lives, and keyed hashes of the place, tools, schema, system text and shared
-parts of messages, with dots between; null where nothing is cached."""
+parts of messages, with dots between; null where nothing is cached.
+
+``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
+priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is."""
 
 adjustments = fact(
     "adjustments",

@@ -22,6 +22,7 @@ from pricing.ledger import budgets, holds
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.ledger.facts import NEWEST, Completion, Intent, Turn, as_row
 from pricing.ledger.holds import Charge
+from pricing.rates.service_tiers import STANDARD
 
 
 def _insert(table: sa.Table) -> PreparedStatement:
@@ -102,6 +103,8 @@ class CompleteAttempt(Entry[float]):
         completed = as_row(self.completion)
         if completed["model"] is None:
             del completed["model"]
+        if completed["service_tier"] is None:
+            completed["service_tier"] = self.intent.service_tier_asked or STANDARD
         return as_row(self.intent) | completed
 
     @property

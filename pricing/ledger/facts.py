@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 from pricing.money import Nano
+from pricing.rates.service_tiers import ServiceTier
 from pricing.usage import Usage
 
 NEWEST: Final = 2**62
@@ -69,8 +70,9 @@ class Run:
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
-    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known. ``prompt_parts``
-    are hashes of what its prompt shares with others (``schema.attempts``).
+    is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known;
+    ``service_tier_asked`` the service tier that it names, ``None`` where it leaves that to the provider;
+    ``prompt_parts`` hashes of what its prompt shares with others (``schema.attempts``).
     """
 
     attempt_id: str
@@ -93,6 +95,7 @@ class Intent:
     kind: AttemptKind = "model"
     units: float | None = None
     execution: int = 0
+    service_tier_asked: ServiceTier | None = None
     prompt_parts: str | None = None
 
 
@@ -100,7 +103,8 @@ class Intent:
 class Completion:
     """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
 
-    ``model`` is the one that answered, where it is another than asked for and priced as itself.
+    ``model`` is the one that answered, where it is another than asked for and priced as itself; ``service_tier`` the
+    one that it is priced at, in the provider's word where that is none of ours, ``None`` for the one asked for.
     """
 
     outcome: str
@@ -115,6 +119,7 @@ class Completion:
     saved_nano: Nano = 0
     units: float | None = None
     model: str | None = None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

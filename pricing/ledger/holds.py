@@ -24,6 +24,7 @@ from pricing.ledger import credits as credit_ledger
 from pricing.ledger.budgets import BudgetRule, Refusal
 from pricing.ledger.facts import NEWEST
 from pricing.money import Nano
+from pricing.rates.service_tiers import STANDARD
 
 HoldState: TypeAlias = Literal["running", "suspended", "unsettled"]
 
@@ -375,6 +376,7 @@ def _write_off(connection: Connection, run_id: str, ended_at: int) -> _Lost:
     for row in rows:
         intent: dict[str, Any] = json.loads(row.intent)
         fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
+        fact["service_tier"] = intent.get("service_tier_asked") or STANDARD
         connection.execute(schema.attempts.insert().values(**fact, duration_us=max(0, ended_at - intent["started_at"])))
         charges = [Charge(intent["operation"], row.worst_nano, row.worst_nano)]
         charged(connection, run_id, charges, charge(connection, run_id, charges))

@@ -8,17 +8,22 @@ if TYPE_CHECKING:
     from pricing.errors import UnknownPrice
     from pricing.rates.card import RateCard
     from pricing.rates.model_ids import callable_id
+    from pricing.rates.own_rates import OwnBand, OwnRate
     from pricing.rates.price_lists import LARGEST_LIST, PriceLists, read_list
+    from pricing.rates.rate import Band
     from pricing.rates.retirements import EndOfLife, end_of_life
-    from pricing.rates.sources import Band, OwnRate
+    from pricing.rates.service_tiers import SERVICE_TIERS, ServiceTier
 
 __all__ = [
     "LARGEST_LIST",
+    "SERVICE_TIERS",
     "Band",
     "EndOfLife",
+    "OwnBand",
     "OwnRate",
     "PriceLists",
     "RateCard",
+    "ServiceTier",
     "UnknownPrice",
     "callable_id",
     "end_of_life",
@@ -29,12 +34,15 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
-            "Band": "pricing.rates.sources",
+            "Band": "pricing.rates.rate",
             "EndOfLife": "pricing.rates.retirements",
             "LARGEST_LIST": "pricing.rates.price_lists",
-            "OwnRate": "pricing.rates.sources",
+            "OwnBand": "pricing.rates.own_rates",
+            "OwnRate": "pricing.rates.own_rates",
             "PriceLists": "pricing.rates.price_lists",
             "RateCard": "pricing.rates.card",
+            "SERVICE_TIERS": "pricing.rates.service_tiers",
+            "ServiceTier": "pricing.rates.service_tiers",
             "UnknownPrice": "pricing.errors",
             "callable_id": "pricing.rates.model_ids",
             "end_of_life": "pricing.rates.retirements",

@@ -28,6 +28,7 @@ def _price(*amounts: str) -> ProfilePrice:
 _NOVA_2_LITE_EAST: Final = _price("0.396", "3.311", "0.099")
 _OPUS: Final = _price("5.5", "27.5", "0.55", "6.875", "11")
 _FABLE: Final = _price("11", "55", "1.1", "13.75", "22")
+PROFILE_SOURCE: Final = "LiteLLM 1.110.2: prices of Bedrock's inference profiles"
 PROFILE_PRICES: Final[Mapping[str, ProfilePrice]] = {
     "apac.amazon.nova-2-lite-v1:0": _NOVA_2_LITE_EAST,
     "apac.amazon.nova-lite-v1:0": _price("0.063", "0.252", "0.01575"),

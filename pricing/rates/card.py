@@ -10,8 +10,11 @@ from typing import Self
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
 from pricing.rates.model_ids import geography_of, same_name
+from pricing.rates.own_rates import OwnRate, fingerprint
+from pricing.rates.rate import Band, Rate
 from pricing.rates.retirements import end_of_life
-from pricing.rates.sources import Band, ListPrices, OwnRate, PriceListOf, Rate, fingerprint
+from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD, ServiceTier
+from pricing.rates.sources import ListPrices, PriceListOf
 from pricing.usage import Usage
 
 __all__ = ["OwnRate", "RateCard"]
@@ -35,12 +38,12 @@ class RateCard:
     ) -> None:
         rates = sorted(own, key=lambda rate: rate.valid_from or date.min, reverse=True)
         self._own_models = {(rate.provider, rate.model) for rate in rates}
-        self._own: dict[tuple[str, str], list[tuple[date, Rate]]] = {}
+        self._own: dict[tuple[str, str, str], list[tuple[date, Rate]]] = {}
         for rate in rates:
-            key = (rate.provider, rate.model.strip().lower())
+            key = (rate.provider, rate.model.strip().lower(), rate.service_tier)
             self._own.setdefault(key, []).append((rate.valid_from or date.min, rate.compiled()))
         self._list = ListPrices(published, price_lists)
-        self._compiled: dict[tuple[str, str, date], Rate] = {}
+        self._compiled: dict[tuple[str, str, str, date], Rate] = {}
         self.version = _version(self._list.version, rates)
         """What the prices rest on, such as ``genai-prices 0.2.3+own.1a2b3c4d``: stored with every attempt."""
 
@@ -65,7 +68,9 @@ class RateCard:
         """
         return cls(overrides, published=published, price_lists=price_lists)
 
-    def price(self, model: str, provider: str, usage: Usage, at: datetime | None = None) -> Nano:
+    def price(
+        self, model: str, provider: str, usage: Usage, at: datetime | None = None, service_tier: str = STANDARD
+    ) -> Nano:
         """Nano-dollars of one attempt, rounded up once, on the total.
 
         Args:
@@ -73,9 +78,11 @@ class RateCard:
             provider: its name, like ``openai``, ``groq`` or ``bedrock``.
             usage: input includes cached, output includes reasoning.
             at: when the request was made (a time without zone is UTC); now, if left out.
+            service_tier: the one that served it, as the reply says.
 
         Raises:
-            UnknownPrice: no rate for this model, or counts that a price needs are missing or negative.
+            UnknownPrice: no rate for this model at this service tier, or counts that a price needs are missing or
+                negative.
         """
         if not usage.known or min(_counts(usage)) < 0:
             raise UnknownPrice(
@@ -85,9 +92,9 @@ class RateCard:
                 provider=provider,
                 nearest=[],
             )
-        price = self._rate(model, provider, at).price(usage)
+        price = self._rate(model, provider, at, service_tier).price(usage)
         if price is None:
-            raise self._unknown(model, provider)
+            raise self._unknown(model, provider, service_tier)
         return price
 
     def billed_model(self, asked: str, replied: str | None, provider: str, at: datetime | None = None) -> str:
@@ -106,7 +113,14 @@ class RateCard:
         return asked if len(listed) == 1 and listed != {None} else replied
 
     def worst(
-        self, model: str, provider: str, input_tokens: int, output_tokens: int, at: datetime | None = None
+        self,
+        model: str,
+        provider: str,
+        input_tokens: int,
+        output_tokens: int,
+        at: datetime | None = None,
+        *,
+        service_tier: str = STANDARD,
     ) -> Nano:
         """The dearest that an attempt of so many tokens can be.
 
@@ -114,25 +128,50 @@ class RateCard:
         can reach. One-hour caches, which nothing here asks for, are left out.
 
         Raises:
-            UnknownPrice: no rate for this model.
+            UnknownPrice: no rate for this model at this service tier.
         """
         if input_tokens < 0 or output_tokens < 0:
             raise ValueError("token counts cannot be negative")
-        worst = self._rate(model, provider, at).worst(input_tokens, output_tokens)
+        worst = self._rate(model, provider, at, service_tier).worst(input_tokens, output_tokens)
         if worst is None:
-            raise self._unknown(model, provider)
+            raise self._unknown(model, provider, service_tier)
         return worst
 
-    def bands(self, model: str, provider: str, at: datetime | None = None) -> list[tuple[int, int, Band]]:
+    def bands(
+        self, model: str, provider: str, at: datetime | None = None, service_tier: str = STANDARD
+    ) -> list[tuple[int, int, Band]]:
         """The rates by input: each holds above the first count of tokens and up to the second.
 
         Raises:
-            UnknownPrice: no rate for this model, or none for what it writes.
+            UnknownPrice: no rate for this model at this service tier, or none for what it writes.
         """
-        rate = self._rate(model, provider, at)
+        rate = self._rate(model, provider, at, service_tier)
         if any(band.output is None for band in rate.bands):
-            raise self._unknown(model, provider)
+            raise self._unknown(model, provider, service_tier)
         return list(zip((-1, *rate.starts), (*rate.starts, LARGEST_INPUT), rate.bands, strict=True))
+
+    def source(self, model: str, provider: str, at: datetime | None = None, service_tier: str = STANDARD) -> str:
+        """Where a rate comes from: ``own rate``, the list and its version, or who documents its multiple.
+
+        Raises:
+            UnknownPrice: no rate for this model at this service tier.
+
+        Example:
+            >>> RateCard.load().source("claude-opus-4-1", "anthropic", service_tier="batch")
+            "Anthropic's documentation of batches: half of every price, cache prices included"
+        """
+        return self._rate(model, provider, at, service_tier).source
+
+    def service_tiers(self, model: str, provider: str, at: datetime | None = None) -> list[ServiceTier]:
+        """The service tiers that a model has a price at."""
+        found = []
+        for service_tier in SERVICE_TIERS:
+            try:
+                self._rate(model, provider, at, service_tier)
+            except UnknownPrice:
+                continue
+            found.append(service_tier)
+        return found
 
     def window(self, model: str, provider: str) -> int | None:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
@@ -147,24 +186,43 @@ class RateCard:
         own = {model for name, model in self._own_models if name == provider}
         return sorted(own.union(self._list.models(provider, geography)))
 
-    def _rate(self, model: str, provider: str, at: datetime | None) -> Rate:
+    def _rate(self, model: str, provider: str, at: datetime | None, service_tier: str = STANDARD) -> Rate:
         moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        key = (model, provider, moment.astimezone(UTC).date())
+        key = (model, provider, service_tier, moment.astimezone(UTC).date())
         if (known := self._compiled.get(key)) is not None:
             return known
-        for valid_from, rate in self._own.get((provider, model.strip().lower()), ()):
-            if valid_from <= key[2]:
-                self._compiled[key] = rate
-                return rate
-        listed = self._list.rate(model, provider, moment)
+        if (own := self._own_rate(model, provider, service_tier, key[3])) is not None:
+            self._compiled[key] = own
+            return own
+        # Who has a price of their own at the standard tier does not pay the list's at another one.
+        owned = service_tier != STANDARD and self._own_rate(model, provider, STANDARD, key[3]) is not None
+        listed = None if owned else self._list.rate(model, provider, moment, service_tier)
         if listed is None:
-            raise self._unknown(model, provider)
+            raise self._unknown(model, provider, service_tier)
         rate, holds_all_day = listed
         if holds_all_day:
             self._compiled[key] = rate
         return rate
 
-    def _unknown(self, model: str, provider: str) -> UnknownPrice:
+    def _own_rate(self, model: str, provider: str, service_tier: str, day: date) -> Rate | None:
+        for valid_from, rate in self._own.get((provider, model.strip().lower(), service_tier), ()):
+            if valid_from <= day:
+                return rate
+        return None
+
+    def _unknown(self, model: str, provider: str, service_tier: str = STANDARD) -> UnknownPrice:
+        if service_tier != STANDARD and self._has_standard(model, provider):
+            return UnknownPrice(
+                f"No price is known for {model!r} on {provider} at the service tier {service_tier!r}.",
+                next_step=(
+                    "Ask for another service tier, or give it a rate of your own in farebox.toml: a [[rates]] table "
+                    f'with provider = "{provider}", model = "{model}", service_tier = "{service_tier}", '
+                    "input_per_mtok and output_per_mtok in US dollars."
+                ),
+                model=model,
+                provider=provider,
+                nearest=[],
+            )
         from difflib import get_close_matches
 
         asked = geography_of(model) if provider == "bedrock" else ""
@@ -183,6 +241,13 @@ class RateCard:
             provider=provider,
             nearest=nearest,
         )
+
+    def _has_standard(self, model: str, provider: str) -> bool:
+        try:
+            self._rate(model, provider, None)
+        except UnknownPrice:
+            return False
+        return True
 
 
 def _counts(usage: Usage) -> list[int]:

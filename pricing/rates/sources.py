@@ -1,24 +1,19 @@
-"""Where rates come from: the list prices of genai-prices, and the owner's own; both compiled to integers.
-
-A rate is whole nano-dollars per million tokens, so that a price is a few integer multiplications and one division.
-"""
+"""List prices: those of genai-prices, those of Bedrock's profiles, and documented multiples for service tiers."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pricing.errors import ConfigError
-from pricing.money import Nano, ceil_nano
-from pricing.rates.bedrock_profiles import PROFILE_PRICES, is_offered, profiles_of
+from pricing.rates.bedrock_profiles import PROFILE_PRICES, PROFILE_SOURCE, is_offered, profiles_of
 from pricing.rates.model_ids import bare_id, callable_id, is_same_model
 from pricing.rates.price_lists import digest, read_list
-from pricing.usage import Usage
+from pricing.rates.rate import Rate, band_of
+from pricing.rates.service_tiers import LIST_CONTEXT, STANDARD, documented_multiple
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -32,116 +27,6 @@ PriceListOf: TypeAlias = Callable[[str], str | None]
 
 _DIGITS = 8
 """Of a list's digest, at the end of its file's name."""
-_MILLION = 1_000_000
-_NANO_PER_USD = 10**9
-_DEAREST_RATE = Decimal(1_000_000)
-"""USD per million tokens; a dollar a token is a slip of the keyboard."""
-
-
-class Band(NamedTuple):
-    """Nano-dollars per million tokens, by kind of token. ``output`` is ``None`` where the list has none."""
-
-    input: int
-    cache_read: int
-    cache_write: int
-    cache_write_1h: int
-    output: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What a model costs at one time.
-
-    Past a threshold *all* tokens of the request cost the next band's rates (a cliff, as the providers bill it); the
-    input, cached tokens included, decides. ``starts[i]`` input tokens are the last that ``bands[i]`` prices.
-    """
-
-    bands: tuple[Band, ...]
-    starts: tuple[int, ...] = ()
-
-    def price(self, usage: Usage) -> Nano | None:
-        """Nano-dollars of known usage, rounded up once; ``None`` where no rate covers its output.
-
-        Cached tokens are part of the input and counted once. Should a provider report more cached than input, each
-        kind is charged as reported.
-        """
-        read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-        write_1h, output = usage.cache_write_1h_tokens or 0, usage.output_tokens or 0
-        cached = read + write + write_1h
-        total = max(usage.input_tokens or 0, cached)
-        band = self.bands[bisect_left(self.starts, total)]
-        if band.output is None and output:
-            return None
-        exact = (
-            (total - cached) * band.input
-            + read * band.cache_read
-            + write * band.cache_write
-            + write_1h * band.cache_write_1h
-            + output * (band.output or 0)
-        )
-        return -(-exact // _MILLION)
-
-    def worst(self, input_tokens: int, output_tokens: int) -> Nano | None:
-        """The dearest that so many tokens can be, in any band they can reach."""
-        reachable = self.bands[: bisect_left(self.starts, input_tokens) + 1]
-        dearest_input = max(max(band.input, band.cache_read, band.cache_write) for band in reachable)
-        outputs = [band.output for band in reachable if band.output is not None]
-        if len(outputs) < len(reachable) and output_tokens:
-            return None
-        return -(-(input_tokens * dearest_input + output_tokens * max(outputs, default=0)) // _MILLION)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRate:
-    """A rate of the owner's: negotiated, of a server of their own, or of a model that no list knows. It beats the list.
-
-    USD per million tokens. A cache rate left out is the input rate (a one-hour write without a rate costs at least
-    the five-minute one). From ``valid_from`` (UTC) on, until a later own rate of the same model takes over.
-
-    Raises:
-        ConfigError: a rate that is negative, not a number, absurdly high, or finer than a nano-dollar.
-    """
-
-    provider: str
-    model: str
-    input_per_mtok: Decimal
-    output_per_mtok: Decimal
-    cache_read_per_mtok: Decimal | None = None
-    cache_write_per_mtok: Decimal | None = None
-    cache_write_1h_per_mtok: Decimal | None = None
-    valid_from: date | None = None
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not field.name.endswith("_mtok") or value is None:
-                continue
-            if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _DEAREST_RATE:
-                fault = "is not an amount of US dollars per million tokens"
-            elif value * _NANO_PER_USD % 1:
-                fault = "is finer than a nano-dollar per million tokens"
-            else:
-                continue
-            raise ConfigError(
-                f"The own rate of {self.model!r} on {self.provider}: {field.name} = {str(value)[:40]} {fault}.",
-                next_step='Write it like input_per_mtok = "0.15" under [[rates]] in farebox.toml.',
-                provider=self.provider,
-                model=self.model,
-            )
-
-    def compiled(self) -> Rate:
-        """The rate in integers."""
-        return Rate(
-            (
-                _band(
-                    self.input_per_mtok,
-                    self.output_per_mtok,
-                    self.cache_read_per_mtok,
-                    self.cache_write_per_mtok,
-                    self.cache_write_1h_per_mtok,
-                ),
-            )
-        )
 
 
 class ListPrices:
@@ -168,21 +53,37 @@ class ListPrices:
         told = self._published.stem[-_DIGITS:] if isinstance(self._published, Path) else digest(self._published)
         return f"{LIST_NAME} published.{told}"
 
-    def rate(self, model: str, provider: str, at: datetime) -> tuple[Rate, bool] | None:
-        """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if it is not in the list."""
-        from genai_prices.types import StartDateConstraint
-
-        if (own := self._profile(model, provider)) is not None:
-            return own, True
-        found = self._find(model, provider)
-        if found is None:
-            return None
-        rate = _compile(found.get_prices(at))
+    def rate(self, model: str, provider: str, at: datetime, service_tier: str = STANDARD) -> tuple[Rate, bool] | None:
+        """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if neither the list nor the
+        provider's documentation has it.
+        """
+        rate = self._profile(model, provider)
+        found = None if rate else self._find(model, provider)
+        if found is not None and service_tier != STANDARD and (listed := self._variant(found, at, service_tier)):
+            return listed, _by_day(found)
+        if found is not None:
+            rate = _compile(found.get_prices(at), self.version)
         if rate is None:
             return None
-        conditions = () if not isinstance(found.prices, list) else found.prices
-        by_day = all(c.constraint is None or isinstance(c.constraint, StartDateConstraint) for c in conditions)
-        return rate, by_day
+        by_day = found is None or _by_day(found)
+        if service_tier == STANDARD:
+            return rate, by_day
+        bedrock = (price_list := self._listed(provider)) == _BEDROCK
+        asked = bare_id(model, bedrock=bedrock)
+        multiple = documented_multiple(price_list or "", asked, found.id if found else asked, service_tier)
+        return None if multiple is None else (rate.times(multiple), by_day)
+
+    def _variant(self, found: ModelInfo, at: datetime, service_tier: str) -> Rate | None:
+        """The list's own rate of a service tier; ``None`` where it has none at that time."""
+        context = LIST_CONTEXT.get(service_tier)
+        if context is None or not any(
+            variant.when == context
+            and variant.prices.input_mtok is not None
+            and (variant.constraint is None or variant.constraint.active(at))
+            for variant in found.price_variants or ()
+        ):
+            return None
+        return _compile(found.get_prices(at, context), self.version)
 
     def window(self, model: str, provider: str) -> int | None:
         """The context window in tokens, if the list has one."""
@@ -229,7 +130,7 @@ class ListPrices:
         if self._listed(provider) != _BEDROCK:
             return None
         price = PROFILE_PRICES.get(bare_id(model, bedrock=True))
-        return None if price is None else Rate((_band(*price),))
+        return None if price is None else Rate((band_of(*price),), source=PROFILE_SOURCE)
 
     def _askable(self, model: ModelInfo, provider: str) -> str | None:
         """An id under which the provider is asked for a model: the list's own id of it, or one that it matches."""
@@ -311,7 +212,15 @@ def _aliases(match: MatchLogic, *, whole: bool = False) -> Iterator[str]:
             return
 
 
-def _compile(price: ModelPrice) -> Rate | None:
+def _by_day(found: ModelInfo) -> bool:
+    """Whether its prices hold for whole days (UTC)."""
+    from genai_prices.types import StartDateConstraint
+
+    conditions = [*(found.prices if isinstance(found.prices, list) else ()), *(found.price_variants or ())]
+    return all(one.constraint is None or isinstance(one.constraint, StartDateConstraint) for one in conditions)
+
+
+def _compile(price: ModelPrice, source: str = "") -> Rate | None:
     """The list's price in integers; ``None`` if it has no rate for input tokens."""
     from genai_prices.types import TieredPrices
 
@@ -329,42 +238,5 @@ def _compile(price: ModelPrice) -> Rate | None:
         input_rate, *others = (beyond(one, start) for one in listed)
         if input_rate is None:
             return None
-        bands.append(_band(input_rate, *others))
-    return Rate(tuple(bands), tuple(starts))
-
-
-def _band(
-    input_rate: Decimal,
-    output: Decimal | None,
-    cache_read: Decimal | None = None,
-    cache_write: Decimal | None = None,
-    cache_write_1h: Decimal | None = None,
-) -> Band:
-    """A cache rate that nobody states is the input rate; a longer cache never costs less than a shorter one."""
-    write = input_rate if cache_write is None else cache_write
-    return Band(
-        input=_nano(input_rate),
-        cache_read=_nano(input_rate if cache_read is None else cache_read),
-        cache_write=_nano(write),
-        cache_write_1h=_nano(max(write, input_rate) if cache_write_1h is None else cache_write_1h),
-        output=None if output is None else _nano(output),
-    )
-
-
-def _nano(usd_per_mtok: Decimal) -> int:
-    return ceil_nano(usd_per_mtok * _NANO_PER_USD)
-
-
-def fingerprint(rates: Iterable[OwnRate]) -> str:
-    """Eight hex digits that change with any own rate and not with their order."""
-    from hashlib import sha256
-
-    lines = sorted(
-        "|".join("" if (value := getattr(rate, f.name)) is None else _stable(value) for f in fields(rate))
-        for rate in rates
-    )
-    return sha256("\n".join(lines).encode()).hexdigest()[:8]
-
-
-def _stable(value: object) -> str:
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+        bands.append(band_of(input_rate, *others))
+    return Rate(tuple(bands), tuple(starts), source)

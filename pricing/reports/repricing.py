@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pricing.money import Nano
-from pricing.rates.sources import Band
+from pricing.rates.rate import Band
 
 _MTOK = 1_000_000
 

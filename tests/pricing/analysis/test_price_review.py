@@ -17,7 +17,7 @@ from pricing.errors import UnknownPrice, UsageError
 from pricing.ledger.facts import Intent
 from pricing.money import USD
 from pricing.rates.card import RateCard
-from pricing.rates.sources import OwnRate
+from pricing.rates.own_rates import OwnRate
 from pricing.replica.replica import Replica
 from pricing.usage import Usage
 from tests.support.examples import examples

@@ -14,7 +14,7 @@ from pricing.quotes.plan import Plan, PlanStep
 from pricing.quotes.prediction import CONFORMAL_FROM, MEMORY, PastCost, quote_amount, quote_scores, t_cdf, t_quantile
 from pricing.quotes.quote import OperationTargets, Quote, make_quote, reprice, score_of
 from pricing.rates.card import RateCard
-from pricing.rates.sources import OwnRate
+from pricing.rates.own_rates import OwnRate
 from pricing.usage import Usage
 
 CARD = RateCard.load()

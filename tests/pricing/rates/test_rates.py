@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pricing.errors import ConfigError, UnknownPrice
 from pricing.money import parse_money
 from pricing.rates.card import RateCard
-from pricing.rates.sources import Band, OwnRate, Rate
+from pricing.rates.own_rates import OwnRate
+from pricing.rates.rate import Band, Rate
 from pricing.usage import Usage
 
 HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"

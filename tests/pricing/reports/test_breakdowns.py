@@ -10,7 +10,7 @@ from pricing.clock import from_us
 from pricing.db.database import Store
 from pricing.errors import UsageError
 from pricing.money import USD
-from pricing.rates.sources import Band
+from pricing.rates.rate import Band
 from pricing.replica.replica import Replica
 from pricing.reports import BY, Choice, breakdown, overview, run_report
 from pricing.reports.exports import export

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pricing import reports
 from pricing.db.database import Store
 from pricing.money import USD
-from pricing.rates.sources import Band
+from pricing.rates.rate import Band
 from pricing.replica.replica import Replica
 from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
