@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
+    from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -83,6 +84,8 @@ __all__ = [
     "Approved",
     "BudgetRule",
     "BudgetState",
+    "CacheUse",
+    "CachedRequest",
     "CallOutcome",
     "CaseScore",
     "Choice",
@@ -111,6 +114,7 @@ __all__ = [
     "Results",
     "Reviews",
     "Run",
+    "RunCacheUse",
     "RunOutcome",
     "Scope",
     "Settled",
@@ -152,6 +156,9 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "CacheUse": "pricing.ledger.cache_use",
+            "CachedRequest": "pricing.ledger.cache_use",
+            "RunCacheUse": "pricing.ledger.cache_use",
             "MeteredValue": "pricing.ledger.usage_events",
             "OutboxState": "pricing.ledger.usage_events",
             "UsageEvent": "pricing.ledger.usage_events",

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pricing.ledger.facts import AD_HOC
 from pricing.money import Nano
 from pricing.reports.format import Plain
+
+if TYPE_CHECKING:
+    from pricing.analysis.cache_drops import CacheDrop
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,12 @@ class SaleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Sums of what was reported; ``input`` includes ``cached`` (read from a prompt cache)."""
+    """Sums of what was reported; ``input`` includes ``cached``, read from a prompt cache, and ``written`` to one."""
 
     input: int | None
     output: int | None
     cached: int | None
+    written: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +309,8 @@ class RunReport(Plain):
     tools: tuple[ToolLine, ...] = ()
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
+    cache_drops: tuple[CacheDrop, ...] = ()
+    """Operations that read less from prompt caches than in earlier runs: known where the ledger is."""
 
 
 def ratio(part: int, whole: int) -> float | None:
