@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from farebox.cache_drops import with_cache_drops
+from farebox.prefect.events import tell_cache_drops
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
 from pricing import FareboxError
@@ -43,6 +45,7 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
             refresh_report_files(runtime)
     with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
+        tell_cache_drops(report)
         markdown = write_report_files(runtime, report)
         if automation is None:
             return
@@ -76,7 +79,8 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
     from pricing.reports import run_report
 
     keeps = runtime.settings.replica.after_runs
-    return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    report = run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    return with_cache_drops(runtime, report)
 
 
 def report_address(runtime: Runtime, run_id: str) -> str | None:

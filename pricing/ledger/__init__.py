@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pricing.ledger.batches import BY_DUE_TIME, Batch, BatchAttempt, Batches, BatchState, ClaimedLine
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, budget_label
+    from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -89,6 +90,8 @@ __all__ = [
     "Batches",
     "BudgetRule",
     "BudgetState",
+    "CacheUse",
+    "CachedRequest",
     "CallOutcome",
     "CaseScore",
     "Choice",
@@ -118,6 +121,7 @@ __all__ = [
     "Results",
     "Reviews",
     "Run",
+    "RunCacheUse",
     "RunOutcome",
     "Scope",
     "Settled",
@@ -160,6 +164,9 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "CacheUse": "pricing.ledger.cache_use",
+            "CachedRequest": "pricing.ledger.cache_use",
+            "RunCacheUse": "pricing.ledger.cache_use",
             "MeteredValue": "pricing.ledger.usage_events",
             "OutboxState": "pricing.ledger.usage_events",
             "UsageEvent": "pricing.ledger.usage_events",

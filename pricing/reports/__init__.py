@@ -8,6 +8,7 @@ from pricing.reports.overview import overview
 if TYPE_CHECKING:
     from pricing.reports.approvals import DecidedApproval, decided_approvals
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.cache_drops import drop_sentence, find_cache_drops
     from pricing.reports.chargeback import (
         ChargebackStatement,
         chargeback_statement,
@@ -132,10 +133,12 @@ __all__ = [
     "cost_changes",
     "cost_trends",
     "decided_approvals",
+    "drop_sentence",
     "duration",
     "escape_advice",
     "escape_markdown",
     "export",
+    "find_cache_drops",
     "forecast_audit",
     "forecast_page",
     "forecast_rows",
@@ -184,6 +187,8 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "find_cache_drops": "pricing.reports.cache_drops",
+            "drop_sentence": "pricing.reports.cache_drops",
             "ChargebackStatement": "pricing.reports.chargeback",
             "chargeback_statement": "pricing.reports.chargeback",
             "read_statement": "pricing.reports.chargeback",

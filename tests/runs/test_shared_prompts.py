@@ -7,14 +7,19 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from farebox.doctor.economics import diagnose
+from farebox.prefect import events
+from farebox.prefect.artifacts import publish, report_of
 from pricing.db import schema
+from pricing.reports import drop_sentence, render_html, render_markdown
+from pricing.reports.sentences import caching_sentences
 from tasks.ask import Ask
 from tasks.context import Step, inside
 from tasks.run_context import RunContext
 from tasks.sandbox import Latency
 from tests.support.books import assert_ledger_equals_journal, rows
 from tests.support.project import SUBJECTS
-from tests.support.shared_prompts import DIALECTS, fan_out, prompting, read_all
+from tests.support.shared_prompts import DIALECTS, fan_out, prompting, read_all, read_once, write_prompt
 from tests.support.turns import admitted
 
 TURNS = 8
@@ -80,3 +85,44 @@ def test_the_ledger_keeps_hashes_of_static_parts_and_nothing_of_what_they_say(tm
     assert [len(one) for one in hashes] == [5] * 5
     assert hashes[1:3] == ["-----"] * 2
     assert hashes[4] == "-----", "no part of the messages is shared"
+
+
+def test_a_changing_value_is_found_and_told_wherever_caches_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs of a fan-out; then a number that differs in each request is put into the system text."""
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(events, "_start", lambda name, *, resource, payload: told.append((name, payload["cause"])))
+    with prompting(tmp_path, "Anthropic", wait=15.0, latency=Latency(0, 0), rules=40) as (runtime, journal):
+        changing = "{{ seed }}{{ text | length }} "
+
+        def run_once(number: int, **values: object) -> str:
+            async def all_of_them(run_id: str) -> None:
+                texts = [f"Invoice {number}{'.' * place}" for place in range(3)]
+                await asyncio.gather(*(read_once(runtime, run_id, text, **values) for text in texts))
+
+            with admitted(runtime) as run_id:
+                runtime.engine.loop.run(all_of_them(run_id))
+            publish(runtime, run_id, None)
+            return run_id
+
+        for number in range(12):
+            last = run_once(number)
+        assert report_of(runtime, last).cache_drops == ()
+        write_prompt(runtime.root, 40, changing=changing)
+        for number in range(10):
+            last = run_once(number, seed=number)
+        assert_ledger_equals_journal(runtime, journal)
+        report = report_of(runtime, last)
+        [drop] = report.cache_drops
+        assert (drop.operation, drop.cause) == ("read", "system")
+        assert drop.runs <= 10
+        assert told == [("farebox.cache.drop", "system")], "once, however many runs are told of it"
+        sentence = drop_sentence(drop)
+        assert sentence in render_html(report).replace("&#39;", "'")
+        assert sentence.split(".")[0] in render_markdown(report).replace("\\", "")
+        assert report.to_json()["cache_drops"][0]["cause"] == "system"
+        [found] = [one for one in diagnose(runtime, days=1) or [] if one.check == "cache drop"]
+        assert found.found
+        assert found.evidence["cause"] == "system"
+        saved = caching_sentences(report)
+        assert len(saved) == 1
+        assert "more than without a cache" in saved[0]
