@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
@@ -20,6 +21,9 @@ from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks.routing import economic_reason
 from tasks.turn import TurnEvent
+
+if TYPE_CHECKING:
+    from pricing.reports import RunReport
 
 _METHODS = {
     "prior": "the plan only; no history yet",
@@ -64,14 +68,11 @@ class RunDisplay:
             self._progress.count(event)
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
-        """Stop moving; say what it came to."""
-        del run
+        """Stop moving; what it came to is told with its report."""
+        del run, outcome, settled
         self.stop()
         if self._progress is not None:
             self._console.print(self._progress)
-        verb = {"completed": "done", "over_budget": "stopped by a budget"}.get(outcome, outcome)
-        money = f"{format_money(settled.spent)} spent, {format_money(settled.released)} of the hold released"
-        self._console.print(Text.assemble(("✓ " if outcome == "completed" else "■ ", "bold"), f"{verb}: {money}"))
 
     def stop(self) -> None:
         """Take away what moves."""
@@ -89,6 +90,16 @@ class RunDisplay:
         live.start()
         with self._lock:
             self._live = live
+
+
+def closing_line(report: RunReport) -> Text:
+    """How a run ended and what became of its hold: the figures of its report."""
+    from pricing.reports import money_sentence
+
+    outcome = report.run.outcome
+    told = "stopped by a budget" if outcome == "over_budget" else outcome
+    mark = "✓ " if outcome == "completed" else "■ "
+    return Text.assemble((mark, "bold"), f"{told}: {money_sentence(report)}", overflow="fold")
 
 
 class _Progress:

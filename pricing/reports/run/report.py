@@ -164,6 +164,7 @@ def _money(
 ) -> MoneyFacts:
     spent = _cost(attempts)
     return MoneyFacts(
+        asked_nano=asked,
         held_nano=sum(one.held_nano for one in settlements) if settlements else asked,
         spent_nano=spent,
         released_nano=sum(one.released_nano for one in settlements),
