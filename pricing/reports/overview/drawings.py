@@ -54,7 +54,7 @@ def cost_per_day(section: Section) -> Chart:
     if rest:
         series[_REST] = [sum(by_day.get(day, {}).get(name, 0) for name in rest) for day in days]
     dearest = max(section.days, key=lambda one: one.spent_nano)
-    told = f"The dearest day was {dearest.day:%d %B}, with {format_money(dearest.spent_nano)}."
+    told = f"The most expensive day was {dearest.day:%d %B}, with {format_money(dearest.spent_nano)}."
     names = [f"{day:%d %b}" for day in days]
     return columns("Cost per day, by operation", told, names, series or {"nothing": [0] * len(days)}, text=money)
 
