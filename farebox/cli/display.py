@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
@@ -21,6 +22,9 @@ from pricing.quotes import Quote
 from pricing.reports import moment
 from tasks.routing import economic_reason
 from tasks.turn import TurnEvent, WaveNews
+
+if TYPE_CHECKING:
+    from pricing.reports import RunReport
 
 _METHODS = {
     "prior": "the plan only; no history yet",
@@ -70,14 +74,11 @@ class RunDisplay:
             self._progress.waiting = news
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
-        """Stop moving; say what it came to."""
-        del run
+        """Stop moving; what it came to is told with its report."""
+        del run, outcome, settled
         self.stop()
         if self._progress is not None:
             self._console.print(self._progress)
-        verb = {"completed": "done", "over_budget": "stopped by a budget"}.get(outcome, outcome)
-        money = f"{format_money(settled.spent)} spent, {format_money(settled.released)} of the hold released"
-        self._console.print(Text.assemble(("✓ " if outcome == "completed" else "■ ", "bold"), f"{verb}: {money}"))
 
     def stop(self) -> None:
         """Take away what moves."""
@@ -95,6 +96,16 @@ class RunDisplay:
         live.start()
         with self._lock:
             self._live = live
+
+
+def closing_line(report: RunReport) -> Text:
+    """How a run ended and what became of its hold: the figures of its report."""
+    from pricing.reports import money_sentence
+
+    outcome = report.run.outcome
+    told = "stopped by a budget" if outcome == "over_budget" else outcome
+    mark = "✓ " if outcome == "completed" else "■ "
+    return Text.assemble((mark, "bold"), f"{told}: {money_sentence(report)}", overflow="fold")
 
 
 class _Progress:

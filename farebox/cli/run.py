@@ -21,7 +21,7 @@ from rich.text import Text
 
 from farebox.automations import automation_of, state_of
 from farebox.cli.approve import asking
-from farebox.cli.display import RunDisplay
+from farebox.cli.display import RunDisplay, closing_line
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults, with_due
 from farebox.prefect.artifacts import publish, report_of
@@ -131,7 +131,7 @@ def follow_watched(
         return
     with _harmless():
         if as_json:
-            tell(_told(record, end))
+            tell(_told(runtime, record, end))
         else:
             _show(runtime, record, end, console)
     if end.error is not None:
@@ -260,21 +260,27 @@ def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> Non
     from farebox.cli.results import result_lines
     from pricing.reports import run_summary
 
+    settled = record.settled_as is not None and record.run is not None
+    report = report_of(runtime, record.run.run_id) if settled and record.run is not None else None
+    if report is not None:
+        console.print(closing_line(report))
     if end.completed:
         console.print()
         console.print(result_lines(end.result()))
-    if record.settled_as is not None and record.run is not None:
+    if report is not None and record.run is not None:
         console.print()
-        console.print(run_summary(report_of(runtime, record.run.run_id)))
+        console.print(run_summary(report))
         console.print()
         page = near(runtime.home / "reports" / f"{record.run.run_id}.md")
         console.print(Text.assemble(("Full report  ", "dim"), ("farebox report last", "bold"), ("  or ", "dim"), page))
 
 
-def _told(record: _Record, end: _End) -> dict[str, Any]:
+def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
+    """The run as JSON; what it cost is what its report says."""
     from farebox.cli.results import plain
 
-    run, settled, error = record.run, record.settled_as, end.error
+    run, error = record.run, end.error
+    money = None if run is None or record.settled_as is None else report_of(runtime, run.run_id).money
     over_budget = end.state is None or end.state.name == "OverBudget"
     outcome = "over_budget" if over_budget else record.outcome
     began = outcome == "running"  # and its end is not in the ledger yet: what it cost is not known here
@@ -290,9 +296,9 @@ def _told(record: _Record, end: _End) -> dict[str, Any]:
         "p50_nano": run.p50_nano if run else None,
         "p95_nano": run.p95_nano if run else None,
         "ceiling_nano": run.ceiling_nano if run else None,
-        "held_nano": settled.held if settled else unknown,
-        "spent_nano": settled.spent if settled else unknown,
-        "released_nano": settled.released if settled else unknown,
+        "held_nano": money.held_nano if money else unknown,
+        "spent_nano": money.spent_nano if money else unknown,
+        "released_nano": money.released_nano if money else unknown,
         "result": plain(end.result()),
     }
 

@@ -47,40 +47,38 @@ class ContentCapture:
         """Whether turns of an operation are kept."""
         return bool(self._settings.keep) and self._settings.keeps(automation, operation)
 
-    def keep(self, turn: TurnRecord) -> None:
-        """Keep one.
+    def keep(self, turn: TurnRecord) -> Captured | None:
+        """Keep one; what was kept, where it may be exported with spans.
 
         Raises:
             LedgerError: the store cannot be written.
         """
         run, fact, reply = turn.run, turn.turn, turn.reply
         scrubber = Scrubber(self._finder(run.automation, fact.operation), turn.known, turn.vault)
-        self._captures.keep(
-            Captured(
-                turn_id=fact.turn_id,
-                run_id=run.run_id,
-                automation=run.automation,
-                operation=fact.operation,
-                prompt=fact.prompt,
-                prompt_version=fact.prompt_version,
-                outcome=fact.outcome,
-                target=fact.target,
-                stand_in=turn.answered_by is not None and turn.answered_by.stand_in,
-                flagged=any(_is_flag(decision) for decision, _ in turn.judged),
-                at=from_us(fact.started_at),
-                system=scrubber.scrub_part(turn.request.system),
-                messages=tuple(_message(message, scrubber) for message in turn.request.messages),
-                answer=None
-                if reply is None
-                else _answer(reply.text, scrubber, structured=turn.request.schema is not None),
-                tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
-                schema=turn.request.schema.definition if turn.request.schema else None,
-                marks={
-                    mark_key(decision.guard, to_us(decision.at)): scrubber.marks(decision, exchange)
-                    for decision, exchange in turn.judged
-                },
-            )
+        kept = Captured(
+            turn_id=fact.turn_id,
+            run_id=run.run_id,
+            automation=run.automation,
+            operation=fact.operation,
+            prompt=fact.prompt,
+            prompt_version=fact.prompt_version,
+            outcome=fact.outcome,
+            target=fact.target,
+            stand_in=turn.answered_by is not None and turn.answered_by.stand_in,
+            flagged=any(_is_flag(decision) for decision, _ in turn.judged),
+            at=from_us(fact.started_at),
+            system=scrubber.scrub_part(turn.request.system),
+            messages=tuple(_message(message, scrubber) for message in turn.request.messages),
+            answer=None if reply is None else _answer(reply.text, scrubber, structured=turn.request.schema is not None),
+            tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
+            schema=turn.request.schema.definition if turn.request.schema else None,
+            marks={
+                mark_key(decision.guard, to_us(decision.at)): scrubber.marks(decision, exchange)
+                for decision, exchange in turn.judged
+            },
         )
+        self._captures.keep(kept)
+        return kept if self._settings.spans else None
 
     def keep_call(self, call: StepCallRecord) -> None:
         """Keep a call of a step. What its turns were found to hold of persons is masked in it too.

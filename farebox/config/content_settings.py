@@ -12,12 +12,16 @@ Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
 
 
 class ContentSettings(BaseModel):
-    """``[content]``: ``keep`` names places (``"*"``, an automation, ``"automation/operation"``, ``"*/operation"``)."""
+    """``[content]``: ``keep`` names places (``"*"``, an automation, ``"automation/operation"``, ``"*/operation"``).
+
+    With ``spans`` what is kept is also exported with OpenTelemetry's spans, to wherever these go.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     keep: tuple[Place, ...] = ()
     days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    spans: bool = False
 
     def keeps(self, automation: str, operation: str) -> bool:
         """Whether turns of an operation of an automation are kept."""

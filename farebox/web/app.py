@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from farebox.runtime import Runtime
 from farebox.web.background_sync import BackgroundSync
 from farebox.web.errors import ErrorPages, json_response, wants_json
-from farebox.web.kept_views import KeptViews, state_of
+from farebox.web.kept_views import KeptViews
 from farebox.web.pages import (
     approvals,
     automation,
@@ -35,6 +35,7 @@ from farebox.web.pages import (
     targets,
     trace,
 )
+from farebox.web.replica_state import state_of
 from farebox.web.security import HostCheck, SecurityHeaders, TokenCheck
 from farebox.web.site import Site
 from farebox.web.view import Asked, PageRoute, View
@@ -112,7 +113,7 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
 
 def _usual() -> list[tuple[PageRoute, dict[str, str]]]:
     """What is asked for most, and made before anybody does."""
-    whole = [(page, dict[str, str]()) for page in PAGES if page.kept and "{" not in page.path]
+    whole = [(page, dict[str, str]()) for page in PAGES if page.kept == "stale" and "{" not in page.path]
     return [*whole, *((overview.PAGE, {"since": word}) for word in ("7d", "90d", "ever"))]
 
 
@@ -155,13 +156,17 @@ class _Answers:
 
     def _view(self, page: PageRoute, asked: Asked) -> View:
         make = partial(page.view, self._site, asked)
-        return self._views.view(_key(page.path, asked), make) if page.kept else make()
+        if page.kept == "never":
+            return make()
+        return self._views.view(_key(page.path, asked), make, stale=page.kept == "stale")
 
     def _html(self, view: View, request: Request) -> str:
         query = {name: value for name, value in request.query_params.items() if name != "format"}
         parts = request.scope["path"].strip("/").split("/") if request.scope["path"] != "/" else []
         address = self._site.link(*parts, **query, format="json")
-        return self._templates.get_template(view.template).render(
+        if (known := view.rendered.get(address)) is not None:
+            return known
+        html = view.rendered[address] = self._templates.get_template(view.template).render(
             page=self._site.with_links(view.page),
             view=view,
             navigation=self._site.navigation(request.scope["path"]),
@@ -171,6 +176,7 @@ class _Answers:
             made_at=moment(view.made_at),
             **view.extra,
         )
+        return html
 
 
 async def _healthy(_: Request) -> Response:

@@ -13,13 +13,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
 
+from farebox.web.replica_state import State
 from farebox.web.view import View
 
-State: TypeAlias = tuple[tuple[int, int, int], ...]
-"""Of a replica: what identifies its file and its log."""
 _MOST = 256
 _SHARE = 4
 """Making views takes at most one part in this many plus one of the time, so that runs beside it have the rest."""
@@ -31,6 +28,7 @@ class _Kept:
     view: View
     state: State
     make: Callable[[], View]
+    stale: bool
 
 
 class KeptViews:
@@ -60,17 +58,23 @@ class KeptViews:
         if self._thread.is_alive():
             self._thread.join()
 
-    def view(self, key: Hashable, make: Callable[[], View]) -> View:
-        """A view: the one that is kept, or else one made now."""
+    def view(self, key: Hashable, make: Callable[[], View], *, stale: bool) -> View:
+        """A view: the one that is kept, or else one made now.
+
+        Args:
+            key: of the view.
+            make: makes it.
+            stale: one of an older state of the replica will do while the next one is made.
+        """
         state = self._state()
         with self._lock:
             kept = self._views.get(key)
-            if kept is not None:
+            if kept is not None and (stale or kept.state == state):
                 self._views.move_to_end(key)
                 if kept.state != state:
                     self._want(key, make)
                 return kept.view
-        return self._made(key, make)
+        return self._made(key, make, stale=stale)
 
     def want(self, key: Hashable, make: Callable[[], View]) -> None:
         """Have a view made soon, unless it is kept already."""
@@ -79,22 +83,22 @@ class KeptViews:
                 self._want(key, make)
 
     def refresh(self) -> None:
-        """Have every view made anew that is of an older state of the replica."""
+        """Have every view that reads much made anew, if it is of an older state of the replica."""
         state = self._state()
         with self._lock:
             for key, kept in self._views.items():
-                if kept.state != state:
+                if kept.stale and kept.state != state:
                     self._want(key, kept.make)
 
     def _want(self, key: Hashable, make: Callable[[], View]) -> None:
         self._waiting[key] = make
         self._wanted.set()
 
-    def _made(self, key: Hashable, make: Callable[[], View]) -> View:
+    def _made(self, key: Hashable, make: Callable[[], View], *, stale: bool = True) -> View:
         state = self._state()  # before it is read: a view that is newer than it says is only made once too often
         view = make()
         with self._lock:
-            self._views[key] = _Kept(view, state, make)
+            self._views[key] = _Kept(view, state, make, stale)
             self._views.move_to_end(key)
             while len(self._views) > _MOST:
                 self._views.popitem(last=False)
@@ -118,16 +122,3 @@ class KeptViews:
                 with self._lock:
                     self._views.pop(key, None)
             self._ended.wait(_SHARE * (time.monotonic() - began))
-
-
-def state_of(path: Path) -> State:
-    """The state of a replica's file: it changes with every sync that copies anything."""
-    found = []
-    for file in (path, path.with_name(path.name + ".wal")):
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            found.append((0, 0, 0))
-        else:
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return tuple(found)

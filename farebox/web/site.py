@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from farebox.runtime import Runtime
+from farebox.web.replica_state import State, state_of
 from farebox.web.view import Link
 from pricing.replica import Replica
-from pricing.reports import Page
+from pricing.reports import Page, automations
 from pricing.reports.charts import Grid, LinkedText
 
 Paths: TypeAlias = Mapping[str, str]
@@ -44,6 +45,7 @@ class Site:
     def __init__(self, runtime: Runtime, prefix: str = "") -> None:
         self.runtime = runtime
         self.prefix = prefix
+        self._automations: tuple[State, list[str]] | None = None
 
     @property
     def replica(self) -> Replica:
@@ -54,6 +56,13 @@ class Site:
     def zone(self) -> ZoneInfo:
         """Where days begin."""
         return self.runtime.settings.zone
+
+    def automations(self) -> list[str]:
+        """The names of the automations that have run, as forms offer them; read again when the replica has moved on."""
+        state = state_of(self.replica.path)
+        if self._automations is None or self._automations[0] != state:
+            self._automations = state, sorted(automations(self.replica))
+        return self._automations[1]
 
     def link(self, *parts: str, **query: str | None) -> str:
         """The address of a page: its path, each part quoted, and what of the query is given.

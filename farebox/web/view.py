@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from farebox.cli.periods import read_moment
 from pricing import UsageError
@@ -47,7 +47,6 @@ class View:
         pager: the links to further pages of its list.
         template: what renders it.
         extra: what else that template takes.
-        kept: whether it may be shown again while it is made anew (:mod:`farebox.web.kept_views`).
     """
 
     page: Page
@@ -58,6 +57,8 @@ class View:
     template: str = "site.html.j2"
     extra: Mapping[str, Any] = field(default_factory=dict)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    rendered: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Its HTML by address, once it was made: a view that is kept is rendered once."""
 
 
 class Asked(NamedTuple):
@@ -99,10 +100,15 @@ Raises:
 """
 
 
+Kept: TypeAlias = Literal["never", "unchanged", "stale"]
+"""Whether a view may be shown again: never, since it reads more than the replica; while the replica is unchanged; or,
+because it reads much, while the next one is made (:mod:`farebox.web.kept_views`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """A page and where it is. ``kept``: it reads much, so it is made again beside requests, not by them."""
+    """A page, where it is, and whether its views are kept."""
 
     path: str
     view: Viewer
-    kept: bool = False
+    kept: Kept = "never"

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
     from pricing.reports.selection import Choice
+    from pricing.reports.sentences import cost_sentence, money_sentence, quality_sentence
     from pricing.reports.targets import TargetHealth, target_health
     from pricing.reports.volume import asked_turns
 
@@ -131,6 +132,7 @@ __all__ = [
     "clean_lines",
     "corrected_runs",
     "cost_changes",
+    "cost_sentence",
     "cost_trends",
     "decided_approvals",
     "drop_sentence",
@@ -148,6 +150,7 @@ __all__ = [
     "line_grid",
     "markdown_code",
     "moment",
+    "money_sentence",
     "month_bounds",
     "month_figures",
     "month_grids",
@@ -157,6 +160,7 @@ __all__ = [
     "page_of",
     "percent",
     "plural",
+    "quality_sentence",
     "quote_audits",
     "quoted_paths",
     "read_figures",
@@ -251,6 +255,9 @@ if not TYPE_CHECKING:
             "asked_turns": "pricing.reports.volume",
             "at_rates": "pricing.reports.repricing",
             "automation_grid": "pricing.reports.overview.page",
+            "cost_sentence": "pricing.reports.sentences",
+            "money_sentence": "pricing.reports.sentences",
+            "quality_sentence": "pricing.reports.sentences",
             "automations": "pricing.reports.run_lookup",
             "breakdown": "pricing.reports.breakdowns",
             "clean": "pricing.reports.format",

@@ -45,6 +45,20 @@ class Section:
     grid: Grid | None = None
     folded: bool = False
     """The table is shown on demand."""
+    folded_drawings: bool = False
+    """So are the drawings."""
+
+    @property
+    def hidden(self) -> str:
+        """What is shown on demand, in words; nothing where all is there."""
+        charts = f"the chart{'s' if len(self.drawings) > 1 else ''}" if self.drawings and self.folded_drawings else ""
+        table = f"the table ({len(self.grid.rows):,} rows)" if self.grid and self.folded else ""
+        return " and ".join(part for part in (charts, table) if part)
+
+    @property
+    def brief(self) -> bool:
+        """Whether nothing but sentences is there at once."""
+        return not (self.drawings and not self.folded_drawings) and not (self.grid and not self.folded)
 
 
 @dataclass(frozen=True, slots=True)

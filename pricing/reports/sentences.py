@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from pricing.ledger.budgets import budget_label
 from pricing.money import format_money
 from pricing.reports.format import SANDBOX, duration, moment, percent, plural, ratio
-from pricing.reports.run.data import OperationLine, RunReport, SaleFacts, Savings, TryLine
+from pricing.reports.run.data import (
+    ApprovalLine,
+    LoweredQuality,
+    OperationLine,
+    RunReport,
+    SaleFacts,
+    Savings,
+    Timing,
+    TryLine,
+)
 
 _MINUTE_US = 60_000_000
+_MOST_MARKUP = 10.0
+"""As a share of the cost: up to which it is said in percent."""
 
 
 def price_words(sold: SaleFacts) -> str | None:
@@ -20,25 +32,82 @@ def price_words(sold: SaleFacts) -> str | None:
 
 
 def margin_words(gross_margin: float | None, markup: float | None) -> str | None:
-    """``a gross margin of 92 % (markup 1,150 %)``; None where there is none to tell."""
+    """``a gross margin of 80 % (markup 400 %)``; None where there is none to tell."""
     if gross_margin is None:
         return None
-    above = "" if markup is None else f" (markup {percent(markup)})"
+    above = "" if markup is None else f" ({markup_words(markup)})"
     return f"a gross margin of {percent(gross_margin)}{above}"
 
 
-def sale_sentence(report: RunReport) -> str | None:
-    """What the outcome was sold for and what is left of it; None before it is settled or without a price."""
-    sold, spent = report.sold, report.money.spent_nano
-    if (price := price_words(sold)) is None or report.run.outcome == "running":
-        return None
-    if report.run.outcome != "completed":
-        return f"Its outcome is sold for {price}; it was not reached, so nothing is charged."
-    if sold.charged_nano is None:
-        return f"Its outcome is sold for {price}; what a credit is worth is not known, so neither is the margin."
-    left = f"{format_money(sold.charged_nano - spent)} is left"
-    told = margin_words(sold.gross_margin, sold.markup)
-    return f"Its outcome is sold for {price}: {left}" + (f", {told}." if told else ".")
+def markup_words(markup: float) -> str:
+    """A markup in words; as a multiple of the cost where a percentage would tell nobody anything.
+
+    >>> markup_words(4.0), markup_words(835.47)
+    ('markup 400 %', '836 times the cost')
+    """
+    return f"markup {percent(markup)}" if markup < _MOST_MARKUP else f"{markup + 1:,.0f} times the cost"
+
+
+def cost_sentence(report: RunReport) -> str:
+    """What a run cost against its estimate."""
+    run, money, quote = report.run, report.money, report.quote
+    if run.outcome == "over_budget" and not money.spent_nano and not money.held_nano:
+        return "It was refused before any call: no model was called, and nothing is charged."
+    so_far = " so far" if run.outcome == "running" else ""
+    cost = f"It cost {format_money(money.spent_nano)}{so_far}" if money.spent_nano else f"It cost nothing{so_far}"
+    if not quote.given:
+        return f"{cost}; it had no quote, and [adhoc] per_run allows {format_money(quote.ceiling_nano)}."
+    if money.of_point is None or not money.spent_nano:
+        return f"{cost}."
+    if run.outcome == "running":
+        return f"{cost}, {percent(money.of_point)} of its estimate."
+    return f"{cost}, {percent(money.of_point)} of its estimate and {place(report)}."
+
+
+def quality_sentence(report: RunReport) -> str | None:
+    """Whether its quality was lowered, and why; None for a run that asked no model."""
+    if report.lowered:
+        first, *rest = report.lowered
+        more = f", and {plural(len(rest), 'more reason')}" if rest else ""
+        return f"Its quality was lowered: {lowered_words(first)}{more}."
+    return "Its quality was not lowered." if any(turn.attempts for turn in report.turns) else None
+
+
+def lowered_words(one: LoweredQuality) -> str:
+    """One reason why a run's quality was lowered."""
+    where = f" in {plural(one.turns, 'turn')}" if one.turns else ""
+    return f"{one.kind}{where} ({one.why})"
+
+
+def approval_sentence(one: ApprovalLine) -> str:
+    """Who decided what about the run."""
+    held = format_money(one.hold_nano)
+    budgets = " and ".join(
+        f"{budget_label(budget_id)} by {format_money(amount)}" for budget_id, amount in one.budgets.items() if amount
+    )
+    beyond = f", beyond {budgets}" if budgets else ""
+    told = {
+        "once": f"approved it once: {held} to hold{beyond}",
+        "cheaper": f"approved it with cheaper models: {held} to hold{beyond}",
+        "raise": f"raised {budgets or 'its budget'} for it",
+        "finish": "had it finish with what it had",
+        "refuse": "refused it",
+    }
+    when = moment(one.decided_at)
+    if one.choice not in told:
+        return f"Nobody decided about it in time ({when})."
+    return f"{one.by or 'Somebody'} {told[one.choice]} ({when})."
+
+
+def took_words(timing: Timing) -> str:
+    """How a run's time divides: what is not there is left out."""
+    parts = (
+        (timing.provider_us, "at providers"),
+        (timing.guards_us, "in guards"),
+        (timing.queue_us, "in the queue"),
+        (timing.outside_us, "outside of turns"),
+    )
+    return ", ".join(f"{duration(amount)} {where}" for amount, where in parts if amount)
 
 
 Place: TypeAlias = Literal["within the quote", "above the p95", "above the ceiling", "not quoted"]
@@ -52,18 +121,6 @@ def basis(report: RunReport) -> str:
     return f"{quote.method.replace('_', '-')}, {plural(quote.history, 'past run')}, rates {quote.rate_version}"
 
 
-def against_quote(report: RunReport) -> str:
-    """The quote against the actual, in one sentence."""
-    money = report.money
-    if not money.spent_nano:
-        return "nothing was spent"
-    if not report.quote.given:
-        return f"not quoted; at most {format_money(report.quote.ceiling_nano)} by [adhoc] per_run"
-    if money.of_point is None or money.of_p95 is None:
-        return "the quote was nothing"
-    return f"{percent(money.of_point)} of the point, {percent(money.of_p95)} of the p95: {place(report)}"
-
-
 def money_sentence(report: RunReport) -> str:
     """What was held and what became of it."""
     money, holds = report.money, len(report.settlements)
@@ -72,6 +129,9 @@ def money_sentence(report: RunReport) -> str:
     if not money.held_nano and not money.spent_nano:
         return "nothing was held and nothing spent"
     often = f" in {plural(holds, 'hold')}" if holds > 1 else ""
+    if holds == 1 and 0 < money.asked_nano < money.held_nano:
+        more = format_money(money.held_nano - money.asked_nano)
+        often = f" ({format_money(money.asked_nano)} at first, extended by {more})"
     parts = [f"{format_money(money.held_nano)} held{often}", f"{format_money(money.spent_nano)} spent"]
     parts.append(f"{format_money(money.released_nano)} released")
     if money.adjusted_nano:
@@ -111,8 +171,8 @@ def unknown_sentence(report: RunReport) -> str:
     """How much of the cost is a worst case, because nobody told the true one."""
     unknown = report.unknown
     return (
-        f"{plural(unknown.attempts, 'attempt')} may have been billed without reporting usage: counted at "
-        f"the worst case, {format_money(unknown.worst_nano)} in all."
+        f"{plural(unknown.attempts, 'attempt')} may have been billed without reporting usage: counted at the worst "
+        f"case, {format_money(unknown.worst_nano)} in all."
     )
 
 

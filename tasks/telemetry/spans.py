@@ -1,4 +1,6 @@
-"""Turns and attempts as OpenTelemetry spans and metrics; what was asked and answered is in none of them.
+"""Turns and attempts as OpenTelemetry spans and metrics.
+
+What was asked and answered is in a turn's span only where ``[content]`` keeps it and ``spans`` exports it, masked.
 
 A turn is a span of ours, and each attempt under it a client span of the convention, since each is priced by itself: so
 a fallback shows as several calls of one turn. ``error.type`` is one of our failure classes
@@ -17,12 +19,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from pricing import Nano, Usage
+from pricing import Captured, Nano, Usage
 from pricing.ledger import Completion, Intent, Turn
 from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply
 from tasks.routing.target import Target
 from tasks.telemetry import attributes as names
+from tasks.telemetry.backends import content_attributes, generation_attributes, generation_result, turn_attributes
 
 if TYPE_CHECKING:  # loaded with the first turn
     from opentelemetry.metrics import Histogram, MeterProvider
@@ -38,8 +41,8 @@ _NOBODYS = ("opentelemetry.trace", "opentelemetry.metrics")
 class TurnSpan(Protocol):
     """A turn under way."""
 
-    def ended(self, turn: Turn, cost_nano: Nano) -> None:
-        """It was written down as this."""
+    def ended(self, turn: Turn, cost_nano: Nano, content: Captured | None = None) -> None:
+        """It was written down as this; ``content`` is what of it may be exported."""
 
 
 class AttemptSpan(Protocol):
@@ -147,7 +150,7 @@ class _Turn:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def ended(self, turn: Turn, cost_nano: Nano) -> None:
+    def ended(self, turn: Turn, cost_nano: Nano, content: Captured | None = None) -> None:
         if not self._span.is_recording():
             return
         told: Attributes = {
@@ -161,6 +164,8 @@ class _Turn:
         if turn.target is not None:
             told[names.TARGET] = turn.target
         self._span.set_attributes(told)
+        if content is not None:
+            self._span.set_attributes(content_attributes(content))
         if turn.outcome not in {"answered", "stored", "replayed"}:
             _mark_failed(self._span, turn.reason or turn.outcome)
 
@@ -176,6 +181,7 @@ class _Attempt:
             self._instruments.record(self._where, completion, reply)
         if self._span is not None and self._span.is_recording():
             self._span.set_attributes(_result(completion, reply))
+            self._span.set_attributes(generation_result(completion))
             if completion.outcome != "ok":
                 _mark_failed(self._span, completion.outcome)
 
@@ -185,7 +191,10 @@ def _turn_span(tracer: Tracer, told: Attributes) -> Iterator[TurnSpan]:
     operation = str(told[names.OPERATION])
     # Exceptions are not recorded: our classes of failure tell what happened, their traces might tell more.
     with tracer.start_as_current_span(
-        names.turn_name(operation), attributes=told, record_exception=False, set_status_on_exception=False
+        names.turn_name(operation),
+        attributes={**told, **turn_attributes(str(told[names.RUN_ID]))},
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         yield _Turn(span)
 
@@ -215,7 +224,7 @@ def _attempt_span(
     with tracer.start_as_current_span(
         names.attempt_name(intent.model),
         kind=SpanKind.CLIENT,
-        attributes=told,
+        attributes={**told, **generation_attributes(intent)},
         record_exception=False,
         set_status_on_exception=False,
     ) as span:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
 from pricing import (
     Blocked,
+    Captured,
     FareboxError,
     Nano,
     NoTarget,
@@ -404,11 +405,12 @@ class Turns:
         journey.measure(request)
         return request
 
-    async def _keep(self, exchanged: TurnRecord) -> None:
+    async def _keep(self, exchanged: TurnRecord) -> Captured | None:
         try:
-            await asyncio.to_thread(self.content.keep, exchanged)
+            return await asyncio.to_thread(self.content.keep, exchanged)
         except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
             _log.warning("the content of a turn is not kept: %s", cause(error))
+        return None
 
     async def _written(self, journey: TurnState[T]) -> None:
         """Wait until what the turn has paid for, and what it was answered, is committed."""
@@ -422,15 +424,15 @@ class Turns:
         written = self._ledger.record_turn(fact, decisions)
         await self._written(journey)
         await written
-        question, where = journey.question, journey.where
+        question, where, exported = journey.question, journey.where, None
         if journey.kept or where.noted is not None:
             exchanged = journey.exchanged(fact)
             if journey.kept:
-                await self._keep(exchanged)
+                exported = await self._keep(exchanged)
             if where.noted is not None:
                 where.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
-        span.ended(fact, allowance.cost_nano)
+        span.ended(fact, allowance.cost_nano, exported)
         self._watch(
             TurnEvent(
                 run_id=where.run.run_id,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
-from pricing import FareboxError, to_us
+from pricing import Captured, FareboxError, to_us
 from pricing.ledger import CallOutcome, Run, Turn
 from tasks.personal_values import Known
 from tasks.providers.json_fields import dump
@@ -66,8 +66,11 @@ class Content(Protocol):
     def keeps(self, automation: str, operation: str) -> bool:
         """Whether turns of an operation are kept."""
 
-    def keep(self, turn: TurnRecord) -> None:
-        """Keep one, masked; called on a thread of its own. Whatever it raises, the turn goes on."""
+    def keep(self, turn: TurnRecord) -> Captured | None:
+        """Keep one, masked; called on a thread of its own. Whatever it raises, the turn goes on.
+
+        What was kept, where it may be exported with the turn's span.
+        """
 
     def keep_call(self, call: StepCallRecord) -> None:
         """Keep a call of a step, likewise."""

@@ -112,6 +112,7 @@ def test_reports_of_hostile_names(hostile: Runtime):
         page, tags = render_html(report), Tags()
         tags.feed(page)
         assert tags.handlers == []
+        tags.tags.discard("wbr")  # where a name may be broken
         plain = plain or tags.tags
         assert tags.tags == plain
         assert not STEERS.search(page.replace("\n", ""))

@@ -26,10 +26,13 @@ _FLAGS = (
 
 
 class Page:
-    """A page that was opened. ``requests`` are the addresses it asked for, its own included."""
+    """A page that was opened. ``requests`` are the addresses it asked for, its own included; ``complaints`` what the
+    console said, and errors of scripts.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, loop: asyncio.AbstractEventLoop) -> None:
         self.requests: list[str] = []
+        self.complaints: list[str] = []
         self._socket = socket
         self._loop = loop
         self._numbers = itertools.count(1)
@@ -37,15 +40,33 @@ class Page:
 
     def open(self, path: Path, *, width: int, height: int = 900, scheme: Literal["light", "dark"] = "light") -> None:
         """Show a file at a size, by day or by night."""
+        self.visit(path.absolute().as_uri(), width=width, height=height, scheme=scheme)
+
+    def visit(self, url: str, *, width: int, height: int = 900, scheme: Literal["light", "dark"] = "light") -> None:
+        """Show the page at an address at a size, by day or by night."""
         self.requests.clear()
+        self.complaints.clear()
         self._loaded = False
         self._call("Network.enable")
+        self._call("Log.enable")
+        self._call("Runtime.enable")
         self._call("Page.enable")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._call("Emulation.setDeviceMetricsOverride", **size)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self._call("Page.navigate", url=path.absolute().as_uri())
+        self._call("Page.navigate", url=url)
+        self.wait_for_load()
+
+    def wait_for_load(self) -> None:
+        """Wait for the page that is on its way, after a link or a form was followed."""
         self._loop.run_until_complete(asyncio.wait_for(self._until_loaded(), PATIENCE))
+        self._loaded = False
+
+    def follow(self, script: str) -> None:
+        """Run a script that leads to another page, and wait for that page."""
+        self._loaded = False
+        self._call("Runtime.evaluate", expression=script)
+        self.wait_for_load()
 
     def evaluate(self, script: str) -> Any:
         """What a script comes to."""
@@ -76,6 +97,12 @@ class Page:
         message: dict[str, Any] = await self._socket.receive_json()
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
+        if message.get("method") == "Log.entryAdded":
+            self.complaints.append(message["params"]["entry"]["text"])
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(message["params"]["exceptionDetails"]["text"])
+        if message.get("method") == "Runtime.consoleAPICalled" and message["params"]["type"] in {"error", "warning"}:
+            self.complaints.append(str(message["params"]["args"]))
         self._loaded |= message.get("method") == "Page.loadEventFired"
         return message
 

@@ -33,4 +33,4 @@ def view(site: Site, asked: Asked) -> View:
     return View(page, {"known": known, "automations": lines}, links=site.periods(since, "automations"))
 
 
-PAGE = PageRoute("/automations", view, kept=True)
+PAGE = PageRoute("/automations", view, kept="stale")

@@ -15,4 +15,4 @@ def view(site: Site, asked: Asked) -> View:
     return View(forecast_page(found), found.to_json())
 
 
-PAGE = PageRoute("/forecast", view, kept=True)
+PAGE = PageRoute("/forecast", view, kept="stale")

@@ -22,4 +22,4 @@ def view(site: Site, asked: Asked) -> View:
     return View(page_of(report), report.to_json(), links=links)
 
 
-PAGE = PageRoute("/runs/{run}", view)
+PAGE = PageRoute("/runs/{run}", view, kept="unchanged")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from farebox.web.grids import runs_grid
 from farebox.web.site import Site
 from farebox.web.view import Asked, Field, Link, PageRoute, View
-from pricing.reports import Page, RunFilter, Section, automations, run_page
+from pricing.reports import Page, RunFilter, Section, run_page
 
 _ROWS = 50
 _OUTCOMES = ("running", "completed", "failed", "blocked", "over_budget", "cancelled", "lost")
@@ -52,7 +52,7 @@ def _fields(site: Site, given: dict[str, str | None]) -> tuple[Field, ...]:
     def value(name: str) -> str:
         return given[name] or ""
 
-    names = (("", "all"), *((name, name) for name in sorted(automations(site.replica))))
+    names = (("", "all"), *((name, name) for name in site.automations()))
     outcomes = (("", "all"), *((word, word.replace("_", " ")) for word in _OUTCOMES))
     return (
         Field("automation", "Automation", value("automation"), names),
@@ -65,4 +65,4 @@ def _fields(site: Site, given: dict[str, str | None]) -> tuple[Field, ...]:
     )
 
 
-PAGE = PageRoute("/runs", view)
+PAGE = PageRoute("/runs", view, kept="unchanged")

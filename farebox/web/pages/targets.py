@@ -39,12 +39,12 @@ def view(site: Site, asked: Asked) -> View:
         }
         for one in declared
     ]
-    names = {one.name for one in declared}
-    past = [one for one in health.values() if one.target not in names]
+    known = {(one.name, one.model) for one in declared}
+    past = [one for key, one in health.items() if key not in known]
     opened = sum(line["circuit"] != "closed" for line in lines)
     sections = [Section("Declared targets", grid=_grid(site, lines))] if lines else []
     if past:
-        sections.append(Section("Used before, and not declared any more", grid=_past(site, past)))
+        sections.append(Section("Used before, not declared now", grid=_past(site, past)))
     page = Page(
         "Targets",
         "circuit breakers, and the last attempts of each target",
@@ -82,20 +82,19 @@ def _health(found: TargetHealth | None) -> dict[str, Any] | None:
 
 
 def _grid(site: Site, lines: list[dict[str, Any]]) -> Grid:
-    heads = ("target", "model", "tier", "circuit", "last attempt", "last attempts failed", "p50")
+    heads = ("target", "model", "tier", "circuit", "until", "last attempt", "last attempts failed", "p50")
     rows = []
     for line in lines:
-        health = line["health"]
-        told = "in service"
+        health, told, until = line["health"], "in service", ""
         if line["circuit"] != "closed":
             until = moment(line["open_until"].astimezone(site.zone))
-            told = f"{_STATES[line['circuit']]} until {until}: {(line['reason'] or '').replace('_', ' ')}"
+            told = f"{_STATES[line['circuit']]}: {(line['reason'] or '').replace('_', ' ')}"
         last = UNKNOWN if health is None else moment(datetime.fromisoformat(health["last_at"]).astimezone(site.zone))
         failed = UNKNOWN if health is None else f"{health['failed']} of {health['attempts']}"
         took = UNKNOWN if health is None else duration(health["p50_us"])
         model = f"{line['provider']} {line['model']}"
-        rows.append((line["target"], model, line["tier"].replace("_", " "), told, last, failed, took))
-    return Grid(heads, tuple(rows), 5)
+        rows.append((line["target"], model, line["tier"].replace("_", " "), told, until, last, failed, took))
+    return Grid(heads, tuple(rows), 6)
 
 
 def _past(site: Site, past: list[TargetHealth]) -> Grid:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pricing.money import format_money
 from pricing.reports.charts import Grid, Tone
 from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 from pricing.reports.overview import drawings as draw
-from pricing.reports.overview.data import AutomationLine, Overview, Section
+from pricing.reports.overview.data import AutomationLine, BurnDown, Overview, Section
 from pricing.reports.overview.sentences import (
     HONEST,
     about,
     bills_note,
+    block_words,
     buffer_sentence,
+    completed_sentences,
     explained,
-    outcome_sentences,
     period,
     routing_sentence,
     size_sentences,
 )
 from pricing.reports.page import Figure, Page
 from pricing.reports.page import Section as Part
-from pricing.reports.sentences import saved_sentence
+from pricing.reports.sentences import markup_words, saved_sentence
 
 _AGREES = 0.99
 _DRAWN = 4
 """Automations whose distribution is drawn: those that cost most."""
+_FEW = 1
+"""Runs of a budget's window that a chart would show nothing of."""
+_MOST_TOLD = 5
 _TELLING = 20
 _MOST_SIZES = 40
 """Rows of coverage by size: four of each automation and quality."""
@@ -35,7 +39,7 @@ _MOST_SIZES = 40
 def overview_page(overview: Overview) -> Page:
     """The page of many runs; of the sandbox's, where no model has answered."""
     shown = overview.real or overview.sandbox
-    title = "What outcomes cost"
+    title = "What runs cost"
     under = f"{about(overview)}, {period(overview)}"
     if shown is None:
         return Page(title, under, lead=("There were no runs in this time.",))
@@ -43,7 +47,7 @@ def overview_page(overview: Overview) -> Page:
         title=title,
         under=under,
         warning=_warning(overview, shown),
-        lead=(*overview.changes, *outcome_sentences(shown)),
+        lead=(*completed_sentences(shown), *overview.changes),
         figures=(*_figures(shown), *_bills(overview)),
         sections=tuple(_parts(overview, shown)),
         foot=f"Days are those of {overview.zone}; amounts are US dollars. Gross margin is a share of the price, markup "
@@ -65,14 +69,13 @@ def _figures(section: Section) -> Iterator[Figure]:
     sold, refused = section.sold, section.refused
     if sold.outcomes:
         each = -(-section.spent_nano // sold.outcomes)
-        yield Figure(
-            "An outcome costs", format_money(each), f"{plural(sold.outcomes, 'outcome')}, failed runs included"
-        )
+        yield Figure("Cost of a completed run", format_money(each), "failed runs included")
         if sold.charged_nano is not None:
-            yield Figure("It sells for", format_money(sold.charged_nano // sold.outcomes), "on the mean")
+            yield Figure("Price", format_money(sold.charged_nano // sold.outcomes), "of a completed run, on average")
     if sold.gross_margin is not None:
         tone: Tone = "good" if sold.gross_margin > 0 else "bad"
-        yield Figure("Gross margin", percent(sold.gross_margin), f"markup {percent(sold.markup)}", tone)
+        above = "" if sold.markup is None else markup_words(sold.markup)
+        yield Figure("Gross margin", percent(sold.gross_margin), above, tone)
     note = "by a budget, before any call" if refused else "nothing was refused before it began"
     yield Figure("Runs refused", count(refused), note, "warn" if refused else None)
     coverage = section.coverage
@@ -91,16 +94,37 @@ def _bills(overview: Overview) -> Iterator[Figure]:
 
 def _parts(overview: Overview, section: Section) -> Iterator[Part]:
     yield _economics(section)
-    yield Part("Where the money went", (), (draw.cost_per_day(section), draw.by_model(section)), _operations(section))
+    charts = (draw.cost_per_day(section), draw.by_model(section))
+    yield Part("Cost by day, operation and model", (), charts, _operations(section), folded=True)
     yield _quotes(section)
+    if overview.budgets:
+        yield _budgets(overview.budgets)
     if section.saved.any or section.routing is not None:
         yield _savings(section)
     yield _fallback(overview, section)
     if section.blocks or section.guards:
         yield _refusals(section)
-    if overview.budgets:
-        told = "What was left of each budget after every run that took from it, in its newest window."
-        yield Part("Budgets", (told,), tuple(draw.burn_down(one) for one in overview.budgets[:_DRAWN]))
+
+
+def _budgets(budgets: Sequence[BurnDown]) -> Part:
+    """What is left, as a table; a chart of those that several runs took from is there on demand."""
+    heads = ("budget", "window", "from", "limit", "left", "left of it", "runs")
+    rows = tuple(
+        (
+            f"{one.scope} {one.key}",
+            f"per {one.span}",
+            f"{one.begins}",
+            format_money(one.limit_nano),
+            format_money(one.left[-1][1]),
+            percent(max(one.left[-1][1], 0) / one.limit_nano) if one.limit_nano else UNKNOWN,
+            count(len(one.left)),
+        )
+        for one in budgets
+    )
+    drawn = [one for one in budgets if len(one.left) > _FEW][:_DRAWN]
+    told = "What was left of each budget after its last run, in its newest window."
+    charts = tuple(draw.burn_down(one) for one in drawn)
+    return Part("Budgets", (told,), charts, Grid(heads, rows, 3), folded_drawings=True)
 
 
 def automation_grid(section: Section) -> Grid:
@@ -125,13 +149,15 @@ def automation_grid(section: Section) -> Grid:
 
 def _economics(section: Section) -> Part:
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
-    told = [sentence for one in drawn if one.runs >= _TELLING and (sentence := buffer_sentence(one)) is not None]
+    telling = [one for one in drawn if one.runs >= _TELLING] if len(section.automations) == 1 else []
+    told = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
     return Part(
         "What each automation earns",
         (*(_risk(one) for one in lost), *told),
         tuple(draw.distribution(one) for one in drawn),
         automation_grid(section),
+        folded_drawings=True,
     )
 
 
@@ -161,14 +187,15 @@ def _quotes(section: Section) -> Part:
     told = []
     if coverage.runs:
         told.append(
-            f"{coverage.within:,} of {plural(coverage.runs, 'completed run')} cost no more than the p95 they were "
-            f"quoted: {percent(coverage.share)}; 95 % is what is promised."
+            f"{coverage.within:,} of {plural(coverage.runs, 'completed run')} cost no more than their p95; 95 % should."
         )
     if coverage.stopped:
         told.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
     told += size_sentences(section)
     drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
-    return Part("Were the quotes right?", tuple(told) or ("No run has ended yet.",), drawn, _sizes(section))
+    sizes = _sizes(section)
+    told = [" ".join(told[:2]), *told[2:]] if told else ["No run has ended yet."]
+    return Part("Quotes against actual cost", tuple(told), drawn, sizes, folded=True, folded_drawings=True)
 
 
 def _sizes(section: Section) -> Grid | None:
@@ -194,7 +221,7 @@ def _savings(section: Section) -> Part:
         told.append(f"{routing_sentence(section.routing)}.")
     if sentence := saved_sentence(section.saved):
         told.append(f"{sentence}.")
-    return Part("What was saved", tuple(told), (draw.savings(section),))
+    return Part("Savings", tuple(told), (draw.savings(section),), folded_drawings=True)
 
 
 def _fallback(overview: Overview, section: Section) -> Part:
@@ -212,7 +239,8 @@ def _fallback(overview: Overview, section: Section) -> Part:
     if rows:
         told.append("Targets that lost service were left alone by the circuit breaker, and tried again afterwards.")
     grid = Grid(("target", "last reason", "last time", "times", "left alone for"), rows, 3) if rows else None
-    return Part("When models failed", tuple(told), (draw.fallback(section),) if section.moves else (), grid)
+    drawn = (draw.fallback(section),) if section.moves else ()
+    return Part("Fallbacks", tuple(told), drawn, grid, folded=True, folded_drawings=True)
 
 
 def _refusals(section: Section) -> Part:
@@ -225,4 +253,6 @@ def _refusals(section: Section) -> Part:
         for one in section.guards
     )
     drawn = (draw.blocks(section),) if section.blocks else ()
-    return Part("What was refused", (), drawn, Grid(heads, rows, 4) if rows else None)
+    told = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_TOLD])}.",) if section.blocks else ()
+    grid = Grid(heads, rows, 4) if rows else None
+    return Part("Refusals and blocks", told, drawn, grid, folded=True, folded_drawings=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pricing.money import format_money
 from pricing.reports.format import moment, percent, plural
-from pricing.reports.overview.data import AutomationLine, Overview, RoutingSavings, Section
+from pricing.reports.overview.data import AutomationLine, BlockLine, Overview, RoutingSavings, Section
 from pricing.reports.sentences import margin_words
 
 HONEST = 0.93
@@ -31,36 +31,44 @@ def about(overview: Overview) -> str:
     return ", ".join(name for name in named if name is not None) or "All automations"
 
 
-def outcome_sentences(section: Section) -> Iterator[str]:
-    """What outcomes cost and sold for, what was spent for nothing, and what was refused."""
-    sold = section.sold
-    each = f", {format_money(-(-section.spent_nano // sold.outcomes))} each on the mean" if sold.outcomes else ""
-    yield (
-        f"{plural(section.runs, 'run')} reached {plural(sold.outcomes, 'outcome')} for "
-        f"{format_money(section.spent_nano)}{each}."
-    )
-    if sold.charged_nano:
-        left = sold.charged_nano - section.spent_nano
-        told = margin_words(sold.gross_margin, sold.markup)
-        sale = "It was" if sold.outcomes == 1 else "They were"
-        yield f"{sale} sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
-    elif sold.outcomes and sold.unpriced:
+def completed_sentences(section: Section) -> Iterator[str]:
+    """How many runs completed for what, and what was spent on those that did not."""
+    spent, completed = format_money(section.spent_nano), section.sold.outcomes
+    yield f"{completed:,} of {plural(section.runs, 'run')} completed, for {spent} in all."
+    if completed and section.sold.unpriced:
         yield (
-            f"{plural(sold.unpriced, 'outcome')} of these have no price, so there is no margin to tell: give the "
-            "automation a price, and credits a worth."
+            f"{plural(section.sold.unpriced, 'completed run')} had no price, so there is no margin. Give the "
+            "automation a price, and credits a value."
         )
     unearned = sum(one.spent_nano for one in section.outcomes if one.outcome not in {"completed", "running"})
     if unearned > _NOTABLE * section.spent_nano:
         ended = sum(one.runs for one in section.outcomes if one.outcome not in {"completed", "running"})
         yield (
             f"{format_money(unearned)} of it, {percent(unearned / section.spent_nano)}, went into "
-            f"{plural(ended - section.refused, 'run')} that did not reach an outcome."
+            f"{plural(ended - section.refused, 'run')} that did not complete."
         )
+
+
+def outcome_sentences(section: Section) -> Iterator[str]:
+    """The same with what pages say in cards: what a completed run cost and sold for, and what was refused."""
+    yield from completed_sentences(section)
+    sold = section.sold
+    if sold.outcomes:
+        yield f"Each completed run cost {format_money(-(-section.spent_nano // sold.outcomes))} on average."
+    if sold.charged_nano:
+        left = sold.charged_nano - section.spent_nano
+        told = margin_words(sold.gross_margin, sold.markup)
+        yield f"Sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
     if section.refused:
         yield (
             f"{plural(section.refused, 'run')} {'was' if section.refused == 1 else 'were'} refused by a budget before "
             "any call, and cost nothing."
         )
+
+
+def block_words(one: BlockLine) -> str:
+    """How often something was refused for a reason: ``budget: 30 runs``."""
+    return f"{one.reason.replace('_', ' ')}: {plural(one.count, one.what)}"
 
 
 def routing_sentence(routing: RoutingSavings) -> str:

@@ -86,11 +86,12 @@ class Settlement:
 class MoneyFacts:
     """``spent`` is all attempts with their adjustments, and the sum of every breakdown in the report.
 
-    ``held`` and ``released`` are of all holds of the run together; before the first settlement, ``held`` is what the
-    quote asked for and ``released`` nothing. ``unsettled`` is what attempts cost since the last settlement.
-    ``stand_in`` is the part of ``spent`` that the sandbox answered for.
+    ``asked`` is what was held when the run began, ``held`` and ``released`` are of all holds together; before the first
+    settlement, ``held`` is what was asked and ``released`` nothing. ``unsettled`` is what attempts cost since the last
+    settlement. ``stand_in`` is the part of ``spent`` that the sandbox answered for.
     """
 
+    asked_nano: Nano
     held_nano: Nano
     spent_nano: Nano
     released_nano: Nano

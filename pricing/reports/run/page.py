@@ -15,17 +15,21 @@ from pricing.reports.page import Figure, Page, Section
 from pricing.reports.run.data import RunReport, ToolLine, TurnLine
 from pricing.reports.sentences import (
     Place,
-    against_quote,
+    approval_sentence,
     basis,
     caching_sentences,
+    cost_sentence,
     due_sentence,
+    lowered_words,
+    markup_words,
     money_sentence,
     place,
     price_words,
+    quality_sentence,
     replayed_sentence,
-    sale_sentence,
     sandbox_sentence,
     saved_sentence,
+    took_words,
     unknown_sentence,
 )
 
@@ -43,8 +47,8 @@ _ENDS: dict[str, tuple[str, Tone]] = {
     "over_budget": ("was stopped by a budget", "warn"),
     "blocked": ("was blocked by a guard", "warn"),
     "cancelled": ("was cancelled", "warn"),
-    "lost": ("was lost: its process went away", "bad"),
-    "running": ("is under way", "quiet"),
+    "lost": ("was lost: its process ended", "bad"),
+    "running": ("is running", "quiet"),
 }
 _TALLEST, _ROWS = 14, 420
 """Pixels: of one turn's row, and of all together."""
@@ -55,53 +59,56 @@ def run_page(report: RunReport) -> Page:
     run = report.run
     return Page(
         title=f"{run.automation} {_ENDS[run.outcome][0]}",
-        under=f"Run {run.run_id} · quality {run.quality} · began {moment(run.started_at)} · "
-        f"took {duration(run.duration_us)}",
+        under=f"Run {run.run_id}, quality {run.quality}, began {moment(run.started_at)}",
         warning=f"Sandbox: {told}." if (told := sandbox_sentence(report)) else "",
         lead=tuple(_lead(report)),
         figures=tuple(_figures(report)),
         sections=tuple(_sections(report)),
-        foot=f"Quoted with {basis(report)}. Amounts are US dollars, times UTC. No prompt and no answer is stored.",
+        foot="Amounts are US dollars, times UTC.",
     )
 
 
 def _lead(report: RunReport) -> Iterator[str]:
-    run, money = report.run, report.money
+    """What the cards below do not say: the first sentence answers what most people come for."""
+    yield " ".join(told for told in (cost_sentence(report), quality_sentence(report)) if told)
     if due := due_sentence(report):
         yield due
-    refused = run.outcome == "over_budget" and not money.spent_nano and not money.held_nano
-    if refused:
-        yield "It was refused before any call: nothing was asked of a model and nothing is charged."
-    else:
-        yield f"It cost {format_money(money.spent_nano)}: {against_quote(report)}."
-    if told := sale_sentence(report):
-        yield told
-    if run.reason:
-        yield f"It ended so because of this: {run.reason}."
+    yield from map(approval_sentence, report.approvals)
+    if told := replayed_sentence(report.tries):
+        yield f"{told}."
+    if report.run.reason:
+        yield f"Reason: {report.run.reason}."
     if report.unknown.attempts:
         yield unknown_sentence(report)
 
 
 def _figures(report: RunReport) -> Iterator[Figure]:
-    money, sold = report.money, report.sold
-    yield Figure("Cost", format_money(money.spent_nano), against_quote(report), _PLACES[place(report)])
-    if (price := price_words(sold)) is not None:
-        margin = sold.gross_margin
-        note = f"gross margin {percent(margin)}, markup {percent(sold.markup)}" if margin is not None else "not charged"
-        yield Figure("Sold for", price, note, None if margin is None else "good" if margin > 0 else "bad")
-    quote = report.quote
+    quote, sold = report.quote, report.sold
     if quote.given:
-        yield Figure("Quoted p95", format_money(quote.p95_nano), f"p50 {format_money(quote.p50_nano)}")
+        note = f"p95 {format_money(quote.p95_nano)}, ceiling {format_money(quote.ceiling_nano)}"
+        yield Figure("Estimate", format_money(quote.point_nano), note, _PLACES[place(report)])
     else:
-        yield Figure("Quote", "none", "its steps were called outside an automation")
+        yield Figure("Estimate", "none", "its steps were called outside an automation")
+    if (price := price_words(sold)) is not None:
+        yield _sale(report, price)
     turns, answered = len(report.turns), sum(one.answered for one in report.operations)
     fell = len(report.fallbacks)
     again = f", {fell:,} took more than one attempt" if fell else ""
     yield Figure("Turns answered", f"{answered:,} of {turns:,}", f"{_attempts(report)}{again}")
+    if report.timing is not None:
+        yield Figure("Took", duration(report.run.duration_us), took_words(report.timing))
     if told := saved_sentence(report.saved):
         yield Figure("Saved", format_money(report.saved.caching_nano + report.saved.stored_nano), told)
-    if told := replayed_sentence(report.tries):
-        yield Figure("Saved by replay", format_money(sum(one.saved_nano for one in report.tries)), told)
+
+
+def _sale(report: RunReport, price: str) -> Figure:
+    margin, above = report.sold.gross_margin, report.sold.markup
+    if margin is not None:
+        note = f"gross margin {percent(margin)}" + ("" if above is None else f", {markup_words(above)}")
+    else:
+        note = "not charged yet" if report.run.outcome == "running" else "nothing is charged"
+        note = "what a credit is worth is not set" if report.run.outcome == "completed" else note
+    return Figure("Sold for", price, note, None if margin is None else "good" if margin > 0 else "bad")
 
 
 def _attempts(report: RunReport) -> str:
@@ -110,9 +117,12 @@ def _attempts(report: RunReport) -> str:
 
 def _sections(report: RunReport) -> Iterator[Section]:
     drawn_quote = (_quote(report),) if report.quote.given else ()
-    yield Section("Quoted and spent", (f"{money_sentence(report)}.",), drawn_quote)
+    reasons = tuple(f"Quality lowered by {lowered_words(one)}." for one in report.lowered[1:])
+    yield Section("Quoted and spent", (f"{money_sentence(report)}.", *reasons), drawn_quote)
     if report.operations:
-        yield Section("Where the money went", (), (_by_operation(report), _by_model(report)), _operations(report))
+        yield Section(
+            "Cost by operation and target", (), (_by_operation(report), _by_model(report)), _operations(report)
+        )
     caching = (*caching_sentences(report), *map(drop_sentence, report.cache_drops))
     if caching:
         yield Section("Prompt caching", caching)
@@ -124,14 +134,14 @@ def _sections(report: RunReport) -> Iterator[Section]:
         heads = ("operation", "provider", "requests", "failed", "units", "cost", "share")
         yield Section("Paid requests of tools", grid=Grid(heads, paid, 2))
     if report.turns:
-        drawn = (_timeline(report),) if any(turn.attempts for turn in report.turns) else ()
-        yield Section("Turn by turn", (), drawn, _turns(report), folded=True)
+        lanes = (_timeline(report),) if any(turn.attempts for turn in report.turns) else ()
+        yield Section("Turn by turn", (), lanes, _turns(report), folded=True)
     if report.fallbacks:
         told = tuple(one.story for one in report.fallbacks[:MOST])
         yield Section("Turns that took more than one attempt", told)
     if report.guards:
         rows = tuple((g.guard, g.action, g.reason or UNKNOWN, g.mode, count(g.count)) for g in report.guards)
-        yield Section("What guards did", grid=Grid(("guard", "action", "reason", "mode", "times"), rows, 4))
+        yield Section("Guards", grid=Grid(("guard", "action", "reason", "mode", "times"), rows, 4))
     if report.tries:
         tries = tuple(
             (
@@ -157,15 +167,14 @@ def _quote(report: RunReport) -> Bars:
     quote, money = report.quote, report.money
     rows: list[tuple[str, int, Tone]] = [
         ("spent", money.spent_nano, _PLACES[place(report)]),
-        ("point", quote.point_nano, "quiet"),
+        ("estimate", quote.point_nano, "quiet"),
         ("p50", quote.p50_nano, "quiet"),
         ("p95", quote.p95_nano, "quiet"),
         ("held", money.held_nano, "quiet"),
     ]
-    told = f"The ceiling, every turn at its limit at the most expensive target, was {format_money(quote.ceiling_nano)}."
     return shares(
         "Quote and actual cost",
-        told,
+        f"Quoted with {basis(report)}.",
         [Share(name, ((amount, shade),), format_money(amount)) for name, amount, shade in rows],
     )
 
@@ -193,7 +202,7 @@ def _by_model(report: RunReport) -> Bars:
         )
         for one in report.models
     ]
-    return shares("Cost by target", "Who answered, and what that cost.", rows)
+    return shares("Cost by target", "Which targets answered, and what that cost.", rows)
 
 
 def _operations(report: RunReport) -> Grid:
@@ -277,7 +286,7 @@ def _attempt_grid(turns: list[TurnLine]) -> Grid:
 
 
 def _turns(report: RunReport) -> Grid:
-    heads = ("turn", "operation", "outcome", "target", "attempts", "cost", "took")
+    heads = ("turn", "operation", "outcome", "target", "attempts", "cost", "provider", "guards", "queue", "took")
     rows = tuple(
         (
             f"{number}",
@@ -286,11 +295,17 @@ def _turns(report: RunReport) -> Grid:
             turn.target or UNKNOWN,
             f"{len(turn.attempts)}",
             format_money(turn.cost_nano),
+            *(duration(part) if part else UNKNOWN for part in _parts(turn)),
             duration(turn.duration_us),
         )
         for number, turn in enumerate(report.turns[:MOST], 1)
     )
     return Grid(heads, rows, names=4)
+
+
+def _parts(turn: TurnLine) -> tuple[int | None, ...]:
+    """What a turn took at providers, in guards and in the queue."""
+    return sum(one.duration_us for one in turn.attempts), turn.guards_us, turn.waited_us
 
 
 def _cost(one: ToolLine) -> tuple[str, str]:

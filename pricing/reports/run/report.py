@@ -11,7 +11,7 @@ from typing import TypeVar
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
 from pricing.reports.format import ratio
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import Readable, Reading, Row, reading
 from pricing.reports.run.data import (
     AdjustmentLine,
     ApprovalLine,
@@ -61,17 +61,26 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         LedgerBusy: somebody holds the replica's file.
     """
     with reading(replica) as source:
-        found = find_run(source, run_id)
-        source.narrow(found)
-        [run] = source.rows("run", run_id=found)
-        settled = source.rows("run_settlements", run_id=found)
-        attempted = source.rows("run_attempts", run_id=found)
-        told = source.rows("run_turns", run_id=found)
-        guarded = guard_times(source.rows("run_guard_times", run_id=found))
-        decided = source.rows("run_approvals", run_id=found)
-        turns = _turns(told, [row for row in attempted if row["kind"] == "model"], guarded)
-        guards = source.rows("run_guards", run_id=found)
-        adjusted = source.rows("run_adjustments", run_id=found)
+        return read_report(source, run_id)
+
+
+def read_report(source: Reading, run_id: str) -> RunReport:
+    """The same from a replica that is being read; it is narrowed to the run.
+
+    Raises:
+        UsageError: no such run, or several.
+    """
+    found = find_run(source, run_id)
+    source.narrow(found)
+    [run] = source.rows("run", run_id=found)
+    settled = source.rows("run_settlements", run_id=found)
+    attempted = source.rows("run_attempts", run_id=found)
+    told = source.rows("run_turns", run_id=found)
+    guarded = guard_times(source.rows("run_guard_times", run_id=found))
+    decided = source.rows("run_approvals", run_id=found)
+    turns = _turns(told, [row for row in attempted if row["kind"] == "model"], guarded)
+    guards = source.rows("run_guards", run_id=found)
+    adjusted = source.rows("run_adjustments", run_id=found)
     settlements = tuple(_settlement(row) for row in settled)
     adjustments = tuple(
         AdjustmentLine(row["attempt_id"], row["reason"], row["cost_delta_nano"], from_us(row["recorded_at"]))
@@ -176,6 +185,7 @@ def _money(
 ) -> MoneyFacts:
     spent = _cost(attempts)
     return MoneyFacts(
+        asked_nano=asked,
         held_nano=sum(one.held_nano for one in settlements) if settlements else asked,
         spent_nano=spent,
         released_nano=sum(one.released_nano for one in settlements),

@@ -14,15 +14,18 @@ from pricing.reports.format import UNKNOWN, amount, count, duration, moment, per
 from pricing.reports.run.data import RunReport, TurnLine
 from pricing.reports.sentences import (
     Place,
-    against_quote,
+    approval_sentence,
     basis,
     caching_sentences,
+    cost_sentence,
     due_sentence,
     money_sentence,
     place,
+    quality_sentence,
     replayed_sentence,
     sandbox_sentence,
     saved_sentence,
+    took_words,
     unknown_sentence,
 )
 from pricing.reports.tables import FAILURE, GOOD, QUIET, WARNING, line, outcome, savings_table, table
@@ -101,14 +104,17 @@ def _heading(report: RunReport) -> Iterator[Text]:
     run = report.run
     yield line((run.automation, "bold"), ("  quality ", QUIET), run.quality, ("  run ", QUIET), run.run_id)
     end = outcome(run.outcome)
-    took = f" in {duration(run.duration_us)}" if run.duration_us is not None else ""
-    yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
+    yield end + line((f"  started {moment(run.started_at)}", QUIET))
     if due := due_sentence(report):
         yield line(due)
     if run.reason:
         yield line((run.reason, QUIET))
     if told := sandbox_sentence(report):
         yield line((told, WARNING))
+    lowered = bool(report.lowered)
+    yield line((cost_sentence(report), "bold"), (f" {quality_sentence(report) or ''}", WARNING if lowered else ""))
+    for one in report.approvals:
+        yield line(approval_sentence(one))
 
 
 def _quote(report: RunReport) -> Iterator[Text]:
@@ -117,7 +123,7 @@ def _quote(report: RunReport) -> Iterator[Text]:
         yield line(
             ("Quote   ", QUIET),
             (format_money(quote.point_nano), "bold"),
-            (" point · ", QUIET),
+            (" estimate · ", QUIET),
             format_money(quote.p95_nano),
             (" p95 · ", QUIET),
             format_money(quote.ceiling_nano),
@@ -125,7 +131,6 @@ def _quote(report: RunReport) -> Iterator[Text]:
         )
     else:
         yield line(("Quote   ", QUIET), basis(report))
-    yield line(("Actual  ", QUIET), (format_money(money.spent_nano), "bold"), f"  {against_quote(report)}")
     if money.spent_nano and quote.given:
         yield line("        ") + _bar(report)
     yield line(("Money   ", QUIET), money_sentence(report))
@@ -133,6 +138,8 @@ def _quote(report: RunReport) -> Iterator[Text]:
         yield line(("Saved   ", QUIET), told)
     if told := replayed_sentence(report.tries):
         yield line(("Retried ", QUIET), told)
+    if report.timing is not None:
+        yield line(("Took    ", QUIET), f"{duration(report.run.duration_us)}: {took_words(report.timing)}")
 
 
 def _caching(report: RunReport) -> Iterator[Text]:

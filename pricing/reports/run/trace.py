@@ -12,7 +12,7 @@ from pricing.money import Nano
 from pricing.reports.format import Plain
 from pricing.reports.query import Readable, Row, reading
 from pricing.reports.run.data import RunReport
-from pricing.reports.run.report import run_report
+from pricing.reports.run.report import read_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,8 @@ def run_trace(replica: Readable, run_id: str) -> RunTrace:
         UsageError: no such run, or several; the next step names some ids.
         LedgerBusy: somebody holds the replica's file.
     """
-    report = run_report(replica, run_id)
     with reading(replica) as source:
-        source.narrow(report.run.run_id)
+        report = read_report(source, run_id)
         rows = source.rows("run_decisions", run_id=report.run.run_id)
     guards: dict[str, list[GuardEvent]] = defaultdict(list)
     for row in rows:

@@ -56,7 +56,7 @@ def test_a_table_is_the_same_in_json_csv_and_parquet(company: Runtime, call: Cal
 
 def test_a_page_is_written_of_all_and_of_one_run(company: Runtime, call: Call, tmp_path: Path):
     del company
-    for what, title in (("all", "What outcomes cost"), ("last", "daily-digest")):
+    for what, title in (("all", "What runs cost"), ("last", "daily-digest")):
         path = tmp_path / f"{what}.html"
         said = call("report", what, "--html", str(path))
         assert (said.code, said.out) == (0, "")

@@ -25,7 +25,7 @@ def test_an_eventful_run_is_told_in_full(light_books: Books, light_replica: Repl
     text = shown(render_terminal(report))
     for part in (
         "digest",
-        "$0.15  150 % of the point, 75 % of the p95: within the quote",
+        "It cost $0.15, 150 % of its estimate and within the quote. Its quality was not lowered.",
         "$1.00 held, $0.15 spent, $0.85 released",
         "summarize: haiku 503 server_error → retry 1 timeout → groq-oss ok",
         "1 attempt may have been billed without reporting usage: counted at the worst case, $0.05 in all.",
@@ -43,7 +43,7 @@ def test_a_plain_run_has_no_stories(light_books: Books, light_replica: Replica):
     light_replica.sync()
     report = run_report(light_replica, "last")
     for text in (shown(render_terminal(report)), render_markdown(report)):
-        for absent in ("more than one attempt", "Guards", "Adjustments", "billed without telling", "sandbox"):
+        for absent in ("more than one attempt", "Guards", "Adjustments", "billed without reporting", "sandbox"):
             assert absent not in text
 
 

@@ -1,0 +1,114 @@
+"""Attributes by which tracing tools show attempts as generations with their cost.
+
+Langfuse reads ``langfuse.observation.*`` first (its OtelIngestionProcessor, October 2026): kinds of tokens there must
+not overlap, so cached and reasoning tokens are taken out of input and output; without cost details it reads
+``gen_ai.usage.cost``. Phoenix reads OpenInference's names (openinference-semantic-conventions), in which prompt tokens
+include cached ones. Costs are dollars as both want them: exact amounts are in ``farebox.cost.nano_usd``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from pricing import Captured, Nano, Usage, dollars
+from pricing.ledger import Completion, Intent
+
+Attributes: TypeAlias = dict[str, str | int | float | bool]
+
+SESSION: Final = "session.id"
+"""Both group traces by it: the run's id."""
+LANGFUSE_KIND: Final = "langfuse.observation.type"
+LANGFUSE_MODEL: Final = "langfuse.observation.model.name"
+LANGFUSE_USAGE: Final = "langfuse.observation.usage_details"
+LANGFUSE_COST: Final = "langfuse.observation.cost_details"
+LANGFUSE_LEVEL: Final = "langfuse.observation.level"
+LANGFUSE_STATUS: Final = "langfuse.observation.status_message"
+LANGFUSE_INPUT: Final = "langfuse.observation.input"
+LANGFUSE_OUTPUT: Final = "langfuse.observation.output"
+USAGE_COST: Final = "gen_ai.usage.cost"
+PHOENIX_KIND: Final = "openinference.span.kind"
+PHOENIX_MODEL: Final = "llm.model_name"
+PHOENIX_PROVIDER: Final = "llm.provider"
+PHOENIX_PROMPT: Final = "llm.token_count.prompt"
+PHOENIX_COMPLETION: Final = "llm.token_count.completion"
+PHOENIX_TOTAL: Final = "llm.token_count.total"
+PHOENIX_CACHE_READ: Final = "llm.token_count.prompt_details.cache_read"
+PHOENIX_CACHE_WRITE: Final = "llm.token_count.prompt_details.cache_write"
+PHOENIX_REASONING: Final = "llm.token_count.completion_details.reasoning"
+PHOENIX_COST: Final = "llm.cost.total"
+PHOENIX_INPUT: Final = "input.value"
+PHOENIX_INPUT_KIND: Final = "input.mime_type"
+PHOENIX_OUTPUT: Final = "output.value"
+PHOENIX_OUTPUT_KIND: Final = "output.mime_type"
+
+
+def turn_attributes(run_id: str) -> Attributes:
+    """Of a turn that begins: a span that holds generations."""
+    return {SESSION: run_id, LANGFUSE_KIND: "span", PHOENIX_KIND: "CHAIN"}
+
+
+def generation_attributes(intent: Intent) -> Attributes:
+    """Of an attempt that begins."""
+    return {
+        SESSION: intent.run_id,
+        LANGFUSE_KIND: "generation",
+        LANGFUSE_MODEL: intent.model,
+        PHOENIX_KIND: "LLM",
+        PHOENIX_MODEL: intent.model,
+        PHOENIX_PROVIDER: intent.provider,
+    }
+
+
+def generation_result(completion: Completion) -> Attributes:
+    """Of an attempt that ended: its tokens as far as they are known, and its cost."""
+    failed: Attributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
+    return (
+        cost_attributes(completion.cost_nano)
+        | _usage(completion.usage)
+        | ({} if completion.outcome == "ok" else failed)
+    )
+
+
+def cost_attributes(cost_nano: Nano) -> Attributes:
+    """A cost, under the names of both."""
+    cost = float(dollars(cost_nano))
+    return {LANGFUSE_COST: json.dumps({"total": cost}), USAGE_COST: cost, PHOENIX_COST: cost}
+
+
+def content_attributes(turn: Captured) -> Attributes:
+    """What a turn was asked and answered, masked: only where ``[content]`` keeps and exports it."""
+    asked = [{"role": "system", "content": turn.system}] if turn.system else []
+    asked += [{"role": str(one["role"]), "content": str(one["text"])} for one in turn.messages]
+    text = json.dumps(asked, ensure_ascii=False)
+    found: Attributes = {LANGFUSE_INPUT: text, PHOENIX_INPUT: text, PHOENIX_INPUT_KIND: "application/json"}
+    if turn.answer is not None:
+        found |= {LANGFUSE_OUTPUT: turn.answer, PHOENIX_OUTPUT: turn.answer, PHOENIX_OUTPUT_KIND: "text/plain"}
+    return found
+
+
+def _usage(usage: Usage) -> Attributes:
+    read, reasoning = usage.cache_read_tokens, usage.reasoning_tokens
+    writes = [count for count in (usage.cache_write_tokens, usage.cache_write_1h_tokens) if count is not None]
+    written = sum(writes) if writes else None
+    known: Mapping[str, int | None] = {
+        PHOENIX_PROMPT: usage.input_tokens,
+        PHOENIX_COMPLETION: usage.output_tokens,
+        PHOENIX_CACHE_READ: read,
+        PHOENIX_CACHE_WRITE: written,
+        PHOENIX_REASONING: reasoning,
+    }
+    found: Attributes = {name: count for name, count in known.items() if count is not None}
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return found
+    apart = {
+        "input": usage.input_tokens - (read or 0) - (written or 0),
+        "cache_read_input_tokens": read or 0,
+        "cache_creation_input_tokens": written or 0,
+        "output": usage.output_tokens - (reasoning or 0),
+        "output_reasoning_tokens": reasoning or 0,
+    }
+    details = {name: count for name, count in apart.items() if count or name in {"input", "output"}}
+    total = usage.input_tokens + usage.output_tokens
+    return found | {PHOENIX_TOTAL: total, LANGFUSE_USAGE: json.dumps(details | {"total": total})}
