@@ -34,6 +34,7 @@ COMMANDS = {
     "forecast": Command("Forecast this month's spend and revenue, and which budget runs out.", ("forecast",)),
     "guards": Command("Show what guards did, review it, measure a judge, let a guard act.", ("guards",)),
     "init": Command("Add an automation to the project: its flow, prompt, test and deployment.", ("init",)),
+    "mcp": Command("Serve quotes, runs, reports, budgets and forecasts to assistants.", ("mcp",)),
     "metering": Command("Hand outcomes over to Stripe meters, OpenMeter or Lago.", ("metering",)),
     "models": Command("Show the targets: prices, keys, and how they did lately.", ("doctor",)),
     "new": Command("Create a project with a first automation in a folder of its own.", ("init",)),
