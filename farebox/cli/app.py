@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": Command("Check settings, keys, ledger and Prefect; with --economics, margins.", ("doctor",)),
     "forecast": Command("Forecast this month's spend and revenue, and which budget runs out.", ("forecast",)),
     "guards": Command("Show what guards did, review it, measure a judge, let a guard act.", ("guards",)),
+    "import": Command("Import usage from elsewhere as history of an automation.", ("import_usage",)),
     "init": Command("Add an automation to the project: its flow, prompt, test and deployment.", ("init",)),
     "mcp": Command("Serve quotes, runs, reports, budgets and forecasts to assistants.", ("mcp",)),
     "metering": Command("Hand outcomes over to Stripe meters, OpenMeter or Lago.", ("metering",)),

@@ -50,6 +50,7 @@ class Compared:
     budgets: tuple[Touched, ...] = ()
     audits: tuple[QuoteAudit, ...] = ()
     paths: tuple[QuotedPath, ...] = ()
+    imported: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -78,6 +79,7 @@ class Compared:
             ],
             "coverage": [audit.to_json() for audit in self.audits],
             "path": [path.to_json() for path in self.paths],
+            "imported": self.imported,
         }
 
     def lines(self) -> RenderableType:
@@ -99,6 +101,8 @@ class Compared:
         else:
             rests = [Text("no credits beside it: [credits] value in farebox.toml says what one is worth", style="dim")]
         rests += [Text(f"{priced.quality} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes]
+        if self.imported:
+            rests.append(Text(f"its history has {self.imported:,} imported runs", style="dim"))
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         rests += [Text(f"{path.quality} counts its whole path: {path}", style="dim") for path in self.paths]
@@ -152,6 +156,7 @@ def compare(
         budgets=tuple(_touched(runtime, rules)),
         audits=tuple(audits),
         paths=tuple(paths),
+        imported=sum(runtime.imported.count(automation.name, priced.quality) for priced in quotes),
     )
 
 

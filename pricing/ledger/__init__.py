@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TurnOutcome,
     )
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
+    from pricing.ledger.imported_runs import IMPORTED, Import, ImportedRun, ImportedRuns, ImportedUsage
     from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
@@ -71,6 +72,7 @@ __all__ = [
     "CHOICES",
     "CODED",
     "FRESH_DAYS",
+    "IMPORTED",
     "LONGEST_KEY",
     "NEWEST",
     "SOFT",
@@ -91,6 +93,10 @@ __all__ = [
     "Ended",
     "EntryKind",
     "Finding",
+    "Import",
+    "ImportedRun",
+    "ImportedRuns",
+    "ImportedUsage",
     "Intent",
     "Interrupted",
     "Journal",
@@ -157,6 +163,11 @@ if not TYPE_CHECKING:
             "Statements": "pricing.ledger.statements",
             "MonthClose": "pricing.ledger.month_closes",
             "MonthCloses": "pricing.ledger.month_closes",
+            "IMPORTED": "pricing.ledger.imported_runs",
+            "Import": "pricing.ledger.imported_runs",
+            "ImportedRun": "pricing.ledger.imported_runs",
+            "ImportedRuns": "pricing.ledger.imported_runs",
+            "ImportedUsage": "pricing.ledger.imported_runs",
             "closed_already": "pricing.ledger.month_closes",
             "turn_costs": "pricing.ledger.costs_of_run",
             "expired_holds": "pricing.ledger.holds",

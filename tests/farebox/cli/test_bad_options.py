@@ -33,6 +33,7 @@ BASES = {
     "doctor": ["doctor", "--economics"],
     "guards": ["guards"],
     "guards review": ["guards", "review", "--list"],
+    "import": ["import", "csv", "usage.csv", "--automation", "daily-digest"],
     "mcp": ["mcp", "--allow-run"],
     "packaging": ["packaging", "daily-digest"],
     "quote": ["quote", "daily-digest"],
@@ -73,6 +74,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("guards review", "limit"): WHOLE,
     ("guards review", "right"): WHOLE,
     ("guards review", "wrong"): WHOLE,
+    ("import", "quality"): ("worst", ""),
     ("mcp", "limit"): (*MONEY, "0 USD"),
     ("mcp", "http"): ("soon", "", "-1", "1.5", "65536"),
     ("packaging", "since"): PAST,
@@ -109,7 +111,7 @@ SAID = ("amount of money", "date or period", "is no date", "no target", "--", "c
 FREE = {
     "automation", "best", "card", "cases", "csv", "guard", "html", "json", "key", "name", "operation", "org", "out",
     "outcomes", "parameters", "parquet", "prompt", "run", "save", "scorer", "source", "tag", "target", "user", "what",
-    "labels", "baseline", "wallet", "at", "folder", "host", "timezone", "file", "focus", "account",
+    "labels", "baseline", "wallet", "at", "folder", "host", "timezone", "file", "focus", "account", "map_",
 }  # fmt: skip
 """Names, texts and files, which each command looks up, and tests of its own check."""
 POSITIONAL = {
