@@ -339,6 +339,18 @@ class SandboxSettings(_Table):
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
 
 
+class OpenAIBridgeSettings(_Table):
+    """``[integrations.openai]``: by the ``model`` that code asks for, a tier or a target; ``"*"`` is all others."""
+
+    models: dict[str, str] = {}
+
+
+class IntegrationSettings(_Table):
+    """``[integrations]``."""
+
+    openai: OpenAIBridgeSettings = OpenAIBridgeSettings()
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -360,6 +372,7 @@ class Settings(BaseSettings):
     metering: MeteringSettings = MeteringSettings()
     content: ContentSettings = ContentSettings()
     journal: JournalSettings = JournalSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from pricing import Nano, Usage, from_us, now_us
 from pricing.ledger import Completion, Intent, Priced
 from pricing.rates import RateCard
-from tasks.providers import ReplyError, adapter_for, classify_exception
+from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
-from tasks.providers.reasoning_fields import output_limit, thinking_room
+from tasks.providers.reasoning_fields import output_limit, thinking_room, with_choice
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
@@ -306,6 +306,7 @@ class Attempts:
         request = with_valid_state(request, target)
         if without := self._refused.of(target, request.schema):
             request = replace(request, without=without)
+        request = with_choice(target, spec_of(target.provider).features.options, request)
         limit = output_limit(target, request)
         intent = Intent(
             attempt_id=secrets.token_hex(16),

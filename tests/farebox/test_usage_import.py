@@ -201,7 +201,7 @@ def test_every_format_is_read_and_priced(farebox_project: TestProject, tmp_path:
     path = written(tmp_path, file, lines)
     [record] = read_usage(path, source, MAPPED if source == "csv" else {})
     assert (record.usage.input_tokens, record.usage.output_tokens) == (700, 50)
-    made = imported(path, source, **(MAPPED if source == "csv" else {}))
+    made = imported(path, source, **dict[str, Any](MAPPED if source == "csv" else {}))
     assert (made.added, made.runs, made.requests) == (1, 1, 1)
     assert made.cost_nano > 0
     with farebox_project.runtime.ledger.store.read() as connection:
