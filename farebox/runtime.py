@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Batches,
         BudgetRule,
         Circuits,
+        ImportedRuns,
         Journal,
         Ledger,
         Refusal,
@@ -277,6 +278,13 @@ class Runtime:
         from pricing.quotes import History
 
         return History(self.ledger, self.rates)
+
+    @_Part
+    def imported(self) -> ImportedRuns:
+        """Runs from before Farebox."""
+        from pricing.ledger import ImportedRuns
+
+        return ImportedRuns(self.store)
 
     @_Part
     def limits(self) -> StatedLimits:

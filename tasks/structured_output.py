@@ -100,10 +100,21 @@ class _JsonAnswer(AnswerType[str]):
 
     def __init__(self, schema: Schema) -> None:
         super().__init__(str)
+        from pydantic import TypeAdapter
+
         self.is_text, self.schema = False, schema
+        of_any: Any = dict[str, Any] if schema.definition.get("type") == "object" else Any
+        self._any: TypeAdapter[Any] = TypeAdapter(of_any)
 
     def parse(self, text: str) -> str:
-        return json_of(text)
+        from pydantic import ValidationError
+
+        found = json_of(text)
+        try:
+            self._any.validate_json(found)
+        except ValidationError as error:
+            raise InvalidAnswer(error) from None
+        return found
 
 
 def json_answer(schema: Schema) -> AnswerType[str]:

@@ -12,7 +12,7 @@ from farebox.cli.app import app
 from farebox.cli.numbers import WHOLE
 from farebox.cli.output import moment, print_json, terminal, warn
 from farebox.discovery import automation_names
-from farebox.runtime import get_runtime
+from farebox.runtime import Runtime, get_runtime
 from pricing import format_money, parse_money
 from pricing.ledger import SOFT, WILDCARD, BudgetState, Limit, read_scope, read_window
 
@@ -39,7 +39,7 @@ def list_budgets(*, json: Json = False) -> None:
     runtime, zone = get_runtime(), get_runtime().settings.zone
     states, stated = runtime.ledger.budgets(), runtime.limits.all()
     if json:
-        print_json([_plain(state) for state in states])
+        print_json(budget_states(runtime))
         return
     if states:
         _out.print(_table(states, "resets", [moment(state.resets_at, zone) or "with the run" for state in states]))
@@ -110,6 +110,11 @@ def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -
         what = "taken back" if change.limit is None else format_money(change.limit)
         how = "set" if change.origin == "set" else "in force"
         _out.print(f"{moment(change.at, zone)}  per {change.window}: {what} ({how})", style="dim")
+
+
+def budget_states(runtime: Runtime) -> list[dict[str, Any]]:
+    """The budgets whose windows are open, as plain data; amounts are nano-dollars."""
+    return [_plain(state) for state in runtime.ledger.budgets()]
 
 
 def _plain(state: BudgetState) -> dict[str, Any]:

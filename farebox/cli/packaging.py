@@ -95,7 +95,10 @@ def _past(runtime: Runtime, automation: str, quality: str, since: str) -> _Past:
     start = begins or datetime.fromtimestamp(0, UTC)
     if trend is not None:
         start = trend.now_since
-    sandbox = trend is not None and trend.stand_in
+    known = runtime.imported.count(automation, quality) > 0
+    sandbox = trend is not None and trend.stand_in and not known
+    if known and trend is not None and trend.stand_in:
+        trend, start = None, begins or datetime.fromtimestamp(0, UTC)
     sold = sales(runtime.replica, automation, quality, stand_in=sandbox, since=start, until=now)
     return _Past(sold, start, now, trend, sandbox)
 

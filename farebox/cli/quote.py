@@ -64,6 +64,7 @@ class Compared:
     later: tuple[Priced, ...] = ()
     start: CheaperStart | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    imported: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -80,6 +81,7 @@ class Compared:
             ],
             "coverage": [audit.to_json() for audit in self.audits],
             "path": [path.to_json() for path in self.paths],
+            "imported": self.imported,
         }
 
     def _plain(self, priced: Priced) -> dict[str, Any]:
@@ -130,6 +132,8 @@ class Compared:
         rests += [
             Text(f"{self._name(priced)} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes
         ]
+        if self.imported:
+            rests.append(Text(f"its history has {self.imported:,} imported runs", style="dim"))
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         rests += [Text(f"{path.quality} counts its whole path: {path}", style="dim") for path in self.paths]
@@ -235,6 +239,7 @@ def compare(
         later=tuple(later),
         start=start,
         zone=runtime.settings.zone,
+        imported=sum(runtime.imported.count(automation.name, priced.quality) for priced in quotes),
     )
 
 

@@ -90,6 +90,17 @@ def report(
             _out.print(render_terminal(answer.shown()))
 
 
+def report_of_runs(what: str, by: tuple[str, ...], since: str | None) -> RunReport | Overview | Breakdown:
+    """What ``farebox report`` shows of one run, of an automation or of all.
+
+    Raises:
+        UsageError: there is no such run, automation, table or time.
+    """
+    runtime = synced()
+    choice = _choice(runtime, what, since=since, until=None, org=None, user=None)
+    return _answer(runtime, what, by, choice, several=bool(by) or since is not None).shown()
+
+
 class _Answer(NamedTuple):
     """What to show here, what a page is made of, and what a file of rows: each made when it is asked for."""
 

@@ -414,6 +414,18 @@ class SandboxSettings(_Table):
     latency_seconds: Annotated[float, Field(ge=0, le=60)] = 0.02
 
 
+class OpenAIBridgeSettings(_Table):
+    """``[integrations.openai]``: by the ``model`` that code asks for, a tier or a target; ``"*"`` is all others."""
+
+    models: dict[str, str] = {}
+
+
+class IntegrationSettings(_Table):
+    """``[integrations]``."""
+
+    openai: OpenAIBridgeSettings = OpenAIBridgeSettings()
+
+
 class Settings(_Table):
     """Everything that can be set."""
 
@@ -435,6 +447,7 @@ class Settings(_Table):
     web: WebSettings = WebSettings()
     content: ContentSettings = ContentSettings()
     journal: JournalSettings = JournalSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
     sandbox: SandboxSettings = SandboxSettings()
     targets: tuple[TargetSettings, ...] = ()
     budgets: tuple[BudgetSettings, ...] = ()

@@ -7,7 +7,7 @@ import json
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ from tasks.turn import Answer
 
 JSONObject = dict[str, Any]
 
-_EFFORTS: Final[Mapping[str, Reasoning]] = {
+EFFORTS: Final[Mapping[str, Reasoning]] = {
     "none": "none",
     "minimal": "low",
     "low": "low",
@@ -58,7 +58,7 @@ _READ: Final = frozenset(
         "reasoning_effort",
     }
 )
-_WITHOUT_EFFECT: Final = frozenset(
+WITHOUT_EFFECT: Final = frozenset(
     {
         "user",
         "metadata",
@@ -80,6 +80,10 @@ _NEUTRAL: Final[Mapping[str, tuple[object, ...]]] = {
 }
 
 
+ANY_OBJECT: Final = Schema("answer", {"type": "object"})
+"""What an answer of ``json_object`` follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A request as it arrived: what is asked, of which model, and how the answer is to come."""
@@ -88,6 +92,8 @@ class ChatRequest:
     model: str
     stream: bool
     tells_usage: bool
+    sent: JSONObject = field(default_factory=dict, repr=False)
+    """As it was sent: what an answer repeats of it."""
 
 
 def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
@@ -109,7 +115,7 @@ def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
 
 def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
     for name, value in given.items():
-        known = name in _READ or name in _WITHOUT_EFFECT
+        known = name in _READ or name in WITHOUT_EFFECT
         if not known and value is not None and value not in _NEUTRAL.get(name, ()):
             raise UsageError(
                 f"Turns of Farebox have no {name[:60]!r}.", next_step="Leave it out of the request.", field=name[:60]
@@ -124,7 +130,7 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
         schema=_schema(given.get("response_format") or {"type": "text"}),
         max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
         temperature=given.get("temperature"),
-        reasoning=_EFFORTS[given["reasoning_effort"]] if given.get("reasoning_effort") else None,
+        reasoning=EFFORTS[given["reasoning_effort"]] if given.get("reasoning_effort") else None,
         options=RequestOptions(
             tool_choice=_choice(given.get("tool_choice") or "auto"),
             parallel_tool_calls=given.get("parallel_tool_calls") if tools else None,
@@ -151,11 +157,11 @@ def _messages(given: Sequence[JSONObject], states: ProviderStates) -> list[Messa
                     ToolCallPart.parse(call["id"], call["function"]["name"], call["function"]["arguments"])
                     for call in one.get("tool_calls") or ()
                 ]
-                thought = states.of(_place(found, calls[0].id)) if calls and states else ()
+                thought = states.of(place_of(found, calls[0].id)) if calls and states else ()
                 if thought or said or calls:
                     found.append(Message("assistant", (*thought, *said, *calls)))
             case "tool":
-                result = ToolResultPart(one["tool_call_id"], _value(_text(one["content"])))
+                result = ToolResultPart(one["tool_call_id"], result_value(_text(one["content"])))
                 if found and found[-1].role == "tool":
                     found[-1] = Message("tool", (*found[-1].parts, result))
                 else:
@@ -173,7 +179,7 @@ def _text(content: Any) -> str:
     return "".join(part["refusal" if part["type"] == "refusal" else "text"] for part in content)
 
 
-def _value(text: str) -> Any:
+def result_value(text: str) -> Any:
     """A tool's result: as a value where it is a JSON object or array, so that guards see its strings as they are."""
     if text[:1] not in {"{", "["}:
         return text
@@ -196,17 +202,18 @@ def _part(part: JSONObject) -> Part:
         case "image_url":
             url: str = part["image_url"]["url"]
             if url.startswith("data:"):
-                return ImagePart(*_data(url))
+                return ImagePart(*data_of(url))
             kind = url.split("?", maxsplit=1)[0].rsplit(".", 1)[-1].lower()
             return ImagePart({"jpg": "image/jpeg"}.get(kind, f"image/{kind}"), url=url)
         case "file" if "file_data" in part["file"]:
-            return DocumentPart(*_data(part["file"]["file_data"]))
+            return DocumentPart(*data_of(part["file"]["file_data"]))
     raise UsageError(
         f"Turns of Farebox cannot carry a part {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
     )
 
 
-def _data(url: str) -> tuple[str, bytes]:
+def data_of(url: str) -> tuple[str, bytes]:
+    """The media type and the bytes of a data URL."""
     head, data = url.removeprefix("data:").split(",", 1)
     return head.split(";")[0], b64decode(data, validate=True)
 
@@ -232,9 +239,12 @@ def _choice(choice: Any) -> str:
 def _schema(wanted: JSONObject) -> Schema | None:
     if wanted["type"] == "text":
         return None
+    if wanted["type"] == "json_object":
+        return ANY_OBJECT
     if wanted["type"] != "json_schema":
         raise UsageError(
-            f"Turns of Farebox have no response_format {wanted['type'][:40]!r}.", next_step="Use json_schema."
+            f"Turns of Farebox have no response_format {wanted['type'][:40]!r}.",
+            next_step="Use json_schema or json_object.",
         )
     return Schema(wanted["json_schema"]["name"], wanted["json_schema"]["schema"])
 
@@ -242,7 +252,7 @@ def _schema(wanted: JSONObject) -> Schema | None:
 def completion(answer: Answer[str], request: ChatRequest, states: ProviderStates) -> JSONObject:
     """The answer as a ``chat.completion``."""
     reply = answer.reply
-    _keep(request.asked, reply, states)
+    keep_states(request.asked, reply, states)
     message: JSONObject = {"role": "assistant", "content": reply.text or None, "refusal": None}
     if reply.tool_calls:
         message["tool_calls"] = _calls(reply)
@@ -269,7 +279,7 @@ class Chunks:
             self._streamed = True
             return
         reply = piece.reply
-        _keep(self._request.asked, reply, self._states)
+        keep_states(self._request.asked, reply, self._states)
         rest: JSONObject = {} if self._streamed else {"role": "assistant", "content": reply.text or None}
         if reply.tool_calls:
             rest["tool_calls"] = [{"index": place, **call} for place, call in enumerate(_calls(reply))]
@@ -277,19 +287,20 @@ class Chunks:
             yield self._event(rest)
         yield self._event({}, _finish(reply))
         if self._request.tells_usage:
-            yield _sse({**self._head, "choices": [], "usage": _usage(reply)})
+            yield event_of({**self._head, "choices": [], "usage": _usage(reply)})
         yield b"data: [DONE]\n\n"
 
     def _event(self, delta: JSONObject, finish: str | None = None) -> bytes:
-        return _sse({**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        return event_of({**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
 
 def error_event(error: JSONObject) -> bytes:
     """An error in the middle of a stream."""
-    return _sse(error)
+    return event_of(error)
 
 
-def _sse(value: JSONObject) -> bytes:
+def event_of(value: JSONObject) -> bytes:
+    """A server-sent event."""
     return f"data: {json.dumps(value)}\n\n".encode()
 
 
@@ -306,14 +317,14 @@ def _id() -> str:
     return f"chatcmpl-{uuid4().hex}"
 
 
-def _keep(asked: GuestRequest, reply: ModelReply, states: ProviderStates) -> None:
+def keep_states(asked: GuestRequest, reply: ModelReply, states: ProviderStates) -> None:
     """Remember what a model thought before it called tools: the messages have no place for it."""
     thought = [part for part in reply.parts if isinstance(part, ProviderStatePart)]
     if thought and reply.tool_calls:
-        states.keep(_place(asked.messages, reply.tool_calls[0].id), thought)
+        states.keep(place_of(asked.messages, reply.tool_calls[0].id), thought)
 
 
-def _place(before: Sequence[Message], call_id: str) -> str:
+def place_of(before: Sequence[Message], call_id: str) -> str:
     """The place of a reply in its conversation: some servers number their calls, so that ids alone are not unique."""
     said = [[message.role, [identity(part) for part in message.parts]] for message in before]
     kept = [[role, [one for one in parts if one is not None]] for role, parts in said]
@@ -322,12 +333,13 @@ def _place(before: Sequence[Message], call_id: str) -> str:
 
 def _calls(reply: ModelReply) -> list[JSONObject]:
     return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments_of(call)}}
         for call in reply.tool_calls
     ]
 
 
-def _arguments(call: ToolCallPart) -> str:
+def arguments_of(call: ToolCallPart) -> str:
+    """The arguments of a call as text."""
     return call.arguments.text if isinstance(call.arguments, InvalidArguments) else json_text(dict(call.arguments))
 
 

@@ -236,10 +236,17 @@ def mcp(
         only=None if only is None else frozenset(only),
         timeout=timeout,
     )
-    prices = {"*": cost} if isinstance(cost, str) else dict(cost or {})
-    return McpServer(
-        where, interrupted, replay, {tool: parse_money(amount) for tool, amount in prices.items()}, provider
-    )
+    return McpServer(where, interrupted, replay, _costs(cost), provider)
+
+
+def _costs(cost: str | Mapping[str, str] | None) -> dict[str, int]:
+    """Nano-dollars of a call, by tool.
+
+    Raises:
+        MoneyError: one is no amount of money.
+    """
+    named = {"*": cost} if isinstance(cost, str) else dict(cost or {})
+    return {tool: parse_money(amount) for tool, amount in named.items()}
 
 
 def _address(

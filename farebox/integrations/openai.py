@@ -1,19 +1,20 @@
-"""OpenAI's SDK inside a priced run: clients whose chat completions are turns of ours, answered in this process.
+"""OpenAI's SDK inside a priced run: clients whose chat completions and responses are turns of ours, answered here.
 
 Needs the extra ``openai``.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import httpx2
 import openai
 
 from farebox.integrations.chat_completions import ChatRequest, Chunks, completion, error_event, read_request
+from farebox.integrations.openai_responses import ResponseEvents, read_response_request, response
 from farebox.runtime import get_runtime
 from guardrails import Guarded
 from pricing import Blocked, FareboxError, NoTarget, OverBudget, UsageError
@@ -80,17 +81,18 @@ def client(
     guards: Sequence[Guarded] = (),
     unmasked_media: bool = False,
 ) -> Client:
-    """OpenAI's client whose chat completions are turns: routed, fallen back, guarded, held, recorded, replayed, priced.
+    """OpenAI's client whose chat completions and responses are turns: routed, guarded, recorded, replayed, priced.
 
-    No key and no server of its own; retries of the SDK are off, those of the turn decide. Anything but chat completions
-    is answered with a 404.
+    No key and no server of its own; retries of the SDK are off, those of the turn decide. Anything else is answered
+    with a 404.
 
     Args:
         operation: what its turns are attributed to.
         tier: what a plan is quoted with: the tier that most of its requests go to.
         models: by the ``model`` that code asks for, a tier (``light``, ``premium``, ``auto``) or a target of
-            farebox.toml, which is asked first of its tier; ``"*"`` stands for every other name. Names of tiers and
-            targets and the models of targets are known without. Other names are answered with a 404.
+            farebox.toml, which is asked first of its tier; ``"*"`` stands for every other name. They go before those of
+            ``[integrations.openai.models]`` in farebox.toml. Names of tiers and targets and the models of targets are
+            known without. Other names are answered with a 404.
         max_tokens: of each answer; requests may ask for less.
         reasoning: how much a model is to think; ``reasoning_effort`` of a request goes first.
         guards: of its turns, beside the project's.
@@ -135,6 +137,23 @@ def async_client(
     return found
 
 
+_Chunks: TypeAlias = Chunks | ResponseEvents
+
+
+class _Dialect(NamedTuple):
+    """How one of OpenAI's endpoints is read and answered."""
+
+    read: Callable[[bytes, ProviderStates], ChatRequest]
+    whole: Callable[[Answer[str], ChatRequest, ProviderStates], dict[str, Any]]
+    events: Callable[[ChatRequest, ProviderStates], _Chunks]
+
+
+_DIALECTS: Final = {
+    "/chat/completions": _Dialect(read_request, completion, Chunks),
+    "/responses": _Dialect(read_response_request, response, ResponseEvents),
+}
+
+
 class _Server:
     """What answers requests of either kind of client."""
 
@@ -142,13 +161,15 @@ class _Server:
         self._models = models
         self._turns = GuestTurns(lambda: get_runtime().engine, step, "openai")
 
-    def _read(self, request: httpx2.Request) -> ChatRequest:
+    def _dialect(self, request: httpx2.Request) -> _Dialect:
         path = request.url.path
-        if request.method != "POST" or not path.endswith("/chat/completions"):
+        found = next((dialect for end, dialect in _DIALECTS.items() if path.endswith(end)), None)
+        if request.method != "POST" or found is None:
             raise _NotFound(
-                f"Farebox does not answer {request.method} {path[:60]}.", next_step="Use chat.completions.create(…)."
+                f"Farebox does not answer {request.method} {path[:60]}.",
+                next_step="Use chat.completions.create(…) or responses.create(…).",
             )
-        return read_request(request.content, _STATES)
+        return found
 
     def _asked(self, request: ChatRequest) -> GuestRequest:
         """What is asked, of the targets that the model's name stands for.
@@ -156,17 +177,26 @@ class _Server:
         Raises:
             UsageError: it stands for none.
         """
-        targets = get_runtime().router.targets
-        for name in (self._models.get(request.model), request.model, self._models.get("*")):
+        runtime, model = get_runtime(), request.model
+        stated, targets = runtime.settings.integrations.openai.models, runtime.router.targets
+        mapped = self._models.get(model) or stated.get(model)
+        every = self._models.get("*") or stated.get("*")
+        for name in (mapped,) if mapped else (model, every):
             if name in _TIERS:
                 return replace(request.asked, tier=cast("StepTier", name))
             for target in targets:
                 if name in {target.name, target.model}:
                     return replace(request.asked, tier=target.tier, first=target.name)
-        known = ", ".join(sorted({*self._models, *_TIERS, *(target.name for target in targets)}))
+        known = {*_TIERS, *(target.name for target in targets)}
+        if mapped:
+            raise _NotFound(
+                f"The model {model[:60]!r} is mapped to {mapped[:60]!r}, which is no tier and no target.",
+                next_step=f"Map it to one of {', '.join(sorted(known))}.",
+            )
+        names = ", ".join(sorted({*self._models, *stated, *known} - {"*"}))
         raise _NotFound(
-            f"The model {request.model[:60]!r} stands for no tier and no target.",
-            next_step=f"Map it in models={{…}}, or ask for one of {known}.",
+            f"The model {model[:60]!r} stands for no tier and no target.",
+            next_step=f"Map it in models={{…}} or [integrations.openai.models], or ask for one of {names}.",
         )
 
 
@@ -177,15 +207,16 @@ class Transport(_Server, httpx2.BaseTransport):
         """The answer of a turn, or the response that its error is."""
         request.read()
         try:
-            read = self._read(request)
+            dialect = self._dialect(request)
+            read = dialect.read(request.content, _STATES)
             asked = self._asked(read)
             if not read.stream:
-                return httpx2.Response(200, json=completion(self._turns.answer_blocking(asked), read, _STATES))
+                return httpx2.Response(200, json=dialect.whole(self._turns.answer_blocking(asked), read, _STATES))
             pieces = self._turns.stream_blocking(asked)
             first = next(pieces)
         except FareboxError as error:
             return _refused(error)
-        return httpx2.Response(200, headers=_EVENTS, stream=_Events(read, first, pieces))
+        return httpx2.Response(200, headers=_EVENTS, stream=_Events(dialect.events(read, _STATES), first, pieces))
 
 
 class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
@@ -195,15 +226,16 @@ class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
         """The answer of a turn, or the response that its error is."""
         await request.aread()
         try:
-            read = self._read(request)
+            dialect = self._dialect(request)
+            read = dialect.read(request.content, _STATES)
             asked = self._asked(read)
             if not read.stream:
-                return httpx2.Response(200, json=completion(await self._turns.answer(asked), read, _STATES))
+                return httpx2.Response(200, json=dialect.whole(await self._turns.answer(asked), read, _STATES))
             pieces = self._turns.stream(asked)
             first = await anext(pieces)
         except FareboxError as error:
             return _refused(error)
-        return httpx2.Response(200, headers=_EVENTS, stream=_AsyncEvents(read, first, pieces))
+        return httpx2.Response(200, headers=_EVENTS, stream=_AsyncEvents(dialect.events(read, _STATES), first, pieces))
 
 
 _EVENTS: Final = {"content-type": "text/event-stream"}
@@ -217,9 +249,12 @@ class _Events(httpx2.SyncByteStream):
     """A turn under way as server-sent events; closing it early ends the turn."""
 
     def __init__(
-        self, read: ChatRequest, first: str | Answer[str], pieces: Generator[str | Answer[str], None, None]
+        self,
+        chunks: Chunks | ResponseEvents,
+        first: str | Answer[str],
+        pieces: Generator[str | Answer[str], None, None],
     ) -> None:
-        self._chunks = Chunks(read, _STATES)
+        self._chunks = chunks
         self._first, self._pieces = first, pieces
 
     def __iter__(self) -> Iterator[bytes]:
@@ -238,9 +273,9 @@ class _AsyncEvents(httpx2.AsyncByteStream):
     """The same for async clients."""
 
     def __init__(
-        self, read: ChatRequest, first: str | Answer[str], pieces: AsyncGenerator[str | Answer[str], None]
+        self, chunks: _Chunks, first: str | Answer[str], pieces: AsyncGenerator[str | Answer[str], None]
     ) -> None:
-        self._chunks = Chunks(read, _STATES)
+        self._chunks = chunks
         self._first, self._pieces = first, pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -78,6 +78,7 @@ def guest_request(
         reasoning=_THINKING.get(parameters.thinking),
         options=RequestOptions(
             tool_choice=choice,
+            derived=choice == "required" and settings.get("tool_choice") != "required",
             parallel_tool_calls=settings.get("parallel_tool_calls") if tools else None,
             stop=tuple(settings.get("stop_sequences") or ()),
             top_p=settings.get("top_p"),

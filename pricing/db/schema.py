@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0016"
+VERSION = "0017"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -388,6 +388,44 @@ statements = fact(
 )
 """What organisations were told they were charged for a month: ``figures`` is the statement (JSON) as it was issued."""
 
+imports = fact(
+    "imports",
+    *map(text, ("automation", "quality", "source", "digest")),
+    *map(number, ("runs", "requests", "cost_nano", "imported_at")),
+    Index("ix_imports_digest", "automation", "quality", "digest", unique=True),
+)
+"""Files of usage that became history of an automation; ``digest`` is the file's SHA-256."""
+
+imported_runs = fact(
+    "imported_runs",
+    Column("run_id", Text, nullable=False, unique=True),
+    *map(text, ("automation", "quality", "plan", "routes", "rate_version")),
+    number("point_nano"),
+    number("runs"),
+    text("outcome"),
+    number("cost_nano"),
+    text("user_id", optional=True),
+    text("org_id", optional=True),
+    number("started_at"),
+    number("ended_at"),
+    Index("ix_imported_runs_history", "automation", "quality", "seq"),
+)
+"""Runs from before Farebox, or sums of so many ``runs``: only quotes, packaging and price reviews read them. They were
+never held, so that no budget, wallet, statement, reconciliation or close knows them. ``point_nano`` is of one run.
+"""
+
+imported_usage = fact(
+    "imported_usage",
+    *map(text, ("run_id", "operation", "provider", "model")),
+    number("requests"),
+    *usage(),
+    number("cost_nano"),
+    text("priced"),
+    number("started_at"),
+    Index("ix_imported_usage_run_id", "run_id"),
+)
+"""What an imported run used, by model: ``priced`` by its ``usage``, or as ``stated`` by its source."""
+
 FACTS = (
     runs,
     turns,
@@ -404,6 +442,9 @@ FACTS = (
     reconciliation_lines,
     month_closes,
     statements,
+    imports,
+    imported_runs,
+    imported_usage,
 )
 
 rate_slots = Table("rate_slots", metadata, key("subject"), key("slot", Number), number("used_at"))

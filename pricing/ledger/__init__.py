@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from pricing.ledger.hash_key import prompt_hash_key
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
+    from pricing.ledger.imported_runs import IMPORTED, Import, ImportedRun, ImportedRuns, ImportedUsage
     from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
     from pricing.ledger.limits import (
@@ -75,6 +76,7 @@ __all__ = [
     "CHOICES",
     "CODED",
     "FRESH_DAYS",
+    "IMPORTED",
     "LONGEST_KEY",
     "NEWEST",
     "SOFT",
@@ -102,6 +104,10 @@ __all__ = [
     "Ended",
     "EntryKind",
     "Finding",
+    "Import",
+    "ImportedRun",
+    "ImportedRuns",
+    "ImportedUsage",
     "Intent",
     "Interrupted",
     "Journal",
@@ -174,6 +180,11 @@ if not TYPE_CHECKING:
             "Statements": "pricing.ledger.statements",
             "MonthClose": "pricing.ledger.month_closes",
             "MonthCloses": "pricing.ledger.month_closes",
+            "IMPORTED": "pricing.ledger.imported_runs",
+            "Import": "pricing.ledger.imported_runs",
+            "ImportedRun": "pricing.ledger.imported_runs",
+            "ImportedRuns": "pricing.ledger.imported_runs",
+            "ImportedUsage": "pricing.ledger.imported_runs",
             "closed_already": "pricing.ledger.month_closes",
             "turn_costs": "pricing.ledger.costs_of_run",
             "expired_holds": "pricing.ledger.holds",

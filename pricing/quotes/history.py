@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from pricing.clock import from_us
 from pricing.db.forks import after_fork
 from pricing.errors import UnknownPrice
+from pricing.ledger.imported_runs import IMPORTED, ImportedRuns
 from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
@@ -67,7 +68,13 @@ class _Kept:
     """What was read of one automation at one quality."""
 
     runs: list[PastRun] = field(default_factory=list)
+    imported: list[PastRun] = field(default_factory=list)
     repriced: dict[str, _Repriced] = field(default_factory=dict)
+
+    @property
+    def all(self) -> list[PastRun]:
+        """The newest ``HISTORY``, imported ones first."""
+        return (self.imported + self.runs)[-HISTORY:]
 
 
 class History:
@@ -80,6 +87,7 @@ class History:
 
     def __init__(self, ledger: Ledger, card: RateCard) -> None:
         self._ledger = ledger
+        self._imported = ImportedRuns(ledger.store)
         self._card = card
         self._kept: dict[tuple[str, str, bool], _Kept] = defaultdict(_Kept)
         self._reading = threading.Lock()
@@ -103,43 +111,56 @@ class History:
         only those without; also where there are few, if only these ``alone`` can be compared with.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
-        out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
+        out. Imported runs come before all others, and count for the sandbox's too: they tell sizes of runs. With
+        ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
         compared is comparable.
         """
         with self._reading:
             kept = self._kept[automation, quality, stand_in]
             self._read_new(kept, automation, quality, stand_in=stand_in)
             self._reprice(kept, everything=bool(mixes))
-            own = [run for run in kept.runs if run.due == due]
-            return self._scored(own if alone or len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
+            own = [run for run in kept.all if run.due == due]
+            return self._scored(own if alone or len(own) >= OWN_KIND else kept.all, kept.repriced, mixes)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
         new = self._ledger.history(automation, quality, stand_in=stand_in, after=after)
         kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
-        known = {run.run_id for run in kept.runs}
+        newest = max((run.seq for run in kept.imported), default=0)
+        added = self._imported.history(automation, quality, after=newest)
+        if added:
+            kept.imported = sorted((*kept.imported, *added), key=lambda run: run.ended_at)[-HISTORY:]
+        known = {run.run_id for run in (*kept.imported, *kept.runs)}
         kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
 
     def _reprice(self, kept: _Kept, *, everything: bool) -> None:
         """Make ready what a stored score does not say: of runs under another card, or of all."""
         missing = {
             run.run_id: run
-            for run in kept.runs
+            for run in kept.all
             if run.run_id not in kept.repriced and (everything or run.rate_version != self._card.version)
         }
         if not missing:
             return
         used: dict[str, list[RunUsage]] = defaultdict(list)
         foreign = sorted(run_id for run_id, run in missing.items() if run.rate_version != self._card.version)
-        for usage in self._ledger.usage_of(foreign) if foreign else ():
-            used[usage.run_id].append(usage)
-        for run in self._ledger.runs(list(missing)):
-            past = missing[run.run_id]
+        for read in (self._ledger.usage_of, self._imported.usage_of):
+            for usage in read(foreign) if foreign else ():
+                used[usage.run_id].append(usage)
+        for run_id, (plan, routes, point) in self._shapes(list(missing)).items():
+            past = missing[run_id]
             if past.rate_version == self._card.version:
-                cost: Nano | None = round(past.score * run.point_nano)
+                cost: Nano | None = round(past.score * point)
             else:
-                cost = self._cost(used[run.run_id])
-            kept.repriced[run.run_id] = _Repriced(cost, _shape(run.plan, run.routes))
+                cost = self._cost(used[run_id])
+            kept.repriced[run_id] = _Repriced(cost, _shape(plan, routes))
+
+    def _shapes(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str, Nano]]:
+        """By run, its plan and its routes (JSON) and its point."""
+        own = [run_id for run_id in run_ids if not run_id.startswith(IMPORTED)]
+        found = {run.run_id: (run.plan, run.routes, run.point_nano) for run in self._ledger.runs(own)}
+        imported = [run_id for run_id in run_ids if run_id.startswith(IMPORTED)]
+        return found | dict(self._imported.shapes(imported) if imported else {})
 
     def _cost(self, used: Sequence[RunUsage]) -> Nano | None:
         """At the card, where it has the rates; what has no tokens (a worst case, a tool) stays."""

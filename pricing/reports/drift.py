@@ -137,7 +137,6 @@ def cost_trends(
     recent = until - RECENT if until - begins >= 2 * RECENT else until
     before = max(begins - BEFORE, datetime.fromtimestamp(0, UTC))
     with reading(replica) as source:
-        check_automation(source, automation)
         rows = source.rows(
             "cost_periods",
             automation=automation,
@@ -146,6 +145,8 @@ def cost_trends(
             before=to_us(before),
             until=to_us(until),
         )
+        if not rows and not source.rows("imported_known", automation=automation):
+            check_automation(source, automation)
     keys = list(dict.fromkeys((row["automation"], row["quality"], row["stand_in"]) for row in rows))
     found = []
     for key in keys:

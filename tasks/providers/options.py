@@ -26,6 +26,8 @@ class RequestOptions:
         stop: texts that end the answer; most providers take at most 4.
         top_p: the share of probability that is sampled from, above 0 and at most 1.
         seed: for answers that can be repeated as far as the provider can; best effort.
+        derived: whether nobody asked for ``tool_choice``: it was derived from what is wanted, and whoever reads the
+            answer can do without. A target that takes no such choice is asked with ``auto``.
 
     Raises:
         ValueError: a value that no provider takes.
@@ -36,6 +38,7 @@ class RequestOptions:
     stop: tuple[str, ...] = ()
     top_p: float | None = None
     seed: int | None = None
+    derived: bool = False
 
     def __post_init__(self) -> None:
         if not self.tool_choice:
@@ -59,7 +62,7 @@ def asked_options(request: ModelRequest) -> list[Option]:
     found: list[Option] = ["strict"] if any(tool.strict for tool in request.tools) else []
     if given is NO_OPTIONS:
         return found
-    if given.tool_choice != "auto":
+    if given.tool_choice != "auto" and not given.derived:
         found.append("tool_choice none" if given.tool_choice == "none" else "tool_choice")
     if given.parallel_tool_calls is False:
         found.append("parallel_tool_calls")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -89,10 +90,24 @@ def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
 
 def choice_refusal(target: Target, request: ModelRequest) -> str | None:
     """Why a target's model cannot be made to call a tool, where a request asks for that; None when it can."""
-    if request.options.tool_choice in {"auto", "none"} or takes(target, request, "forced_tool"):
+    if request.options.derived or _can_be_forced(target, request):
         return None
     while_thinking = "forced_tool" in rules_for(target).forbids_thinking
     return f"takes no tool_choice that forces a call{' while it reasons' if while_thinking else ''}"
+
+
+def with_choice(target: Target, offered: Collection[str], request: ModelRequest) -> ModelRequest:
+    """The request as a target takes it: a choice that was derived becomes ``auto`` where its model takes none, or where
+    ``tool_choice`` is not among the options that its provider has ``offered``.
+    """
+    given = request.options
+    if not given.derived or ("tool_choice" in offered and _can_be_forced(target, request)):
+        return request
+    return replace(request, options=replace(given, tool_choice="auto"))
+
+
+def _can_be_forced(target: Target, request: ModelRequest) -> bool:
+    return request.options.tool_choice in {"auto", "none"} or takes(target, request, "forced_tool")
 
 
 def require_choice(target: Target, request: ModelRequest) -> None:

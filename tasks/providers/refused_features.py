@@ -58,7 +58,7 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
 _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {
     "json_schema": lambda request: request.schema is not None,
     "json_object": lambda request: request.schema is not None,
-    "forced_tool": lambda request: request.schema is not None,
+    "forced_tool": lambda request: request.schema is not None or request.options.derived,
     "strict": lambda request: request.schema is not None or any(tool.strict for tool in request.tools),
     "temperature": lambda request: request.temperature is not None,
     "top_p": lambda request: request.options.top_p is not None,

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from pricing import Nano, Usage, from_us, now_us
 from pricing.ledger import Completion, Intent
 from pricing.rates import STANDARD, RateCard, ServiceTier
-from tasks.providers import ReplyError, adapter_for, classify_exception
+from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure, without_capacity
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
-from tasks.providers.reasoning_fields import output_limit, thinking_room
+from tasks.providers.reasoning_fields import output_limit, thinking_room, with_choice
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.service_tiers import served_tier
 from tasks.providers.transport import Transport
@@ -344,6 +344,7 @@ class Attempts:
         request = with_valid_state(request, target)
         if without := self._refused.of(target, request.schema):
             request = replace(request, without=without)
+        request = with_choice(target, spec_of(target.provider).features.options, request)
         if slot.service_tier is not None:
             request = replace(request, service_tier=slot.service_tier)
         told = slot.estimated_input or 0

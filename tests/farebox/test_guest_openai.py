@@ -199,7 +199,7 @@ def test_failures_are_statuses_and_asked_once(farebox_project: TestProject):
         {"n": 2},
         {"logprobs": True},
         {"frequency_penalty": 0.5},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "grammar"}},
         {"tools": [{"type": "custom", "custom": {"name": "x"}}]},
         {"messages": [{"role": "function", "name": "x", "content": "y"}]},
         {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},

@@ -34,6 +34,8 @@ BASES = {
     "doctor": ["doctor", "--economics"],
     "guards": ["guards"],
     "guards review": ["guards", "review", "--list"],
+    "import": ["import", "csv", "usage.csv", "--automation", "daily-digest"],
+    "mcp": ["mcp", "--allow-run"],
     "packaging": ["packaging", "daily-digest"],
     "quote": ["quote", "daily-digest"],
     "quotes audit": ["quotes", "audit"],
@@ -73,6 +75,9 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("guards review", "limit"): WHOLE,
     ("guards review", "right"): WHOLE,
     ("guards review", "wrong"): WHOLE,
+    ("import", "quality"): ("worst", ""),
+    ("mcp", "limit"): (*MONEY, "0 USD"),
+    ("mcp", "http"): ("soon", "", "-1", "1.5", "65536"),
     ("packaging", "since"): PAST,
     ("packaging", "margin"): (*NUMBER, "1"),
     ("packaging", "per_day"): (*NUMBER, "0"),
@@ -120,7 +125,7 @@ SAID = (
 FREE = {
     "automation", "best", "card", "cases", "csv", "guard", "html", "json", "key", "name", "operation", "org", "out",
     "outcomes", "parameters", "parquet", "prompt", "run", "save", "scorer", "source", "tag", "target", "user", "what",
-    "labels", "baseline", "wallet", "at", "folder", "host", "timezone", "file", "focus", "account",
+    "labels", "baseline", "wallet", "at", "folder", "host", "timezone", "file", "focus", "account", "map_",
 }  # fmt: skip
 """Names, texts and files, which each command looks up, and tests of its own check."""
 POSITIONAL = {
