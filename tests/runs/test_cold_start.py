@@ -99,7 +99,7 @@ print(json.dumps({"answers": answers, "attempts": [list(row) for row in rows], "
 
 
 def test_a_cold_process_keeps_a_limit_of_half_a_second(tmp_path: Path):
-    """Loading takes 30 seconds of a clock that stands still otherwise, and connecting 0, 0.4 and 3 seconds."""
+    """Loading takes 20 seconds of a clock that stands still otherwise, and connecting 0, 0.4 and 3 seconds."""
     done = subprocess.run(
         [sys.executable, "-c", COLD, TARGET],
         capture_output=True,
