@@ -89,7 +89,7 @@ class Telemetry:
 
     def _find_tracer(self) -> Tracer | None:
         provider = self._tracers or _api()[0].get_tracer_provider()
-        if _tells_nobody(type(provider)):
+        if _tells_nobody(type(provider).__module__):
             return None
         if self._tracer is None or self._tracer[0] is not provider:
             self._tracer = provider, provider.get_tracer(names.SCOPE, schema_url=names.SCHEMA_URL)
@@ -97,7 +97,7 @@ class Telemetry:
 
     def _find_instruments(self) -> _Instruments | None:
         provider = self._meters or _api()[1].get_meter_provider()
-        if _tells_nobody(type(provider)):
+        if _tells_nobody(type(provider).__module__):
             return None
         if self._instruments is None or self._instruments[0] is not provider:
             self._instruments = provider, _Instruments(provider)
@@ -106,7 +106,7 @@ class Telemetry:
 
 @cache
 def _tells_nobody(kind: type) -> bool:
-    return kind.__module__.startswith(_NOBODYS)
+    return module.startswith(_NOBODYS)
 
 
 @cache
