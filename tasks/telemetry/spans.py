@@ -105,7 +105,7 @@ class Telemetry:
 
 
 @cache
-def _tells_nobody(kind: type) -> bool:
+def _tells_nobody(module: str) -> bool:
     return module.startswith(_NOBODYS)
 
 
