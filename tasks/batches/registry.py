@@ -12,7 +12,7 @@ from tasks.batches.bedrock import BedrockBatchClient
 from tasks.batches.bedrock import refusal as bedrock_refusal
 from tasks.batches.openai import OpenAIBatchClient
 from tasks.providers.batch_rules import BatchApi, BatchRules
-from tasks.providers.names import provider_names
+from tasks.providers.known_names import provider_names
 from tasks.providers.registry import spec_of
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.transport import Transport

@@ -150,7 +150,7 @@ class OpenAIAdapter:
 
     @property
     def _absorb(self) -> Callable[[Draft, str, JSONObject], str]:
-        return _absorb if self.flavour.states_cost else _absorb_without_cost
+        return _absorb_with_cost if self.flavour.states_cost else _absorb
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
         """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
@@ -327,11 +327,16 @@ def _cost(counts: JSONObject) -> Nano | None:
     return cost + upstream if cost is not None and upstream and counts.get("is_byok") is True else cost
 
 
-def _absorb_without_cost(draft: Draft, name: str, chunk: JSONObject) -> str:
-    """Of a server whose ``cost`` is not known to be in dollars."""
+def _absorb_with_cost(draft: Draft, name: str, chunk: JSONObject) -> str:
+    """Of a server whose ``cost`` is known to be in dollars."""
     said = _absorb(draft, name, chunk)
-    draft.cost_nano = None
+    if isinstance(counts := _counts(chunk), dict):
+        draft.cost_nano = _cost(counts)
     return said
+
+
+def _counts(chunk: JSONObject) -> object:
+    return chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
 
 
 def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
@@ -340,10 +345,8 @@ def _absorb(draft: Draft, _name: str, chunk: JSONObject) -> str:
         return responses.absorb(draft, chunk)
     draft.model = text(chunk.get("model")) or draft.model
     draft.id = text(chunk.get("id")) or draft.id
-    counts = chunk.get("usage") or obj(chunk.get("x_groq")).get("usage")
-    if isinstance(counts, dict):
+    if isinstance(counts := _counts(chunk), dict):
         draft.usage = usage(counts)
-        draft.cost_nano = _cost(counts)
     draft.service_tier = text(chunk.get("service_tier")) or draft.service_tier
     choice = next(iter(objects(chunk.get("choices"))), {})
     delta = obj(choice.get("delta"))

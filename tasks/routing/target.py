@@ -11,7 +11,7 @@ from pricing.rates import ServiceTier
 from tasks.providers.reasoning import Reasoning
 
 ProviderName: TypeAlias = str
-"""A name in the registry of providers (``tasks.providers.names``)."""
+"""A name in the registry of providers (``tasks.providers.known_names``)."""
 Tier: TypeAlias = Literal["light", "premium", "legacy", "last_resort"]
 StepTier: TypeAlias = Tier | Literal["auto"]
 """What a step may ask for: a tier, or to let each turn's complexity decide between light and premium."""

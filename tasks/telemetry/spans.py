@@ -92,7 +92,7 @@ class Telemetry:
 
     def _find_tracer(self) -> Tracer | None:
         provider = self._tracers or _api()[0].get_tracer_provider()
-        if type(provider).__module__.startswith(_NOBODYS):
+        if _tells_nobody(type(provider).__module__):
             return None
         if self._tracer is None or self._tracer[0] is not provider:
             self._tracer = provider, provider.get_tracer(names.SCOPE, schema_url=names.SCHEMA_URL)
@@ -100,11 +100,16 @@ class Telemetry:
 
     def _find_instruments(self) -> _Instruments | None:
         provider = self._meters or _api()[1].get_meter_provider()
-        if type(provider).__module__.startswith(_NOBODYS):
+        if _tells_nobody(type(provider).__module__):
             return None
         if self._instruments is None or self._instruments[0] is not provider:
             self._instruments = provider, _Instruments(provider)
         return self._instruments[1]
+
+
+@cache
+def _tells_nobody(module: str) -> bool:
+    return module.startswith(_NOBODYS)
 
 
 @cache

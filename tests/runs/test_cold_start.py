@@ -36,7 +36,7 @@ import asyncio, importlib.abc, json, sys, threading, time
 from pathlib import Path
 from types import SimpleNamespace
 
-LIBRARIES = ("httpx", "aiohttp", "httpx_aiohttp")
+LIBRARIES = ("httpx", "aiohttp")
 now, connecting, threads = [1000.0], [0.0], set()
 
 
@@ -99,7 +99,7 @@ print(json.dumps({"answers": answers, "attempts": [list(row) for row in rows], "
 
 
 def test_a_cold_process_keeps_a_limit_of_half_a_second(tmp_path: Path):
-    """Loading takes 30 seconds of a clock that stands still otherwise, and connecting 0, 0.4 and 3 seconds."""
+    """Loading takes 20 seconds of a clock that stands still otherwise, and connecting 0, 0.4 and 3 seconds."""
     done = subprocess.run(
         [sys.executable, "-c", COLD, TARGET],
         capture_output=True,
@@ -113,7 +113,7 @@ def test_a_cold_process_keeps_a_limit_of_half_a_second(tmp_path: Path):
     assert seen["answers"] == ["It is done."] * 3
     assert seen["attempts"] == [["ok", "usage", 200]] * 3
     assert seen["shut"] == 0
-    assert seen["passed"] >= 33.4, "nothing was loaded or connected slowly, so nothing was shown"
+    assert seen["passed"] >= 23, "nothing was loaded or connected slowly, so nothing was shown"
     assert "farebox-loop" not in seen["threads"], "the loop waited for an import"
 
 
