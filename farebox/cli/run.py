@@ -34,7 +34,7 @@ from pricing import FareboxError, Nano, OverBudget
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks import RunContext, use_run
-from tasks.turn import TurnEvent
+from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -56,6 +56,9 @@ class _Record:
 
     def turn(self, event: TurnEvent) -> None:
         """Turns are in the ledger."""
+
+    def batches(self, news: WaveNews) -> None:
+        """Batches are in the ledger."""
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
         del run

@@ -260,6 +260,20 @@ class TurnSettings(_Table):
     flex_deadline_seconds: Seconds = 900.0
 
 
+class BatchSettings(_Table):
+    """Batches of runs with a due time: when they are sent, how often they are looked for, and what is kept of the time
+    for asking live what they do not answer.
+    """
+
+    enabled: bool = True
+    settle_seconds: Annotated[float, Field(gt=0, le=3_600)] = 0.5
+    poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    longest_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 600.0
+    reserve_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+    create_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    most_lines: Annotated[int, Field(ge=1, le=50_000)] = 1_000
+
+
 class BreakerSettings(_Table):
     """How long a target that lost service is left alone: 10 minutes × 2ⁿ; longer where somebody has to mend it."""
 
@@ -380,6 +394,7 @@ class Settings(BaseSettings):
     credits: CreditSettings = CreditSettings()
     adhoc: AdHocSettings = AdHocSettings()
     turns: TurnSettings = TurnSettings()
+    batches: BatchSettings = BatchSettings()
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
     guards: GuardsSettings = GuardsSettings()
@@ -496,6 +511,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "adhoc": AdHocSettings,
         "turns": TurnSettings,
         "routing": RoutingSettings,
+        "batches": BatchSettings,
         "breaker": BreakerSettings,
         "content": ContentSettings,
         "journal": JournalSettings,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Choice,
         shortfalls,
     )
+    from pricing.ledger.batches import BY_DUE_TIME, Batch, BatchAttempt, Batches, BatchState, ClaimedLine
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
     from pricing.ledger.calibration_scores import (
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AD_HOC",
+    "BY_DUE_TIME",
     "CALIBRATION",
     "CHOICES",
     "CODED",
@@ -80,6 +82,10 @@ __all__ = [
     "ApprovalRequest",
     "Approvals",
     "Approved",
+    "Batch",
+    "BatchAttempt",
+    "BatchState",
+    "Batches",
     "BudgetRule",
     "BudgetState",
     "CallOutcome",
@@ -87,6 +93,7 @@ __all__ = [
     "Choice",
     "Circuit",
     "Circuits",
+    "ClaimedLine",
     "Completion",
     "Ended",
     "EntryKind",
@@ -176,6 +183,12 @@ if not TYPE_CHECKING:
             "Circuit": "pricing.ledger.circuits",
             "Circuits": "pricing.ledger.circuits",
             "Completion": "pricing.ledger.facts",
+            "BY_DUE_TIME": "pricing.ledger.batches",
+            "Batch": "pricing.ledger.batches",
+            "BatchAttempt": "pricing.ledger.batches",
+            "Batches": "pricing.ledger.batches",
+            "BatchState": "pricing.ledger.batches",
+            "ClaimedLine": "pricing.ledger.batches",
             "Ended": "pricing.ledger.calibration_scores",
             "FRESH_DAYS": "pricing.ledger.calibration_scores",
             "Finding": "pricing.ledger.block_reviews",

@@ -71,14 +71,22 @@ class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
     def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
+        self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
         self.kept_seconds = kept_seconds
         """What of it the service tier ``flex`` leaves to others."""
+        self.waited = False
+        """Whether it has waited for a batch."""
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
         self.landing: PendingWrite[float] | None = None
         """The last attempt's completion: submitted, and committed with whatever comes next."""
+
+    def restart(self) -> None:
+        """Begin the deadline anew: the turn has waited for a batch."""
+        self.ends = time.monotonic() + self._deadline_seconds
+        self.waited = True
 
     @property
     def seconds(self) -> float:
@@ -230,6 +238,11 @@ class Attempts:
         self._implausible = implausible
         self._other_model = other_model
         self._prices = AttemptPrices(rates, unpriced_tier)
+
+    @property
+    def refused(self) -> RefusedFeatures:
+        """What models were seen to refuse."""
+        return self._refused
 
     @property
     def loaded(self) -> bool:

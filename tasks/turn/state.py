@@ -123,6 +123,10 @@ class TurnState(Generic[T]):
         """The journal of its run, where that is kept."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
+        self.left = False
+        """Whether it has not ended, although nobody waits for it here any more: its run is suspended."""
+        self.repair_left: tuple[str, ModelRequest, str] | None = None
+        """A repair that was not asked when its run was suspended: of which target, its request, why."""
         self._counted = _UNCOUNTED
         self._learned: dict[str, Factor] = {}
         self._outputs: dict[str, tuple[ModelRequest, int]] = {}
@@ -293,7 +297,16 @@ class TurnState(Generic[T]):
         """The next reply to a request that was paid for before."""
         if self.answers is None:
             return None
-        return await self.answers.claim(request, self.vault)
+        kept = await self.answers.claim(request, self.vault)
+        if kept is not None and kept.line is not None:
+            self.adopt(kept.line.turn_id, 1)
+            self.allowance.cost_nano += kept.cost_nano
+        return kept
+
+    def adopt(self, turn_id: str, lines: int) -> None:
+        """Be the turn that it was before its run was suspended, which had so many lines in batches."""
+        self.turn_id = turn_id
+        self.allowance.sent += lines
 
     def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
         """Keep a reply, in the step of the loop in which its completion was submitted."""
