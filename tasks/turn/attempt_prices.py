@@ -23,7 +23,7 @@ class AttemptPrice(NamedTuple):
     cost_nano: Nano
     priced: Priced
     service_tier: str
-    saved_nano: Nano
+    saved_nano: Nano = 0
     service_tier_saved_nano: Nano = 0
 
 
@@ -73,15 +73,16 @@ class AttemptPrices:
         """
         service_tier = served or intent.service_tier_asked or STANDARD
         if stated is not None:
-            return AttemptPrice(stated, "usage" if was_counted(usage) else "stated", service_tier, 0)
+            return AttemptPrice(stated, "usage" if was_counted(usage) else "stated", service_tier)
         if not was_counted(usage):
-            cost, priced = (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
-            return AttemptPrice(cost, priced, service_tier, 0)  # type: ignore[arg-type]
+            if maybe_billed:
+                return AttemptPrice(intent.worst_nano, "worst_case", service_tier)
+            return AttemptPrice(0, "unbilled", service_tier)
         try:
             cost = self._price(intent, usage, service_tier)
         except UnknownPrice:
             self._unpriced_tier(intent, service_tier)
-            return AttemptPrice(self._most(intent, usage), "worst_case", service_tier, 0)
+            return AttemptPrice(self._most(intent, usage), "worst_case", service_tier)
         if service_tier != (intent.service_tier_asked or STANDARD):
             self._served.setdefault((intent.target, intent.service_tier_asked), set()).add(service_tier)
         at = from_us(intent.started_at)
