@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from farebox.declaration import Budget, learn, plan
     from farebox.price_review import ReviewQuery, reviewed, reviewed_version
     from farebox.run_limits import Remaining, remaining
+    from farebox.runs.due_times import Due
     from farebox.runtime import get_runtime
     from pricing import DocumentPart as Document
     from pricing import FareboxError
@@ -23,6 +24,7 @@ __all__ = [
     "Budget",
     "Conversation",
     "Document",
+    "Due",
     "FareboxError",
     "Image",
     "Quality",
@@ -49,6 +51,7 @@ if not TYPE_CHECKING:
         "Budget": "farebox.declaration",
         "Conversation": "farebox.automations",
         "Document": "pricing:DocumentPart",
+        "Due": "farebox.runs.due_times",
         "FareboxError": "pricing",
         "Image": "pricing:ImagePart",
         "Quality": "tasks.routing",

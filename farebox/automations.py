@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
@@ -21,12 +21,15 @@ from prefect.utilities.hashing import file_hash
 import tasks
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
+from farebox.prefect.schedule_zone import schedule_zone
 from farebox.runs.admission import AdmittedRun, Automation, Decided, admit, ask_to_go_on
 from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
 from farebox.runs.context import admitted_context
+from farebox.runs.due_times import read_due, run_due_at, signature_with_due, without_due
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, LedgerError, NoRun, OverBudget, RunTakenOver
+from pricing.rates import ServiceTier
 from pricing.reports import escape_advice, escape_markdown
 from tasks import (
     EXCEPTION_FINDER,
@@ -83,6 +86,7 @@ class Conversation(conversation.Conversation):
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
         reasoning: Reasoning | None = None,
+        service_tier: ServiceTier | None = None,
         unmasked_media: bool = False,
         **values: object,
     ) -> None:
@@ -99,6 +103,7 @@ class Conversation(conversation.Conversation):
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
             reasoning=reasoning,
+            service_tier=service_tier,
             unmasked_media=unmasked_media,
             credit=lambda: get_runtime().settings.credits.value,
             **values,
@@ -116,6 +121,7 @@ def automation(
     budget: Budget = Budget(),  # noqa: B008 - frozen
     approval: timedelta | None = None,
     durable: bool = True,
+    due: str | timedelta | time | None = None,
     name: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -129,17 +135,22 @@ def automation(
             UI as ``NeedsApproval``. Left out, such a run is refused.
         durable: whether its answers are kept, encrypted, until a run has ended well, so that a retry, a restart or a
             resumption does not pay for them again. ``[journal]`` in farebox.toml can forbid it.
+        due: by when its runs are to be done, so that they may take a cheaper service tier or a batch: ``"6h"`` or a
+            timedelta after the start, ``"07:00"`` or a time of day. A run may say otherwise, by the parameter ``due``,
+            which is added where the function has none, or by ``farebox run --due``.
         name: how it is called; the function's name with dashes if left out.
         options: anything that ``prefect.flow`` takes.
 
     Raises:
+        UsageError: the due time cannot be read, or is too early or too late.
         MoneyError: a price or a limit is no amount.
         PlanError: the plan does not fit the function's parameters.
     """
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         called = name or function.__name__.replace("_", "-")
-        spec = Automation(called, Price.parse(price), budget, plan, approval, durable)
+        read_due(due)
+        spec = Automation(called, Price.parse(price), budget, plan, approval, durable, due)
         plan.plan.check(inspect.signature(function).parameters)
         wrapped = _gated(function, spec)
         hooks = [*(options.get("on_completion") or ()), _forget_journal]
@@ -172,7 +183,7 @@ class _Gate:
     """One automation's gate. It stands inside the flow's function: deployed runs never pass ``Flow.__call__``."""
 
     def __init__(self, function: Callable[..., Any], spec: Automation) -> None:
-        self._signature = inspect.signature(function)
+        self._signature = signature_with_due(function, spec.due)
         self._spec = spec
 
     def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], decided: Decided | None = None) -> AdmittedRun:
@@ -191,7 +202,8 @@ class _Gate:
         try:
             get_runtime().check()
             approver = self._approver(flow_run)
-            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), approver, decided=decided)
+            due = functools.partial(self._due_at, flow_run, self._named(bound))
+            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), approver, decided=decided, due=due)
         except RunTakenOver as taken:
             raise _abort(taken) from None
         except OverBudget:
@@ -224,6 +236,13 @@ class _Gate:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return ask_to_go_on(get_runtime(), self._spec, ride.run, self._named(bound), approver=approver, refused=error)
+
+    def _due_at(self, flow_run: FlowRun, parameters: Mapping[str, Any]) -> int | None:
+        """By when the run is to be done. Of one that began late, as if it had begun when it was to."""
+        now = datetime.now(UTC)
+        start = min(flow_run.expected_start_time or now, now)
+        zone = functools.partial(schedule_zone, flow_run, get_runtime().settings.zone)
+        return run_due_at(self._spec.due, parameters, start=start, zone=zone)
 
     def _approver(self, flow_run: FlowRun) -> Approver | None:
         """Who can be asked about the run: nobody where its automation does not allow it, or Prefect cannot wait."""
@@ -284,14 +303,15 @@ class _Gate:
 
 def _gated(function: Callable[P, R], spec: Automation) -> Callable[P, R]:
     gate = _Gate(function, spec)
+    called = without_due(function, spec.due)
     if inspect.isgeneratorfunction(function):
-        wrapped = cast("Callable[P, R]", _gated_generator(function, gate))
+        wrapped = cast("Callable[P, R]", _gated_generator(called, gate))
     elif inspect.isasyncgenfunction(function):
-        wrapped = cast("Callable[P, R]", _gated_async_generator(function, gate))
+        wrapped = cast("Callable[P, R]", _gated_async_generator(called, gate))
     else:
         gated = _gated_async if inspect.iscoroutinefunction(function) else _gated_sync
-        wrapped = cast("Callable[P, R]", gated(gate, function))
-    adopt_signature(wrapped, function)
+        wrapped = cast("Callable[P, R]", gated(gate, called))
+    adopt_signature(wrapped, called)
     wrapped.farebox_automation = spec  # type: ignore[attr-defined]
     return wrapped
 

@@ -216,6 +216,11 @@ def with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str,
     return defaults | parameters
 
 
+def with_due(flow: Flow[..., Any], given: dict[str, str], due: str | None) -> dict[str, str]:
+    """What the command line was given, with the due time where the automation has a parameter for it."""
+    return given if due is None or "due" not in flow.parameters.properties else {**given, "due": due}
+
+
 def option(name: str) -> str:
     """The option of the command line that gives a parameter: ``--input-file``."""
     return f"--{name.replace('_', '-')}"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pricing.replica import Archive, Replica
     from pricing.tokens import TokenFactors
     from tasks.providers import Transport
-    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, Target
+    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
     from tasks.turn import Attempts, Engine, TurnEvent
 
@@ -164,6 +164,13 @@ class Runtime:
         from tasks.routing import Router
 
         return Router(answering(self.targets), self.rates, self.observations)
+
+    @_Part
+    def service_tiers(self) -> ServiceTiers:
+        """Which service tier turns ask for, by when their run is due."""
+        from tasks.routing import ServiceTiers
+
+        return ServiceTiers(self.rates)
 
     @_Part
     def locks(self) -> RouteLocks:
@@ -289,7 +296,7 @@ class Runtime:
                 self.ledger,
                 self._attempts(telemetry, holds),
                 guards,
-                Limits(turns.deadline_seconds, turns.max_attempts),
+                Limits(turns.deadline_seconds, turns.max_attempts, turns.flex_deadline_seconds),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
@@ -302,6 +309,7 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
+            service_tiers=self.service_tiers,
         )
 
     @_Part
@@ -356,7 +364,7 @@ class Runtime:
             self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
         from pricing.ledger import prompt_hash_key
         from tasks.turn import Attempts
 
@@ -372,6 +380,7 @@ class Runtime:
             spent=holds.note,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
+            unpriced_tier=tell_unpriced_tier,
         )
 
     def _breaker(self) -> Breaker:

@@ -80,6 +80,7 @@ class RunContext:
         values_id: the id of the run that masked values are kept for: its own, or the outermost that it is a part of.
         root_execution: the number of the execution of that outermost run; ``None`` where it is its own.
         closed: whether somebody chose that it finishes with what there is: it may spend nothing more.
+        due_at: by when it is to be done, in microseconds UTC; ``None`` is as soon as possible.
 
     Example:
         >>> RunContext("4f1c").knowing({"customer": "Ada Lovelace"}).known
@@ -97,6 +98,7 @@ class RunContext:
     values_id: str = ""
     root_execution: int | None = None
     closed: bool = False
+    due_at: int | None = None
 
     def knowing(self, values: Mapping[str, object]) -> Self:
         """The context with what is personal in ``values`` added to what is known."""
@@ -132,6 +134,7 @@ class RunContext:
             "values_id": self.values_id,
             "root_execution": self.root_execution,
             "closed": self.closed,
+            "due_at": self.due_at,
         }
 
     @classmethod
@@ -152,4 +155,5 @@ class RunContext:
             values_id=data["values_id"],
             root_execution=data.get("root_execution"),
             closed=data["closed"],
+            due_at=data.get("due_at"),
         )

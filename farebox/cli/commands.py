@@ -9,7 +9,7 @@ from cyclopts import Parameter, validators
 from farebox.cli.app import app
 from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
-from pricing import parse_money
+from pricing import UsageError, parse_money
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Limit = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
@@ -24,6 +24,7 @@ def run(
     /,
     *,
     budget: str | None = None,
+    due: str | None = None,
     user: str | None = None,
     org: str | None = None,
     tag: tuple[str, ...] = (),
@@ -37,6 +38,8 @@ def run(
     Args:
         name: which automation, like daily-digest.
         budget: a limit for this run, besides the automation's own: "0.10 USD".
+        due: by when it is to be done, so that it may take a cheaper service tier or a batch: 6h, 07:00 or
+            2026-11-30T07:00.
         user: whom it is for: whose budgets and credits it takes.
         org: which organisation it is for.
         tag: a name that budgets can go by; may be repeated.
@@ -47,7 +50,7 @@ def run(
     from farebox.runs.context import RunOwner
 
     limit = None if budget is None else parse_money(budget)
-    run_here(name, parameters, limit, whose=RunOwner(user, org, tag), as_json=json)
+    run_here(name, parameters, limit, whose=RunOwner(user, org, tag), due=due, as_json=json)
 
 
 @app.command
@@ -73,6 +76,7 @@ def quote(
     name: str,
     /,
     *,
+    due: str | None = None,
     user: str | None = None,
     org: str | None = None,
     tag: tuple[str, ...] = (),
@@ -81,10 +85,11 @@ def quote(
     json: Json = False,
     **parameters: Given,
 ) -> None:
-    """Say what a run would cost, without running it: fast and best side by side.
+    """Say what a run would cost, without running it: fast and best side by side, now and by its due time.
 
     Args:
         name: which automation.
+        due: by when it would have to be done: 6h, 07:00 or 2026-11-30T07:00.
         user: whom it would be for: whose budgets it would take.
         org: which organisation it would be for.
         tag: a name that budgets can go by; may be repeated.
@@ -95,19 +100,21 @@ def quote(
     """
     from farebox.runs.context import RunOwner
 
+    if sample is not None and due is not None:
+        raise UsageError("--due does not go with --sample: a sample runs at once.", next_step="Leave one of them out.")
     if sample is not None:
         from farebox.cli.quote_sample import sample_quote
 
         sample_quote(name, parameters, sample, whose=RunOwner(user, org, tag), yes=yes, json=json)
         return
     from farebox.cli.quote import compare
-    from farebox.discovery import find_flow, read_parameters
+    from farebox.discovery import find_flow, read_parameters, with_due
     from farebox.runtime import get_runtime
 
     flow, whose = find_flow(name), RunOwner(user, org, tag)
     runtime = get_runtime()
     runtime.check()
-    compared = compare(runtime, flow, read_parameters(flow, parameters, whose), whose)
+    compared = compare(runtime, flow, read_parameters(flow, with_due(flow, parameters, due), whose), whose, due)
     if json:
         print_json(compared.to_json())
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,11 +15,14 @@ from rich.text import Text
 from farebox.automations import automation_of
 from farebox.cli.display import basis
 from farebox.discovery import with_defaults
-from farebox.runs.admission import Priced, price_run, standing_rules, stated_limits
+from farebox.runs.admission import Priced, price_run, run_due_now, standing_rules, stated_limits
+from farebox.runs.cheaper_starts import CheaperStart, cheaper_start
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner, starter_context
+from farebox.runs.due_prices import expected_words
+from farebox.runs.due_times import shown_due, stated_due
 from farebox.runs.planning import pressure
 from farebox.runtime import Runtime
-from pricing import Nano, format_money
+from pricing import Nano, format_money, from_us, to_us
 from pricing.ledger import BudgetRule
 from tasks import use_run
 
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from pricing.reports import QuoteAudit, QuotedPath
 
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
+LATER = "24h"
+"""The due time that is quoted where none was given."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,10 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The quotes of one run by quality, the one that was asked for first."""
+    """The quotes of one run by quality; with a due time those of a run at once first. ``later`` are those of a run that
+    is due in a day, where nobody gave a due time and they are lower; ``start`` is when a run would cost least, where
+    rates depend on the time of day.
+    """
 
     automation: str
     price: str
@@ -50,27 +61,18 @@ class Compared:
     budgets: tuple[Touched, ...] = ()
     audits: tuple[QuoteAudit, ...] = ()
     paths: tuple[QuotedPath, ...] = ()
+    later: tuple[Priced, ...] = ()
+    start: CheaperStart | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
         return {
             "automation": self.automation,
             "price": self.price,
-            "quotes": [
-                {
-                    "quality": priced.quality,
-                    "economic": priced.economic,
-                    **{f"{name}_nano": getattr(priced.quote, name) for name in _AMOUNTS},
-                    **{f"{name}_credits": self._in_credits(getattr(priced.quote, name)) for name in _AMOUNTS},
-                    "hold_nano": priced.hold,
-                    "method": priced.quote.method,
-                    "history": priced.quote.n,
-                    "since": priced.quote.since,
-                    "rate_version": priced.quote.rate_version,
-                    "sandbox": priced.stand_in,
-                }
-                for priced in self.quotes
-            ],
+            "quotes": [self._plain(priced) for priced in self.quotes],
+            "later": [self._plain(priced) for priced in self.later],
+            "start": None if self.start is None else {"at": self.start.at, "saving_nano": self.start.saving_nano},
             "price_nano": self.price_nano,
             "credit_nano": self.credit_nano,
             "budgets": [
@@ -80,6 +82,31 @@ class Compared:
             "path": [path.to_json() for path in self.paths],
         }
 
+    def _plain(self, priced: Priced) -> dict[str, Any]:
+        return {
+            "quality": priced.quality,
+            "economic": priced.economic,
+            "due_at": None if priced.due_at is None else from_us(priced.due_at),
+            "expected_seconds": None if priced.expected is None else priced.expected._asdict(),
+            **{f"{name}_nano": getattr(priced.quote, name) for name in _AMOUNTS},
+            **{f"{name}_credits": self._in_credits(getattr(priced.quote, name)) for name in _AMOUNTS},
+            "hold_nano": priced.hold,
+            "method": priced.quote.method,
+            "history": priced.quote.n,
+            "since": priced.quote.since,
+            "rate_version": priced.quote.rate_version,
+            "sandbox": priced.stand_in,
+        }
+
+    def _name(self, priced: Priced) -> str:
+        """``fast``; beside quotes with a due time ``fast now`` and ``fast by 07:00``."""
+        if priced.due_at is not None:
+            return f"{priced.quality} by {shown_due(priced.due_at, self.zone)}"
+        return f"{priced.quality} now" if self._due() else priced.quality
+
+    def _due(self) -> list[Priced]:
+        return [priced for priced in self.quotes if priced.due_at is not None]
+
     def lines(self) -> RenderableType:
         """As people read it."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -88,7 +115,7 @@ class Compared:
             table.add_column(name, justify="right")
         for priced in self.quotes:
             amounts = [getattr(priced.quote, name) for name in _AMOUNTS]
-            table.add_row(priced.quality, *map(format_money, [*amounts, priced.hold]))
+            table.add_row(self._name(priced), *map(format_money, [*amounts, priced.hold]))
             if self.credit_nano:
                 credits_ = [f"{self._in_credits(amount):,.2f} cr" for amount in [*amounts, priced.hold]]
                 table.add_row("", *credits_, style="dim")
@@ -98,7 +125,9 @@ class Compared:
             rests = [Text(f"1 credit (cr) is worth {format_money(self.credit_nano)}", style="dim")]
         else:
             rests = [Text("no credits beside it: [credits] value in farebox.toml says what one is worth", style="dim")]
-        rests += [Text(f"{priced.quality} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes]
+        rests += [
+            Text(f"{self._name(priced)} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes
+        ]
         if why := self.quotes[0].economic:
             rests.append(Text(f"economic route, the cheapest targets first: {why}", style="yellow"))
         rests += [Text(f"{path.quality} counts its whole path: {path}", style="dim") for path in self.paths]
@@ -108,12 +137,37 @@ class Compared:
                 f"{one.name}: {format_money(one.left)} of {format_money(one.limit)}" for one in self.budgets
             )
             rests.append(Text(f"left on its budgets: {left}", style="dim"))
-        return Group(heading, table, *([difference] if (difference := self._difference()) else []), *rests)
+        told = [self._difference(), self._alternatives(), *self._waits(), self._hint()]
+        if self.start is not None:
+            told.append(Text(f"{self.quotes[0].quality}: {self.start.words(self.zone)}", style="dim"))
+        return Group(heading, table, *(one for one in told if one is not None), *rests)
+
+    def _alternatives(self) -> Text | None:
+        """``fast now $0.31 · fast by 07:00 $0.16 · best by 07:00 $0.92``."""
+        if not self._due():
+            return None
+        parts = [f"{self._name(priced)} {format_money(priced.quote.p50)}" for priced in self.quotes]
+        return Text(" · ".join(parts), style="bold")
+
+    def _waits(self) -> Iterator[Text]:
+        """How long those take that wait."""
+        for priced in self._due():
+            if (told := expected_words(priced.expected)) is None:
+                yield Text(f"{self._name(priced)} saves nothing: no cheaper service tier answers in time", style="dim")
+            else:
+                yield Text(f"{self._name(priced)} is done {told}", style="dim")
+
+    def _hint(self) -> Text | None:
+        if not self.later:
+            return None
+        parts = [f"{priced.quality} {format_money(priced.quote.p50)}" for priced in self.later]
+        return Text(f"due within a day, with --due {LATER}: {' · '.join(parts)}", style="dim")
 
     def _difference(self) -> Text | None:
-        if len(self.quotes) < 2:  # noqa: PLR2004 - two can be compared
+        at_once = [priced for priced in self.quotes if priced.due_at is None]
+        if len(at_once) < 2:  # noqa: PLR2004 - two can be compared
             return None
-        fast, best = (priced.quote.p50 for priced in self.quotes)
+        fast, best = (priced.quote.p50 for priced in at_once)
         more, cheap = abs(best - fast), min(fast, best)
         if not more:
             return Text("best costs the same as fast at the median")
@@ -128,20 +182,44 @@ class Compared:
 
 
 def compare(
-    runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any], whose: RunOwner = ANONYMOUS
+    runtime: Runtime,
+    flow: Flow[..., Any],
+    parameters: dict[str, Any],
+    whose: RunOwner = ANONYMOUS,
+    due: str | None = None,
 ) -> Compared:
-    """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other.
+    """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other; with a due
+    time, of the command or the automation, also by then.
 
     Raises:
-        UsageError: a name in ``whose`` is none that budgets could go by.
+        UsageError: a name in ``whose`` is none that budgets could go by, or the due time cannot be kept or read.
     """
     automation = automation_of(flow)
     given = with_defaults(flow, parameters)
     qualities = ["fast", "best"] if "quality" in flow.parameters.properties else [None]
-    with use_run(starter_context(whose)):
+    with use_run(starter_context(whose, due_at=stated_due(runtime, due))):
+        due_at = run_due_now(runtime, automation, given)
         rules = standing_rules(runtime, automation, stated_limits(runtime), run_owner(given))
     economic = pressure(runtime, rules)
-    quotes = [price_run(runtime, automation, given | ({"quality": q} if q else {}), economic) for q in qualities]
+
+    def quoted(due_at: int | None) -> list[Priced]:
+        choices = [given | ({"quality": quality} if quality else {}) for quality in qualities]
+        return [price_run(runtime, automation, one, economic, due_at=due_at) for one in choices]
+
+    quotes, later = quoted(None), list[Priced]()
+    if due_at is not None:
+        by_then = quoted(due_at)
+        quotes = [one for pair in zip(quotes, by_then, strict=True) for one in pair]
+    else:
+        in_a_day = quoted(to_us(datetime.now(UTC) + _DAY))
+        cheaper = [
+            one.expected and one.quote.p50 < at_once.quote.p50 for one, at_once in zip(in_a_day, quotes, strict=True)
+        ]
+        later = in_a_day if any(cheaper) else []
+    now, usual = datetime.now(UTC), quotes[0]
+    end = now + _DAY if due_at is None else from_us(due_at)
+    asked = given | ({"quality": usual.quality} if qualities[0] else {})
+    start = cheaper_start(runtime, automation, asked, usual, start=now, end=min(end, now + _DAY))
     audits, paths = _past(runtime, automation.name, stand_in=quotes[0].stand_in)
     return Compared(
         automation=automation.name,
@@ -152,6 +230,9 @@ def compare(
         budgets=tuple(_touched(runtime, rules)),
         audits=tuple(audits),
         paths=tuple(paths),
+        later=tuple(later),
+        start=start,
+        zone=runtime.settings.zone,
     )
 
 

@@ -23,11 +23,12 @@ from farebox.automations import automation_of, state_of
 from farebox.cli.approve import asking
 from farebox.cli.display import RunDisplay
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
-from farebox.discovery import find_flow, read_parameters, with_defaults
+from farebox.discovery import find_flow, read_parameters, with_defaults, with_due
 from farebox.prefect.artifacts import publish, report_of
 from farebox.runs.admission import check_admission, price_run
 from farebox.runs.approval import ASK_HERE
 from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
+from farebox.runs.due_times import stated_due
 from farebox.runtime import Runtime, Watcher, get_runtime
 from pricing import FareboxError, Nano, OverBudget
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
@@ -67,17 +68,20 @@ def run_here(
     limit: Nano | None,
     *,
     whose: RunOwner = ANONYMOUS,
+    due: str | None = None,
     as_json: bool,
     tell: Callable[[dict[str, Any]], object] = print_json,
 ) -> None:
     """Run an automation in this process; ends as its exit code says. What is told as JSON goes to ``tell``.
 
     Raises:
+        UsageError: the due time cannot be kept or read.
         FareboxError: the run did not complete; its exit code is the command's.
     """
     runtime = get_runtime()
     flow = find_flow(name)
-    parameters = read_parameters(flow, given, whose)
+    parameters = read_parameters(flow, with_due(flow, given, due), whose)
+    due_at = stated_due(runtime, due)
 
     def start() -> State[Any] | OverBudget:
         # What is refused is refused at once, not after Prefect has started.
@@ -88,7 +92,7 @@ def run_here(
             return follow_run(partial(_iterated, flow, parameters))
         return follow_run(partial(flow, **parameters, return_state=True))
 
-    follow_watched(runtime, start, starter_context(whose, limit), as_json=as_json, tell=tell)
+    follow_watched(runtime, start, starter_context(whose, limit, due_at), as_json=as_json, tell=tell)
 
 
 def follow_watched(

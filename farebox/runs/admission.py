@@ -18,6 +18,8 @@ from typing import TypeAlias, TypeVar, cast
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
+from farebox.runs.due_prices import ExpectedTime, expected_time, with_service_tiers
+from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
     asked_operations,
@@ -48,7 +50,8 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
@@ -56,6 +59,8 @@ from tasks.routing import Candidate, Quality, Route, describe
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LASTS = timedelta(hours=1)
+"""How long a run may take whose ceiling is at the most expensive rates of its time."""
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
 
@@ -72,11 +77,17 @@ class Automation:
     """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
     durable: bool = True
     """Whether its answers are kept until a run has ended well."""
+    due: object = None
+    """By when its runs are to be done that say nothing of it, as ``read_due`` reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is."""
+    """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is.
+
+    ``due_at`` is by when the run is to be done, in microseconds UTC, and ``expected`` how long it takes where it waits
+    for batches or the flex tier: then the hold covers that all of it is asked at the standard price after all.
+    """
 
     quote: Quote
     plan: ResolvedPlan
@@ -85,6 +96,8 @@ class Priced:
     hold: Nano
     stand_in: bool
     economic: str | None = None
+    due_at: int | None = None
+    expected: ExpectedTime | None = None
 
 
 def price_run(
@@ -95,6 +108,8 @@ def price_run(
     *,
     more_input: Mapping[str, int] = MappingProxyType({}),
     answered: Mapping[str, int] = MappingProxyType({}),
+    due_at: int | None = None,
+    at: datetime | None = None,
 ) -> Priced:
     """The quote of a run with these parameters, on the economic route if there is a reason to take it.
 
@@ -106,6 +121,8 @@ def price_run(
         more_input: by operation, tokens that each call reads beyond what is declared.
         answered: by operation, calls that were answered before, in a run that is continued: only what is left is
             quoted.
+        due_at: by when it is to be done, in microseconds UTC; as soon as possible, if left out.
+        at: when it starts; now, if left out.
 
     Raises:
         UnknownPrice: a model of its route has no rate.
@@ -120,47 +137,114 @@ def price_run(
     routes = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
     pinned = automation.plan.plan.begins(parameters)
     routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
-    begins = {operation: [c for c in route if c.percent is not None] for operation, route in routes.items()}
-    percents = {operation: [c.percent or 0 for c in found] for operation, found in begins.items() if found}
-    targets = {
-        operation: OperationTargets(
-            primary=_model_at(route[:1])[0],
-            begins=tuple(zip(_model_at(begins[operation]), percents.get(operation, ()), strict=True)),
-            all=_model_at(route),
-            max_output=steps[operation].max_tokens,
-            max_input=max(candidate.target.window for candidate in route),
-            max_attempts=BILLED_PER_TURN,
-            rooms=_rooms(route, steps[operation]),
-            thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
-        )
-        for operation, route in routes.items()
-    }
-    stand_in = any(c.target.stand_in for operation, route in routes.items() for c in (route[0], *begins[operation]))
+    waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
+    at_once, routes = (
+        routes,
+        with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at),
+    )
+    begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
+    stand_in = any(one.target.stand_in for one in begins)
     if automation.plan.guess is not None:  # nobody knows whom it will ask
         stand_in = any(target.stand_in for target in runtime.router.targets)
-    past = runtime.history.costs(automation.name, quality, stand_in=stand_in, mixes=percents)
-    if automation.plan.guess is not None:
-        quote = learned_quote(automation.plan.guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
-    else:
-        quote = make_quote(plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since)
-    hold = quote.hold(runtime.settings.holds.buffer_percent)
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic)
+    quoting = _Quoting(runtime, automation, plan, steps, quality, stand_in, at)
+    quote = quoting.quote(routes, due=due_at is not None)
+    buffer = runtime.settings.holds.buffer_percent
+    hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
+    if expected is not None:  # it must still be affordable where all of it is asked live after all
+        hold = max(hold, quoting.quote(at_once, due=False).hold(buffer))
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected)
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
+@dataclass(frozen=True, slots=True)
+class _Quoting:
+    """What a quote is made from, but for its routes."""
+
+    runtime: Runtime
+    automation: Automation
+    plan: ResolvedPlan
+    steps: Mapping[str, Step]
+    quality: Quality
+    stand_in: bool
+    at: datetime | None
+
+    def quote(self, routes: Mapping[str, Route], *, due: bool) -> Quote:
+        """The quote on these routes, of a run that is ``due`` some time or of one at once."""
+        runtime, guess = self.runtime, self.automation.plan.guess
+        percents = {
+            operation: [one.percent or 0 for one in found]
+            for operation, route in routes.items()
+            if (found := _begins(route))
+        }
+        past = runtime.history.costs(
+            self.automation.name,
+            self.quality,
+            stand_in=self.stand_in,
+            mixes=percents,
+            due=due,
+            alone=guess is not None,
+        )
+        if guess is not None:
+            return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
+        targets = {operation: _targets_of(route, self.steps[operation]) for operation, route in routes.items()}
+
+        def at(moment: datetime | None) -> Quote:
+            return make_quote(
+                self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=moment
+            )
+
+        begin = self.at or datetime.now(UTC)
+        models = {(one.target.provider, one.target.model) for route in routes.values() for one in route}
+        later = runtime.rates.hour_changes(models, begin, begin + _LASTS)
+        ceilings = [at(moment).ceiling for moment in later]
+        first = at(self.at)
+        return replace(first, ceiling=max([first.ceiling, *ceilings])) if ceilings else first
+
+
+def _targets_of(route: Route, step: Step) -> OperationTargets:
+    """Where the turns of a step may go."""
+    begins = _begins(route)
+    return OperationTargets(
+        primary=_model_at(route[:1])[0],
+        begins=tuple(zip(_model_at(begins), [one.percent or 0 for one in begins], strict=True)),
+        all=(*_model_at(route), *_at_standard(route)),
+        max_output=step.max_tokens,
+        max_input=max(candidate.target.window for candidate in route),
+        max_attempts=BILLED_PER_TURN,
+        rooms=_rooms(route, step),
+        thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
+        live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
+    )
+
+
+def _begins(route: Route) -> list[Candidate]:
+    """Where its turns begin, if they do not all begin at the first."""
+    return [one for one in route if one.percent is not None]
+
+
+def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
     """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    found: dict[tuple[str, str], int] = {}
-    for candidate in route:
+    found: dict[ModelAt, int] = {}
+    for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
         target = candidate.target
         room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
         more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
-        where = target.provider, target.model
         found[where] = max(more, found.get(where, 0))
     return found
 
 
-def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
-    return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
+def _model_at(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """What is asked where, its service tier included."""
+    return tuple(
+        (one.target.provider, one.target.model)
+        if one.service_tier in {None, STANDARD}
+        else (one.target.provider, one.target.model, str(one.service_tier))
+        for one in route
+    )
+
+
+def _at_standard(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """The same at the standard service tier, which each falls back to."""
+    return tuple((one.target.provider, one.target.model) for one in route)
 
 
 def admit(
@@ -171,6 +255,7 @@ def admit(
     approver: Approver | None = None,
     *,
     decided: Decided | None = None,
+    due: Callable[[], int | None] | None = None,
 ) -> AdmittedRun:
     """Quote a run and hold the quote on every budget that applies.
 
@@ -178,7 +263,7 @@ def admit(
     that does not fit either, the ``approver`` is asked, if there is one. What an older execution of the run held is
     settled first. What was ``decided`` about a run that budgets stopped on its way is carried out. A run that was
     suspended goes on with the quote and the hold that it has; one that failed or died is quoted and held for what its
-    journal does not have.
+    journal does not have. By when it is ``due`` is asked once: a run that is continued keeps its due time.
 
     Raises:
         OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
@@ -195,8 +280,10 @@ def admit(
         runtime.journal.release(outermost, run_id)
     if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
         return AdmittedRun(runtime, run, execution.number)
-    counter = Admission(runtime, automation, run_id, parameters, execution.number)
     asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+    known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
+    due_at = known.due_at if known is not None else (due or partial(run_due_now, runtime, automation, parameters))()
+    counter = Admission(runtime, automation, run_id, parameters, execution.number, due_at=due_at)
     if decided is not None:
         tried = counter.carry_out(*decided)
     elif approver is not None and asked is not None and (decision := approver.answered(asked)):
@@ -229,8 +316,8 @@ def ask_to_go_on(
     Where they are reached by a form, the process ends here, and the run is admitted again by what the form says.
     """
     answered = runtime.journal.answered(run.run_id)
-    usual = price_run(runtime, automation, parameters, answered=answered)
-    cheap = price_run(runtime, automation, parameters, "a budget was used up on the way", answered=answered)
+    priced = partial(price_run, runtime, automation, parameters, answered=answered, due_at=run.due_at)
+    usual, cheap = priced(), priced("a budget was used up on the way")
     worst, short = (int(str(refused.fields.get(name) or 0)) for name in ("worst_nano", "short_nano"))
     first = runtime.ledger.run(run.run_id) or run  # where the plan says too little of what is left, as much as at first
     hold, ids = max(usual.hold, first.held_nano, worst), refused.fields.get("budget_ids")
@@ -253,12 +340,23 @@ def check_admission(runtime: Runtime, automation: Automation, run_id: str, param
         OutOfCredits: whoever pays for the outcome has not enough credits.
         UnknownPrice: a model of its route has no rate.
         PlanError: its plan does not fit the parameters.
+        UsageError: its due time cannot be kept or read.
     """
-    counter = Admission(runtime, automation, run_id, parameters, None)
+    due_at = run_due_now(runtime, automation, parameters)
+    counter = Admission(runtime, automation, run_id, parameters, None, due_at=due_at)
     tried = counter.take(final=True)
     if tried.refusals:
         counter.show(tried)
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
+
+
+def run_due_now(runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> int | None:
+    """By when a run that starts now is to be done, in microseconds UTC.
+
+    Raises:
+        UsageError: its due time cannot be kept or read.
+    """
+    return run_due_at(automation.due, parameters, start=datetime.now(UTC), zone=lambda: runtime.settings.zone)
 
 
 Decided: TypeAlias = tuple[ApprovalRequest, ApprovalDecision | None]
@@ -285,8 +383,11 @@ class Admission:
         run_id: str,
         parameters: Mapping[str, object],
         execution: int | None,
+        *,
+        due_at: int | None = None,
     ) -> None:
         self._runtime = runtime
+        self._due_at = due_at
         self._automation = automation
         self._run_id = run_id
         self._execution = execution
@@ -342,7 +443,9 @@ class Admission:
         return pressure(self._runtime, self._shared)
 
     def _try(self, economic: str | None, *, final: bool, approved: Approved | None = None) -> _Tried:
-        priced = price_run(self._runtime, self._automation, self._parameters, economic, answered=self._answered)
+        priced = price_run(
+            self._runtime, self._automation, self._parameters, economic, answered=self._answered, due_at=self._due_at
+        )
         if approved is not None:
             begun = self._execution is not None and self._execution > 1 and self._answered
             priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
@@ -398,6 +501,7 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
         price_credits=automation.price.credits,
         price_nano=automation.price.worth(runtime.settings.credits.value),
         durable=automation.durable and runtime.settings.journal.keeps_any(automation.name),
+        due_at=priced.due_at,
     )
 
 
@@ -457,9 +561,9 @@ def _operations(runtime: Runtime, automation: Automation) -> list[str]:
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
     """What one operation is expected to cost at the first target of its route."""
-    target = priced.routes[step.operation][0].target
+    first = priced.routes[step.operation][0]
     usage = Usage(step.input_tokens, step.output_tokens)
-    return step.calls * runtime.rates.price(target.model, target.provider, usage)
+    return step.calls * runtime.router.price(first.target, usage, first.service_tier)
 
 
 def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal], words: Path | None) -> OverBudget:

@@ -20,9 +20,14 @@ from tasks import ANONYMOUS, RunContext, RunOwner, current_run
 __all__ = ["ANONYMOUS", "RunOwner", "admitted_context", "name_of", "run_owner", "starter_context"]
 
 
-def starter_context(owner: RunOwner = ANONYMOUS, budget_nano: Nano | None = None) -> RunContext:
-    """What whoever starts a run says about it, before it has begun: ``farebox run --user --org --tag --budget``."""
-    return replace(current_run(), starter=owner, budget_nano=budget_nano)
+def starter_context(
+    owner: RunOwner = ANONYMOUS, budget_nano: Nano | None = None, due_at: int | None = None
+) -> RunContext:
+    """What whoever starts a run says about it, before it has begun: ``farebox run --user --org --tag --budget --due``.
+
+    ``due_at`` is in microseconds UTC.
+    """
+    return replace(current_run(), starter=owner, budget_nano=budget_nano, due_at=due_at)
 
 
 def admitted_context(run: Run, execution: int, parameters: Mapping[str, object], *, closed: bool = False) -> RunContext:
@@ -40,6 +45,7 @@ def admitted_context(run: Run, execution: int, parameters: Mapping[str, object],
         quality=run.quality,
         values_id=outer.values_of or run.run_id,
         closed=closed or outer.closed,
+        due_at=run.due_at,
     ).knowing(parameters)
 
 

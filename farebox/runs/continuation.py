@@ -37,7 +37,7 @@ class Continuation:
     def left(self, runtime: Runtime, automation: Automation, parameters: Mapping[str, object]) -> Priced:
         """The quote of what is left to pay."""
         answered = runtime.journal.answered(self.run.run_id)
-        return price_run(runtime, automation, parameters, answered=answered)
+        return price_run(runtime, automation, parameters, answered=answered, due_at=self.run.due_at)
 
     def to_json(self, left: Priced) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""

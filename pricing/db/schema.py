@@ -106,11 +106,13 @@ runs = fact(
     number("price_credits", optional=True),
     number("price_nano", optional=True),
     Column("durable", Boolean, nullable=False, server_default=false()),
+    number("due_at", optional=True),
 )
 """One row per run that asked to start, with the quote it was given; refused ones included.
 
 ``price_credits`` is what its outcome is sold for where that is said in credits, ``price_nano`` what that is worth;
-``durable``: its answers are kept in the journal until it has ended well.
+``durable``: its answers are kept in the journal until it has ended well; ``due_at``: by when it is to be done, in
+microseconds UTC, null where it is to be done as soon as possible.
 """
 
 turns = fact(
@@ -174,6 +176,7 @@ attempts = fact(
     text("prompt_parts", optional=True),
     text("service_tier_asked", optional=True),
     Column("service_tier", Text, nullable=False, server_default="standard"),
+    Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
     Index("ix_attempts_run_id", "run_id"),
     Index("ix_attempts_target", "target", "seq"),
 )
@@ -189,7 +192,10 @@ the model's minimum, seconds that an entry lives, and keyed hashes of the place,
 parts of messages, with dots between; null where nothing is cached.
 
 ``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
-priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is."""
+priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is.
+
+``service_tier_saved_nano`` is what its service tier took off what it would have cost at the standard one; negative
+where that tier costs more."""
 
 adjustments = fact(
     "adjustments",

@@ -36,6 +36,7 @@ class Run:
     ``plan``, ``routes`` and ``tags`` are JSON texts: the resolved plan, per operation the candidates in order, and a
     list of names. The outcome is sold for ``price_credits`` where its price is in credits; ``price_nano`` is what it is
     worth in money, ``None`` where that is not known. A ``durable`` run keeps its answers until it has ended well.
+    ``due_at`` is by when it is to be done; ``None`` is as soon as possible.
     """
 
     run_id: str
@@ -59,6 +60,7 @@ class Run:
     price_credits: int | None = None
     price_nano: Nano | None = None
     durable: bool = False
+    due_at: int | None = None
 
     @property
     def quoted(self) -> bool:
@@ -104,7 +106,8 @@ class Completion:
     """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
 
     ``model`` is the one that answered, where it is another than asked for and priced as itself; ``service_tier`` the
-    one that it is priced at, in the provider's word where that is none of ours, ``None`` for the one asked for.
+    one that it is priced at, in the provider's word where that is none of ours, ``None`` for the one asked for;
+    ``service_tier_saved_nano`` what that took off the standard one's cost.
     """
 
     outcome: str
@@ -120,6 +123,7 @@ class Completion:
     units: float | None = None
     model: str | None = None
     service_tier: str | None = None
+    service_tier_saved_nano: Nano = 0
 
 
 @dataclass(frozen=True, slots=True)

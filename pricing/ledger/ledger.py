@@ -37,6 +37,7 @@ from pricing.ledger.facts import NEWEST, Completion, Intent, Run, RunOutcome, Tu
 from pricing.ledger.holds import RunRoom, Settled, Unsettled
 from pricing.ledger.pending_ends import PendingEnds
 from pricing.money import Nano
+from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ _SPARED = (
     .scalar_subquery()
 )
 _PAST = PreparedStatement(
-    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at)
+    sa.select(_S.seq, _S.run_id, _S.score, _SPARED, _R.point_nano, _R.plan, _S.rate_version, _S.ended_at, _R.due_at)
     .join_from(schema.settlements, schema.runs, _S.run_id == _R.run_id)
     .where(
         _S.automation == sa.bindparam("automation"),
@@ -82,7 +83,8 @@ _SPENT = PreparedStatement(
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """What a quote needs of a run that ended: its cost as a multiple of its own point; ``spared`` is what answers from
-    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement.
+    storage did not cost again, likewise; ``calls`` is how many its plan has; ``seq`` numbers its settlement; ``due``:
+    whether it had a due time.
     """
 
     seq: int
@@ -93,11 +95,12 @@ class PastRun:
     calls: int
     rate_version: str
     ended_at: int
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What one run used of one model; ``counted`` unless the attempts were priced at their worst case."""
+    """What one run used of one model at one service tier; ``counted`` unless the attempts were priced at worst."""
 
     run_id: str
     provider: str
@@ -105,6 +108,7 @@ class RunUsage:
     usage: Usage
     cost_nano: Nano
     counted: bool
+    service_tier: str = STANDARD
 
 
 class Ledger:
@@ -484,17 +488,17 @@ class Ledger:
             rows = _PAST.run(connection, asked).fetchall()
         try:
             return [
-                PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), rate_version, ended_at)
-                for seq, run_id, score, spared, point, plan, rate_version, ended_at in reversed(rows)
+                PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), version, ended, bool(due))
+                for seq, run_id, score, spared, point, plan, version, ended, due in reversed(rows)
             ]
         except (ValueError, TypeError, LookupError):
             raise ledger_file.corrupt(self.store.place, "a value in runs.plan is damaged") from None
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
-        """Per run, provider and model what was used and what it cost: what repricing at another rate card needs."""
+        """Per run, provider, model and service tier what was used and what it cost: what repricing needs."""
         table = schema.attempts.c
         sums = [sa.func.sum(table[name]).label(name) for name in Usage.__dataclass_fields__]
-        keys = (table.run_id, table.provider, table.model, table.priced)
+        keys = (table.run_id, table.provider, table.model, table.priced, table.service_tier)
         query = (
             sa.select(*keys, *sums, sa.func.sum(table.cost_nano).label("cost_nano"))
             .where(table.run_id.in_(run_ids), table.priced != "unbilled")
@@ -510,6 +514,7 @@ class Ledger:
                 usage=Usage(**{name: _whole(row[name]) for name in Usage.__dataclass_fields__}),
                 cost_nano=int(row["cost_nano"]),
                 counted=row["priced"] == "usage",
+                service_tier=row["service_tier"],
             )
             for row in rows
         ]

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
         Tokens,
     )
     from pricing.quotes.prediction import quote_amount, quote_scores
-    from pricing.quotes.quote import FirstGuess, ModelAt, OperationTargets, Quote, learned_quote, make_quote
+    from pricing.quotes.quote import (
+        FirstGuess,
+        ModelAt,
+        OperationTargets,
+        Quote,
+        learned_quote,
+        make_quote,
+    )
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
 __all__ = [

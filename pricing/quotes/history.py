@@ -29,6 +29,9 @@ from pricing.rates.card import RateCard
 Percents: TypeAlias = Mapping[str, Sequence[int]]
 """Of operations whose turns begin at several targets: how many of a hundred do at each."""
 
+OWN_KIND = 30
+"""From so many past runs on, a quote of a run with a due time leans on such runs alone, and one of a run without leans
+on those without. Before, it leans on both: each is compared with its own point, at the prices it was quoted at."""
 _OVERLAP = 256
 """Settlements that are read once more: on Postgres one may become visible after those that were numbered later."""
 
@@ -47,7 +50,7 @@ class PastCosts:
     since: datetime | None = None
 
 
-_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...]]
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 _Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
 
@@ -87,9 +90,17 @@ class History:
         self._reading = threading.Lock()
 
     def costs(
-        self, automation: str, quality: str, *, stand_in: bool, mixes: Percents = MappingProxyType({})
+        self,
+        automation: str,
+        quality: str,
+        *,
+        stand_in: bool,
+        mixes: Percents = MappingProxyType({}),
+        due: bool = False,
+        alone: bool = False,
     ) -> PastCosts:
-        """The past runs that a quote leans on.
+        """The past runs that a quote leans on: where there are enough, only those with a due time, if it is ``due``, or
+        only those without; also where there are few, if only these ``alone`` can be compared with.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
         out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
@@ -99,7 +110,8 @@ class History:
             kept = self._kept[automation, quality, stand_in]
             self._read_new(kept, automation, quality, stand_in=stand_in)
             self._reprice(kept, everything=bool(mixes))
-            return self._scored(kept, mixes)
+            own = [run for run in kept.runs if run.due == due]
+            return self._scored(own if alone or len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
@@ -133,21 +145,24 @@ class History:
         """At the card, where it has the rates; what has no tokens (a worst case, a tool) stays."""
         try:
             return sum(
-                self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
+                self._card.price(one.model, one.provider, one.usage, service_tier=one.service_tier)
+                if one.counted
+                else one.cost_nano
+                for one in used
             )
         except UnknownPrice:
             return None
 
-    def _scored(self, kept: _Kept, mixes: Percents) -> PastCosts:
+    def _scored(self, runs: Sequence[PastRun], known: Mapping[str, _Repriced], mixes: Percents) -> PastCosts:
         point_of = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
         whole: list[PastCost] = []
         paid: list[PastCost] = []
         since = None
-        for run in kept.runs:
+        for run in runs:
             score: float | None = run.score
             point: Nano | None = run.point_nano
-            if run.run_id in kept.repriced and (mixes or run.rate_version != self._card.version):
-                repriced = kept.repriced[run.run_id]
+            if run.run_id in known and (mixes or run.rate_version != self._card.version):
+                repriced = known[run.run_id]
                 point = point_of(repriced.shape)
                 score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
             if score is not None and point:
@@ -165,6 +180,7 @@ class History:
                     _mix(begins, mixes.get(step.operation)),
                     self._card,
                     thoughts=dict(zip(begins[0], begins[2], strict=True)),
+                    live=dict(zip(begins[0], begins[3], strict=True)),
                 )
                 for step, begins in steps
             )
@@ -182,12 +198,18 @@ def _shape(plan: str, routes: str) -> _Shape:
 
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
-    models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
+    models = tuple(_model_at(one) for one in begins or route[:1])
     thoughts = tuple(one.get("thinking", 0) for one in begins or route[:1])
-    return models, tuple(one["percent"] for one in begins) or (100,), thoughts
+    live = tuple(one.get("live_percent", 0) for one in begins or route[:1])
+    return models, tuple(one["percent"] for one in begins) or (100,), thoughts, live
+
+
+def _model_at(one: Mapping[str, Any]) -> ModelAt:
+    where = one["provider"], one["model"]
+    return (*where, one["service_tier"]) if "service_tier" in one else where
 
 
 def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:
     """Where a past run's turns were expected to begin, at today's shares where it is the same targets they go to."""
-    models, shares, _ = begins
+    models, shares, *_ = begins
     return tuple(zip(models, percents if percents and len(percents) == len(shares) else shares, strict=True))

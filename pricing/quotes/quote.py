@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from statistics import fmean
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates.card import RateCard
+from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 __all__ = [
@@ -36,10 +37,13 @@ __all__ = [
     "score_of",
 ]
 
-ModelAt: TypeAlias = tuple[str, str]
-"""A provider's name and a model id, in this order."""
+ModelAt: TypeAlias = tuple[str, str] | tuple[str, str, str]
+"""A provider's name and a model id, in this order, and the service tier that is asked for where it is not standard."""
 Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
 """Models, and how many of a hundred turns begin at each."""
+
+
+_HUNDRED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class OperationTargets:
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
         rooms: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
+        live: where turns are not asked at the standard service tier, how many of a hundred are after all.
     """
 
     primary: ModelAt
@@ -65,6 +70,7 @@ class OperationTargets:
     begins: Mix = ()
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
+    live: Mapping[ModelAt, int] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -124,10 +130,10 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a cost that is negative or not a finite number.
     """
-    point = sum(
-        expected_cost(step, targets[step.operation].mix, card, at, thoughts=targets[step.operation].thoughts)
-        for step in plan.steps
-    )
+    point = 0
+    for step in plan.steps:
+        where = targets[step.operation]
+        point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live)
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -204,7 +210,7 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
+    return sum(_price(card, where, usage, at) for where, usage in tokens)
 
 
 def expected_cost(
@@ -214,19 +220,25 @@ def expected_cost(
     at: datetime | None = None,
     *,
     thoughts: Mapping[ModelAt, int] | None = None,
+    live: Mapping[ModelAt, int] | None = None,
 ) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
 
-    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top.
+    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. Of a hundred
+    turns that ask for another service tier, ``live`` are asked at the standard one after all.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    hundred = 0
+    whole = 0  # of a hundred times a hundred calls
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
-        hundred += percent * card.price(where[1], where[0], usage, at)
-    return -(-step.calls * hundred // 100)
+        asked = 0 if live is None else live.get(where, 0)
+        if asked < _HUNDRED:
+            whole += percent * (_HUNDRED - asked) * _price(card, where, usage, at)
+        if asked:
+            whole += percent * asked * _price(card, (where[0], where[1]), usage, at)
+    return -(-step.calls * whole // _HUNDRED**2)
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
@@ -234,10 +246,23 @@ def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: date
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
     input_tokens = max(fits, step.input_tokens)
     dearest = max(
-        card.worst(model, provider, input_tokens, _longest(step, where, (provider, model)), at)
-        for provider, model in {where.primary, *where.all}
+        card.worst(one[1], one[0], input_tokens, _longest(step, where, one), at, service_tier=service_tier_of(one))
+        for one in {where.primary, *where.all}
     )
     return where.max_attempts * dearest
+
+
+def service_tier_of(where: ModelAt) -> str:
+    """The service tier that is asked for there.
+
+    >>> service_tier_of(("openai", "gpt-5", "flex")), service_tier_of(("openai", "gpt-5"))
+    ('flex', 'standard')
+    """
+    return where[2] if len(where) > 2 else STANDARD  # noqa: PLR2004
+
+
+def _price(card: RateCard, where: ModelAt, usage: Usage, at: datetime | None) -> Nano:
+    return card.price(where[1], where[0], usage, at, service_tier_of(where))
 
 
 def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from pricing.money import format_money
-from pricing.reports.format import SANDBOX, percent, plural
+from pricing.reports.format import SANDBOX, duration, moment, percent, plural
 from pricing.reports.run.data import OperationLine, RunReport, SaleFacts, Savings, TryLine, ratio
+
+_MINUTE_US = 60_000_000
 
 
 def price_words(sold: SaleFacts) -> str | None:
@@ -86,6 +88,23 @@ def sandbox_sentence(report: RunReport) -> str | None:
     if any(one.stand_in for one in report.models):
         return f"{format_money(report.money.stand_in_nano)} of the cost: {SANDBOX}"
     return None
+
+
+def due_sentence(report: RunReport) -> str | None:
+    """When a run was due and done, and what asking later saved; None for a run without a due time."""
+    due, spent = report.due, report.money.spent_nano
+    if due is None:
+        return None
+    if due.early_us is None:
+        return f"Due {moment(due.due_at)}."
+    apart = f"{duration(abs(due.early_us))} {'before' if due.early_us >= 0 else 'late'}"
+    if 0 <= due.early_us < _MINUTE_US:
+        apart = "in time"
+    done = f"Due {moment(due.due_at)}, done {moment(due.done_at)}, {apart}."
+    if due.saved_nano > 0:
+        whole = format_money(spent + due.saved_nano)
+        return f"{done} Asking later saved {format_money(due.saved_nano)}: {format_money(spent)} in place of {whole}."
+    return f"{done} Asking later saved nothing."
 
 
 def unknown_sentence(report: RunReport) -> str:

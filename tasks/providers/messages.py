@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing.rates import ServiceTier
 from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 
@@ -103,6 +104,7 @@ class ModelRequest:
     ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the room for that
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
     what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
+    ``service_tier`` names the service tier; ``None`` leaves that to the provider.
     ``shared_end`` is the last of the messages' parts that other requests begin with too: what is cached ends behind it.
     """
 
@@ -117,6 +119,7 @@ class ModelRequest:
     room_factor: int = 1
     options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
+    service_tier: ServiceTier | None = None
     shared_end: Part | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -161,7 +164,8 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What goes on the wire: an absolute URL, headers (authorisation included) and a JSON body, or none of a GET.
+    """What goes on the wire: an absolute URL, headers (authorisation included) and a body: JSON of a call to a model, a
+    file's bytes of an upload, none of a GET.
 
     ``ca_file`` names the certificates that its server is checked against, where they are not the usual ones.
     """
@@ -169,7 +173,7 @@ class HttpRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    method: Literal["GET", "POST"] = "POST"
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "POST"
     ca_file: str = ""
 
 

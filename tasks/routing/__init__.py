@@ -9,6 +9,18 @@ if TYPE_CHECKING:
     from tasks.routing.complexity import THRESHOLD, Complexity, score
     from tasks.routing.locks import RouteLock, RouteLocks, model_of
     from tasks.routing.router import TYPICAL, Candidate, Route, Router, Size, describe, economic_reason, warnings_of
+    from tasks.routing.service_tiers import (
+        FLEX_MEDIAN,
+        FLEX_SECONDS,
+        RESERVE,
+        BatchTime,
+        ServiceTierChoice,
+        ServiceTiers,
+        TierOffer,
+        batch_time,
+        choose_service_tier,
+        live_reserve,
+    )
     from tasks.routing.slo import ENOUGH, Quality, TargetSLO
     from tasks.routing.stats_cache import HoldsInUse, Observations
     from tasks.routing.target import Credential, ProviderName, StepTier, Target, Tier
@@ -16,8 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_HAND",
     "ENOUGH",
+    "FLEX_MEDIAN",
+    "FLEX_SECONDS",
+    "RESERVE",
     "THRESHOLD",
     "TYPICAL",
+    "BatchTime",
     "Breaker",
     "BreakerEvent",
     "Candidate",
@@ -32,13 +48,19 @@ __all__ = [
     "RouteLock",
     "RouteLocks",
     "Router",
+    "ServiceTierChoice",
+    "ServiceTiers",
     "Size",
     "StepTier",
     "Target",
     "TargetSLO",
     "Tier",
+    "TierOffer",
+    "batch_time",
+    "choose_service_tier",
     "describe",
     "economic_reason",
+    "live_reserve",
     "model_of",
     "open_domains",
     "score",
@@ -50,6 +72,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "BY_HAND": "tasks.routing.breaker",
+            "BatchTime": "tasks.routing.service_tiers",
             "Breaker": "tasks.routing.breaker",
             "BreakerEvent": "tasks.routing.breaker",
             "Candidate": "tasks.routing.router",
@@ -59,6 +82,15 @@ if not TYPE_CHECKING:
             "HoldsInUse": "tasks.routing.stats_cache",
             "Observations": "tasks.routing.stats_cache",
             "ProviderName": "tasks.routing.target",
+            "FLEX_MEDIAN": "tasks.routing.service_tiers",
+            "FLEX_SECONDS": "tasks.routing.service_tiers",
+            "RESERVE": "tasks.routing.service_tiers",
+            "ServiceTierChoice": "tasks.routing.service_tiers",
+            "ServiceTiers": "tasks.routing.service_tiers",
+            "TierOffer": "tasks.routing.service_tiers",
+            "batch_time": "tasks.routing.service_tiers",
+            "choose_service_tier": "tasks.routing.service_tiers",
+            "live_reserve": "tasks.routing.service_tiers",
             "Quality": "tasks.routing.slo",
             "Quarantine": "tasks.routing.breaker",
             "Route": "tasks.routing.router",

@@ -21,7 +21,10 @@ from pydantic import ValidationError
 
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
-from tasks.sandbox.cache import CacheUse, PromptCache, rules_of
+from tasks.sandbox.batch_lines import LineRunner
+from tasks.sandbox.batches import Batches
+from tasks.sandbox.cache import CacheUse, PromptCache
+from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.gemini import GeminiDialect
@@ -43,7 +46,7 @@ from tasks.sandbox.protocol import (
     SandboxRequest,
 )
 from tasks.sandbox.script import Script, scripted_answer
-from tasks.sandbox.thoughts import thought_tokens
+from tasks.sandbox.service_tiers import asked_tier, billed_tier, serving_tier
 from tasks.sandbox.tokens import count_tokens
 
 LABEL: Final = {"x-farebox-sandbox": "1"}
@@ -52,7 +55,8 @@ LABEL: Final = {"x-farebox-sandbox": "1"}
 _PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
 _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream|converse)$")
 _REFUSING: Final[Mapping[str, Complaint]] = {
-    "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
+    "429": "429", "500": "500", "503": "503", "529": "529", "tier_full": "capacity",
+    "auth": "auth", "overflow": "overflow", "quota": "quota",
 }  # fmt: skip
 _GENERATE: Final = re.compile(r"/models/(?P<model>[^/]+):(?P<verb>streamGenerateContent|generateContent)$")
 _ENDINGS: Final = (
@@ -69,6 +73,7 @@ _GATEWAY_PAGE: Final = (
 )
 _EVENTS_PER_PAUSE: Final = 4
 _LARGEST_BODY: Final = 32 * 2**20
+_LARGEST_BATCH: Final = 257 * 10**6
 """Bytes."""
 
 
@@ -82,10 +87,16 @@ class _Call:
     target: str | None
     model: str = ""
     fault: Fault | None = None
+    service_tier: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
-        return {**LABEL, self.dialect.id_header: self.request_id}
+        told = self.service_tier if self.dialect.provider == "gemini" else ""
+        return {
+            **LABEL,
+            self.dialect.id_header: self.request_id,
+            **({"x-gemini-service-tier": told} if told else {}),
+        }
 
 
 class Handler:
@@ -121,6 +132,13 @@ class Handler:
         self._anthropic = AnthropicDialect()
         self._bedrock = BedrockDialect()
         self._gemini = GeminiDialect()
+        self._batches = Batches(
+            LineRunner(journal, self._cache, lambda: self._plan, self._windows, script),
+            openai={"/chat/completions": self._openai, "/responses": self._responses},
+            groq={"/chat/completions": self._groq},
+            anthropic=self._anthropic,
+            bedrock=self._bedrock,
+        )
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
@@ -129,6 +147,8 @@ class Handler:
         if rest == "/health" or rest.startswith("/_sandbox/"):
             return await self._admin(http, rest)
         target = unquote(match["target"]) if match and match["target"] else None
+        if (reply := await self._batches.serve(http, rest, target)) is not None:
+            return reply
         self._requests[target or ""] += 1
         dialect, model, stream = self._route(rest)
         call = _Call(http, dialect, dialect.new_id(), target, model)
@@ -152,7 +172,12 @@ class Handler:
         if not isinstance(body, dict):
             raise BadRequest("The request body is not a JSON object.")
         question = call.dialect.read(body, call.model, call.http.headers)
-        return replace(question, media_tokens=media_tokens(body, question.model, call.dialect.provider))
+        provider = call.dialect.provider
+        return replace(
+            question,
+            media_tokens=media_tokens(body, question.model, provider),
+            service_tier=asked_tier(provider, body),
+        )
 
     def _route(self, rest: str) -> tuple[Dialect, str, bool]:
         """The dialect of a path, the model it names, and whether it asks for a stream."""
@@ -168,8 +193,10 @@ class Handler:
 
     async def _serve(self, call: _Call, question: SandboxRequest) -> web.StreamResponse:
         scripted = self._script(call.target or "", question) if self._script is not None else None
-        planned = self._plan.next(call.target, call.dialect.provider, question.model)
+        tiered = billed_tier(question.service_tier) != "standard"
+        planned = self._plan.next(call.target, call.dialect.provider, question.model, tiered=tiered)
         fault = call.fault = scripted if isinstance(scripted, Fault) else planned
+        call.service_tier = serving_tier(call.dialect.provider, question.service_tier, fault)
         kind = None if fault is None else fault.kind
         prompt = question.prompt
         tokens = max(1, count_tokens(prompt) + question.media_tokens)
@@ -193,23 +220,25 @@ class Handler:
         if window is not None and tokens + (question.max_tokens or 0) > window:
             return self._refuse(call, "overflow", facts)
         own = None if scripted is None or isinstance(scripted, Fault) else scripted_answer(scripted, question)
-        return await self._generate(call, question, prompt, facts, own)
+        return await self._generate(call, question, facts, own)
 
     async def _generate(
-        self, call: _Call, question: SandboxRequest, prompt: str, facts: Facts, own: Answer | None
+        self, call: _Call, question: SandboxRequest, facts: Facts, own: Answer | None
     ) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         try:
             answer = alter(own or answer_question(question, call.request_id), kind, question)
         except BadRequest as wrong:
             return self._refuse(call, wrong.complaint, replace(facts, message=wrong.message, param=wrong.param))
-        cached = self._cached(call, question, prompt)
-        usage = self._usage(call, question, cached, facts.tokens, answer)
+        cached = cache_use(self._cache, call.dialect, question, call.target)
+        usage = counted_usage(call.dialect, (question, answer), cached, call.request_id)
         if kind == "invalid_json" and call.dialect.provider == "groq" and (question.schema or answer.calls):
             code = "json_validate_failed" if question.schema else "tool_use_failed"
             return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
         seconds = self._latency.of(answer.tokens)
-        exchange = SandboxExchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
+        exchange = SandboxExchange(
+            call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000), call.service_tier
+        )
         if question.stream:
             return await self._stream(call, exchange, cached)
         self._write(call, 200, usage)
@@ -223,25 +252,6 @@ class Handler:
         if kind == "cut":
             return await self._cut(call, body)
         return web.Response(body=body, content_type="application/json", headers=call.headers)
-
-    def _cached(self, call: _Call, question: SandboxRequest, prompt: str) -> CacheUse:
-        provider, scope = call.dialect.provider, f"{call.target}\0{question.model}"
-        rules = rules_of(provider, question.model)
-        if rules.marks or provider in {"anthropic", "bedrock"}:
-            return self._cache.marked(scope, question.segments, rules.minimum)
-        return self._cache.automatic(scope, prompt, rules)
-
-    def _usage(self, call: _Call, question: SandboxRequest, cached: CacheUse, tokens: int, answer: Answer) -> Usage:
-        thought = thought_tokens(call.request_id) if question.thinks else 0
-        counted = Usage(
-            input_tokens=tokens,
-            output_tokens=answer.tokens + thought,
-            cache_read_tokens=cached.read,
-            cache_write_tokens=cached.write_5m,
-            cache_write_1h_tokens=cached.write_1h,
-            reasoning_tokens=thought,
-        )
-        return call.dialect.usage(counted)
 
     async def _stream(self, call: _Call, exchange: SandboxExchange, cached: CacheUse) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
@@ -319,6 +329,7 @@ class Handler:
                 cache_write_tokens=usage.cache_write_tokens,
                 cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 reasoning_tokens=usage.reasoning_tokens,
+                service_tier=billed_tier(call.service_tier),
             )
         )
 
@@ -333,7 +344,7 @@ class Handler:
             case "POST", "/_sandbox/faults":
                 return self._replace_faults(await http.read())
             case _:
-                return _json(404, {"error": "no such path"})
+                return await self._batches.admin(http, path)
 
     def _journal_since(self, offset: str) -> web.Response:
         if not offset.isascii() or not offset.isdigit():
@@ -366,6 +377,8 @@ def large_request(
     writer: AbstractStreamWriter,
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
-    """A request whose body may be as large as Anthropic takes, not just aiohttp's one megabyte."""
+    """A request whose body may be as large as the providers take, not just aiohttp's one megabyte."""
     loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
+    is_batch = message.path.endswith(("/files", "/batches")) or "/s3/" in message.path
+    most = _LARGEST_BATCH if is_batch else _LARGEST_BODY
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)

@@ -1,4 +1,5 @@
-"""The billing journal: one line for every request that reached the sandbox, written before its reply is sent.
+"""The billing journal: one line for every request to a model, those of batches included, written before its reply is
+sent.
 
 It is the ground truth a ledger is compared with, so it holds counts and ids and never the content of a prompt or an
 answer. Several processes may append to one file.
@@ -32,6 +33,8 @@ class Entry:
         billed: whether tokens were generated, whatever became of the reply.
         fault: the injected fault, if any.
         input_tokens: and the other counts: as in :class:`pricing.usage.Usage`; all ``None`` when not billed.
+        service_tier: which sets its price: the one that served it, ``batch`` for a line of one.
+        batch_id: of the batch that it was a line of; its ``client_request_id`` is then the line's id.
     """
 
     time: float
@@ -49,6 +52,8 @@ class Entry:
     cache_write_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
+    service_tier: str = "standard"
+    batch_id: str | None = None
 
     @property
     def usage(self) -> Usage:

@@ -134,9 +134,9 @@ class Turns:
         self.content = content
 
     @property
-    def deadline_seconds(self) -> float:
+    def limits(self) -> Limits:
         """What one turn may take."""
-        return self._limits.deadline_seconds
+        return self._limits
 
     async def ask(self, question: TurnRequest[T], where: TurnContext) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -241,11 +241,14 @@ class Turns:
                         raise journey.sink.broken(failed.failure.kind) from None
                 except Refused as refused:
                     journey.refused_at(candidate.target, refused)
-                    worst = partial(self._attempts.worst, request=request)
-                    way.keep({t.name for t in way.targets if worst(t, journey.most_tokens(t)) < refused.worst})
+                    way.keep(partial(self._costs_less, journey, request, refused.worst))
         finally:
             way.abandon()
         raise journey.error()
+
+    def _costs_less(self, journey: TurnState[T], request: ModelRequest, most: Nano, candidate: Candidate) -> bool:
+        target = candidate.target
+        return self._attempts.worst(target, journey.most_tokens(target), request, candidate.service_tier) < most
 
     async def _at(
         self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
@@ -254,7 +257,7 @@ class Turns:
         reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
         while True:
             before = journey.allowance.cost_nano
-            reply = await self._attempts.send(journey.slot(candidate.target, reason, way), request)
+            reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
             journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
             await way.answered()
             try:

@@ -126,6 +126,7 @@ CONTEXTS = st.builds(
     pin=st.none() | st.builds(Pin, st.text(), st.none() | st.text()),
     known=st.lists(st.tuples(st.text(), st.text())).map(tuple),
     values_id=st.text(),
+    due_at=st.none() | st.integers(),
 )
 
 

@@ -30,8 +30,8 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=False,
         media=MediaRules(),
-        service_tiers=("slow",),
-        batches=False,
+        service_tiers={{"flex": "slow"}},
+        batches=None,
         truncates_silently=False,
     ),
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pricing.ledger.facts import AD_HOC
 from pricing.money import Nano
+from pricing.rates.service_tiers import STANDARD
 from pricing.reports.format import Plain
 
 if TYPE_CHECKING:
@@ -35,6 +36,20 @@ class RunFacts:
     started_at: datetime
     ended_at: datetime | None
     duration_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueFacts:
+    """When a run was due, when it was done, and what asking later saved.
+
+    ``early_us`` is how long before its due time it was done, negative where it was late; ``None`` until it is.
+    ``saved_nano`` is what its attempts would have cost more at the standard service tier.
+    """
+
+    due_at: datetime
+    done_at: datetime | None
+    early_us: int | None
+    saved_nano: Nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +167,7 @@ class OperationLine:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One target as it was used by the run."""
+    """One target as it was used by the run, at one service tier."""
 
     target: str
     provider: str
@@ -165,12 +180,19 @@ class ModelLine:
     tokens: Tokens
     cost_nano: Nano
     share: float | None
+    service_tier: str = STANDARD
+
+    @property
+    def model_at(self) -> str:
+        """The model, and the service tier where that is not the standard one."""
+        return at_service_tier(self.model, self.service_tier)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
     """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case, unbilled or, for a tool,
-    stated; ``saved`` is what prompt caching took off it. A tool's ``model`` is its operation.
+    stated; ``saved`` is what prompt caching took off it. A tool's ``model`` is its operation. ``service_tier`` is the
+    one that it is priced at, ``service_tier_asked`` the one that it named.
     """
 
     attempt_id: str
@@ -192,6 +214,13 @@ class AttemptLine:
     duration_us: int
     kind: str = "model"
     units: float | None = None
+    service_tier: str = STANDARD
+    service_tier_asked: str | None = None
+
+    @property
+    def model_at(self) -> str:
+        """The model, and the service tier where that is not the standard one."""
+        return at_service_tier(self.model, self.service_tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +338,18 @@ class RunReport(Plain):
     tools: tuple[ToolLine, ...] = ()
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
+    due: DueFacts | None = None
     cache_drops: tuple[CacheDrop, ...] = ()
     """Operations that read less from prompt caches than in earlier runs: known where the ledger is."""
+
+
+def at_service_tier(model: str, service_tier: str) -> str:
+    """A model as it was served.
+
+    >>> at_service_tier("gpt-5", "flex"), at_service_tier("gpt-5", "standard")
+    ('gpt-5 at flex', 'gpt-5')
+    """
+    return model if service_tier == STANDARD else f"{model} at {service_tier}"
 
 
 def ratio(part: int, whole: int) -> float | None:

@@ -18,6 +18,7 @@ from pricing.reports.sentences import (
     against_quote,
     basis,
     caching_sentences,
+    due_sentence,
     money_sentence,
     place,
     price_words,
@@ -66,6 +67,8 @@ def run_page(report: RunReport) -> Page:
 
 def _lead(report: RunReport) -> Iterator[str]:
     run, money = report.run, report.money
+    if due := due_sentence(report):
+        yield due
     refused = run.outcome == "over_budget" and not money.spent_nano and not money.held_nano
     if refused:
         yield "It was refused before any call: nothing was asked of a model and nothing is charged."
@@ -186,7 +189,7 @@ def _by_model(report: RunReport) -> Bars:
             one.target,
             ((one.cost_nano, "s1"),),
             format_money(one.cost_nano),
-            f"{one.model} · {plural(one.attempts, 'attempt')}" + (f", {one.failed:,} failed" if one.failed else ""),
+            f"{one.model_at} · {plural(one.attempts, 'attempt')}" + (f", {one.failed:,} failed" if one.failed else ""),
         )
         for one in report.models
     ]
@@ -257,7 +260,7 @@ def _attempt_grid(turns: list[TurnLine]) -> Grid:
             f"{number}.{attempt.ordinal + 1}",
             turn.operation,
             attempt.target,
-            attempt.model,
+            attempt.model_at,
             attempt.reason,
             f"{attempt.status or ''} {attempt.outcome}".strip()
             + ("" if attempt.priced == "usage" else f" ({attempt.priced})"),

@@ -13,6 +13,7 @@ from pricing.reports.query import Readable, Row, reading
 from pricing.reports.run.data import (
     AdjustmentLine,
     AttemptLine,
+    DueFacts,
     GuardLine,
     ModelLine,
     MoneyFacts,
@@ -40,6 +41,7 @@ _QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "histo
 _ATTEMPT = (
     *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
     *("status", "cost_nano", "saved_nano", "priced", "duration_us", "kind", "units"),
+    *("service_tier", "service_tier_asked"),
 )
 
 
@@ -91,7 +93,17 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         tools=_tools(paid, spent),
         paid_requests=paid,
         tries=_tries(settled, told, attempted),
+        due=_due(run, settlements, attempted),
     )
+
+
+def _due(run: Row, settlements: Sequence[Settlement], attempts: Sequence[Row]) -> DueFacts | None:
+    """When it was due; ``None`` for a run that was to be done as soon as possible."""
+    if run["due_at"] is None:
+        return None
+    due, done = from_us(run["due_at"]), settlements[-1].ended_at if settlements else None
+    early = None if done is None else round((due - done).total_seconds() * 1_000_000)
+    return DueFacts(due, done, early, sum(row["service_tier_saved_nano"] for row in attempts))
 
 
 def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:
@@ -248,7 +260,9 @@ def _operations(turns: Iterable[TurnLine], paid: Iterable[AttemptLine], spent: i
 
 def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...]:
     lines = []
-    for group in _grouped(attempts, attrgetter("target", "provider", "model", "tier", "stand_in")).values():
+    for group in _grouped(
+        attempts, attrgetter("target", "provider", "model", "tier", "stand_in", "service_tier")
+    ).values():
         one, cost = group[0], _cost(group)
         ok = sum(attempt.outcome == "ok" for attempt in group)
         lines.append(
@@ -264,9 +278,10 @@ def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...
                 tokens=_tokens(group),
                 cost_nano=cost,
                 share=ratio(cost, spent),
+                service_tier=one.service_tier,
             )
         )
-    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model)))
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model, line.service_tier)))
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

@@ -17,6 +17,7 @@ from pricing.reports.sentences import (
     against_quote,
     basis,
     caching_sentences,
+    due_sentence,
     money_sentence,
     place,
     replayed_sentence,
@@ -83,6 +84,8 @@ def _heading(report: RunReport) -> Iterator[Text]:
     end = outcome(run.outcome)
     took = f" in {duration(run.duration_us)}" if run.duration_us is not None else ""
     yield end + line(f"{took}", (f"  started {moment(run.started_at)}", QUIET))
+    if due := due_sentence(report):
+        yield line(due)
     if run.reason:
         yield line((run.reason, QUIET))
     if told := sandbox_sentence(report):
@@ -158,7 +161,7 @@ def _models(report: RunReport) -> RenderableType:
     rows = [
         [
             one.target + (" (sandbox)" if one.stand_in and not report.run.stand_in else ""),
-            one.model,
+            one.model_at,
             count(one.ok),
             count(one.failed),
             count(one.tokens.input),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.providers.anthropic import AnthropicAdapter
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
@@ -60,8 +61,8 @@ SPEC = ProviderSpec(
             crowd=Crowd(images=20, edge=2_000),
             narrow=Narrow(below=1_000_000, most={"image": 100}, pages=100),
         ),
-        service_tiers=("auto", "standard_only"),
-        batches=True,
+        service_tiers={"standard": "standard_only", "priority": "auto"},
+        batches=BatchRules(api="anthropic", paths=("/v1/messages",), lines=100_000, whole=256_000_000, kept_days=29),
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
         cached=CACHED_CLAUDE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
@@ -75,8 +76,14 @@ SPEC = ProviderSpec(
             most={"image": 20, "document": 5},
             edge=8_000,
         ),
-        service_tiers=("default", "priority", "flex", "reserved"),
-        batches=True,
+        service_tiers={"standard": "default", "flex": "flex", "priority": "priority"},
+        batches=BatchRules(
+            api="bedrock",
+            paths=("converse", "invoke"),
+            lines=50_000,
+            whole=1_000_000_000,
+            least=100,
+        ),
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
         cached=CACHED_BEDROCK,

@@ -27,8 +27,8 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(),
-        service_tiers=(),
-        batches=False,
+        service_tiers={},
+        batches=None,
         truncates_silently=False,
     ),
 )

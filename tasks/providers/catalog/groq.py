@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
@@ -41,8 +42,8 @@ SPEC = ProviderSpec(
             pixels=33_177_600,
             whole=4_000_000,
         ),
-        service_tiers=("on_demand", "flex", "auto", "performance"),
-        batches=True,
+        service_tiers={"standard": "on_demand", "flex": "flex", "priority": "performance"},
+        batches=BatchRules(api="openai", paths=("/chat/completions",), lines=50_000, whole=100_000_000),
         truncates_silently=False,
         cached=CACHED_GROQ,
     ),

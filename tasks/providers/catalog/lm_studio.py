@@ -21,8 +21,8 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data"})),
-        service_tiers=(),
-        batches=False,
+        service_tiers={},
+        batches=None,
         truncates_silently=True,
     ),
 )

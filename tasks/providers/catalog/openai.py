@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
@@ -31,8 +32,15 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
-        service_tiers=("flex", "priority"),
-        batches=True,
+        service_tiers={"standard": "default", "flex": "flex", "priority": "priority"},
+        batches=BatchRules(
+            api="openai",
+            paths=("/chat/completions", "/responses"),
+            lines=50_000,
+            whole=200_000_000,
+            kept_days=30,
+            webhooks=True,
+        ),
         truncates_silently=False,
         options=ALL_OPTIONS,
         cached=CACHED_OPENAI,

@@ -21,8 +21,8 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL"})),
-        service_tiers=(),
-        batches=False,
+        service_tiers={},
+        batches=None,
         truncates_silently=False,
     ),
 )

@@ -12,7 +12,7 @@ from pricing.db.database import Store
 from pricing.ledger.facts import Completion, Intent, Run, Turn, TurnOutcome
 from pricing.ledger.ledger import Ledger
 from pricing.ledger.target_stats import HALF_LIFE_US, WINDOW, complexities, observe
-from pricing.quotes.history import History
+from pricing.quotes.history import OWN_KIND, History
 from pricing.quotes.plan import Plan, PlanStep
 from pricing.rates.card import RateCard
 from pricing.usage import Usage
@@ -213,3 +213,27 @@ def test_a_refusal_that_is_not_final_leaves_no_trace(ledger: Ledger):
     assert admitted is not None
     assert admitted.held_nano == 60
     assert [state.held for state in ledger.budgets()] == [60]
+
+
+def test_quotes_learn_from_runs_of_their_own_kind_once_there_are_enough(ledger: Ledger, say: Say):
+    """Runs without a due time that cost as quoted, and runs with one that cost twice as much as quoted."""
+
+    def end(cost: int, due_at: int | None) -> None:
+        run = a_run(ledger, point_nano=100, due_at=due_at)
+        say(("a", "ok"), cost=cost, of=run)
+        ledger.settle(run.run_id, "completed")
+
+    def costs(*, due: bool) -> list[float]:
+        return [
+            round(cost) for _, cost, _ in History(ledger, CARD).costs("digest", "fast", stand_in=True, due=due).paid
+        ]
+
+    for _ in range(OWN_KIND):
+        end(100, None)
+    for _ in range(OWN_KIND - 1):
+        end(200, NOW)
+    assert costs(due=False) == [100] * OWN_KIND
+    assert costs(due=True) == [100] * OWN_KIND + [200] * (OWN_KIND - 1)
+    end(200, NOW)
+    assert costs(due=False) == [100] * OWN_KIND
+    assert costs(due=True) == [200] * OWN_KIND

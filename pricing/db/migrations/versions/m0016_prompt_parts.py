@@ -3,7 +3,7 @@
 from pricing.db.migrations.sql import apply
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 
 def upgrade() -> None:

@@ -1,0 +1,112 @@
+"""Quotes of runs with a due time: the service tiers that turns are expected to ask for, and how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from farebox.config.guard_settings import JUDGE
+from farebox.runtime import Runtime
+from pricing import Usage, now_us, to_us
+from pricing.quotes import ResolvedPlan, ResolvedStep
+from tasks import Step
+from tasks.routing import FLEX_MEDIAN, FLEX_SECONDS, Candidate, Route
+
+LIVE_PERCENT: Final = 5
+"""Of a hundred turns of a batch or of the flex tier, those that are expected to be asked at the standard price after
+all: 95% of batches are back in time, and providers shed few flex requests."""
+
+_LONG_MINUTES: Final = 90
+
+
+class ExpectedTime(NamedTuple):
+    """How long a run takes that waits for batches or the flex tier, in seconds, by so many past batches."""
+
+    median: float
+    p95: float
+    batches: int
+
+
+def expected_words(expected: ExpectedTime | None) -> str | None:
+    """How long a run takes that waits, for people; ``None`` where it does not."""
+    if expected is None:
+        return None
+    based = f"by {expected.batches} past batches" if expected.batches else "assumed, without past batches"
+    return f"in about {_words(expected.median)}, 95 of 100 times within {_words(expected.p95)} ({based})"
+
+
+def _words(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < _LONG_MINUTES else f"{minutes / 60:.2g} h"
+
+
+def can_be_batched(step: Step) -> bool:
+    """Whether the turns of a step may wait for a batch: those of one turn, whose answers no other turn waits for."""
+    return step.max_turns == 1
+
+
+def with_service_tiers(
+    runtime: Runtime,
+    routes: Mapping[str, Route],
+    planned: Iterable[ResolvedStep],
+    steps: Mapping[str, Step],
+    *,
+    due_at: int | None,
+    durable: bool,
+    at: datetime | None = None,
+) -> dict[str, Route]:
+    """The routes with the service tier that the turns of each candidate are expected to ask for.
+
+    Args:
+        runtime: knows what targets offer.
+        routes: by operation.
+        planned: the steps as they are planned.
+        steps: as they are declared, by operation.
+        due_at: by when the run is to be done, in microseconds UTC.
+        durable: whether the run keeps its answers, without which it cannot wait for a batch.
+        at: when it starts; now, if left out.
+
+    Raises:
+        UnknownPrice: a target has no rate.
+    """
+    found, now = dict(routes), now_us() if at is None else to_us(at)
+    if due_at is None:
+        return found
+    for one in planned:
+        batched = durable and one.operation != JUDGE and can_be_batched(steps[one.operation])
+        found[one.operation] = tuple(
+            _asked(runtime, candidate, one, due_at=due_at, now=now, batched=batched)
+            for candidate in routes[one.operation]
+        )
+    return found
+
+
+def _asked(
+    runtime: Runtime, candidate: Candidate, step: ResolvedStep, *, due_at: int, now: int, batched: bool
+) -> Candidate:
+    usage = Usage(step.input_tokens, step.output_tokens + candidate.thinking)
+    named = candidate.service_tier
+    choice = runtime.service_tiers.choose(candidate.target, usage, due_at=due_at, now=now, batched=batched, named=named)
+    if choice.live_at is None:
+        return candidate
+    return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
+
+
+def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Route]) -> ExpectedTime | None:
+    """How long the steps take that wait, one after the other; ``None`` where none does.
+
+    Turns of one step wait together. That steps wait for one another is not known, so this is the longest.
+    """
+    waits = []
+    for operation in dict.fromkeys(step.operation for step in plan.steps if step.calls):
+        first = routes[operation][0]
+        if first.service_tier == "batch":
+            waits.append(ExpectedTime(*runtime.service_tiers.batch_time(first.target)))
+        elif first.service_tier == "flex":
+            waits.append(ExpectedTime(FLEX_MEDIAN, FLEX_SECONDS, 0))
+    if not waits:
+        return None
+    batches = min((one.batches for one in waits if one.p95 != FLEX_SECONDS), default=0)
+    return ExpectedTime(sum(one.median for one in waits), sum(one.p95 for one in waits), batches)

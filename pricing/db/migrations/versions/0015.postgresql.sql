@@ -1,0 +1,2 @@
+ALTER TABLE runs ADD COLUMN due_at BIGINT;
+ALTER TABLE attempts ADD COLUMN service_tier_saved_nano BIGINT NOT NULL DEFAULT 0;

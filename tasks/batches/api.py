@@ -1,0 +1,325 @@
+"""Batches: many requests handed to a provider at once, answered within a day, at half the price.
+
+A :class:`BatchClient` speaks one provider's batch API for one or many targets. It keeps nothing: whoever submits writes
+down what a :class:`BatchHandle` holds, and asks with it later, from any process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+
+from tasks.providers.batch_rules import BatchRules
+from tasks.providers.failure_kinds import Failure
+from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.routing.target import Target
+
+BatchState: TypeAlias = Literal["submitted", "running", "ended", "failed", "expired", "cancelled"]
+"""``failed``: nothing of it ran; ``expired`` and ``cancelled``: what ran until then has results, and is billed."""
+LineOutcome: TypeAlias = Literal["succeeded", "errored", "expired", "cancelled", "missing"]
+"""``missing``: the provider says nothing of the line, although its batch has ended."""
+FaultKind: TypeAlias = Literal["queue_full", "rejected", "refused", "server", "retention_over"]
+BatchCall: TypeAlias = Literal["upload", "create", "list", "status", "results", "cancel", "discard"]
+
+FINAL: Final[frozenset[BatchState]] = frozenset({"ended", "failed", "expired", "cancelled"})
+"""States after which nothing changes any more."""
+_LINE_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LABEL: Final = re.compile(r"[a-zA-Z0-9_-]{1,63}")
+_NOT_RETRIED: Final = frozenset({"write", "read"})
+_SERVER_ERROR: Final = 500
+_OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One request of a batch, made by :meth:`BatchClient.line`.
+
+    Args:
+        line_id: 1 to 64 letters, digits, ``_`` and ``-``, unique in its batch; what every provider takes.
+        path: below the address of the target, such as ``/chat/completions``.
+        body: the request's JSON, as the dialect encodes it for the live endpoint, not streamed.
+
+    Raises:
+        ValueError: the id has another form.
+    """
+
+    line_id: str
+    path: str
+    body: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _LINE_ID.fullmatch(self.line_id):
+            raise ValueError(f"{self.line_id[:80]!r} is no id of a line: 1 to 64 letters, digits, _ and -")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHandle:
+    """One batch at its provider; all that is needed to ask for it again.
+
+    Args:
+        target: as it is reached, with its key.
+        batch_id: the provider's.
+        label: under which it was submitted.
+        line_ids: of all its lines; :meth:`BatchClient.results` gives each of them exactly once.
+    """
+
+    target: Target
+    batch_id: str
+    label: str = ""
+    line_ids: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def provider(self) -> str:
+        """Whose batch it is."""
+        return self.target.provider
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFault:
+    """Why a batch gave nothing.
+
+    Args:
+        kind: ``queue_full``: the account has too many tokens or requests in batches, wait and submit again;
+            ``rejected``: the file of requests is wrong; ``refused``: the account or model may not; ``server``: the
+            provider's own fault; ``retention_over``: it is too old, and the provider has deleted it.
+        code: the provider's, such as ``token_limit_exceeded``; ``None`` if it gave none.
+        line: of the file, counted from 1, where one line is to blame.
+    """
+
+    kind: FaultKind
+    code: str | None = None
+    line: int | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the same lines can be submitted again, later."""
+        return self.kind in {"queue_full", "server"}
+
+    @property
+    def cause(self) -> str:
+        """One sentence for people: what is wrong and what helps; nothing of the requests is in it."""
+        code = f" ({self.code})" if self.code else ""
+        where = f" at line {self.line}" if self.line is not None else ""
+        return f"{_CAUSES[self.kind].format(where=where, code=code)}"
+
+
+_CAUSES: Final = {
+    "queue_full": "The account has as many tokens in batches as it may{code}: the batch is to be submitted again when "
+    "others have ended.",
+    "rejected": "The provider rejected the file of requests{where}{code}: nothing ran, and nothing is billed.",
+    "refused": "The provider did not accept the batch{where}{code}: check the account, its limits and the model.",
+    "server": "The provider could not run the batch{code}: it can be submitted again.",
+    "retention_over": "The provider no longer has the batch or its results{code}: they are kept for a limited time.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """Lines of a batch; ``None`` where the provider does not tell, or not yet."""
+
+    total: int | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    """Errored, expired or cancelled."""
+
+    @property
+    def done(self) -> int | None:
+        """Lines that have an outcome."""
+        return None if self.succeeded is None or self.failed is None else self.succeeded + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """How far a batch is. ``fault`` says why it failed; ``ended_at`` is microseconds since 1970, UTC."""
+
+    state: BatchState
+    counts: BatchCounts = BatchCounts()
+    fault: BatchFault | None = None
+    ended_at: int | None = None
+    cancelling: bool = False
+    """Whether it is about to be cancelled."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it stays as it is: its results can be taken."""
+        return self.state in FINAL
+
+
+GONE: Final = BatchStatus("failed", fault=BatchFault("retention_over"))
+"""Of a batch that its provider does not have any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """What became of one line: a reply if it succeeded, else a failure.
+
+    A reply's service tier is ``batch``. ``failure.maybe_billed`` says whether the provider may charge for the line.
+    """
+
+    line_id: str
+    outcome: LineOutcome
+    reply: ModelReply | None = None
+    failure: Failure | None = None
+    request_id: str | None = None
+
+
+@dataclass(slots=True)
+class ResultTally:
+    """What a provider's results held beside the lines that were submitted; counted while they are read."""
+
+    unknown: int = 0
+    """Lines with an id that nobody submitted."""
+    repeated: int = 0
+    """Lines with an id that came before; the first one counts."""
+    damaged: int = 0
+    """Lines that are no JSON, or not whole."""
+
+
+class BatchCallFailed(Exception):
+    """A call of a batch API that failed. Its text names what was called and the class of failure only.
+
+    ``call`` is what was called, ``failure`` why it failed, ``fault`` the same where it is about the batch itself.
+    """
+
+    def __init__(self, provider: str, call: BatchCall, failure: Failure, fault: BatchFault | None = None) -> None:
+        super().__init__(provider, call, failure)
+        self.provider = provider
+        self.call = call
+        self.failure = failure
+        self.fault = fault
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether there may be a batch nevertheless: look for it with :meth:`BatchClient.find` before any other is
+        created.
+        """
+        status = self.failure.status
+        lost = self.failure.phase in _NOT_RETRIED or (status is not None and (status == _OK or status >= _SERVER_ERROR))
+        return self.call == "create" and lost
+
+    def __str__(self) -> str:
+        why = self.failure
+        signs = [f"status {why.status}"] if why.status is not None else []
+        signs += [f"code {why.code}"] if why.code else []
+        told = f" ({', '.join(signs)})" if signs else ""
+        return f"{self.provider}: the call {self.call!r} of its batch API failed: {why.kind.replace('_', ' ')}{told}"
+
+
+class BatchNotEnded(Exception):
+    """Results were asked for while the batch still runs; nothing can be said of its lines yet."""
+
+
+class BatchUncertain(Exception):
+    """Whether a batch was created cannot be told yet. Look again when those of ``candidates`` have ended."""
+
+    def __init__(self, why: str, candidates: tuple[BatchHandle, ...] = ()) -> None:
+        super().__init__(why)
+        self.candidates = candidates
+
+
+class LinesRefused(ValueError):
+    """Lines that cannot stand in one batch; nothing was sent. Its message says why."""
+
+
+class BatchClient(Protocol):
+    """One provider's batch API. Every method must run on the process's one event loop."""
+
+    @property
+    def rules(self) -> BatchRules:
+        """What a batch may hold, and how long its results are kept."""
+        ...
+
+    def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
+        """A request as a line of a batch.
+
+        Raises:
+            OptionRefused: the target cannot do what the request asks for.
+            LinesRefused: the request cannot stand in a batch.
+        """
+        ...
+
+    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:
+        """The lines as batches that the provider takes: one path and model each, within its limits.
+
+        Raises:
+            LinesRefused: a line is larger than a whole batch may be.
+        """
+        ...
+
+    async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
+        """Submit one batch. Nothing is tried again: a second create call could be a second batch.
+
+        Args:
+            target: as it is reached, with its key.
+            lines: one of the batches that ``split`` gave.
+            label: 1 to 63 letters, digits, ``_`` and ``-``, of this submission alone; ``find`` looks for it.
+
+        Raises:
+            LinesRefused: the lines cannot stand in one batch.
+            BatchCallFailed: if it is ``uncertain``, the batch may exist nevertheless.
+        """
+        ...
+
+    async def find(
+        self, target: Target, label: str, *, line_ids: Sequence[str] = (), since: int = 0
+    ) -> BatchHandle | None:
+        """The batch that was submitted under a label; ``None`` if there is none, so that it may be submitted.
+
+        Args:
+            target: as it is reached, with its key.
+            label: of the submission.
+            line_ids: of its lines: what a batch is known by where a provider keeps no label.
+            since: microseconds since 1970: when its submission began; earlier batches are not looked at.
+
+        Raises:
+            BatchUncertain: it cannot be told yet.
+            BatchCallFailed: the provider could not be asked.
+        """
+        ...
+
+    async def status(self, handle: BatchHandle) -> BatchStatus:
+        """How far a batch is. One that its provider no longer knows has ``failed`` with ``retention_over``.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        ...
+
+    def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
+        """What became of every line, each exactly once, as it is read: results may be larger than memory.
+
+        Lines come in the provider's order; those of which it says nothing come last, as ``missing``.
+
+        Raises:
+            BatchNotEnded: the batch is not final.
+            BatchCallFailed: the results cannot be had now; those that came stand.
+        """
+        ...
+
+    async def cancel(self, handle: BatchHandle) -> BatchStatus:
+        """Have the provider stop a batch. What has run by then is billed, and has results.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        ...
+
+    async def discard(self, handle: BatchHandle) -> None:
+        """Delete a final batch's requests and results at the provider, as far as it can. What is gone is no error.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        ...
+
+
+def check_label(label: str) -> None:
+    """Check the form of a label.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    if not _LABEL.fullmatch(label):
+        raise ValueError(f"{label[:80]!r} is no label of a batch: 1 to 63 letters, digits, _ and -")

@@ -1,0 +1,146 @@
+"""Lines of batches: made from requests, put into batches that a provider takes, and matched with their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from tasks.batches.api import BatchLine, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
+from tasks.providers.base import Adapter, ReplyError
+from tasks.providers.batch_rules import BatchRules
+from tasks.providers.failure_kinds import failure
+from tasks.providers.json_fields import obj, parse, text
+from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.providers.registry import adapter_for
+from tasks.routing.target import Target
+
+
+def encoded_line(line_id: str, target: Target, request: ModelRequest) -> BatchLine:
+    """A request as the target's dialect encodes it for its live endpoint."""
+    wire = adapter_for(target.provider).encode(target, request)
+    return BatchLine(line_id, wire.url[len(target.base_url.rstrip("/")) :], wire.body)
+
+
+def split(
+    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int]
+) -> list[tuple[BatchLine, ...]]:
+    """The lines as batches: by path and model, in their order, each within the limits.
+
+    Args:
+        rules: the provider's.
+        lines: in any number.
+        size: bytes that a line takes in a batch.
+
+    Raises:
+        LinesRefused: a line is larger than a whole batch may be, or cannot be batched.
+    """
+    found: list[tuple[BatchLine, ...]] = []
+    for group in _alike(rules, lines):
+        held: list[BatchLine] = []
+        taken = 0
+        for line in group:
+            needed = size(line)
+            if needed > rules.whole:
+                raise LinesRefused(f"the line {line.line_id} has {needed:,} bytes, more than a batch: {rules.whole:,}")
+            if held and (len(held) == rules.lines or taken + needed > rules.whole):
+                found.append(tuple(held))
+                held, taken = [], 0
+            held.append(line)
+            taken += needed
+        found.append(tuple(held))
+    return found
+
+
+def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
+    """Check that lines may stand in one batch, all but its size in bytes.
+
+    Raises:
+        LinesRefused: they may not.
+    """
+    if not rules.least <= len(lines) <= rules.lines:
+        raise LinesRefused(f"a batch has {rules.least:,} to {rules.lines:,} lines here, and {len(lines):,} were given")
+    if len({line.line_id for line in lines}) != len(lines):
+        raise LinesRefused("two lines of the batch have the same id")
+    if len(_alike(rules, lines)) > 1:
+        raise LinesRefused("the lines of one batch go to one path and one model; use split() first")
+
+
+def _alike(rules: BatchRules, lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
+    groups: dict[tuple[str, str], list[BatchLine]] = {}
+    for line in lines:
+        if line.path not in rules.paths:
+            raise LinesRefused(f"requests to {line.path} cannot be batched here; those to {', '.join(rules.paths)} can")
+        model = text(obj(parse(line.body)).get("model"))
+        groups.setdefault((line.path, model), []).append(line)
+    return list(groups.values())
+
+
+def batch_reply(reply: ModelReply) -> ModelReply:
+    """The reply as that of a batch: what serves it is a tier of its own, whether the provider repeats it or not."""
+    return replace(reply, service_tier="batch")
+
+
+def decoded(
+    target: Target,
+    line_id: str,
+    status: int,
+    body: bytes,
+    *,
+    request_id: str | None = None,
+    adapter: Adapter | None = None,
+) -> LineResult:
+    """A line that has run, read by the target's own dialect, or by another one that the batch was written in."""
+    headers = {"x-request-id": request_id} if request_id else {}
+    try:
+        reply = (adapter or adapter_for(target.provider)).decode(target, status, headers, body)
+    except ReplyError as error:
+        why = error.failure
+        if why.kind == "not_found":
+            # Batches answer 404 for models that the live endpoint serves (openai-python#3071): ask there before the
+            # target is given up.
+            why = replace(why, retry_same_target=True)
+        return LineResult(line_id, "errored", failure=why, request_id=why.request_id or request_id)
+    return LineResult(line_id, "succeeded", reply=batch_reply(reply), request_id=reply.request_id or request_id)
+
+
+def not_run(line_id: str, outcome: LineOutcome, code: str, *, maybe_billed: bool = False) -> LineResult:
+    """A line that the batch did not get to."""
+    return LineResult(line_id, outcome, failure=failure("timeout", code=code, maybe_billed=maybe_billed))
+
+
+class Matched:
+    """Which lines of a batch have a result by now: each one counts once."""
+
+    def __init__(self, line_ids: Iterable[str], tally: ResultTally | None) -> None:
+        self._open = dict.fromkeys(line_ids)
+        self._all = frozenset(self._open)
+        self.tally = tally or ResultTally()
+
+    def take(self, result: LineResult | None) -> Iterator[LineResult]:
+        """The result, if it is the first of a line that was submitted; ``None`` stands for a damaged line."""
+        if result is None:
+            self.tally.damaged += 1
+        elif result.line_id in self._open:
+            del self._open[result.line_id]
+            yield result
+        elif result.line_id in self._all:
+            self.tally.repeated += 1
+        else:
+            self.tally.unknown += 1
+
+    @property
+    def missing(self) -> list[str]:
+        """Lines without a result, in the order they were submitted."""
+        return list(self._open)
+
+
+def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterator[LineResult]:
+    """Lines of which the results say nothing, as ``missing``.
+
+    They may be billed where the results are gone or damaged, or fewer than the ``succeeded`` that the provider counts.
+    """
+    told = status.counts.succeeded
+    billed = gone or bool(matched.tally.damaged) or (told is not None and told > succeeded)
+    code = "batch_retention_over" if gone else f"batch_{status.state}"
+    for line_id in matched.missing:
+        yield LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=billed))

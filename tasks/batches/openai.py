@@ -1,0 +1,329 @@
+"""OpenAI's batch API, which Groq speaks too: a file of requests, a batch over it, files of results and of errors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from tasks.batches.api import (
+    GONE,
+    BatchCall,
+    BatchCallFailed,
+    BatchCounts,
+    BatchFault,
+    BatchHandle,
+    BatchLine,
+    BatchNotEnded,
+    BatchState,
+    BatchStatus,
+    BatchUncertain,
+    FaultKind,
+    LineResult,
+    LinesRefused,
+    ResultTally,
+    check_label,
+)
+from tasks.batches.calls import Calls, Method, is_gone, request
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.providers.base import OK
+from tasks.providers.batch_rules import BatchRules
+from tasks.providers.failure_kinds import FailureKind, failure
+from tasks.providers.failures import classify_reply
+from tasks.providers.json_fields import count, encode, obj, objects, parse, text
+from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
+from tasks.providers.spec import ProviderSpec
+from tasks.providers.transport import Transport
+from tasks.routing.target import Target
+
+_LABEL: Final = "farebox_label"
+_VERSION: Final = "/v1"
+"""Stands before the path of a line, whatever the address of the provider."""
+_STATES: Final[dict[str, BatchState]] = {
+    "validating": "submitted",
+    "in_progress": "running",
+    "finalizing": "running",
+    "cancelling": "running",
+    "completed": "ended",
+    "failed": "failed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+_ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
+_PAGE: Final = 100
+_MOST_PAGES: Final = 50
+_SKEW_SECONDS: Final = 600
+"""By which the provider's clock may be behind ours."""
+_FAULTS: Final[dict[FailureKind, FaultKind]] = {
+    "rate_limit": "queue_full",
+    "overloaded": "queue_full",
+    "request_exceeds_quota_window": "queue_full",
+    "server_error": "server",
+    "timeout": "server",
+    "connection": "server",
+    "quota_exhausted": "refused",
+    "auth": "refused",
+    "not_found": "refused",
+}
+"""What a failure is about, where it is of a batch; all others mean that the file is wrong."""
+_BAD_REQUEST: Final = 400
+_WORST_FIRST: Final[tuple[FaultKind, ...]] = ("queue_full", "refused", "rejected", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIBatchClient:
+    """Batches of Chat Completions or Responses.
+
+    Args:
+        transport: the process's.
+        spec: the provider's; its ``features.batches`` are the limits.
+        rules: these limits.
+    """
+
+    transport: Transport
+    spec: ProviderSpec
+    rules: BatchRules
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.transport, self.spec)
+
+    def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
+        """A request as a line: ``{custom_id, method, url, body}``.
+
+        Raises:
+            OptionRefused: the target cannot do what the request asks for.
+        """
+        return encoded_line(line_id, target, request)
+
+    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+        """The lines by path and model, within the limits of a file.
+
+        Raises:
+            LinesRefused: a line is larger than a file may be.
+        """
+        return split(self.rules, lines, lambda line: len(_written(line)))
+
+    async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
+        """Upload the file, then create the batch, with the label in its metadata.
+
+        Raises:
+            LinesRefused: the lines cannot stand in one file.
+            BatchCallFailed: a call failed; a file that was uploaded costs nothing, and expires by itself.
+        """
+        check_label(label)
+        check(self.rules, lines)
+        file = b"".join(map(_written, lines))
+        if len(file) > self.rules.whole:
+            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        input_file = await self._upload(target, file, label)
+        asked: JSONObject = {
+            "input_file_id": input_file,
+            "endpoint": f"{_VERSION}{lines[0].path}",
+            "completion_window": "24h",
+            "metadata": {_LABEL: label},
+        }
+        created = await self._calls.ask("create", _call(target, "POST", "/batches", encode(asked)))
+        return BatchHandle(target, self._id("create", created), label, tuple(line.line_id for line in lines))
+
+    async def find(
+        self, target: Target, label: str, *, line_ids: Sequence[str] = (), since: int = 0
+    ) -> BatchHandle | None:
+        """The batch with that label in its metadata; of several, one that did not fail.
+
+        Raises:
+            BatchUncertain: the account has more batches since then than are looked at.
+            BatchCallFailed: the provider could not be asked.
+        """
+        failed: BatchHandle | None = None
+        after, earliest = "", since // 1_000_000 - _SKEW_SECONDS
+        for _ in range(_MOST_PAGES):
+            page = await self._calls.ask("list", _call(target, "GET", f"/batches?limit={_PAGE}{after}"))
+            batches = objects(page.get("data"))
+            for batch in batches:
+                if obj(batch.get("metadata")).get(_LABEL) != label:
+                    continue
+                handle = BatchHandle(target, self._id("list", batch), label, tuple(line_ids))
+                if batch.get("status") != "failed":
+                    return handle
+                failed = failed or handle
+            if not page.get("has_more") or not batches or (count(batches[-1].get("created_at")) or 0) < earliest:
+                return failed
+            after = f"&after={quote(text(batches[-1].get('id')), safe='')}"
+        if failed is not None:
+            return failed
+        raise BatchUncertain(f"the account has more than {_PAGE * _MOST_PAGES:,} batches since then")
+
+    async def status(self, handle: BatchHandle) -> BatchStatus:
+        """How far the batch is.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        batch = await self._known(handle, "status")
+        return GONE if batch is None else self._status(batch)
+
+    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
+        """The lines of the file of results, then of the file of errors, then those that are in neither.
+
+        Raises:
+            BatchNotEnded: the batch is not final.
+            BatchCallFailed: a file cannot be had now.
+        """
+        matched = Matched(handle.line_ids, tally)
+        batch = await self._known(handle, "results")
+        status = GONE if batch is None else self._status(batch)
+        if not status.final:
+            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
+        succeeded, gone = 0, batch is None
+        for file in _files(batch or {}, "output_file_id", "error_file_id"):
+            try:
+                async for result in self._rows(handle, file):
+                    for first in matched.take(result):
+                        succeeded += first.outcome == "succeeded"
+                        yield first
+            except BatchCallFailed as failed:
+                if not is_gone(failed):
+                    raise
+                gone = True
+        if batch is not None and not batch.get("output_file_id") and status.counts.succeeded:
+            # It is there in a moment: a batch can be completed before its file can be had.
+            raise BatchCallFailed(self.spec.name, "results", failure("server_error", code="output_file_missing"))
+        for result in left(matched, status, gone=gone, succeeded=succeeded):
+            yield result
+
+    async def cancel(self, handle: BatchHandle) -> BatchStatus:
+        """Cancel the batch; one that is final already stays as it is.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        path = f"/batches/{quote(handle.batch_id, safe='')}/cancel"
+        try:
+            return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", path)))
+        except BatchCallFailed as failed:
+            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
+                raise
+            now = await self.status(handle)
+            if now.final:
+                return now
+            raise
+
+    async def discard(self, handle: BatchHandle) -> None:
+        """Delete the batch's files: its requests, its results and its errors.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        batch = await self._known(handle, "discard") or {}
+        for file in _files(batch, "input_file_id", "output_file_id", "error_file_id"):
+            try:
+                await self._calls.send("discard", _call(handle.target, "DELETE", f"/files/{quote(file, safe='')}"))
+            except BatchCallFailed as failed:
+                if not is_gone(failed):
+                    raise
+
+    async def _upload(self, target: Target, file: bytes, label: str) -> str:
+        kind, body = multipart({"purpose": "batch"}, f"{label}.jsonl", file)
+        return self._id("upload", await self._calls.ask("upload", _call(target, "POST", "/files", body, kind)))
+
+    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
+        """The batch; ``None`` if the provider does not have it any more."""
+        path = f"/batches/{quote(handle.batch_id, safe='')}"
+        try:
+            return await self._calls.ask(call, _call(handle.target, "GET", path))
+        except BatchCallFailed as failed:
+            if is_gone(failed):
+                return None
+            raise
+
+    async def _rows(self, handle: BatchHandle, file: str) -> AsyncIterator[LineResult | None]:
+        path = f"/files/{quote(file, safe='')}/content"
+        async for row in self._calls.lines(_call(handle.target, "GET", path)):
+            yield _result(handle.target, row)
+
+    def _id(self, call: BatchCall, made: JSONObject) -> str:
+        if not (found := text(made.get("id"))):
+            raise BatchCallFailed(self.spec.name, call, failure("server_error", status=OK, maybe_billed=True))
+        return found
+
+    def _status(self, batch: JSONObject) -> BatchStatus:
+        state = _STATES.get(text(batch.get("status")))
+        if state is None:
+            raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+        counts = obj(batch.get("request_counts"))
+        ended = next((at for name in _ENDS if (at := count(batch.get(name)))), None)
+        fault = self._fault(objects(obj(batch.get("errors")).get("data")), state)
+        return BatchStatus(
+            state,
+            BatchCounts(count(counts.get("total")), count(counts.get("completed")), count(counts.get("failed"))),
+            fault,
+            ended * 1_000_000 if ended else None,
+            cancelling=batch.get("status") == "cancelling",
+        )
+
+    def _fault(self, errors: Sequence[JSONObject], state: BatchState) -> BatchFault | None:
+        """What a batch failed for: of several errors the one that tells most about what to do."""
+        found = [self._one_fault(error) for error in errors]
+        if not found:
+            return BatchFault("server") if state == "failed" else None
+        return min(found, key=lambda fault: _WORST_FIRST.index(fault.kind))
+
+    def _one_fault(self, error: JSONObject) -> BatchFault:
+        why = classify_reply(self.spec.failures, _BAD_REQUEST, {}, encode({"error": error}))
+        return BatchFault(_FAULTS.get(why.kind, "rejected"), why.code, count(error.get("line")))
+
+
+def _files(batch: JSONObject, *names: str) -> list[str]:
+    return [file for name in names if (file := text(batch.get(name)))]
+
+
+def _call(target: Target, method: Method, path: str, body: bytes = b"", kind: str = "application/json") -> HttpRequest:
+    headers = {"Content-Type": kind} if body else {}
+    if target.credential.key:
+        headers["Authorization"] = f"Bearer {target.credential.key}"
+    return request(target, method, f"{target.base_url.rstrip('/')}{path}", headers, body)
+
+
+def multipart(fields: dict[str, str], filename: str, content: bytes) -> tuple[str, bytes]:
+    """A form with one file, as ``multipart/form-data`` (RFC 7578): its content type and its bytes."""
+    boundary = secrets.token_hex(24)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
+        "Content-Type: application/jsonl\r\n\r\n"
+    )
+    body = b"".join([*(part.encode() for part in parts), head.encode(), content, f"\r\n--{boundary}--\r\n".encode()])
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+def _written(line: BatchLine) -> bytes:
+    """A line of the file. The body is JSON already, and is not read again."""
+    head = encode({"custom_id": line.line_id, "method": "POST", "url": f"{_VERSION}{line.path}"})
+    return b'%b,"body":%b}\n' % (head[:-1], line.body)
+
+
+def _result(target: Target, row: bytes) -> LineResult | None:
+    """A line of either file; ``None`` if it cannot be read."""
+    found = obj(parse(row))
+    line_id = text(found.get("custom_id"))
+    if not line_id:
+        return None
+    response = obj(found.get("response"))
+    if isinstance(status := response.get("status_code"), int):
+        return decoded(
+            target, line_id, status, encode(response.get("body")), request_id=text(response.get("request_id")) or None
+        )
+    code = text(obj(found.get("error")).get("code"))
+    if not code:
+        return None
+    if code == "batch_expired":
+        return not_run(line_id, "expired", code)
+    if code == "batch_cancelled":
+        return not_run(line_id, "cancelled", code)
+    return LineResult(line_id, "errored", failure=failure("server_error", code=code))

@@ -1,0 +1,185 @@
+"""Batches of the sandbox: their lines run one after the other on a clock that a test can put forward."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+from uuid import uuid4
+
+from tasks.providers.messages import JSONObject
+from tasks.sandbox.batch_rules import BatchRule
+from tasks.sandbox.protocol import Dialect, Provider
+
+LineEnd: TypeAlias = Literal["succeeded", "errored", "expired", "cancelled"]
+BatchEnd: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
+WINDOW_SECONDS: Final = 24 * 3600.0
+_VALIDATION_SHARE: Final = 0.1
+"""Of the time that a batch takes."""
+_OK: Final = 200
+
+
+class SandboxClock:
+    """Seconds since 1970, and as many more as it was put forward."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._forward = 0.0
+
+    def __call__(self) -> float:
+        """The moment."""
+        return self._now() + self._forward
+
+    def advance(self, seconds: float) -> None:
+        """Put it forward."""
+        self._forward += seconds
+
+
+@dataclass(slots=True)
+class SandboxLine:
+    """One request of a batch, and what came of it."""
+
+    line_id: str
+    path: str
+    body: JSONObject
+    model: str = ""
+    """As the path names it, in dialects that do that."""
+    end: LineEnd | None = None
+    status: int = 0
+    reply: JSONObject = field(default_factory=dict)
+    request_id: str = ""
+
+
+@dataclass(slots=True)
+class SandboxBatch:
+    """One batch. Times are seconds on the sandbox's clock."""
+
+    id: str
+    provider: Provider
+    target: str | None
+    dialect: Dialect
+    lines: list[SandboxLine]
+    rule: BatchRule
+    created: float
+    kept: float
+    """Seconds after its creation for which it can be had."""
+    facts: JSONObject = field(default_factory=dict)
+    """What its provider repeats of the create call."""
+    fault: str | None = None
+    """The code with which it fails."""
+    fault_line: int | None = None
+    fault_text: str = ""
+    cancelled_at: float | None = None
+    ended_at: float | None = None
+    end: BatchEnd | None = None
+
+    @property
+    def expires(self) -> float:
+        """When what has not run expires."""
+        return self.created + WINDOW_SECONDS
+
+    def count(self, *ends: LineEnd) -> int:
+        """Lines that ended so."""
+        return sum(line.end in ends for line in self.lines)
+
+    def validating(self, now: float) -> bool:
+        """Whether its lines are still looked at."""
+        return self.end is None and now < self.created + _VALIDATION_SHARE * self.rule.seconds
+
+    def due(self, now: float) -> Iterator[SandboxLine]:
+        """Lines that have run by now and were not run yet."""
+        until = min(now, self.expires, now if self.cancelled_at is None else self.cancelled_at)
+        most = len(self.lines) if self.rule.lines is None else self.rule.lines
+        for place, line in enumerate(self.lines[:most], 1):
+            if line.end is None and self.created + self.rule.seconds * place / len(self.lines) <= until:
+                yield line
+
+
+class RunLine(Protocol):
+    """Runs one line of a batch, and writes it into the billing journal."""
+
+    def __call__(self, batch: SandboxBatch, line: SandboxLine, /) -> None:
+        """Sets the line's status, reply and request id."""
+
+
+class BatchStore:
+    """The batches of one sandbox.
+
+    Args:
+        run: runs a line.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, run: RunLine, clock: SandboxClock) -> None:
+        self._run = run
+        self.clock = clock
+        self._batches: dict[str, SandboxBatch] = {}
+
+    def add(self, batch: SandboxBatch) -> SandboxBatch:
+        """A batch that begins now."""
+        self._batches[batch.id] = batch
+        self.settle()
+        return batch
+
+    def get(self, batch_id: str, provider: Provider, target: str | None) -> SandboxBatch | None:
+        """A batch of a target, as it is now; ``None`` where there is none, or it is not kept any more."""
+        self.settle()
+        found = self._batches.get(batch_id)
+        return found if found is not None and (found.provider, found.target) == (provider, target) else None
+
+    def all(self, provider: Provider, target: str | None) -> list[SandboxBatch]:
+        """The batches of a target, the newest first."""
+        self.settle()
+        found = [batch for batch in self._batches.values() if (batch.provider, batch.target) == (provider, target)]
+        return sorted(found, key=lambda batch: batch.created, reverse=True)
+
+    def every(self) -> Sequence[SandboxBatch]:
+        """All batches."""
+        self.settle()
+        return list(self._batches.values())
+
+    def remove(self, batch: SandboxBatch) -> None:
+        """Delete a batch."""
+        self._batches.pop(batch.id, None)
+
+    def cancel(self, batch: SandboxBatch) -> None:
+        """Cancel a batch that has not ended."""
+        if batch.end is None and batch.cancelled_at is None:
+            batch.cancelled_at = self.clock()
+        self.settle()
+
+    def settle(self) -> None:
+        """Run what has run by now, and end what has ended."""
+        now = self.clock()
+        for batch in list(self._batches.values()):
+            if batch.end is None:
+                self._settle(batch, now)
+            if now >= batch.created + batch.kept:
+                self.remove(batch)
+
+    def _settle(self, batch: SandboxBatch, now: float) -> None:
+        if batch.fault is not None:
+            if not batch.validating(now):
+                batch.end, batch.ended_at = "failed", now
+            return
+        for line in list(batch.due(now)):
+            self._run(batch, line)
+            line.end = "succeeded" if line.status == _OK else "errored"
+        if all(line.end for line in batch.lines):
+            batch.end, batch.ended_at = "completed", min(now, batch.created + batch.rule.seconds)
+        elif batch.cancelled_at is not None:
+            _close(batch, "cancelled", batch.cancelled_at)
+        elif now >= batch.expires:
+            _close(batch, "expired", batch.expires)
+
+
+def _close(batch: SandboxBatch, end: Literal["expired", "cancelled"], at: float) -> None:
+    for line in batch.lines:
+        line.end = line.end or end
+    batch.end, batch.ended_at = end, at
+
+
+def new_batch_id(prefix: str) -> str:
+    """An id that no batch had before."""
+    return f"{prefix}{uuid4().hex}"
