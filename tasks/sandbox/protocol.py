@@ -13,7 +13,7 @@ from tasks.providers.messages import JSONObject, Message, Schema, StopReason, To
 from tasks.sandbox.answers.schema import Unfillable, check_schema
 
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock", "gemini"]
-Lifetime: TypeAlias = Literal["5m", "1h"]
+Lifetime: TypeAlias = Literal["5m", "30m", "1h"]
 Complaint: TypeAlias = Literal[
     "429",
     "500",
