@@ -208,7 +208,7 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
-    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
+    service_tier: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "standard"
     above: tuple[RateBandSettings, ...] = ()
     hours: tuple[str, ...] = ()
     timezone: str = "UTC"
@@ -250,16 +250,18 @@ class CreditSettings(_Table):
 
 
 class TurnSettings(_Table):
-    """What one turn may take. ``cache_wait_seconds`` is the longest that it waits for another that begins alike, and
-    whose prompt cache it can read then; never more than a quarter of its deadline, and not at all with 0.
-    ``flex_deadline_seconds`` holds for turns that begin at the service tier ``flex``.
+    """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
+    that.
+
+    ``cache_wait_seconds`` is the longest that it waits for another that begins alike, and whose prompt cache it can
+    read then; never more than a quarter of its deadline, and not at all with 0.
     """
 
     deadline_seconds: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
     retries: Annotated[int, Field(ge=0, le=10)] = 1
-    cache_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 15.0
     flex_deadline_seconds: Seconds = 900.0
+    cache_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 15.0
 
 
 class BatchSettings(_Table):

@@ -13,7 +13,7 @@ from farebox.discovery import with_defaults
 from farebox.runs.admission import Automation, price_run
 from farebox.runs.due_prices import expected_words
 from farebox.runtime import Runtime
-from pricing import ConfigError, FareboxError, Nano, format_money, now_us
+from pricing import ConfigError, FareboxError, Nano, format_estimate, now_us
 from pricing.quotes import Quote
 from pricing.reports import escape_markdown
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.utilities.callables import ParameterSchema
 
-_SIGNIFICANT = 2
 _A_DAY_US = 24 * 3_600_000_000
 
 
@@ -92,14 +91,10 @@ def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any]
 def _compared(fast: Quote, best: Quote) -> str:
     """``fast ≈ $0.02 · best ≈ $0.31, 15 ×; p95 $0.05 · $0.60``."""
     times = f", {best.p50 / fast.p50:.2g} ×" if fast.p50 and best.p50 != fast.p50 else ""
-    return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; p95 {_short(fast.p95)} · {_short(best.p95)}"
+    p95s = f"p95 {format_estimate(fast.p95)} · {format_estimate(best.p95)}"
+    return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; {p95s}"
 
 
 def about(amount: Nano) -> str:
     """``≈ $0.027``: two digits that count."""
-    return f"≈ {_short(amount)}"
-
-
-def _short(amount: Nano) -> str:
-    digits = len(str(abs(amount)))
-    return format_money(round(amount, _SIGNIFICANT - digits) if digits > _SIGNIFICANT else amount)
+    return f"≈ {format_estimate(amount)}"

@@ -290,8 +290,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
             return decoded(target, line_id, OK, encode(result.get("message")))
         case "errored":
             told = obj(result.get("error"))
-            status = _STATUSES.get(text(obj(told.get("error")).get("type")), 500)
-            return decoded(target, line_id, status, encode(told), request_id=text(told.get("request_id")) or None)
+            error = obj(told.get("error")) or told  # bare, as older libraries have it
+            body = encode({"type": "error", "error": error, "request_id": told.get("request_id")})
+            return decoded(target, line_id, _STATUSES.get(text(error.get("type")), 500), body)
         case "canceled":
             return not_run(line_id, "cancelled", "batch_canceled")
         case "expired":

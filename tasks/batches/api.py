@@ -27,9 +27,9 @@ FINAL: Final[frozenset[BatchState]] = frozenset({"ended", "failed", "expired", "
 """States after which nothing changes any more."""
 _LINE_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LABEL: Final = re.compile(r"[a-zA-Z0-9_-]{1,63}")
-_NOT_RETRIED: Final = frozenset({"write", "read"})
+_SENT: Final = frozenset({"write", "read"})
+_MAYBE_DONE: Final = frozenset({200, 408, 409, 499})
 _SERVER_ERROR: Final = 500
-_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,8 @@ class BatchCallFailed(Exception):
         created.
         """
         status = self.failure.status
-        lost = self.failure.phase in _NOT_RETRIED or (status is not None and (status == _OK or status >= _SERVER_ERROR))
-        return self.call == "create" and lost
+        lost = status is not None and (status in _MAYBE_DONE or status >= _SERVER_ERROR)
+        return self.call == "create" and (lost or self.failure.phase in _SENT)
 
     def __str__(self) -> str:
         why = self.failure

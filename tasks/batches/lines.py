@@ -96,6 +96,9 @@ def decoded(
     headers = {"x-request-id": request_id} if request_id else {}
     try:
         reply = (adapter or adapter_for(target.provider)).decode(target, status, headers, body)
+    except ValueError:  # larger than an answer can be
+        why = failure("server_error", status=status, code="reply_too_large", maybe_billed=True, request_id=request_id)
+        return LineResult(line_id, "errored", failure=why, request_id=request_id)
     except ReplyError as error:
         why = error.failure
         if why.kind == "not_found":

@@ -71,9 +71,11 @@ class Refused(Exception):
 class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
-    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+    def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
         self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
+        self.kept_seconds = kept_seconds
+        """What of it the service tier ``flex`` leaves to others."""
         self.waited = False
         """Whether it has waited for a batch."""
         self.max_attempts = max_attempts
@@ -138,13 +140,10 @@ class AttemptContext:
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time.
 
-        At the service tier ``flex`` the provider takes what it needs, within the turn's deadline.
+        At the service tier ``flex`` the provider takes what it needs, whatever the target's ``read_timeout`` is.
         """
-        return self.seconds_to_connect if self.service_tier == "flex" else self.patience
-
-    @property
-    def patience(self) -> float:
-        """The target's ``read_timeout``, as far as the turn has that long."""
+        if self.service_tier == "flex":
+            return max(_TOO_LITTLE, self.allowance.seconds - self.allowance.kept_seconds)
         return min(self.target.read_timeout, self.seconds_to_connect)
 
     @property
@@ -242,6 +241,7 @@ class Attempts:
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
+        self._refused = RefusedFeatures()
         self._static = StaticParts(rates, hash_key, prefix_seconds)
         self._telemetry = telemetry
         self._spent = spent
@@ -521,7 +521,7 @@ class Attempts:
 def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
-    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+    if (slot.alternatives or slot.service_tier == "flex") and why.kind == "timeout" and why.phase == "read":
         return False  # it has had its time, and the others need theirs
     longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
     return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest
