@@ -84,16 +84,17 @@ def llm_task(
         service_tier=service_tier,
     )
 
-    def decorate(function: Callable[P, R]) -> Task[P, R]:
-        from tasks.step_task import StepTask
+    return partial(_task_of, step=step, options={"name": operation} | options)
 
-        wrapped = _inside(function, step)
-        # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
-        task: Task[P, R] = StepTask(wrapped, **({"name": operation} | options))
-        task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
-        return task
 
-    return decorate
+def _task_of(function: Callable[P, R], *, step: Step, options: Mapping[str, Any]) -> Task[P, R]:
+    from tasks.step_task import StepTask
+
+    wrapped = _inside(function, step)
+    # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
+    task: Task[P, R] = StepTask(wrapped, **options)
+    task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
+    return task
 
 
 def step_of(task: object) -> Step | None:

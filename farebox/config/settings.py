@@ -208,7 +208,7 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
-    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
+    service_tier: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "standard"
     above: tuple[RateBandSettings, ...] = ()
     hours: tuple[str, ...] = ()
     timezone: str = "UTC"
@@ -250,7 +250,9 @@ class CreditSettings(_Table):
 
 
 class TurnSettings(_Table):
-    """What one turn may take; ``flex_deadline_seconds`` holds for turns that begin at the service tier ``flex``."""
+    """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
+    that.
+    """
 
     deadline_seconds: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 8

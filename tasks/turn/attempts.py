@@ -70,11 +70,13 @@ class Refused(Exception):
 class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
-    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+    def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
         self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
         self.waited = False
         """Whether it has waited for a batch."""
+        self.kept_seconds = kept_seconds
+        """What of it the service tier ``flex`` leaves to others."""
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
@@ -137,13 +139,10 @@ class AttemptContext:
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time.
 
-        At the service tier ``flex`` the provider takes what it needs, within the turn's deadline.
+        At the service tier ``flex`` the provider takes what it needs, whatever the target's ``read_timeout`` is.
         """
-        return self.seconds_to_connect if self.service_tier == "flex" else self.patience
-
-    @property
-    def patience(self) -> float:
-        """The target's ``read_timeout``, as far as the turn has that long."""
+        if self.service_tier == "flex":
+            return max(_TOO_LITTLE, self.allowance.seconds - self.allowance.kept_seconds)
         return min(self.target.read_timeout, self.seconds_to_connect)
 
     @property
@@ -489,7 +488,7 @@ class Attempts:
 def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
-    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+    if (slot.alternatives or slot.service_tier == "flex") and why.kind == "timeout" and why.phase == "read":
         return False  # it has had its time, and the others need theirs
     longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
     return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest

@@ -131,7 +131,7 @@ class Engine:
         limits = self._turns.limits
         own = service_tier is None and any(target.service_tier == "flex" for target in self._router.targets)
         patient = service_tier == "flex" or own
-        return max(limits.deadline_seconds, limits.flex_deadline_seconds) if patient else limits.deadline_seconds
+        return limits.seconds(flex=patient)
 
     def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name, or written where it is used."""

@@ -62,10 +62,15 @@ class Limits:
     max_attempts: int = 8
     flex_deadline_seconds: float = 900.0
 
-    def seconds(self, route: Route) -> float:
-        """Until the deadline of a turn: another one where it begins at the service tier ``flex``."""
-        patient = bool(route) and route[0].service_tier == "flex"
-        return max(self.deadline_seconds, self.flex_deadline_seconds) if patient else self.deadline_seconds
+    def seconds(self, *, flex: bool) -> float:
+        """What a turn may take; one that begins at the service tier ``flex`` has its usual time after that."""
+        return self.deadline_seconds + (self.flex_deadline_seconds if flex else 0.0)
+
+    def allowance(self, route: Route) -> TurnAllowance:
+        """Of a turn on this route."""
+        flex = bool(route) and route[0].service_tier == "flex"
+        kept = self.deadline_seconds if flex else 0.0
+        return TurnAllowance(self.seconds(flex=flex), self.max_attempts, kept_seconds=kept)
 
 
 _UNCOUNTED = count_tokens("")
@@ -105,7 +110,7 @@ class TurnState(Generic[T]):
         self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
         self.judged: list[tuple[GuardDecision, GuardInput]] = []
-        self.allowance = TurnAllowance(limits.seconds(where.route), limits.max_attempts)
+        self.allowance = limits.allowance(where.route)
         self.decisions: list[GuardDecision] = []
         self.answered_by: Target | None = None
         self.repaired = False
