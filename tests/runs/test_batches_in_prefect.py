@@ -1,6 +1,6 @@
 """Runs of deployments that wait for batches: suspended without a process, collected, resumed, completed."""
 
-import _thread
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -186,9 +186,11 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtim
     """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
     batch_rules(sandbox, {"seconds": 3600})
 
+    main = threading.main_thread().ident or 0
+
     def interrupt() -> None:
         until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
-        _thread.interrupt_main()
+        signal.pthread_kill(main, signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt)
     watcher.start()
