@@ -30,6 +30,7 @@ from farebox.runs.due_times import read_due, run_due_at, signature_with_due, wit
 from farebox.runs.outcomes import outcome_of_state
 from farebox.runtime import get_runtime
 from pricing import Blocked, ConfigError, FareboxError, LedgerError, NoRun, OverBudget, RunTakenOver
+from pricing.rates import ServiceTier
 from pricing.reports import escape_advice, escape_markdown
 from tasks import (
     EXCEPTION_FINDER,
@@ -86,6 +87,7 @@ class Conversation(conversation.Conversation):
         calls_per_reply: int = tasks.MOST_CALLS,
         calls_per_message: int = tasks.MOST_CALLS,
         reasoning: Reasoning | None = None,
+        service_tier: ServiceTier | None = None,
         unmasked_media: bool = False,
         **values: object,
     ) -> None:
@@ -102,6 +104,7 @@ class Conversation(conversation.Conversation):
             calls_per_reply=calls_per_reply,
             calls_per_message=calls_per_message,
             reasoning=reasoning,
+            service_tier=service_tier,
             unmasked_media=unmasked_media,
             credit=lambda: get_runtime().settings.credits.value,
             **values,

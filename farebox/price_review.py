@@ -11,7 +11,6 @@ from farebox.config.settings import TargetSettings, load_settings
 from farebox.runtime import Runtime
 from pricing import NothingUsed, UsageError
 from pricing.analysis import Candidate, Rates, Review, review
-from pricing.quotes import ModelAt
 from pricing.rates import RateCard
 from pricing.reports import escape_markdown, review_markdown
 from tasks.providers import price_list_of
@@ -136,7 +135,7 @@ def _ends(target: TargetSettings, today: date) -> date | None:
     return ends.on if ends is not None and (target.retires or ends.is_near(today)) else None
 
 
-def _moved(targets: list[Candidate], names: Mapping[str, str]) -> dict[ModelAt, ModelAt]:
+def _moved(targets: list[Candidate], names: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, str]]:
     known = {target.name: (target.provider, target.model) for target in targets}
     for name in [*names, *names.values()]:
         if name not in known:

@@ -358,7 +358,7 @@ class Runtime:
                 self.ledger,
                 attempts,
                 guards,
-                Limits(turns.deadline_seconds, turns.max_attempts),
+                Limits(turns.deadline_seconds, turns.max_attempts, turns.flex_deadline_seconds),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
@@ -374,6 +374,7 @@ class Runtime:
             outside=self.ad_hoc,
             waves=self._waves(batched) if batched is not None else None,
             batched=self._may_be_batched,
+            service_tiers=self.service_tiers,
         )
 
     def _batched(self, attempts: Attempts) -> BatchedAttempts:
@@ -457,7 +458,7 @@ class Runtime:
             self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
         from tasks.turn import Attempts
 
         return Attempts(
@@ -470,6 +471,7 @@ class Runtime:
             spent=holds.note,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
+            unpriced_tier=tell_unpriced_tier,
         )
 
     def _breaker(self) -> Breaker:

@@ -22,5 +22,5 @@ def forecast(hours: Annotated[float, Field(gt=0, le=168)] = 24) -> dict[str, int
     """
     outlook = look(get_runtime(), hours, refuse=True)
     told = f"{shown(outlook.expected_nano)} expected in the next {hours:g} hours"
-    create_table_artifact(outlook.rows(), key="forecast", description=told)
+    create_table_artifact(outlook.rows(), key="forecast", description="\n\n".join([told, *outlook.advice()]))
     return outlook.counted()

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,7 +26,8 @@ from pricing import (
     json_text,
     leaves,
 )
-from tasks.context import StepContext, check_reasoning, current_step
+from pricing.rates import ServiceTier
+from tasks.context import StepContext, check_reasoning, check_service_tier, current_step
 from tasks.event_loop import in_thread
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelReply, Tool
@@ -68,6 +69,7 @@ class Agent:
         calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
         calls_per_step: likewise, in one call of the step, over all of its agents' replies.
         reasoning: how much a model is to think in each of its turns; what the step says, if left out.
+        service_tier: that each of its turns asks for; what the step says, if left out.
 
     The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
     over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
@@ -94,7 +96,9 @@ class Agent:
         calls_per_reply: int = MOST_CALLS,
         calls_per_step: int = MOST_CALLS,
         reasoning: Reasoning | None = None,
+        service_tier: ServiceTier | None = None,
     ) -> None:
+        check_service_tier(service_tier, f"The agent with the prompt {prompt!r}")
         check_reasoning(reasoning, f"The agent with the prompt {prompt!r}")
         for name, most in (("calls_per_reply", calls_per_reply), ("calls_per_step", calls_per_step)):
             if most < 1:
@@ -113,6 +117,7 @@ class Agent:
         self.calls_per_reply = calls_per_reply
         self.calls_per_step = calls_per_step
         self.reasoning = reasoning
+        self.service_tier = service_tier
 
     @property
     def specs(self) -> list[Tool]:
@@ -139,7 +144,7 @@ class Agent:
         messages = [Message("user", prompt.user)]
         for _ in range(self.max_turns):
             place.count_turn()
-            ends = time.monotonic() + engine.deadline_seconds
+            ends = time.monotonic() + engine.deadline_seconds(self.service_tier or place.step.service_tier)
             asked = TurnRequest(
                 prompt,
                 tuple(messages),
@@ -153,6 +158,7 @@ class Agent:
                 unmasked_media=place.step.unmasked_media,
                 verify=place.step.verify if returns is str else None,
                 reasoning=self.reasoning or place.step.reasoning,
+                service_tier=self.service_tier or place.step.service_tier,
             )
             answer = await engine.turn(place, asked)
             reply = answer.reply
@@ -172,7 +178,9 @@ class Agent:
         results = [result for message in messages for result in message.results]
         found = [part for result in results for part in _quoted(result)]
         said = Message("user", (*prompt.user, *found))
-        answer = await self._engine().turn(place, TurnRequest.of(place.step, prompt, [said], answer_type(returns)))
+        asked = TurnRequest.of(place.step, prompt, [said], answer_type(returns))
+        asked = replace(asked, service_tier=self.service_tier or asked.service_tier)
+        answer = await self._engine().turn(place, asked)
         return cast("T", answer.value)
 
     async def exchange(self, place: StepContext, reply: ModelReply, ends: float) -> list[Message]:

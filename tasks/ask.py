@@ -12,7 +12,8 @@ from typing import Any, cast, overload
 from typing_extensions import TypeVar
 
 from pricing import PromptError
-from tasks.context import check_reasoning, current_step
+from pricing.rates import ServiceTier
+from tasks.context import check_reasoning, check_service_tier, current_step
 from tasks.prompts import InlinePrompt
 from tasks.providers.messages import Message
 from tasks.providers.reasoning import Reasoning
@@ -33,7 +34,8 @@ class Ask:
 
     ``ask("summarize.j2", document=text)`` gives text, ``ask(…, returns=Summary)`` a validated value of that type;
     ``await ask.aio(…)`` is the same in async code. ``reasoning="high"`` asks for more or less thinking than the step
-    declares, ``"none"`` to ``"max"``. Every other keyword is a value of the template.
+    declares, ``"none"`` to ``"max"``; ``service_tier="flex"`` for another service tier than it does. Every other
+    keyword is a value of the template.
 
     A short prompt may be written where it is used, as a template with its values beside it, never as an f-string: what
     is in a value is data, what is in the prompt is a template.
@@ -127,12 +129,14 @@ class Ask:
     ) -> T:
         engine, place = self._engine(), current_step()
         reasoning = cast("Reasoning | None", values.pop("reasoning", None)) or place.step.reasoning
+        service_tier = cast("ServiceTier | None", values.pop("service_tier", None)) or place.step.service_tier
+        check_service_tier(service_tier, f"ask() in the step {place.step.operation!r}")
         check_reasoning(reasoning, f"ask() in the step {place.step.operation!r}")
         place.count_turn()
         prompt = engine.render(written, values)
         asked = TurnRequest.of(place.step, prompt, [Message("user", prompt.user)], answer_type(returns))
-        if emit is not None or reasoning != asked.reasoning:
-            asked = replace(asked, emit=emit, reasoning=reasoning)
+        if emit is not None or (reasoning, service_tier) != (asked.reasoning, asked.service_tier):
+            asked = replace(asked, emit=emit, reasoning=reasoning, service_tier=service_tier)
         answer = await engine.turn(place, asked)
         return cast("T", answer.value)
 

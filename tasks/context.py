@@ -16,7 +16,9 @@ from typing import NamedTuple, Protocol
 from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed
 from pricing.ledger import CallOutcome
+from pricing.rates import ServiceTier
 from tasks.providers.reasoning import LEVELS, Reasoning
+from tasks.providers.service_tiers import ASKABLE
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
 from tasks.run_context import RunContext
@@ -33,7 +35,7 @@ class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 
     Raises:
-        PlanError: ``reasoning`` is not a setting, ``threshold`` is no score from 0 to 1,
+        PlanError: ``reasoning`` or ``service_tier`` is not a setting, ``threshold`` is no score from 0 to 1,
         ``latency`` no time, or ``verify`` is async.
     """
 
@@ -48,6 +50,7 @@ class Step:
     verify: Verify | None = None
     unmasked_media: bool = False
     reasoning: Reasoning | None = None
+    service_tier: ServiceTier | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -63,6 +66,7 @@ class Step:
                 operation=self.operation,
             )
         check_reasoning(self.reasoning, f"The step {self.operation!r}")
+        check_service_tier(self.service_tier, f"The step {self.operation!r}")
         if inspect.iscoroutinefunction(self.verify):
             raise PlanError(
                 f"The step {self.operation!r} has a verifier that is async.",
@@ -81,6 +85,19 @@ def check_reasoning(reasoning: object, whose: str) -> None:
         raise PlanError(
             f"{whose} has reasoning={str(reasoning)[:40]!r}.",
             next_step=f"Use one of {', '.join(LEVELS)}, or leave it out for what the target says.",
+        )
+
+
+def check_service_tier(service_tier: object, whose: str) -> None:
+    """See that a service tier can be asked for.
+
+    Raises:
+        PlanError: it cannot.
+    """
+    if service_tier is not None and service_tier not in ASKABLE:
+        raise PlanError(
+            f"{whose} has service_tier={str(service_tier)[:40]!r}.",
+            next_step=f"Use one of {', '.join(ASKABLE)}, or leave it out for what the target says.",
         )
 
 

@@ -21,6 +21,7 @@ from pricing import (
     TurnFailed,
     UsageError,
 )
+from pricing.rates import ServiceTier
 from pricing.tokens import count_tokens
 from tasks.agent import MOST_CALLS, Agent
 from tasks.context import Step, inside
@@ -100,6 +101,7 @@ class Conversation:
         calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
         calls_per_message: likewise, of one message, over all of its replies.
         reasoning: how much a model is to think before each answer; what its target says, if left out.
+        service_tier: that each answer is asked for at; what its target says, if left out.
         unmasked_media: send images and documents also where a guard that masks texts cannot read them.
         values: of the template.
 
@@ -127,6 +129,7 @@ class Conversation:
         calls_per_reply: int = MOST_CALLS,
         calls_per_message: int = MOST_CALLS,
         reasoning: Reasoning | None = None,
+        service_tier: ServiceTier | None = None,
         unmasked_media: bool = False,
         credit: Callable[[], Nano | None] = lambda: None,
         **values: object,
@@ -152,7 +155,15 @@ class Conversation:
             calls_per_reply=calls_per_reply,
             calls_per_step=calls_per_message,
         )
-        self._step = Step(operation, tier, max_tokens, max_turns, reasoning=reasoning, unmasked_media=unmasked_media)
+        self._step = Step(
+            operation,
+            tier,
+            max_tokens,
+            max_turns,
+            reasoning=reasoning,
+            unmasked_media=unmasked_media,
+            service_tier=service_tier,
+        )
         self._credit = credit
         self._messages = [_read(entry, place) for place, entry in enumerate(history, 1)]
         self.say = Say(self)
@@ -204,7 +215,7 @@ class Conversation:
         with inside(self._step, self._values) as place:
             while turns < self._step.max_turns:
                 place.count_turn()
-                ends = time.monotonic() + engine.deadline_seconds
+                ends = time.monotonic() + engine.deadline_seconds(self._step.service_tier)
                 answer = await engine.turn(place, self._asked(prompt, messages))
                 cost, turns = cost + answer.cost_nano, turns + 1
                 if not answer.reply.tool_calls:
@@ -245,6 +256,7 @@ class Conversation:
             self._agent.specs,
             threshold=step.threshold,
             reasoning=step.reasoning,
+            service_tier=step.service_tier,
             unmasked_media=step.unmasked_media,
         )
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from guardrails import Guarded
+from pricing.rates import ServiceTier
 from tasks.context import Step, StepContext, completed_at_end, inside
 from tasks.exception_texts import masked_exceptions
 from tasks.generators import iterate_within, iterate_within_async
@@ -41,6 +42,7 @@ def llm_task(
     verify: Verify | None = None,
     unmasked_media: bool = False,
     reasoning: Reasoning | None = None,
+    service_tier: ServiceTier | None = None,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task that may ask models.
@@ -62,6 +64,9 @@ def llm_task(
         reasoning: how much a model is to think before it answers: "none", "low", "medium", "high" or "max". What the
             target in farebox.toml says if left out, else what the model does by itself. A model that does not have the
             setting gets the nearest one.
+        service_tier: "flex" for about half the price and minutes of patience, "priority" for more speed at a higher
+            price, "standard" for neither, at targets whose provider and model have it; the others are asked as usual.
+            What the target in farebox.toml says if left out.
         options: anything that ``prefect.task`` takes (``retries``, ``timeout_seconds``, ``cache_policy``…).
     """
     step = Step(
@@ -76,18 +81,20 @@ def llm_task(
         verify,
         unmasked_media=unmasked_media,
         reasoning=reasoning,
+        service_tier=service_tier,
     )
 
-    def decorate(function: Callable[P, R]) -> Task[P, R]:
-        from tasks.step_task import StepTask
+    return partial(_task_of, step=step, options={"name": operation} | options)
 
-        wrapped = _inside(function, step)
-        # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
-        task: Task[P, R] = StepTask(wrapped, **({"name": operation} | options))
-        task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
-        return task
 
-    return decorate
+def _task_of(function: Callable[P, R], *, step: Step, options: Mapping[str, Any]) -> Task[P, R]:
+    from tasks.step_task import StepTask
+
+    wrapped = _inside(function, step)
+    # No tags of ours: for a task that has any, Prefect asks its server for a concurrency slot before each run.
+    task: Task[P, R] = StepTask(wrapped, **options)
+    task.task_key = f"{function.__module__}.{function.__qualname__}-{fingerprint(function)}"
+    return task
 
 
 def step_of(task: object) -> Step | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import chdir
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from rich.table import Table
@@ -13,6 +13,9 @@ from farebox.cli.app import app
 from farebox.cli.output import print_json, terminal
 from farebox.runtime import get_runtime
 from pricing import format_money
+
+if TYPE_CHECKING:
+    from farebox.prefect.forecast import Outlook
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -68,20 +71,15 @@ def schedule(
         refuse: cancel in Prefect what cannot fit, before a process is started for it. The flow look-ahead does so too.
         json: print JSON.
     """
-    from farebox.prefect.forecast import Outlook, forecast_schedule, shown
+    from farebox.prefect.forecast import forecast_schedule, shown
 
     runtime = get_runtime()
     with chdir(runtime.root):
-        outlook: Outlook = forecast_schedule(runtime, hours, refuse=refuse)
+        outlook = forecast_schedule(runtime, hours, refuse=refuse)
     if json:
         print_json(outlook.to_json())
         return
-    for run_id in outlook.undecided:
-        _out.print(f"ended, because nobody decided in time: {run_id}")
-    for run_id in outlook.crashed:
-        _out.print(f"ended, because its process went away: {run_id}")
-    for run_id in outlook.cancelled:
-        _out.print(f"settled, because it was ended in Prefect while it was suspended: {run_id}")
+    _print_ended(outlook)
     zone = runtime.settings.zone
     if not outlook.runs:
         _out.print(f"No run of an automation is scheduled in the next {hours:g} hours.")
@@ -94,6 +92,8 @@ def schedule(
         at = f"{run.at.astimezone(zone):%m-%d %H:%M}"
         table.add_row(at, run.deployment, *map(shown, (run.p50_nano, run.p95_nano, run.hold_nano)), told)
     _out.print(table)
+    for move in outlook.moves:
+        _out.print(str(move), style="yellow", markup=False)
     for why in dict.fromkeys(f"{run.chance}: {run.why}" for run in outlook.runs if run.why):
         _out.print(Text(why, style="dim"))
     _out.print(f"expected in the next {hours:g} hours: {format_money(outlook.expected_nano)}", style="bold")
@@ -101,3 +101,13 @@ def schedule(
         since = f"{spend.starts_at.astimezone(zone):%m-%d}"
         left, limit, expected = map(format_money, (spend.left_nano, spend.limit_nano, spend.expected_nano))
         _out.print(f"  {spend.budget} from {since}: {expected} expected of {left} left ({limit})")
+
+
+def _print_ended(outlook: Outlook) -> None:
+    for why, runs in (
+        ("ended, because nobody decided in time", outlook.undecided),
+        ("ended, because its process went away", outlook.crashed),
+        ("settled, because it was ended in Prefect while it was suspended", outlook.cancelled),
+    ):
+        for run_id in runs:
+            _out.print(f"{why}: {run_id}")

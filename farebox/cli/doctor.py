@@ -112,6 +112,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
         _line(f"reads {target.window:,}, writes {target.max_output:,} tokens · {_health(line)}"),
         _line(_reasoning(line)),
         _priced(line.prices),
+        *_tiers(line),
     ]
     today = datetime.now(UTC).date()
     if line.ends is not None and line.ends.is_near(today):
@@ -129,6 +130,18 @@ def _priced(prices: Prices | None) -> Text:
         return Text(f"{_INDENT}no price is known: runs that could reach it are refused", "red")
     told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
     return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
+
+
+def _tiers(line: TargetLine) -> list[RenderableType]:
+    """The service tiers beside the standard one, and which one is asked for."""
+    others = [
+        f"{one.service_tier} {format_money(one.input_per_mtok)} in, {format_money(one.output_per_mtok)} out"
+        for one in line.tier_prices
+        if one.service_tier != "standard"
+    ]
+    asked = line.target.service_tier
+    told = [*([f"asks for the service tier {asked}"] if asked else []), *([" · ".join(others)] if others else [])]
+    return [_line(": ".join(told))] if told else []
 
 
 def _reasoning(line: TargetLine) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,13 @@ from farebox.automations import automation_of
 from farebox.cli.display import basis
 from farebox.discovery import with_defaults
 from farebox.runs.admission import Priced, price_run, run_due_now, standing_rules, stated_limits
+from farebox.runs.cheaper_starts import CheaperStart, cheaper_start
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner, starter_context
 from farebox.runs.due_prices import expected_words
 from farebox.runs.due_times import shown_due, stated_due
 from farebox.runs.planning import pressure
 from farebox.runtime import Runtime
-from pricing import Nano, format_money, from_us, now_us
+from pricing import Nano, format_money, from_us, to_us
 from pricing.ledger import BudgetRule
 from tasks import use_run
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
 LATER = "24h"
 """The due time that is quoted where none was given."""
-_LATER_US = 24 * 3_600_000_000
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Touched:
 @dataclass(frozen=True, slots=True)
 class Compared:
     """The quotes of one run by quality; with a due time those of a run at once first. ``later`` are those of a run that
-    is due in a day, where nobody gave a due time and they are lower.
+    is due in a day, where nobody gave a due time and they are lower; ``start`` is when a run would cost least, where
+    rates depend on the time of day.
     """
 
     automation: str
@@ -59,6 +62,7 @@ class Compared:
     audits: tuple[QuoteAudit, ...] = ()
     paths: tuple[QuotedPath, ...] = ()
     later: tuple[Priced, ...] = ()
+    start: CheaperStart | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +72,7 @@ class Compared:
             "price": self.price,
             "quotes": [self._plain(priced) for priced in self.quotes],
             "later": [self._plain(priced) for priced in self.later],
+            "start": None if self.start is None else {"at": self.start.at, "saving_nano": self.start.saving_nano},
             "price_nano": self.price_nano,
             "credit_nano": self.credit_nano,
             "budgets": [
@@ -132,8 +137,10 @@ class Compared:
                 f"{one.name}: {format_money(one.left)} of {format_money(one.limit)}" for one in self.budgets
             )
             rests.append(Text(f"left on its budgets: {left}", style="dim"))
-        told = [one for one in (self._difference(), self._alternatives(), *self._waits(), self._hint()) if one]
-        return Group(heading, table, *told, *rests)
+        told = [self._difference(), self._alternatives(), *self._waits(), self._hint()]
+        if self.start is not None:
+            told.append(Text(f"{self.quotes[0].quality}: {self.start.words(self.zone)}", style="dim"))
+        return Group(heading, table, *(one for one in told if one is not None), *rests)
 
     def _alternatives(self) -> Text | None:
         """``fast now $0.31 · fast by 07:00 $0.16 · best by 07:00 $0.92``."""
@@ -204,11 +211,15 @@ def compare(
         by_then = quoted(due_at)
         quotes = [one for pair in zip(quotes, by_then, strict=True) for one in pair]
     else:
-        in_a_day = quoted(now_us() + _LATER_US)
+        in_a_day = quoted(to_us(datetime.now(UTC) + _DAY))
         cheaper = [
             one.expected and one.quote.p50 < at_once.quote.p50 for one, at_once in zip(in_a_day, quotes, strict=True)
         ]
         later = in_a_day if any(cheaper) else []
+    now, usual = datetime.now(UTC), quotes[0]
+    end = now + _DAY if due_at is None else from_us(due_at)
+    asked = given | ({"quality": usual.quality} if qualities[0] else {})
+    start = cheaper_start(runtime, automation, asked, usual, start=now, end=min(end, now + _DAY))
     audits, paths = _past(runtime, automation.name, stand_in=quotes[0].stand_in)
     return Compared(
         automation=automation.name,
@@ -220,6 +231,7 @@ def compare(
         audits=tuple(audits),
         paths=tuple(paths),
         later=tuple(later),
+        start=start,
         zone=runtime.settings.zone,
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import App, Parameter, validators
 from rich.markdown import Markdown
@@ -17,7 +18,10 @@ from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import days_since
 from farebox.runtime import get_runtime
 from pricing import Nano, UsageError, format_money
-from pricing.rates import RateCard
+from pricing.rates import SERVICE_TIERS, STANDARD, RateCard
+
+if TYPE_CHECKING:
+    from pricing.rates import Band
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -26,6 +30,28 @@ app.command(rates)
 
 _out = terminal()
 KINDS = ("input", "output", "cache_read", "cache_write")
+
+
+class Change(NamedTuple):
+    """A rate of a target that differs, in nano-dollars per million tokens."""
+
+    target: str
+    kind: str
+    above: int
+    before: Nano
+    after: Nano
+    service_tier: str = STANDARD
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "target": self.target,
+            "service_tier": self.service_tier,
+            "kind": self.kind,
+            "above_input_tokens": self.above,
+            "before_nano_per_mtok": self.before,
+            "after_nano_per_mtok": self.after,
+        }
 
 
 @rates.command
@@ -67,6 +93,30 @@ def review(
 
 
 @rates.command
+def show(*, json: Json = False) -> None:
+    """Show what the project's targets cost by service tier, and where each price is from.
+
+    Args:
+        json: print JSON; amounts are nano-dollars per million tokens.
+    """
+    from farebox.runs.models import tier_prices
+
+    runtime = get_runtime()
+    lines = [(target.name, one) for target in runtime.targets for one in tier_prices(runtime.rates, target)]
+    if json:
+        print_json([{"target": name, **asdict(one)} for name, one in lines])
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("target", "service tier", "in", "out", "cache read", "cache write", "source"):
+        table.add_column(heading, justify="right" if heading in {"in", "out", "cache read", "cache write"} else "left")
+    for name, one in lines:
+        amounts = (one.input_per_mtok, one.output_per_mtok, one.cache_read_per_mtok, one.cache_write_per_mtok)
+        table.add_row(Text(name), one.service_tier, *map(format_money, amounts), Text(one.source))
+    _out.print(table)
+    _out.print("Per million tokens of a request below every threshold of length.", style="dim")
+
+
+@rates.command
 def diff(before: str, after: str, /, *, json: Json = False) -> None:
     """Compare the rates of the project's targets at two dates, or on two cards.
 
@@ -77,34 +127,54 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
     """
     runtime = get_runtime()
     sides = [_side(text, runtime.rates) for text in (before, after)]
-    told = []
+    told: list[Change] = []
     for target in runtime.settings.targets:
-        bands = [card.bands(target.model, target.provider, at) for card, at in sides]
-        for index, (above, _, now) in enumerate(bands[1]):
-            was = bands[0][min(index, len(bands[0]) - 1)][2]
-            told += [
-                (target.name, kind, max(above, 0), getattr(was, kind), getattr(now, kind))
-                for kind in KINDS
-                if getattr(was, kind) != getattr(now, kind)
-            ]
+        for service_tier in SERVICE_TIERS:
+            bands = [_bands(card, target.model, target.provider, at, service_tier) for card, at in sides]
+            told += changes(target.name, service_tier, *bands)
     if json:
-        names = ("target", "kind", "above_input_tokens", "before_nano_per_mtok", "after_nano_per_mtok")
-        print_json([dict(zip(names, row, strict=True)) for row in told])
+        print_json([change.to_json() for change in told])
     elif not told:
         _out.print("No target's rates differ.")
     else:
         _out.print(differences(told))
 
 
-def differences(told: Sequence[tuple[str, str, int, Nano, Nano]]) -> Table:
+def changes(
+    target: str, service_tier: str, before: list[tuple[int, int, Band]], after: list[tuple[int, int, Band]]
+) -> list[Change]:
+    """What differs between the rates of a target at a service tier; those that it did not have before are new."""
+    return [
+        Change(target, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind), service_tier)
+        for place, (above, _, now) in enumerate(after)
+        for was in (before[min(place, len(before) - 1)][2] if before else None,)
+        for kind in KINDS
+        if getattr(was, kind, 0) != getattr(now, kind)
+    ]
+
+
+def differences(told: Sequence[Change]) -> Table:
     """Rates that differ, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("target", "rate per million", "before", "after", "change"):
         table.add_column(heading, justify="left" if heading in {"target", "rate per million"} else "right")
-    for name, kind, above, was, now in told:
-        what = kind.replace("_", " ") + (f" above {above:,} tokens" if above else "")
-        table.add_row(Text(name), what, format_money(was), format_money(now), f"{now / was - 1:+.0%}" if was else "new")
+    for one in told:
+        at = "" if one.service_tier == STANDARD else f" at {one.service_tier}"
+        what = one.kind.replace("_", " ") + at + (f" above {one.above:,} tokens" if one.above else "")
+        change = f"{one.after / one.before - 1:+.0%}" if one.before else "new"
+        table.add_row(Text(one.target), what, format_money(one.before), format_money(one.after), change)
     return table
+
+
+def _bands(card: RateCard, model: str, provider: str, at: datetime, service_tier: str) -> list[tuple[int, int, Band]]:
+    """The rates of a model; none at a service tier that it does not have.
+
+    Raises:
+        UnknownPrice: it has none at the standard one.
+    """
+    if service_tier != STANDARD and service_tier not in card.service_tiers(model, provider, at):
+        return []
+    return card.bands(model, provider, at, service_tier)
 
 
 def _side(text: str, card: RateCard) -> tuple[RateCard, datetime]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
 from farebox.cli.output import print_json, terminal
-from farebox.cli.rates import KINDS, differences, rates
+from farebox.cli.rates import Change, changes, differences, rates
 from farebox.config.settings import load_settings
 from farebox.project import find_root
 from farebox.runtime import Runtime, get_runtime
-from pricing import ConfigError, Nano, UnknownPrice, UsageError
-from pricing.rates import LARGEST_LIST, PriceLists, RateCard, read_list
+from pricing import ConfigError, UnknownPrice, UsageError
+from pricing.rates import LARGEST_LIST, SERVICE_TIERS, STANDARD, PriceLists, RateCard, read_list
 
 if TYPE_CHECKING:
     from pricing.rates import Band
@@ -25,16 +25,6 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _out = terminal()
 _SECONDS = 30.0
-
-
-class Change(NamedTuple):
-    """A rate of a target that differs, in nano-dollars per million tokens."""
-
-    target: str
-    kind: str
-    above: int
-    before: Nano
-    after: Nano
 
 
 @rates.command
@@ -65,7 +55,7 @@ def update(
     read_list(body)
     offered = _offered(runtime, body)
     _check_newer(runtime.rates, offered)
-    changes, lost = compare(runtime, offered)
+    found_changes, lost = compare(runtime, offered)
     if lost:
         raise UsageError(
             f"The list has no price for {', '.join(lost)}; it was not taken.",
@@ -73,17 +63,16 @@ def update(
         )
     today = datetime.now(UTC).date()
     newest = offered.newest_date(today)
-    if not changes and newest == runtime.rates.newest_date(today):
+    if not found_changes and newest == runtime.rates.newest_date(today):
         lists.note_newest(today)
         _tell_no_newer(runtime.rates.version, newest, json=json)
         return
     if json:
-        names = ("target", "kind", "above_input_tokens", "before_nano_per_mtok", "after_nano_per_mtok")
         found = {"before": runtime.rates.version, "after": offered.version, "newest": str(newest), "taken": yes}
-        print_json(found | {"changes": [dict(zip(names, change, strict=True)) for change in changes]})
+        print_json(found | {"changes": [change.to_json() for change in found_changes]})
     else:
         _out.print(f"{runtime.rates.version} → {offered.version}, newest price of {newest}", markup=False)
-        _out.print(differences(changes) if changes else "No rate of this project's targets changes.")
+        _out.print(differences(found_changes) if found_changes else "No rate of this project's targets changes.")
     if yes or (not json and _agreed()):
         lists.take(body, place, newest)
         if not json:
@@ -98,26 +87,24 @@ def _tell_no_newer(version: str, newest: date | None, *, json: bool) -> None:
 
 
 def compare(runtime: Runtime, offered: RateCard) -> tuple[list[Change], list[str]]:
-    """The rates of the project's targets that differ, and the models that would have none any more."""
-    changes, lost = [], []
+    """The rates of the project's targets that differ, and the models that would have none any more at the service tier
+    that they are asked for.
+    """
+    found: list[Change] = []
+    lost = []
     for target in runtime.settings.targets:
-        before = _bands(runtime.rates, target.model, target.provider)
-        after = _bands(offered, target.model, target.provider)
-        if before and not after:
-            lost.append(target.model)
-        for place, (above, _, now) in enumerate(after):
-            was = before[min(place, len(before) - 1)][2] if before else None
-            changes += [
-                Change(target.name, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind))
-                for kind in KINDS
-                if getattr(was, kind, 0) != getattr(now, kind)
-            ]
-    return changes, lost
+        for service_tier in SERVICE_TIERS:
+            before = _bands(runtime.rates, target.model, target.provider, service_tier)
+            after = _bands(offered, target.model, target.provider, service_tier)
+            if before and not after and service_tier in {STANDARD, target.service_tier}:
+                lost.append(target.model if service_tier == STANDARD else f"{target.model} at {service_tier}")
+            found += changes(target.name, service_tier, before, after)
+    return found, lost
 
 
-def _bands(card: RateCard, model: str, provider: str) -> list[tuple[int, int, Band]]:
+def _bands(card: RateCard, model: str, provider: str, service_tier: str) -> list[tuple[int, int, Band]]:
     try:
-        return card.bands(model, provider)
+        return card.bands(model, provider, None, service_tier)
     except UnknownPrice:
         return []
 

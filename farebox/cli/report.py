@@ -53,7 +53,7 @@ def report(
 
     Args:
         what: "last", a run's id or its first characters, an automation's name, or "all".
-        by: a table by automation, quality, org, user, day, operation, model or target; may be repeated.
+        by: a table by automation, quality, org, user, day, operation, model, target or service_tier; may be repeated.
         since: from when on: 2026-11-01, 30d, 12h, today, ever.
         until: up to when.
         org: only this organisation's runs.

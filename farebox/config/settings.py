@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,7 +33,7 @@ from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
-from pricing.rates import EndOfLife, OwnBand, OwnRate, end_of_life
+from pricing.rates import EndOfLife, Hours, OwnBand, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
 from tasks.providers import LEVELS, Reasoning, spec_of
 from tasks.routing import Tier
@@ -104,12 +104,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_S3: Final = r"^(?:s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()-]+)*/?)?$"
+_ROLE: Final = r"^(?:arn:aws(?:-[a-z-]+)?:iam::[0-9]{12}:role/[\w+=,.@/-]+)?$"
+
+
 class TargetSettings(_Table):
     """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
 
     ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
     ``ca_file`` is a PEM file that its server's certificate is checked against. ``extra_headers`` and ``extra_body`` are
-    added to each request; a header's value may be ``env:`` and the name of an environment variable.
+    added to each request; a header's value may be ``env:`` and the name of an environment variable. ``batch_s3`` and
+    ``batch_role`` are where Bedrock's batches keep requests and results, and as whom it reads and writes them.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
@@ -126,6 +131,8 @@ class TargetSettings(_Table):
     ca_file: Path | None = None
     extra_headers: Annotated[Mapping[str, str], AfterValidator(checked_headers)] = Field(default_factory=dict)
     extra_body: Annotated[Mapping[str, Any], AfterValidator(checked_body)] = Field(default_factory=dict)
+    batch_s3: Annotated[str, Field(pattern=_S3)] = ""
+    batch_role: Annotated[str, Field(pattern=_ROLE)] = ""
     window: Annotated[int, Field(gt=0)] | None = None
     retires: date | None = None
     max_output: Annotated[int, Field(gt=0)] = 16_384
@@ -133,6 +140,7 @@ class TargetSettings(_Table):
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     sends_temperature: bool = True
     reasoning: Annotated[Reasoning | None, BeforeValidator(_reasoning)] = None
+    service_tier: Literal["standard", "priority", "flex"] | None = None
 
     @property
     def end_of_life(self) -> EndOfLife | None:
@@ -200,13 +208,16 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
-    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
+    service_tier: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "standard"
     above: tuple[RateBandSettings, ...] = ()
+    hours: tuple[str, ...] = ()
+    timezone: str = "UTC"
 
     def rate(self) -> OwnRate:
         """The rate it states."""
         bands = tuple(OwnBand(**band.model_dump()) for band in self.above)
-        return OwnRate(**self.model_dump(exclude={"above"}), above=bands)
+        stated = self.model_dump(exclude={"above", "hours", "timezone"})
+        return OwnRate(**stated, above=bands, hours=Hours(self.hours, self.timezone) if self.hours else None)
 
 
 class HoldSettings(_Table):
@@ -239,11 +250,14 @@ class CreditSettings(_Table):
 
 
 class TurnSettings(_Table):
-    """What one turn may take."""
+    """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
+    that.
+    """
 
     deadline_seconds: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
     retries: Annotated[int, Field(ge=0, le=10)] = 1
+    flex_deadline_seconds: Seconds = 900.0
 
 
 class BatchSettings(_Table):

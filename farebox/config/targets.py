@@ -49,6 +49,7 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
             next_step="Add base_url to it: the address of your resource. docs/providers.md has an example.",
             target=settings.name,
         )
+    _check_service_tier(settings)
     region = settings.region or ((find_region() or _DEFAULT_REGION) if provider.has_regions else "")
     domain = "/".join(part for part in (settings.provider, region) if part)
     window = settings.window or rates.window(settings.model, settings.provider) or _UNKNOWN_WINDOW
@@ -67,11 +68,27 @@ def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, 
         tokens_per_minute=settings.tokens_per_minute,
         sends_temperature=settings.sends_temperature,
         reasoning=settings.reasoning,
+        service_tier=settings.service_tier,
         stand_in=isinstance(key, Missing),
         ca_file=_ca_file(settings),
+        batch_s3=settings.batch_s3,
+        batch_role=settings.batch_role,
         extra_headers=resolved_headers(settings.extra_headers, settings.name) if settings.extra_headers else {},
         extra_body=settings.extra_body,
         credential=key.load() if isinstance(key, Key) and not key.late else Credential(),
+    )
+
+
+def _check_service_tier(settings: TargetSettings) -> None:
+    offered = spec_of(settings.provider).features.service_tiers
+    if settings.service_tier is None or settings.service_tier in offered:
+        return
+    others = f"It has: {', '.join(offered)}. " if offered else ""
+    raise ConfigError(
+        f"The target {settings.name!r} asks for the service tier {settings.service_tier!r}, which {settings.provider} "
+        "does not have.",
+        next_step=f"{others}Take service_tier out of the target, or use another provider for it.",
+        target=settings.name,
     )
 
 

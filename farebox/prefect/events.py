@@ -97,6 +97,33 @@ def tell_implausible_usage(intent: Intent, fault: str) -> None:
     )
 
 
+def tell_unpriced_tier(intent: Intent, service_tier: str) -> None:
+    """Emit ``farebox.service_tier.unpriced`` about ``farebox.target.{name}``, and log it: once per run, target and
+    service tier.
+    """
+    if not _first_in_run(intent.run_id, f"{intent.target} {service_tier}"):
+        return
+    _logger.warning(
+        "Target %r was served at the service tier %r, for which %r has no known price: the attempt is charged at its "
+        "worst case. Give it a price in farebox.toml: [[rates]] with service_tier = %r.",
+        intent.target,
+        service_tier,
+        intent.model,
+        service_tier,
+    )
+    _start(
+        "farebox.service_tier.unpriced",
+        resource={"prefect.resource.id": f"farebox.target.{intent.target}", "prefect.resource.name": intent.target},
+        payload={
+            "run_id": intent.run_id,
+            "operation": intent.operation,
+            "model": intent.model,
+            "asked": intent.service_tier_asked or "",
+            "served": service_tier,
+        },
+    )
+
+
 def tell_other_model(intent: Intent, model: str) -> None:
     """Emit ``farebox.model.other`` about ``farebox.target.{name}``, and log it: once per run, target and model."""
     if not _first_in_run(intent.run_id, f"{intent.target} {model}"):

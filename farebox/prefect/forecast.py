@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from farebox.automations import automation_of, state_of
 from farebox.discovery import with_defaults
 from farebox.prefect.deploy import need_server
 from farebox.prefect.flow_runs import Deployments, end_cancelled, end_gone, end_overdue, flow_runs
+from farebox.prefect.schedule_zone import schedule_zone
 from farebox.runs.admission import (
     Automation,
     Priced,
@@ -27,7 +29,9 @@ from farebox.runs.admission import (
     standing_rules,
     stated_limits,
 )
+from farebox.runs.cheaper_starts import CheaperStart, Move, cheaper_start, moves_of
 from farebox.runs.context import RunOwner, run_owner
+from farebox.runs.due_times import run_due_at
 from farebox.runtime import Runtime
 from pricing import FareboxError, Nano, format_money
 from pricing.ledger import BudgetRule, BudgetState, Refusal, window_bounds
@@ -87,6 +91,8 @@ class Outlook:
     """Runs that Prefect still took to be running, whose processes went away."""
     cancelled: tuple[str, ...] = ()
     """Runs that were ended in Prefect while they were suspended, and are settled now."""
+    moves: tuple[Move, ...] = ()
+    """Schedules whose runs would cost less at another time of day."""
 
     @property
     def expected_nano(self) -> Nano:
@@ -96,6 +102,10 @@ class Outlook:
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self) | {"expected_nano": self.expected_nano}
+
+    def advice(self) -> list[str]:
+        """What it would save to move schedules, a sentence each; names are escaped for Markdown."""
+        return [escape_markdown(str(move)) for move in self.moves]
 
     def counted(self) -> dict[str, int]:
         """How many runs have which chance."""
@@ -124,6 +134,7 @@ class _Wanted:
     at: datetime
     parameters: dict[str, Any]
     whose: RunOwner
+    due_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +172,8 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
             view.judge(client, flow_run, deployment, flow, refuse=refuse)
             for flow_run, deployment, flow in _scheduled(client, deployments, until)
         ]
-    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed, cancelled)
+    moves = moves_of(view.cheaper, runtime.settings.zone, timedelta(hours=hours))
+    return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed, cancelled, tuple(moves))
 
 
 class _View:
@@ -174,6 +186,8 @@ class _View:
         self._now = {(s.scope, s.key, s.window, s.starts_at): s for s in runtime.ledger.budgets()}
         self._touched: dict[tuple[str, str, str, datetime], BudgetState] = {}
         self._expected: dict[tuple[str, str, str, datetime], Nano] = defaultdict(int)
+        self.cheaper: list[tuple[str, datetime, CheaperStart]] = []
+        """Runs that would cost less at another time of the same 24 hours: deployment, start, and when."""
 
     def judge(
         self,
@@ -193,6 +207,8 @@ class _View:
         except FareboxError as error:
             return Upcoming(str(flow_run.id), name, at, None, None, None, "unpriced", error.message)
         quote, hold = fit.priced.quote, fit.priced.hold
+        if better := self._cheaper(flow, flow_run, fit, at):
+            self.cheaper.append((name, at, better))
         chance, why = self._chance(automation, fit, at)
         if chance == "refused" and self._runtime.ledger.has_hold(str(flow_run.id)):
             chance, why = "fits", "it was started before, and what it held then is there for it"
@@ -206,6 +222,13 @@ class _View:
                 if rule.scope != "run":
                     self._expected[self._place(rule, at)] += _asks(rule, quote.p50)
         return Upcoming(str(flow_run.id), name, at, quote.p50, quote.p95, hold, chance, why)
+
+    def _cheaper(self, flow: Flow[..., Any], flow_run: FlowRun, fit: _Fit, at: datetime) -> CheaperStart | None:
+        automation, parameters = automation_of(flow), with_defaults(flow, flow_run.parameters)
+        usual = fit.priced
+        if usual.due_at is not None:  # it would be due at another time, too
+            usual = price_run(self._runtime, automation, parameters, usual.economic, at=at)
+        return cheaper_start(self._runtime, automation, parameters, usual, start=at, end=at + timedelta(days=1))
 
     def spends(self) -> Iterator[Spend]:
         """The budgets that runs ahead touch."""
@@ -222,12 +245,21 @@ class _View:
             at,
             parameters,
             replace(whose, tags=tuple(sorted({*whose.tags, *flow_run.tags}))),
+            self._due_at(flow, flow_run, parameters, at),
         )
         fit = self._try(wanted)
         return self._try(wanted, "the usual route does not fit") if fit.refusals else fit
 
+    def _due_at(self, flow: Flow[..., Any], flow_run: FlowRun, parameters: dict[str, Any], at: datetime) -> int | None:
+        known = self._runtime.ledger.run(str(flow_run.id))
+        if known is not None:
+            return known.due_at
+        zone = partial(schedule_zone, flow_run, self._zone)
+        return run_due_at(automation_of(flow).due, parameters, start=at, zone=zone)
+
     def _try(self, wanted: _Wanted, economic: str | None = None) -> _Fit:
-        priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic)
+        at = max(wanted.at, datetime.now(UTC))
+        priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic, due_at=wanted.due_at, at=at)
         shared = standing_rules(self._runtime, wanted.automation, self._stated, wanted.whose)
         rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
         amounts = [(self._state(rule, wanted.at), _asks(rule, priced.hold)) for rule in rules]

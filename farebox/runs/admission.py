@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar, cast
 from farebox.declaration import Budget, DeclaredPlan, Price
 from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
-from farebox.runs.due_prices import ExpectedTime, expected_time, tier_shares, with_service_tiers
+from farebox.runs.due_prices import ExpectedTime, expected_time, with_service_tiers
 from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
@@ -50,7 +50,8 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
 from tasks.routing import Candidate, Quality, Route, describe
@@ -58,6 +59,8 @@ from tasks.routing import Candidate, Quality, Route, describe
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LASTS = timedelta(hours=1)
+"""How long a run may take whose ceiling is at the most expensive rates of its time."""
 BILLED_PER_TURN = 2
 """Attempts that the ceiling allows each turn: its answer, and one that was billed and had to be made up for."""
 
@@ -135,39 +138,41 @@ def price_run(
     pinned = automation.plan.plan.begins(parameters)
     routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
     waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
-    routes = with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at)
+    at_once, routes = (
+        routes,
+        with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at),
+    )
     begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
     stand_in = any(one.target.stand_in for one in begins)
     if automation.plan.guess is not None:  # nobody knows whom it will ask
         stand_in = any(target.stand_in for target in runtime.router.targets)
-    quoting = _Quoting(runtime, automation, plan, routes, steps, quality, stand_in, at)
-    quote = quoting.quote(due=due_at is not None)
+    quoting = _Quoting(runtime, automation, plan, steps, quality, stand_in, at)
+    quote = quoting.quote(routes, due=due_at is not None)
     buffer = runtime.settings.holds.buffer_percent
     hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
     if expected is not None:  # it must still be affordable where all of it is asked live after all
-        hold = max(hold, quoting.quote(due=False).hold(buffer))
+        hold = max(hold, quoting.quote(at_once, due=False).hold(buffer))
     return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected)
 
 
 @dataclass(frozen=True, slots=True)
 class _Quoting:
-    """What a quote is made from, but for the service tiers."""
+    """What a quote is made from, but for its routes."""
 
     runtime: Runtime
     automation: Automation
     plan: ResolvedPlan
-    routes: Mapping[str, Route]
     steps: Mapping[str, Step]
     quality: Quality
     stand_in: bool
     at: datetime | None
 
-    def quote(self, *, due: bool) -> Quote:
-        """The quote: of a run that is ``due`` some time, at its service tiers, else of one at once."""
+    def quote(self, routes: Mapping[str, Route], *, due: bool) -> Quote:
+        """The quote on these routes, of a run that is ``due`` some time or of one at once."""
         runtime, guess = self.runtime, self.automation.plan.guess
         percents = {
             operation: [one.percent or 0 for one in found]
-            for operation, route in self.routes.items()
+            for operation, route in routes.items()
             if (found := _begins(route))
         }
         past = runtime.history.costs(
@@ -180,25 +185,34 @@ class _Quoting:
         )
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
-        targets = {
-            operation: _targets_of(route, self.steps[operation], due=due) for operation, route in self.routes.items()
-        }
-        return make_quote(self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=self.at)
+        targets = {operation: _targets_of(route, self.steps[operation]) for operation, route in routes.items()}
+
+        def at(moment: datetime | None) -> Quote:
+            return make_quote(
+                self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=moment
+            )
+
+        begin = self.at or datetime.now(UTC)
+        models = {(one.target.provider, one.target.model) for route in routes.values() for one in route}
+        later = runtime.rates.hour_changes(models, begin, begin + _LASTS)
+        ceilings = [at(moment).ceiling for moment in later]
+        first = at(self.at)
+        return replace(first, ceiling=max([first.ceiling, *ceilings])) if ceilings else first
 
 
-def _targets_of(route: Route, step: Step, *, due: bool) -> OperationTargets:
-    """Where the turns of a step may go, at the service tiers of the route if the run is ``due`` some time."""
+def _targets_of(route: Route, step: Step) -> OperationTargets:
+    """Where the turns of a step may go."""
     begins = _begins(route)
     return OperationTargets(
         primary=_model_at(route[:1])[0],
         begins=tuple(zip(_model_at(begins), [one.percent or 0 for one in begins], strict=True)),
-        all=_model_at(route),
+        all=(*_model_at(route), *_at_standard(route)),
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
         rooms=_rooms(route, step),
         thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
-        service_tiers=tier_shares(route) if due else {},
+        live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
     )
 
 
@@ -207,20 +221,30 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[tuple[str, str], int]:
+def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
     """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    found: dict[tuple[str, str], int] = {}
-    for candidate in route:
+    found: dict[ModelAt, int] = {}
+    for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
         target = candidate.target
         room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
         more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
-        where = target.provider, target.model
         found[where] = max(more, found.get(where, 0))
     return found
 
 
-def _model_at(route: Sequence[Candidate]) -> tuple[tuple[str, str], ...]:
-    return tuple((candidate.target.provider, candidate.target.model) for candidate in route)
+def _model_at(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """What is asked where, its service tier included."""
+    return tuple(
+        (one.target.provider, one.target.model)
+        if one.service_tier in {None, STANDARD}
+        else (one.target.provider, one.target.model, str(one.service_tier))
+        for one in route
+    )
+
+
+def _at_standard(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+    """The same at the standard service tier, which each falls back to."""
+    return tuple((one.target.provider, one.target.model) for one in route)
 
 
 def admit(
@@ -537,9 +561,9 @@ def _operations(runtime: Runtime, automation: Automation) -> list[str]:
 
 def _planned_cost(runtime: Runtime, priced: Priced, step: ResolvedStep) -> Nano:
     """What one operation is expected to cost at the first target of its route."""
-    target = priced.routes[step.operation][0].target
+    first = priced.routes[step.operation][0]
     usage = Usage(step.input_tokens, step.output_tokens)
-    return step.calls * runtime.rates.price(target.model, target.provider, usage)
+    return step.calls * runtime.router.price(first.target, usage, first.service_tier)
 
 
 def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal], words: Path | None) -> OverBudget:

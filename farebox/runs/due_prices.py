@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from farebox.config.guard_settings import JUDGE
 from farebox.runtime import Runtime
 from pricing import Usage, now_us, to_us
-from pricing.quotes import ModelAt, ResolvedPlan, ResolvedStep, TierShare
+from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks import Step
 from tasks.routing import FLEX_MEDIAN, FLEX_SECONDS, Candidate, Route
 
@@ -87,15 +87,11 @@ def _asked(
     runtime: Runtime, candidate: Candidate, step: ResolvedStep, *, due_at: int, now: int, batched: bool
 ) -> Candidate:
     usage = Usage(step.input_tokens, step.output_tokens + candidate.thinking)
-    choice = runtime.service_tiers.choose(candidate.target, usage, due_at=due_at, now=now, batched=batched)
+    named = candidate.service_tier
+    choice = runtime.service_tiers.choose(candidate.target, usage, due_at=due_at, now=now, batched=batched, named=named)
     if choice.live_at is None:
         return candidate
     return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
-
-
-def tier_shares(route: Route) -> dict[ModelAt, TierShare]:
-    """By model of a route, the service tier that its turns are expected to ask for."""
-    return {(one.target.provider, one.target.model): TierShare(one.service_tier, one.live_percent) for one in route}
 
 
 def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Route]) -> ExpectedTime | None:

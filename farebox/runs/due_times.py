@@ -198,6 +198,8 @@ def stated_due(runtime: Runtime, text: str | None) -> int | None:
     Raises:
         UsageError: it cannot be kept or read.
     """
+    if text is not None and not text.strip():
+        raise UsageError(f"{text!r} is not a due time.", next_step=_EXAMPLES)
     return due_time(text, start=datetime.now(UTC), zone=lambda: runtime.settings.zone)
 
 
@@ -269,7 +271,8 @@ def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"{name[:_SHOWN]!r} is not a time zone.", next_step="Write one like Europe/Madrid.") from None
+        told = f"The due time names the time zone {name[:_SHOWN]!r}, which there is not."
+        raise UsageError(told, next_step="Write one like Europe/Madrid.") from None
 
 
 def _zone_of(clock: time) -> ZoneInfo | None:
@@ -287,5 +290,5 @@ def _in_words(wait: timedelta) -> str:
     minutes = round(wait.total_seconds() / 60)
     for size, unit in ((1440, "days"), (60, "hours")):
         if minutes >= 2 * size:
-            return f"{minutes / size:.3g} {unit}"
+            return f"{round(minutes / size, 1):,g} {unit}"
     return f"{minutes} minute{'' if minutes == 1 else 's'}"

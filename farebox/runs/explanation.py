@@ -12,6 +12,7 @@ from farebox.runtime import Runtime
 from pricing import Nano, UsageError
 from pricing.ledger import TargetStats
 from pricing.quotes import INPUT_HEADROOM, PlanStep
+from pricing.rates import STANDARD, ServiceTier
 from tasks import Step
 from tasks.providers import Message, ModelRequest, answer_limit, thinking_room
 from tasks.routing import (
@@ -33,7 +34,8 @@ from tasks.routing import (
 class ExplainedTarget:
     """One candidate. ``cost_nano`` is a turn as planned, failures counted in; ``worst_nano`` the dearest attempt.
 
-    ``evidence`` is whether enough was observed to move it.
+    ``evidence`` is whether enough was observed to move it; ``service_tier`` the service tier that is asked for there,
+    ``None`` where that is left to the provider.
     """
 
     target: str
@@ -46,6 +48,7 @@ class ExplainedTarget:
     observed: TargetStats | None
     evidence: bool
     missed: str | None
+    service_tier: ServiceTier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +139,22 @@ class _Teller:
         route = planned_route(
             self._runtime, self._automation.name, step, self._quality, size=size, economic=self._economic
         )
-        cheapest = self._runtime.router.route("light", self._quality, size=size, economic="asked for")[0]
+        cheapest = self._runtime.router.route(
+            "light", self._quality, size=size, economic="asked for", service_tier=step.service_tier
+        )[0]
         marked = [c for c in route if c.percent is not None and c.lock is None and c is not route[0]]
         tier: Tier = "light" if step.tier == "auto" else step.tier
         if marked and complexity is not None and complexity.tier(step.threshold) == "premium":
             tier = "premium"
             why = complexity.explain(step.threshold)
-            route = self._runtime.router.route("premium", self._quality, seconds=step.latency, size=size, why=why)
+            route = self._runtime.router.route(
+                "premium", self._quality, seconds=step.latency, size=size, why=why, service_tier=step.service_tier
+            )
         wanted: Tier = "premium" if self._quality == "best" and tier == "light" else tier
         return ExplainedOperation(
             operation=planned.operation,
             tier=step.tier,
-            floors=TargetSLO.of(wanted, self._quality, step.latency),
+            floors=TargetSLO.of(wanted, self._quality, self._patience(step)),
             size=size,
             chain=self._chain(route, tier, step, planned),
             cheapest=cheapest.target.name,
@@ -157,9 +164,17 @@ class _Teller:
             complexity=complexity,
         )
 
+    def _patience(self, step: Step) -> float | None:
+        """Seconds of the step's own floor: what it declares, or the deadline of the service tier flex."""
+        if step.latency is None and step.service_tier == "flex":
+            return self._runtime.settings.turns.flex_deadline_seconds
+        return step.latency
+
     def _chain(self, route: Route, tier: Tier, step: Step, planned: PlanStep) -> tuple[ExplainedTarget, ...]:
         size = _size(planned)
-        found = self._runtime.router.standings(tier, self._quality, seconds=step.latency, size=size)
+        found = self._runtime.router.standings(
+            tier, self._quality, seconds=step.latency, size=size, service_tier=step.service_tier
+        )
         standings = {standing.target.name: standing for standing in found}
         most = planned.max_input_tokens or INPUT_HEADROOM * size.input_tokens
         chain = []
@@ -167,7 +182,13 @@ class _Teller:
             target, standing = candidate.target, standings[candidate.target.name]
             room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
             output = answer_limit(target, step.max_tokens, room)
-            worst = self._runtime.rates.worst(target.model, target.provider, min(most, target.window), output)
+            worst = self._runtime.rates.worst(
+                target.model,
+                target.provider,
+                min(most, target.window),
+                output,
+                service_tier=candidate.service_tier or STANDARD,
+            )
             chain.append(
                 ExplainedTarget(
                     target=target.name,
@@ -180,6 +201,7 @@ class _Teller:
                     observed=standing.observed,
                     evidence=standing.observed is not None and standing.observed.n >= ENOUGH,
                     missed=standing.missed,
+                    service_tier=candidate.service_tier,
                 )
             )
         return tuple(chain)

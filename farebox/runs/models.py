@@ -8,7 +8,7 @@ from typing import Any
 from farebox.config.keys import Missing
 from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
-from pricing.rates import EndOfLife, RateCard
+from pricing.rates import STANDARD, EndOfLife, RateCard, ServiceTier
 from pricing.reports import TargetHealth, target_health
 from tasks.providers import LEVELS, rules_of, spec_of
 from tasks.routing import Target
@@ -33,6 +33,22 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class TierPrices:
+    """What a target costs at one service tier, in nano-dollars per million tokens of a request of usual length.
+
+    ``source`` says where the price is from; ``asked`` whether a request can name the tier, which a batch cannot.
+    """
+
+    service_tier: ServiceTier
+    input_per_mtok: Nano
+    output_per_mtok: Nano
+    cache_read_per_mtok: Nano
+    cache_write_per_mtok: Nano
+    source: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLine:
     """One target; one without a key does not answer while others have theirs.
 
@@ -45,6 +61,7 @@ class TargetLine:
     prices: Prices | None
     health: TargetHealth | None
     ends: EndOfLife | None = None
+    tier_prices: tuple[TierPrices, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; amounts are nano-dollars."""
@@ -59,6 +76,8 @@ class TargetLine:
             "key": self.key_place,
             "retires": self.ends.on.isoformat() if self.ends else None,
             "prices_nano": asdict(self.prices) if self.prices else None,
+            "service_tier": target.service_tier,
+            "prices_by_service_tier_nano": [asdict(one) for one in self.tier_prices],
             "recent": health.to_json() if health else None,
         }
 
@@ -117,16 +136,45 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
                 prices=prices(runtime.rates, target),
                 health=known.get((target.name, target.provider, target.model, target.stand_in)),
                 ends=ends.get(target.name),
+                tier_prices=tier_prices(runtime.rates, target),
             )
         )
     return lines
 
 
+def tier_prices(rates: RateCard, target: Target) -> tuple[TierPrices, ...]:
+    """What the target costs at each service tier that it has a price at, the standard one first."""
+    offered = spec_of(target.provider).features
+    found = []
+    for service_tier in rates.service_tiers(target.model, target.provider):
+        if service_tier == "batch" and not offered.batches:
+            continue
+        if service_tier in {"flex", "priority"} and service_tier not in offered.service_tiers:
+            continue
+        try:
+            (_, _, band), *_ = rates.bands(target.model, target.provider, service_tier=service_tier)
+        except UnknownPrice:  # it has none for what it writes
+            continue
+        source = rates.source(target.model, target.provider, service_tier=service_tier)
+        found.append(
+            TierPrices(
+                service_tier,
+                band.input,
+                band.output or 0,
+                band.cache_read,
+                band.cache_write,
+                source,
+                asked=service_tier in offered.service_tiers,
+            )
+        )
+    return tuple(found)
+
+
 def prices(rates: RateCard, target: Target) -> Prices | None:
-    """What the target's model costs today; ``None`` if nobody knows."""
+    """What the target's model costs today at the service tier that it asks for; ``None`` if nobody knows."""
 
     def price(usage: Usage) -> Nano:
-        return rates.price(target.model, target.provider, usage)
+        return rates.price(target.model, target.provider, usage, service_tier=target.service_tier or STANDARD)
 
     try:
         return Prices(

@@ -102,7 +102,15 @@ def planned_route(
 
     def at_tier(tier: str) -> Route:
         wanted = "premium" if tier == "premium" else "light" if step.tier == "auto" else step.tier
-        return runtime.router.route(wanted, quality, seconds=step.latency, size=size, economic=economic, lock=lock)
+        return runtime.router.route(
+            wanted,
+            quality,
+            seconds=step.latency,
+            size=size,
+            economic=economic,
+            lock=lock,
+            service_tier=step.service_tier,
+        )
 
     lock = runtime.locks.of(automation, step.operation)
     usual = at_tier(step.tier)

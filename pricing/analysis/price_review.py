@@ -16,9 +16,9 @@ from pricing.clock import to_us
 from pricing.errors import NothingUsed
 from pricing.margins import gross_margin
 from pricing.money import USD, Nano
-from pricing.quotes.quote import ModelAt
 from pricing.rates.card import RateCard
 from pricing.rates.rate import Band
+from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD
 from pricing.reports.drift import cost_trends
 from pricing.reports.format import Plain
 from pricing.reports.query import Reading, reading
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 AtQuality: TypeAlias = tuple[str, str]
 """An automation and a quality."""
+_Used: TypeAlias = tuple[str, str, str]
+"""A provider, a model, and the service tier that it was used at."""
+_Model: TypeAlias = tuple[str, str]
 _NARROW = 1000 * USD
 """The dearest rate per million tokens that 64 bits are enough for."""
 
@@ -40,7 +43,7 @@ class Rates:
 
     card: RateCard
     at: datetime
-    moved: Mapping[ModelAt, ModelAt] | None = None
+    moved: Mapping[_Model, _Model] | None = None
     factor: float = 1.0
 
 
@@ -134,7 +137,7 @@ def review(
     with reading(replica) as source:
         source.run("review_usage", **asked)
         used = source.rows("review_models")
-        models = {(row["provider"], row["model"]) for row in used if row["kind"] == "model"}
+        models = {(row["provider"], row["model"], row["service_tier"]) for row in used if row["kind"] == "model"}
         if not models:
             raise NothingUsed(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --since 365d."
@@ -204,17 +207,29 @@ def _restored(line: ReviewLine, there: Mapping[str, Mapping[AtQuality, Nano]], t
     return replace(line, restored_by=min(fitting, key=lambda route: route.cost_nano, default=None))
 
 
-def _all_at(rates: Rates, models: set[ModelAt], target: Candidate) -> Rates:
+def _all_at(rates: Rates, models: set[_Used], target: Candidate) -> Rates:
     """Everything moved to one target, token for token."""
-    return Rates(rates.card, rates.at, dict.fromkeys(models, (target.provider, target.model)))
+    moved = dict.fromkeys(((provider, model) for provider, model, _ in models), (target.provider, target.model))
+    return Rates(rates.card, rates.at, moved)
 
 
-def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[AtQuality, Nano]:
+def _bands(rates: Rates, now: _Model, service_tier: str, *, moved: bool) -> list[tuple[int, int, Band]]:
+    """The rates of what was used at a service tier; of a model in its place that does not have it, the standard ones.
+
+    A provider's own tier without a price was charged at its worst case, and stays what it was.
+    """
+    known = rates.card.service_tiers(now[1], now[0], rates.at)
+    at_tier = service_tier in known or (service_tier in SERVICE_TIERS and not moved)
+    return rates.card.bands(now[1], now[0], rates.at, service_tier if at_tier else STANDARD)
+
+
+def _repriced(source: Reading, models: set[_Used], rates: Rates) -> dict[AtQuality, Nano]:
     """By automation and quality, what its usage would cost at these rates."""
     bands: list[dict[str, Any]] = [
         {
             "provider": provider,
             "model": model,
+            "service_tier": service_tier,
             "provider_now": now[0],
             "model_now": now[1],
             "factor": rates.factor if now != (provider, model) else 1.0,
@@ -222,9 +237,9 @@ def _repriced(source: Reading, models: set[ModelAt], rates: Rates) -> dict[AtQua
             "upto": upto,
             **band._asdict(),
         }
-        for provider, model in sorted(models)
+        for provider, model, service_tier in sorted(models)
         for now in [(rates.moved or {}).get((provider, model), (provider, model))]
-        for above, upto, band in rates.card.bands(now[1], now[0], rates.at)
+        for above, upto, band in _bands(rates, now, service_tier, moved=now != (provider, model))
     ]
     dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
     source.run("review_wide" if dearest > _NARROW else "review_narrow")

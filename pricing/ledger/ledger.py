@@ -37,6 +37,7 @@ from pricing.ledger.facts import NEWEST, Completion, Intent, Run, RunOutcome, Tu
 from pricing.ledger.holds import RunRoom, Settled, Unsettled
 from pricing.ledger.pending_ends import PendingEnds
 from pricing.money import Nano
+from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What one run used of one model; ``counted`` unless the attempts were priced at their worst case."""
+    """What one run used of one model at one service tier; ``counted`` unless the attempts were priced at worst."""
 
     run_id: str
     provider: str
@@ -109,6 +110,7 @@ class RunUsage:
     usage: Usage
     cost_nano: Nano
     counted: bool
+    service_tier: str = STANDARD
 
 
 class Ledger:
@@ -509,10 +511,10 @@ class Ledger:
             raise ledger_file.corrupt(self.store.place, "a value in runs.plan is damaged") from None
 
     def usage_of(self, run_ids: Sequence[str]) -> list[RunUsage]:
-        """Per run, provider and model what was used and what it cost: what repricing at another rate card needs."""
+        """Per run, provider, model and service tier what was used and what it cost: what repricing needs."""
         table = schema.attempts.c
         sums = [sa.func.sum(table[name]).label(name) for name in Usage.__dataclass_fields__]
-        keys = (table.run_id, table.provider, table.model, table.priced)
+        keys = (table.run_id, table.provider, table.model, table.priced, table.service_tier)
         query = (
             sa.select(*keys, *sums, sa.func.sum(table.cost_nano).label("cost_nano"))
             .where(table.run_id.in_(run_ids), table.priced != "unbilled")
@@ -528,6 +530,7 @@ class Ledger:
                 usage=Usage(**{name: _whole(row[name]) for name in Usage.__dataclass_fields__}),
                 cost_nano=int(row["cost_nano"]),
                 counted=row["priced"] == "usage",
+                service_tier=row["service_tier"],
             )
             for row in rows
         ]

@@ -35,11 +35,15 @@ _NOT_ITS_OWN = frozenset(
         "request_too_large",
         "request_exceeds_quota_window",
         "context_overflow",
+        "tier_capacity",
         "content_policy",
         "refusal",
     }
 )
 """Outcomes that tell of the question, or of us, and nothing of the target."""
+
+_PATIENT = frozenset({"flex", "batch"})
+"""Service tiers whose answers take as long as they take: their times say nothing of the target's others."""
 
 _VERIFIED = frozenset({"escalated", "unverified"})
 """Reasons of turns in which a verifier turned an answer down."""
@@ -55,6 +59,7 @@ _NEWEST = (
         _A.cost_nano,
         _A.started_at,
         _A.duration_us,
+        _A.service_tier_asked,
         _T.outcome.label("turn"),
         _T.reason.label("turn_reason"),
         _T.target.label("answered_by"),
@@ -135,13 +140,17 @@ def _summed(rows: Sequence[Any], now: int) -> TargetStats:
     weights = [0.5 ** (max(0, now - row.started_at) / HALF_LIFE_US) for row in rows]
     accepted = [_accepted(row) for row in rows]
     n = sum(weights)
-    answered = [(row.duration_us / 1e6, weight) for row, weight, ok in zip(rows, weights, accepted, strict=True) if ok]
+    answered = [
+        (row.duration_us / 1e6, weight)
+        for row, weight, ok in zip(rows, weights, accepted, strict=True)
+        if ok and row.service_tier_asked not in _PATIENT
+    ]
     spent = dict.fromkeys((True, False), 0.0)
     for row, weight, ok in zip(rows, weights, accepted, strict=True):
         spent[ok] += weight * row.cost_nano
     return TargetStats(
         n=n,
-        success=sum(weight for _, weight in answered) / n,
+        success=sum(weight for weight, ok in zip(weights, accepted, strict=True) if ok) / n,
         p50=_quantile(answered, 0.5),
         p95=_quantile(answered, 0.95),
         waste=spent[False] / spent[True] if spent[True] else None,

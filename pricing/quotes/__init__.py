@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         ModelAt,
         OperationTargets,
         Quote,
-        TierShare,
         learned_quote,
         make_quote,
     )
@@ -51,7 +50,6 @@ __all__ = [
     "ResolvedPlan",
     "ResolvedStep",
     "SampleQuote",
-    "TierShare",
     "Tokens",
     "learned_quote",
     "make_quote",
@@ -82,7 +80,6 @@ if not TYPE_CHECKING:
             "ResolvedCost": "pricing.quotes.plan",
             "ResolvedPlan": "pricing.quotes.plan",
             "ResolvedStep": "pricing.quotes.plan",
-            "TierShare": "pricing.quotes.quote",
             "Tokens": "pricing.quotes.plan",
             "FirstGuess": "pricing.quotes.quote",
             "learned_quote": "pricing.quotes.quote",

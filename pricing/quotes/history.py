@@ -23,9 +23,8 @@ from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost
-from pricing.quotes.quote import Mix, ModelAt, TierShare, expected_cost, score_of
+from pricing.quotes.quote import Mix, ModelAt, expected_cost, score_of
 from pricing.rates.card import RateCard
-from pricing.rates.service_tiers import STANDARD
 
 Percents: TypeAlias = Mapping[str, Sequence[int]]
 """Of operations whose turns begin at several targets: how many of a hundred do at each."""
@@ -51,7 +50,7 @@ class PastCosts:
     since: datetime | None = None
 
 
-_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[TierShare, ...]]
+_Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 _Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
 
@@ -146,7 +145,10 @@ class History:
         """At the card, where it has the rates; what has no tokens (a worst case, a tool) stays."""
         try:
             return sum(
-                self._card.price(one.model, one.provider, one.usage) if one.counted else one.cost_nano for one in used
+                self._card.price(one.model, one.provider, one.usage, service_tier=one.service_tier)
+                if one.counted
+                else one.cost_nano
+                for one in used
             )
         except UnknownPrice:
             return None
@@ -178,7 +180,7 @@ class History:
                     _mix(begins, mixes.get(step.operation)),
                     self._card,
                     thoughts=dict(zip(begins[0], begins[2], strict=True)),
-                    service_tiers=dict(zip(begins[0], begins[3], strict=True)),
+                    live=dict(zip(begins[0], begins[3], strict=True)),
                 )
                 for step, begins in steps
             )
@@ -196,12 +198,15 @@ def _shape(plan: str, routes: str) -> _Shape:
 
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:
     begins = [one for one in route if "percent" in one]
-    models = tuple((one["provider"], one["model"]) for one in begins or route[:1])
+    models = tuple(_model_at(one) for one in begins or route[:1])
     thoughts = tuple(one.get("thinking", 0) for one in begins or route[:1])
-    asked = tuple(
-        TierShare(one.get("service_tier", STANDARD), one.get("live_percent", 0)) for one in begins or route[:1]
-    )
-    return models, tuple(one["percent"] for one in begins) or (100,), thoughts, asked
+    live = tuple(one.get("live_percent", 0) for one in begins or route[:1])
+    return models, tuple(one["percent"] for one in begins) or (100,), thoughts, live
+
+
+def _model_at(one: Mapping[str, Any]) -> ModelAt:
+    where = one["provider"], one["model"]
+    return (*where, one["service_tier"]) if "service_tier" in one else where
 
 
 def _mix(begins: _Begins, percents: Sequence[int] | None) -> Mix:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from statistics import fmean
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates.card import RateCard
-from pricing.rates.service_tiers import STANDARD, ServiceTier
+from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "ModelAt",
     "OperationTargets",
     "Quote",
-    "TierShare",
     "expected_cost",
     "learned_quote",
     "make_quote",
@@ -38,20 +37,12 @@ __all__ = [
     "score_of",
 ]
 
-ModelAt: TypeAlias = tuple[str, str]
-"""A provider's name and a model id, in this order."""
+ModelAt: TypeAlias = tuple[str, str] | tuple[str, str, str]
+"""A provider's name and a model id, in this order, and the service tier that is asked for where it is not standard."""
 Mix: TypeAlias = tuple[tuple[ModelAt, int], ...]
 """Models, and how many of a hundred turns begin at each."""
 
 
-class TierShare(NamedTuple):
-    """The service tier that turns are asked at, and how many of a hundred at the standard one after all."""
-
-    service_tier: ServiceTier
-    live_percent: int = 0
-
-
-_AT_ONCE: Final = TierShare(STANDARD)
 _HUNDRED: Final = 100
 
 
@@ -68,7 +59,7 @@ class OperationTargets:
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
         rooms: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
-        service_tiers: where turns are not asked at the standard service tier, by model.
+        live: where turns are not asked at the standard service tier, how many of a hundred are after all.
     """
 
     primary: ModelAt
@@ -79,7 +70,7 @@ class OperationTargets:
     begins: Mix = ()
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
-    service_tiers: Mapping[ModelAt, TierShare] = field(default_factory=dict)
+    live: Mapping[ModelAt, int] = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -139,7 +130,10 @@ def make_quote(
         KeyError: an operation has no targets (a programmer's error).
         ValueError: a cost that is negative or not a finite number.
     """
-    point = sum(_expected(step, targets[step.operation], card, at) for step in plan.steps)
+    point = 0
+    for step in plan.steps:
+        where = targets[step.operation]
+        point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live)
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -216,7 +210,7 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    return sum(card.price(model, provider, usage, at) for (provider, model), usage in tokens)
+    return sum(_price(card, where, usage, at) for where, usage in tokens)
 
 
 def expected_cost(
@@ -226,12 +220,12 @@ def expected_cost(
     at: datetime | None = None,
     *,
     thoughts: Mapping[ModelAt, int] | None = None,
-    service_tiers: Mapping[ModelAt, TierShare] | None = None,
+    live: Mapping[ModelAt, int] | None = None,
 ) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
 
-    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. What is not asked at
-    the standard service tier is in ``service_tiers``, by model.
+    ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. Of a hundred
+    turns that ask for another service tier, ``live`` are asked at the standard one after all.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
@@ -239,17 +233,12 @@ def expected_cost(
     whole = 0  # of a hundred times a hundred calls
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
-        asked, live = (service_tiers or {}).get(where, _AT_ONCE)
-        if live < _HUNDRED:
-            whole += percent * (_HUNDRED - live) * card.price(where[1], where[0], usage, at, asked)
-        if live:
-            whole += percent * live * card.price(where[1], where[0], usage, at)
+        asked = 0 if live is None else live.get(where, 0)
+        if asked < _HUNDRED:
+            whole += percent * (_HUNDRED - asked) * _price(card, where, usage, at)
+        if asked:
+            whole += percent * asked * _price(card, (where[0], where[1]), usage, at)
     return -(-step.calls * whole // _HUNDRED**2)
-
-
-def _expected(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
-    """What a step is expected to cost where its turns go."""
-    return expected_cost(step, where.mix, card, at, thoughts=where.thoughts, service_tiers=where.service_tiers)
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
@@ -257,10 +246,23 @@ def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: date
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
     input_tokens = max(fits, step.input_tokens)
     dearest = max(
-        card.worst(model, provider, input_tokens, _longest(step, where, (provider, model)), at)
-        for provider, model in {where.primary, *where.all}
+        card.worst(one[1], one[0], input_tokens, _longest(step, where, one), at, service_tier=service_tier_of(one))
+        for one in {where.primary, *where.all}
     )
     return where.max_attempts * dearest
+
+
+def service_tier_of(where: ModelAt) -> str:
+    """The service tier that is asked for there.
+
+    >>> service_tier_of(("openai", "gpt-5", "flex")), service_tier_of(("openai", "gpt-5"))
+    ('flex', 'standard')
+    """
+    return where[2] if len(where) > 2 else STANDARD  # noqa: PLR2004
+
+
+def _price(card: RateCard, where: ModelAt, usage: Usage, at: datetime | None) -> Nano:
+    return card.price(where[1], where[0], usage, at, service_tier_of(where))
 
 
 def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:

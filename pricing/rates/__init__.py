@@ -7,6 +7,7 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from pricing.errors import UnknownPrice
     from pricing.rates.card import RateCard
+    from pricing.rates.hours import Hours
     from pricing.rates.model_ids import callable_id
     from pricing.rates.own_rates import OwnBand, OwnRate
     from pricing.rates.price_lists import LARGEST_LIST, PriceLists, read_list
@@ -20,6 +21,7 @@ __all__ = [
     "STANDARD",
     "Band",
     "EndOfLife",
+    "Hours",
     "OwnBand",
     "OwnRate",
     "PriceLists",
@@ -37,6 +39,7 @@ if not TYPE_CHECKING:
         {
             "Band": "pricing.rates.rate",
             "EndOfLife": "pricing.rates.retirements",
+            "Hours": "pricing.rates.hours",
             "LARGEST_LIST": "pricing.rates.price_lists",
             "OwnBand": "pricing.rates.own_rates",
             "OwnRate": "pricing.rates.own_rates",

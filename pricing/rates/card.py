@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from pricing.errors import UnknownPrice
 from pricing.money import Nano
+from pricing.rates.hours import Hours, changes_of
 from pricing.rates.model_ids import geography_of, same_name
 from pricing.rates.own_rates import OwnRate, fingerprint
 from pricing.rates.rate import Band, Rate
@@ -21,6 +22,14 @@ __all__ = ["OwnRate", "RateCard"]
 
 LARGEST_INPUT = 2**62
 """More tokens than any request has."""
+
+
+class _Dated(NamedTuple):
+    """An own rate, and when it holds."""
+
+    valid_from: date
+    hours: Hours | None
+    rate: Rate
 
 
 class RateCard:
@@ -36,12 +45,12 @@ class RateCard:
         published: Path | bytes | None = None,
         price_lists: PriceListOf | None = None,
     ) -> None:
-        rates = sorted(own, key=lambda rate: rate.valid_from or date.min, reverse=True)
+        rates = sorted(own, key=lambda rate: (rate.valid_from or date.min, rate.hours is not None), reverse=True)
         self._own_models = {(rate.provider, rate.model) for rate in rates}
-        self._own: dict[tuple[str, str, str], list[tuple[date, Rate]]] = {}
+        self._own: dict[tuple[str, str, str], list[_Dated]] = {}
         for rate in rates:
             key = (rate.provider, rate.model.strip().lower(), rate.service_tier)
-            self._own.setdefault(key, []).append((rate.valid_from or date.min, rate.compiled()))
+            self._own.setdefault(key, []).append(_Dated(rate.valid_from or date.min, rate.hours, rate.compiled()))
         self._list = ListPrices(published, price_lists)
         self._compiled: dict[tuple[str, str, str, date], Rate] = {}
         self.version = _version(self._list.version, rates)
@@ -96,6 +105,20 @@ class RateCard:
         if price is None:
             raise self._unknown(model, provider, service_tier)
         return price
+
+    def service_tier_saved(
+        self, model: str, provider: str, usage: Usage, service_tier: str, at: datetime | None = None
+    ) -> Nano:
+        """What a service tier takes off the price at the standard one; less than nothing where it costs more, nothing
+        where either price is not known.
+        """
+        if service_tier == STANDARD:
+            return 0
+        try:
+            cost = self.price(model, provider, usage, at, service_tier)
+            return self.price(model, provider, usage, at) - cost
+        except UnknownPrice:
+            return 0
 
     def billed_model(self, asked: str, replied: str | None, provider: str, at: datetime | None = None) -> str:
         """The model whose rates a reply is priced at: the one that it names, where that is another one and has a rate;
@@ -173,6 +196,22 @@ class RateCard:
             found.append(service_tier)
         return found
 
+    def has_hours(self, model: str, provider: str, service_tier: str = STANDARD) -> bool:
+        """Whether what a model costs depends on the time of day."""
+        return any(one.hours is not None for one in self._dated(model, provider, service_tier))
+
+    def hour_changes(self, models: Iterable[tuple[str, str]], start: datetime, end: datetime) -> list[datetime]:
+        """The moments after ``start`` and up to ``end`` at which the hours of a rate begin or end, at any service tier.
+
+        Args:
+            models: providers' names and model ids, in this order.
+            start: aware.
+            end: aware.
+        """
+        asked = [(provider, model, tier) for provider, model in set(models) for tier in SERVICE_TIERS]
+        hours = [one.hours for provider, model, tier in asked for one in self._dated(model, provider, tier)]
+        return changes_of({one for one in hours if one is not None}, start, end)
+
     def window(self, model: str, provider: str) -> int | None:
         """The model's context window in tokens, or ``None`` where the list does not know it."""
         return self._list.window(model, provider)
@@ -191,24 +230,33 @@ class RateCard:
         key = (model, provider, service_tier, moment.astimezone(UTC).date())
         if (known := self._compiled.get(key)) is not None:
             return known
-        if (own := self._own_rate(model, provider, service_tier, key[3])) is not None:
-            self._compiled[key] = own
+        by_hours = self.has_hours(model, provider, service_tier)
+        if (own := self._own_rate(model, provider, service_tier, moment)) is not None:
+            if not by_hours:
+                self._compiled[key] = own
             return own
         # Who has a price of their own at the standard tier does not pay the list's at another one.
-        owned = service_tier != STANDARD and self._own_rate(model, provider, STANDARD, key[3]) is not None
+        owned = service_tier != STANDARD and self._own_rate(model, provider, STANDARD, moment, timed=False) is not None
         listed = None if owned else self._list.rate(model, provider, moment, service_tier)
         if listed is None:
             raise self._unknown(model, provider, service_tier)
         rate, holds_all_day = listed
-        if holds_all_day:
+        if holds_all_day and not by_hours:
             self._compiled[key] = rate
         return rate
 
-    def _own_rate(self, model: str, provider: str, service_tier: str, day: date) -> Rate | None:
-        for valid_from, rate in self._own.get((provider, model.strip().lower(), service_tier), ()):
-            if valid_from <= day:
-                return rate
+    def _own_rate(
+        self, model: str, provider: str, service_tier: str, moment: datetime, *, timed: bool = True
+    ) -> Rate | None:
+        """The own rate that holds then; with ``timed=False`` of those without hours."""
+        day = moment.astimezone(UTC).date()
+        for one in self._dated(model, provider, service_tier):
+            if one.valid_from <= day and (one.hours is None or (timed and one.hours.cover(moment))):
+                return one.rate
         return None
+
+    def _dated(self, model: str, provider: str, service_tier: str) -> Sequence[_Dated]:
+        return self._own.get((provider, model.strip().lower(), service_tier), ())
 
     def _unknown(self, model: str, provider: str, service_tier: str = STANDARD) -> UnknownPrice:
         if service_tier != STANDARD and self._has_standard(model, provider):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from pricing.errors import ConfigError
+from pricing.rates.hours import Hours
 from pricing.rates.rate import NANO_PER_USD, Rate, band_of
 from pricing.rates.service_tiers import STANDARD
 
@@ -40,7 +41,8 @@ class OwnRate:
     USD per million tokens. A cache rate left out is the input rate (a one-hour write without a rate costs at least
     the five-minute one). From ``valid_from`` (UTC) on, until a later own rate of the same model takes over. It holds
     for one ``service_tier``: ``standard``, ``priority``, ``flex``, ``batch``, or a provider's word for one of its own.
-    ``above`` are the bands of larger requests, in order.
+    ``above`` are the bands of larger requests, in order. With ``hours`` it holds for requests made in them only, before
+    a rate without hours; at other times that one is paid, or the list's.
 
     Raises:
         ConfigError: a rate that is negative, not a number, absurdly high, or finer than a nano-dollar; bands that are
@@ -62,6 +64,7 @@ class OwnRate:
     valid_from: date | None = None
     service_tier: str = STANDARD
     above: tuple[OwnBand, ...] = ()
+    hours: Hours | None = None
 
     def __post_init__(self) -> None:
         states: tuple[OwnRate | OwnBand, ...] = (self, *self.above)

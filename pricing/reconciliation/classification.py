@@ -20,6 +20,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from pricing.money import USD, Nano, format_money
 from pricing.reconciliation.groups import KINDS, Attempt, Books, Group, Key
+from pricing.reconciliation.readers import STANDARD
 
 Cause: TypeAlias = Literal[
     "midnight",
@@ -36,7 +37,7 @@ Cause: TypeAlias = Literal[
     "unexplained",
 ]
 CAUSES: Final = get_args(Cause)
-UnitPrices: TypeAlias = Callable[[str, date], Mapping[str, float] | None]
+UnitPrices: TypeAlias = Callable[[str, date, str], Mapping[str, float] | None]
 """The rate card's nano-dollars per token by kind, for a model and a day; ``None`` where it has no rate."""
 _SHARE_OF_ROUNDING: Final = 1e-4
 _SHOWN: Final = 20
@@ -141,7 +142,7 @@ def unit_prices(group: Group, prices: UnitPrices) -> dict[str, float]:
 
     Empty where tokens are not known: then price and volume cannot be told apart.
     """
-    card = prices(group.model_name, group.key.day) or {}
+    card = prices(group.model_name, group.key.day, group.key.service_tier) or {}
     if "all" in group.billed:
         return _scaled(group, card)
     units = {
@@ -185,36 +186,41 @@ def _midnights(findings: Mapping[Key, Finding], books: Books) -> None:
 
 
 def _tiers(findings: Mapping[Key, Finding]) -> None:
-    """Tokens that are recorded at the standard tier and billed at another one."""
+    """Tokens that are recorded at one service tier and billed at another one."""
     families: dict[tuple[date, int, str, str], list[Finding]] = defaultdict(list)
     for key, finding in findings.items():
         families[key[:4]].append(finding)
     for family in families.values():
-        standard = next((one for one in family if one.group.recorded_nano), None)
+        recorded = [one for one in family if one.group.recorded_nano]
         for other in family:
-            if standard is None or other is standard or other.group.recorded_nano or other.volume_nano <= 0:
-                continue
-            if not _covers(standard.group, other.group):
-                continue
-            missing = max(0, -standard.volume_nano)
-            if not missing:
-                continue
-            share = _list_price(standard.group, other.group)
-            moved = min(missing, share) if abs(missing - share) > _SAME * missing else missing
-            note = f"billed as {other.group.key.service_tier}"
-            standard.volume_nano += moved
-            standard.because("service_tier", -moved, note)
-            other.because("service_tier", other.volume_nano, note)
-            other.volume_nano = 0
+            if not other.group.recorded_nano and other.volume_nano > 0:
+                _billed_elsewhere(other, recorded)
 
 
-def _covers(standard: Group, other: Group) -> bool:
+def _billed_elsewhere(other: Finding, recorded: Sequence[Finding]) -> None:
+    """What nothing is recorded for at its tier, where a group of another tier misses those tokens."""
+    misses = (one for one in recorded if one.volume_nano < 0 and _covers(one.group, other.group))
+    source = next(misses, None)
+    if source is None:
+        return
+    missing = -source.volume_nano
+    share = _list_price(source.group, other.group)
+    moved = min(missing, share) if abs(missing - share) > _SAME * missing else missing
+    told = source.group.key.service_tier
+    note = f"billed as {other.group.key.service_tier}" + ("" if told == STANDARD else f", recorded as {told}")
+    source.volume_nano += moved
+    source.because("service_tier", -moved, note)
+    other.because("service_tier", other.volume_nano, note)
+    other.volume_nano = 0
+
+
+def _covers(source: Group, other: Group) -> bool:
     """Whether the tokens that one group misses are at least those that the other one has."""
     billed = {kind: (one.tokens or 0.0) for kind, one in other.billed.items() if kind in KINDS}
     if not any(billed.values()):
         return False
-    told = _recorded(standard)
-    missing = {kind: told[kind] - _tokens(standard, kind) for kind in billed}
+    told = _recorded(source)
+    missing = {kind: told[kind] - _tokens(source, kind) for kind in billed}
     return all(missing[kind] >= count * (1 - _SAME) for kind, count in billed.items())
 
 
@@ -223,14 +229,14 @@ def _tokens(group: Group, kind: str) -> float:
     return (volume.tokens or 0.0) if volume else 0.0
 
 
-def _list_price(standard: Group, other: Group) -> Nano:
-    """What the other tier's tokens cost as recorded: at the mean recorded price of what the standard group misses."""
-    told = _recorded(standard)
+def _list_price(source: Group, other: Group) -> Nano:
+    """What the other tier's tokens cost as recorded: at the mean recorded price of what the group misses."""
+    told = _recorded(source)
     mine = sum(told.values())
-    used = standard.recorded_nano - standard.estimated_nano
+    used = source.recorded_nano - source.estimated_nano
     units = {
         kind: volume.nano / volume.tokens
-        for kind, volume in standard.billed.items()
+        for kind, volume in source.billed.items()
         if kind in KINDS and volume.tokens and volume.nano
     }
     counts = {kind: _tokens(other, kind) for kind in KINDS}

@@ -177,7 +177,7 @@ def _books(
     known = {row["account"] for row in recorded}
     by_account = bool(accounts) or bool(told & known)
     books = billed_books(export, accounts, known | set(accounts.values()), by_account=by_account)
-    fold = Fold(books, by_account, bool(named), spans_of(books))
+    fold = Fold(books, by_account, bool(named), spans_of(books), reader.splits_tiers and bool(named))
     first_day = (begins - date(1970, 1, 1)).days
     fold.add(
         [row for row in recorded if row["day"] >= first_day],
@@ -195,10 +195,10 @@ class _Prices:
     def __init__(self, rates: RateCard, provider: str) -> None:
         self._rates, self._provider = rates, provider
 
-    def __call__(self, model: str, day: date) -> dict[str, float] | None:
+    def __call__(self, model: str, day: date, service_tier: str) -> dict[str, float] | None:
         moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         try:
-            band = self._rates.bands(model, self._provider, moment)[0][2]
+            band = self._rates.bands(model, self._provider, moment, service_tier)[0][2]
         except UnknownPrice:
             return None
         return {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pricing.money import USD, Nano
+from pricing.rates import SERVICE_TIERS
 from pricing.reconciliation.readers import STANDARD, model_key
 
 if TYPE_CHECKING:
@@ -170,18 +171,23 @@ def _add(group: Group, row: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Puts the ledger's side into the export's groups."""
+    """Puts the ledger's side into the export's groups; ``by_tier``: these tell service tiers apart."""
 
     books: Books
     by_account: bool
     by_model: bool
     spans: Callable[[date], tuple[date, int]]
+    by_tier: bool = False
 
-    def key(self, day: date, account: str, model: str) -> Key:
-        """Where an attempt of that day belongs."""
-        begins, days = self.spans(day)
+    def key(self, row: Mapping[str, Any]) -> Key:
+        """Where what was recorded belongs."""
+        begins, days = self.spans(day_of(row["day"]))
         return Key(
-            begins, days, account if self.by_account else "", model_key(model) if self.by_model else "", STANDARD
+            begins,
+            days,
+            row["account"] if self.by_account else "",
+            model_key(row["model"]) if self.by_model else "",
+            row["service_tier"] if self.by_tier and row["service_tier"] in SERVICE_TIERS else STANDARD,
         )
 
     def add(self, recorded: Sequence[Mapping[str, Any]], uncertain: Sequence[Mapping[str, Any]]) -> None:
@@ -207,12 +213,11 @@ class Fold:
         """Add requests of the day before the first that were still in flight when that began."""
         for row in uncertain:
             if self.spans(day_of(row["after"])) != self.spans(day_of(row["day"])) and row["priced"] == "usage":
-                key = self.key(day_of(row["day"]), row["account"], row["model"])
+                key = self.key(row)
                 self.books.arrivals.setdefault(key, []).append(_attempt(row))
 
     def _group(self, row: Mapping[str, Any]) -> Group:
-        day = day_of(row["day"])
-        key = self.key(day, row["account"], row["model"])
+        key = self.key(row)
         group = self.books.groups.setdefault(key, Group(key))
         group.model_name = str(row["model"])  # the rate card's name for it
         return group

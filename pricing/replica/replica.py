@@ -51,7 +51,7 @@ from pricing.replica.watermarks import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SHAPE = 7
+SHAPE = 8
 """Changes when the replica's tables do: one of another shape is rebuilt."""
 RESTORED = "the ledger no longer has what was copied from it: a backup was restored, or its newest writes were lost"
 """Why a replica is rebuilt whose ledger went back in time."""

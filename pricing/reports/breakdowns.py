@@ -1,4 +1,6 @@
-"""Costs by whatever one asks: automation, quality, organisation, user, day, operation, model, target, or several."""
+"""Costs by whatever one asks: automation, quality, organisation, user, day, operation, model, target, service
+tier, or several.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pricing.replica.replica import Replica
 
 OF_RUNS = ("automation", "quality", "org", "user", "day")
-OF_COSTS = ("operation", "model", "target")
+OF_COSTS = ("operation", "model", "target", "service_tier")
 BY = (*OF_RUNS, *OF_COSTS)
 _TRENDING = {"automation", "quality"}
 _RUN_BY_RUN = {"org", "user", "day"}
@@ -33,8 +35,8 @@ NOBODY = "–"
 class Line(Plain):
     """One combination of what was asked for: ``names`` in that order.
 
-    Counted by runs, there are ``runs`` to ``markup``; counted by operation, model or target, there are tokens, and of
-    runs nothing, since one run has many of these. ``share`` is of all that was spent.
+    Counted by runs, there are ``runs`` to ``markup``; counted by operation, model, target or service tier, there are
+    tokens, and of runs nothing, since one run has many of these. ``share`` is of all that was spent.
     """
 
     names: tuple[str, ...]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pricing.clock import to_us
 from pricing.errors import UnknownPrice, UsageError
-from pricing.reports.query import Readable, Reading, reading
+from pricing.reports.query import Readable, Reading, Row, reading
 from pricing.reports.selection import Choice
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ _PER_UNIT = "CASE WHEN consumed > 0 THEN billed_nano::DECIMAL(38, 12) / consumed
 _LISTED = f"CASE WHEN {_IS_TOKENS} THEN list_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END"
 _OWN = f"CASE WHEN {_IS_TOKENS} THEN own_nano::DECIMAL(38, 12) / 1000000000 ELSE {_PER_UNIT} END"
 _OF_MODELS = "CASE WHEN kind = 'tool' THEN 'Other (AI and Machine Learning)' ELSE 'Generative AI' END"
-_SKU = "provider || '/' || model || '/' || token_kind"
+_AT_TIER = "CASE WHEN service_tier <> 'standard' THEN '/' || service_tier ELSE '' END"
+_SKU = f"provider || '/' || model || '/' || token_kind || {_AT_TIER}"
 _USAGE = "category = 'Usage'"
 
 
@@ -125,19 +126,24 @@ COLUMNS: Final = (
     Column("RegionId", "nullif(region, '')", _TEXT, "the target's region, where it has one"),
     Column("RegionName", "nullif(region, '')", _TEXT, "the same"),
     Column("SkuId", _usage("provider || '/' || model"), _TEXT, "provider and model"),
-    Column("SkuPriceId", _usage(_SKU), _TEXT, "provider, model and kind of token"),
+    Column(
+        "SkuPriceId",
+        _usage(_SKU),
+        _TEXT,
+        "provider, model and kind of token, and a service tier beside the standard one",
+    ),
     Column(
         "SkuPriceDetails",
-        _usage("json_object('x_TokenKind', token_kind)::VARCHAR"),
+        _usage("json_object('x_TokenKind', token_kind, 'x_ServiceTier', service_tier)::VARCHAR"),
         _TEXT,
-        "the kind of token as JSON",
+        "kind of token and service tier as JSON",
     ),
     Column("SkuMeter", _usage("replace(token_kind, '_', ' ')"), _TEXT, "the kind of token"),
     Column("SubAccountId", "org_id", _TEXT, "the organisation that the run was for"),
     Column("SubAccountName", "org_id", _TEXT, "the same"),
     Column("SubAccountType", "CASE WHEN org_id IS NOT NULL THEN 'Organisation' END", _TEXT, "`Organisation`"),
     Column("Tags", "focus_tags(automation, quality, org_id, user_id, tags)", _TEXT, "automation, quality, owner, tags"),
-    Column("x_ServiceTier", "'standard'", _TEXT, "the provider's service tier"),
+    Column("x_ServiceTier", "service_tier", _TEXT, "the provider's service tier that the request is priced at"),
     Column("x_FareboxAutomation", "automation", _TEXT, "the automation"),
     Column("x_FareboxQuality", "quality", _TEXT, "its quality"),
     Column("x_FareboxOwnerOrg", "org_id", _TEXT, "the organisation that the run was for"),
@@ -229,32 +235,33 @@ def _put_rates(source: Reading, rates: FocusRates, span: Mapping[str, int]) -> N
     """The tables ``focus_rates`` and ``focus_regions`` for the query."""
     names = ", ".join(f"{side}_{kind} BIGINT" for side in ("list", "own") for kind in _KINDS)
     source.execute(
-        "CREATE OR REPLACE TEMP TABLE focus_rates (provider VARCHAR, model VARCHAR, day BIGINT, above BIGINT, "
-        f"upto BIGINT, {names})"
+        "CREATE OR REPLACE TEMP TABLE focus_rates (provider VARCHAR, model VARCHAR, service_tier VARCHAR, day BIGINT, "
+        f"above BIGINT, upto BIGINT, {names})"
     )
     source.execute("CREATE OR REPLACE TEMP TABLE focus_regions (target VARCHAR, region VARCHAR)")
     for target, region in rates.regions.items():
         source.execute("INSERT INTO focus_regions VALUES (?, ?)", [target, region])
-    marks = ", ".join("?" * (5 + 2 * len(_KINDS)))
+    marks = ", ".join("?" * (6 + 2 * len(_KINDS)))
     for row in source.rows("focus_models", **span):
-        for line in _bands(rates, row["provider"], row["model"], row["day"]):
+        for line in _bands(rates, row):
             source.execute(f"INSERT INTO focus_rates VALUES ({marks})", line)  # noqa: S608 - question marks
 
 
-def _bands(rates: FocusRates, provider: str, model: str, day: int) -> list[list[object]]:
+def _bands(rates: FocusRates, row: Row) -> list[list[object]]:
+    provider, model, service_tier, day = (row[name] for name in ("provider", "model", "service_tier", "day"))
     moment = datetime.combine(date(1970, 1, 1) + timedelta(days=day), datetime.min.time(), UTC) + timedelta(hours=12)
     try:
-        own = rates.own.bands(model, provider, moment)
+        own = rates.own.bands(model, provider, moment, service_tier)
     except UnknownPrice:  # its rate is gone since: the cost is exported with the request as its unit
         return []
     try:
-        listed = rates.listed.bands(model, provider, moment)
+        listed = rates.listed.bands(model, provider, moment, service_tier)
     except UnknownPrice:
         listed = own
     found: list[list[object]] = []
     for above, upto, band in own:
         of_list = next((one for low, high, one in listed if low < max(above + 1, 1) <= high), listed[0][2])
-        found.append([provider, model, day, above, upto, *_numbers(of_list), *_numbers(band)])
+        found.append([provider, model, service_tier, day, above, upto, *_numbers(of_list), *_numbers(band)])
     return found
 
 

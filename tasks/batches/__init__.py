@@ -6,6 +6,7 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from tasks.batches.api import (
+        FINAL,
         BatchCallFailed,
         BatchClient,
         BatchCounts,
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
         LinesRefused,
         ResultTally,
     )
-    from tasks.batches.registry import batch_client, can_batch
+    from tasks.batches.polling import USUAL_PACE, BatchUnreachable, Pace, checks
+    from tasks.batches.registry import batch_client, batch_refusal, can_batch
+    from tasks.batches.webhooks import BatchNotice, WebhookRefused, signed_webhook, verify_webhook
 
 __all__ = [
+    "FINAL",
+    "USUAL_PACE",
     "BatchCallFailed",
     "BatchClient",
     "BatchCounts",
@@ -31,41 +36,54 @@ __all__ = [
     "BatchHandle",
     "BatchLine",
     "BatchNotEnded",
+    "BatchNotice",
     "BatchState",
     "BatchStatus",
     "BatchUncertain",
+    "BatchUnreachable",
     "LineOutcome",
     "LineResult",
     "LinesRefused",
+    "Pace",
     "ResultTally",
+    "WebhookRefused",
     "batch_client",
+    "batch_refusal",
     "can_batch",
+    "checks",
+    "signed_webhook",
+    "verify_webhook",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
-            **dict.fromkeys(
-                (
-                    "BatchCallFailed",
-                    "BatchClient",
-                    "BatchCounts",
-                    "BatchFault",
-                    "BatchHandle",
-                    "BatchLine",
-                    "BatchNotEnded",
-                    "BatchState",
-                    "BatchStatus",
-                    "BatchUncertain",
-                    "LineOutcome",
-                    "LineResult",
-                    "LinesRefused",
-                    "ResultTally",
-                ),
-                "tasks.batches.api",
-            ),
+            "FINAL": "tasks.batches.api",
+            "BatchCallFailed": "tasks.batches.api",
+            "BatchClient": "tasks.batches.api",
+            "BatchCounts": "tasks.batches.api",
+            "BatchFault": "tasks.batches.api",
+            "BatchHandle": "tasks.batches.api",
+            "BatchLine": "tasks.batches.api",
+            "BatchNotEnded": "tasks.batches.api",
+            "BatchState": "tasks.batches.api",
+            "BatchStatus": "tasks.batches.api",
+            "BatchUncertain": "tasks.batches.api",
+            "LineOutcome": "tasks.batches.api",
+            "LineResult": "tasks.batches.api",
+            "LinesRefused": "tasks.batches.api",
+            "ResultTally": "tasks.batches.api",
+            "USUAL_PACE": "tasks.batches.polling",
+            "BatchUnreachable": "tasks.batches.polling",
+            "Pace": "tasks.batches.polling",
+            "checks": "tasks.batches.polling",
             "batch_client": "tasks.batches.registry",
+            "batch_refusal": "tasks.batches.registry",
             "can_batch": "tasks.batches.registry",
+            "BatchNotice": "tasks.batches.webhooks",
+            "WebhookRefused": "tasks.batches.webhooks",
+            "signed_webhook": "tasks.batches.webhooks",
+            "verify_webhook": "tasks.batches.webhooks",
         },
     )

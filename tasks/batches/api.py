@@ -212,7 +212,11 @@ class BatchNotEnded(Exception):
 
 
 class BatchUncertain(Exception):
-    """Whether a batch was created cannot be told yet: one is running that may be it. Look again when it has ended."""
+    """Whether a batch was created cannot be told yet. Look again when those of ``candidates`` have ended."""
+
+    def __init__(self, why: str, candidates: tuple[BatchHandle, ...] = ()) -> None:
+        super().__init__(why)
+        self.candidates = candidates
 
 
 class LinesRefused(ValueError):

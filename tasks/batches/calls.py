@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,6 +26,7 @@ _LARGEST_REPLY: Final = 16_000_000
 """Bytes of any other reply: a page of a list."""
 _CALL_SECONDS: Final = 120.0
 """Without a byte."""
+_NO_CONTENT: Final = 204
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
 
@@ -38,7 +39,7 @@ class Calls:
     spec: ProviderSpec
 
     async def send(self, call: BatchCall, request: HttpRequest) -> HttpReply:
-        """The reply with status 200.
+        """The reply, its status 200, or 204 for what was deleted.
 
         Raises:
             BatchCallFailed: there is none.
@@ -48,7 +49,7 @@ class Calls:
             reply = await self.transport.send(request, read_timeout=_CALL_SECONDS, most=_LARGEST_REPLY)
         except WireFailed as error:
             raise self.lost(call, error) from None
-        if reply.status != OK:
+        if reply.status not in {OK, _NO_CONTENT}:
             raise self.failed(call, reply.status, reply.headers, reply.body)
         return reply
 
@@ -64,7 +65,7 @@ class Calls:
             raise BatchCallFailed(self.spec.name, call, failure("server_error", status=OK, maybe_billed=True))
         return found
 
-    async def lines(self, request: HttpRequest) -> AsyncIterator[bytes]:
+    async def lines(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
         """The lines of a file of results, as they come; none of them longer than ``LARGEST_LINE``.
 
         A longer line is given as its beginning, which is no JSON; what follows the last line break is a line too.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tasks.batches.api import BatchLine, LineOutcome, LineResult, LinesRefused, ResultTally
-from tasks.providers.base import ReplyError
+from tasks.batches.api import BatchLine, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
+from tasks.providers.base import Adapter, ReplyError
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import failure
 from tasks.providers.json_fields import obj, parse, text
@@ -68,9 +68,9 @@ def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
 def _alike(rules: BatchRules, lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
     groups: dict[tuple[str, str], list[BatchLine]] = {}
     for line in lines:
-        if rules.one_path and line.path not in rules.paths:
+        if line.path not in rules.paths:
             raise LinesRefused(f"requests to {line.path} cannot be batched here; those to {', '.join(rules.paths)} can")
-        model = text(obj(parse(line.body)).get("model")) if rules.one_path else ""
+        model = text(obj(parse(line.body)).get("model"))
         groups.setdefault((line.path, model), []).append(line)
     return list(groups.values())
 
@@ -80,11 +80,19 @@ def batch_reply(reply: ModelReply) -> ModelReply:
     return replace(reply, service_tier="batch")
 
 
-def decoded(target: Target, line_id: str, status: int, body: bytes, request_id: str | None = None) -> LineResult:
-    """A line that has run, read by the target's own dialect."""
+def decoded(
+    target: Target,
+    line_id: str,
+    status: int,
+    body: bytes,
+    *,
+    request_id: str | None = None,
+    adapter: Adapter | None = None,
+) -> LineResult:
+    """A line that has run, read by the target's own dialect, or by another one that the batch was written in."""
     headers = {"x-request-id": request_id} if request_id else {}
     try:
-        reply = adapter_for(target.provider).decode(target, status, headers, body)
+        reply = (adapter or adapter_for(target.provider)).decode(target, status, headers, body)
     except ReplyError as error:
         why = error.failure
         if why.kind == "not_found":
@@ -98,11 +106,6 @@ def decoded(target: Target, line_id: str, status: int, body: bytes, request_id: 
 def not_run(line_id: str, outcome: LineOutcome, code: str, *, maybe_billed: bool = False) -> LineResult:
     """A line that the batch did not get to."""
     return LineResult(line_id, outcome, failure=failure("timeout", code=code, maybe_billed=maybe_billed))
-
-
-def lost(line_id: str, *, code: str = "batch_line_missing", maybe_billed: bool) -> LineResult:
-    """A line of which the provider says nothing."""
-    return LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=maybe_billed))
 
 
 class Matched:
@@ -129,3 +132,15 @@ class Matched:
     def missing(self) -> list[str]:
         """Lines without a result, in the order they were submitted."""
         return list(self._open)
+
+
+def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterator[LineResult]:
+    """Lines of which the results say nothing, as ``missing``.
+
+    They may be billed where the results are gone or damaged, or fewer than the ``succeeded`` that the provider counts.
+    """
+    told = status.counts.succeeded
+    billed = gone or bool(matched.tally.damaged) or (told is not None and told > succeeded)
+    code = "batch_retention_over" if gone else f"batch_{status.state}"
+    for line_id in matched.missing:
+        yield LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=billed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -27,7 +27,7 @@ from tasks.batches.api import (
     check_label,
 )
 from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, lost, not_run, split
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import FailureKind, failure
@@ -191,7 +191,7 @@ class OpenAIBatchClient:
         if batch is not None and not batch.get("output_file_id") and status.counts.succeeded:
             # It is there in a moment: a batch can be completed before its file can be had.
             raise BatchCallFailed(self.spec.name, "results", failure("server_error", code="output_file_missing"))
-        for result in _left(matched, status, gone=gone, succeeded=succeeded):
+        for result in left(matched, status, gone=gone, succeeded=succeeded):
             yield result
 
     async def cancel(self, handle: BatchHandle) -> BatchStatus:
@@ -316,7 +316,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
         return None
     response = obj(found.get("response"))
     if isinstance(status := response.get("status_code"), int):
-        return decoded(target, line_id, status, encode(response.get("body")), text(response.get("request_id")) or None)
+        return decoded(
+            target, line_id, status, encode(response.get("body")), request_id=text(response.get("request_id")) or None
+        )
     code = text(obj(found.get("error")).get("code"))
     if not code:
         return None
@@ -325,12 +327,3 @@ def _result(target: Target, row: bytes) -> LineResult | None:
     if code == "batch_cancelled":
         return not_run(line_id, "cancelled", code)
     return LineResult(line_id, "errored", failure=failure("server_error", code=code))
-
-
-def _left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterable[LineResult]:
-    """Lines of which neither file says anything. Those that the counts say have run are billed, and lost."""
-    told = status.counts.succeeded
-    billed = gone or bool(matched.tally.damaged) or (told is not None and told > succeeded)
-    code = "batch_retention_over" if gone else f"batch_{status.state}"
-    for line_id in matched.missing:
-        yield lost(line_id, code=code, maybe_billed=billed)

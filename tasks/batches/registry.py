@@ -6,15 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pricing import ConfigError
+from tasks.batches.anthropic import AnthropicBatchClient
 from tasks.batches.api import BatchClient
+from tasks.batches.bedrock import BedrockBatchClient
+from tasks.batches.bedrock import refusal as bedrock_refusal
 from tasks.batches.openai import OpenAIBatchClient
 from tasks.providers.batch_rules import BatchApi, BatchRules
 from tasks.providers.registry import provider_names, spec_of
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.transport import Transport
+from tasks.routing.target import Target
 
 _CLIENTS: Final[Mapping[BatchApi, Callable[[Transport, ProviderSpec, BatchRules], BatchClient]]] = {
     "openai": OpenAIBatchClient,
+    "anthropic": AnthropicBatchClient,
+    "bedrock": BedrockBatchClient,
 }
 
 
@@ -25,9 +31,8 @@ def batch_client(provider: str, transport: Transport) -> BatchClient:
         ConfigError: there is no provider of that name, or it has no batch API that a run can use.
     """
     spec = spec_of(provider)
-    rules = spec.features.batches
-    if rules is None or rules.api not in _CLIENTS:
-        able = [name for name in provider_names() if can_batch(name)]
+    if (rules := spec.features.batches) is None:
+        able = [name for name in provider_names() if spec_of(name).features.batches is not None]
         raise ConfigError(
             f"The provider {provider} has no batch API that a run can use.",
             next_step=f"Batches are possible with {', '.join(able)}.",
@@ -36,10 +41,21 @@ def batch_client(provider: str, transport: Transport) -> BatchClient:
 
 
 def can_batch(provider: str) -> bool:
-    """Whether runs can use batches of a provider.
+    """Whether a provider has batches that a run can use; a target may lack what they need, see ``batch_refusal``.
 
     Raises:
         ConfigError: there is no provider of that name.
     """
-    rules = spec_of(provider).features.batches
-    return rules is not None and rules.api in _CLIENTS
+    return spec_of(provider).features.batches is not None
+
+
+def batch_refusal(target: Target) -> str | None:
+    """Why runs cannot use batches of a target; ``None`` if they can.
+
+    Raises:
+        ConfigError: its provider does not exist.
+    """
+    rules = spec_of(target.provider).features.batches
+    if rules is None:
+        return f"{target.provider} has no batch API that a run can use"
+    return None if rules.api != "bedrock" or target.stand_in else bedrock_refusal(target)

@@ -24,6 +24,7 @@ from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
 from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, require_choice, sampling, takes
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
+from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
 from tasks.routing.target import Target
@@ -83,6 +84,8 @@ class AnthropicAdapter:
         if effort := thinking.pop("effort", None):
             body["output_config"] = {**body.get("output_config", {}), "effort": effort}
         body |= thinking
+        if word := asked_word(self.spec.features, request):
+            body["service_tier"] = word
         if stream:
             body["stream"] = True
         return request_to(target, f"{target.base_url.rstrip('/')}/v1/messages", _headers(target, attempt_id), body)

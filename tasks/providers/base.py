@@ -260,6 +260,10 @@ class EventReader:
         self._absorb = absorb
         self._draft = Draft(family=family)
 
+    def served_by(self, service_tier: str | None) -> None:
+        """Note the service tier that the reply's headers name."""
+        self._draft.service_tier = service_tier
+
     @property
     def usage(self) -> Usage:
         """What has been counted so far."""

@@ -22,7 +22,6 @@ class BatchRules:
         window_hours: after which what has not run expires.
         kept_days: how long results can be had; ``None`` where that is not documented, or up to the user.
         webhooks: whether the provider can say that a batch has ended.
-        one_path: whether all requests of a batch go to the same path.
     """
 
     api: BatchApi
@@ -33,4 +32,3 @@ class BatchRules:
     window_hours: int = 24
     kept_days: int | None = None
     webhooks: bool = False
-    one_path: bool = True

@@ -39,6 +39,7 @@ from tasks.providers.messages import (
 from tasks.providers.options import Option
 from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, require_choice, sampling, takes
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
+from tasks.providers.service_tiers import asked_word
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import merged, posted
@@ -107,6 +108,8 @@ class BedrockAdapter:
         body["inferenceConfig"] |= {_SAMPLING[name]: value for name, value in sampled.items()}
         if fields := converse_fields(target, request):
             body["additionalModelRequestFields"] = {**body.get("additionalModelRequestFields", {}), **fields}
+        if word := asked_word(self.spec.features, request):
+            body["serviceTier"] = {"type": word}
         operation = "converse-stream" if stream else "converse"
         url = f"{target.base_url.rstrip('/')}/model/{quote(target.model, safe='')}/{operation}"
         whole = merged(body, target.extra_body) if target.extra_body else body
@@ -244,13 +247,14 @@ def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -
     if target.credential.key:
         headers["Authorization"] = f"Bearer {target.credential.key}"
     elif target.credential.access_key_id and target.credential.secret_access_key:
-        headers = signed_headers(url, headers, body, target.credential, region=_region(target), service="bedrock")
+        headers = signed_headers(url, headers, body, target.credential, region=region_of(target), service="bedrock")
     if attempt_id:
         headers["X-Client-Request-Id"] = attempt_id
     return posted(target, url, headers, body)
 
 
-def _region(target: Target) -> str:
+def region_of(target: Target) -> str:
+    """The AWS region that a target is reached in."""
     named = _REGION.search(target.base_url)
     return target.region or (named[1] if named else "us-east-1")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from tasks.providers.messages import StopReason
@@ -12,6 +12,7 @@ FailureKind: TypeAlias = Literal[
     "rate_limit",
     "request_exceeds_quota_window",
     "overloaded",
+    "tier_capacity",
     "server_error",
     "timeout",
     "connection",
@@ -53,6 +54,7 @@ class Allowed(NamedTuple):
 ALLOWED: Mapping[FailureKind, Allowed] = {
     "rate_limit": Allowed(True, True, "anywhere"),
     "overloaded": Allowed(True, True, "anywhere"),
+    "tier_capacity": Allowed(True, True, "anywhere"),
     "server_error": Allowed(True, True, "anywhere"),
     "timeout": Allowed(True, True, "anywhere"),
     "connection": Allowed(True, True, "anywhere"),
@@ -105,6 +107,13 @@ class Failure:
         """Which other targets could fix this; a fault of one target only leaves all the others."""
         usual = ALLOWED[self.kind]
         return "anywhere" if self.fallback and not usual.fallback else usual.move
+
+
+def without_capacity(why: Failure) -> Failure:
+    """The failure of a request that named a service tier, where the provider had no room for it at that tier: no
+    outage, since its other tiers may well answer, and not charged.
+    """
+    return replace(why, kind="tier_capacity") if why.kind == "overloaded" and not why.maybe_billed else why
 
 
 def failure(

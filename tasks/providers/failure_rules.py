@@ -86,7 +86,7 @@ STATUSES: Mapping[int, FailureKind] = {
 
 OPENAI_CODES = codes(
     rate_limit="slow_down token_limit_exceeded",
-    overloaded="server_is_overloaded capacity_exceeded",
+    overloaded="server_is_overloaded capacity_exceeded resource_unavailable",
     timeout="vector_store_timeout",
     context_overflow="context_length_exceeded exceed_context_size_error",
     request_too_large="request_too_large image_file_too_large",
@@ -118,6 +118,7 @@ OPENAI_TEXTS = (
         r"Request too large for ",
         r"Rate limit reached for .{1,300}?: Limit (?P<limit>[\d,]+),(?: Used [\d,]+,)? Requested (?P<asked>[\d,]+)",
     ),
+    *texts("overloaded", {429}, r"[^'\"`]{0,120}\bresources? (?:is |are )?(?:currently )?unavailable"),
     *texts("rate_limit", {400, 429}, r"Enqueued token limit reached"),
     *texts("quota_exhausted", {429}, r"You exceeded your current quota", r"Your account is not active"),
     *texts("not_found", {400}, r"invalid model ID"),

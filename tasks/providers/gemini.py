@@ -28,6 +28,7 @@ from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelRepl
 from tasks.providers.options import ALL_OPTIONS, NO_OPTIONS, Option
 from tasks.providers.reasoning_fields import gemini_fields, output_limit, sampling
 from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
+from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
 from tasks.routing.target import Target
@@ -125,6 +126,8 @@ class GeminiAdapter:
             body["systemInstruction"] = {"parts": [{"text": system}]}
         if request.tools or form == "tool":
             body |= _tool_fields(request, form)
+        if word := asked_word(self.spec.features, request):
+            body["service_tier"] = word
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         model = quote(target.model.removeprefix("models/"), safe="")
         url = f"{target.base_url.rstrip('/')}/models/{model}:{verb}"
@@ -147,7 +150,9 @@ class GeminiAdapter:
 
     def stream(self, target: Target, headers: Mapping[str, str]) -> EventReader:
         """A reader of replies that each hold a piece."""
-        return EventReader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
+        reader = EventReader(self.spec.failures, headers, SseFrames(), _absorb, state_family(target))
+        reader.served_by(lower(headers).get(_TIER))
+        return reader
 
 
 def usage(counts: object) -> Usage:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing.rates import ServiceTier
 from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 
@@ -103,6 +104,7 @@ class ModelRequest:
     ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the room for that
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
     what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
+    ``service_tier`` names the service tier; ``None`` leaves that to the provider.
     """
 
     messages: Sequence[Message]
@@ -116,6 +118,7 @@ class ModelRequest:
     room_factor: int = 1
     options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
+    service_tier: ServiceTier | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelRepl
 from tasks.providers.options import NO_OPTIONS
 from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
 from tasks.providers.token_counts import whole_output
@@ -81,6 +82,8 @@ class OpenAIAdapter:
             path, body = responses.PATH, responses.body_of(target, request, stream=stream)
         else:
             path, body = "/chat/completions", self._chat(target, request, stream=stream)
+        if word := asked_word(self.spec.features, request):
+            body["service_tier"] = word
         if request.cache and self.flavour.cache_key and "prompt_cache_key" not in request.without:
             body["prompt_cache_key"] = _cache_key(request)
         return request_to(target, f"{target.base_url.rstrip('/')}{path}", _headers(target, attempt_id), body)

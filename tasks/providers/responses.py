@@ -180,6 +180,7 @@ def usage(counts: object) -> Usage:
 def _end(draft: Draft, reply: JSONObject) -> None:
     draft.model, draft.id = text(reply.get("model")) or None, text(reply.get("id")) or None
     draft.usage = usage(reply.get("usage"))
+    draft.service_tier = text(reply.get("service_tier")) or None
     if reply.get("status") == "incomplete":
         reason = text(obj(reply.get("incomplete_details")).get("reason"))
         draft.stop = _INCOMPLETE.get(reason, "length")

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, for one JSON ``POST``.
+"""AWS Signature Version 4, for one request whose body is at hand.
 
 Source: "Create a signed AWS API request" (AWS IAM User Guide).
 """
@@ -26,29 +26,34 @@ def signed_headers(
     *,
     region: str,
     service: str,
+    method: str = "POST",
     now: datetime | None = None,
 ) -> dict[str, str]:
     """``headers`` plus what proves who sends them; all of ``headers`` and the host are signed.
 
     ``url`` must be what goes on the wire: its path, already percent-encoded, is encoded once more to be signed, as all
-    AWS services but S3 want it. The signature holds for some minutes around ``now``.
+    AWS services but S3 want it; S3 also wants the digest of the body in a header. The signature holds for some minutes
+    around ``now``.
     """
+    parts, digest, s3 = urlsplit(url), hashlib.sha256(body).hexdigest(), service == "s3"
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     result = {**headers, "X-Amz-Date": moment}
     if credential.session_token:
         result["X-Amz-Security-Token"] = credential.session_token
+    if s3:
+        result["X-Amz-Content-SHA256"] = digest
     signed = {name.lower(): " ".join(value.split()) for name, value in {**result, "Host": _host(url)}.items()}
     names = ";".join(sorted(signed))
     canonical = "\n".join(
         [
-            "POST",
-            quote(urlsplit(url).path or "/", safe="/~"),
-            "",
+            method,
+            parts.path or "/" if s3 else quote(parts.path or "/", safe="/~"),
+            "&".join(sorted(parts.query.split("&"))),
             *(f"{name}:{signed[name]}" for name in sorted(signed)),
             "",
             names,
-            hashlib.sha256(body).hexdigest(),
+            digest,
         ]
     )
     to_sign = "\n".join([_ALGORITHM, moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])

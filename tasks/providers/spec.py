@@ -7,11 +7,12 @@ Every module that treats providers differently (settings, credentials, prices, t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from pricing.rates import ServiceTier
 from tasks.providers.base import Adapter
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import FailureRules
@@ -57,7 +58,7 @@ class Features:
         tools: whether it takes tools.
         reasoning: whether it serves models that reason before they answer.
         media: which images and documents it takes.
-        service_tiers: values of its request field for a cheaper or faster service, empty without one.
+        service_tiers: by service tier that a request can ask for, the value of its request field; empty without one.
         batches: what its batch API takes; ``None`` without one that a run can use.
         truncates_silently: whether a prompt above the window may be cut instead of refused.
         options: what a request may ask for beside its messages; by default what all speakers of OpenAI's dialect take.
@@ -67,7 +68,7 @@ class Features:
     tools: bool
     reasoning: bool
     media: MediaRules
-    service_tiers: tuple[str, ...]
+    service_tiers: Mapping[ServiceTier, str]
     batches: BatchRules | None
     truncates_silently: bool
     options: frozenset[Option] = CHAT_OPTIONS

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from pricing import ConfigError, Nano, Usage, ceil_nano, format_money
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers.failure_kinds import Failure
+from tasks.providers.registry import spec_of
 from tasks.routing.locks import RouteLock
 from tasks.routing.slo import Quality, TargetSLO
 from tasks.routing.target import Target, Tier, family_of
@@ -62,8 +64,9 @@ class Candidate:
     the two
     that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
     ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
-    ``service_tier`` is what its turns are expected to ask for where that is not the standard one, and ``live_percent``
-    how many of a hundred are expected to be asked at the standard one after all.
+    ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of a hundred
+    turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from when on all
+    are, since the time of the run is up.
     """
 
     target: Target
@@ -72,8 +75,9 @@ class Candidate:
     percent: int | None = None
     lock: Literal["verified", "escalation"] | None = None
     thinking: int = 0
-    service_tier: ServiceTier = STANDARD
+    service_tier: ServiceTier | None = None
     live_percent: int = 0
+    live_at: int | None = None
 
 
 Route: TypeAlias = tuple[Candidate, ...]
@@ -100,6 +104,7 @@ class _Asked:
     size: Size
     economic: str | None
     lock: RouteLock | None = None
+    service_tier: ServiceTier | None = None
 
     @property
     def wanted(self) -> Tier:
@@ -109,7 +114,8 @@ class _Asked:
     @property
     def floors(self) -> TargetSLO:
         """By the tier that is wanted."""
-        return TargetSLO.of(self.wanted, self.quality, self.seconds)
+        patient = self.service_tier in {"flex", "batch"} and self.seconds is None
+        return TargetSLO.of(self.wanted, self.quality, inf if patient else self.seconds)
 
 
 class Router:
@@ -142,9 +148,20 @@ class Router:
         self._evidence = evidence
         self._made: tuple[Mapping[str, TargetStats], dict[_Asked, Route]] = (_NOTHING, {})
 
-    def price(self, target: Target, usage: Usage) -> Nano:
-        """What so many tokens cost at a target."""
-        return self._rates.price(target.model, target.provider, usage)
+    def price(self, target: Target, usage: Usage, service_tier: ServiceTier | None = None) -> Nano:
+        """What so many tokens cost at a target, at the service tier that is asked for."""
+        return self._rates.price(target.model, target.provider, usage, service_tier=service_tier or STANDARD)
+
+    def service_tier(self, target: Target, asked: ServiceTier | None) -> ServiceTier | None:
+        """The service tier that a request names at a target: what the step asks for where the target's provider sells
+        its model so, else the standard one; what the target says where the step asks for none.
+        """
+        if asked is None:
+            return target.service_tier
+        offered = spec_of(target.provider).features.service_tiers
+        if asked in offered and asked in self._rates.service_tiers(target.model, target.provider):
+            return asked
+        return STANDARD if STANDARD in offered else None
 
     def route(
         self,
@@ -156,6 +173,7 @@ class Router:
         economic: str | None = None,
         lock: RouteLock | None = None,
         why: str = "",
+        service_tier: ServiceTier | None = None,
     ) -> Route:
         """Every candidate for a turn of that tier, first choice first. A microsecond where it was asked for before.
 
@@ -168,18 +186,20 @@ class Router:
             lock: of the operation. It is for ``fast``; who asks for the best gets the tier. When money runs short, that
                 goes before it.
             why: what chose the tier, told with the first candidate.
+            service_tier: that the step asks for.
 
         Raises:
             UnknownPrice: a target has no rate.
+            ConfigError: no target has that service tier.
         """
-        asked = _Asked(tier, quality, seconds, size, economic, lock if quality == "fast" else None)
+        asked = _Asked(tier, quality, seconds, size, economic, lock if quality == "fast" else None, service_tier)
         evidence = self._evidence()
         known, made = self._made
         if known is not evidence or len(made) >= _MOST_ROUTES:
             made = {}
             self._made = (evidence, made)
         if asked not in made:
-            made[asked] = self._made_of(self._standings(asked, evidence), asked)
+            made[asked] = self._with_service_tiers(self._made_of(self._standings(asked, evidence), asked), asked)
         first, *rest = made[asked]
         return (replace(first, reason=f"{first.reason}; {why}"), *rest) if why else made[asked]
 
@@ -188,14 +208,34 @@ class Router:
         return next((target for target in self.targets if target.tier == tier), self.targets[0])
 
     def standings(
-        self, tier: Tier, quality: Quality = "fast", *, seconds: float | None = None, size: Size = TYPICAL
+        self,
+        tier: Tier,
+        quality: Quality = "fast",
+        *,
+        seconds: float | None = None,
+        size: Size = TYPICAL,
+        service_tier: ServiceTier | None = None,
     ) -> list[TargetScore]:
         """How each target stands with an operation, in the declared order.
 
         Raises:
             UnknownPrice: a target has no rate.
         """
-        return self._standings(_Asked(tier, quality, seconds, size, None), self._evidence())
+        asked = _Asked(tier, quality, seconds, size, None, service_tier=service_tier)
+        return self._standings(asked, self._evidence())
+
+    def _with_service_tiers(self, route: Route, asked: _Asked) -> Route:
+        found = tuple(
+            candidate if wanted is None else replace(candidate, service_tier=wanted)
+            for candidate in route
+            for wanted in (self.service_tier(candidate.target, asked.service_tier),)
+        )
+        if asked.service_tier in {None, STANDARD} or any(one.service_tier == asked.service_tier for one in found):
+            return found
+        raise ConfigError(
+            f"A step asks for the service tier {asked.service_tier!r}, which no target has.",
+            next_step="Leave it out, or add a target that has it: `farebox models` lists them.",
+        )
 
     def _made_of(self, standings: Sequence[TargetScore], asked: _Asked) -> Route:
         if asked.economic:
@@ -214,12 +254,13 @@ class Router:
         for target in self.targets:
             observed = evidence.get(target.name)
             missed, met = floors.missed_by(observed), floors.met_by(observed)
-            found.append(TargetScore(target, self._cost(target, asked.size, observed), observed, missed, met))
+            cost = self._cost(target, asked, observed)
+            found.append(TargetScore(target, cost, observed, missed, met))
         return found
 
-    def _cost(self, target: Target, size: Size, observed: TargetStats | None) -> Nano:
+    def _cost(self, target: Target, asked: _Asked, observed: TargetStats | None) -> Nano:
         """Of one accepted answer: its price, and what failures have cost beside such answers."""
-        price = self._rates.price(target.model, target.provider, Usage(*size))
+        price = self.price(target, Usage(*asked.size), self.service_tier(target, asked.service_tier))
         waste = observed.waste if observed is not None else None
         return price + ceil_nano(price * Decimal(waste)) if waste else price
 
@@ -300,7 +341,7 @@ def describe(route: Route) -> list[dict[str, Any]]:
         | ({} if candidate.percent is None else {"percent": candidate.percent})
         | ({} if candidate.lock is None else {"lock": candidate.lock})
         | ({} if not candidate.thinking else {"thinking": candidate.thinking})
-        | ({} if candidate.service_tier == STANDARD else {"service_tier": candidate.service_tier})
+        | ({} if candidate.service_tier in {None, STANDARD} else {"service_tier": candidate.service_tier})
         | ({} if not candidate.live_percent else {"live_percent": candidate.live_percent})
         for candidate in route
     ]
@@ -354,6 +395,13 @@ def after(failure: Failure, failed: Target, rest: Route) -> Route:
             return tuple(sorted(shared_first, key=lambda c: c.lock != "escalation"))
         case "nowhere":
             return ()
+
+
+def at_standard(candidate: Candidate, why: str = "has no capacity") -> Candidate:
+    """The candidate at the standard service tier, named where its provider has a word for it, and ``why``."""
+    named = STANDARD in spec_of(candidate.target.provider).features.service_tiers
+    reason = f"the service tier {candidate.service_tier} {why}"
+    return replace(candidate, service_tier=STANDARD if named else None, live_percent=0, live_at=None, reason=reason)
 
 
 def other_family_first(route: Route, model: str) -> Route:

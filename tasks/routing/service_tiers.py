@@ -8,7 +8,7 @@ answers within minutes, may be refused when the provider is busy, and is asked a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import RateCard, ServiceTier
 from tasks.providers.registry import spec_of
+from tasks.routing.router import Candidate, Route
 from tasks.routing.target import Target
 
 RESERVE: Final = 15 * 60.0
@@ -187,6 +188,21 @@ class ServiceTiers:
     def batch_time(self, target: Target) -> BatchTime:
         """How long batches of the target's provider take."""
         return self._batch_times().get(target.provider, UNKNOWN_BATCH_TIME)
+
+    def by_due_time(self, route: Route, usage: Usage, *, due_at: int, now: int) -> Route:
+        """A route whose targets are asked at the flex tier where that is cheaper and there is time; what steps and
+        targets name stays.
+
+        Raises:
+            UnknownPrice: a target has no rate.
+        """
+        return tuple(self._by_due_time(one, usage, due_at, now) for one in route)
+
+    def _by_due_time(self, one: Candidate, usage: Usage, due_at: int, now: int) -> Candidate:
+        choice = self.choose(one.target, usage, due_at=due_at, now=now, batched=False, named=one.service_tier)
+        if choice.live_at is None:
+            return one
+        return replace(one, service_tier=choice.service_tier, live_at=choice.live_at - round(FLEX_SECONDS * _US))
 
     def choose(
         self,

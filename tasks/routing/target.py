@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from pricing.rates import ServiceTier
 from tasks.providers.reasoning import Reasoning
 
 ProviderName: TypeAlias = str
@@ -36,8 +37,10 @@ class Target:
     ``window`` and ``max_output`` are tokens; ``read_timeout`` is seconds without a byte; ``tokens_per_minute`` is the
     account's quota where it is known. ``reasoning`` holds for steps that say nothing of it. A ``stand_in`` target is
     answered by the sandbox provider, at ``base_url``, in the named provider's dialect and at its prices.
+    ``service_tier`` is asked for where a step names none; ``None`` leaves that to the provider.
     ``extra_headers`` and ``extra_body`` are added to each request; ``ca_file`` names the certificates that its server
-    is checked against.
+    is checked against. ``batch_s3`` (``s3://bucket/prefix``) and ``batch_role`` (an ARN) are what batches at Bedrock
+    need.
     """
 
     name: str
@@ -54,8 +57,11 @@ class Target:
     tokens_per_minute: int | None = None
     sends_temperature: bool = True
     reasoning: Reasoning | None = None
+    service_tier: ServiceTier | None = None
     stand_in: bool = False
     ca_file: str = ""
+    batch_s3: str = ""
+    batch_role: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     credential: Credential = field(default_factory=Credential, repr=False)

@@ -15,7 +15,7 @@ from tasks.sandbox.counts import counted_usage
 from tasks.sandbox.faults import Fault, FaultPlan, alter
 from tasks.sandbox.journal import Entry, Journal
 from tasks.sandbox.media import media_tokens
-from tasks.sandbox.protocol import Answer, BadRequest, Complaint, Facts, SandboxExchange, SandboxRequest
+from tasks.sandbox.protocol import Answer, BadRequest, Complaint, Facts, Provider, SandboxExchange, SandboxRequest
 from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.tokens import count_tokens
 
@@ -24,6 +24,13 @@ _REFUSING: Final[Mapping[str, Complaint]] = {
     "html502": "500", "hang": "500", "drop": "500", "cut": "500", "malformed": "500",
 }  # fmt: skip
 """Within a batch there is no connection that could break: what breaks one is a fault of the server."""
+_REFUSED: Final[Mapping[Provider, tuple[str, ...]]] = {
+    "openai": ("stream",),
+    "groq": ("stream",),
+    "anthropic": ("stream", "speed", "store", "diagnostics"),
+    "bedrock": ("toolConfig",),
+}
+"""Fields that requests of a batch do not take; at Bedrock those by Converse."""
 _OK: Final = 200
 _VERSION_HEADER: Final = {"anthropic-version": "2023-06-01"}
 
@@ -57,14 +64,15 @@ class LineRunner:
             return
         line.model = question.model
         scripted = self.script(batch.target or "", question) if self.script is not None else None
-        planned = self.plan().next(batch.target, batch.dialect.provider, question.model)
+        planned = self.plan().next(batch.target, batch.provider, question.model)
         fault = scripted if isinstance(scripted, Fault) else planned
         own = None if scripted is None or isinstance(scripted, Fault) else scripted_answer(scripted, question)
         self._answer(batch, line, question, fault, own)
 
     def _read(self, batch: SandboxBatch, line: SandboxLine) -> SandboxRequest:
-        if line.body.get("stream") is True:
-            raise BadRequest("stream: not supported in batches", param="stream")
+        for name in _REFUSED.get(batch.provider, ()):
+            if line.body.get(name):
+                raise BadRequest(f"{name} is not supported in batches", param=name)
         question = batch.dialect.read(line.body, line.model, _VERSION_HEADER)
         return replace(question, media_tokens=media_tokens(line.body, question.model, batch.dialect.provider))
 
@@ -79,6 +87,8 @@ class LineRunner:
             max_tokens=question.max_tokens,
         )  # fmt: skip
         complaint = _REFUSING.get(kind or "")
+        if batch.rule.not_found is not None and batch.lines[batch.rule.not_found - 1] is line:
+            complaint = "not_found"
         if complaint is None and window is not None and tokens + (question.max_tokens or 0) > window:
             complaint = "overflow"
         if complaint is not None:
@@ -112,7 +122,7 @@ class LineRunner:
                 request_id=line.request_id,
                 client_request_id=line.line_id,
                 target=batch.target,
-                provider=batch.dialect.provider,
+                provider=batch.provider,
                 model=line.model,
                 status=line.status,
                 billed=billed is not None,

@@ -37,6 +37,7 @@ class BatchRule:
         fails_line: the number of the line that this is about.
         create: what becomes of its create call.
         queue_tokens: the most tokens that may wait in batches of its target; with more, it fails.
+        not_found: the number of a line that gets a 404, as OpenAI gives for models that it lists.
         damage: what is wrong with its results.
     """
 
@@ -51,6 +52,7 @@ class BatchRule:
     fails_line: int | None = None
     create: CreateFault | None = None
     queue_tokens: Annotated[int, Field(ge=1)] | None = None
+    not_found: Annotated[int, Field(ge=1)] | None = None
     damage: Damage | None = None
 
     def selects(self, target: str | None, provider: Provider, model: str) -> bool:

@@ -13,6 +13,8 @@ from tasks.providers.messages import JSONObject
 from tasks.sandbox.batch_lines import LineRunner
 from tasks.sandbox.batch_rules import BATCH_RULES, BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxClock
+from tasks.sandbox.dialects.anthropic_batches import AnthropicBatches
+from tasks.sandbox.dialects.bedrock_batches import BedrockBatches
 from tasks.sandbox.dialects.openai_batches import OpenAIBatches
 from tasks.sandbox.protocol import BadRequest, Dialect, Facts
 
@@ -42,12 +44,22 @@ class Batches:
     puts the clock forward.
     """
 
-    def __init__(self, run: LineRunner, *, openai: Mapping[str, Dialect], groq: Mapping[str, Dialect]) -> None:
+    def __init__(
+        self,
+        run: LineRunner,
+        *,
+        openai: Mapping[str, Dialect],
+        groq: Mapping[str, Dialect],
+        anthropic: Dialect,
+        bedrock: Dialect,
+    ) -> None:
         self._plan = BatchPlan()
         self._store = BatchStore(run, SandboxClock())
         plan = lambda: self._plan  # noqa: E731 - rules are replaced while batches run
         self._apis: list[tuple[str, BatchApi]] = [
             ("/openai", OpenAIBatches(self._store, plan, groq)),
+            ("", BedrockBatches(self._store, plan, bedrock)),
+            ("", AnthropicBatches(self._store, plan, anthropic)),
             ("", OpenAIBatches(self._store, plan, openai)),
         ]
 

@@ -32,17 +32,21 @@ FaultKind: TypeAlias = Literal[
     "quota",
     "refusal",
     "slow",
+    "tier",
+    "tier_full",
     "truncate",
 ]
 """What can go wrong.
 
 Refused, not billed: ``429``, ``500``, ``503``, ``529`` (the dialect's own way to say *overloaded*: Anthropic's 529,
-OpenAI's 503, Groq's 498, Bedrock's ModelNotReadyException), ``auth``, ``quota``, ``overflow`` (context window),
+OpenAI's 503, Groq's 498, Bedrock's ModelNotReadyException), ``tier_full`` (no capacity at the service tier that a
+request names; others pass), ``auth``, ``quota``, ``overflow`` (context window),
 ``html502`` (a gateway's page). No byte, not billed: ``hang`` (until the client gives up), ``drop``.
 
 Generated, so billed: ``hang_after`` (the reply is never sent), ``malformed`` (200 with a body nobody can parse),
 ``cut`` (connection lost midway; a stream bills what it had sent), ``slow``, ``refusal``, ``invalid_json`` (structured
-output that does not parse; Groq answers 400), ``truncate`` (stopped at a length), ``empty``.
+output that does not parse; Groq answers 400), ``truncate`` (stopped at a length), ``empty``, ``tier`` (another service
+tier serves it than it asked for, and the reply says so).
 """
 
 
@@ -65,6 +69,7 @@ class Fault:
         seed: of ``probability``.
         retry_after: seconds a ``429`` (``503``, ``529``) asks to wait, sent the way the dialect does.
         seconds: how much later a ``slow`` reply comes.
+        service_tier: the reply's word of a ``tier``; the dialect's usual one, if left out.
     """
 
     kind: FaultKind
@@ -78,9 +83,12 @@ class Fault:
     seed: int = 0
     retry_after: Annotated[float, Field(ge=0)] | None = None
     seconds: Annotated[float, Field(ge=0)] = 1.0
+    service_tier: str | None = None
 
-    def selects(self, target: str | None, provider: Provider, model: str) -> bool:
-        """Whether a request counts for this rule."""
+    def selects(self, target: str | None, provider: Provider, model: str, *, tiered: bool = False) -> bool:
+        """Whether a request counts for this rule; ``tiered``: it names a service tier beside the standard one."""
+        if self.kind == "tier_full" and not tiered:
+            return False
         return self.target in (None, target) and self.provider in (None, provider) and self.model in (None, model)
 
     def strikes(self, number: int) -> bool:
@@ -108,11 +116,11 @@ class FaultPlan:
         self.rules = tuple(rules)
         self._seen = [0] * len(self.rules)
 
-    def next(self, target: str | None, provider: Provider, model: str) -> Fault | None:
+    def next(self, target: str | None, provider: Provider, model: str, *, tiered: bool = False) -> Fault | None:
         """The first rule that strikes this request; every rule that selects it counts it."""
         struck: Fault | None = None
         for index, rule in enumerate(self.rules):
-            if rule.selects(target, provider, model):
+            if rule.selects(target, provider, model, tiered=tiered):
                 self._seen[index] += 1
                 if struck is None and rule.strikes(self._seen[index]):
                     struck = rule

@@ -46,6 +46,7 @@ from tasks.sandbox.protocol import (
     SandboxRequest,
 )
 from tasks.sandbox.script import Script, scripted_answer
+from tasks.sandbox.service_tiers import asked_tier, billed_tier, serving_tier
 from tasks.sandbox.tokens import count_tokens
 
 LABEL: Final = {"x-farebox-sandbox": "1"}
@@ -54,7 +55,8 @@ LABEL: Final = {"x-farebox-sandbox": "1"}
 _PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
 _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream|converse)$")
 _REFUSING: Final[Mapping[str, Complaint]] = {
-    "429": "429", "500": "500", "503": "503", "529": "529", "auth": "auth", "overflow": "overflow", "quota": "quota",
+    "429": "429", "500": "500", "503": "503", "529": "529", "tier_full": "capacity",
+    "auth": "auth", "overflow": "overflow", "quota": "quota",
 }  # fmt: skip
 _GENERATE: Final = re.compile(r"/models/(?P<model>[^/]+):(?P<verb>streamGenerateContent|generateContent)$")
 _ENDINGS: Final = (
@@ -85,10 +87,16 @@ class _Call:
     target: str | None
     model: str = ""
     fault: Fault | None = None
+    service_tier: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
-        return {**LABEL, self.dialect.id_header: self.request_id}
+        told = self.service_tier if self.dialect.provider == "gemini" else ""
+        return {
+            **LABEL,
+            self.dialect.id_header: self.request_id,
+            **({"x-gemini-service-tier": told} if told else {}),
+        }
 
 
 class Handler:
@@ -128,6 +136,8 @@ class Handler:
             LineRunner(journal, self._cache, lambda: self._plan, self._windows, script),
             openai={"/chat/completions": self._openai, "/responses": self._responses},
             groq={"/chat/completions": self._groq},
+            anthropic=self._anthropic,
+            bedrock=self._bedrock,
         )
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -162,7 +172,12 @@ class Handler:
         if not isinstance(body, dict):
             raise BadRequest("The request body is not a JSON object.")
         question = call.dialect.read(body, call.model, call.http.headers)
-        return replace(question, media_tokens=media_tokens(body, question.model, call.dialect.provider))
+        provider = call.dialect.provider
+        return replace(
+            question,
+            media_tokens=media_tokens(body, question.model, provider),
+            service_tier=asked_tier(provider, body),
+        )
 
     def _route(self, rest: str) -> tuple[Dialect, str, bool]:
         """The dialect of a path, the model it names, and whether it asks for a stream."""
@@ -178,8 +193,10 @@ class Handler:
 
     async def _serve(self, call: _Call, question: SandboxRequest) -> web.StreamResponse:
         scripted = self._script(call.target or "", question) if self._script is not None else None
-        planned = self._plan.next(call.target, call.dialect.provider, question.model)
+        tiered = billed_tier(question.service_tier) != "standard"
+        planned = self._plan.next(call.target, call.dialect.provider, question.model, tiered=tiered)
         fault = call.fault = scripted if isinstance(scripted, Fault) else planned
+        call.service_tier = serving_tier(call.dialect.provider, question.service_tier, fault)
         kind = None if fault is None else fault.kind
         prompt = question.prompt
         tokens = max(1, count_tokens(prompt) + question.media_tokens)
@@ -220,7 +237,9 @@ class Handler:
             code = "json_validate_failed" if question.schema else "tool_use_failed"
             return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
         seconds = self._latency.of(answer.tokens)
-        exchange = SandboxExchange(call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000))
+        exchange = SandboxExchange(
+            call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000), call.service_tier
+        )
         if question.stream:
             return await self._stream(call, exchange)
         self._write(call, 200, usage)
@@ -308,6 +327,7 @@ class Handler:
                 cache_write_tokens=usage.cache_write_tokens,
                 cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 reasoning_tokens=usage.reasoning_tokens,
+                service_tier=billed_tier(call.service_tier),
             )
         )
 
@@ -357,5 +377,6 @@ def large_request(
 ) -> web.BaseRequest:
     """A request whose body may be as large as the providers take, not just aiohttp's one megabyte."""
     loop = asyncio.get_running_loop()
-    most = _LARGEST_BATCH if message.path.endswith(("/files", "/batches")) else _LARGEST_BODY
+    is_batch = message.path.endswith(("/files", "/batches")) or "/s3/" in message.path
+    most = _LARGEST_BATCH if is_batch else _LARGEST_BODY
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)

@@ -33,7 +33,7 @@ class Entry:
         billed: whether tokens were generated, whatever became of the reply.
         fault: the injected fault, if any.
         input_tokens: and the other counts: as in :class:`pricing.usage.Usage`; all ``None`` when not billed.
-        service_tier: which sets its price: ``standard``, or ``batch`` for a line of one.
+        service_tier: which sets its price: the one that served it, ``batch`` for a line of one.
         batch_id: of the batch that it was a line of; its ``client_request_id`` is then the line's id.
     """
 

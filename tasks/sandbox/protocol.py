@@ -15,7 +15,18 @@ from tasks.sandbox.answers.schema import Unfillable, check_schema
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock", "gemini"]
 Lifetime: TypeAlias = Literal["5m", "1h"]
 Complaint: TypeAlias = Literal[
-    "429", "500", "503", "529", "quota", "auth", "overflow", "invalid", "invalid_output", "not_found", "too_large"
+    "429",
+    "500",
+    "503",
+    "529",
+    "capacity",
+    "quota",
+    "auth",
+    "overflow",
+    "invalid",
+    "invalid_output",
+    "not_found",
+    "too_large",
 ]
 """What a dialect can say instead of an answer."""
 
@@ -34,7 +45,8 @@ class SandboxRequest:
 
     ``segments`` are all text that is counted as input, ``media_tokens`` what images and documents add,
     ``instructions`` the system's text among the segments; ``tool_choice`` is ``auto``, ``none``, ``any`` or ``tool``,
-    the last with the tool's name in ``forced_tool``. ``thinks`` asks for a thought before the answer.
+    the last with the tool's name in ``forced_tool``. ``thinks`` asks for a thought before the answer. ``service_tier``
+    is the value of the request's field.
     """
 
     model: str
@@ -51,6 +63,7 @@ class SandboxRequest:
     stream_usage: bool = False
     thinks: bool = False
     media_tokens: int = 0
+    service_tier: str = ""
 
     @property
     def prompt(self) -> str:
@@ -79,7 +92,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SandboxExchange:
-    """A question with its answer, ready to be put in a provider's words. ``usage`` is what will be billed."""
+    """A question with its answer, ready to be put in a provider's words. ``usage`` is what will be billed,
+    ``service_tier`` the reply's word for what served it.
+    """
 
     request_id: str
     question: SandboxRequest
@@ -87,6 +102,7 @@ class SandboxExchange:
     usage: Usage
     created: int
     latency_ms: int
+    service_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,22 +14,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pricing import Nano, Usage, from_us, now_us
-from pricing.ledger import Completion, Intent, Priced
-from pricing.rates import RateCard
+from pricing.ledger import Completion, Intent
+from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers import ReplyError, adapter_for, classify_exception
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
-from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure
+from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure, without_capacity
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
 from tasks.providers.reasoning_fields import output_limit, thinking_room
 from tasks.providers.refused_features import RefusedFeatures
+from tasks.providers.service_tiers import served_tier
 from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 from tasks.telemetry.spans import AttemptSpan, Telemetry
+from tasks.turn.attempt_prices import AttemptPrices
 from tasks.turn.bound_state import bound, with_valid_state
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
-from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted, was_cut
+from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_cut
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from tenacity import RetryCallState
@@ -68,9 +70,11 @@ class Refused(Exception):
 class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
-    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+    def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
         self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
+        self.kept_seconds = kept_seconds
+        """What of it the service tier ``flex`` leaves to others."""
         self.waited = False
         """Whether it has waited for a batch."""
         self.max_attempts = max_attempts
@@ -105,7 +109,7 @@ class AttemptContext:
     """Where a request of a turn is to be sent, and why there. What is asked, and in which run, is the turn's.
 
     ``input_tokens`` is the most it may count as, ``estimated_input`` what is expected; with a ``sink``
-    the answer is streamed into it.
+    the answer is streamed into it. ``service_tier`` is the service tier that it names.
     """
 
     turn_id: str
@@ -120,6 +124,7 @@ class AttemptContext:
     may_retry: Callable[[], bool] = lambda: True
     alternatives: int = 0
     estimated_input: int | None = None
+    service_tier: ServiceTier | None = None
 
     @property
     def run_id(self) -> str:
@@ -132,7 +137,12 @@ class AttemptContext:
 
     @property
     def seconds(self) -> float:
-        """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time."""
+        """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time.
+
+        At the service tier ``flex`` the provider takes what it needs, whatever the target's ``read_timeout`` is.
+        """
+        if self.service_tier == "flex":
+            return max(_TOO_LITTLE, self.allowance.seconds - self.allowance.kept_seconds)
         return min(self.target.read_timeout, self.seconds_to_connect)
 
     @property
@@ -200,6 +210,7 @@ class Attempts:
         spent: told after each attempt which share of its run's hold is spent.
         other_model: told of an attempt that another model answered than was asked, and which.
         implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
+        unpriced_tier: told of an attempt that was served at a service tier without a price, and at which.
     """
 
     def __init__(
@@ -214,6 +225,7 @@ class Attempts:
         spent: Callable[[str, float], None] = lambda _run_id, _share: None,
         implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
         other_model: Callable[[Intent, str], None] = lambda _intent, _model: None,
+        unpriced_tier: Callable[[Intent, str], None] = lambda _intent, _service_tier: None,
     ) -> None:
         self._ledger = ledger
         self._rates = rates
@@ -225,7 +237,7 @@ class Attempts:
         self._spent = spent
         self._implausible = implausible
         self._other_model = other_model
-        self._refused = RefusedFeatures()
+        self._prices = AttemptPrices(rates, unpriced_tier)
 
     @property
     def refused(self) -> RefusedFeatures:
@@ -241,13 +253,15 @@ class Attempts:
         """Load what a new process lacks to send a request; not on the loop."""
         await self._transport.load()
 
-    def worst(self, target: Target, input_tokens: int, request: ModelRequest) -> Nano:
+    def worst(
+        self, target: Target, input_tokens: int, request: ModelRequest, service_tier: ServiceTier | None = None
+    ) -> Nano:
         """The most that one attempt can cost, room for thoughts included.
 
         Raises:
-            UnknownPrice: the target's model has no rate.
+            UnknownPrice: the target's model has no rate at the service tier.
         """
-        return self._rates.worst(target.model, target.provider, input_tokens, output_limit(target, request))
+        return self._prices.worst(target, input_tokens, output_limit(target, request), service_tier)
 
     async def send(self, slot: AttemptContext, request: ModelRequest) -> ModelReply:
         """The reply of one target, tried again while that may help.
@@ -319,6 +333,8 @@ class Attempts:
         request = with_valid_state(request, target)
         if without := self._refused.of(target, request.schema):
             request = replace(request, without=without)
+        if slot.service_tier is not None:
+            request = replace(request, service_tier=slot.service_tier)
         limit = output_limit(target, request)
         intent = Intent(
             attempt_id=secrets.token_hex(16),
@@ -334,11 +350,12 @@ class Attempts:
             model=target.model,
             tier=target.tier,
             stand_in=target.stand_in,
-            worst_nano=self._rates.worst(target.model, target.provider, slot.input_tokens, limit),
+            worst_nano=self._prices.worst(target, slot.input_tokens, limit, slot.service_tier),
             rate_version=self._rates.version,
             started_at=now_us(),
             estimated_input=slot.estimated_input,
             execution=slot.where.execution,
+            service_tier_asked=slot.service_tier,
         )
         reached = self._endpoint(target)  # before anything is written down: its key may be missing
         if refusals := await self._ledger.begin(intent, slot.where.execution):
@@ -366,6 +383,8 @@ class Attempts:
                 raise ReplyError(failure("context_overflow", status=200, maybe_billed=True), reply.usage)
         except ReplyError as error:
             why, usage = error.failure, self._plausible(ending, error.usage or Usage())
+            if slot.service_tier not in {None, STANDARD}:
+                why = without_capacity(why)
             self._end(ending, why.kind, usage, maybe_billed=why.maybe_billed, why=why)
             await self.await_commit(slot.run_id, slot.allowance)
             raise AttemptFailed(why) from None
@@ -444,51 +463,32 @@ class Attempts:
         if billed is not asked:
             self._other_model(asked, model)
         stated = None if reply is None or asked.stand_in else reply.cost_nano
-        cost, priced = self._cost(billed, usage, stated, maybe_billed=maybe_billed)
-        ending.slot.allowance.cost_nano += cost
+        told = None if reply is None else served_tier(reply.service_tier)
+        paid = self._prices.of(billed, usage, told, stated, maybe_billed=maybe_billed)
+        ending.slot.allowance.cost_nano += paid.cost_nano
         completion = Completion(
             outcome=outcome,
             usage=usage,
-            cost_nano=cost,
-            priced=priced,
+            cost_nano=paid.cost_nano,
+            priced=paid.priced,
             duration_us=(time.perf_counter_ns() - ending.started) // 1000,
             status=why.status if why else 200,
             code=(why.code if why else None) or (NOT_PLAUSIBLE if ending.refused else None),
             phase=why.phase if why else None,
             request_id=answered.request_id if (answered := why or reply) else None,
-            saved_nano=self._saved(billed, usage),
+            saved_nano=paid.saved_nano,
             model=None if billed is asked else model,
+            service_tier=paid.service_tier,
+            service_tier_saved_nano=paid.service_tier_saved_nano,
         )
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)
-
-    def _saved(self, intent: Intent, usage: Usage) -> Nano:
-        """What prompt caching took off the cost: negative when a cache was written and not yet read."""
-        cached = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
-        if not was_counted(usage) or not any(cached):
-            return 0
-        return self._price(intent, Usage(usage.input_tokens, usage.output_tokens)) - self._price(intent, usage)
-
-    def _cost(self, intent: Intent, usage: Usage, stated: Nano | None, *, maybe_billed: bool) -> tuple[Nano, Priced]:
-        """What an attempt costs, and where that figure comes from. Tokens that are unknown are never free.
-
-        A cost that the provider states with its counts (``stated``) is what it bills, whatever the rates say.
-        """
-        if stated is not None:
-            return stated, "usage" if was_counted(usage) else "stated"
-        if was_counted(usage):
-            return self._price(intent, usage), "usage"
-        return (intent.worst_nano, "worst_case") if maybe_billed else (0, "unbilled")
-
-    def _price(self, intent: Intent, usage: Usage) -> Nano:
-        """At the rates of the moment the request was made, which may be yesterday's by now."""
-        return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at))
 
 
 def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
-    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+    if (slot.alternatives or slot.service_tier == "flex") and why.kind == "timeout" and why.phase == "read":
         return False  # it has had its time, and the others need theirs
     longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
     return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from pricing import Nano, Usage
+from pricing import Nano, Usage, now_us
 from pricing.ledger import NEWEST, Run
 from pricing.quotes import ResolvedPlan
+from pricing.rates import ServiceTier
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.prompts import InlinePrompt, Prompt, Prompts
@@ -27,6 +28,7 @@ from tasks.routing.router import (
     named_first,
     other_family_first,
 )
+from tasks.routing.service_tiers import ServiceTiers
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
 from tasks.routing.target import Target
@@ -91,6 +93,7 @@ class Engine:
         outside: finds or opens the runs of steps that no automation is around.
         waves: the waves of runs that have the time for batches.
         batched: whether a target's answer may come with a batch, in a run with these waves.
+        service_tiers: which service tier turns ask for, by when their run is due; what steps and targets name without.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Engine:
         outside: OutsideRuns | None = None,
         waves: Waves | None = None,
         batched: Callable[[Target, RunWaves], bool] = lambda _target, _waves: True,
+        service_tiers: ServiceTiers | None = None,
     ) -> None:
         self.waves = waves
         self._batched = batched
@@ -119,12 +123,15 @@ class Engine:
         self._pressure = pressure
         self._locks = locks
         self._outside = outside
+        self._service_tiers = service_tiers
         self._loaded = lru_cache(maxsize=256)(self._load_run)
 
-    @property
-    def deadline_seconds(self) -> float:
-        """What one turn may take, the tools that it asks for included."""
-        return self._turns.deadline_seconds
+    def deadline_seconds(self, service_tier: ServiceTier | None = None) -> float:
+        """What one turn may take, the tools that it asks for included; ``service_tier`` is what its step asks for."""
+        limits = self._turns.limits
+        own = service_tier is None and any(target.service_tier == "flex" for target in self._router.targets)
+        patient = service_tier == "flex" or own
+        return limits.seconds(flex=patient)
 
     def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name, or written where it is used."""
@@ -189,8 +196,8 @@ class Engine:
             UnknownPrice: that target has no rate.
         """
         tier = "light" if asked.tier == "auto" else asked.tier
-        route = self._router.route(tier, "fast", seconds=asked.latency)
-        first, price = route[0].target, self._router.price
+        route = self._router.route(tier, "fast", seconds=asked.latency, service_tier=asked.service_tier)
+        first, price = route[0].target, partial(self._router.price, service_tier=route[0].service_tier)
         tokens = count_request(asked.request).expected(model=first.model)
         reserved = output_limit(first, asked.request)
         thinking = usual_thinking(first, asked.reasoning, tools=bool(asked.tools))
@@ -286,7 +293,11 @@ class Engine:
             economic=economic,
             lock=self._locks.of(run.automation, here.step.operation),
             why=why,
+            service_tier=asked.service_tier,
         )
+        if run.due_at is not None and self._service_tiers is not None:
+            size = admitted.sizes.get(asked.operation, TYPICAL)
+            route = self._service_tiers.by_due_time(route, Usage(*size), due_at=run.due_at, now=now_us())
         if asked.first and not economic:
             route = named_first(route, asked.first)
         return other_family_first(route, asked.judges) if asked.judges else route
@@ -316,7 +327,7 @@ class Engine:
         target = next((target for target in self._router.targets if target.name == pin.target), None)
         if target is None:
             raise RuntimeError("a pin names one of the router's targets")
-        return (Candidate(target, "pinned by a calibration"),)
+        return (Candidate(target, "pinned by a calibration", service_tier=target.service_tier),)
 
     def _admitted(self, run_id: str) -> _Admitted | None:
         try:

@@ -142,9 +142,9 @@ class Turns:
         self.content = content
 
     @property
-    def deadline_seconds(self) -> float:
+    def limits(self) -> Limits:
         """What one turn may take."""
-        return self._limits.deadline_seconds
+        return self._limits
 
     async def ask(self, question: TurnRequest[T], where: TurnContext) -> Answer[T]:
         """The answer. Runs on the process's one event loop.
@@ -265,11 +265,14 @@ class Turns:
                         raise journey.sink.broken(failed.failure.kind) from None
                 except Refused as refused:
                     journey.refused_at(candidate.target, refused)
-                    worst = partial(self._attempts.worst, request=request)
-                    way.keep({t.name for t in way.targets if worst(t, journey.most_tokens(t)) < refused.worst})
+                    way.keep(partial(self._costs_less, journey, request, refused.worst))
         finally:
             way.abandon()
         raise journey.error()
+
+    def _costs_less(self, journey: TurnState[T], request: ModelRequest, most: Nano, candidate: Candidate) -> bool:
+        target = candidate.target
+        return self._attempts.worst(target, journey.most_tokens(target), request, candidate.service_tier) < most
 
     async def _at(
         self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
@@ -302,7 +305,7 @@ class Turns:
         target, where = candidate.target, journey.where
         if self._batched is not None and where.waves is not None and where.may_wait and journey.answers is not None:
             asked = BatchedQuestion(
-                slot=partial(journey.slot, target, reason, way),
+                slot=partial(journey.slot, candidate, reason, way),
                 request=request,
                 vault=journey.vault,
                 answers=journey.answers,
@@ -318,7 +321,7 @@ class Turns:
             if asked.tried:
                 reason = f"asked live after a batch: {asked.tried[-1]}"
         before = journey.allowance.cost_nano
-        reply = await self._attempts.send(journey.slot(target, reason, way), request)
+        reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
         journey.keep_answer(request, reply, target, journey.allowance.cost_nano - before)
         return reply
 

@@ -2,16 +2,19 @@
 
 A turn does not fail before every failure domain that could answer it was tried once: when all that is left is in
 quarantine, what is due soonest is asked all the same, one target of each domain.
+
+Where a service tier has no capacity, or flex no answer in its time, the target is asked at the standard one next: that
+is no outage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 
 from tasks.providers.failure_kinds import Failure, failure
 from tasks.routing.breaker import LOSS_OF_SERVICE, Breaker, CircuitOpen, CircuitPermit
-from tasks.routing.router import Candidate, Route, after
+from tasks.routing.router import Candidate, Route, after, at_standard
 from tasks.routing.target import Target
 
 _SECONDS_BEYOND = 1.0
@@ -34,6 +37,7 @@ class CandidateQueue:
         self._skipped = skipped
         self._lost: set[str] = set()
         self._at: Target | None = None
+        self._candidate: Candidate | None = None
         self._probe = False
         self.once = False
         """Whether the target that is being asked is asked a single time: its circuit is open."""
@@ -76,6 +80,11 @@ class CandidateQueue:
     async def failed(self, why: Failure, *, blameless: bool) -> None:
         """It gave no answer; ``blameless`` when it was not given the time to."""
         target, probe = self._arrived()
+        if self._candidate is not None and (fault := _of_service_tier(self._candidate, why)):
+            if probe:
+                self._breaker.release(target)
+            self._rest = (at_standard(self._candidate, fault), *self._rest)
+            return
         if why.kind in LOSS_OF_SERVICE:
             self._lost.add(target.failure_domain)
         self._rest = self._lost_last(after(why, target, self._rest))
@@ -86,18 +95,13 @@ class CandidateQueue:
         elif probe:
             self._breaker.release(target)
 
-    @property
-    def targets(self) -> list[Target]:
-        """All that is left, in quarantine or not."""
-        return [candidate.target for candidate in (*self._rest, *(shut[1] for shut in self._shut))]
-
-    def keep(self, names: Collection[str]) -> None:
-        """Nothing was sent to the target; go on with those of these names."""
+    def keep(self, wanted: Callable[[Candidate], bool]) -> None:
+        """Nothing was sent to the target; go on with those that are wanted."""
         target, probe = self._arrived()
         if probe:
             self._breaker.release(target)
-        self._rest = tuple(candidate for candidate in self._rest if candidate.target.name in names)
-        self._shut = [shut for shut in self._shut if shut[1].target.name in names]
+        self._rest = tuple(candidate for candidate in self._rest if wanted(candidate))
+        self._shut = [shut for shut in self._shut if wanted(shut[1])]
 
     def abandon(self) -> None:
         """The turn ends: a probe that has no result yet is somebody else's."""
@@ -106,6 +110,7 @@ class CandidateQueue:
 
     def _go(self, candidate: Candidate, passed: CircuitPermit, reason: str, *, once: bool = False) -> Candidate:
         self._at, self._probe, self.once = candidate.target, passed.probe, once or passed.probe
+        self._candidate = candidate
         return candidate if reason == candidate.reason else replace(candidate, reason=reason)
 
     def _leave_out(self, candidate: Candidate, shut: CircuitOpen) -> None:
@@ -121,3 +126,10 @@ class CandidateQueue:
             raise RuntimeError("no target was asked")
         probe, self._probe = self._probe, False
         return self._at, probe
+
+
+def _of_service_tier(candidate: Candidate, why: Failure) -> str | None:
+    """What was wrong with the service tier that was asked for, if it was that and not the target."""
+    if why.kind == "tier_capacity":
+        return "has no capacity"
+    return "gave no answer in time" if candidate.service_tier == "flex" and why.kind == "timeout" else None

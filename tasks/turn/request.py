@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar
 
 from guardrails import Guarded
 from pricing.ledger import Run
+from pricing.rates import ServiceTier
 from tasks.context import Step
 from tasks.personal_values import Known
 from tasks.prompts import Prompt
@@ -61,6 +62,7 @@ class TurnRequest(Generic[T]):
         judges: the model whose answer it judges; another family than its own is asked first.
         options: what it asks for beside its messages; targets that cannot do it are left out of its route.
         first: the target of its route that is asked before the others.
+        service_tier: that it asks for, at targets that have it; what each target says, if left out.
     """
 
     prompt: Prompt
@@ -82,6 +84,7 @@ class TurnRequest(Generic[T]):
     reasoning: Reasoning | None = None
     options: RequestOptions = NO_OPTIONS
     first: str = ""
+    service_tier: ServiceTier | None = None
 
     @classmethod
     def of(cls, step: Step, prompt: Prompt, messages: Sequence[Message], answer: AnswerType[T]) -> Self:
@@ -100,6 +103,7 @@ class TurnRequest(Generic[T]):
             unmasked_media=step.unmasked_media,
             verify=step.verify,
             reasoning=step.reasoning,
+            service_tier=step.service_tier,
         )
 
     @property

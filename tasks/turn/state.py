@@ -36,7 +36,7 @@ from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest, media_of
 from tasks.providers.reasoning_fields import choice_refusal, output_limit
-from tasks.routing.router import Route, describe
+from tasks.routing.router import Candidate, Route, at_standard, describe
 from tasks.routing.target import Target
 from tasks.turn.advice import described, next_step
 from tasks.turn.answers import KeptAnswer, TurnAnswers
@@ -60,6 +60,17 @@ class Limits:
 
     deadline_seconds: float = 120.0
     max_attempts: int = 8
+    flex_deadline_seconds: float = 900.0
+
+    def seconds(self, *, flex: bool) -> float:
+        """What a turn may take; one that begins at the service tier ``flex`` has its usual time after that."""
+        return self.deadline_seconds + (self.flex_deadline_seconds if flex else 0.0)
+
+    def allowance(self, route: Route) -> TurnAllowance:
+        """Of a turn on this route."""
+        flex = bool(route) and route[0].service_tier == "flex"
+        kept = self.deadline_seconds if flex else 0.0
+        return TurnAllowance(self.seconds(flex=flex), self.max_attempts, kept_seconds=kept)
 
 
 _UNCOUNTED = count_tokens("")
@@ -99,7 +110,7 @@ class TurnState(Generic[T]):
         self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
         self.judged: list[tuple[GuardDecision, GuardInput]] = []
-        self.allowance = TurnAllowance(limits.deadline_seconds, limits.max_attempts)
+        self.allowance = limits.allowance(where.route)
         self.decisions: list[GuardDecision] = []
         self.answered_by: Target | None = None
         self.repaired = False
@@ -159,8 +170,12 @@ class TurnState(Generic[T]):
         self._unable = not able
         return fitting
 
-    def slot(self, target: Target, reason: str, way: CandidateQueue) -> AttemptContext:
+    def slot(self, candidate: Candidate, reason: str, way: CandidateQueue) -> AttemptContext:
         """The place of the next request."""
+        target = candidate.target
+        if candidate.live_at is not None and now_us() >= candidate.live_at:
+            planned, candidate = candidate.reason, at_standard(candidate, "has no time left")
+            reason = candidate.reason if reason == planned else reason
         slot = AttemptContext(
             turn_id=self.turn_id,
             asked=self.question,
@@ -174,6 +189,7 @@ class TurnState(Generic[T]):
             may_retry=way.may_retry,
             alternatives=way.alternatives,
             estimated_input=self._counted.estimate,
+            service_tier=candidate.service_tier,
         )
         self._hurried = self._hop > 0 and slot.seconds < target.read_timeout
         return slot

@@ -64,7 +64,7 @@ def test_a_new_provider_is_one_module_and_works_everywhere(
             models(json=True)
             [line] = json.loads(capsys.readouterr().out)["targets"]
             assert (line["provider"], line["key"]) == ("acme", "environment variable ACME_API_KEY")
-            assert line["features"]["service_tiers"] == ["slow"]
+            assert line["features"]["service_tiers"] == ["flex"]
             findings = {finding.check: finding for finding in examine(project.root)}
             assert "ACME_API_KEY" in findings["key of coyote"].message
             body = json.dumps({"error": {"message": "Too long for Acme: 9 tokens", "code": "no"}}).encode()

@@ -29,13 +29,21 @@ KEY = "sk-secret-key-of-a-test"
 
 @dataclass
 class BatchBench:
-    """A sandbox, the controls of its batches, and a transport of its own for each exchange."""
+    """A sandbox, the controls of its batches, and a loop with one transport."""
 
     sandbox: Sandbox
     used: int = field(default=0)
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+    transport: Transport = field(default_factory=Transport)
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE))
+
+    def close(self) -> None:
+        self.runner.run(self.transport.close())
+        self.runner.close()
+        self.http.close()
 
     def control(self, path: str, body: Any) -> None:
-        httpx.post(f"{self.sandbox.url}/_sandbox/{path}", json=body, timeout=PATIENCE).raise_for_status()
+        self.http.post(f"{self.sandbox.url}/_sandbox/{path}", json=body).raise_for_status()
 
     def rules(self, **rule: Any) -> None:
         """One rule for all batches that come."""
@@ -63,13 +71,9 @@ class BatchBench:
         """What work with a client gives."""
 
         async def whole() -> T:
-            transport = Transport()
-            try:
-                return await work(batch_client(provider, transport))
-            finally:
-                await transport.close()
+            return await work(batch_client(provider, self.transport))
 
-        return asyncio.run(whole())
+        return self.runner.run(whole())
 
     def submitted(self, target: Target, lines: int = 4, label: str = "wave-1", **request: Any) -> BatchHandle:
         return self.run(

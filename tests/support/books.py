@@ -62,7 +62,7 @@ def _assert_priced(runtime: Runtime, attempt: dict[str, Any], adjustment: dict[s
         assert (entry.model, entry.provider, entry.target) == (attempt["model"], attempt["provider"], attempt["target"])
     billed = entry is not None and entry.billed
     if billed and entry is not None:
-        bill = runtime.rates.price(attempt["model"], attempt["provider"], entry.usage)
+        bill = runtime.rates.price(attempt["model"], attempt["provider"], entry.usage, service_tier=entry.service_tier)
         assert priced != "unbilled", attempt
         assert bill <= attempt["worst_nano"], attempt
         if priced == "usage":

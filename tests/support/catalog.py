@@ -30,7 +30,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=False,
         media=MediaRules(),
-        service_tiers=("slow",),
+        service_tiers={{"flex": "slow"}},
         batches=None,
         truncates_silently=False,
     ),

@@ -20,6 +20,7 @@ READER = Reader(
     stages={".json": "anthropic_json", ".jsonl": "anthropic_json", ".ndjson": "anthropic_json"},
     describe=describe,
     splits_cache=True,
+    splits_tiers=True,
     expects=(
         "pages of GET /v1/organizations/cost_report grouped by workspace_id and description (.json or .jsonl), with "
         "pages of /v1/organizations/usage_report/messages beside them"

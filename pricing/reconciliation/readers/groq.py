@@ -8,6 +8,7 @@ READER = Reader(
     stages={".csv": "groq_csv"},
     describe=lambda item: Item(item, "all"),
     splits_cache=False,
+    splits_tiers=False,
     expects=(
         "the totals of its invoices as .csv with the columns start, end (the last day), amount (US dollars) and model "
         "(may be empty): Groq has no export of costs"

@@ -13,5 +13,6 @@ READER = Reader(
     },
     describe=lambda item: Item(item.removesuffix(":free"), "all"),
     splits_cache=False,
+    splits_tiers=False,
     expects="the answer of GET /api/v1/activity (.json), or its lines as .csv",
 )

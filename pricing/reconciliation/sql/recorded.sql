@@ -5,7 +5,7 @@ SELECT
     (started_at // 86400000000)::BIGINT AS day,
     CASE WHEN (started_at + duration_us) // 86400000000 > started_at // 86400000000
         THEN ((started_at + duration_us) // 86400000000)::BIGINT END AS after,
-    account, model,
+    account, model, coalesce(service_tier, 'standard') AS service_tier,
     count(*) FILTER (WHERE priced <> 'unbilled')::BIGINT AS requests,
     sum(cost_nano)::BIGINT AS cost_nano,
     coalesce(sum(cost_nano) FILTER (WHERE priced IN ('worst_case', 'billed')), 0)::BIGINT AS estimated_nano,

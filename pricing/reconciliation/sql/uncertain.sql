@@ -2,7 +2,7 @@
 SELECT
     (started_at // 86400000000)::BIGINT AS day,
     ((started_at + duration_us) // 86400000000)::BIGINT AS after,
-    account, model, attempt_id, run_id, operation, priced, cost_nano, worst_nano
+    account, model, coalesce(service_tier, 'standard') AS service_tier, attempt_id, run_id, operation, priced, cost_nano, worst_nano
 FROM costs
 WHERE provider = $provider AND kind = 'model' AND NOT stand_in
     AND started_at >= $since AND started_at < $until

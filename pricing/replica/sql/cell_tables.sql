@@ -12,7 +12,8 @@ CREATE TABLE day_totals (
 
 CREATE TABLE day_costs (
     day BIGINT, automation VARCHAR, quality VARCHAR, stand_in BOOLEAN,
-    operation VARCHAR, target VARCHAR, provider VARCHAR, model VARCHAR, tier VARCHAR, by_stand_in BOOLEAN,
+    operation VARCHAR, target VARCHAR, provider VARCHAR, model VARCHAR, tier VARCHAR, service_tier VARCHAR,
+    by_stand_in BOOLEAN,
     attempts BIGINT, failed BIGINT,
     input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
     cache_write_1h_tokens BIGINT, reasoning_tokens BIGINT,

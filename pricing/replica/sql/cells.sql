@@ -19,7 +19,7 @@ DELETE FROM day_costs WHERE day IN (FROM touched_days);
 
 INSERT INTO day_costs BY NAME
 SELECT
-    day, automation, quality, stand_in, operation, target, provider, model, tier, by_stand_in,
+    day, automation, quality, stand_in, operation, target, provider, model, tier, service_tier, by_stand_in,
     sum(COLUMNS(['attempts', 'failed', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens',
         'cache_write_1h_tokens', 'reasoning_tokens', 'cost_nano', 'unknown_nano', 'saved_nano']))
 FROM touched('run_costs')

@@ -21,7 +21,8 @@ DELETE FROM run_costs WHERE run_id IN (SELECT run_id FROM known);
 
 INSERT INTO run_costs
 SELECT
-    whose.*, a.operation, a.target, a.provider, a.model, a.tier, a.stand_in AS by_stand_in,
+    whose.*, a.operation, a.target, a.provider, a.model, a.tier,
+    coalesce(a.service_tier, 'standard') AS service_tier, a.stand_in AS by_stand_in,
     count(*) AS attempts,
     count(*) FILTER (WHERE a.outcome <> 'ok') AS failed,
     sum(a.input_tokens), sum(a.output_tokens), sum(a.cache_read_tokens), sum(a.cache_write_tokens),
@@ -124,7 +125,7 @@ WITH known AS (
         UNION ALL
         SELECT target, provider, model, stand_in, outcome, duration_us, started_at, seq
         FROM these_attempts
-        WHERE outcome <> 'cancelled'
+        WHERE outcome NOT IN ('cancelled', 'tier_capacity')
     )
 )
 SELECT unnest(arg_max(known, (started_at, seq), 20), max_depth := 2)

@@ -10,11 +10,12 @@ CREATE TABLE run_totals (
 -- Which archived segments have facts of a run: its `seq` in run_totals.
 CREATE TABLE run_segments (seq BIGINT, ordinal BIGINT);
 
--- What a run's attempts came to, one row per run, operation and model, with what reports pick runs by.
+-- What a run's attempts came to, one row per run, operation, model and service tier, with what reports pick runs by.
 CREATE TABLE run_costs (
     run_id VARCHAR, automation VARCHAR, quality VARCHAR, user_id VARCHAR, org_id VARCHAR, tags VARCHAR,
     stand_in BOOLEAN, started_at BIGINT,
-    operation VARCHAR, target VARCHAR, provider VARCHAR, model VARCHAR, tier VARCHAR, by_stand_in BOOLEAN,
+    operation VARCHAR, target VARCHAR, provider VARCHAR, model VARCHAR, tier VARCHAR, service_tier VARCHAR,
+    by_stand_in BOOLEAN,
     attempts BIGINT, failed BIGINT,
     input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT,
     cache_write_1h_tokens BIGINT, reasoning_tokens BIGINT,
@@ -44,7 +45,7 @@ CREATE TABLE run_guards (
     guard VARCHAR, mode VARCHAR, action VARCHAR, reason VARCHAR, times BIGINT
 );
 
--- The last attempts of each target: as many as a report looks back on, and as many that were answered.
+-- The last attempts of each target, but for those that its service tier had no capacity for: as many as a report looks back on, and as many that were answered.
 CREATE TABLE last_attempts (
     target VARCHAR, provider VARCHAR, model VARCHAR, stand_in BOOLEAN, outcome VARCHAR, duration_us BIGINT,
     started_at BIGINT, seq BIGINT

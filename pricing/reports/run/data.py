@@ -11,6 +11,7 @@ from datetime import datetime
 
 from pricing.ledger.facts import AD_HOC
 from pricing.money import Nano
+from pricing.rates.service_tiers import STANDARD
 from pricing.reports.format import Plain
 
 
@@ -161,7 +162,7 @@ class OperationLine:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One target as it was used by the run."""
+    """One target as it was used by the run, at one service tier."""
 
     target: str
     provider: str
@@ -174,12 +175,19 @@ class ModelLine:
     tokens: Tokens
     cost_nano: Nano
     share: float | None
+    service_tier: str = STANDARD
+
+    @property
+    def model_at(self) -> str:
+        """The model, and the service tier where that is not the standard one."""
+        return at_service_tier(self.model, self.service_tier)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
     """One request on the wire. ``priced`` says where the cost comes from: usage, worst_case, unbilled or, for a tool,
-    stated; ``saved`` is what prompt caching took off it. A tool's ``model`` is its operation.
+    stated; ``saved`` is what prompt caching took off it. A tool's ``model`` is its operation. ``service_tier`` is the
+    one that it is priced at, ``service_tier_asked`` the one that it named.
     """
 
     attempt_id: str
@@ -201,6 +209,13 @@ class AttemptLine:
     duration_us: int
     kind: str = "model"
     units: float | None = None
+    service_tier: str = STANDARD
+    service_tier_asked: str | None = None
+
+    @property
+    def model_at(self) -> str:
+        """The model, and the service tier where that is not the standard one."""
+        return at_service_tier(self.model, self.service_tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +334,15 @@ class RunReport(Plain):
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
     due: DueFacts | None = None
+
+
+def at_service_tier(model: str, service_tier: str) -> str:
+    """A model as it was served.
+
+    >>> at_service_tier("gpt-5", "flex"), at_service_tier("gpt-5", "standard")
+    ('gpt-5 at flex', 'gpt-5')
+    """
+    return model if service_tier == STANDARD else f"{model} at {service_tier}"
 
 
 def ratio(part: int, whole: int) -> float | None:

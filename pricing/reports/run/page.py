@@ -184,7 +184,7 @@ def _by_model(report: RunReport) -> Bars:
             one.target,
             ((one.cost_nano, "s1"),),
             format_money(one.cost_nano),
-            f"{one.model} · {plural(one.attempts, 'attempt')}" + (f", {one.failed:,} failed" if one.failed else ""),
+            f"{one.model_at} · {plural(one.attempts, 'attempt')}" + (f", {one.failed:,} failed" if one.failed else ""),
         )
         for one in report.models
     ]
@@ -255,7 +255,7 @@ def _attempt_grid(turns: list[TurnLine]) -> Grid:
             f"{number}.{attempt.ordinal + 1}",
             turn.operation,
             attempt.target,
-            attempt.model,
+            attempt.model_at,
             attempt.reason,
             f"{attempt.status or ''} {attempt.outcome}".strip()
             + ("" if attempt.priced == "usage" else f" ({attempt.priced})"),

@@ -41,6 +41,7 @@ _QUOTE = ("point_nano", "p50_nano", "p95_nano", "ceiling_nano", "method", "histo
 _ATTEMPT = (
     *("attempt_id", "hop", "ordinal", "target", "provider", "model", "tier", "stand_in", "reason", "outcome"),
     *("status", "cost_nano", "saved_nano", "priced", "duration_us", "kind", "units"),
+    *("service_tier", "service_tier_asked"),
 )
 
 
@@ -259,7 +260,9 @@ def _operations(turns: Iterable[TurnLine], paid: Iterable[AttemptLine], spent: i
 
 def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...]:
     lines = []
-    for group in _grouped(attempts, attrgetter("target", "provider", "model", "tier", "stand_in")).values():
+    for group in _grouped(
+        attempts, attrgetter("target", "provider", "model", "tier", "stand_in", "service_tier")
+    ).values():
         one, cost = group[0], _cost(group)
         ok = sum(attempt.outcome == "ok" for attempt in group)
         lines.append(
@@ -275,9 +278,10 @@ def _models(attempts: Iterable[AttemptLine], spent: int) -> tuple[ModelLine, ...
                 tokens=_tokens(group),
                 cost_nano=cost,
                 share=ratio(cost, spent),
+                service_tier=one.service_tier,
             )
         )
-    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model)))
+    return tuple(sorted(lines, key=lambda line: (-line.cost_nano, line.target, line.model, line.service_tier)))
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

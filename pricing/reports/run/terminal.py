@@ -148,7 +148,7 @@ def _models(report: RunReport) -> RenderableType:
     rows = [
         [
             one.target + (" (sandbox)" if one.stand_in and not report.run.stand_in else ""),
-            one.model,
+            one.model_at,
             count(one.ok),
             count(one.failed),
             count(one.tokens.input),

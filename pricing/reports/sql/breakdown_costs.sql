@@ -9,6 +9,7 @@ SELECT
     CASE WHEN list_contains($by, 'operation') THEN operation END AS operation,
     CASE WHEN list_contains($by, 'model') THEN model END AS model,
     CASE WHEN list_contains($by, 'target') THEN target END AS target,
+    CASE WHEN list_contains($by, 'service_tier') THEN service_tier END AS service_tier,
     sum(attempts)::BIGINT AS attempts,
     sum(failed)::BIGINT AS failed,
     sum(input_tokens)::BIGINT AS input_tokens,

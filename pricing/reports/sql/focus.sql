@@ -4,7 +4,7 @@
 CREATE OR REPLACE TEMP TABLE focus_lines AS
 WITH chosen AS (
     SELECT
-        attempts.*, owners.automation, owners.quality, owners.user_id, owners.org_id, owners.tags
+        attempts.* REPLACE (coalesce(attempts.service_tier, 'standard') AS service_tier), owners.automation, owners.quality, owners.user_id, owners.org_id, owners.tags
     FROM attempts
     JOIN (FROM runs QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY seq) = 1) AS owners USING (run_id)
     WHERE NOT attempts.stand_in
@@ -18,7 +18,7 @@ kinds AS (
         chosen.*, counted.place, counted.token_kind, counted.tokens, counted.list_rate, counted.own_rate
     FROM chosen
     JOIN focus_rates AS rates
-        ON rates.provider = chosen.provider AND rates.model = chosen.model
+        ON rates.provider = chosen.provider AND rates.model = chosen.model AND rates.service_tier = chosen.service_tier
         AND rates.day = chosen.started_at // 86400000000
         AND chosen.input_tokens > rates.above AND chosen.input_tokens <= rates.upto,
     LATERAL (
@@ -47,7 +47,7 @@ parted AS (
     FROM weighed
 )
 SELECT
-    attempt_id, turn_id, run_id, operation, provider, account, model, tier, target, kind, priced, automation, quality,
+    attempt_id, turn_id, run_id, operation, provider, account, model, tier, service_tier, target, kind, priced, automation, quality,
     user_id, org_id, tags, started_at AS happened, duration_us, 'Usage' AS category, NULL::VARCHAR AS corrects, token_kind,
     tokens::DECIMAL(38, 6) AS consumed, 'Tokens' AS unit, list_rate::HUGEINT AS list_nano, own_rate::HUGEINT AS own_nano,
     (upto_nano - coalesce(lag(upto_nano) OVER (PARTITION BY attempt_id ORDER BY place), 0))::BIGINT AS billed_nano,
@@ -55,7 +55,7 @@ SELECT
 FROM parted
 UNION ALL
 SELECT
-    attempt_id, turn_id, run_id, operation, provider, account, model, tier, target, kind, priced, automation, quality,
+    attempt_id, turn_id, run_id, operation, provider, account, model, tier, service_tier, target, kind, priced, automation, quality,
     user_id, org_id, tags, started_at, duration_us, 'Usage', NULL,
     CASE WHEN kind = 'tool' THEN 'tool' ELSE 'not_reported' END,
     CASE WHEN kind = 'tool' AND units > 0 THEN units::DECIMAL(38, 6) ELSE 1 END,
@@ -65,7 +65,7 @@ WHERE started_at >= $since AND started_at < $until AND cost_nano <> 0
     AND attempt_id NOT IN (SELECT attempt_id FROM kinds)
 UNION ALL
 SELECT
-    one.attempt_id, turn_id, one.run_id, operation, provider, account, model, tier, target, kind,
+    one.attempt_id, turn_id, one.run_id, operation, provider, account, model, tier, service_tier, target, kind,
     CASE WHEN one.reconciliation_id IS NULL THEN 'adjusted' ELSE 'billed' END,
     automation, quality, user_id, org_id, tags, one.recorded_at, 0, 'Adjustment',
     strftime(make_timestamp(chosen.started_at), '%Y-%m'), 'adjustment', NULL, NULL, NULL, NULL, one.cost_delta_nano, 7

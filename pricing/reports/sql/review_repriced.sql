@@ -3,7 +3,7 @@
 -- tokens the model now in its place makes of one. What tools cost is not priced by tokens, and stays.
 WITH banded AS (
     SELECT
-        usage.automation, usage.quality, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model),
+        usage.automation, usage.quality, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model, service_tier),
         CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END AS all_in,
         CASE WHEN factor = 1 THEN usage.cache_read ELSE round(usage.cache_read * factor)::BIGINT END AS read,
         CASE WHEN factor = 1 THEN usage.cache_write ELSE round(usage.cache_write * factor)::BIGINT END AS written,
@@ -11,6 +11,7 @@ WITH banded AS (
         CASE WHEN factor = 1 THEN usage.output ELSE round(usage.output * factor)::BIGINT END AS out
     FROM review_usage AS usage
     JOIN card ON usage.provider = card.provider AND usage.model = card.model
+        AND usage.service_tier = card.service_tier
         AND CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END BETWEEN above + 1 AND upto
 )
 SELECT automation, quality, sum(cost_nano)::BIGINT AS cost_nano

@@ -60,7 +60,7 @@ SPEC = ProviderSpec(
             crowd=Crowd(images=20, edge=2_000),
             narrow=Narrow(below=1_000_000, most={"image": 100}, pages=100),
         ),
-        service_tiers=("auto", "standard_only"),
+        service_tiers={"standard": "standard_only", "priority": "auto"},
         batches=BatchRules(api="anthropic", paths=("/v1/messages",), lines=100_000, whole=256_000_000, kept_days=29),
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},

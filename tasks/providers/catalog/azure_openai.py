@@ -35,7 +35,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL"})),
-        service_tiers=(),
+        service_tiers={},
         batches=None,
         truncates_silently=False,
         options=ALL_OPTIONS,

@@ -75,7 +75,7 @@ SPEC = ProviderSpec(
             most={"image": 20, "document": 5},
             edge=8_000,
         ),
-        service_tiers=("default", "priority", "flex", "reserved"),
+        service_tiers={"standard": "default", "flex": "flex", "priority": "priority"},
         batches=BatchRules(
             api="bedrock",
             paths=("converse", "invoke"),

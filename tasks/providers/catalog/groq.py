@@ -41,7 +41,7 @@ SPEC = ProviderSpec(
             pixels=33_177_600,
             whole=4_000_000,
         ),
-        service_tiers=("on_demand", "flex", "auto", "performance"),
+        service_tiers={"standard": "on_demand", "flex": "flex", "priority": "performance"},
         batches=BatchRules(api="openai", paths=("/chat/completions",), lines=50_000, whole=100_000_000),
         truncates_silently=False,
     ),

@@ -21,7 +21,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data"})),
-        service_tiers=(),
+        service_tiers={},
         batches=None,
         truncates_silently=True,
     ),

@@ -31,7 +31,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
-        service_tiers=("flex", "priority"),
+        service_tiers={"standard": "default", "flex": "flex", "priority": "priority"},
         batches=BatchRules(
             api="openai",
             paths=("/chat/completions", "/responses"),

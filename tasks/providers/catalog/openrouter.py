@@ -24,7 +24,7 @@ SPEC = ProviderSpec(
         tools=True,
         reasoning=True,
         media=MediaRules(takes=frozenset({"image data", "image URL", "document data"})),
-        service_tiers=(),
+        service_tiers={},
         batches=None,
         truncates_silently=False,
         options=ALL_OPTIONS,

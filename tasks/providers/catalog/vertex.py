@@ -25,7 +25,7 @@ SPEC = ProviderSpec(
             most={"image": 3_000},
             pages=1_000,
         ),
-        service_tiers=(),
+        service_tiers={},
         batches=None,
         truncates_silently=False,
         options=OPTIONS,

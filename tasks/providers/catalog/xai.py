@@ -27,7 +27,7 @@ SPEC = ProviderSpec(
             largest={"image": 15_000_000},  # 20 MB as base64
             image_types=frozenset({"image/jpeg", "image/png"}),
         ),
-        service_tiers=(),
+        service_tiers={},
         batches=None,
         truncates_silently=False,
     ),

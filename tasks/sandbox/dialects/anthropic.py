@@ -56,6 +56,7 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
     "500": (500, "api_error", "Internal server error"),
     "503": (503, "api_error", "Service unavailable"),
     "529": (529, "overloaded_error", "Overloaded"),
+    "capacity": (529, "overloaded_error", "Overloaded"),
     "quota": (429, "rate_limit_error", "Your organization has reached its spend limit."),
     "auth": (401, "authentication_error", "invalid x-api-key"),
     "overflow": (400, "invalid_request_error", "prompt is too long: {tokens} tokens > {window} maximum"),
@@ -122,14 +123,14 @@ class AnthropicDialect:
             "content": content,
             "stop_reason": _STOP[answer.stop],
             "stop_details": _stop_details(answer.stop),
-            "usage": _usage_body(exchange.usage),
+            "usage": _usage_body(exchange.usage, exchange.service_tier),
         }
 
     def stream(self, exchange: SandboxExchange) -> list[Part]:
         """The events of a streamed message."""
         answer = exchange.answer
         opening = {**_head(exchange), "content": [], "stop_reason": None, "stop_details": None}
-        opening["usage"] = _usage_body(exchange.usage) | {"output_tokens": 1}
+        opening["usage"] = _usage_body(exchange.usage, exchange.service_tier) | {"output_tokens": 1}
         parts = [_event("message_start", {"message": opening}), _event("ping", {})]
         blocks: list[tuple[JSONObject, str, str, str]] = []
         if exchange.question.thinks:
@@ -147,7 +148,9 @@ class AnthropicDialect:
             ]
             parts.append(_event("content_block_stop", {"index": index}))
         delta = {"stop_reason": _STOP[answer.stop], "stop_sequence": None, "stop_details": _stop_details(answer.stop)}
-        parts.append(_event("message_delta", {"delta": delta, "usage": _usage_body(exchange.usage)}))
+        parts.append(
+            _event("message_delta", {"delta": delta, "usage": _usage_body(exchange.usage, exchange.service_tier)})
+        )
         parts.append(_event("message_stop", {}))
         return parts
 
@@ -248,7 +251,7 @@ def _stop_details(stop: StopReason) -> JSONObject | None:
     return {"type": "refusal", "category": None, "explanation": "Refused by an injected fault."}
 
 
-def _usage_body(usage: Usage) -> JSONObject:
+def _usage_body(usage: Usage, service_tier: str) -> JSONObject:
     read = usage.cache_read_tokens or 0
     short = usage.cache_write_tokens or 0
     long = usage.cache_write_1h_tokens or 0
@@ -259,7 +262,7 @@ def _usage_body(usage: Usage) -> JSONObject:
         "cache_creation": {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens or 0},
-        "service_tier": "standard",
+        "service_tier": service_tier or "standard",
     }
 
 

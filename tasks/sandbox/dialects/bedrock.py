@@ -49,6 +49,7 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
     "429": (429, "ThrottlingException", "Too many requests, please wait before trying again."),
     "500": (500, "InternalServerException", "The system encountered an unexpected error. Try your request again."),
     "503": (503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
+    "capacity": (503, "ServiceUnavailableException", "There is no capacity at this service tier."),
     "529": (429, "ModelNotReadyException", "Model is not ready for inference."),
     "quota": (400, "ServiceQuotaExceededException", "Your request exceeds the service quota for your account."),
     "auth": (403, "UnrecognizedClientException", "The security token included in the request is invalid."),
@@ -124,6 +125,7 @@ class BedrockDialect:
             "stopReason": _STOP[answer.stop],
             "usage": _usage_body(exchange.usage),
             "metrics": {"latencyMs": exchange.latency_ms},
+            **_service_tier(exchange),
         }
 
     def stream(self, exchange: SandboxExchange) -> list[Part]:
@@ -159,7 +161,11 @@ class BedrockDialect:
             parts.append(Part(event("contentBlockStop", {"contentBlockIndex": index})))
             index += 1
         parts.append(Part(event("messageStop", {"stopReason": _STOP[answer.stop]})))
-        metadata = {"usage": _usage_body(exchange.usage), "metrics": {"latencyMs": exchange.latency_ms}}
+        metadata = {
+            "usage": _usage_body(exchange.usage),
+            "metrics": {"latencyMs": exchange.latency_ms},
+            **_service_tier(exchange),
+        }
         parts.append(Part(event("metadata", metadata)))
         return parts
 
@@ -201,6 +207,10 @@ def _check_thoughts(messages: Sequence[JSONObject]) -> None:
 def _thought(exchange: SandboxExchange) -> JSONObject:
     text = thought(exchange.request_id)
     return {"reasoningContent": {"reasoningText": {"text": text, "signature": signature(text)}}}
+
+
+def _service_tier(exchange: SandboxExchange) -> JSONObject:
+    return {"serviceTier": {"type": exchange.service_tier}} if exchange.service_tier else {}
 
 
 def _usage_body(usage: Usage) -> JSONObject:

@@ -43,6 +43,7 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
     "429": (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota of requests per minute."),
     "500": (500, "INTERNAL", "An internal error has occurred. Please retry."),
     "503": (503, "UNAVAILABLE", "The service is currently unavailable."),
+    "capacity": (503, "UNAVAILABLE", "The model has no capacity at this service tier."),
     "529": (503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
     "quota": (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan and billing."),
     "auth": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),

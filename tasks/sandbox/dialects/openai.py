@@ -56,6 +56,7 @@ _OPENAI: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
             "tokens. Please reduce the length of the messages."
         ),
     ),
+    "capacity": (429, "resource_unavailable", "resource_unavailable", "Resource unavailable. Please try again later."),
     "invalid_output": (500, "server_error", None, "The server had an error while processing your request"),
     "not_found": (404, _INVALID, "unknown_url", "Unknown request URL."),
     "too_large": (413, _INVALID, None, "The request body is too large."),
@@ -75,6 +76,7 @@ _GROQ: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
     ),
     "500": (500, "internal_server_error", None, "Internal Server Error"),
     "503": (503, "internal_server_error", None, "Service Unavailable"),
+    "capacity": (498, "capacity_exceeded", "capacity_exceeded", "Flex tier capacity exceeded"),
     "529": (498, "capacity_exceeded", "capacity_exceeded", "Flex tier capacity exceeded"),
     "quota": (400, _INVALID, "blocked_api_access", "API access is blocked: the organization's spend limit is reached."),
     "auth": (401, _INVALID, "invalid_api_key", "Invalid API Key"),
@@ -279,6 +281,7 @@ class OpenAIDialect:
             "created": exchange.created,
             "model": exchange.question.model,
             "system_fingerprint": FINGERPRINT,
+            **({"service_tier": exchange.service_tier} if exchange.service_tier else {}),
         }
 
     def _usage_body(self, exchange: SandboxExchange) -> JSONObject:

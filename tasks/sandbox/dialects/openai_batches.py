@@ -13,7 +13,8 @@ from aiohttp import web
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.batch_lines import line_tokens
-from tasks.sandbox.batch_rules import BatchPlan, Damage
+from tasks.sandbox.batch_results import damaged
+from tasks.sandbox.batch_rules import BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxLine, new_batch_id
 from tasks.sandbox.protocol import BadRequest, Dialect, Provider
 
@@ -302,24 +303,6 @@ def _rows(batch: SandboxBatch, ends: Sequence[str]) -> bytes:
     """The lines that ended so, the last one first: no order is promised."""
     rows = [orjson.dumps(_row(line)) for line in reversed(batch.lines) if line.end in ends]
     return damaged(rows, batch.rule.damage if "succeeded" in ends else None, b'"custom_id":"')
-
-
-def damaged(rows: list[bytes], damage: Damage | None, mark: bytes) -> bytes:
-    """A file of results, with what a rule has be wrong with it; ``mark`` stands before a line's id."""
-    if damage is not None and rows:
-        last = rows[-1]
-        match damage:
-            case "truncated":
-                return b"".join(row + b"\n" for row in rows[:-1]) + last[: len(last) // 2]
-            case "garbage":
-                rows = [*rows[:-1], b'{"custom_id": <html>502</html>']
-            case "missing":
-                rows = rows[:-1]
-            case "repeated":
-                rows = [*rows, last]
-            case "unknown":
-                rows = [*rows, last.replace(mark, mark + b"stranger-", 1)]
-    return b"".join(row + b"\n" for row in rows)
 
 
 def _row(line: SandboxLine) -> JSONObject:

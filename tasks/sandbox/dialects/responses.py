@@ -236,7 +236,7 @@ def _ending(exchange: SandboxExchange) -> JSONObject:
     return {
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
-        "service_tier": "default",
+        "service_tier": exchange.service_tier or "default",
         "usage": {
             "input_tokens": usage.input_tokens,
             "input_tokens_details": {"cached_tokens": usage.cache_read_tokens, "cache_write_tokens": 0},

@@ -20,6 +20,7 @@ PAST = (*MOMENT, "2199-01-01")
 DAY = ("soon", "", "2026-13-01", "2026-02-30", "30d", "20261")
 MONTH = ("soon", "", "2026-13", "202611", "2026-1x")
 MONEY = ("ten", "", "nan USD", "-5 USD", "inf USD", "5 EUR", "1e400 USD", "0.0000000001 USD", "USD")
+DUE = ("soon", "", "6", "-6h", "25:00", "8d", "30s", "2020-01-01T07:00", "2026-02-30T07:00", "07:00 Europe/Nowhere")
 
 BASES = {
     "archive": ["archive"],
@@ -76,6 +77,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("packaging", "margin"): (*NUMBER, "1"),
     ("packaging", "per_day"): (*NUMBER, "0"),
     ("packaging", "quality"): ("worst", ""),
+    ("quote", "due"): DUE,
     ("quote", "sample"): (*WHOLE, "1", "101"),
     ("quotes audit", "since"): PAST,
     ("quotes check", "most"): NUMBER,
@@ -88,6 +90,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("report", "until"): MOMENT,
     ("report", "by"): ("colour", ""),
     ("run", "budget"): MONEY,
+    ("run", "due"): DUE,
     ("reconcile", "since"): DAY,
     ("reconcile", "until"): DAY,
     ("reconcile", "tolerance"): (*NUMBER, "1.5"),
@@ -101,7 +104,18 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("up", "port"): (*WHOLE, "0", "65536"),
 }
 """Bad values of each option that is a number, an amount, a moment or a choice."""
-SAID = ("amount of money", "date or period", "is no date", "no target", "--", "credits", "scope", "soft", "budget")
+SAID = (
+    "amount of money",
+    "date or period",
+    "is no date",
+    "no target",
+    "--",
+    "credits",
+    "scope",
+    "soft",
+    "budget",
+    "due",
+)
 """Of these an error tells, where it does not repeat the value."""
 FREE = {
     "automation", "best", "card", "cases", "csv", "guard", "html", "json", "key", "name", "operation", "org", "out",

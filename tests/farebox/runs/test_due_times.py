@@ -91,7 +91,7 @@ def test_no_due_time_is_as_soon_as_possible(nothing: object):
         ("07", "is not a due time"),
         ("2026-11-30", "is not a due time"),
         ("2026-02-30T07:00", "is not a due time"),
-        ("07:00 Europe/Nowhere", "is not a time zone"),
+        ("07:00 Europe/Nowhere", "time zone 'Europe/Nowhere', which there is not"),
         ("P", "is not a due time"),
         ("PT", "is not a due time"),
         (True, "type bool"),

@@ -1,14 +1,19 @@
 """Hours of rates: windows by the clocks of a time zone, also on the days on which clocks are set."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farebox.config.settings import RateSettings
 from pricing.errors import ConfigError
+from pricing.rates import OwnRate, RateCard
 from pricing.rates.hours import Hours, changes_of
+from pricing.usage import Usage
 
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -123,3 +128,78 @@ def test_a_moment_is_covered_by_what_clocks_show(windows: list[str], name: str, 
     hours = Hours(tuple(windows), name)
     shown = moment.astimezone(ZoneInfo(name)).replace(tzinfo=None)
     assert hours.cover(moment) == Hours(tuple(windows), "UTC").cover(shown.replace(tzinfo=UTC))
+
+
+OFF_PEAK = Hours(("00:30-08:30",), "Asia/Shanghai")  # 16:30 to 00:30 in UTC
+MILLION = Usage(1_000_000, 0)
+
+
+def own(price: int, hours: Hours | None = None, **more: Any) -> OwnRate:
+    return OwnRate("deepseek", "deepseek-chat", Decimal(price), Decimal(price), hours=hours, **more)
+
+
+def dollars(card: RateCard, at: str, **more: Any) -> float:
+    return card.price("deepseek-chat", "deepseek", MILLION, utc(at), **more) / 1e9
+
+
+def test_a_rate_with_hours_holds_at_the_moment_of_the_request():
+    card = RateCard.load([own(4), own(1, OFF_PEAK)])
+    for _ in range(2):  # the second time from what is compiled
+        assert dollars(card, "2026-11-30T16:29") == 4
+        assert dollars(card, "2026-11-30T16:30") == 1
+        assert dollars(card, "2026-12-01T00:29") == 1
+        assert dollars(card, "2026-12-01T00:30") == 4
+    assert card.worst("deepseek-chat", "deepseek", 1_000_000, 0, utc("2026-11-30T17:00")) == 10**9
+    assert card.price("deepseek-chat", "deepseek", MILLION, datetime(2026, 11, 30, 17)) == 10**9  # noqa: DTZ001
+
+
+def test_at_other_times_the_list_is_paid():
+    listed = RateCard.load()
+    card = RateCard.load(
+        [OwnRate("openai", "gpt-4.1-mini", Decimal("0.1"), Decimal("0.4"), hours=Hours(("00:00-06:00",)))]
+    )
+    night, day = utc("2026-11-30T03:00"), utc("2026-11-30T12:00")
+    assert card.price("gpt-4.1-mini", "openai", MILLION, night) == 10**8
+    assert card.price("gpt-4.1-mini", "openai", MILLION, day) == listed.price("gpt-4.1-mini", "openai", MILLION, day)
+    batch = {"service_tier": "batch"}  # whose price the list still has
+    assert card.price("gpt-4.1-mini", "openai", MILLION, night, **batch) == listed.price(
+        "gpt-4.1-mini", "openai", MILLION, night, **batch
+    )
+
+
+def test_a_later_rate_takes_over_from_earlier_ones_with_hours():
+    card = RateCard.load([own(4), own(1, OFF_PEAK), own(3, valid_from=date(2026, 12, 1))])
+    assert (dollars(card, "2026-11-30T17:00"), dollars(card, "2026-12-01T17:00")) == (1, 3)
+    again = RateCard.load(
+        [own(4), own(2, OFF_PEAK, valid_from=date(2026, 12, 1)), own(3, valid_from=date(2026, 12, 1))]
+    )
+    assert [dollars(again, f"2026-12-01T{time}") for time in ("12:00", "17:00")] == [3, 2]
+
+
+def test_hours_of_several_rates_and_of_a_service_tier():
+    noon = Hours(("12:00-13:00",))
+    card = RateCard.load(
+        [own(4), own(1, OFF_PEAK), own(2, noon), own(1, noon, service_tier="flex"), own(3, service_tier="flex")]
+    )
+    assert [dollars(card, f"2026-11-30T{time}") for time in ("11:00", "12:30", "17:00")] == [4, 2, 1]
+    assert [dollars(card, f"2026-11-30T{time}", service_tier="flex") for time in ("11:00", "12:30")] == [3, 1]
+    found = card.hour_changes(
+        [("deepseek", "deepseek-chat"), ("openai", "gpt-4.1-mini")], MONDAY, MONDAY + timedelta(days=1)
+    )
+    assert [f"{moment:%H:%M}" for moment in found] == ["00:30", "12:00", "13:00", "16:30"]
+    assert card.has_hours("deepseek-chat", "deepseek")
+    assert not card.has_hours("gpt-4.1-mini", "openai")
+
+
+def test_the_version_tells_hours_apart():
+    versions = {RateCard.load([own(1, hours)]).version for hours in (None, OFF_PEAK, Hours(("00:30-08:30",), "UTC"))}
+    assert len(versions) == 3
+
+
+def test_hours_in_settings():
+    stated = {"provider": "deepseek", "model": "deepseek-chat", "input_per_mtok": "1", "output_per_mtok": "2"}
+    rate = RateSettings.model_validate(stated | {"hours": ["mon-fri 22:00-06:00"], "timezone": "Asia/Shanghai"}).rate()
+    assert rate.hours == Hours(("mon-fri 22:00-06:00",), "Asia/Shanghai")
+    assert RateSettings.model_validate(stated).rate().hours is None
+    with pytest.raises(ConfigError, match="window of hours"):
+        RateSettings.model_validate(stated | {"hours": ["at night"]}).rate()

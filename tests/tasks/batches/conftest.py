@@ -10,7 +10,9 @@ from tests.support.batches import BatchBench, open_bench
 @pytest.fixture(scope="module")
 def sandbox_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchBench]:
     with open_bench(tmp_path_factory.mktemp("sandbox"), windows={"gpt-small": 80}) as running:
-        yield BatchBench(running)
+        bench = BatchBench(running)
+        yield bench
+        bench.close()
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""Starts at which a run would cost less, where rates depend on the time of day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from farebox.runs.admission import Automation, Priced, price_run
+from farebox.runtime import Runtime
+from pricing import Nano, format_money, to_us
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CheaperStart:
+    """When a run would cost least, and how much less than at its own start, in nano-dollars at the median."""
+
+    at: datetime
+    saving_nano: Nano
+
+    def words(self, zone: ZoneInfo) -> str:
+        """For people."""
+        return f"starting at {self.at.astimezone(zone):%H:%M} would save about {format_money(self.saving_nano)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What it would save to start a deployment's runs at another time of day; ``saving_nano`` is a day's."""
+
+    deployment: str
+    start: str
+    better: str
+    saving_nano: Nano
+
+    def __str__(self) -> str:
+        saving = format_money(self.saving_nano)
+        return f"{self.deployment}: starting at {self.better} instead of {self.start} would save about {saving} a day"
+
+
+def cheaper_start(
+    runtime: Runtime,
+    automation: Automation,
+    parameters: Mapping[str, object],
+    priced: Priced,
+    *,
+    start: datetime,
+    end: datetime,
+) -> CheaperStart | None:
+    """The earliest of the cheapest starts after ``start`` and before ``end``; ``None`` where none is cheaper.
+
+    Rates change at the bounds of their hours only, so these are all the starts that are looked at.
+
+    Raises:
+        UnknownPrice: a model of its route has no rate at one of them.
+    """
+    models = {(one.target.provider, one.target.model) for route in priced.routes.values() for one in route}
+    best: CheaperStart | None = None
+    for at in runtime.rates.hour_changes(models, start, end):
+        if priced.due_at is not None and to_us(at) >= priced.due_at:
+            break
+        then = price_run(runtime, automation, parameters, priced.economic, due_at=priced.due_at, at=at)
+        saving = priced.quote.p50 - then.quote.p50
+        if saving > (0 if best is None else best.saving_nano):
+            best = CheaperStart(at, saving)
+    return best
+
+
+def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo, ahead: timedelta) -> list[Move]:
+    """What to move: by deployment and time of day, the savings of its runs ahead, a day's share of them; the largest
+    first.
+    """
+    summed: dict[tuple[str, str, str], Nano] = {}
+    for deployment, start, better in found:
+        key = deployment, f"{start.astimezone(zone):%H:%M}", f"{better.at.astimezone(zone):%H:%M}"
+        summed[key] = summed.get(key, 0) + better.saving_nano
+    days = max(1.0, ahead / _DAY)
+    moves = [Move(*key, round(saving / days)) for key, saving in summed.items()]
+    return sorted(moves, key=lambda move: (-move.saving_nano, move.deployment, move.start))

@@ -1,0 +1,314 @@
+"""Anthropic's Message Batches: all requests in one call, results in one file, and no label to find a batch by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+from tasks.batches.api import (
+    GONE,
+    BatchCall,
+    BatchCallFailed,
+    BatchCounts,
+    BatchHandle,
+    BatchLine,
+    BatchNotEnded,
+    BatchState,
+    BatchStatus,
+    BatchUncertain,
+    LineResult,
+    LinesRefused,
+    ResultTally,
+    check_label,
+)
+from tasks.batches.calls import Calls, Method, is_gone, request
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.providers.anthropic import VERSION
+from tasks.providers.base import OK
+from tasks.providers.batch_rules import BatchRules
+from tasks.providers.failure_kinds import failure
+from tasks.providers.json_fields import count, encode, obj, objects, parse, text
+from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
+from tasks.providers.spec import ProviderSpec
+from tasks.providers.transport import Transport
+from tasks.routing.target import Target
+
+_PATH: Final = "/v1/messages/batches"
+_REFUSED: Final = ("stream", "speed", "store", "diagnostics")
+"""Fields that requests of a batch may not have; each would fail by itself, hours later."""
+_STATUSES: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""What each error would have been as a reply; lines have no status."""
+_PAGE: Final = 100
+_MOST_PAGES: Final = 50
+_SKEW_US: Final = 600_000_000
+"""By which the provider's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnthropicBatchClient:
+    """Message Batches, version 2023-06-01. Betas hold for a whole batch: they are headers of its target.
+
+    Args:
+        transport: the process's.
+        spec: the provider's; its ``features.batches`` are the limits.
+        rules: these limits.
+    """
+
+    transport: Transport
+    spec: ProviderSpec
+    rules: BatchRules
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.transport, self.spec)
+
+    def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
+        """A request as ``{custom_id, params}``.
+
+        Raises:
+            OptionRefused: the target cannot do what the request asks for.
+            LinesRefused: it has a field that batches do not take.
+        """
+        line = encoded_line(line_id, target, request)
+        body = obj(parse(line.body))
+        wrong = [name for name in _REFUSED if body.get(name) not in {None, False, "standard"}]
+        if body.get("max_tokens") == 0:
+            wrong.append("max_tokens = 0")
+        if wrong:
+            raise LinesRefused(f"requests of a batch take no {', '.join(wrong)}; see extra_body of the target")
+        return line
+
+    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+        """The lines within the limits of one call.
+
+        Raises:
+            LinesRefused: a line is larger than a call may be.
+        """
+        return split(self.rules, lines, lambda line: len(_written(line)) + 1)
+
+    async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
+        """Create the batch in one call. The label stays with us: there is no place for it.
+
+        Raises:
+            LinesRefused: the lines cannot stand in one batch.
+            BatchCallFailed: the call failed.
+        """
+        check_label(label)
+        check(self.rules, lines)
+        body = b'{"requests":[%b]}' % b",".join(map(_written, lines))
+        if len(body) > self.rules.whole:
+            raise LinesRefused(f"the batch has {len(body):,} bytes, more than {self.rules.whole:,}; use split() first")
+        created = await self._calls.ask("create", _call(target, "POST", "", body))
+        if not (batch_id := text(created.get("id"))):
+            raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))
+        return BatchHandle(target, batch_id, label, tuple(line.line_id for line in lines))
+
+    async def find(
+        self, target: Target, label: str, *, line_ids: Sequence[str] = (), since: int = 0
+    ) -> BatchHandle | None:
+        """The batch since then that has as many lines, and results with these ids.
+
+        Until it has ended a batch shows no ids: one with as many lines may be the one that is looked for.
+
+        Raises:
+            ValueError: without ids there is nothing to find it by.
+            BatchUncertain: such a batch has not ended yet, or there are too many to look at.
+            BatchCallFailed: the provider could not be asked.
+        """
+        if not line_ids:
+            raise ValueError("Anthropic's batches have no label: they are found by the ids of their lines")
+        maybe: list[BatchHandle] = []
+        after, ids = "", frozenset(line_ids)
+        for _ in range(_MOST_PAGES):
+            page = await self._calls.ask("list", _call(target, "GET", f"?limit={_PAGE}{after}"))
+            batches = objects(page.get("data"))
+            for batch in batches:
+                if (_moment(batch.get("created_at")) or 0) < since - _SKEW_US or _total(batch) != len(ids):
+                    continue
+                handle = BatchHandle(target, text(batch.get("id")), label, tuple(line_ids))
+                if batch.get("processing_status") != "ended":
+                    maybe.append(handle)
+                elif batch.get("archived_at") is None and await self._has(handle, ids):
+                    return handle
+            if not page.get("has_more") or not batches or _older(batches[-1], since):
+                break
+            after = f"&after_id={quote(text(batches[-1].get('id')), safe='')}"
+        else:
+            raise BatchUncertain(f"the account has more than {_PAGE * _MOST_PAGES:,} batches since then")
+        if maybe:
+            raise BatchUncertain("a batch that may be the one has not ended yet", tuple(maybe))
+        return None
+
+    async def status(self, handle: BatchHandle) -> BatchStatus:
+        """How far the batch is. Its counts are known once it has ended.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        batch = await self._known(handle, "status")
+        return GONE if batch is None else self._status(batch)
+
+    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
+        """The lines of the file of results.
+
+        It is asked for at the target's own address: ``results_url`` could name any, and the key goes with the call.
+
+        Raises:
+            BatchNotEnded: the batch is not final.
+            BatchCallFailed: the file cannot be had now.
+        """
+        matched = Matched(handle.line_ids, tally)
+        batch = await self._known(handle, "results")
+        status = GONE if batch is None else self._status(batch)
+        if not status.final:
+            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
+        succeeded, gone = 0, batch is None or status.fault is not None
+        try:
+            async for result in self._rows(handle, gone=gone):
+                for first in matched.take(result):
+                    succeeded += first.outcome == "succeeded"
+                    yield first
+        except BatchCallFailed as failed:
+            if not is_gone(failed):
+                raise
+            gone = True
+        for result in left(matched, status, gone=gone, succeeded=succeeded):
+            yield result
+
+    async def cancel(self, handle: BatchHandle) -> BatchStatus:
+        """Cancel the batch; one that is final already stays as it is.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        try:
+            return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", _of(handle, "/cancel"))))
+        except BatchCallFailed as failed:
+            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
+                raise
+            now = await self.status(handle)
+            if now.final:
+                return now
+            raise
+
+    async def discard(self, handle: BatchHandle) -> None:
+        """Delete the batch, requests and results.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        try:
+            await self._calls.send("discard", _call(handle.target, "DELETE", _of(handle)))
+        except BatchCallFailed as failed:
+            if not is_gone(failed):
+                raise
+
+    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
+        """The batch; ``None`` if the provider does not have it any more."""
+        try:
+            return await self._calls.ask(call, _call(handle.target, "GET", _of(handle)))
+        except BatchCallFailed as failed:
+            if is_gone(failed):
+                return None
+            raise
+
+    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncIterator[LineResult | None]:
+        if gone:
+            return
+        async for row in self._calls.lines(_call(handle.target, "GET", _of(handle, "/results"))):
+            yield _result(handle.target, row)
+
+    async def _has(self, handle: BatchHandle, ids: frozenset[str]) -> bool:
+        """Whether a batch that has ended is one of these lines: all of them are, or none."""
+        async with aclosing(self._calls.lines(_call(handle.target, "GET", _of(handle, "/results")))) as rows:
+            async for row in rows:
+                if line_id := text(obj(parse(row)).get("custom_id")):
+                    return line_id in ids
+        return False
+
+    def _status(self, batch: JSONObject) -> BatchStatus:
+        match batch.get("processing_status"):
+            case "in_progress":
+                return BatchStatus("running", BatchCounts(_total(batch)))
+            case "canceling":
+                return BatchStatus("running", BatchCounts(_total(batch)), cancelling=True)
+            case "ended":
+                pass
+            case _:
+                raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+        counts = obj(batch.get("request_counts"))
+        cancelled, expired = count(counts.get("canceled")) or 0, count(counts.get("expired")) or 0
+        failed = (count(counts.get("errored")) or 0) + cancelled + expired
+        state: BatchState = "cancelled" if cancelled else "expired" if expired else "ended"
+        told = BatchCounts(_total(batch), count(counts.get("succeeded")), failed)
+        archived = GONE.fault if batch.get("archived_at") is not None else None
+        return BatchStatus(state, told, archived, _moment(batch.get("ended_at")))
+
+
+def _call(target: Target, method: Method, path: str, body: bytes = b"") -> HttpRequest:
+    headers = {"anthropic-version": VERSION, **({"Content-Type": "application/json"} if body else {})}
+    if target.credential.key:
+        headers["x-api-key"] = target.credential.key
+    return request(target, method, f"{target.base_url.rstrip('/')}{_PATH}{path}", headers, body)
+
+
+def _of(handle: BatchHandle, what: str = "") -> str:
+    return f"/{quote(handle.batch_id, safe='')}{what}"
+
+
+def _written(line: BatchLine) -> bytes:
+    """A line of the call. The body is JSON already, and is not read again."""
+    return b'{"custom_id":%b,"params":%b}' % (encode(line.line_id), line.body)
+
+
+def _result(target: Target, row: bytes) -> LineResult | None:
+    """A line of the file of results; ``None`` if it cannot be read."""
+    found = obj(parse(row))
+    line_id, result = text(found.get("custom_id")), obj(found.get("result"))
+    if not line_id:
+        return None
+    match result.get("type"):
+        case "succeeded":
+            return decoded(target, line_id, OK, encode(result.get("message")))
+        case "errored":
+            told = obj(result.get("error"))
+            status = _STATUSES.get(text(obj(told.get("error")).get("type")), 500)
+            return decoded(target, line_id, status, encode(told), request_id=text(told.get("request_id")) or None)
+        case "canceled":
+            return not_run(line_id, "cancelled", "batch_canceled")
+        case "expired":
+            return not_run(line_id, "expired", "batch_expired")
+    return None
+
+
+def _total(batch: JSONObject) -> int:
+    return sum(count(number) or 0 for number in obj(batch.get("request_counts")).values())
+
+
+def _older(batch: JSONObject, since: int) -> bool:
+    moment = _moment(batch.get("created_at"))
+    return moment is not None and moment < since - _SKEW_US
+
+
+def _moment(value: object) -> int | None:
+    """Microseconds since 1970 of an RFC 3339 text."""
+    try:
+        return round(datetime.fromisoformat(text(value)).timestamp() * 1_000_000)
+    except ValueError:
+        return None

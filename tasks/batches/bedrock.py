@@ -1,0 +1,423 @@
+"""Bedrock's batch inference: a file of records in S3, a job over it, a file of results in S3.
+
+Files and jobs are signed with the AWS keys of the target: a Bedrock API key opens no bucket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from tasks.batches.api import (
+    GONE,
+    BatchCall,
+    BatchCallFailed,
+    BatchCounts,
+    BatchFault,
+    BatchHandle,
+    BatchLine,
+    BatchNotEnded,
+    BatchState,
+    BatchStatus,
+    BatchUncertain,
+    LineResult,
+    LinesRefused,
+    ResultTally,
+    check_label,
+)
+from tasks.batches.calls import Calls, Method, is_gone, request
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, split
+from tasks.providers.anthropic import AnthropicAdapter
+from tasks.providers.base import OK
+from tasks.providers.batch_rules import BatchRules
+from tasks.providers.bedrock import region_of
+from tasks.providers.failure_kinds import failure
+from tasks.providers.json_fields import count, encode, obj, objects, parse, text
+from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
+from tasks.providers.registry import spec_of
+from tasks.providers.sigv4 import signed_headers
+from tasks.providers.spec import ProviderSpec
+from tasks.providers.transport import Transport
+from tasks.routing.target import Target
+
+CONVERSE: Final = "converse"
+INVOKE: Final = "invoke"
+_TYPES: Final = {CONVERSE: "Converse", INVOKE: "InvokeModel"}
+_CLAUDE: Final = re.compile(r"anthropic\.claude")
+_CLAUDE_VERSION: Final = "bedrock-2023-05-31"
+_STATES: Final[dict[str, BatchState]] = {
+    "Submitted": "submitted",
+    "Validating": "submitted",
+    "Scheduled": "submitted",
+    "InProgress": "running",
+    "Stopping": "running",
+    "Completed": "ended",
+    "PartiallyCompleted": "ended",
+    "Failed": "failed",
+    "Stopped": "cancelled",
+    "Expired": "expired",
+}
+_FILE: Final = "lines.jsonl"
+_AWS: Final = re.compile(
+    r"https://bedrock-runtime(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<domain>amazonaws\.com(?:\.cn)?)$"
+)
+_LOCATION: Final = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<prefix>.*?))?/?")
+_TOO_FEW: Final = re.compile(r"less records|minimum", re.IGNORECASE)
+_FORBIDDEN: Final = re.compile(r"access|permission|not authorized|assume", re.IGNORECASE)
+_MODEL: Final = re.compile(r"model", re.IGNORECASE)
+_WINDOW_HOURS: Final = 24
+_STAND_IN: Final = ("s3://sandbox/batches", "arn:aws:iam::000000000000:role/sandbox")
+_SKEW_SECONDS: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockBatchClient:
+    """Model invocation jobs, of type Converse, or InvokeModel where a request to Claude has tools.
+
+    Args:
+        transport: the process's.
+        spec: the provider's; its ``features.batches`` are the limits.
+        rules: these limits.
+    """
+
+    transport: Transport
+    spec: ProviderSpec
+    rules: BatchRules
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.transport, self.spec)
+
+    def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
+        """A request as a record: ``{recordId, modelInput}``.
+
+        Raises:
+            OptionRefused: the target cannot do what the request asks for.
+            LinesRefused: the target lacks its bucket, role or AWS keys; or the request has tools, and the model takes
+                them in its own dialect only, which we do not speak.
+        """
+        _Place.of(target, "")
+        line = replace(encoded_line(line_id, target, request), path=CONVERSE)
+        if "toolConfig" not in obj(parse(line.body)):
+            return line
+        if not _CLAUDE.search(target.model):
+            raise LinesRefused(f"Bedrock takes no tools in batches by Converse, the only way to batch {target.model}")
+        native = AnthropicAdapter(spec_of("anthropic")).encode(target, request)
+        body = {name: value for name, value in obj(parse(native.body)).items() if name != "model"}
+        return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
+
+    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+        """The lines by type of job, within the limits of one; all parts have as many records as a job needs.
+
+        Raises:
+            LinesRefused: there are too few lines of a type for a job, or one is larger than a file may be.
+        """
+        parts = split(self.rules, lines, lambda line: len(_written(line)))
+        for place, part in enumerate(parts):
+            if len(part) >= self.rules.least:
+                continue
+            before = parts[place - 1] if place else ()
+            lacking = self.rules.least - len(part)
+            if not before or before[0].path != part[0].path or len(before) - lacking < self.rules.least:
+                raise LinesRefused(
+                    f"a batch at Bedrock has at least {self.rules.least} lines, and these are {len(part)}"
+                )
+            parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
+        return parts
+
+    async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
+        """Put the file into the bucket, then create the job; the label makes its name and its request token.
+
+        Raises:
+            LinesRefused: the lines cannot stand in one job, or the target lacks its bucket, role or AWS keys.
+            BatchCallFailed: a call failed.
+        """
+        check_label(label)
+        check(self.rules, lines)
+        place = _Place.of(target, label)
+        file = b"".join(map(_written, lines))
+        if len(file) > self.rules.whole:
+            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        await self._calls.send("upload", place.object("PUT", place.input_key, file))
+        asked: JSONObject = {
+            "jobName": place.job,
+            "clientRequestToken": place.job,
+            "roleArn": place.role,
+            "modelId": target.model,
+            "modelInvocationType": _TYPES[lines[0].path],
+            "inputDataConfig": {"s3InputDataConfig": {"s3InputFormat": "JSONL", "s3Uri": place.uri(place.input_key)}},
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": place.uri(place.output_prefix)}},
+            "timeoutDurationInHours": _WINDOW_HOURS,
+        }
+        created = await self._calls.ask("create", place.control("POST", "/model-invocation-job", encode(asked)))
+        if not (arn := text(created.get("jobArn"))):
+            raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))
+        return BatchHandle(target, arn, label, tuple(line.line_id for line in lines))
+
+    async def find(
+        self, target: Target, label: str, *, line_ids: Sequence[str] = (), since: int = 0
+    ) -> BatchHandle | None:
+        """The job whose name the label makes. Creating it again with that label would find it, too.
+
+        Raises:
+            BatchUncertain: there are more such jobs than one page.
+            BatchCallFailed: the provider could not be asked.
+        """
+        place = _Place.of(target, label)
+        asked = {"maxResults": "100", "nameContains": place.job, "sortBy": "CreationTime", "sortOrder": "Descending"}
+        if since:
+            earliest = datetime.fromtimestamp(since / 1_000_000 - _SKEW_SECONDS, UTC)
+            asked["submitTimeAfter"] = earliest.strftime("%Y-%m-%dT%H:%M:%SZ")
+        query = urlencode(sorted(asked.items()), quote_via=quote)
+        page = await self._calls.ask("list", place.control("GET", f"/model-invocation-jobs?{query}"))
+        jobs = [job for job in objects(page.get("invocationJobSummaries")) if job.get("jobName") == place.job]
+        found = next((job for job in jobs if job.get("status") != "Failed"), next(iter(jobs), None))
+        if found is None and page.get("nextToken"):
+            raise BatchUncertain("there are more jobs with that name than are looked at")
+        return None if found is None else BatchHandle(target, text(found.get("jobArn")), label, tuple(line_ids))
+
+    async def status(self, handle: BatchHandle) -> BatchStatus:
+        """How far the job is.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        job = await self._known(handle, "status")
+        return GONE if job is None else self._status(job)
+
+    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
+        """The records of the file that the job wrote; a stopped or expired job leaves what was done by then.
+
+        Raises:
+            BatchNotEnded: the job is not final.
+            BatchCallFailed: the file cannot be had now.
+        """
+        matched = Matched(handle.line_ids, tally)
+        job = await self._known(handle, "results")
+        status = GONE if job is None else self._status(job)
+        if not status.final:
+            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
+        succeeded, gone = 0, job is None
+        try:
+            async for result in self._rows(handle, job):
+                for first in matched.take(result):
+                    succeeded += first.outcome == "succeeded"
+                    yield first
+        except BatchCallFailed as failed:
+            if not is_gone(failed):
+                raise
+            gone = bool(status.counts.succeeded)
+        for result in left(matched, status, gone=gone, succeeded=succeeded):
+            yield result
+
+    async def cancel(self, handle: BatchHandle) -> BatchStatus:
+        """Stop the job; one that is final already stays as it is.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        place = _Place.of(handle.target, handle.label)
+        try:
+            await self._calls.send("cancel", place.control("POST", f"{_job(handle)}/stop"))
+        except BatchCallFailed as failed:
+            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
+                raise
+            now = await self.status(handle)
+            if now.final:
+                return now
+            raise
+        return await self.status(handle)
+
+    async def discard(self, handle: BatchHandle) -> None:
+        """Delete the files of the job in S3; the job itself cannot be deleted.
+
+        Raises:
+            BatchCallFailed: the provider could not be asked.
+        """
+        place = _Place.of(handle.target, handle.label)
+        for key in (place.input_key, place.output_key(handle.batch_id), place.manifest_key(handle.batch_id)):
+            try:
+                await self._calls.send("discard", place.object("DELETE", key))
+            except BatchCallFailed as failed:
+                if not is_gone(failed):
+                    raise
+
+    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
+        """The job; ``None`` if the provider does not have it any more."""
+        place = _Place.of(handle.target, handle.label)
+        try:
+            return await self._calls.ask(call, place.control("GET", _job(handle)))
+        except BatchCallFailed as failed:
+            if is_gone(failed):
+                return None
+            raise
+
+    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncIterator[LineResult | None]:
+        if job is None or job.get("status") == "Failed":
+            return
+        place = _Place.of(handle.target, handle.label)
+        ids = {_record(line_id): line_id for line_id in handle.line_ids}
+        native = job.get("modelInvocationType") == _TYPES[INVOKE]
+        async for row in self._calls.lines(place.object("GET", place.output_key(handle.batch_id))):
+            yield _result(handle.target, row, ids, native=native)
+
+    def _status(self, job: JSONObject) -> BatchStatus:
+        state = _STATES.get(text(job.get("status")))
+        if state is None:
+            raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+        total, done = count(job.get("totalRecordCount")), count(job.get("successRecordCount"))
+        counts = BatchCounts(total, done, count(job.get("errorRecordCount")))
+        fault = _fault(text(job.get("message"))) if state == "failed" else None
+        return BatchStatus(
+            state, counts, fault, _moment(job.get("endTime")), cancelling=job.get("status") == "Stopping"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a batch of a target is: its job's name, its files, and who may touch them."""
+
+    target: Target
+    job: str
+    bucket: str
+    prefix: str
+    role: str
+
+    @classmethod
+    def of(cls, target: Target, label: str) -> _Place:
+        s3, role = (target.batch_s3, target.batch_role)
+        if target.stand_in:
+            s3, role = s3 or _STAND_IN[0], role or _STAND_IN[1]
+        if why := refusal(replace(target, batch_s3=s3, batch_role=role)):
+            raise LinesRefused(why)
+        location = _LOCATION.fullmatch(s3)
+        if location is None:
+            raise LinesRefused(f"batch_s3 of the target {target.name} is no s3://bucket/prefix")
+        job = f"farebox-{hashlib.sha256(label.encode()).hexdigest()[:40]}"
+        return cls(target, job, location["bucket"], location["prefix"] or "", role)
+
+    @property
+    def input_key(self) -> str:
+        return self._key(_FILE)
+
+    @property
+    def output_prefix(self) -> str:
+        return self._key("results/")
+
+    def output_key(self, arn: str) -> str:
+        return self._key(f"results/{_job_id(arn)}/{_FILE}.out")
+
+    def manifest_key(self, arn: str) -> str:
+        return self._key(f"results/{_job_id(arn)}/manifest.json.out")
+
+    def _key(self, name: str) -> str:
+        return "/".join(part for part in (self.prefix, self.job, name) if part)
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def object(self, method: Method, key: str, body: bytes = b"") -> HttpRequest:
+        """A call of S3: by the bucket's own host, or by its path where a dot would spoil the certificate."""
+        address, path = _AWS.fullmatch(self.target.base_url.rstrip("/")), quote(key, safe="/-_.~")
+        if address is None:
+            url = f"{self.target.base_url.rstrip('/')}/s3/{self.bucket}/{path}"
+        elif "." in self.bucket:
+            url = f"https://s3.{address['region']}.{address['domain']}/{self.bucket}/{path}"
+        else:
+            url = f"https://{self.bucket}.s3.{address['region']}.{address['domain']}/{path}"
+        return self._signed(method, url, body, "s3", "application/x-ndjson")
+
+    def control(self, method: Method, path: str, body: bytes = b"") -> HttpRequest:
+        """A call of the control plane, whose host is another one than that of the models."""
+        address = _AWS.fullmatch(self.target.base_url.rstrip("/"))
+        base = self.target.base_url.rstrip("/")
+        if address is not None:
+            base = f"https://bedrock{address['fips'] or ''}.{address['region']}.{address['domain']}"
+        return self._signed(method, f"{base}{path}", body, "bedrock", "application/json")
+
+    def _signed(self, method: Method, url: str, body: bytes, service: str, kind: str) -> HttpRequest:
+        headers = {"Content-Type": kind} if body else {}
+        if self.target.credential.access_key_id:
+            headers = signed_headers(
+                url,
+                headers,
+                body,
+                self.target.credential,
+                region=region_of(self.target),
+                service=service,
+                method=method,
+            )
+        else:
+            headers["Authorization"] = f"Bearer {self.target.credential.key}"
+        return request(self.target, method, url, headers, body)
+
+
+def refusal(target: Target) -> str | None:
+    """Why batches of a target cannot be submitted; ``None`` if they can."""
+    if not target.batch_s3 or not target.batch_role:
+        return (
+            f"batches of the target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
+        )
+    keys = target.credential
+    if not target.stand_in and not (keys.access_key_id and keys.secret_access_key):
+        return f"batches of the target {target.name} need AWS keys: a Bedrock API key opens no bucket"
+    return None
+
+
+def _job(handle: BatchHandle) -> str:
+    return f"/model-invocation-job/{quote(handle.batch_id, safe='')}"
+
+
+def _job_id(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _record(line_id: str) -> str:
+    """The id of a line as Bedrock takes it: letters and digits only."""
+    return hashlib.sha256(line_id.encode()).hexdigest()[:32]
+
+
+def _written(line: BatchLine) -> bytes:
+    """A record. The body is JSON already, and is not read again."""
+    return b'{"recordId":"%b","modelInput":%b}\n' % (_record(line.line_id).encode(), line.body)
+
+
+def _result(target: Target, row: bytes, ids: dict[str, str], *, native: bool) -> LineResult | None:
+    """A record of the results; ``None`` if it cannot be read."""
+    found = obj(parse(row))
+    record = text(found.get("recordId"))
+    if not record:
+        return None
+    line_id = ids.get(record, record)
+    if (output := found.get("modelOutput")) is not None:
+        reader = (
+            AnthropicAdapter(replace(spec_of("anthropic"), failures=spec_of("bedrock").failures)) if native else None
+        )
+        return decoded(target, line_id, OK, encode(output), adapter=reader)
+    error = obj(found.get("error"))
+    status = error.get("errorCode")
+    body = encode({"message": text(error.get("errorMessage"))})
+    return decoded(target, line_id, status if isinstance(status, int) and status != OK else 500, body)
+
+
+def _fault(message: str) -> BatchFault:
+    if _TOO_FEW.search(message):
+        return BatchFault("rejected", "too_few_records")
+    if _FORBIDDEN.search(message):
+        return BatchFault("refused", "access_denied")
+    return BatchFault("refused", "model_not_available") if _MODEL.search(message) else BatchFault("rejected")
+
+
+def _moment(value: object) -> int | None:
+    """Microseconds since 1970 of an ISO 8601 text, or of seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value * 1_000_000)
+    try:
+        return round(datetime.fromisoformat(text(value)).timestamp() * 1_000_000)
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""Rates that depend on the time of day: quotes at a start, the cheapest start, and what moving a schedule would save."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from farebox import Due, ask, automation, llm_task, plan
+from farebox.automations import automation_of
+from farebox.cli.quote import compare
+from farebox.runs.admission import Priced, price_run
+from farebox.runs.cheaper_starts import CheaperStart, Move, cheaper_start, moves_of
+from farebox.runtime import Runtime
+from tests.support.project import Project, make_project
+from tests.support.report_pages import shown
+
+RATES = """
+[[targets]]
+name = "mine"
+provider = "openai"
+model = "mine"
+tier = "light"
+window = 100000
+max_output = 8000
+
+[[rates]]
+provider = "openai"
+model = "mine"
+input_per_mtok = "4"
+output_per_mtok = "4"
+
+[[rates]]
+provider = "openai"
+model = "mine"
+input_per_mtok = "1"
+output_per_mtok = "1"
+hours = ["00:30-08:30"]
+timezone = "Asia/Shanghai"
+"""
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+OFF_PEAK = datetime(2026, 11, 30, 16, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@llm_task(operation="say")
+def say(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
+@automation(price="1 credit", plan=plan(say, calls=40, input_tokens=900, output_tokens=100))
+def saying(due: Due = None) -> str:
+    return say("hello")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project", "http://127.0.0.1:9", targets="", more=RATES)
+
+
+@pytest.fixture
+def runtime(project: Project) -> Iterator[Runtime]:
+    with project.runtime_here() as runtime:
+        yield runtime
+
+
+def priced(runtime: Runtime, at: datetime) -> Priced:
+    return price_run(runtime, automation_of(saying), {}, at=at)
+
+
+def test_a_quote_is_at_the_rates_of_its_start(runtime: Runtime):
+    assert priced(runtime, NOON).quote.point == 40 * 1000 * 4_000
+    assert priced(runtime, OFF_PEAK).quote.point == 40 * 1000 * 1_000
+    assert priced(runtime, OFF_PEAK - timedelta(minutes=1)).quote.point == 40 * 1000 * 4_000
+
+
+def test_the_ceiling_is_at_the_most_expensive_rates_while_a_run_lasts(runtime: Runtime):
+    early, late = (priced(runtime, OFF_PEAK + timedelta(hours=hours)).quote for hours in (0, 7.5))
+    assert late.point == early.point
+    assert late.ceiling == 4 * early.ceiling
+
+
+def start_of(runtime: Runtime, start: datetime, end: datetime) -> CheaperStart | None:
+    usual = priced(runtime, start)
+    return cheaper_start(runtime, automation_of(saying), {}, usual, start=start, end=end)
+
+
+def test_the_cheapest_start_is_the_earliest_at_the_lowest_rates(runtime: Runtime):
+    found = start_of(runtime, NOON, NOON + DAY)
+    assert found is not None
+    assert found.at == OFF_PEAK
+    assert found.saving_nano == priced(runtime, NOON).quote.p50 - priced(runtime, OFF_PEAK).quote.p50 > 0
+    assert start_of(runtime, NOON, OFF_PEAK - timedelta(minutes=1)) is None, "none is allowed"
+    assert start_of(runtime, OFF_PEAK, OFF_PEAK + DAY) is None, "it is the cheapest already"
+    assert found.words(ZoneInfo("Europe/Madrid")).startswith("starting at 17:30 would save about $")
+
+
+def test_savings_of_a_schedule_are_a_days(runtime: Runtime):
+    found = start_of(runtime, NOON, NOON + DAY)
+    assert found is not None
+    runs = [
+        ("digest/daily", NOON + number * DAY, CheaperStart(found.at + number * DAY, 2 * 10**8)) for number in range(3)
+    ]
+    assert moves_of(runs, ZoneInfo("UTC"), 3 * DAY) == [Move("digest/daily", "12:00", "16:30", 2 * 10**8)]
+    told = str(moves_of(runs, ZoneInfo("UTC"), 3 * DAY)[0])
+    assert told == "digest/daily: starting at 16:30 instead of 12:00 would save about $0.20 a day"
+    often = [("digest/hourly", NOON, CheaperStart(OFF_PEAK, 10**8))] * 6
+    assert [move.saving_nano for move in moves_of(often, ZoneInfo("UTC"), timedelta(hours=6))] == [6 * 10**8]
+
+
+def test_the_command_says_when_a_run_would_cost_least(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
+    found = CheaperStart(OFF_PEAK, 2 * 10**8)
+    monkeypatch.setattr("farebox.cli.quote.cheaper_start", lambda *_, **__: found)
+    compared = compare(runtime, saying, {})
+    assert "fast: starting at 16:30 would save about $0.20" in shown(compared.lines(), 200)
+    assert json.loads(json.dumps(compared.to_json(), default=str))["start"]["saving_nano"] == 2 * 10**8
