@@ -37,6 +37,8 @@ NAMES = (
     "calibration",
     "kills",
     "durable",
+    "batches",
+    "batch_kills",
     "interleavings",
     "soak",
     "outages",

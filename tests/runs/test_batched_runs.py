@@ -16,13 +16,14 @@ from farebox.runtime import Runtime
 from pricing.db import schema
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
-from tests.support.due_runs import BATCHED, assert_served_once, due_run
+from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules, due_run
 from tests.support.project import Project, make_project
 from tests.support.runs import at_once
 
 
 @pytest.fixture
 def project(tmp_path: Any, sandbox: Sandbox) -> Project:
+    batch_rules(sandbox, QUICK)
     return make_project(tmp_path / "project", sandbox.url, targets=BATCHED)
 
 
@@ -129,10 +130,6 @@ def test_a_question_asked_five_times_has_five_lines(runtime: Runtime, sandbox: S
     assert len(assert_served_once(runtime, sandbox)) == 5
 
 
-def rule(sandbox: Sandbox, **fields: Any) -> None:
-    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[fields]).raise_for_status()
-
-
 @contextmanager
 def days_pass(sandbox: Sandbox) -> Iterator[None]:
     """The provider's clock runs fast."""
@@ -157,7 +154,7 @@ def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
 
 def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbox: Sandbox):
     """Each batch answers one line only; the third one's leftovers are asked live."""
-    rule(sandbox, lines=1, seconds=0)
+    batch_rules(sandbox, {"lines": 1, "seconds": 0})
     with days_pass(sandbox), due_run(runtime, errand, {}) as ride:
         said = at_once(say.fn, NOTES[:5], threads=5)
     assert len(said) == 5
@@ -170,7 +167,7 @@ def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbo
 
 @pytest.mark.parametrize("code", ["invalid_request", "token_limit_exceeded"])
 def test_a_batch_that_fails_costs_nothing_and_is_asked_live_or_again(runtime: Runtime, sandbox: Sandbox, code: str):
-    rule(sandbox, fails=code, nth=1)
+    batch_rules(sandbox, {"fails": code, "nth": 1})
     with due_run(runtime, errand, {}) as ride:
         at_once(say.fn, NOTES[:3], threads=3)
     attempts = assert_served_once(runtime, sandbox)
@@ -181,7 +178,7 @@ def test_a_batch_that_fails_costs_nothing_and_is_asked_live_or_again(runtime: Ru
 
 @pytest.mark.parametrize("fault", ["drop", "unavailable", "rate_limit"])
 def test_a_create_call_without_a_reply_is_looked_for_and_never_repeated(runtime: Runtime, sandbox: Sandbox, fault: str):
-    rule(sandbox, create=fault, nth=1, seconds=0.1)
+    batch_rules(sandbox, {"create": fault, "nth": 1, "seconds": 0})
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
     attempts = assert_served_once(runtime, sandbox)
@@ -192,7 +189,7 @@ def test_a_create_call_without_a_reply_is_looked_for_and_never_repeated(runtime:
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "unknown", "repeated", "missing"])
 def test_results_that_are_damaged_are_taken_as_far_as_they_go(runtime: Runtime, sandbox: Sandbox, damage: str):
-    rule(sandbox, damage=damage, nth=1, seconds=0.1)
+    batch_rules(sandbox, {"damage": damage, "nth": 1, "seconds": 0})
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:4], threads=4)) == 4
     answered = Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns))
