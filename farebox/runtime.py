@@ -180,7 +180,8 @@ class Runtime:
         """Which service tier turns ask for, by when their run is due."""
         from tasks.routing import ServiceTiers
 
-        return ServiceTiers(self.rates, self.batch_times)
+        flex_seconds = self.settings.turns.flex_deadline_seconds
+        return ServiceTiers(self.rates, self.batch_times, flex_seconds=flex_seconds)
 
     @_Part
     def batch_times(self) -> Observations[dict[str, BatchTime]]:
@@ -389,9 +390,9 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
-            service_tiers=self.service_tiers,
             waves=self._waves(batched) if batched is not None else None,
             batched=self._may_be_batched,
+            service_tiers=self.service_tiers,
         )
 
     @property
