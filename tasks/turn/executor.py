@@ -314,7 +314,8 @@ class Turns:
                 left=partial(setattr, journey, "left", True),
                 call=where.call,
             )
-            may = where.batched is not None and journey.sink is None and not way.once
+            named = journey.question.service_tier or target.service_tier
+            may = journey.sink is None and not way.once and named in {None, "batch"}
             answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(journey, target))
             if answer is not None:
                 return answer.reply
