@@ -176,9 +176,16 @@ class Runtime:
     @_Part
     def service_tiers(self) -> ServiceTiers:
         """Which service tier turns ask for, by when their run is due."""
-        from tasks.routing import BatchTime, Observations, ServiceTiers
+        from tasks.routing import ServiceTiers
 
-        return ServiceTiers(self.rates, Observations(self._batch_times, dict[str, BatchTime]()))
+        return ServiceTiers(self.rates, self.batch_times)
+
+    @_Part
+    def batch_times(self) -> Observations[dict[str, BatchTime]]:
+        """How long past batches took, by provider."""
+        from tasks.routing import BatchTime, Observations
+
+        return Observations(self._batch_times, dict[str, BatchTime]())
 
     def _batch_times(self) -> dict[str, BatchTime]:
         from tasks.routing import batch_time
@@ -372,9 +379,9 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
+            service_tiers=self.service_tiers,
             waves=self._waves(batched) if batched is not None else None,
             batched=self._may_be_batched,
-            service_tiers=self.service_tiers,
         )
 
     def _batched(self, attempts: Attempts) -> BatchedAttempts:

@@ -265,7 +265,9 @@ class BatchResults:
         code = None if fault is None else NOT_PLAUSIBLE
         ended = self._ended(line, outcome, usage, cost, priced, code=code, status=200, request_id=reply.request_id)
         saved = self._saved(model, asked, usage, cost) if priced == _COUNTED else 0
-        return replace(ended, model=None if model == asked.model else model, saved_nano=saved)
+        less = self._rates.service_tier_saved(model, asked.provider, usage, BATCH, at) if priced == _COUNTED else 0
+        answered_by = None if model == asked.model else model
+        return replace(ended, model=answered_by, saved_nano=saved, service_tier_saved_nano=less)
 
     def _saved(self, model: str, asked: Intent, usage: Usage, cost: Nano) -> Nano:
         """What prompt caching took off the cost, as of a live attempt."""

@@ -32,7 +32,6 @@ from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
 from tasks.providers.messages import ModelReply, ModelRequest, Tool
 from tasks.routing.breaker import Breaker
 from tasks.routing.router import Candidate
-from tasks.routing.target import Target
 from tasks.run_values import run_values
 from tasks.structured_output import InvalidAnswer
 from tasks.telemetry.spans import Telemetry, TurnSpan
@@ -302,7 +301,7 @@ class Turns:
         self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest, reason: str
     ) -> ModelReply:
         """The reply of one target: of a batch, where the run has the time for one and that answers; else live."""
-        target, where = candidate.target, journey.where
+        where = journey.where
         if self._batched is not None and where.waves is not None and where.may_wait and journey.answers is not None:
             asked = BatchedQuestion(
                 slot=partial(journey.slot, candidate, reason, way),
@@ -314,21 +313,24 @@ class Turns:
                 left=partial(setattr, journey, "left", True),
                 call=where.call,
             )
-            named = journey.question.service_tier or target.service_tier
-            may = journey.sink is None and not way.once and named in {None, "batch"}
-            answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(journey, target))
+            may = where.batched is not None and journey.sink is None and not way.once
+            answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(journey, candidate))
             if answer is not None:
                 return answer.reply
             if asked.tried:
                 reason = f"asked live after a batch: {asked.tried[-1]}"
         before = journey.allowance.cost_nano
         reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
-        journey.keep_answer(request, reply, target, journey.allowance.cost_nano - before)
+        journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
         return reply
 
-    def _may_be_batched(self, journey: TurnState[T], target: Target) -> bool:
-        """Whether a target can be asked by a batch, and the run has the time."""
-        batched, decide = self._batched, journey.where.batched
+    def _may_be_batched(self, journey: TurnState[T], candidate: Candidate) -> bool:
+        """Whether a target can be asked by a batch, and the run has the time; not where the step or the target names
+        another service tier.
+        """
+        target, batched, decide = candidate.target, self._batched, journey.where.batched
+        if candidate.service_tier is not None and candidate.live_at is None:
+            return False
         return batched is not None and decide is not None and batched.can(target) and decide(target)
 
     async def _accept(
