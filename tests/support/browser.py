@@ -69,8 +69,10 @@ class Page:
         self.wait_for_load()
 
     def evaluate(self, script: str) -> Any:
-        """What a script comes to."""
-        return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """What a script, or the promise that it gives, comes to."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
 
     def screenshot(self, path: Path) -> None:
         """The whole page as PNG."""
