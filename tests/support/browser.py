@@ -75,8 +75,9 @@ class Page:
         return answer["result"].get("value")
 
     def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
-        taken = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """The whole page, as PNG or, by the name of the file, as WebP."""
+        kind: dict[str, Any] = {"format": "webp", "quality": 85} if path.suffix == ".webp" else {"format": "png"}
+        taken = self._call("Page.captureScreenshot", captureBeyondViewport=True, **kind)
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def _call(self, method: str, **parameters: Any) -> Any:

@@ -57,8 +57,8 @@ def test_nothing_is_cut_at_sixty_columns(tmp_path: Path, width: int):
     write_business(store, days=3)
     replica = Replica(tmp_path / "replica.duckdb", store)
     replica.sync()
-    amounts = dict.fromkeys(("point", "p50", "p95", "ceiling"), 123_456_789)
-    quote = Quote(**amounts, n=300, since=None, rate_version="genai-prices 0.2.3 + own", method="conformal")
+    amount = 123_456_789
+    quote = Quote(amount, amount, amount, amount, 300, None, "genai-prices 0.2.3 + own", "conformal")
     report = run_report(replica, "last")
     views = [render_terminal(report), render_terminal(overview(replica)), render_terminal(runs(replica))]
     for view in [*views, closing_line(report), quote_lines("an_automation_with_a_long_name", quote, 10**9, "fast")]:
