@@ -149,10 +149,10 @@ def today(runtime: Runtime) -> None:
         BudgetRule("automation", "daily-digest", "day", 40 * CENT, 32 * CENT),
     )
     done = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0003", automation="daily-digest", held=38 * CENT, rules=rules[1:])
-    books.answered(done, "today-1", 36 * CENT, worst=37 * CENT)
+    books.answered(done, "today-1", 36 * CENT, worst=37 * CENT, attempt_id="today-1")
     books.ledger.settle(done.run_id, "completed")
     under_way = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0004", automation="support-triage", rules=rules[:2])
-    books.answered(under_way, "today-2", 12 * CENT, worst=13 * CENT)
+    books.answered(under_way, "today-2", 12 * CENT, worst=13 * CENT, attempt_id="today-2")
     runtime.limits.set(Limit("org", "acme", "month", 60 * USD, "80%"))
 
 
