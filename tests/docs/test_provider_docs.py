@@ -23,7 +23,7 @@ from tasks.prompts import Prompts
 from tasks.providers import provider_names, spec_of
 from tasks.providers.failure_kinds import ALLOWED
 from tasks.sandbox import Latency, Sandbox
-from tasks.telemetry import attributes
+from tasks.telemetry import attributes, backends
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, make_project
 from tests.support.runs import riding
@@ -130,7 +130,7 @@ def test_the_failure_table_is_the_matrix():
 
 def test_the_names_of_spans_are_those_that_are_emitted():
     section = TEXT.split("## OpenTelemetry\n")[1]
-    emitted = {value for value in vars(attributes).values() if isinstance(value, str)}
+    emitted = {value for names in (attributes, backends) for value in vars(names).values() if isinstance(value, str)}
     for name in re.findall(r"`((?:gen_ai|farebox|error)\.[a-z_.]+)`", section):
         assert name in emitted, name
     assert attributes.turn_name("x") == "farebox.turn x"
