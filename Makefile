@@ -3,6 +3,8 @@
 # make check  lint, layers and types only
 # make bench  the benchmarks, one table each
 # make test-extras  the test of the task runners with Ray too, which is too large for every day
+# make axe    axe-core into node_modules, for the test of accessibility (needs npm)
+# make screenshots  every page of the report server as pictures, in docs/screenshots (needs Chromium)
 # make audit  known vulnerabilities of the locked packages, where a source of advisories can be reached
 
 SHELL := /bin/sh
@@ -15,7 +17,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests and commands start many processes: without its cache each of them compiles every library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check bench audit lock clean
+.PHONY: demo test test-extras check bench audit axe screenshots lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
@@ -36,6 +38,12 @@ check: $(VENV)/dev-ready
 
 bench: $(VENV)/dev-ready
 	$(BIN)/python -m benchmarks
+
+axe:
+	npm install --no-save --no-package-lock --ignore-scripts axe-core@4.10.3
+
+screenshots: $(VENV)/dev-ready
+	$(BIN)/python -m benchmarks.screenshots
 
 audit: $(VENV)/ready
 	@$(BIN)/python .ci/audit.py

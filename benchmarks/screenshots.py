@@ -51,6 +51,7 @@ def served(folder: Path) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, default=FOLDER)
+    parser.add_argument("--kind", choices=("webp", "png"), default="webp")
     parser.add_argument("--only", nargs="*", choices=PAGES, default=list(PAGES))
     options = parser.parse_args()
     if MISSING:
@@ -62,7 +63,7 @@ def main() -> None:
             for width in (1400, 390):
                 for scheme in ("light", "dark"):
                     page.visit(address + PAGES[name], width=width, scheme=scheme)
-                    path = options.to / f"web-{name}-{width}-{scheme}.png"
+                    path = options.to / f"web-{name}-{width}-{scheme}.{options.kind}"
                     page.screenshot(path)
                     print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
 

@@ -8,7 +8,7 @@ from getpass import getuser
 
 from rich.console import Console
 
-from farebox.runs.approval import ASK_HERE, WORDS, choices, read_raise, suggested_raise
+from farebox.runs.approval import ASK_HERE, WORDS, AskedRoute, choices, read_raise, suggested_raise
 from pricing import OverBudget, format_money
 from pricing.ledger import ApprovalDecision, ApprovalRequest, Choice
 
@@ -49,8 +49,15 @@ def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> 
 def _explained(choice: Choice, question: ApprovalRequest) -> str:
     """What is added to the words of a choice."""
     match choice:
-        case "once" | "cheaper":
-            return f", holding {format_money(question.cheaper if choice == 'cheaper' else question.hold)}"
+        case "once":
+            route = AskedRoute.of(question)
+            targets = ", ".join(f"{operation} by {target}" for operation, target, _ in route.targets)
+            lowered = "" if route.economic is None else f" ({route.economic})"
+            by = f" ({targets})" if targets else ""
+            expected = format_money(question.run.p50_nano)
+            return f": {route.words}{lowered}{by}, about {expected} in all, holding {format_money(question.hold)}"
+        case "cheaper":
+            return f", holding {format_money(question.cheaper)}"
         case "finish":
             return ": nothing more is paid, and the automation returns what it has if it catches BudgetClosed"
         case _:

@@ -108,6 +108,10 @@ def closing_line(report: RunReport) -> Text:
     return Text.assemble((mark, "bold"), f"{told}: {money_sentence(report)}", overflow="fold")
 
 
+_ROOM_FOR_BARS = 72
+"""Columns from which on progress has bars; below, its words and figures need the room."""
+
+
 class _Progress:
     """One line per operation of the plan."""
 
@@ -130,11 +134,18 @@ class _Progress:
             self._models[name] = event.target
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        del console, options
-        table = Table.grid(padding=(0, 2))
+        del console
+        wide = options.max_width >= _ROOM_FOR_BARS
+        table = Table.grid(padding=(0, 2) if wide else (0, 1))
+        table.add_column(overflow="fold")
+        for _ in range(3 if wide else 2):
+            table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_column(overflow="fold")
         planned = [name for name, calls in self._planned.items() if calls or self._turns[name]]
         for name in [*planned, *(name for name in self._turns if name not in self._planned)]:
-            table.add_row(*self._row(name))
+            cells = list(self._row(name))
+            table.add_row(*(cells if wide else [cells[0], *cells[2:]]))
         yield Padding(table, (0, 0, 0, 2))
         if self.waiting is not None and self.waiting.waiting:
             yield Padding(Text(waiting_line(self.waiting), style="dim"), (0, 0, 0, 2))

@@ -55,7 +55,7 @@ from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, Resol
 from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
-from tasks.routing import Candidate, Quality, Route, describe
+from tasks.routing import Candidate, Quality, Route, describe, economic_reason
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -431,7 +431,9 @@ class Admission:
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
             raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
-        why, self.closed = self._pressure(), self.closed or approved.decision.choice == "finish"
+        self._pressure()
+        self.closed = self.closed or approved.decision.choice == "finish"
+        why = economic_reason(json.loads(question.run.routes))  # what was asked about is what runs
         if approved.decision.choice == "cheaper":
             why = f"{approved.decision.by} chose it"
         self._first = tried = self._try(why, final=False, approved=approved)

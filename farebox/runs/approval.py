@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, cast
+from typing import Annotated, Any, Literal, Protocol, Self, cast
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -20,6 +22,7 @@ from pydantic import Field, create_model
 from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money, template_environment
 from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice, budget_label
 from pricing.reports import escape_markdown, moment
+from tasks.routing import economic_reason
 
 WORDS: dict[Choice, str] = {
     "once": "approve once",
@@ -92,6 +95,30 @@ def suggested_raise(question: ApprovalRequest) -> str:
     return f"{dollars(-(-max(question.lacking.values()) // cent) * cent)} USD"
 
 
+@dataclass(frozen=True, slots=True)
+class AskedRoute:
+    """Where a run that is asked about would go: the first target of each operation, and why it is the economic route,
+    if it is.
+    """
+
+    targets: tuple[tuple[str, str, str], ...]
+    """Operation, target and model."""
+    economic: str | None
+
+    @classmethod
+    def of(cls, question: ApprovalRequest) -> Self:
+        """What the run was admitted to ask for, which is what runs if it is approved."""
+        routes = json.loads(question.run.routes)
+        firsts = ((operation, route[0]) for operation, route in routes.items() if route)
+        found = tuple((operation, str(first["target"]), str(first.get("model", ""))) for operation, first in firsts)
+        return cls(found, economic_reason(routes))
+
+    @property
+    def words(self) -> str:
+        """``as asked``, or that it is the economic route."""
+        return "as asked" if self.economic is None else "on the economic route, the cheapest targets first"
+
+
 def told(question: ApprovalRequest, refused: OverBudget) -> str:
     """The question as Markdown, in which every name and the refusal are text. A run that had begun goes on."""
     environment = template_environment(
@@ -107,6 +134,7 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
         cheaper="cheaper" in choices(question, refused),
         cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
         due=moment(question.due_at),
+        route=AskedRoute.of(question),
     )
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -58,7 +58,8 @@ def serve(runtime: Runtime, host: str, port: int, tell: Callable[[str], object])
     """
     server = _server(runtime, host, port)
     tell(f"Reports at {address(runtime, host, port)} — Ctrl-C ends the server.")
-    server.run()
+    with suppress(KeyboardInterrupt):  # Uvicorn raises it again once it has ended
+        server.run()
 
 
 @contextmanager

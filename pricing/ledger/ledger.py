@@ -75,8 +75,13 @@ _PAST = PreparedStatement(
     .order_by(_S.seq.desc())
     .limit(HISTORY)
 )
+_CORRECTED = (
+    sa.select(sa.func.coalesce(sa.func.sum(schema.adjustments.c.cost_delta_nano), 0))
+    .where(schema.adjustments.c.run_id == sa.bindparam("run"))
+    .scalar_subquery()
+)
 _SPENT = PreparedStatement(
-    sa.select(sa.func.coalesce(sa.func.sum(schema.attempts.c.cost_nano), 0)).where(
+    sa.select(sa.func.coalesce(sa.func.sum(schema.attempts.c.cost_nano), 0) + _CORRECTED).where(
         schema.attempts.c.run_id == sa.bindparam("run")
     )
 )
@@ -542,7 +547,7 @@ class Ledger:
         return [_run(row) for row in rows]
 
     def spent(self, run_id: str) -> Nano:
-        """What the attempts of a run have cost so far."""
+        """What the attempts of a run have cost so far, as later findings corrected them."""
         with self.store.read() as connection:
             return int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
 

@@ -48,6 +48,13 @@ def markup_words(markup: float) -> str:
     return f"markup {percent(markup)}" if markup < _MOST_MARKUP else f"{markup + 1:,.0f} times the cost"
 
 
+def markup_figure(markup: float | None) -> str:
+    """The same as a figure of a table: ``25 %``, ``836 ×``, a dash where there is none."""
+    if markup is None or markup < _MOST_MARKUP:
+        return percent(markup)
+    return f"{markup + 1:,.0f} ×"
+
+
 def cost_sentence(report: RunReport) -> str:
     """What a run cost against its estimate."""
     run, money, quote = report.run, report.money, report.quote

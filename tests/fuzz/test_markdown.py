@@ -1,6 +1,7 @@
 """Nothing that is not ours is markup in Prefect: no link, image, HTML or block comes of a name, on any surface."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -104,7 +105,8 @@ def test_advice_keeps_commands_and_code_ends_where_it_should(name: str):
 
 
 def question(name: str) -> ApprovalRequest:
-    run = dataclasses.replace(a_run(USD), automation=name, quality=name, org_id=name, user_id=name)
+    routes = json.dumps({name: [{"target": name, "model": name, "economic": name}]})
+    run = dataclasses.replace(a_run(USD), automation=name, quality=name, org_id=name, user_id=name, routes=routes)
     lacking = {f"org:{name}:day:2026-11-28": USD // 2, f"user:{name}:week:2026-11-23": USD // 3}
     return ApprovalRequest(run, USD // 2, lacking, datetime(2026, 11, 28, 12, tzinfo=UTC))
 

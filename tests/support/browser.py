@@ -69,12 +69,15 @@ class Page:
         self.wait_for_load()
 
     def evaluate(self, script: str) -> Any:
-        """What a script comes to."""
-        return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """What a script, or the promise that it gives, comes to."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
 
     def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
-        taken = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """The whole page, as PNG or, by the name of the file, as WebP."""
+        kind: dict[str, Any] = {"format": "webp", "quality": 85} if path.suffix == ".webp" else {"format": "png"}
+        taken = self._call("Page.captureScreenshot", captureBeyondViewport=True, **kind)
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def _call(self, method: str, **parameters: Any) -> Any:

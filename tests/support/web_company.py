@@ -14,6 +14,8 @@ from pricing.clock import from_us, now_us, to_us
 from pricing.db import schema
 from pricing.ledger.approvals import ApprovalRequest
 from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.limits import Limit
+from pricing.money import USD
 from pricing.usage import Usage
 from tests.support.business import BEGIN, DAYS, write_business
 from tests.support.project import make_project
@@ -42,6 +44,7 @@ def make_company(root: Path, *, days: int = DAYS) -> Runtime:
     question(runtime, books)
     decisions(books)
     reviews(books)
+    today(runtime)
     runtime.circuits.force_open("gpt-oss", "rate_limit", 1800).result()
     runtime.replica.sync()
     return runtime
@@ -134,6 +137,23 @@ def question(runtime: Runtime, books: Books) -> None:
     lacking = {"automation:support-triage:day:2026-11-25": 25 * CENT}
     due = datetime.now(UTC) + timedelta(hours=4)
     runtime.approvals.ask(ApprovalRequest(run, 20 * CENT, lacking, due))
+
+
+def today(runtime: Runtime) -> None:
+    """Budgets whose windows are open now: one nearly used up, and a run that is under way."""
+    books = Books(runtime.ledger.store)
+    books.clock = now_us()
+    rules = (
+        BudgetRule("automation", "support-triage", "day", 500 * CENT, 400 * CENT),
+        BudgetRule("org", "acme", "month", 60 * USD, 48 * USD),
+        BudgetRule("automation", "daily-digest", "day", 40 * CENT, 32 * CENT),
+    )
+    done = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0003", automation="daily-digest", held=38 * CENT, rules=rules[1:])
+    books.answered(done, "today-1", 36 * CENT, worst=37 * CENT, attempt_id="today-1")
+    books.ledger.settle(done.run_id, "completed")
+    under_way = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0004", automation="support-triage", rules=rules[:2])
+    books.answered(under_way, "today-2", 12 * CENT, worst=13 * CENT, attempt_id="today-2")
+    runtime.limits.set(Limit("org", "acme", "month", 60 * USD, "80%"))
 
 
 def decisions(books: Books) -> None:

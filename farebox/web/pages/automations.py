@@ -25,7 +25,7 @@ def view(site: Site, asked: Asked) -> View:
     page = Page(
         "Automations",
         f"{plural(len(known), 'automation')}, {plural(len(seen), 'of them', 'of them')} with runs in this period",
-        lead=() if known else ("No automation has run yet. Try `farebox demo`.",),
+        lead=() if known else ("No automation has run yet. Try “farebox demo”.",),
         sections=tuple(sections),
     )
     told = [part for name in ("real", "sandbox") if (part := found.to_json()[name]) is not None]

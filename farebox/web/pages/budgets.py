@@ -9,7 +9,7 @@ from farebox.web.site import Site
 from farebox.web.view import Asked, PageRoute, View
 from pricing import format_money
 from pricing.ledger import BudgetState, Limit
-from pricing.reports import Figure, Page, Section, moment, percent, plural
+from pricing.reports import Figure, Page, Section, moment, percent
 from pricing.reports.charts import Grid
 
 _NEAR = 0.8
@@ -30,18 +30,16 @@ def view(site: Site, asked: Asked) -> View:
     if own:
         sections.append(Section("Single runs under way", grid=_grid(site, own)))
     if limits:
-        sections.append(Section("Limits set with `farebox budgets set`", grid=_limits(limits)))
+        sections.append(Section("Limits set on the command line", grid=_limits(limits)))
     page = Page(
         "Budgets",
         "limits, and what is left of them",
         lead=() if states else ("No budget has an open window yet; the first run opens one.",),
         figures=(
-            Figure(
-                "Open budgets", f"{len(shared):,}", plural(len(own), "more for a single run", "more for single runs")
-            ),
+            Figure("Open budgets", f"{len(shared):,}"),
             Figure("Used up", f"{full:,}", "nothing left", "bad" if full else None),
             Figure("Above 80 %", f"{near:,}", "spent and held together", "warn" if near else None),
-            Figure("Held", format_money(sum(state.held for state in own)), "for runs under way"),
+            Figure("Runs under way", f"{len(own):,}", "each with a budget of its own"),
         )
         if states
         else (),

@@ -31,7 +31,7 @@ def view(site: Site, asked: Asked) -> View:
     after = asked.given("after")
     found = run_page(site.replica, chosen, limit=_ROWS, after=after)
     filtered = any(given.values())
-    empty = "No run meets these filters." if filtered else "No runs yet. Try `farebox demo`."
+    empty = "No run meets these filters." if filtered else "No runs yet. Try “farebox demo”."
     page = Page(
         "Runs",
         "newest first",

@@ -76,7 +76,7 @@ def view(site: Site, asked: Asked) -> View:
     turns = report.turns[first : first + _TURNS]
     kept = site.runtime.captures.of_turns(turn.turn_id for turn in turns)
     calls = {call.call_id: call for call in site.runtime.captures.calls([turn.turn_id for turn in turns])}
-    tree = _Tree(trace, turns, kept, calls).root()
+    tree = _Tree(trace, turns, _tools(report, first), kept, calls).root()
     run = report.run
     page = Page(
         f"Trace of {run.automation}",
@@ -101,6 +101,17 @@ def _first(asked: Asked) -> int:
     if not text.isdecimal() or len(text) > 9:  # noqa: PLR2004 - no run has as many
         raise UsageError(f"{text[:40]!r} is not the number of a turn.", next_step="Begin with from=0.")
     return int(text)
+
+
+def _tools(report: RunReport, first: int) -> list[AttemptLine]:
+    """The paid requests of tools that were made beside the turns of one page."""
+    begin = report.turns[first].started_at if 0 < first < len(report.turns) else None
+    after = report.turns[first + _TURNS].started_at if first + _TURNS < len(report.turns) else None
+    return [
+        one
+        for one in report.paid_requests
+        if (begin is None or one.started_at >= begin) and (after is None or one.started_at < after)
+    ]
 
 
 def _pager(site: Site, run_id: str, first: int, turns: int) -> tuple[Link, ...]:
@@ -142,15 +153,18 @@ class _Tree:
         self,
         trace: RunTrace,
         turns: Sequence[TurnLine],
+        tools: Sequence[AttemptLine],
         kept: Mapping[str, Captured],
         calls: Mapping[str, CapturedCall],
     ) -> None:
         self._report = trace.report
         self._guards = trace.guards
         self._turns = turns
+        self._tools = tools
         self._kept = kept
         self._calls = calls
         ends = [self._report.run.started_at, *(_end(turn) for turn in self._report.turns)]
+        ends += [one.started_at + timedelta(microseconds=one.duration_us) for one in self._report.paid_requests]
         self._begin = min([self._report.run.started_at, *(turn.started_at for turn in self._report.turns)])
         last = max(ends + ([self._report.run.ended_at] if self._report.run.ended_at else []))
         self._span = max((last - self._begin).total_seconds(), 0.001)
@@ -158,7 +172,8 @@ class _Tree:
     def root(self) -> Node:
         """The run itself."""
         run, money = self._report.run, self._report.money
-        children = tuple(self._steps())
+        parts = [*self._steps(), *((one.started_at, self._tool(one)) for one in self._tools)]
+        children = tuple(node for _, node in sorted(parts, key=lambda part: part[0]))
         return Node(
             run.automation,
             f"quality {run.quality}",
@@ -171,8 +186,10 @@ class _Tree:
             open=True,
         )
 
-    def _steps(self) -> Iterator[Node]:
-        """The calls of steps where these are kept, else the turns of each operation that follow each other."""
+    def _steps(self) -> Iterator[tuple[datetime, Node]]:
+        """When it began, and itself: each call of a step where these are kept, else the turns of one operation that
+        follow each other.
+        """
         groups: list[tuple[CapturedCall | None, list[TurnLine]]] = []
         of_call = {turn_id: call for call in self._calls.values() for turn_id in call.turns}
         for turn in self._turns:
@@ -182,7 +199,7 @@ class _Tree:
             else:
                 groups.append((call, [turn]))
         for call, turns in groups:
-            yield self._step(call, turns)
+            yield turns[0].started_at, self._step(call, turns)
 
     def _step(self, call: CapturedCall | None, turns: Sequence[TurnLine]) -> Node:
         begin, end = min(turn.started_at for turn in turns), max(_end(turn) for turn in turns)
@@ -239,6 +256,21 @@ class _Tree:
             (self._bar(attempt.started_at, end, "s3" if ok else "bad"),),
             format_money(attempt.cost_nano),
             duration(attempt.duration_us),
+        )
+
+    def _tool(self, request: AttemptLine) -> Node:
+        """A paid request of a tool; its ``model`` is its operation."""
+        ok = request.outcome == "ok"
+        end = request.started_at + timedelta(microseconds=request.duration_us)
+        units = [] if request.units is None else [f"{request.units:,.10g} units"]
+        return Node(
+            f"tool {request.model}",
+            ", ".join([request.provider, *units]),
+            request.outcome.replace("_", " "),
+            "good" if ok else "bad",
+            (self._bar(request.started_at, end, "s4" if ok else "bad"),),
+            format_money(request.cost_nano),
+            duration(request.duration_us),
         )
 
     def _guard(self, event: GuardEvent) -> Node:

@@ -23,7 +23,7 @@ from pricing.reports.overview.sentences import (
 )
 from pricing.reports.page import Figure, Page
 from pricing.reports.page import Section as Part
-from pricing.reports.sentences import markup_words, saved_sentence
+from pricing.reports.sentences import markup_figure, markup_words, saved_sentence
 
 _AGREES = 0.99
 _DRAWN = 4
@@ -139,7 +139,7 @@ def automation_grid(section: Section) -> Grid:
             *(count(n) for n in (one.runs, one.outcomes, one.refused)),
             *(UNKNOWN if n is None else format_money(n) for n in (one.p50_nano, one.p95_nano, one.cost_nano)),
             UNKNOWN if one.price_nano is None else format_money(one.price_nano),
-            *(percent(share) for share in (one.gross_margin, one.markup, one.at_p95)),
+            *(percent(one.gross_margin), markup_figure(one.markup), percent(one.at_p95)),
             format_money(one.spent_nano),
         )
         for one in section.automations
@@ -153,7 +153,7 @@ def _economics(section: Section) -> Part:
     told = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
     return Part(
-        "What each automation earns",
+        "What each automation earns" if len(section.automations) > 1 else "What it earns",
         (*(_risk(one) for one in lost), *told),
         tuple(draw.distribution(one) for one in drawn),
         automation_grid(section),

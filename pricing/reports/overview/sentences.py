@@ -11,6 +11,8 @@ from pricing.reports.sentences import margin_words
 
 HONEST = 0.93
 """A p95 that covers less than this share of runs is too low."""
+_MOST_MARKUP = 10.0
+"""As a share of the cost: beyond it, more exact figures tell nobody anything."""
 _NOTABLE = 0.05
 """A share of what was spent that is worth a sentence."""
 
@@ -94,7 +96,8 @@ def buffer_sentence(line: AutomationLine) -> str | None:
         return f"{told} per invoice."
     fitting = [one.runs for one in line.buffers if one.needed <= line.markup]
     fits = f"enough from {plural(fitting[0], 'run')} per invoice on" if fitting else "not enough for any of these"
-    return f"{told} per invoice. It is by {percent(line.markup)}: {fits}."
+    above = percent(line.markup) if line.markup < _MOST_MARKUP else f"more than {percent(_MOST_MARKUP)}"
+    return f"{told} per invoice. It is above it by {above}: {fits}."
 
 
 def size_sentences(section: Section) -> Iterator[str]:

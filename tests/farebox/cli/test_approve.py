@@ -13,7 +13,7 @@ from pricing.errors import OverBudget
 from pricing.ledger import ApprovalRequest, Run
 from pricing.money import USD
 
-RUN: Any = Run.__new__(Run)
+RUN = Run("a", "weekly", "fast", "[]", "{}", "v1", "prior", 0, 1, 1, 1, 1, USD, False, 1)
 REFUSED = OverBudget("The run was stopped at say: budget 'this run' is short.", budget_ids=["run:a:run"])
 
 
@@ -43,7 +43,6 @@ class Answers(Console):
     ],
 )
 def test_each_answer_is_a_decision(said: list[str], choice: str, more: int, monkeypatch: pytest.MonkeyPatch):
-    object.__setattr__(RUN, "held_nano", USD)
     monkeypatch.setattr("farebox.cli.approve.getuser", lambda: "ana")
     question = ApprovalRequest(RUN, USD // 10, {"run:a:run": 51_000_000}, datetime.now(UTC))
     decision = decide(Answers(*said), question, REFUSED)
@@ -60,6 +59,5 @@ def test_nobody_is_asked_without_a_terminal():
 
 def test_only_a_run_that_had_begun_can_finish_with_what_there_is():
     question = ApprovalRequest(RUN, USD // 10, {"run:a:run": 51_000_000}, datetime.now(UTC))
-    object.__setattr__(RUN, "held_nano", USD)
     assert choices(question, REFUSED) == ("once", "cheaper", "raise", "finish", "refuse")
     assert choices(question, OverBudget("say was not started.")) == ("once", "cheaper", "raise", "refuse")

@@ -8,8 +8,7 @@ from farebox.runtime import Runtime
 from farebox.web import web_app
 from tests.support.business import write_business
 from tests.support.project import make_project
-
-NOWHERE = "http://127.0.0.1:9"
+from tests.support.web_company import NOWHERE
 
 
 @pytest.fixture(scope="session")

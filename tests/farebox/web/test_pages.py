@@ -3,7 +3,6 @@
 import json
 import re
 from html import unescape
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,27 +16,10 @@ from pricing import format_money
 from pricing.ledger import BudgetRule
 from pricing.reports import Choice, run_report, runs
 from tests.support.report_books import CENT, Books
+from tests.support.web_pages import page, said, texts
 
 FIXED = [page for page in PAGES if "{" not in page.path]
 HOSTILE = '"><script>document.title="owned"</script>{{ 7*7 }}/../x?y#z'
-
-
-def said(client: TestClient, path: str, status: int = 200) -> Any:
-    answer = client.get(path, headers={"accept": "application/json"})
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def page(client: TestClient, path: str, status: int = 200) -> str:
-    answer = client.get(path, headers={"accept": "text/html"})
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("text/html")
-    return answer.text
-
-
-def texts(html: str) -> str:
-    """What a reader sees, in one line."""
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<style>.*?</style>|<wbr>", "", html, flags=re.DOTALL)))
 
 
 @pytest.mark.parametrize("one", FIXED, ids=lambda one: one.path)

@@ -11,8 +11,8 @@ from farebox.runtime import Runtime
 from farebox.web import checked_token, web_app
 from farebox.web.security import COOKIE, HEADERS, is_loopback
 from pricing import ConfigError
-from tests.farebox.web.conftest import NOWHERE
 from tests.support.project import make_project
+from tests.support.web_company import NOWHERE
 
 TOKEN = "a-token-of-more-than-16-letters"
 

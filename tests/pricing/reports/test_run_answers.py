@@ -98,7 +98,7 @@ def test_a_run_has_one_cost_in_every_view(light_books: Books, light_replica: Rep
     copied = run_report(RunCopy(light_books.ledger.store, "run-one"), "run-one")
     assert copied == report
     assert report.run.outcome == outcome
-    assert report.to_json()["money"]["spent_nano"] == cost
+    assert report.to_json()["money"]["spent_nano"] == light_books.ledger.spent("run-one") == cost
     [line] = runs(light_replica)
     assert (line.spent_nano, line.outcome) == (cost, outcome)
     whole = overview(light_replica, Choice()).real
@@ -250,3 +250,9 @@ def test_no_sentence_says_what_a_card_says(light_books: Books, light_replica: Re
     lead, cards = html.split('<div class="lead">')[1].split("</div>", 1)
     for figure in re.findall(r"<b>([^<]+)</b>", cards.split("</dl>")[0]):
         assert figure not in text_of(lead)
+
+
+def test_the_ledger_counts_corrections_on_both_databases(books: Books):
+    cancelled_and_answered_late(books)
+    assert books.ledger.spent("run-one") == 5 * CENT
+    assert books.ledger.spent("nobody") == 0
