@@ -3,11 +3,13 @@
 # make check  lint, layers and types only
 # make bench  the benchmarks, one table each
 # make test-extras  the test of the task runners with Ray too, which is too large for every day
+# make test-guests  the examples of other libraries' agents, in an environment of their own
 # make audit  known vulnerabilities of the locked packages, where a source of advisories can be reached
 
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
+VENV_PYTHON ?= python3
 SOURCE ?= .
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
@@ -15,7 +17,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests and commands start many processes: without its cache each of them compiles every library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check bench audit lock clean
+.PHONY: demo test test-extras test-guests check bench audit lock clean
 
 demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
@@ -27,6 +29,19 @@ test-extras: $(VENV)/dev-ready
 	@grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements-dev.lock > $(VENV)/pins
 	$(BIN)/pip install --quiet --constraint $(VENV)/pins "prefect-ray>=0.6"
 	$(BIN)/python -m pytest tests/runs/test_task_runners.py
+
+# These libraries pin each other's versions, and older ones of OpenAI's SDK.
+GUESTS := .venv-guests
+test-guests: $(GUESTS)/ready
+	$(GUESTS)/bin/python -m pytest tests/examples
+
+$(GUESTS)/ready: requirements.lock pyproject.toml
+	$(VENV_PYTHON) -m venv $(GUESTS)
+	grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements.lock > $(GUESTS)/pins
+	uv pip install --quiet --python $(GUESTS)/bin/python --constraint $(GUESTS)/pins --editable . \
+	  pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis psutil langchain-openai \
+	  "llama-index-llms-openai-like>=0.5" instructor openai-agents
+	@touch $@
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .
@@ -71,4 +86,4 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements-audit.lock
 
 clean:
-	rm -rf $(VENV) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) $(GUESTS) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -33,7 +33,7 @@ unaware = Agent(prompt="triage.j2", tools=[look_up, search], max_turns=8, max_to
 
 @llm_task(operation="decide", max_turns=9, max_tokens=200)
 def decide(agent: Agent) -> str:
-    return agent.run(**CASE)
+    return str(agent.run(**CASE))
 
 
 def flow_of(budget: str, name: str = "left") -> Any:
