@@ -5,11 +5,13 @@
 # make test-extras  the test of the task runners with Ray too, which is too large for every day
 # make axe    axe-core into node_modules, for the test of accessibility (needs npm)
 # make screenshots  every page of the report server as pictures, in docs/screenshots (needs Chromium)
+# make test-guests  the examples of other libraries' agents, in an environment of their own
 # make audit  known vulnerabilities of the locked packages, where a source of advisories can be reached
 
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
+VENV_PYTHON ?= python3
 SOURCE ?= .
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
@@ -17,7 +19,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # Tests and commands start many processes: without its cache each of them compiles every library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check bench audit axe screenshots lock clean
+.PHONY: demo test test-extras check bench audit axe screenshots lock clean test-guests
 
 demo: $(VENV)/ready
 	@$(BIN)/farebox demo --source "$(SOURCE)"
@@ -29,6 +31,19 @@ test-extras: $(VENV)/dev-ready
 	@grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements-dev.lock > $(VENV)/pins
 	$(BIN)/pip install --quiet --constraint $(VENV)/pins "prefect-ray>=0.6"
 	$(BIN)/python -m pytest tests/runs/test_task_runners.py
+
+# These libraries pin each other's versions, and older ones of OpenAI's SDK.
+GUESTS := .venv-guests
+test-guests: $(GUESTS)/ready
+	$(GUESTS)/bin/python -m pytest tests/examples
+
+$(GUESTS)/ready: requirements.lock pyproject.toml
+	$(VENV_PYTHON) -m venv $(GUESTS)
+	grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements.lock > $(GUESTS)/pins
+	uv pip install --quiet --python $(GUESTS)/bin/python --constraint $(GUESTS)/pins --editable . \
+	  pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis psutil langchain-openai \
+	  "llama-index-llms-openai-like>=0.5" instructor openai-agents
+	@touch $@
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .
@@ -79,4 +94,4 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --quiet -o requirements-audit.lock
 
 clean:
-	rm -rf $(VENV) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) $(GUESTS) .farebox .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

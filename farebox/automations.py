@@ -70,6 +70,12 @@ class Agent(tasks.Agent):
     def _engine(self) -> Engine:
         return _engine()
 
+    def _left(self, place: tasks.StepContext) -> tasks.Allowance:
+        from farebox.run_limits import remaining_in
+
+        left = remaining_in(place, self.operation)
+        return tasks.Allowance(str(left), left.money_nano)
+
 
 class Conversation(conversation.Conversation):
     """A conversation with a model, priced message by message: see ``tasks.conversation.Conversation``."""

@@ -52,10 +52,21 @@ def remaining() -> Remaining:
     Example:
         ``if (left := remaining()).turns is not None and left.turns < 3: return "Answer now."``
     """
-    runtime, place, run = get_runtime(), around(), current_run()
-    operation = "" if place is None else place.step.operation
+    place, run = around(), current_run()
     if place is None:  # a tool of another library's agent, or the code of an automation
         place = StepContext(run if run.run_id else replace(run, execution=None), Step("remaining"))
+        return remaining_in(place, "")
+    return remaining_in(place, place.step.operation)
+
+
+def remaining_in(place: StepContext, operation: str = "") -> Remaining:
+    """What the run of a step has left; of budgets for single operations only those of ``operation``.
+
+    Raises:
+        NoRun: the run holds nothing any more.
+        OverBudget: no budget has room for an ad-hoc run.
+    """
+    runtime = get_runtime()
     runtime.engine.join(place)
     run_id = place.run_id
     try:

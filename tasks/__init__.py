@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tasks.guest_turns import GuestRequest, GuestTurns, ProviderStates
     from tasks.llm_step import adopt_signature, fingerprint, llm_task, step_of
     from tasks.prompts import Prompt, Prompts
+    from tasks.run_allowance import Allowance
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.spend import Spend, ToolCost, tool_cost
     from tasks.structured_output import answer_type
@@ -36,6 +37,7 @@ __all__ = [
     "INTERRUPTIONS",
     "MOST_CALLS",
     "Agent",
+    "Allowance",
     "Ask",
     "GuestRequest",
     "GuestTurns",
@@ -80,6 +82,7 @@ if not TYPE_CHECKING:
         {
             "MOST_CALLS": "tasks.agent",
             "Agent": "tasks.agent",
+            "Allowance": "tasks.run_allowance",
             "Ask": "tasks.ask",
             "ANONYMOUS": "tasks.run_context",
             "EXCEPTION_FINDER": "tasks.exception_texts",

@@ -14,9 +14,11 @@ from typing_extensions import TypeVar
 
 from pricing import (
     LONGEST_RESULT,
+    BudgetClosed,
     DocumentPart,
     ImagePart,
     InvalidArguments,
+    OverBudget,
     PlanError,
     Spelled,
     TextPart,
@@ -34,6 +36,7 @@ from tasks.providers.messages import Message, ModelReply, Tool
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
+from tasks.run_allowance import OUT_OF_BUDGET, Allowance, allowance_in, with_allowance
 from tasks.structured_output import answer_type
 from tasks.tool_calls import ToolCall, ToolOutcome, ToolRules, await_tool, call_tool, tool_rules
 from tasks.tool_sources import ListedTool, ToolError, ToolSource, listed
@@ -71,6 +74,9 @@ class Agent:
         calls_per_step: likewise, in one call of the step, over all of its agents' replies.
         reasoning: how much a model is to think in each of its turns; what the step says, if left out.
         service_tier: that each of its turns asks for; what the step says, if left out.
+        tell_remaining: tell the model before each turn what the run has left, and keep a last turn for the answer: it
+            answers with what it has once that turn and one more would not fit, and is told of a paid tool that no
+            budget has room for.
 
     The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
     over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
@@ -98,6 +104,7 @@ class Agent:
         calls_per_step: int = MOST_CALLS,
         reasoning: Reasoning | None = None,
         service_tier: ServiceTier | None = None,
+        tell_remaining: bool = False,
     ) -> None:
         check_service_tier(service_tier, f"The agent with the prompt {prompt!r}")
         check_reasoning(reasoning, f"The agent with the prompt {prompt!r}")
@@ -124,6 +131,7 @@ class Agent:
         self.calls_per_step = calls_per_step
         self.reasoning = reasoning
         self.service_tier = service_tier
+        self.tell_remaining = tell_remaining
 
     @property
     def specs(self) -> list[Tool]:
@@ -166,8 +174,6 @@ class Agent:
         prompt, tools = engine.render(self._prompt, values), await self.tools_in(place)
         messages = [Message("user", prompt.user)]
         for _ in range(self.max_turns):
-            place.count_turn()
-            ends = time.monotonic() + engine.deadline_seconds(self.service_tier or place.step.service_tier)
             asked = TurnRequest(
                 prompt,
                 tuple(messages),
@@ -183,6 +189,13 @@ class Agent:
                 reasoning=self.reasoning or place.step.reasoning,
                 service_tier=self.service_tier or place.step.service_tier,
             )
+            if self.tell_remaining:
+                left = await allowance_in(engine, messages, partial(self._left, place))
+                asked = replace(asked, messages=with_allowance(messages, left))
+                if not left.enough(engine, asked, self._conclusion(place, prompt, messages, returns)):
+                    break
+            place.count_turn()
+            ends = time.monotonic() + engine.deadline_seconds(self.service_tier or place.step.service_tier)
             answer = await engine.turn(place, asked)
             reply = answer.reply
             if not reply.tool_calls:
@@ -198,13 +211,21 @@ class Agent:
         It is asked without tools: many providers do not take them together with a schema.
         """
         place.count_turn()
+        answer = await self._engine().turn(place, self._conclusion(place, prompt, messages, returns))
+        return cast("T", answer.value)
+
+    def _conclusion(
+        self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]
+    ) -> TurnRequest[T]:
         results = [result for message in messages for result in message.results]
         found = [part for result in results for part in _quoted(result)]
         said = Message("user", (*prompt.user, *found))
         asked = TurnRequest.of(place.step, prompt, [said], answer_type(returns))
-        asked = replace(asked, service_tier=self.service_tier or asked.service_tier)
-        answer = await self._engine().turn(place, asked)
-        return cast("T", answer.value)
+        return replace(asked, service_tier=self.service_tier or asked.service_tier)
+
+    def _left(self, place: StepContext) -> Allowance:
+        """What the run has left; it may wait for the ledger."""
+        raise TypeError(f"only farebox.Agent knows what the run of {place.step.operation!r} has left")
 
     async def exchange(
         self, place: StepContext, reply: ModelReply, ends: float, tools: Mapping[str, AgentTool]
@@ -262,6 +283,11 @@ class Agent:
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             return ToolResultPart(call.id, f"Invalid arguments: {faults}", is_error=True)
+        except OverBudget as refused:
+            if not self.tell_remaining or isinstance(refused, BudgetClosed):
+                raise
+            await made.told(OUT_OF_BUDGET)
+            return ToolResultPart(call.id, OUT_OF_BUDGET, is_error=True)
         except (ValueError, LookupError) as error:
             told = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
             await made.told(told)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-import httpx2
 import openai
 
 from farebox.integrations.chat_completions import ChatRequest, Chunks, completion, error_event, read_request
@@ -23,6 +22,11 @@ from tasks.providers import Reasoning
 from tasks.routing import StepTier
 from tasks.turn import Answer
 
+if TYPE_CHECKING or not openai.VERSION.startswith("2."):
+    import httpx2
+else:  # its second generation, which other libraries still pin, takes clients of httpx alone
+    import httpx as httpx2
+
 _TIERS: Final = ("light", "premium", "auto")
 _STATES: Final = ProviderStates()
 _STATUSES: Final[tuple[tuple[type[FareboxError], int, str], ...]] = (
@@ -31,7 +35,7 @@ _STATUSES: Final[tuple[tuple[type[FareboxError], int, str], ...]] = (
     (NoTarget, 503, "no_target"),
     (UsageError, 400, "invalid_request_error"),
 )
-_ADDRESS: Final = "http://farebox.invalid/v1"
+ADDRESS: Final = "http://farebox.invalid/v1"
 """Nothing is ever sent there."""
 
 
@@ -50,9 +54,12 @@ class BudgetRefused(openai.APIStatusError, OverBudget):
 
 
 class Client(openai.OpenAI):
-    """OpenAI's client, answered by our turns; ``farebox_step`` is what a plan takes."""
+    """OpenAI's client, answered by our turns; ``farebox_step`` is what a plan takes, ``farebox_http`` the HTTP client
+    for libraries that make their own client of OpenAI's.
+    """
 
     farebox_step: Step
+    farebox_http: httpx2.Client
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx2.Response) -> openai.APIStatusError:
         if isinstance(error := response.extensions.get("farebox_error"), OverBudget):
@@ -64,6 +71,7 @@ class AsyncClient(openai.AsyncOpenAI):
     """The same for async code."""
 
     farebox_step: Step
+    farebox_http: httpx2.AsyncClient
 
     def _make_status_error(self, err_msg: str, *, body: object, response: httpx2.Response) -> openai.APIStatusError:
         if isinstance(error := response.extensions.get("farebox_error"), OverBudget):
@@ -108,14 +116,9 @@ def client(
         ``llm.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])``
     """
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
-    transport = Transport(step, models)
-    found = Client(
-        api_key="none",
-        base_url=_ADDRESS,
-        max_retries=0,
-        http_client=httpx2.Client(transport=transport, trust_env=False),
-    )
-    found.farebox_step = step
+    web = httpx2.Client(transport=Transport(step, models), trust_env=False)
+    found = Client(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
+    found.farebox_step, found.farebox_http = step, web
     return found
 
 
@@ -132,8 +135,8 @@ def async_client(
     """The same for async code: ``await llm.chat.completions.create(…)``."""
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
     web = httpx2.AsyncClient(transport=AsyncTransport(step, models), trust_env=False)
-    found = AsyncClient(api_key="none", base_url=_ADDRESS, max_retries=0, http_client=web)
-    found.farebox_step = step
+    found = AsyncClient(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
+    found.farebox_step, found.farebox_http = step, web
     return found
 
 
