@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from farebox.config.keys import Missing
+from farebox.config.targets import answering
 from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import STANDARD, EndOfLife, RateCard, ServiceTier
@@ -125,13 +126,13 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
     """
     known = {(h.target, h.provider, h.model, h.stand_in): h for h in target_health(runtime.replica)}
     ends = {target.name: target.end_of_life for target in runtime.settings.targets}
-    lines = []
+    lines, asked = [], answering(runtime.targets)
     for target in runtime.targets:
         key = runtime.keys[target.name]
         lines.append(
             TargetLine(
                 target=target,
-                answers=target in runtime.router.targets,
+                answers=target in asked,
                 key_place=None if isinstance(key, Missing) else key.place,
                 prices=prices(runtime.rates, target),
                 health=known.get((target.name, target.provider, target.model, target.stand_in)),
