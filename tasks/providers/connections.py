@@ -6,14 +6,14 @@ Everything that takes long to import is imported here, so that loading this modu
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import httpx
-from yarl import URL
+from httpx_aiohttp import AiohttpTransport
 
 from tasks.providers.bodies import BodyRefused
 from tasks.providers.certificates import new_context
@@ -28,9 +28,9 @@ FAULTS: Final = (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, Time
 CONNECTED: ContextVar[Callable[[], None] | None] = ContextVar("connected", default=None)
 """Called when the request of the current task has a connection, right before its bytes go out."""
 _ONLY_CONNECT: ContextVar[bool] = ContextVar("only_connect", default=False)
+_WRITTEN: ContextVar[str] = ContextVar("written", default="")
+"""The path of the current task's request, encoded as its adapter encoded it."""
 _KEEPALIVE_SECONDS: Final = 30.0
-_PIECE: Final = 16_384
-"""Bytes that are read at a time."""
 
 
 class _Connected(Exception):
@@ -54,6 +54,16 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+class _Transport(AiohttpTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, with its path as it is written."""
+        written = _WRITTEN.set(request.url.raw_path.partition(b"?")[0].decode("ascii"))
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            _WRITTEN.reset(written)
+
+
 @cache
 def ssl_context(ca_file: str) -> ssl.SSLContext:
     """What servers are checked against, made once.
@@ -71,68 +81,29 @@ def open_session(ca_file: str, connections: int) -> aiohttp.ClientSession:
     connector = _Connector(
         limit=connections, limit_per_host=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=ssl_context(ca_file)
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector, middlewares=(_as_written,), cookie_jar=aiohttp.DummyCookieJar())
 
 
-class Way:
-    """The way to some servers: a pool of connections, and the proxy that they go through, if one is named."""
-
-    def __init__(self, session: Callable[[], aiohttp.ClientSession], proxy: str | None) -> None:
-        self._session = session
-        self._proxy: dict[str, Any] = {}
-        if proxy:
-            named = httpx.Proxy(proxy)
-            auth = aiohttp.BasicAuth(*named.auth) if named.auth else None
-            self._proxy = {"proxy": str(named.url), "proxy_auth": auth, "proxy_headers": named.headers}
-
-    async def send(
-        self,
-        method: str,
-        address: URL,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-    ) -> aiohttp.ClientResponse:
-        """Send a request; its reply, whose body is to be read, and to be released by :func:`release`."""
-        return await self._session().request(
-            method,
-            address,
-            headers=headers,
-            data=body or None,
-            allow_redirects=False,
-            auto_decompress=False,
-            compress=False,
-            timeout=timeout,
-            **self._proxy,
-        )
+def transport(session: Callable[[], aiohttp.ClientSession], proxy: str | None, ca_file: str) -> AiohttpTransport:
+    """The way to a server, through a proxy if one is named."""
+    return _Transport(client=session, proxy=httpx.Proxy(proxy) if proxy else None, verify=ssl_context(ca_file))
 
 
-def as_written(url: httpx.URL) -> URL:
-    """The address with its path as the adapter wrote it: ``%3A`` stays, which AWS wants to find as signed."""
-    return URL(str(url), encoded=True)
-
-
-def timeouts(connect: float, read: float, pool: float) -> aiohttp.ClientTimeout:
-    """Seconds for a new connection, between two bytes, and for any connection."""
-    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read, connect=pool)
-
-
-def body_of(reply: aiohttp.ClientResponse) -> AsyncIterable[bytes]:
-    """Its bytes as they come over the wire."""
-    return reply.content.iter_chunked(_PIECE)
-
-
-async def release(reply: aiohttp.ClientResponse) -> None:
-    """Put the connection back into the pool, or close it if the reply was not read to its end."""
-    await reply.__aexit__(None, None, None)
-
-
-async def connect(way: Way, address: URL, seconds: float) -> None:
+async def connect(way: AiohttpTransport, url: str, seconds: float) -> None:
     """Open a connection and leave it in the pool."""
+    timeout = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
     told = _ONLY_CONNECT.set(True)
     try:
-        await way.send("POST", address, {}, b"", timeouts(seconds, seconds, seconds))
+        await way.handle_async_request(httpx.Request("POST", url, extensions={"timeout": timeout}))
     except _Connected:
         return
     finally:
         _ONLY_CONNECT.reset(told)
+
+
+async def _as_written(request: Any, handler: Any) -> Any:
+    """Send the path as the adapter wrote it: the URL library decodes the ``%3A`` that AWS wants to find as signed."""
+    path = _WRITTEN.get()
+    if path and request.url.raw_path != path:
+        request.url = request.url.with_path(path, encoded=True, keep_query=True)
+    return await handler(request)

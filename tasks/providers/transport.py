@@ -1,20 +1,20 @@
 """The transport: posts requests and reads their replies.
 
-Over aiohttp's connections: httpx's pool collapses at 50 requests in flight (≈ 190/s), and its requests and replies took
-a tenth of a call, of which we need neither cookies nor redirects. Both libraries are in ``connections.py``, which
-:meth:`Transport.load` imports; of httpx only addresses are used.
+httpx's requests and replies over aiohttp's connections: httpx's own pool collapses at 50 requests in flight (≈ 190/s).
+There is no httpx client in between: we need none of its cookies, redirects and authentication, and it was measured to
+take as long as all the rest of a call. Both libraries are in ``connections.py``, which :meth:`Transport.load` imports.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pricing import ConfigError
 from pricing.db import abandon, after_fork
@@ -23,12 +23,12 @@ from tasks.providers.certificates import trusted_ca
 from tasks.providers.messages import HttpRequest, WireFailed
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
-    from yarl import URL
-
-    from tasks.providers.connections import Way
+    import httpx
+    from aiohttp import ClientSession
+    from httpx_aiohttp import AiohttpTransport
 
 CONNECT_SECONDS = 5.0
+WRITE_SECONDS = 30.0
 POOL_SECONDS = 10.0
 """To get a connection: one that is free, or a new one."""
 _MOST_CONNECTIONS = 200
@@ -40,7 +40,7 @@ _LARGEST_ERROR = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back: headers by their names in lower case, and the body as a whole."""
+    """What came back: headers are case-insensitive, the body is whole."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,8 +87,8 @@ class Transport:
 
         await self.load()
         try:
-            address, way = self._way(url, ca_file)
-            await connections.connect(way, address, CONNECT_SECONDS)
+            _, way = self._way(url, ca_file)
+            await connections.connect(way, url, CONNECT_SECONDS)
         except connections.FAULTS as error:
             raise WireFailed from error
 
@@ -112,21 +112,18 @@ class Transport:
             WireFailed: no reply, not a whole one, or one that is too large or in more than one content coding;
                 ``tasks.providers.classify_exception`` tells why.
         """
-        await self.load()
-        from tasks.providers.connections import FAULTS, body_of, release
-
         try:
             reply = await self._post(request, read_timeout, connected)
             try:
-                headers = _told(reply)
-                if reply.status == _OK:
-                    body = await whole_body(headers, body_of(reply), most=most)
+                headers = _read_once(reply.headers)
+                if reply.status_code == _OK:
+                    body = await whole_body(headers, _wire(reply), most=most)
                 else:
-                    body = await beginning(headers, body_of(reply), most=_LARGEST_ERROR)
-                return HttpReply(reply.status, headers, body)
+                    body = await beginning(headers, _wire(reply), most=_LARGEST_ERROR)
+                return HttpReply(reply.status_code, headers, body)
             finally:
-                await release(reply)
-        except FAULTS as error:
+                await reply.aclose()
+        except _faults() as error:
             raise WireFailed from error
 
     @asynccontextmanager
@@ -143,18 +140,14 @@ class Transport:
         Raises:
             WireFailed: no reply; also from the body, when it breaks off or is refused as in ``send``.
         """
-        await self.load()
-        from tasks.providers.connections import FAULTS, release
-
         try:
             reply = await self._post(request, read_timeout, connected)
-        except FAULTS as error:
+        except _faults() as error:
             raise WireFailed from error
         try:
-            headers = _told(reply)
-            yield reply.status, headers, _pieces(reply, headers, most)
+            yield reply.status_code, reply.headers, _pieces(reply, most)
         finally:
-            await release(reply)
+            await reply.aclose()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -173,33 +166,40 @@ class Transport:
 
     async def _post(
         self, request: HttpRequest, read_timeout: float, connected: Callable[[], None] | None
-    ) -> ClientResponse:
-        from tasks.providers.connections import CONNECTED, timeouts
+    ) -> httpx.Response:
+        import httpx
 
-        address, way = self._way(request.url, request.ca_file)
-        limits = timeouts(CONNECT_SECONDS, read_timeout, POOL_SECONDS)
+        url, connections = self._way(request.url, request.ca_file)
+        timeout = {"connect": CONNECT_SECONDS, "read": read_timeout, "write": WRITE_SECONDS, "pool": POOL_SECONDS}
         headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
+        extensions = {"timeout": timeout}
+        # With a stream, it adds no headers: aiohttp adds them.
+        body = httpx.ByteStream(request.body)
+        posted = httpx.Request(request.method, url, headers=headers, stream=body, extensions=extensions)
+        posted.read()
+        if connected is None:
+            return await connections.handle_async_request(posted)
+        from tasks.providers.connections import CONNECTED
+
         told = CONNECTED.set(connected)
         try:
-            return await way.send(request.method, address, headers, request.body, limits)
+            return await connections.handle_async_request(posted)
         finally:
             CONNECTED.reset(told)
 
-    def _find_way(self, url: str, ca_file: str) -> tuple[URL, Way]:
+    def _find_way(self, url: str, ca_file: str) -> tuple[httpx.URL, AiohttpTransport]:
         """The address, parsed once, and the connections that lead there: past the proxy or through it."""
         import httpx
 
-        from tasks.providers.connections import as_written
-
         address, ca_file = httpx.URL(url), ca_file or self._ca_file
         proxy = self._proxies.get(address.scheme) or self._proxies.get("all")
-        if proxy is not None and not _is_this_machine(address.host):
-            from urllib.request import proxy_bypass
+        if proxy is None or _is_this_machine(address.host):
+            return address, self._by_proxy(None, ca_file)
+        from urllib.request import proxy_bypass
 
-            return as_written(address), self._by_proxy(None if proxy_bypass(address.host) else proxy, ca_file)
-        return as_written(address), self._by_proxy(None, ca_file)
+        return address, self._by_proxy(None if proxy_bypass(address.host) else proxy, ca_file)
 
-    def _open(self, proxy: str | None, ca_file: str) -> Way:
+    def _open(self, proxy: str | None, ca_file: str) -> AiohttpTransport:
         from tasks.providers import connections
 
         def session() -> ClientSession:
@@ -208,15 +208,20 @@ class Transport:
                 self._sessions[ca_file] = connections.open_session(ca_file, _MOST_CONNECTIONS)
             return self._sessions[ca_file]
 
-        return connections.Way(session, proxy)
+        return connections.transport(session, proxy, ca_file)
 
 
-def _told(reply: ClientResponse) -> dict[str, str]:
-    """Its headers, those of one name as one."""
+def _wire(reply: httpx.Response) -> AsyncIterable[bytes]:
+    """The body's bytes as they come. What httpx wraps around them is for clients that follow redirects."""
+    return cast("httpx.AsyncByteStream", reply.stream)
+
+
+def _read_once(headers: httpx.Headers) -> dict[str, str]:
+    """Headers by their names in lower case, those of one name as one: httpx decodes them at each look."""
     found: dict[str, str] = {}
-    for name, value in reply.raw_headers:
-        key, said = name.decode("latin-1").lower(), _decoded(value)
-        found[key] = f"{found[key]}, {said}" if key in found else said
+    for name, value in headers.raw:
+        key, told = name.decode("latin-1").lower(), _decoded(value)
+        found[key] = f"{found[key]}, {told}" if key in found else told
     return found
 
 
@@ -227,17 +232,22 @@ def _decoded(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-async def _pieces(reply: ClientResponse, headers: Mapping[str, str], most: int) -> AsyncIterator[bytes]:
-    from tasks.providers.connections import FAULTS, body_of
-
+async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:
     try:
-        if reply.status != _OK:
-            yield await beginning(headers, body_of(reply), most=_LARGEST_ERROR)
+        if reply.status_code != _OK:
+            yield await beginning(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
             return
-        async for piece in decoded(headers, body_of(reply), most=most):
+        async for piece in decoded(reply.headers, reply.aiter_raw(), most=most):
             yield piece
-    except FAULTS as error:
+    except _faults() as error:
         raise WireFailed from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What the client raises; Python asks for it only when something was raised."""
+    from tasks.providers.connections import FAULTS
+
+    return FAULTS
 
 
 def _load(ca_file: str) -> None:
