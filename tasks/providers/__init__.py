@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
+    from tasks.providers.known_names import check_provider, provider_names
     from tasks.providers.messages import (
         HttpRequest,
         Message,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         media_of,
     )
     from tasks.providers.options import RequestOptions
-    from tasks.providers.provider_names import check_provider, provider_names
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
     from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
     from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
@@ -91,13 +91,13 @@ if not TYPE_CHECKING:
             "WireFailed": "tasks.providers.messages",
             "adapter_for": "tasks.providers.registry",
             "check_ca_file": "tasks.providers.certificates",
-            "check_provider": "tasks.providers.provider_names",
+            "check_provider": "tasks.providers.known_names",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
             "fetch": "tasks.providers.feeds",
             "media_of": "tasks.providers.messages",
             "price_list_of": "tasks.providers.registry",
-            "provider_names": "tasks.providers.provider_names",
+            "provider_names": "tasks.providers.known_names",
             "answer_limit": "tasks.providers.reasoning_fields",
             "rules_of": "tasks.providers.reasoning",
             "spec_of": "tasks.providers.registry",

@@ -11,7 +11,7 @@ from tasks.providers.base import Adapter
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.failures import classify_reply
-from tasks.providers.provider_names import check_provider, provider_names
+from tasks.providers.known_names import check_provider, provider_names
 from tasks.providers.spec import ProviderSpec
 
 
