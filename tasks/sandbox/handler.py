@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.batch_lines import LineRunner
-from tasks.sandbox.batches import LABEL, Batches
+from tasks.sandbox.batches import Batches
 from tasks.sandbox.cache import CacheUse, PromptCache
 from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
@@ -35,6 +35,7 @@ from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.media import media_tokens
 from tasks.sandbox.protocol import (
+    LABEL,
     Answer,
     BadRequest,
     Complaint,
