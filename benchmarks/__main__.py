@@ -38,6 +38,8 @@ NAMES = (
     "calibration",
     "kills",
     "durable",
+    "batches",
+    "batch_kills",
     "interleavings",
     "soak",
     "outages",

@@ -123,6 +123,10 @@ def follow_watched(
             if not as_json:
                 display.waiting("starting Prefect")
             end = _ended(record, start)
+        except KeyboardInterrupt:
+            display.stop()
+            _tell_left(runtime, record)
+            raise
         finally:
             display.stop()
             for watcher in watchers:
@@ -136,6 +140,19 @@ def follow_watched(
             _show(runtime, record, end, console)
     if end.error is not None:
         raise end.error
+
+
+def _tell_left(runtime: Runtime, record: _Record) -> None:
+    """Say how a run goes on that was interrupted while it waited for batches."""
+    if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
+        return
+    lines = sum(batch.lines for batch in batches)
+    turns = f"{lines} turn{'' if lines == 1 else 's'}"
+    warn(
+        f"The run was left while it waits for {turns} in batches. These go on, and its hold is kept.",
+        f"`farebox runs resume {record.run.run_id}` continues it; `farebox batches cancel {record.run.run_id}` "
+        "cancels its batches.",
+    )
 
 
 def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> OverBudget | None:

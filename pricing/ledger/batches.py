@@ -108,13 +108,14 @@ class ClaimedLine:
     """A line that a question of a newer execution has, with its answer where there is one.
 
     ``tries`` are the lines of the same turn that gave no answer, oldest first; ``by_person`` whether somebody cancelled
-    the batch of one of them.
+    the batch of one of them; ``sent`` is how many attempts its turn has made.
     """
 
     line: BatchAttempt
     answer: JournalEntry | None
     tries: tuple[BatchAttempt, ...]
     by_person: bool
+    sent: int
 
 
 class Batches:
@@ -242,19 +243,22 @@ class Batches:
         )
         tries = tuple(map(_line, connection.execute(others.order_by(_L.line_id)).all()))
         labels = [one.label for one in tries]
-        return ClaimedLine(line, answer, tries, bool(labels) and self._by_person(connection, labels))
+        by_person = bool(labels) and self._by_person(connection, labels)
+        return ClaimedLine(line, answer, tries, by_person, _sent(connection, line.turn_id))
 
     def _by_person(self, connection: Connection, labels: Collection[str]) -> bool:
         by = sa.and_(_B.label.in_(labels), _B.cancelled_by.is_not(None), _B.cancelled_by != BY_DUE_TIME)
         return connection.execute(sa.select(_B.label).where(by).limit(1)).first() is not None
 
-    def line_of_entry(self, entry_id: str) -> BatchAttempt | None:
-        """The line whose answer an entry is, unless its turn was recorded before: then it is a replay."""
+    def line_of_entry(self, entry_id: str) -> tuple[BatchAttempt, int] | None:
+        """The line whose answer an entry is, and how many attempts its turn has made; ``None`` where its turn was
+        recorded before: then it is a replay.
+        """
         recorded = sa.select(schema.turns.c.turn_id).where(schema.turns.c.turn_id == _L.turn_id).exists()
         query = sa.select(schema.batch_lines).where(_L.entry_id == entry_id, ~recorded)
         with self._store.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _line(row)
+            return None if row is None else (_line(row), _sent(connection, row.turn_id))
 
     def release(self, journal_id: str, holder: str) -> None:
         """Let the lines of a called run be claimed again, since it is started again by itself."""
@@ -338,6 +342,13 @@ class Batches:
         changed = sa.update(schema.batches).where(_B.label == label, condition).values(values)
         with self._store.write(durable=True) as connection:
             return connection.execute(changed).rowcount == 1
+
+
+def _sent(connection: Connection, turn_id: str) -> int:
+    """How many attempts a turn has made, lines that are under way included."""
+    ended = sa.select(sa.func.count()).where(schema.attempts.c.turn_id == turn_id)
+    under_way = sa.select(sa.func.count()).where(_L.turn_id == turn_id, _L.state == "open")
+    return int(connection.execute(ended).scalar_one()) + int(connection.execute(under_way).scalar_one())
 
 
 def _batch_row(batch: Batch) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import re
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from guardrails.pii import Vault
@@ -96,14 +96,16 @@ class StepAnswers:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A reply that was paid for, who gave it and what it cost; ``line`` is that of the batch which brought it to this
-    turn.
+    """A reply that was paid for, who gave it and what it cost.
+
+    ``turn_id`` is the turn that a batch has brought it to, with so many attempts ``sent``, if nobody has recorded that.
     """
 
     reply: ModelReply
     target: str
     cost_nano: Nano
-    line: BatchAttempt | None = None
+    turn_id: str = ""
+    sent: int = 0
 
 
 class FreeEntries:
@@ -146,14 +148,15 @@ class Answers:
     Args:
         journal: where entries are.
         keeps: whether content of an operation of an automation may be kept.
-        line_of_entry: the line of a batch whose answer an entry is, unless its turn was recorded before.
+        line_of_entry: the line of a batch whose answer an entry is, and how many attempts its turn has made, unless
+            that was recorded before.
     """
 
     def __init__(
         self,
         journal: Journal,
         keeps: Callable[[str, str], bool],
-        line_of_entry: Callable[[str], BatchAttempt | None] | None = None,
+        line_of_entry: Callable[[str], tuple[BatchAttempt, int] | None] | None = None,
     ) -> None:
         self.journal = journal
         self.line_of_entry = line_of_entry
@@ -221,9 +224,10 @@ class TurnAnswers:
             self._entry_ids.append(entry.entry_id)
             self.replayed += 1
             self.saved_nano += entry.cost_nano
-        return KeptAnswer(read_reply(entry.value, vault), entry.target, entry.cost_nano, line)
+        kept = KeptAnswer(read_reply(entry.value, vault), entry.target, entry.cost_nano)
+        return kept if line is None else replace(kept, turn_id=line[0].turn_id, sent=line[1])
 
-    async def _line(self, entry: JournalEntry) -> BatchAttempt | None:
+    async def _line(self, entry: JournalEntry) -> tuple[BatchAttempt, int] | None:
         """The line of a batch that brought an answer, where this turn is the one that waited for it."""
         find = self._answers.line_of_entry
         return None if find is None else await asyncio.to_thread(find, entry.entry_id)

@@ -63,7 +63,7 @@ class BatchedQuestion:
         vault: what was taken out of it.
         answers: the turn's journal.
         waves: those of its run.
-        adopt: told of the turn that it was before its run was suspended, and how many lines that had.
+        adopt: told of the turn that it was before its run was suspended, and how many attempts it had made.
         left: told that the turn has not ended although nobody waits for it here any more.
         call: of the step that asks.
     """
@@ -136,7 +136,7 @@ class BatchedAttempts:
             key = asked.answers.key(asked.request, asked.vault)
             claim = partial(self.batches.claim, place.run_id, key, place.execution, place.holder)
             if (found := await asyncio.to_thread(claim)) is not None:
-                asked.adopt(found.line.turn_id, len(found.tries) + (found.line.state == "open"))
+                asked.adopt(found.line.turn_id, found.sent)
                 if found.answer is not None:
                     return self._entry(asked, found.answer)
                 line: BatchAttempt | None = found.line

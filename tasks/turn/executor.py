@@ -234,7 +234,7 @@ class Turns:
                     asked, repaired = request, False
                 else:
                     asked, repaired = fault.repair.apply(request, kept.reply), True
-                    if kept.line is not None:  # it was suspended before it asked that
+                    if kept.turn_id:  # it was suspended before it asked that
                         journey.repair_left = giver.target.name, asked, fault.repair.why
 
     async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:

@@ -298,15 +298,15 @@ class TurnState(Generic[T]):
         if self.answers is None:
             return None
         kept = await self.answers.claim(request, self.vault)
-        if kept is not None and kept.line is not None:
-            self.adopt(kept.line.turn_id, 1)
+        if kept is not None and kept.turn_id:
+            self.adopt(kept.turn_id, kept.sent)
             self.allowance.cost_nano += kept.cost_nano
         return kept
 
-    def adopt(self, turn_id: str, lines: int) -> None:
-        """Be the turn that it was before its run was suspended, which had so many lines in batches."""
+    def adopt(self, turn_id: str, sent: int) -> None:
+        """Be the turn that it was before its run was suspended, which had made so many attempts."""
         self.turn_id = turn_id
-        self.allowance.sent += lines
+        self.allowance.sent = max(self.allowance.sent, sent)
 
     def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
         """Keep a reply, in the step of the loop in which its completion was submitted."""

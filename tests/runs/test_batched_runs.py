@@ -1,6 +1,7 @@
 """Runs with a due time that are answered by batches: in waves, at the batch's price, once."""
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,15 +15,19 @@ import pytest
 from farebox import Agent, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
+from pricing.reports import run_report
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
-from tests.support.due_runs import BATCHED, assert_served_once, due_run
+from tests.support.command import Call
+from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules, due_run
 from tests.support.project import Project, make_project
 from tests.support.runs import at_once
+from tests.support.waiting import until
 
 
 @pytest.fixture
 def project(tmp_path: Any, sandbox: Sandbox) -> Project:
+    batch_rules(sandbox, QUICK)
     return make_project(tmp_path / "project", sandbox.url, targets=BATCHED)
 
 
@@ -129,10 +134,6 @@ def test_a_question_asked_five_times_has_five_lines(runtime: Runtime, sandbox: S
     assert len(assert_served_once(runtime, sandbox)) == 5
 
 
-def rule(sandbox: Sandbox, **fields: Any) -> None:
-    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[fields]).raise_for_status()
-
-
 @contextmanager
 def days_pass(sandbox: Sandbox) -> Iterator[None]:
     """The provider's clock runs fast."""
@@ -157,7 +158,7 @@ def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
 
 def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbox: Sandbox):
     """Each batch answers one line only; the third one's leftovers are asked live."""
-    rule(sandbox, lines=1, seconds=0)
+    batch_rules(sandbox, {"lines": 1, "seconds": 0})
     with days_pass(sandbox), due_run(runtime, errand, {}) as ride:
         said = at_once(say.fn, NOTES[:5], threads=5)
     assert len(said) == 5
@@ -170,7 +171,7 @@ def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbo
 
 @pytest.mark.parametrize("code", ["invalid_request", "token_limit_exceeded"])
 def test_a_batch_that_fails_costs_nothing_and_is_asked_live_or_again(runtime: Runtime, sandbox: Sandbox, code: str):
-    rule(sandbox, fails=code, nth=1)
+    batch_rules(sandbox, {"fails": code, "nth": 1})
     with due_run(runtime, errand, {}) as ride:
         at_once(say.fn, NOTES[:3], threads=3)
     attempts = assert_served_once(runtime, sandbox)
@@ -181,7 +182,7 @@ def test_a_batch_that_fails_costs_nothing_and_is_asked_live_or_again(runtime: Ru
 
 @pytest.mark.parametrize("fault", ["drop", "unavailable", "rate_limit"])
 def test_a_create_call_without_a_reply_is_looked_for_and_never_repeated(runtime: Runtime, sandbox: Sandbox, fault: str):
-    rule(sandbox, create=fault, nth=1, seconds=0.1)
+    batch_rules(sandbox, {"create": fault, "nth": 1, "seconds": 0})
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
     attempts = assert_served_once(runtime, sandbox)
@@ -192,7 +193,7 @@ def test_a_create_call_without_a_reply_is_looked_for_and_never_repeated(runtime:
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "unknown", "repeated", "missing"])
 def test_results_that_are_damaged_are_taken_as_far_as_they_go(runtime: Runtime, sandbox: Sandbox, damage: str):
-    rule(sandbox, damage=damage, nth=1, seconds=0.1)
+    batch_rules(sandbox, {"damage": damage, "nth": 1, "seconds": 0})
     with due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES[:4], threads=4)) == 4
     answered = Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns))
@@ -221,3 +222,50 @@ def test_one_whose_answers_may_not_be_kept_asks_live(tmp_path: Path, sandbox: Sa
         with due_run(runtime, errand, {}) as ride:
             at_once(say.fn, NOTES[:2])
         assert batches_of(runtime, ride.run.run_id) == []
+
+
+def test_batches_are_listed_shown_collected_and_cancelled(runtime: Runtime, sandbox: Sandbox, call: Call):
+    """What a person cancels is asked live by its run, and not in another batch."""
+    batch_rules(sandbox, {"seconds": 3600})
+    labels: list[str] = []
+
+    def cancel() -> None:
+        until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
+        [batch] = runtime.batches.open()
+        labels.append(batch.label)
+        assert runtime.engine.loop.run(runtime.batch_results.cancel(batch.label, "ana"))
+
+    person = threading.Thread(target=cancel)
+    person.start()
+    with due_run(runtime, errand, {}) as ride:
+        assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
+    person.join()
+    assert batches_of(runtime, ride.run.run_id) == [3]
+    attempts = assert_served_once(runtime, sandbox)
+    assert tiers_of(attempts) == {("batch", "cancelled"): 3, ("standard", "ok"): 3}
+    listed = json.loads(call("batches", "--json").out)
+    assert [(one["label"], one["state"], one["cancelled_by"]) for one in listed] == [(labels[0], "cancelled", "ana")]
+    shown = call("batches", "show", f"…{labels[0][-8:]}")
+    assert shown.code == 0, shown.err
+    assert "by ana" in shown.out
+    assert call("batches").out.count(f"…{labels[0][-8:]}") == 1
+    refused = call("batches", "cancel", labels[0])
+    assert (refused.code, refused.out) == (2, "")
+    assert "No open batch" in refused.err
+    assert "There is no batch" in call("batches", "show", "nothing").err
+    assert json.loads(call("batches", "collect", "--json").out)["looked_at"] == 0
+
+
+def test_the_report_says_what_batches_answered_and_how_long_they_took(runtime: Runtime, call: Call):
+    with due_run(runtime, errand, {}) as ride:
+        at_once(say.fn, NOTES[:3], threads=3)
+    runtime.replica.sync()
+    due = run_report(runtime.replica, ride.run.run_id).due
+    assert due is not None
+    assert due.batched == 3
+    assert due.waited_us > 0
+    assert due.saved_nano > 0
+    told = call("report", ride.run.run_id).out
+    assert "3 turns answered by batches" in " ".join(told.split())
+    [line] = json.loads(call("runs", "--json").out)
+    assert line["waiting_turns"] == 0

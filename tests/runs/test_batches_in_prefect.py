@@ -1,5 +1,7 @@
 """Runs of deployments that wait for batches: suspended without a process, collected, resumed, completed."""
 
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,14 +17,16 @@ from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
 from farebox import ask, automation, llm_task, plan
+from farebox.cli import resume
 from farebox.prefect import collect_batches
+from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
 from pricing.clock import now_us
 from pricing.db import schema
 from pricing.ledger import BY_DUE_TIME
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, rows
-from tests.support.due_runs import BATCHED, assert_served_once
+from tests.support.due_runs import BATCHED, assert_served_once, batch_rules
 from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project, make_project
 from tests.support.waiting import until
@@ -171,3 +175,40 @@ def test_a_run_that_is_cancelled_while_it_waits_has_its_batch_cancelled(
     spent = sum(a["cost_nano"] for a in rows(runtime.ledger, schema.attempts))
     adjusted = sum(a["cost_delta_nano"] for a in rows(runtime.ledger, schema.adjustments))
     assert budget["spent_nano"] == spent + adjusted
+
+
+@automation(price="1 credit", plan=plan(say, calls=5, input_tokens=60, output_tokens=40), due="6h")
+def left_alone(names: list[str]) -> list[str]:
+    return [future.result() for future in say.map([f"A note about {name}." for name in names])]
+
+
+def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+    """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
+    batch_rules(sandbox, {"seconds": 3600})
+
+    main = threading.main_thread().ident or 0
+
+    def interrupt() -> None:
+        until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
+        signal.pthread_kill(main, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        left_alone(NAMES)
+    watcher.join()
+    [hold] = rows(runtime.ledger, schema.holds)
+    assert hold["state"] == "suspended"
+    assert rows(runtime.ledger, schema.turns) == []
+    found = find_continuation(runtime, "last")
+    assert (found.ended, found.waiting, found.run.run_id) == ("waiting for batches", 3, hold["run_id"])
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    flow_run = resume._flow_run(found.run.run_id)
+    resume._schedule(flow_run)
+    state = resume._continued(left_alone, flow_run, {"names": NAMES})
+    assert state.is_completed(), state
+    assert [batch.lines for batch in runtime.batches.of_run(found.run.run_id)] == [3]
+    [settlement] = rows(runtime.ledger, schema.settlements)
+    assert settlement["outcome"] == "completed"
+    assert Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns)) == {"answered": 3}
+    assert_served_once(runtime, sandbox)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import httpx
+
 from farebox.automations import automation_of
 from farebox.runs.admission import AdmittedRun, admit
 from farebox.runs.context import admitted_context
@@ -19,8 +21,8 @@ from tests.support.books import assert_ledger_adds_up, rows
 
 BATCHED = """
 [batches]
-settle_seconds = 0.2
-poll_seconds = 0.2
+settle_seconds = 0.15
+poll_seconds = 0.1
 longest_poll_seconds = 0.5
 create_seconds = 0.5
 
@@ -31,6 +33,8 @@ model = "gpt-4.1-mini"
 tier = "light"
 read_timeout = {read_timeout}
 """
+QUICK: dict[str, object] = {"seconds": 0}
+"""The sandbox's rule that batches end as soon as they are looked at."""
 HOURS_6 = 6 * 3_600_000_000
 
 
@@ -67,3 +71,8 @@ def assert_served_once(runtime: Runtime, sandbox: Sandbox) -> list[dict[str, Any
         assert (attempt["cost_nano"], attempt["service_tier"]) == (cost, tier), attempt
     assert_ledger_adds_up(runtime)
     return attempts
+
+
+def batch_rules(sandbox: Sandbox, *rules: Mapping[str, object]) -> None:
+    """Have batches go as these rules say."""
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=list(rules)).raise_for_status()
