@@ -380,9 +380,9 @@ class Runtime:
             pressure=settings.routing.pressure,
             locks=self.locks,
             outside=self.ad_hoc,
+            service_tiers=self.service_tiers,
             waves=self._waves(batched) if batched is not None else None,
             batched=self._may_be_batched,
-            service_tiers=self.service_tiers,
         )
 
     def _batched(self, attempts: Attempts) -> BatchedAttempts:

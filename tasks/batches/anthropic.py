@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from tasks.batches.api import (
     check_label,
 )
 from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, read_rows, split
 from tasks.providers.anthropic import VERSION
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
@@ -91,7 +92,9 @@ class AnthropicBatchClient:
         if body.get("max_tokens") == 0:
             wrong.append("max_tokens = 0")
         if wrong:
-            raise LinesRefused(f"requests of a batch take no {', '.join(wrong)}; see extra_body of the target")
+            raise LinesRefused(
+                f"batch requests may not set {', '.join(wrong)}; check extra_body of target {target.name}"
+            )
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
@@ -132,7 +135,7 @@ class AnthropicBatchClient:
             BatchCallFailed: the provider could not be asked.
         """
         if not line_ids:
-            raise ValueError("Anthropic's batches have no label: they are found by the ids of their lines")
+            raise ValueError("Anthropic keeps no label of a batch; pass the ids of its lines")
         maybe: list[BatchHandle] = []
         after, ids = "", frozenset(line_ids)
         for _ in range(_MOST_PAGES):
@@ -180,10 +183,10 @@ class AnthropicBatchClient:
             raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
         succeeded, gone = 0, batch is None or status.fault is not None
         try:
-            async for result in self._rows(handle, gone=gone):
-                for first in matched.take(result):
-                    succeeded += first.outcome == "succeeded"
-                    yield first
+            async with aclosing(read_rows(partial(self._rows, handle, gone=gone), matched)) as read:
+                async for result in read:
+                    succeeded += result.outcome == "succeeded"
+                    yield result
         except BatchCallFailed as failed:
             if not is_gone(failed):
                 raise
@@ -228,11 +231,12 @@ class AnthropicBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncGenerator[LineResult | None, None]:
         if gone:
             return
-        async for row in self._calls.lines(_call(handle.target, "GET", _of(handle, "/results"))):
-            yield _result(handle.target, row)
+        async with aclosing(self._calls.lines(_call(handle.target, "GET", _of(handle, "/results")))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row)
 
     async def _has(self, handle: BatchHandle, ids: frozenset[str]) -> bool:
         """Whether a batch that has ended is one of these lines: all of them are, or none."""
@@ -244,12 +248,10 @@ class AnthropicBatchClient:
 
     def _status(self, batch: JSONObject) -> BatchStatus:
         match batch.get("processing_status"):
-            case "in_progress":
-                return BatchStatus("running", BatchCounts(_total(batch)))
-            case "canceling":
-                return BatchStatus("running", BatchCounts(_total(batch)), cancelling=True)
             case "ended":
                 pass
+            case str(word) if word:
+                return BatchStatus("running", BatchCounts(_total(batch)), cancelling=word == "canceling")
             case _:
                 raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         counts = obj(batch.get("request_counts"))
@@ -288,8 +290,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
             return decoded(target, line_id, OK, encode(result.get("message")))
         case "errored":
             told = obj(result.get("error"))
-            status = _STATUSES.get(text(obj(told.get("error")).get("type")), 500)
-            return decoded(target, line_id, status, encode(told), request_id=text(told.get("request_id")) or None)
+            error = obj(told.get("error")) or told  # bare, as older libraries have it
+            body = encode({"type": "error", "error": error, "request_id": told.get("request_id")})
+            return decoded(target, line_id, _STATUSES.get(text(error.get("type")), 500), body)
         case "canceled":
             return not_run(line_id, "cancelled", "batch_canceled")
         case "expired":

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.batch_lines import LineRunner
-from tasks.sandbox.batches import Batches
+from tasks.sandbox.batches import LABEL, Batches
 from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.counts import counted_usage
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
@@ -48,9 +48,6 @@ from tasks.sandbox.protocol import (
 from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.service_tiers import asked_tier, billed_tier, serving_tier
 from tasks.sandbox.tokens import count_tokens
-
-LABEL: Final = {"x-farebox-sandbox": "1"}
-"""On every reply, so that nobody takes the sandbox for a model."""
 
 _PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
 _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream|converse)$")

@@ -26,6 +26,7 @@ Complaint: TypeAlias = Literal[
     "invalid",
     "invalid_output",
     "not_found",
+    "missing",
     "too_large",
 ]
 """What a dialect can say instead of an answer."""

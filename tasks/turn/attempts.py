@@ -73,10 +73,10 @@ class TurnAllowance:
     def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
         self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
-        self.kept_seconds = kept_seconds
-        """What of it the service tier ``flex`` leaves to others."""
         self.waited = False
         """Whether it has waited for a batch."""
+        self.kept_seconds = kept_seconds
+        """What of it the service tier ``flex`` leaves to others."""
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0

@@ -91,9 +91,9 @@ class Engine:
         pressure: the share from which on the rest of a run takes the economic route.
         locks: where calibration has shown that turns should begin.
         outside: finds or opens the runs of steps that no automation is around.
+        service_tiers: which service tier turns ask for, by when their run is due; what steps and targets name without.
         waves: the waves of runs that have the time for batches.
         batched: whether a target's answer may come with a batch, in a run with these waves.
-        service_tiers: which service tier turns ask for, by when their run is due; what steps and targets name without.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Engine:
         pressure: float,
         locks: RouteLocks,
         outside: OutsideRuns | None = None,
+        service_tiers: ServiceTiers | None = None,
         waves: Waves | None = None,
         batched: Callable[[Target, RunWaves], bool] = lambda _target, _waves: True,
-        service_tiers: ServiceTiers | None = None,
     ) -> None:
         self.waves = waves
         self._batched = batched

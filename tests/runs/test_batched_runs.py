@@ -1,6 +1,7 @@
 """Runs with a due time that are answered by batches: in waves, at the batch's price, once."""
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ import pytest
 from farebox import Agent, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
+from pricing.reports import run_report
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
+from tests.support.command import Call
 from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules, due_run
 from tests.support.project import Project, make_project
 from tests.support.runs import at_once
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -218,3 +222,50 @@ def test_one_whose_answers_may_not_be_kept_asks_live(tmp_path: Path, sandbox: Sa
         with due_run(runtime, errand, {}) as ride:
             at_once(say.fn, NOTES[:2])
         assert batches_of(runtime, ride.run.run_id) == []
+
+
+def test_batches_are_listed_shown_collected_and_cancelled(runtime: Runtime, sandbox: Sandbox, call: Call):
+    """What a person cancels is asked live by its run, and not in another batch."""
+    batch_rules(sandbox, {"seconds": 3600})
+    labels: list[str] = []
+
+    def cancel() -> None:
+        until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
+        [batch] = runtime.batches.open()
+        labels.append(batch.label)
+        assert runtime.engine.loop.run(runtime.batch_results.cancel(batch.label, "ana"))
+
+    person = threading.Thread(target=cancel)
+    person.start()
+    with due_run(runtime, errand, {}) as ride:
+        assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
+    person.join()
+    assert batches_of(runtime, ride.run.run_id) == [3]
+    attempts = assert_served_once(runtime, sandbox)
+    assert tiers_of(attempts) == {("batch", "cancelled"): 3, ("standard", "ok"): 3}
+    listed = json.loads(call("batches", "--json").out)
+    assert [(one["label"], one["state"], one["cancelled_by"]) for one in listed] == [(labels[0], "cancelled", "ana")]
+    shown = call("batches", "show", f"…{labels[0][-8:]}")
+    assert shown.code == 0, shown.err
+    assert "by ana" in shown.out
+    assert call("batches").out.count(f"…{labels[0][-8:]}") == 1
+    refused = call("batches", "cancel", labels[0])
+    assert (refused.code, refused.out) == (2, "")
+    assert "No open batch" in refused.err
+    assert "There is no batch" in call("batches", "show", "nothing").err
+    assert json.loads(call("batches", "collect", "--json").out)["looked_at"] == 0
+
+
+def test_the_report_says_what_batches_answered_and_how_long_they_took(runtime: Runtime, call: Call):
+    with due_run(runtime, errand, {}) as ride:
+        at_once(say.fn, NOTES[:3], threads=3)
+    runtime.replica.sync()
+    due = run_report(runtime.replica, ride.run.run_id).due
+    assert due is not None
+    assert due.batched == 3
+    assert 0 < due.waited_us
+    assert due.saved_nano > 0
+    told = call("report", ride.run.run_id).out
+    assert "3 turns answered by batches" in " ".join(told.split())
+    [line] = json.loads(call("runs", "--json").out)
+    assert line["waiting_turns"] == 0
