@@ -178,7 +178,8 @@ class Runtime:
         """Which service tier turns ask for, by when their run is due."""
         from tasks.routing import ServiceTiers
 
-        return ServiceTiers(self.rates, self.batch_times)
+        flex_seconds = self.settings.turns.flex_deadline_seconds
+        return ServiceTiers(self.rates, self.batch_times, flex_seconds=flex_seconds)
 
     @_Part
     def batch_times(self) -> Observations[dict[str, BatchTime]]:

@@ -14,7 +14,7 @@ from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks import Step
 from tasks.batches import batch_refusal
 from tasks.providers import spec_of
-from tasks.routing import FLEX_MEDIAN, FLEX_SECONDS, Candidate, Route, Target
+from tasks.routing import FLEX_MEDIAN, BatchTime, Candidate, Route, Target
 
 LIVE_PERCENT: Final = 5
 """Of a hundred turns of a batch or of the flex tier, those that are expected to be asked at the standard price after
@@ -120,14 +120,16 @@ def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Rou
 
     Turns of one step wait together. That steps wait for one another is not known, so this is the longest.
     """
-    waits = []
+    waits, batches = list[BatchTime](), list[int]()
     for operation in dict.fromkeys(step.operation for step in plan.steps if step.calls):
         first = routes[operation][0]
+        if not first.live_percent:  # it does not wait, or is asked so whatever the due time
+            continue
         if first.service_tier == "batch":
-            waits.append(ExpectedTime(*runtime.service_tiers.batch_time(first.target)))
-        elif first.service_tier == "flex":
-            waits.append(ExpectedTime(FLEX_MEDIAN, FLEX_SECONDS, 0))
+            waits.append(runtime.service_tiers.batch_time(first.target))
+            batches.append(waits[-1].batches)
+        else:
+            waits.append(BatchTime(FLEX_MEDIAN, runtime.service_tiers.flex_seconds))
     if not waits:
         return None
-    batches = min((one.batches for one in waits if one.p95 != FLEX_SECONDS), default=0)
-    return ExpectedTime(sum(one.median for one in waits), sum(one.p95 for one in waits), batches)
+    return ExpectedTime(sum(one.median for one in waits), sum(one.p95 for one in waits), min(batches, default=0))
