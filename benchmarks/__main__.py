@@ -32,6 +32,7 @@ NAMES = (
     "routing_overhead",
     "quote_coverage",
     "shared_prefix",
+    "cache_drops",
     "budget_storm",
     "price_review",
     "reconcile",

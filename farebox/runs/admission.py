@@ -23,6 +23,7 @@ from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
     asked_operations,
+    cached_prompts,
     planned_routes,
     pressure,
     spread,
@@ -175,6 +176,7 @@ class _Quoting:
             for operation, route in routes.items()
             if (found := _begins(route))
         }
+        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=self.stand_in)
         past = runtime.history.costs(
             self.automation.name,
             self.quality,
@@ -182,10 +184,14 @@ class _Quoting:
             mixes=percents,
             due=due,
             alone=guess is not None,
+            cached=cached,
         )
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
-        targets = {operation: _targets_of(route, self.steps[operation]) for operation, route in routes.items()}
+        targets = {
+            operation: replace(_targets_of(route, self.steps[operation]), cached=cached.get(operation, {}))
+            for operation, route in routes.items()
+        }
 
         def at(moment: datetime | None) -> Quote:
             return make_quote(

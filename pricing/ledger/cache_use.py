@@ -12,6 +12,7 @@ from pricing.db.database import Store
 
 NEWEST_RUNS = 100
 """Runs of an automation that are looked at."""
+_NEWEST_PROMPTS = 3
 MOST_REQUESTS = 4_000
 """Of one operation, the newest."""
 
@@ -47,6 +48,17 @@ class CachedRequest:
     input_tokens: int
     read_tokens: int
     prompt_parts: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptInCache:
+    """What requests of an operation had in the cache of a model: tokens on the mean, and whether any was read."""
+
+    operation: str
+    provider: str
+    model: str
+    tokens: int
+    was_read: bool
 
 
 class CacheUse:
@@ -87,6 +99,34 @@ class CacheUse:
             use = RunCacheUse(row.run_id, row.operation, int(row.input_tokens), int(row.read_tokens))
             found.setdefault(row.operation, []).append(use)
         return found
+
+    def prompts(self, automation: str, quality: str, *, stand_in: bool) -> list[PromptInCache]:
+        """What the newest runs of an automation at one quality had in caches, by operation and model."""
+        table = schema.settlements.c
+        ends = sa.select(table.run_id).where(
+            table.automation == automation, table.quality == quality, table.stand_in == stand_in
+        )
+        read = sa.func.coalesce(_A.cache_read_tokens, 0)
+        written = sa.func.coalesce(_A.cache_write_tokens, 0)
+        with self._store.read() as connection:
+            newest = connection.execute(ends.order_by(table.seq.desc()).limit(_NEWEST_PROMPTS)).scalars().all()
+            query = (
+                sa.select(
+                    _A.operation,
+                    _A.provider,
+                    _A.model,
+                    sa.func.count().label("requests"),
+                    sa.func.sum(read + written).label("tokens"),
+                    sa.func.sum(read).label("read"),
+                )
+                .where(_A.run_id.in_(newest), read + written > 0, *_COUNTED)
+                .group_by(_A.operation, _A.provider, _A.model)
+            )
+            rows = connection.execute(query).all() if newest else []
+        return [
+            PromptInCache(row.operation, row.provider, row.model, int(row.tokens) // row.requests, row.read > 0)
+            for row in rows
+        ]
 
     def requests(self, operation: str, run_ids: Sequence[str]) -> list[CachedRequest]:
         """The newest requests of an operation in some runs, in the order in which they were sent."""

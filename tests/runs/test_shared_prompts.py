@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from farebox.doctor.economics import diagnose
 from farebox.prefect import events
 from farebox.prefect.artifacts import publish, report_of
+from farebox.runs.planning import cached_prompts
 from pricing.db import schema
+from pricing.quotes import CachedPrompt
 from pricing.reports import drop_sentence, render_html, render_markdown
 from pricing.reports.sentences import caching_sentences
 from tasks.ask import Ask
@@ -78,6 +80,8 @@ def test_the_ledger_keeps_hashes_of_static_parts_and_nothing_of_what_they_say(tm
         with runtime.store.read() as connection:
             query = sa.select(schema.meta.c.value).where(schema.meta.c.key == "prompt_hash_key")
             assert len(bytes.fromhex(connection.execute(query).scalar_one())) == 32
+        quoted = cached_prompts(runtime, "asking", "fast", stand_in=True)
+        assert quoted == {"read": {DIALECTS["OpenAI"]: CachedPrompt(6_250, once=True)}}
     [label] = labels
     tokens, minimum, seconds, *hashes = label.split(".")
     assert 4_000 < int(tokens) < 8_000

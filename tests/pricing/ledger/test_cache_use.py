@@ -77,3 +77,15 @@ def test_a_drop_is_found_with_its_cause(ledger: Ledger):
 def test_the_key_of_hashes_is_made_once_per_ledger(store: Store):
     key = prompt_hash_key(store)
     assert (len(key), prompt_hash_key(store)) == (32, key)
+
+
+def test_what_newest_runs_had_in_caches(ledger: Ledger):
+    use = CacheUse(ledger.store)
+    assert use.prompts("reading", "fast", stand_in=True) == []
+    run_once(ledger, 1, 0, 900, 0)
+    [prompt] = use.prompts("reading", "fast", stand_in=True)
+    assert (prompt.operation, prompt.provider, prompt.model) == ("summarize", "groq", "m")
+    assert (prompt.tokens, prompt.was_read) == (900, True), "requests without a cache do not count"
+    for number in range(2, 5):
+        run_once(ledger, number, 0)
+    assert use.prompts("reading", "fast", stand_in=True) == [], "as the newest runs are"
