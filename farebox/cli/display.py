@@ -57,6 +57,8 @@ class RunDisplay:
         self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
         if why := economic_reason(json.loads(run.routes)):
             self._console.print(Text(f"  economic route, the cheapest targets first: {why}", style="yellow"))
+        if run.due_at is not None:
+            self._console.print(Text(f"  due by {from_us(run.due_at).astimezone():%Y-%m-%d %H:%M %Z}", style="dim"))
         if not refusals:
             limits = " · ".join(f"{rule.name} ({format_money(rule.limit)})" for rule in rules)
             self._console.print(Text(f"  {format_money(run.held_nano)} held on: {limits}", style="dim"))

@@ -30,7 +30,7 @@ from farebox.runs.approval import ASK_HERE
 from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
 from farebox.runs.due_times import stated_due
 from farebox.runtime import Runtime, Watcher, get_runtime
-from pricing import FareboxError, Nano, OverBudget
+from pricing import FareboxError, Nano, OverBudget, from_us
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks import RunContext, use_run
@@ -313,6 +313,7 @@ def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
         "p50_nano": run.p50_nano if run else None,
         "p95_nano": run.p95_nano if run else None,
         "ceiling_nano": run.ceiling_nano if run else None,
+        "due_at": from_us(run.due_at) if run and run.due_at is not None else None,
         "held_nano": money.held_nano if money else unknown,
         "spent_nano": money.spent_nano if money else unknown,
         "released_nano": money.released_nano if money else unknown,

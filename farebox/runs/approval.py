@@ -19,7 +19,7 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
-from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money, template_environment
+from pricing import MoneyError, Nano, OverBudget, dollars, format_money, from_us, parse_money, template_environment
 from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice, budget_label
 from pricing.reports import escape_markdown, moment
 from tasks.routing import economic_reason
@@ -135,6 +135,7 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
         cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
         due=moment(question.due_at),
         route=AskedRoute.of(question),
+        done_by="" if question.run.due_at is None else moment(from_us(question.run.due_at)),
     )
 
 

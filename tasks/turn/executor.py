@@ -39,7 +39,6 @@ from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
 from tasks.turn.answers import Answers
 from tasks.turn.attempts import AttemptFailed, Attempts, Refused
-from tasks.turn.batched import BatchedAttempts, BatchedQuestion
 from tasks.turn.documents import measure_documents
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import Content, TurnRecord, cause, decision_row
@@ -53,6 +52,7 @@ from tasks.turn.waves import IN_TURN
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
+    from tasks.turn.batched import BatchedAttempts
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -304,6 +304,8 @@ class Turns:
         """The reply of one target: of a batch, where the run has the time for one and that answers; else live."""
         where = journey.where
         if self._batched is not None and where.waves is not None and where.may_wait and journey.answers is not None:
+            from tasks.turn.batched import BatchedQuestion
+
             asked = BatchedQuestion(
                 slot=partial(journey.slot, candidate, reason, way),
                 request=request,

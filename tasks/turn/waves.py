@@ -15,13 +15,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pricing import LedgerError, now_us
 from pricing.db import after_fork
-from pricing.ledger import Batch, BatchAttempt
 from tasks.batches import BatchLine
 from tasks.routing.target import Target
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing.ledger import Batch, BatchAttempt
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +90,8 @@ class _Waiting:
 
 
 Submit: TypeAlias = Callable[["RunWaves", Sequence[QueuedLine]], Awaitable[None]]
-Visit: TypeAlias = Callable[[str], Awaitable[Batch]]
-LinesOf: TypeAlias = Callable[[str], list[BatchAttempt]]
+Visit: TypeAlias = "Callable[[str], Awaitable[Batch]]"
+LinesOf: TypeAlias = "Callable[[str], list[BatchAttempt]]"
 
 
 @dataclass(eq=False)

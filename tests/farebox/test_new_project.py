@@ -38,7 +38,7 @@ def test_a_second_automation_is_added_to_it(tmp_path: Path):
     create_automation(root, "weekly-notes", "UTC")
     assert automation_names(root) == ["summarize-notes", "weekly-notes"]
     entries = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
-    assert [entry["entrypoint"].rpartition(".")[2] for entry in entries] == ["summarize_notes", "weekly_notes"]
+    assert [entry["entrypoint"].rpartition(".")[2] for entry in entries[1:]] == ["summarize_notes", "weekly_notes"]
 
 
 def test_the_current_folder_can_be_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ import pytest
 from farebox import Agent, ask, automation, llm_task, plan
 from farebox.runtime import Runtime
 from pricing.db import schema
+from pricing.reports import run_report
 from tasks.sandbox import Sandbox, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.command import Call
@@ -253,3 +254,18 @@ def test_batches_are_listed_shown_collected_and_cancelled(runtime: Runtime, sand
     assert "No open batch" in refused.err
     assert "There is no batch" in call("batches", "show", "nothing").err
     assert json.loads(call("batches", "collect", "--json").out)["looked_at"] == 0
+
+
+def test_the_report_says_what_batches_answered_and_how_long_they_took(runtime: Runtime, call: Call):
+    with due_run(runtime, errand, {}) as ride:
+        at_once(say.fn, NOTES[:3], threads=3)
+    runtime.replica.sync()
+    due = run_report(runtime.replica, ride.run.run_id).due
+    assert due is not None
+    assert due.batched == 3
+    assert due.waited_us > 0
+    assert due.saved_nano > 0
+    told = call("report", ride.run.run_id).out
+    assert "3 turns answered by batches" in " ".join(told.split())
+    [line] = json.loads(call("runs", "--json").out)
+    assert line["waiting_turns"] == 0
