@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from farebox.cache_drops import with_cache_drops
+from farebox.prefect.events import tell_cache_drops
 from farebox.runtime import Runtime
 from pricing import FareboxError
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.replica import RunCopy
 from pricing.reports import escape_markdown, markdown_code
-from tasks.turn import TurnEvent
+from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:
     from pricing.reports import RunReport
@@ -45,6 +47,7 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
             runtime.replica.sync()
     with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
+        tell_cache_drops(report)
         markdown = render_markdown(report)
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,8 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
     from pricing.reports import run_report
 
     keeps = runtime.settings.replica.after_runs
-    return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    report = run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    return with_cache_drops(runtime, report)
 
 
 def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags: set[str]) -> None:
@@ -174,6 +178,7 @@ class _Progress:
         self._key = f"{run.automation}-progress"
         self._planned = planned
         self._made: Counter[str] = Counter()
+        self._waiting = 0
         self._artifact: UUID | None = None
         self._moved = threading.Event()
         self._ended = threading.Event()
@@ -189,6 +194,12 @@ class _Progress:
         """One more turn, if it is one of the run's planned ones."""
         if event.run_id == self.run_id and event.operation in self._planned:
             self._made[event.operation] += 1
+            self._moved.set()
+
+    def batches(self, news: WaveNews) -> None:
+        """How many of its turns wait for batches."""
+        if news.run_id == self.run_id:
+            self._waiting = news.waiting
             self._moved.set()
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
@@ -237,4 +248,5 @@ class _Progress:
             f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
             for operation, planned in self._planned.items()
         )
-        return f"Turns made of those planned: {', '.join(each)}"
+        waiting = f". {self._waiting} wait for batches" if self._waiting else ""
+        return f"Turns made of those planned: {', '.join(each)}{waiting}"

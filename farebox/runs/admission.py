@@ -23,6 +23,7 @@ from farebox.runs.due_times import run_due_at
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
     asked_operations,
+    cached_prompts,
     planned_routes,
     pressure,
     spread,
@@ -175,6 +176,7 @@ class _Quoting:
             for operation, route in routes.items()
             if (found := _begins(route))
         }
+        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=self.stand_in)
         past = runtime.history.costs(
             self.automation.name,
             self.quality,
@@ -182,10 +184,14 @@ class _Quoting:
             mixes=percents,
             due=due,
             alone=guess is not None,
+            cached=cached,
         )
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
-        targets = {operation: _targets_of(route, self.steps[operation]) for operation, route in routes.items()}
+        targets = {
+            operation: replace(_targets_of(route, self.steps[operation]), cached=cached.get(operation, {}))
+            for operation, route in routes.items()
+        }
 
         def at(moment: datetime | None) -> Quote:
             return make_quote(
@@ -605,6 +611,8 @@ class AdmittedRun:
         self.closed = closed
         self.execution = execution
         self.unsettled = ""
+        self.left = False
+        """Whether it has not ended, but is to be continued with its hold."""
         self._runtime = runtime
         self._renewing = runtime.engine.loop.submit(self._renew())
         runtime.warm_up(run)
@@ -628,7 +636,7 @@ class AdmittedRun:
         Raises:
             RunTakenOver: a newer execution of the run has its hold.
         """
-        kept_until = to_us(until)
+        self.left, kept_until = True, to_us(until)
         suspend = partial(self._runtime.ledger.suspend, self.run.run_id, self.execution, kept_until)
         self._end(suspend, PendingEnd(self.run.run_id, self.execution, kept_until=kept_until))
 
@@ -674,6 +682,11 @@ class AdmittedRun:
                 watcher.settled(self.run, outcome, settled)
             except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
                 _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
+
+    @property
+    def waits(self) -> bool:
+        """Whether batches of it are under way, for which it can be continued."""
+        return bool(self.run.due_at is not None and self._runtime.batches.open(self.run.run_id))
 
     def leave(self) -> None:
         """Stop renewing the hold here: another process settles it, or its lease does."""

@@ -10,8 +10,8 @@ from farebox.config.guard_settings import JUDGE
 from farebox.judging.ask import STEP
 from farebox.runtime import Runtime
 from guardrails import Guards
-from pricing.ledger import BudgetRule, complexities
-from pricing.quotes import Counter, PlanCost, ResolvedPlan, ResolvedStep
+from pricing.ledger import BudgetRule, CacheUse, complexities
+from pricing.quotes import CachedPrompt, CachedPrompts, Counter, PlanCost, ResolvedPlan, ResolvedStep
 from pricing.tokens import MediaSize, count_tokens
 from tasks import Step
 from tasks.providers import usual_thinking
@@ -160,6 +160,19 @@ def token_counter(
         return replace(count_tokens(text), media=tuple(media)).expected(factor, target.model)
 
     return count
+
+
+def cached_prompts(runtime: Runtime, automation: str, quality: str, *, stand_in: bool) -> dict[str, CachedPrompts]:
+    """By operation, what its newest runs had in a prompt cache; nothing where they had nothing, or there are none.
+
+    One call writes it and the others read it where turns wait for one another and some have read it.
+    """
+    found: dict[str, dict[tuple[str, str], CachedPrompt]] = {}
+    waits = runtime.settings.turns.cache_wait_seconds > 0
+    for one in CacheUse(runtime.store).prompts(automation, quality, stand_in=stand_in):
+        prompt = CachedPrompt(one.tokens, waits and one.was_read)
+        found.setdefault(one.operation, {})[one.provider, one.model] = prompt
+    return dict(found)
 
 
 def pressure(runtime: Runtime, rules: Iterable[BudgetRule]) -> str | None:

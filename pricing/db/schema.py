@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0015"
+VERSION = "0016"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -173,6 +173,7 @@ attempts = fact(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
+    text("prompt_parts", optional=True),
     text("service_tier_asked", optional=True),
     Column("service_tier", Text, nullable=False, server_default="standard"),
     Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
@@ -185,6 +186,10 @@ attempts = fact(
 
 ``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
 named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
+
+``prompt_parts`` tells the static part of a prompt that its model can cache, in about 45 characters: estimated tokens,
+the model's minimum, seconds that an entry lives, and keyed hashes of the place, tools, schema, system text and shared
+parts of messages, with dots between; null where nothing is cached.
 
 ``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
 priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is.
@@ -496,6 +501,49 @@ inflight = Table(
     Index("ix_inflight_run_id", "run_id"),
 )
 """What was about to be sent; ``intent`` is the attempt's row as far as it is known, as JSON."""
+
+batches = Table(
+    "batches",
+    metadata,
+    key("label"),
+    *map(text, ("run_id", "target", "provider", "model")),
+    Column("stand_in", Boolean, nullable=False),
+    text("batch_id", optional=True),
+    text("state"),
+    *map(number, ("execution", "lines", "completed", "failed", "begun_at")),
+    *(number(name, optional=True) for name in ("submitted_at", "ended_at", "collected_at")),
+    *map(number, ("cancel_at", "leave_at")),
+    number("cancelled_at", optional=True),
+    text("cancelled_by", optional=True),
+    number("checked_at", optional=True),
+    text("fault", optional=True),
+    Index("ix_batches_run_id", "run_id"),
+    Index("ix_batches_collected_at", "collected_at"),
+)
+"""Batches that runs have sent to providers. ``label`` names it at the provider before it has an id there, so that one
+whose creation was not recorded is found again; ``batch_id`` is the provider's. ``state`` is
+``begun``, then what the provider says, or ``abandoned`` where it was never created. It is cancelled at ``cancel_at``;
+from ``leave_at`` on its run waits no longer. All its results are taken once ``collected_at`` is set."""
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    key("line_id"),
+    *map(text, ("label", "run_id", "journal_id", "holder", "key", "entry_id", "turn_id")),
+    number("execution"),
+    text("state"),
+    text("outcome", optional=True),
+    text("intent"),
+    text("details"),
+    Index("ix_batch_lines_label", "label"),
+    Index("ix_batch_lines_key", "journal_id", "key"),
+    Index("ix_batch_lines_entry_id", "entry_id"),
+    Index("ix_batch_lines_turn_id", "turn_id"),
+)
+"""The lines of batches: each is one attempt, whose id is ``line_id``. ``state`` is ``open``, ``answered`` (its reply is
+in the journal as ``entry_id``) or ``failed`` (``outcome`` says how). ``execution`` is the newest of the run that waits
+for it. ``intent`` is the attempt's row, ``details`` what its completion needs to know of the request (JSON); neither
+holds content."""
 
 questions = Table(
     "questions",

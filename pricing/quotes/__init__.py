@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     )
     from pricing.quotes.prediction import quote_amount, quote_scores
     from pricing.quotes.quote import (
+        CachedPrompt,
+        CachedPrompts,
         FirstGuess,
         ModelAt,
         OperationTargets,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "INPUT_HEADROOM",
     "Begins",
+    "CachedPrompt",
+    "CachedPrompts",
     "Calls",
     "Counter",
     "Estimate",
@@ -62,6 +66,8 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "CachedPrompt": "pricing.quotes.quote",
+            "CachedPrompts": "pricing.quotes.quote",
             "Begins": "pricing.quotes.plan",
             "Images": "pricing.quotes.plan",
             "Calls": "pricing.quotes.plan",

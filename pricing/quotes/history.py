@@ -23,7 +23,7 @@ from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost
-from pricing.quotes.quote import Mix, ModelAt, expected_cost, score_of
+from pricing.quotes.quote import CachedPrompts, Mix, ModelAt, expected_cost, score_of
 from pricing.rates.card import RateCard
 
 Percents: TypeAlias = Mapping[str, Sequence[int]]
@@ -50,6 +50,7 @@ class PastCosts:
     since: datetime | None = None
 
 
+_Cached: TypeAlias = Mapping[str, CachedPrompts]
 _Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 _Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
 
@@ -98,20 +99,21 @@ class History:
         mixes: Percents = MappingProxyType({}),
         due: bool = False,
         alone: bool = False,
+        cached: Mapping[str, CachedPrompts] = MappingProxyType({}),
     ) -> PastCosts:
         """The past runs that a quote leans on: where there are enough, only those with a due time, if it is ``due``, or
         only those without; also where there are few, if only these ``alone`` can be compared with.
 
         A run under another card is repriced, tokens and point alike. One whose models have no rate any more is left
-        out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, so that what is
-        compared is comparable.
+        out. With ``mixes``, as they are now, the points of past runs are taken at the same shares, and with what is
+        ``cached`` now, by operation, as if it had been then, so that what is compared is comparable.
         """
         with self._reading:
             kept = self._kept[automation, quality, stand_in]
             self._read_new(kept, automation, quality, stand_in=stand_in)
-            self._reprice(kept, everything=bool(mixes))
+            self._reprice(kept, everything=bool(mixes or cached))
             own = [run for run in kept.runs if run.due == due]
-            return self._scored(own if alone or len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes)
+            return self._scored(own if alone or len(own) >= OWN_KIND else kept.runs, kept.repriced, mixes, cached)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
@@ -153,15 +155,21 @@ class History:
         except UnknownPrice:
             return None
 
-    def _scored(self, runs: Sequence[PastRun], known: Mapping[str, _Repriced], mixes: Percents) -> PastCosts:
-        point_of = cache(lambda shape: self._point(shape, mixes))  # runs of a day mostly have one
+    def _scored(
+        self,
+        runs: Sequence[PastRun],
+        known: Mapping[str, _Repriced],
+        mixes: Percents,
+        cached: Mapping[str, CachedPrompts],
+    ) -> PastCosts:
+        point_of = cache(lambda shape: self._point(shape, mixes, cached))  # runs of a day mostly have one
         whole: list[PastCost] = []
         paid: list[PastCost] = []
         since = None
         for run in runs:
             score: float | None = run.score
             point: Nano | None = run.point_nano
-            if run.run_id in known and (mixes or run.rate_version != self._card.version):
+            if run.run_id in known and (mixes or cached or run.rate_version != self._card.version):
                 repriced = known[run.run_id]
                 point = point_of(repriced.shape)
                 score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
@@ -171,7 +179,7 @@ class History:
                 whole.append((point, (score + run.spared) * point, run.calls))
         return PastCosts(tuple(whole), tuple(paid), since)
 
-    def _point(self, shape: _Shape, mixes: Percents) -> Nano | None:
+    def _point(self, shape: _Shape, mixes: Percents, cached: _Cached) -> Nano | None:
         try:
             steps, costs = shape
             return costs + sum(
@@ -181,6 +189,7 @@ class History:
                     self._card,
                     thoughts=dict(zip(begins[0], begins[2], strict=True)),
                     live=dict(zip(begins[0], begins[3], strict=True)),
+                    cached=cached.get(step.operation),
                 )
                 for step, begins in steps
             )

@@ -8,10 +8,11 @@ what makes one step long makes the others long too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from statistics import fmean
 from typing import Final, Literal, TypeAlias
 
@@ -23,6 +24,8 @@ from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
 
 __all__ = [
+    "CachedPrompt",
+    "CachedPrompts",
     "FirstGuess",
     "Mix",
     "ModelAt",
@@ -47,6 +50,20 @@ _HUNDRED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
+class CachedPrompt:
+    """The part of an operation's prompts that is cached: its tokens, and whether one call writes it and the others read
+    it (``once``), or each writes it.
+    """
+
+    tokens: int
+    once: bool
+
+
+CachedPrompts: TypeAlias = Mapping[tuple[str, str], CachedPrompt]
+"""By a provider's name and a model id."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperationTargets:
     """Where the turns of one operation may go.
 
@@ -60,6 +77,7 @@ class OperationTargets:
         rooms: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
         live: where turns are not asked at the standard service tier, how many of a hundred are after all.
+        cached: the part of its prompts that calls share in a cache, by provider and model.
     """
 
     primary: ModelAt
@@ -71,6 +89,7 @@ class OperationTargets:
     rooms: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
     live: Mapping[ModelAt, int] = field(default_factory=dict)
+    cached: CachedPrompts = field(default_factory=dict)
 
     @property
     def mix(self) -> Mix:
@@ -133,7 +152,7 @@ def make_quote(
     point = 0
     for step in plan.steps:
         where = targets[step.operation]
-        point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live)
+        point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live, cached=where.cached)
     point += sum(cost.expected for cost in plan.costs)
     ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
     ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
@@ -210,7 +229,7 @@ def reprice(tokens: Iterable[tuple[ModelAt, Usage]], card: RateCard, at: datetim
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    return sum(_price(card, where, usage, at) for where, usage in tokens)
+    return sum(_price(card, where, at, usage) for where, usage in tokens)
 
 
 def expected_cost(
@@ -221,24 +240,42 @@ def expected_cost(
     *,
     thoughts: Mapping[ModelAt, int] | None = None,
     live: Mapping[ModelAt, int] | None = None,
+    cached: CachedPrompts | None = None,
 ) -> Nano:
     """What all calls of a step cost, each as long as it is declared, at the models that they begin at.
 
     ``thoughts`` are tokens that a model usually thinks before an answer, which are output on top. Of a hundred
-    turns that ask for another service tier, ``live`` are asked at the standard one after all.
+    turns that ask for another service tier, ``live`` are asked at the standard one after all. What is ``cached`` is
+    written by one call and read by the others, or written by each.
 
     Raises:
         UnknownPrice: the card has no rate for one of the models.
     """
-    whole = 0  # of a hundred times a hundred calls
+    whole = 0  # of a hundred times a hundred
     for where, percent in mix:
         usage = Usage(step.input_tokens, step.output_tokens + (thoughts or {}).get(where, 0))
         asked = 0 if live is None else live.get(where, 0)
-        if asked < _HUNDRED:
-            whole += percent * (_HUNDRED - asked) * _price(card, where, usage, at)
-        if asked:
-            whole += percent * asked * _price(card, (where[0], where[1]), usage, at)
-    return -(-step.calls * whole // _HUNDRED**2)
+        known = None if cached is None else cached.get((where[0], where[1]))
+        if known is not None and service_tier_of(where) == "batch":  # its lines do not wait for one another
+            known = replace(known, once=False)
+        parts = ((where, _HUNDRED - asked), ((where[0], where[1]), asked))
+        whole += sum(
+            percent * part * _all_calls(step.calls, usage, known, partial(_price, card, served, at))
+            for served, part in parts
+            if part
+        )
+    return -(-whole // _HUNDRED**2)
+
+
+def _all_calls(calls: int, usage: Usage, known: CachedPrompt | None, price: Callable[[Usage], Nano]) -> Nano:
+    """What so many equal calls cost."""
+    if known is None or not calls:
+        return calls * price(usage)
+    static = min(known.tokens, usage.input_tokens or 0)
+    written = price(replace(usage, cache_write_tokens=static))
+    if not known.once or calls == 1:
+        return calls * written
+    return written + (calls - 1) * price(replace(usage, cache_read_tokens=static))
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
@@ -261,7 +298,7 @@ def service_tier_of(where: ModelAt) -> str:
     return where[2] if len(where) > 2 else STANDARD  # noqa: PLR2004
 
 
-def _price(card: RateCard, where: ModelAt, usage: Usage, at: datetime | None) -> Nano:
+def _price(card: RateCard, where: ModelAt, at: datetime | None, usage: Usage) -> Nano:
     return card.price(where[1], where[0], usage, at, service_tier_of(where))
 
 

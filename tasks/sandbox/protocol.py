@@ -15,7 +15,7 @@ from tasks.sandbox.answers.schema import Unfillable, check_schema
 LABEL: Final = {"x-farebox-sandbox": "1"}
 """On every reply, so that nobody takes the sandbox for a model."""
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock", "gemini"]
-Lifetime: TypeAlias = Literal["5m", "1h"]
+Lifetime: TypeAlias = Literal["5m", "30m", "1h"]
 Complaint: TypeAlias = Literal[
     "429",
     "500",

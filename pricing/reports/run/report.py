@@ -103,7 +103,19 @@ def _due(run: Row, settlements: Sequence[Settlement], attempts: Sequence[Row]) -
         return None
     due, done = from_us(run["due_at"]), settlements[-1].ended_at if settlements else None
     early = None if done is None else round((due - done).total_seconds() * 1_000_000)
-    return DueFacts(due, done, early, sum(row["service_tier_saved_nano"] for row in attempts))
+    saved = sum(row["service_tier_saved_nano"] for row in attempts)
+    lines = [row for row in attempts if row["service_tier"] == "batch"]
+    answered = {row["turn_id"] for row in lines if row["outcome"] == "ok"}
+    return DueFacts(due, done, early, saved, len(answered), _covered(lines))
+
+
+def _covered(attempts: Sequence[Row]) -> int:
+    """Microseconds in which any of these attempts was under way: those of one batch wait together."""
+    covered, until = 0, 0
+    for begin, end in sorted((row["started_at"], row["started_at"] + row["duration_us"]) for row in attempts):
+        covered += max(0, end - max(begin, until))
+        until = max(until, end)
+    return covered
 
 
 def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:
@@ -212,7 +224,7 @@ def _attempts(rows: Iterable[Row]) -> tuple[AttemptLine, ...]:
     return tuple(
         AttemptLine(
             **{name: row[name] for name in _ATTEMPT},
-            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
+            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], _written(row)),
             started_at=from_us(row["started_at"]),
         )
         for row in rows
@@ -311,7 +323,13 @@ def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
         _shared_value(tokens.input for tokens in counts),
         _shared_value(tokens.output for tokens in counts),
         _shared_value(tokens.cached for tokens in counts),
+        _shared_value(tokens.written for tokens in counts),
     )
+
+
+def _written(row: Row) -> int | None:
+    """What was written to caches of either lifetime."""
+    return _shared_value((row["cache_write_tokens"], row["cache_write_1h_tokens"]))
 
 
 def _shared_value(counts: Iterable[int | None]) -> int | None:
