@@ -72,7 +72,6 @@ _LOCATION: Final = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<prefix>.*?))?/?")
 _TOO_FEW: Final = re.compile(r"less records|minimum", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(r"access|permission|not authorized|assume", re.IGNORECASE)
 _MODEL: Final = re.compile(r"model", re.IGNORECASE)
-_WINDOW_HOURS: Final = 24
 _STAND_IN: Final = ("s3://sandbox/batches", "arn:aws:iam::000000000000:role/sandbox")
 _SKEW_SECONDS: Final = 600
 
@@ -145,7 +144,7 @@ class BedrockBatchClient:
             "modelInvocationType": _TYPES[lines[0].path],
             "inputDataConfig": {"s3InputDataConfig": {"s3InputFormat": "JSONL", "s3Uri": place.uri(place.input_key)}},
             "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": place.uri(place.output_prefix)}},
-            "timeoutDurationInHours": _WINDOW_HOURS,
+            "timeoutDurationInHours": self.rules.window_hours,
         }
         created = await self._calls.ask("create", place.control("POST", "/model-invocation-job", encode(asked)))
         if not (arn := text(created.get("jobArn"))):

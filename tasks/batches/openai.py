@@ -119,7 +119,7 @@ class OpenAIBatchClient:
         asked: JSONObject = {
             "input_file_id": input_file,
             "endpoint": f"{_VERSION}{lines[0].path}",
-            "completion_window": "24h",
+            "completion_window": f"{self.rules.window_hours}h",
             "metadata": {_LABEL: label},
         }
         created = await self._calls.ask("create", _call(target, "POST", "/batches", encode(asked)))

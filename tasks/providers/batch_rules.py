@@ -21,7 +21,6 @@ class BatchRules:
         least: the fewest requests in one batch.
         window_hours: after which what has not run expires.
         kept_days: how long results can be had; ``None`` where that is not documented, or up to the user.
-        webhooks: whether the provider can say that a batch has ended.
     """
 
     api: BatchApi
@@ -31,4 +30,3 @@ class BatchRules:
     least: int = 1
     window_hours: int = 24
     kept_days: int | None = None
-    webhooks: bool = False

@@ -39,7 +39,6 @@ SPEC = ProviderSpec(
             lines=50_000,
             whole=200_000_000,
             kept_days=30,
-            webhooks=True,
         ),
         truncates_silently=False,
         options=ALL_OPTIONS,
