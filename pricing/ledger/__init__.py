@@ -14,7 +14,8 @@ if TYPE_CHECKING:
         Choice,
         shortfalls,
     )
-    from pricing.ledger.batches import BY_DUE_TIME, Batch, BatchAttempt, Batches, BatchState, ClaimedLine
+    from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, BatchState, ClaimedLine
+    from pricing.ledger.batches import Batches
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, budget_label
     from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
@@ -205,12 +206,12 @@ if not TYPE_CHECKING:
             "Circuit": "pricing.ledger.circuits",
             "Circuits": "pricing.ledger.circuits",
             "Completion": "pricing.ledger.facts",
-            "BY_DUE_TIME": "pricing.ledger.batches",
-            "Batch": "pricing.ledger.batches",
-            "BatchAttempt": "pricing.ledger.batches",
+            "BY_DUE_TIME": "pricing.ledger.batch_facts",
+            "Batch": "pricing.ledger.batch_facts",
+            "BatchAttempt": "pricing.ledger.batch_facts",
             "Batches": "pricing.ledger.batches",
-            "BatchState": "pricing.ledger.batches",
-            "ClaimedLine": "pricing.ledger.batches",
+            "BatchState": "pricing.ledger.batch_facts",
+            "ClaimedLine": "pricing.ledger.batch_facts",
             "Ended": "pricing.ledger.calibration_scores",
             "FRESH_DAYS": "pricing.ledger.calibration_scores",
             "Finding": "pricing.ledger.block_reviews",

@@ -36,7 +36,7 @@ from pricing.errors import JournalUnreadable
 from pricing.money import Nano
 
 if TYPE_CHECKING:
-    from pricing.ledger.batches import BatchAttempt
+    from pricing.ledger.batch_facts import BatchAttempt
 
 EntryKind: TypeAlias = Literal["answer", "batch", "tool"]
 """An answer that was asked live, one that a batch brought, or the result of a tool."""

@@ -19,7 +19,8 @@ from guardrails.pii import Vault
 from pricing import Nano, UnknownPrice, now_us
 from pricing.ledger import Batch, BatchAttempt, ClaimedLine, Intent
 from pricing.rates import RateCard
-from tasks.batches import BatchCallFailed, BatchClient, BatchLine, LinesRefused, can_batch
+from tasks.batches import BatchCallFailed, BatchClient, BatchLine, LinesRefused
+from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.providers.reasoning_fields import output_limit, thinking_room
 from tasks.providers.refused_features import RefusedFeatures
@@ -111,7 +112,7 @@ class BatchedAttempts:
 
     def can(self, target: Target) -> bool:
         """Whether a target's provider has batches, at a price that is known."""
-        if not can_batch(target.provider):
+        if spec_of(target.provider).features.batches is None:
             return False
         try:
             self._rates.worst(target.model, target.provider, 1, 1, service_tier=BATCH)

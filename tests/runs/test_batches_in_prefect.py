@@ -1,5 +1,6 @@
 """Runs of deployments that wait for batches: suspended without a process, collected, resumed, completed."""
 
+import asyncio
 import signal
 import threading
 from collections import Counter
@@ -14,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
 from prefect.states import Cancelled
 
 from farebox import ask, automation, llm_task, plan
@@ -26,7 +28,7 @@ from pricing.db import schema
 from pricing.ledger import BY_DUE_TIME
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, rows
-from tests.support.due_runs import BATCHED, assert_served_once, batch_rules
+from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules
 from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project, make_project
 from tests.support.waiting import until
@@ -210,5 +212,34 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtim
     assert [batch.lines for batch in runtime.batches.of_run(found.run.run_id)] == [3]
     [settlement] = rows(runtime.ledger, schema.settlements)
     assert settlement["outcome"] == "completed"
+    assert Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns)) == {"answered": 3}
+    assert_served_once(runtime, sandbox)
+
+
+@llm_task(operation="say", max_tokens=60, max_turns=3)
+async def say_async(text: str) -> str:
+    return await ask.aio("say.j2", text=text)
+
+
+@automation(price="1 credit", plan=plan(say_async, calls=3, input_tokens=60, output_tokens=40), due="6h")
+async def gathered(names: list[str]) -> list[str]:
+    return list(await asyncio.gather(*(say_async(f"A note about {name}.") for name in names)))
+
+
+def test_an_async_automation_is_suspended_and_resumed(runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient):
+    batch_rules(sandbox, QUICK)
+    run_id = deployed_run(client, gathered, names=NAMES)
+
+    def go() -> Any:
+        run = client.read_flow_run(run_id)
+        with suppress(Pause):
+            return asyncio.run(run_flow(gathered, flow_run=run, parameters=run.parameters, return_type="state"))  # type: ignore[arg-type]
+        return None
+
+    assert go() is None
+    assert [hold["state"] for hold in rows(runtime.ledger, schema.holds)] == ["suspended"]
+    collected(runtime, client, run_id)
+    assert go().is_completed()
+    assert [batch.lines for batch in runtime.batches.of_run(str(run_id))] == [3]
     assert Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns)) == {"answered": 3}
     assert_served_once(runtime, sandbox)
