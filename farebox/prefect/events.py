@@ -155,11 +155,11 @@ def _first_in_run(run_id: str, target: str) -> bool:
 
 
 def tell_cache_drops(report: RunReport) -> None:
-    """Emit ``farebox.cache.drop`` about ``farebox.operation.{name}``, and log it: once per drop and process."""
+    """Emit ``farebox.cache.drop`` about ``farebox.operation.{name}``, and log it: with the first run that shows it."""
     from pricing.reports import drop_sentence
 
     for drop in report.cache_drops:
-        if not _first_in_run(drop.since_run, f"cache drop of {drop.operation}"):
+        if not drop.new:
             continue
         _logger.warning("%s", drop_sentence(drop))
         _start(

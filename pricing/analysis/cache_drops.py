@@ -59,6 +59,7 @@ class CacheDrop:
         now: that of the runs since.
         cause: what is behind it, as far as it shows.
         explanation: that in a sentence.
+        new: whether it shows with the newest run for the first time.
     """
 
     operation: str
@@ -68,6 +69,7 @@ class CacheDrop:
     now: float
     cause: CacheDropCause
     explanation: str
+    new: bool = False
 
 
 def drop_length(shares: Sequence[float]) -> int | None:
@@ -152,7 +154,14 @@ def find_drop(
         [one for one in sent if one.request.run_id not in known], [one for one in sent if one.request.run_id in known]
     )
     return CacheDrop(
-        since[0].operation, since[0].run_id, length, median(shares[:-length]), median(shares[-length:]), cause, told
+        operation=since[0].operation,
+        since_run=since[0].run_id,
+        runs=length,
+        before=median(shares[:-length]),
+        now=median(shares[-length:]),
+        cause=cause,
+        explanation=told,
+        new=drop_length(shares[:-1]) is None,
     )
 
 

@@ -60,9 +60,12 @@ def test_a_drop_is_found_with_its_cause(ledger: Ledger):
     for number in range(14):
         run_once(ledger, number, 2_000)
     assert find_cache_drops(ledger.store, "reading", "fast", stand_in=True) == ()
-    last = ""
+    last, told = "", []
     for number in range(14, 24):
         last = run_once(ledger, number, 0, parts=COLD.format(f"sys{number}"))
+        told += [drop.new for drop in find_cache_drops(ledger.store, "reading", "fast", stand_in=True)]
+    assert told[0], "with the first run that shows it"
+    assert not any(told[1:])
     [drop] = find_cache_drops(ledger.store, "reading", "fast", stand_in=True)
     assert (drop.operation, drop.runs, drop.cause) == ("summarize", 10, "system")
     assert drop_sentence(drop).startswith(
