@@ -20,6 +20,9 @@ from farebox.web.view import View
 _MOST = 256
 _SHARE = 4
 """Making views takes at most one part in this many plus one of the time, so that runs beside it have the rest."""
+_RECENT_SECONDS = 900.0
+"""A view that nobody has asked for in this time is made again when somebody does."""
+_END_SECONDS = 30.0
 _logger = logging.getLogger(__name__)
 
 
@@ -29,6 +32,8 @@ class _Kept:
     state: State
     make: Callable[[], View]
     stale: bool
+    asked: float
+    """When somebody asked for it last, by the monotonic clock."""
 
 
 class KeptViews:
@@ -44,6 +49,7 @@ class KeptViews:
         self._lock = threading.Lock()
         self._wanted = threading.Event()
         self._ended = threading.Event()
+        self._usual: set[Hashable] = set()
         self._waiting: OrderedDict[Hashable, Callable[[], View]] = OrderedDict()
         self._thread = threading.Thread(target=self._work, name="farebox-web-views", daemon=True)
 
@@ -56,7 +62,7 @@ class KeptViews:
         self._ended.set()
         self._wanted.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
 
     def view(self, key: Hashable, make: Callable[[], View], *, stale: bool) -> View:
         """A view: the one that is kept, or else one made now.
@@ -69,26 +75,32 @@ class KeptViews:
         state = self._state()
         with self._lock:
             kept = self._views.get(key)
-            if kept is not None and (stale or kept.state == state):
+            if kept is not None and (kept.state == state or (stale and self._is_followed(key, kept))):
                 self._views.move_to_end(key)
+                kept.asked = time.monotonic()
                 if kept.state != state:
                     self._want(key, make)
                 return kept.view
         return self._made(key, make, stale=stale)
 
     def want(self, key: Hashable, make: Callable[[], View]) -> None:
-        """Have a view made soon, unless it is kept already."""
+        """Have a view made soon, unless it is kept already, and anew from then on whether it is asked for or not."""
         with self._lock:
+            self._usual.add(key)
             if key not in self._views:
                 self._want(key, make)
 
     def refresh(self) -> None:
-        """Have every view that reads much made anew, if it is of an older state of the replica."""
+        """Have the views made anew that read much, are of an older state of the replica, and were asked for lately."""
         state = self._state()
         with self._lock:
             for key, kept in self._views.items():
-                if kept.stale and kept.state != state:
+                if kept.stale and kept.state != state and self._is_followed(key, kept):
                     self._want(key, kept.make)
+
+    def _is_followed(self, key: Hashable, kept: _Kept) -> bool:
+        """Whether a view is made anew as the replica moves on, so that it is never old."""
+        return key in self._usual or kept.asked > time.monotonic() - _RECENT_SECONDS
 
     def _want(self, key: Hashable, make: Callable[[], View]) -> None:
         self._waiting[key] = make
@@ -98,7 +110,9 @@ class KeptViews:
         state = self._state()  # before it is read: a view that is newer than it says is only made once too often
         view = make()
         with self._lock:
-            self._views[key] = _Kept(view, state, make, stale)
+            known = self._views.get(key)
+            asked = time.monotonic() if known is None else known.asked
+            self._views[key] = _Kept(view, state, make, stale, asked)
             self._views.move_to_end(key)
             while len(self._views) > _MOST:
                 self._views.popitem(last=False)

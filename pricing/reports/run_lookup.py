@@ -25,6 +25,8 @@ def find_run(replica: Reading, asked: str) -> str:
         UsageError: there is no such run, there are several, or there are no runs at all; the next step names ids.
     """
     wanted = asked.strip().lstrip("…").lower()
+    if len(wanted) > SHORTEST_PREFIX and replica.rows("run_exact", asked=asked.strip()):
+        return asked.strip()  # as links have it: nothing else need be looked at
     latest = [row["run_id"] for row in replica.rows("run_latest", limit=_SHOWN)]
     if not latest:
         raise UsageError("There are no runs yet.", next_step=START)

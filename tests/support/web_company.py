@@ -146,13 +146,19 @@ def today(runtime: Runtime) -> None:
     rules = (
         BudgetRule("automation", "support-triage", "day", 500 * CENT, 400 * CENT),
         BudgetRule("org", "acme", "month", 60 * USD, 48 * USD),
-        BudgetRule("automation", "daily-digest", "day", 40 * CENT, 32 * CENT),
+        BudgetRule("automation", "daily-digest", "day", 4 * CENT, 3 * CENT),
     )
-    done = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0003", automation="daily-digest", held=38 * CENT, rules=rules[1:])
-    books.answered(done, "today-1", 36 * CENT, worst=37 * CENT, attempt_id="today-1")
+    quoted: dict[str, Any] = {
+        "point_nano": 25_200_000, "p50_nano": 24_400_000, "p95_nano": 48_640_000, "price_nano": 30 * CENT,
+        "price_credits": 3,
+    }  # fmt: skip
+    digest: dict[str, Any] = {"automation": "daily-digest", "held": 38_000_000, "rules": rules[1:]} | quoted
+    done = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0003", **digest)
+    books.answered(done, "today-1", 36_000_000, worst=37_000_000, attempt_id="today-1")
     books.ledger.settle(done.run_id, "completed")
-    under_way = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0004", automation="support-triage", rules=rules[:2])
-    books.answered(under_way, "today-2", 12 * CENT, worst=13 * CENT, attempt_id="today-2")
+    triage: dict[str, Any] = {"automation": "support-triage", "held": 6 * CENT, "rules": rules[:2]} | quoted
+    under_way = books.run("0199c0de-0b00-7d15-9f00-5ca1ab1e0004", **triage)
+    books.answered(under_way, "today-2", 12_000_000, worst=13_000_000, attempt_id="today-2")
     runtime.limits.set(Limit("org", "acme", "month", 60 * USD, "80%"))
 
 

@@ -4,11 +4,12 @@ import os
 import threading
 from collections.abc import Callable
 
+import pytest
 from starlette.testclient import TestClient
 
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
-from farebox.web import web_app
+from farebox.web import kept_views, web_app
 from farebox.web.kept_views import KeptViews
 from farebox.web.replica_state import State, state_of
 from farebox.web.view import View
@@ -63,6 +64,16 @@ def test_a_view_that_must_be_right_is_made_by_the_request():
     replica.number = 1
     assert views.view("a", replica.make, stale=False).data == 1
     assert replica.made == [0, 1]
+
+
+def test_a_view_that_nobody_asked_for_in_a_while_is_not_shown_old(monkeypatch: pytest.MonkeyPatch):
+    replica = Replica()
+    views = KeptViews(replica.state)
+    views.view("a", replica.make, stale=True)
+    replica.number = 1
+    assert views.view("a", replica.make, stale=True).data == 0
+    monkeypatch.setattr(kept_views, "_RECENT_SECONDS", -1.0)
+    assert views.view("a", replica.make, stale=True).data == 1
 
 
 def test_a_refresh_makes_what_reads_much_and_a_fault_is_met_by_who_asks():
