@@ -1,6 +1,8 @@
 """Agents with tools of MCP servers: over both transports, with servers that fail in every way."""
 
 import logging
+import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -257,6 +259,32 @@ def test_an_interrupted_call_is_somebodys_decision(
     with pytest.raises(ToolInterrupted, match=r"docs\.fail"), riding(farebox_project.runtime, helped, {}, run_id):
         help_out.fn("A ticket.")
     assert tools.calls == []
+
+
+def test_a_process_killed_during_a_call_leaves_a_decision_and_one_after_it_a_result(
+    farebox_project: TestProject, tools: Tools, docs_here: McpServer
+):
+    run_id = str(uuid.uuid4())
+    farebox_project.answers.call("add", a=1, b=2)
+    farebox_project.answers.call("hang")
+    child = os.fork()
+    if child == 0:
+        try:
+            with riding(farebox_project.runtime, helped, {}, run_id):
+                help_out.fn("A ticket.")
+        finally:
+            os._exit(1)
+    until("the second call is under way", lambda: tools.calls == ["add", "hang"])
+    os.kill(child, signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with pytest.raises(ToolInterrupted, match=r"docs\.hang"), riding(farebox_project.runtime, helped, {}, run_id):
+        help_out.fn("A ticket.")
+    farebox_project.runtime.journal.decide(run_id, "skip")
+    farebox_project.answers.add("Three.")
+    with riding(farebox_project.runtime, helped, {}, run_id):
+        assert help_out.fn("A ticket.") == "Three."
+    assert tools.calls == ["add", "hang"], "neither was called again"
+    assert [turn.outcome for turn in farebox_project.turns()][-3:] == ["replayed", "replayed", "answered"]
 
 
 @pytest.mark.parametrize(
