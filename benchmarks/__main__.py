@@ -16,6 +16,7 @@ NAMES = (
     "imports",
     "cold_start",
     "call_overhead",
+    "guest_overhead",
     "throughput",
     "peers",
     "task_overhead",

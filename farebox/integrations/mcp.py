@@ -31,7 +31,11 @@ _LAUNCHER: Final = re.compile(
     r"(npx|uvx|uv|run|tool|bunx?|pipx|docker|python[0-9.]*|node|deno|exec|sh|bash)(\.exe)?", re.IGNORECASE
 )
 """Words of a command that start what comes behind them."""
-_SECRET: Final = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"(?:^|[^a-z])(?:auth(?:orization|entication)?|(?:api)?key|token|secret|cookie|pass(?:word|wd)|credentials?)(?:$|[^a-z])",
+    re.IGNORECASE,
+)
+"""Names of headers and variables that hold secrets."""
 _REFERENCE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _log = logging.getLogger(__name__)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TIMED_OUT: Final = -32001
+_CLOSED: Final = "Connection closed"
+"""How the SDK calls the end of a connection."""
 _SECONDS_IDLE: Final = 600.0
 """After so long without a call a connection is closed: the end of a run is not noticed in a worker of a task runner."""
 _SECONDS_MORE: Final = 5.0
@@ -197,7 +199,8 @@ class ServerConnection:
         """Whether the connection is over; then it is left."""
         from mcp_types import CONNECTION_CLOSED
 
-        if getattr(error, "code", None) == CONNECTION_CLOSED:
+        # servers use the same code for errors of their own
+        if getattr(error, "code", None) == CONNECTION_CLOSED and str(error) == _CLOSED:
             self._closing.set()
         return self._closing.is_set()
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import uuid
 from typing import Any
 
@@ -101,6 +103,27 @@ def test_a_budget_stops_it_in_the_middle_and_it_survives(farebox_project: TestPr
             agent(llm, calls, pays="0.04998 USD")
         assert calls == ["a1"], "its work so far was done"
     assert [turn.outcome for turn in farebox_project.turns()] == ["answered", "stopped"]
+
+
+def test_a_run_whose_process_was_killed_goes_on_with_what_it_paid_for(farebox_project: TestProject):
+    script(farebox_project, "broken")
+    run_id, calls = str(uuid.uuid4()), ["a call before, so that the tool works"]
+    child = os.fork()
+    if child == 0:
+        try:
+            with riding(farebox_project.runtime, guest_responses, {}, run_id):
+                try:
+                    agent(llm, [])
+                except RuntimeError:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with riding(farebox_project.runtime, guest_responses, {}, run_id):
+        assert agent(llm, calls) == "Gold it is."
+    turns = farebox_project.turns()
+    assert [(turn.outcome, turn.attempts) for turn in turns] == [("answered", 1), ("replayed", 0), ("answered", 1)]
+    assert len(farebox_project.answers.asked) == 2
 
 
 def test_what_was_paid_for_is_replayed_when_the_run_goes_on(farebox_project: TestProject):

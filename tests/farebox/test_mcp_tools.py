@@ -1,6 +1,8 @@
 """Agents with tools of MCP servers: over both transports, with servers that fail in every way."""
 
 import logging
+import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -74,7 +76,7 @@ def test_a_started_server_answers_fails_dies_and_is_started_again(
     assert told(farebox_project, chat, "add", a=1, b=2) == {"result": 3}
     assert farebox_project.answers.asked[0].tools == (
         *("add", "plan_of", "picture", "mixed", "hang", "fail", "liar", "vague", "die", "change", "variable"),
-        *("ns_odd_name", "tests_support_mcp_server_ns_odd_name", "long"),
+        *("ns_odd_name", "tests_support_mcp_server_ns_odd_name", "long", "refuse"),
     )
     assert told(farebox_project, chat, "fail") == "ERROR The archive is closed."
     assert told(farebox_project, chat, "vague", when=3) == "ERROR when: give a date as text"
@@ -84,6 +86,7 @@ def test_a_started_server_answers_fails_dies_and_is_started_again(
     assert len(told(farebox_project, chat, "long")) == 40_000
     assert told(farebox_project, chat, "variable", name="NOT_FOR_IT") == "unset"
     assert told(farebox_project, chat, "variable", name="TOKEN") == "sesame-open"
+    assert told(farebox_project, chat, "refuse") == "ERROR The server refused the call: the archive is locked"
     assert "stopped during the call" in told(farebox_project, chat, "die")
     assert told(farebox_project, chat, "add", a=2, b=2) == {"result": 4}, "it was started again"
     assert told(farebox_project, chat, "change") == "change done"
@@ -259,6 +262,32 @@ def test_an_interrupted_call_is_somebodys_decision(
     assert tools.calls == []
 
 
+def test_a_process_killed_during_a_call_leaves_a_decision_and_one_after_it_a_result(
+    farebox_project: TestProject, tools: Tools, docs_here: McpServer
+):
+    run_id = str(uuid.uuid4())
+    farebox_project.answers.call("add", a=1, b=2)
+    farebox_project.answers.call("hang")
+    child = os.fork()
+    if child == 0:
+        try:
+            with riding(farebox_project.runtime, helped, {}, run_id):
+                help_out.fn("A ticket.")
+        finally:
+            os._exit(1)
+    until("the second call is under way", lambda: tools.calls == ["add", "hang"])
+    os.kill(child, signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with pytest.raises(ToolInterrupted, match=r"docs\.hang"), riding(farebox_project.runtime, helped, {}, run_id):
+        help_out.fn("A ticket.")
+    farebox_project.runtime.journal.decide(run_id, "skip")
+    farebox_project.answers.add("Three.")
+    with riding(farebox_project.runtime, helped, {}, run_id):
+        assert help_out.fn("A ticket.") == "Three."
+    assert tools.calls == ["add", "hang"], "neither was called again"
+    assert [turn.outcome for turn in farebox_project.turns()][-3:] == ["replayed", "replayed", "answered"]
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -272,6 +301,8 @@ def test_an_interrupted_call_is_somebodys_decision(
         ({"address": "http://a.example/mcp", "headers": {"X-Team": "blue"}}, "unencrypted"),
         ({"address": "https://a.example/mcp", "headers": {"Authorization": "Bearer sesame"}}, "written out"),
         ({"address": "https://a.example/mcp", "headers": {"x-api-key": "sesame"}}, "written out"),
+        ({"address": "https://a.example/mcp", "headers": {"Proxy-Authorization": "sesame"}}, "written out"),
+        ({"address": "stdio", "command": ["a"], "env": {"APIKEY": "sesame"}}, "written out"),
         ({"address": "stdio", "command": ["a"], "env": {"GITHUB_TOKEN": "sesame"}}, "written out"),
         ({"address": "https://a.example/mcp", "timeout": 0}, "timeout=0"),
         ({"address": "https://a.example/mcp", "interrupted": "again"}, "interrupted='again'"),
@@ -282,6 +313,11 @@ def test_a_declaration_that_cannot_be_right_is_refused(given: dict[str, Any], wh
     with pytest.raises(PlanError, match=why) as raised:
         mcp(**given)
     assert "sesame" not in str(raised.value)
+
+
+def test_what_is_no_secret_may_be_written_out():
+    server = mcp("stdio", command=["a"], env={"KEYBOARD": "us", "AUTHOR": "Ada", "TOKENS": "5", "TOKEN": "${A_TOKEN}"})
+    assert server.address.env["KEYBOARD"] == "us"
 
 
 def test_costs_have_to_be_money():

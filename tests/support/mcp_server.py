@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import mcp_types as types
+from mcp import MCPError
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 
@@ -63,6 +64,7 @@ class Tools:
             tool("ns/odd name"),
             tool("ns.odd name"),
             tool("long"),
+            tool("refuse"),
             types.Tool(name="broken", input_schema={"type": "object", "properties": {"a": {"type": "strange"}}}),
             types.Tool(
                 name="elsewhere",
@@ -77,6 +79,8 @@ class Tools:
             await asyncio.sleep(3600)
         if name == "die":
             os._exit(3)
+        if name == "refuse":
+            raise MCPError(-32000, "the archive is locked")
         if name == "change":
             self.changed = True
             await self.bus.publish(ToolsListChanged())
