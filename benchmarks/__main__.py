@@ -31,6 +31,7 @@ NAMES = (
     "faults",
     "routing_overhead",
     "quote_coverage",
+    "shared_prefix",
     "budget_storm",
     "price_review",
     "reconcile",

@@ -467,6 +467,7 @@ class Runtime:
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
         from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
+        from pricing.ledger import prompt_hash_key
         from tasks.turn import Attempts
 
         return Attempts(
@@ -476,6 +477,8 @@ class Runtime:
             self._reached,
             retries=self.settings.turns.retries,
             telemetry=telemetry,
+            hash_key=lambda: prompt_hash_key(self.store),
+            prefix_seconds=self.settings.turns.cache_wait_seconds,
             spent=holds.note,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,

@@ -98,6 +98,7 @@ class _Answer(NamedTuple):
 
 
 def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *, several: bool) -> _Answer:
+    from farebox.cache_drops import with_cache_drops
     from farebox.overview import make_overview
     from pricing.reports import automations, breakdown, run_report
 
@@ -111,7 +112,7 @@ def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *,
             f"{name[:40]!r} is no automation that has run: one run is not told by time, owner or table.",
             next_step="Name an automation, or `farebox report all`; `farebox runs` lists what has run.",
         )
-    found = run_report(runtime.replica, name)
+    found = with_cache_drops(runtime, run_report(runtime.replica, name))
     return _Answer(lambda: found, lambda: found, lambda: found)
 
 

@@ -252,12 +252,16 @@ class CreditSettings(_Table):
 class TurnSettings(_Table):
     """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
     that.
+
+    ``cache_wait_seconds`` is the longest that it waits for another that begins alike, and whose prompt cache it can
+    read then; never more than a quarter of its deadline, and not at all with 0.
     """
 
     deadline_seconds: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 8
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     flex_deadline_seconds: Seconds = 900.0
+    cache_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 15.0
 
 
 class BatchSettings(_Table):

@@ -15,7 +15,19 @@ from farebox.overview import first_of_tier
 from farebox.price_review import last_review, reviewed_version
 from farebox.runtime import Runtime
 from pricing import Nano, format_money, from_us, gross_margin
-from pricing.reports import Choice, CostTrend, EconomicSigns, Row, at_rates, cost_trends, percent, plural, signs
+from pricing.reports import (
+    Choice,
+    CostTrend,
+    EconomicSigns,
+    Row,
+    at_rates,
+    cost_trends,
+    drop_sentence,
+    find_cache_drops,
+    percent,
+    plural,
+    signs,
+)
 
 QUARTER = timedelta(days=90)
 _ALL, _SEVERAL = 0.95, 3
@@ -235,6 +247,51 @@ def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding("cost change", False, "no outcome costs more than before, as far as can be told")
 
 
+def cache_drop(case: EconomicsContext) -> Iterator[EconomicFinding]:
+    """Operations that read less from prompt caches than they did; at stake is what reading would have saved since."""
+    found = [
+        (row, drop)
+        for row in case.signs.runs
+        for drop in find_cache_drops(
+            case.runtime.store, row["automation"], row["quality"], stand_in=case.signs.stand_in
+        )
+    ]
+    for row, drop in found:
+        yield EconomicFinding(
+            "cache drop",
+            True,
+            f"{_name(row)}: {drop_sentence(drop)}".removesuffix("."),
+            0,
+            _CACHE_ADVICE[drop.cause],
+            {
+                "automation": row["automation"],
+                "quality": row["quality"],
+                "operation": drop.operation,
+                "since_run": drop.since_run,
+                "runs": drop.runs,
+                "before": drop.before,
+                "now": drop.now,
+                "cause": drop.cause,
+            },
+        )
+    if not found:
+        yield EconomicFinding("cache drop", False, "no operation reads less from prompt caches than it did")
+
+
+_VARIES = "Move what varies behind the static part: into the user block of its prompt."
+_CACHE_ADVICE: Mapping[str, str] = {
+    "model": "Ask the model of before first, or expect the cost of the new one (`farebox models --prices`).",
+    "place": "Keep an operation at one region and account, or accept that each has a cache of its own.",
+    "minimum": "Lengthen the static part up to the minimum, or do not count on its cache.",
+    "tools": "Give the same tools in the same order to every turn.",
+    "schema": "Keep the answer's type the same from turn to turn.",
+    "system": _VARIES,
+    "messages": _VARIES,
+    "expired": "Run it more often than its cache expires, or several inputs in one run.",
+    "unknown": "See whether its turns are sent together (docs/prompt-caches.md), and ask the provider.",
+}
+
+
 def low_margin(case: EconomicsContext) -> Iterator[EconomicFinding]:
     """Margins below the target, as they are now; what is given away on purpose, at a price of nothing, has none."""
     low = []
@@ -371,6 +428,7 @@ CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
     unpriced,
     unattributed,
     cost_change,
+    cache_drop,
     low_margin,
     old_price,
     by_tokens,

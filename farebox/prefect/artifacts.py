@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from farebox.cache_drops import with_cache_drops
+from farebox.prefect.events import tell_cache_drops
 from farebox.runtime import Runtime
 from pricing import FareboxError
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
@@ -45,6 +47,7 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
             runtime.replica.sync()
     with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
+        tell_cache_drops(report)
         markdown = render_markdown(report)
         folder = runtime.home / "reports"
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,8 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
     from pricing.reports import run_report
 
     keeps = runtime.settings.replica.after_runs
-    return run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    report = run_report(runtime.replica if keeps else RunCopy(runtime.ledger.store, run_id), run_id)
+    return with_cache_drops(runtime, report)
 
 
 def _tell_prefect(run_id: str, automation: str, markdown: str, page: Path, tags: set[str]) -> None:

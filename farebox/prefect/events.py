@@ -12,6 +12,7 @@ from pricing import format_money, from_us
 
 if TYPE_CHECKING:
     from pricing.ledger import BudgetState, Intent, Unsettled
+    from pricing.reports import RunReport
     from tasks.routing import BreakerEvent
     from tasks.turn import TurnEvent
 
@@ -151,6 +152,32 @@ def _first_in_run(run_id: str, target: str) -> bool:
         while len(_told) > _REMEMBERED:
             del _told[next(iter(_told))]
     return not known
+
+
+def tell_cache_drops(report: RunReport) -> None:
+    """Emit ``farebox.cache.drop`` about ``farebox.operation.{name}``, and log it: once per drop and process."""
+    from pricing.reports import drop_sentence
+
+    for drop in report.cache_drops:
+        if not _first_in_run(drop.since_run, f"cache drop of {drop.operation}"):
+            continue
+        _logger.warning("%s", drop_sentence(drop))
+        _start(
+            "farebox.cache.drop",
+            resource={
+                "prefect.resource.id": f"farebox.operation.{drop.operation}",
+                "prefect.resource.name": drop.operation,
+            },
+            payload={
+                "automation": report.run.automation,
+                "since_run": drop.since_run,
+                "runs": drop.runs,
+                "before": drop.before,
+                "now": drop.now,
+                "cause": drop.cause,
+                "explanation": drop.explanation,
+            },
+        )
 
 
 def tell_rates_changed(before: str, now: str) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from pricing.analysis.cache_drops import CacheDrop, drop_length, find_drop
     from pricing.analysis.confidence_sequences import log_wealth, lower_bound, upper_bound, values_needed
     from pricing.analysis.intervals import wilson
     from pricing.analysis.packaging import LosingCustomer, Packaging, advise_packaging
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pricing.analysis.spend_forecast import Planned
 
 __all__ = [
+    "CacheDrop",
     "Candidate",
     "LosingCustomer",
     "Packaging",
@@ -21,6 +23,8 @@ __all__ = [
     "Rates",
     "Review",
     "advise_packaging",
+    "drop_length",
+    "find_drop",
     "log_wealth",
     "lower_bound",
     "paired_cases_needed",
@@ -35,7 +39,10 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "CacheDrop": "pricing.analysis.cache_drops",
             "Candidate": "pricing.analysis.price_review",
+            "drop_length": "pricing.analysis.cache_drops",
+            "find_drop": "pricing.analysis.cache_drops",
             "LosingCustomer": "pricing.analysis.packaging",
             "Packaging": "pricing.analysis.packaging",
             "PairedTest": "pricing.analysis.paired_test",

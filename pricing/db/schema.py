@@ -80,7 +80,7 @@ def usage() -> list[Column[Any]]:
     return [number(f"{name}_tokens", optional=True) for name in names]
 
 
-VERSION = "0015"
+VERSION = "0016"
 """The migration these tables correspond to."""
 
 runs = fact(
@@ -173,6 +173,7 @@ attempts = fact(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("units", Float, nullable=True),
     Column("execution", Number, nullable=False, server_default="0"),
+    text("prompt_parts", optional=True),
     text("service_tier_asked", optional=True),
     Column("service_tier", Text, nullable=False, server_default="standard"),
     Column("service_tier_saved_nano", Number, nullable=False, server_default="0"),
@@ -185,6 +186,10 @@ attempts = fact(
 
 ``kind`` is ``model`` for a request to a model and ``tool`` for any other cost, whose ``priced`` is ``stated``: the code
 named the amount, for so many ``units``. Its ``turn_id`` is its own ``attempt_id``, its ``model`` its operation.
+
+``prompt_parts`` tells the static part of a prompt that its model can cache, in about 45 characters: estimated tokens,
+the model's minimum, seconds that an entry lives, and keyed hashes of the place, tools, schema, system text and shared
+parts of messages, with dots between; null where nothing is cached.
 
 ``service_tier_asked`` is the service tier that the request named, if it named one; ``service_tier`` the one that it is
 priced at: what the reply said, else the one asked for. A provider's word for a tier of its own stays as it is.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pricing.ledger.batches import BY_DUE_TIME, Batch, BatchAttempt, Batches, BatchState, ClaimedLine
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
+    from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
     from pricing.ledger.calibration_scores import (
         CALIBRATION,
         FRESH_DAYS,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Turn,
         TurnOutcome,
     )
+    from pricing.ledger.hash_key import prompt_hash_key
     from pricing.ledger.holds import Settled, Unsettled, expired_holds, unsettled
     from pricing.ledger.journal import EntryKind, Interrupted, Journal, JournalEntry, ToolDecision
     from pricing.ledger.ledger import Ledger
@@ -88,6 +90,8 @@ __all__ = [
     "Batches",
     "BudgetRule",
     "BudgetState",
+    "CacheUse",
+    "CachedRequest",
     "CallOutcome",
     "CaseScore",
     "Choice",
@@ -117,6 +121,7 @@ __all__ = [
     "Results",
     "Reviews",
     "Run",
+    "RunCacheUse",
     "RunOutcome",
     "Scope",
     "Settled",
@@ -141,6 +146,7 @@ __all__ = [
     "observe",
     "paid_for",
     "passed_since",
+    "prompt_hash_key",
     "read_key",
     "read_scope",
     "read_window",
@@ -157,6 +163,9 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "CacheUse": "pricing.ledger.cache_use",
+            "CachedRequest": "pricing.ledger.cache_use",
+            "RunCacheUse": "pricing.ledger.cache_use",
             "MeteredValue": "pricing.ledger.usage_events",
             "OutboxState": "pricing.ledger.usage_events",
             "UsageEvent": "pricing.ledger.usage_events",
@@ -233,6 +242,7 @@ if not TYPE_CHECKING:
             "observe": "pricing.ledger.target_stats",
             "paid_for": "pricing.ledger.calibration_scores",
             "passed_since": "pricing.ledger.calibration_scores",
+            "prompt_hash_key": "pricing.ledger.hash_key",
             "read_key": "pricing.ledger.limits",
             "read_scope": "pricing.ledger.limits",
             "read_window": "pricing.ledger.windows",

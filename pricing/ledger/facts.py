@@ -73,7 +73,8 @@ class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
     is bought of a tool; ``execution`` the number of the run's execution, 0 where that is not known;
-    ``service_tier_asked`` the service tier that it names, ``None`` where it leaves that to the provider.
+    ``service_tier_asked`` the service tier that it names, ``None`` where it leaves that to the provider;
+    ``prompt_parts`` hashes of what its prompt shares with others (``schema.attempts``).
     """
 
     attempt_id: str
@@ -97,6 +98,7 @@ class Intent:
     units: float | None = None
     execution: int = 0
     service_tier_asked: ServiceTier | None = None
+    prompt_parts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pricing.reports.overview.report import overview
 
 if TYPE_CHECKING:
     from pricing.reports.breakdowns import BY, Breakdown, breakdown
+    from pricing.reports.cache_drops import drop_sentence, find_cache_drops
     from pricing.reports.chargeback import (
         ChargebackStatement,
         chargeback_statement,
@@ -114,10 +115,12 @@ __all__ = [
     "clean",
     "cost_changes",
     "cost_trends",
+    "drop_sentence",
     "duration",
     "escape_advice",
     "escape_markdown",
     "export",
+    "find_cache_drops",
     "forecast_audit",
     "forecast_page",
     "forecast_rows",
@@ -161,6 +164,8 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "find_cache_drops": "pricing.reports.cache_drops",
+            "drop_sentence": "pricing.reports.cache_drops",
             "ChargebackStatement": "pricing.reports.chargeback",
             "chargeback_statement": "pricing.reports.chargeback",
             "read_statement": "pricing.reports.chargeback",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pricing.money import format_money
 from pricing.reports.format import SANDBOX, duration, moment, percent, plural
-from pricing.reports.run.data import DueFacts, RunReport, SaleFacts, Savings, TryLine
+from pricing.reports.run.data import DueFacts, OperationLine, RunReport, SaleFacts, Savings, TryLine, ratio
 
 _MINUTE_US = 60_000_000
 
@@ -132,6 +132,23 @@ def saved_sentence(saved: Savings) -> str | None:
     if saved.stored_turns:
         parts.append(f"{format_money(saved.stored_nano)} by {plural(saved.stored_turns, 'stored answer')}")
     return ", ".join(parts) or None
+
+
+def caching_sentences(report: RunReport) -> list[str]:
+    """What prompt caching saved or cost, one line for each operation that had a part in it."""
+    return [told for one in report.operations if (told := _caching(one)) is not None]
+
+
+def _caching(one: OperationLine) -> str | None:
+    read, written, saved = one.tokens.cached or 0, one.tokens.written or 0, one.saved.caching_nano
+    if not saved:  # neither read nor written, or at the price of other input
+        return None
+    share = f" ({percent(ratio(read, one.tokens.input or 0))} of its input)" if read else ""
+    parts = [f"{one.operation}: {read:,} tokens read from the cache{share}"]
+    if written:
+        parts.append(f"{written:,} written to it")
+    ending = f"saved {format_money(saved)}" if saved >= 0 else f"cost {format_money(-saved)} more than without a cache"
+    return f"{', '.join(parts)}: {ending}"
 
 
 def replayed_sentence(tries: Sequence[TryLine]) -> str | None:

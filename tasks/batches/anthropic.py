@@ -39,6 +39,7 @@ from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 
 _PATH: Final = "/v1/messages/batches"
+_FRAME: Final = b'{"requests":[%b]}'
 _REFUSED: Final = ("stream", "speed", "store", "diagnostics")
 """Fields that requests of a batch may not have; each would fail by itself, hours later."""
 _STATUSES: Final[Mapping[str, int]] = {
@@ -98,12 +99,8 @@ class AnthropicBatchClient:
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines within the limits of one call.
-
-        Raises:
-            LinesRefused: a line is larger than a call may be.
-        """
-        return split(self.rules, lines, lambda line: len(_written(line)) + 1)
+        """The lines within the limits of one call."""
+        return split(self.rules, lines, lambda line: len(_written(line)) + 1, frame=len(_FRAME))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
         """Create the batch in one call. The label stays with us: there is no place for it.
@@ -113,10 +110,8 @@ class AnthropicBatchClient:
             BatchCallFailed: the call failed.
         """
         check_label(label)
-        check(self.rules, lines)
-        body = b'{"requests":[%b]}' % b",".join(map(_written, lines))
-        if len(body) > self.rules.whole:
-            raise LinesRefused(f"the batch has {len(body):,} bytes, more than {self.rules.whole:,}; use split() first")
+        body = _FRAME % b",".join(map(_written, lines))
+        check(self.rules, lines, len(body))
         created = await self._calls.ask("create", _call(target, "POST", "", body))
         if not (batch_id := text(created.get("id"))):
             raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))

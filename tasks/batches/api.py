@@ -204,7 +204,7 @@ class BatchCallFailed(Exception):
         signs = [f"status {why.status}"] if why.status is not None else []
         signs += [f"code {why.code}"] if why.code else []
         told = f" ({', '.join(signs)})" if signs else ""
-        return f"The batch API of {self.provider} failed at {self.call!r}: {why.kind.replace('_', ' ')}{told}."
+        return f"The batch API of {self.provider} failed at {self.call!r}: {why.kind.replace('_', ' ')}{told}"
 
 
 class BatchNotEnded(Exception):
@@ -241,10 +241,10 @@ class BatchClient(Protocol):
         ...
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:
-        """The lines as batches that the provider takes: one path and model each, within its limits.
+        """The lines as batches: one path and model each, within the provider's limits as far as that is possible.
 
-        Raises:
-            LinesRefused: a line is larger than a whole batch may be.
+        A line that is too large for any batch is one by itself, and too few lines stay too few; ``submit`` refuses
+        both.
         """
         ...
 

@@ -114,20 +114,15 @@ class BedrockBatchClient:
         return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines by type of job, within the limits of one; all parts have as many records as a job needs.
-
-        Raises:
-            LinesRefused: there are too few lines of a type for a job, or one is larger than a file may be.
-        """
+        """The lines by type of job, within the limits of one, with enough records for a job where that is possible."""
         parts = split(self.rules, lines, lambda line: len(_written(line)))
         for place, part in enumerate(parts):
             if len(part) >= self.rules.least:
                 continue
             before = parts[place - 1] if place else ()
             lacking = self.rules.least - len(part)
-            if not before or before[0].path != part[0].path or len(before) - lacking < self.rules.least:
-                raise LinesRefused(f"a batch at Bedrock takes at least {self.rules.least} lines, not {len(part)}")
-            parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
+            if before and before[0].path == part[0].path and len(before) - lacking >= self.rules.least:
+                parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
         return parts
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
@@ -138,11 +133,9 @@ class BedrockBatchClient:
             BatchCallFailed: a call failed.
         """
         check_label(label)
-        check(self.rules, lines)
-        place = _Place.of(target, label)
         file = b"".join(map(_written, lines))
-        if len(file) > self.rules.whole:
-            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        check(self.rules, lines, len(file))
+        place = _Place.of(target, label)
         await self._calls.send("upload", place.object("PUT", place.input_key, file))
         asked: JSONObject = {
             "jobName": place.job,

@@ -25,27 +25,25 @@ def encoded_line(line_id: str, target: Target, request: ModelRequest) -> BatchLi
 
 
 def split(
-    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int]
+    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int], *, frame: int = 0
 ) -> list[tuple[BatchLine, ...]]:
     """The lines as batches: by path and model, in their order, each within the limits.
+
+    A line that is larger than a whole batch may be is a batch by itself, which ``check`` refuses.
 
     Args:
         rules: the provider's.
         lines: in any number.
         size: bytes that a line takes in a batch.
-
-    Raises:
-        LinesRefused: a line is larger than a whole batch may be, or cannot be batched.
+        frame: bytes that a batch has around its lines.
     """
     found: list[tuple[BatchLine, ...]] = []
-    for group in _alike(rules, lines):
+    for group in _alike(lines):
         held: list[BatchLine] = []
         taken = 0
         for line in group:
             needed = size(line)
-            if needed > rules.whole:
-                raise LinesRefused(f"line {line.line_id} has {needed:,} bytes; a batch takes at most {rules.whole:,}")
-            if held and (len(held) == rules.lines or taken + needed > rules.whole):
+            if held and (len(held) == rules.lines or frame + taken + needed > rules.whole):
                 found.append(tuple(held))
                 held, taken = [], 0
             held.append(line)
@@ -54,8 +52,8 @@ def split(
     return found
 
 
-def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
-    """Check that lines may stand in one batch, all but its size in bytes.
+def check(rules: BatchRules, lines: Sequence[BatchLine], size: int) -> None:
+    """Check that lines may stand in one batch of so many bytes.
 
     Raises:
         LinesRefused: they may not.
@@ -64,15 +62,17 @@ def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
         raise LinesRefused(f"a batch takes {rules.least:,} to {rules.lines:,} lines, not {len(lines):,}")
     if len({line.line_id for line in lines}) != len(lines):
         raise LinesRefused("line ids must be unique within a batch")
-    if len(_alike(rules, lines)) > 1:
+    if lines[0].path not in rules.paths:
+        raise LinesRefused(f"requests to {lines[0].path} cannot be batched; only {', '.join(rules.paths)}")
+    if len(_alike(lines)) > 1:
         raise LinesRefused("all lines of a batch must have the same path and model; use split() first")
+    if size > rules.whole:
+        raise LinesRefused(f"the batch has {size:,} bytes; at most {rules.whole:,} are accepted")
 
 
-def _alike(rules: BatchRules, lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
+def _alike(lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
     groups: dict[tuple[str, str], list[BatchLine]] = {}
     for line in lines:
-        if line.path not in rules.paths:
-            raise LinesRefused(f"requests to {line.path} cannot be batched; only {', '.join(rules.paths)}")
         model = text(obj(parse(line.body)).get("model"))
         groups.setdefault((line.path, model), []).append(line)
     return list(groups.values())

@@ -24,7 +24,6 @@ from tasks.batches.api import (
     BatchUncertain,
     FaultKind,
     LineResult,
-    LinesRefused,
     ResultTally,
     check_label,
 )
@@ -103,11 +102,7 @@ class OpenAIBatchClient:
         return encoded_line(line_id, target, request)
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines by path and model, within the limits of a file.
-
-        Raises:
-            LinesRefused: a line is larger than a file may be.
-        """
+        """The lines by path and model, within the limits of a file."""
         return split(self.rules, lines, lambda line: len(_written(line)))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
@@ -118,10 +113,8 @@ class OpenAIBatchClient:
             BatchCallFailed: a call failed; a file that was uploaded costs nothing, and expires by itself.
         """
         check_label(label)
-        check(self.rules, lines)
         file = b"".join(map(_written, lines))
-        if len(file) > self.rules.whole:
-            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        check(self.rules, lines, len(file))
         input_file = await self._upload(target, file, label)
         asked: JSONObject = {
             "input_file_id": input_file,

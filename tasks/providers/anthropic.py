@@ -63,7 +63,7 @@ class AnthropicAdapter:
             "model": target.model,
             "max_tokens": output_limit(target, request),
             "messages": [
-                {"role": side, "content": [block for message in joined for block in _blocks(message, target)]}
+                {"role": side, "content": [block for message in joined for block in _blocks(message, target, request)]}
                 for side, joined in turns(with_wire_ids(askable(target, request), target))
             ],
         }
@@ -75,7 +75,7 @@ class AnthropicAdapter:
         elif request.schema is not None and form == "told":
             system = f"{system}\n\n{told(request.schema)}".strip()
         if system:
-            body["system"] = _marked([{"type": "text", "text": system}], cache=request.cache)
+            body["system"] = _marked([{"type": "text", "text": system}], cache=request.marks_cache)
         body |= _tools(request, form)
         if request.options.stop:
             body["stop_sequences"] = list(request.options.stop)
@@ -139,13 +139,17 @@ def usage(counts: object) -> Usage:
 
 def _marked(blocks: list[JSONObject], *, cache: bool) -> list[JSONObject]:
     """Everything up to the mark is cached; tools come before the system in the cached prefix."""
-    if cache:
-        blocks[-1]["cache_control"] = CACHED
+    if cache and blocks:
+        blocks[-1] = {**blocks[-1], "cache_control": CACHED}
     return blocks
 
 
-def _blocks(message: Message, target: Target) -> list[JSONObject]:
-    return [block for part in message.parts for block in _part(part, target)]
+def _blocks(message: Message, target: Target, request: ModelRequest) -> list[JSONObject]:
+    blocks: list[JSONObject] = []
+    for part in message.parts:
+        ends = request.marks_cache and part is request.shared_end
+        blocks += _marked(_part(part, target), cache=ends)
+    return blocks
 
 
 def _part(part: Part, target: Target) -> list[JSONObject]:
@@ -179,7 +183,7 @@ def _tools(request: ModelRequest, form: SchemaForm) -> JSONObject:
         tools.append(_tool(answer_tool(request.schema), request.without))
     if not tools:
         return {}
-    body: JSONObject = {"tools": _marked(tools, cache=request.cache)}
+    body: JSONObject = {"tools": _marked(tools, cache=request.marks_cache)}
     choice = claude.tool_choice(request, form)
     return body if choice is None else body | {"tool_choice": choice}
 

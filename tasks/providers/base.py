@@ -47,6 +47,11 @@ class Stream(Protocol):
         """What has been counted so far."""
         ...
 
+    @property
+    def began(self) -> bool:
+        """Whether anything of the answer has arrived."""
+        ...
+
     def feed(self, chunk: bytes) -> list[str]:
         """Takes bytes as they come; returns the text they bring. Raises :class:`ReplyError`."""
         ...
@@ -268,6 +273,11 @@ class EventReader:
     def usage(self) -> Usage:
         """What has been counted so far."""
         return self._draft.usage
+
+    @property
+    def began(self) -> bool:
+        """Whether anything of the answer has arrived: text, a thought or a part of a call."""
+        return self._draft.kept > 0
 
     def feed(self, chunk: bytes) -> list[str]:
         """The text that these bytes bring."""

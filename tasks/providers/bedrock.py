@@ -84,9 +84,11 @@ class BedrockAdapter:
         options.require(_options(self.spec.features.options, target), request)
         require_choice(target, request)
         names = media.numbered(part for message in request.messages for part in media_of(message.parts))
+        caches = request.marks_cache and bool(_CACHES_SYSTEM.search(target.model))
+        end = request.shared_end if caches else None
         body: JSONObject = {
             "messages": [
-                {"role": side, "content": [block for message in joined for block in _blocks(message, target, names)]}
+                {"role": side, "content": [b for message in joined for b in _blocks(message, target, names, end)]}
                 for side, joined in turns(with_wire_ids(askable(target, request), target))
             ],
             "inferenceConfig": {"maxTokens": output_limit(target, request)},
@@ -98,7 +100,6 @@ class BedrockAdapter:
         elif request.schema is not None and form == "told":
             system = f"{system}\n\n{told(request.schema)}".strip()
         if system:
-            caches = request.cache and _CACHES_SYSTEM.search(target.model)
             body["system"] = [{"text": system}, *([_CACHE_POINT] if caches else [])]
         if request.tools or form == "tool":
             body |= _tool_config(target, request, form)
@@ -171,8 +172,13 @@ def _text_format(schema: Schema) -> JSONObject:
     return {"type": "json_schema", "structure": {"jsonSchema": definition}}
 
 
-def _blocks(message: Message, target: Target, names: Mapping[int, int]) -> list[JSONObject]:
-    blocks = [block for part in message.parts for block in _part(part, target, names)]
+def _blocks(message: Message, target: Target, names: Mapping[int, int], end: Part | None) -> list[JSONObject]:
+    """A message as blocks, with a cache point behind the part that is the ``end`` of what is shared."""
+    blocks: list[JSONObject] = []
+    for part in message.parts:
+        blocks += _part(part, target, names)
+        if part is end:
+            blocks.append(_CACHE_POINT)
     if any("document" in block for block in blocks) and not any("text" in block for block in blocks):
         blocks.insert(0, {"text": _DOCUMENT})
     return blocks
@@ -218,7 +224,7 @@ def _tool_config(target: Target, request: ModelRequest, form: SchemaForm) -> JSO
     tools = [_tool(tool, request.without) for tool in request.tools]
     if form == "tool" and request.schema is not None:
         tools.append(_tool(answer_tool(request.schema), request.without))
-    caches = request.cache and _CLAUDE.search(target.model)
+    caches = request.marks_cache and _CLAUDE.search(target.model)
     config: JSONObject = {"tools": [*tools, *([_CACHE_POINT] if caches else [])]}
     body: JSONObject = {"toolConfig": config}
     choice = claude.tool_choice(request, form)

@@ -105,6 +105,7 @@ class ModelRequest:
     is added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without`` names
     what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next form.
     ``service_tier`` names the service tier; ``None`` leaves that to the provider.
+    ``shared_end`` is the last of the messages' parts that other requests begin with too: what is cached ends behind it.
     """
 
     messages: Sequence[Message]
@@ -119,6 +120,12 @@ class ModelRequest:
     options: RequestOptions = NO_OPTIONS
     without: frozenset[str] = frozenset()
     service_tier: ServiceTier | None = None
+    shared_end: Part | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def marks_cache(self) -> bool:
+        """Whether it is to say what is cached, and its model was not seen to refuse that."""
+        return self.cache and "cache_control" not in self.without
 
 
 @dataclass(frozen=True, slots=True)

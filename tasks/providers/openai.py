@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pricing import DocumentPart, ImagePart, Nano, ProviderStatePart, TextPart, ToolCallPart, Usage
+from pricing import DocumentPart, ImagePart, Nano, Part, ProviderStatePart, TextPart, ToolCallPart, Usage
 from tasks.providers import chat_state, media, options, responses
 from tasks.providers.base import OK, Draft, EventReader, ReplyError, broken, lower, opened
 from tasks.providers.conversations import own_state, state_family, with_wire_ids
@@ -18,6 +18,7 @@ from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, dump, obj, objects, parse, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
+from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options, breakpoints
 from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.service_tiers import asked_word
@@ -79,7 +80,8 @@ class OpenAIAdapter:
         media.require(self.spec.features.media, request, target.window)
         options.require(self.spec.features.options, request)
         if self.flavour.responses and by_responses(target, request):
-            path, body = responses.PATH, responses.body_of(target, request, stream=stream)
+            marks = breakpoints(self.spec.features.caching(target.model), request)
+            path, body = responses.PATH, responses.body_of(target, request, stream=stream, marks=marks)
         else:
             path, body = "/chat/completions", self._chat(target, request, stream=stream)
         if word := asked_word(self.spec.features, request):
@@ -93,11 +95,14 @@ class OpenAIAdapter:
         system = request.system.text
         if request.schema is not None and held in {"object", "told"}:
             system = f"{system}\n\n{told(request.schema)}".strip()
+        marks = breakpoints(self.spec.features.caching(target.model), request)
+        end = request.shared_end if marks else None
+        sent = with_wire_ids(request.messages, target)
         body: JSONObject = {
             "model": target.model,
             "messages": [
-                *([{"role": "system", "content": system}] if system else []),
-                *_messages(with_wire_ids(request.messages, target), target, thinks=level_of(target, request) != "none"),
+                *([{"role": "system", "content": _system(system, marked=marks)}] if system else []),
+                *_messages(sent, target, thinks=level_of(target, request) != "none", end=end),
             ],
             _max_tokens(self.flavour, request): output_limit(target, request),
         }
@@ -105,6 +110,8 @@ class OpenAIAdapter:
             body["tools"] = [_tool(tool, request.without) for tool in request.tools]
         if request.options is not NO_OPTIONS:
             body |= _options(request)
+        if marks:
+            body |= breakpoint_options(request)
         body |= _response_format(request, held)
         body |= sampling(target, request)
         body |= chat_fields(target, request)
@@ -205,7 +212,13 @@ def _response_format(request: ModelRequest, held: Enforcement | None) -> JSONObj
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _messages(messages: Sequence[Message], target: Target, *, thinks: bool) -> Iterator[JSONObject]:
+def _system(text: str, *, marked: bool) -> str | list[JSONObject]:
+    return [{"type": "text", "text": text, **BREAKPOINT}] if marked else text
+
+
+def _messages(
+    messages: Sequence[Message], target: Target, *, thinks: bool, end: Part | None = None
+) -> Iterator[JSONObject]:
     """Results of tools are texts here: an image or document in one follows them all, as the user's."""
     shown: list[JSONObject] = []
     for message in messages:
@@ -217,13 +230,13 @@ def _messages(messages: Sequence[Message], target: Target, *, thinks: bool) -> I
                 yield {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
                 shown += map(media.openai_block, result.media)
         else:
-            yield chat_state.without_state(target, _message(message, target), thinks=thinks)
+            yield chat_state.without_state(target, _message(message, target, end), thinks=thinks)
     if shown:
         yield {"role": "user", "content": shown}
 
 
-def _message(message: Message, target: Target) -> JSONObject:
-    encoded: JSONObject = {"role": message.role, "content": _content(message)}
+def _message(message: Message, target: Target, end: Part | None) -> JSONObject:
+    encoded: JSONObject = {"role": message.role, "content": _content(message, end)}
     calls = message.tool_calls
     if calls:
         encoded["content"] = message.text or None
@@ -234,8 +247,9 @@ def _message(message: Message, target: Target) -> JSONObject:
     return encoded
 
 
-def _content(message: Message) -> str | list[JSONObject]:
-    if not any(isinstance(part, ImagePart | DocumentPart) for part in message.parts):
+def _content(message: Message, end: Part | None) -> str | list[JSONObject]:
+    marked = message.role == "user" and any(part is end for part in message.parts)
+    if not marked and not any(isinstance(part, ImagePart | DocumentPart) for part in message.parts):
         return message.text
     blocks: list[JSONObject] = []
     for part in message.parts:
@@ -243,6 +257,8 @@ def _content(message: Message) -> str | list[JSONObject]:
             blocks.append(media.openai_block(part))
         elif isinstance(part, TextPart) and part.text.strip():
             blocks.append({"type": "text", "text": part.text})
+        if marked and part is end and blocks:
+            blocks[-1] = {**blocks[-1], **BREAKPOINT}
     return blocks
 
 

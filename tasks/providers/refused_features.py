@@ -47,6 +47,8 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         "seed": r"(?:random_?)?seed",
         "parallel_tool_calls": r"parallel_?tool_?calls|disable_parallel_tool_use",
         "prompt_cache_key": r"prompt_?cache_?key",
+        "prompt_cache_breakpoint": r"prompt_?cache_?(?:breakpoint|options)",
+        "cache_control": r"cache_?(?:control|point)|prompt caching",
         "stream_options": r"stream_?options",
         "max_tokens": r"max_(?:completion_)?tokens",
         "reasoning": r"reasoning(?:_?(?:effort|format|config))?\b|output_?config\.effort|chat_template_kwargs"
@@ -63,6 +65,8 @@ _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {
     "seed": lambda request: request.options.seed is not None,
     "parallel_tool_calls": lambda request: request.options.parallel_tool_calls is not None,
     "prompt_cache_key": lambda request: request.cache,
+    "prompt_cache_breakpoint": lambda request: request.cache,
+    "cache_control": lambda request: request.cache,
 }
 _EXTRA: Final = re.compile(r"_forbidden$|^unknown_|^unsupported_")
 

@@ -28,6 +28,7 @@ from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import OptionRefused
+from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options
 from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling
 from tasks.providers.schemas import can_be_strict, strict_schema
 from tasks.routing.target import Target
@@ -42,23 +43,30 @@ _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _ITEM: Final = "item"
 
 
-def body_of(target: Target, request: ModelRequest, *, stream: bool = False) -> JSONObject:
-    """The body of ``POST {base_url}/responses``.
+def body_of(target: Target, request: ModelRequest, *, stream: bool = False, marks: bool = False) -> JSONObject:
+    """The body of ``POST {base_url}/responses``; with ``marks`` it says where what is cached ends.
 
     Raises:
         OptionRefused: the request asks for what this API does not have.
     """
     if request.options.stop or request.options.seed is not None:
         raise OptionRefused("is asked by the Responses API, which takes no stop and no seed")
+    system, end = request.system.text, request.shared_end if marks else None
+    sent = with_wire_ids(request.messages, target)
     body: JSONObject = {
         "model": target.model,
-        "input": [item for message in with_wire_ids(request.messages, target) for item in _items(message, target)],
+        "input": [
+            *([_developer(system)] if system and marks else []),
+            *(item for message in sent for item in _items(message, target, end)),
+        ],
         "max_output_tokens": max(_LEAST_OUTPUT, output_limit(target, request)),
         "store": False,
         "include": ["reasoning.encrypted_content"],
     }
-    if request.system.text:
-        body["instructions"] = request.system.text
+    if marks:
+        body |= breakpoint_options(request)
+    elif system:
+        body["instructions"] = system
     if request.tools:
         body["tools"] = [_tool(tool, request.without) for tool in request.tools]
         body |= _choice(request)
@@ -225,14 +233,21 @@ def _error(failed: JSONObject) -> JSONObject:
     return {"error": {"type": text(error.get("code")) or "server_error", **error}}
 
 
-def _items(message: Message, target: Target) -> Iterator[JSONObject]:
+def _developer(system: str) -> JSONObject:
+    """The system text as an item: ``instructions`` cannot say that what is cached ends behind them."""
+    return {"role": "developer", "content": [{"type": "input_text", "text": system, **BREAKPOINT}]}
+
+
+def _items(message: Message, target: Target, end: Part | None) -> Iterator[JSONObject]:
     """A message as items of input; what the model itself made goes back as it came, ids included."""
     if message.role == "tool":
         for result in message.results:
             yield {"type": "function_call_output", "call_id": result.call_id, "output": _output(result)}
         return
     if message.role == "user":
-        content = [block for part in message.parts for block in _block(part)]
+        content = [
+            {**block, **BREAKPOINT} if part is end else block for part in message.parts for block in _block(part)
+        ]
         if content:
             yield {"role": "user", "content": content}
         return

@@ -18,6 +18,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
 from tasks.providers.options import CHAT_OPTIONS, Option
+from tasks.providers.prompt_caching import CachedModels, CacheRules, rules_among
 
 CredentialKind: TypeAlias = Literal["key", "own_address", "aws", "optional"]
 """One API key, also for an address of one's own; a Bedrock API key or AWS keys; a key only where the server was given
@@ -62,6 +63,7 @@ class Features:
         batches: what its batch API takes; ``None`` without one that a run can use.
         truncates_silently: whether a prompt above the window may be cut instead of refused.
         options: what a request may ask for beside its messages; by default what all speakers of OpenAI's dialect take.
+        cached: the models whose prompts it caches at a price of their own, by patterns of their ids.
     """
 
     schemas: bool
@@ -72,6 +74,11 @@ class Features:
     batches: BatchRules | None
     truncates_silently: bool
     options: frozenset[Option] = CHAT_OPTIONS
+    cached: CachedModels = ()
+
+    def caching(self, model: str) -> CacheRules | None:
+        """How prompts of a model are cached; None where they are not."""
+        return rules_among(self.cached, model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

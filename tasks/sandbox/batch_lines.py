@@ -11,7 +11,7 @@ from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.batch_store import SandboxBatch, SandboxLine
 from tasks.sandbox.cache import PromptCache
-from tasks.sandbox.counts import counted_usage
+from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.faults import Fault, FaultPlan, alter
 from tasks.sandbox.journal import Entry, Journal
 from tasks.sandbox.media import media_tokens
@@ -100,9 +100,9 @@ class LineRunner:
             facts = replace(facts, message=wrong.message, param=wrong.param)
             self._refuse(batch, line, wrong.complaint, facts, kind)
             return
-        usage = counted_usage(
-            self.cache, batch.dialect, (question, answer), target=batch.target, request_id=line.request_id
-        )
+        cached = cache_use(self.cache, batch.dialect, question, batch.target)
+        self.cache.publish(cached)  # lines are answered one after another
+        usage = counted_usage(batch.dialect, (question, answer), cached, line.request_id)
         exchange = SandboxExchange(line.request_id, question, answer, usage, int(time.time()), 0)
         line.status, line.reply = _OK, batch.dialect.reply(exchange)
         self._write(batch, line, kind, usage)

@@ -1,39 +1,57 @@
 """Prompt caching as the providers do it, in the memory of one sandbox.
 
-Explicit (Anthropic, Bedrock): the request marks where a static prefix ends; the longest prefix written before is read,
-the rest up to the last mark is written. Automatic (OpenAI, Groq): prefixes of 1,024 tokens and more, in steps of 128.
+Marked (Anthropic, Bedrock, OpenAI from 5.6 on): the request says where a static prefix ends; the longest prefix written
+before is read, the rest up to the last mark is written. Automatic (OpenAI before, Groq, Gemini): prefixes in steps of
+128 tokens, without a fee for writing. What a request writes can be read once its answer has begun, and not before: of
+requests that are sent together each writes, and none reads.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
-from tasks.sandbox.protocol import Segment
+from tasks.providers import spec_of
+from tasks.providers.prompt_caching import CacheRules
+from tasks.sandbox.protocol import Lifetime, Provider, Segment
 from tasks.sandbox.tokens import count_tokens, token_ends
 
-MINIMUM: Final = 1024
-"""Tokens below which nothing is cached, silently, as at the providers."""
-
-_STEP: Final = 128
-_LIFETIME: Final = {"5m": 300.0, "1h": 3600.0}
+_UNKNOWN_MODEL: Final = CacheRules(1_024)
+"""Of models that no provider has."""
+_LIFETIME: Final[dict[Lifetime, float]] = {"5m": 300.0, "30m": 1_800.0, "1h": 3_600.0}
 _SWEEP_AT: Final = 10_000
+_Key = tuple[str, bytes]
+
+
+def rules_of(provider: Provider, model: str) -> CacheRules:
+    """How the sandbox caches a model: as its provider does."""
+    return spec_of(provider).features.caching(model) or _UNKNOWN_MODEL
 
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """Tokens of one prompt that were read from the cache or written to it, by lifetime."""
+    """Tokens of one prompt that were read from the cache or are written to it, by lifetime.
+
+    ``entries`` can be read by others from :meth:`PromptCache.publish` on.
+    """
 
     read: int = 0
     write_5m: int = 0
     write_1h: int = 0
+    entries: tuple[tuple[_Key, float], ...] = field(default=(), repr=False)
+
+
+@dataclass(slots=True)
+class _Entry:
+    seconds: float
+    until: float
 
 
 class PromptCache:
-    """What was cached, by scope (target and model), prefix and expiry.
+    """What was cached, by scope (target and model) and prefix.
 
     Args:
         clock: seconds that never go back.
@@ -41,61 +59,66 @@ class PromptCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._expiry: dict[tuple[str, bytes], float] = {}
+        self._entries: dict[_Key, _Entry] = {}
 
-    def explicit(self, scope: str, segments: Sequence[Segment]) -> CacheUse:
-        """Use of the cache by a prompt whose segments carry marks; see ``Segment.cache``."""
+    def marked(self, scope: str, segments: Sequence[Segment], minimum: int) -> CacheUse:
+        """Use of the cache by a prompt whose segments carry marks; see ``Segment.cache``.
+
+        Args:
+            scope: whose cache it is.
+            segments: the prompt.
+            minimum: tokens below which nothing is cached.
+        """
         last = max((index for index, segment in enumerate(segments) if segment.cache), default=-1)
         if last < 0:
             return CacheUse()
-        now = self._clock()
         boundaries = list(_boundaries(segments[: last + 1]))
-        read, refreshed = self._longest(scope, [(key, tokens) for key, tokens, _ in boundaries], now)
-        written = {"5m": 0, "1h": 0}
-        counted = read
-        for key, tokens, ttl in boundaries:
-            if ttl is None or tokens < MINIMUM:
+        read = self._longest(scope, [(key, tokens) for key, tokens, _ in boundaries])
+        written: dict[Lifetime, int] = dict.fromkeys(_LIFETIME, 0)
+        counted, entries = read, []
+        for key, tokens, lifetime in boundaries:
+            if lifetime is None or tokens < minimum:
                 continue
             if tokens > counted:
-                written[ttl] += tokens - counted
+                written[lifetime] += tokens - counted
                 counted = tokens
-            self._keep(scope, key, now + _LIFETIME[ttl])
-        if refreshed is not None:
-            self._keep(scope, refreshed, now + _LIFETIME["5m"])
-        return CacheUse(read=read, write_5m=written["5m"], write_1h=written["1h"])
+            entries.append(((scope, key), _LIFETIME[lifetime]))
+        return CacheUse(read, written["5m"] + written["30m"], written["1h"], tuple(entries))
 
-    def automatic(self, scope: str, prompt: str) -> CacheUse:
+    def automatic(self, scope: str, prompt: str, rules: CacheRules) -> CacheUse:
         """Use of the cache by a prompt without marks: reads only, since writes cost nothing extra there."""
         ends = token_ends(prompt)
-        if len(ends) < MINIMUM:
-            return CacheUse()
-        now = self._clock()
         digest = blake2b(digest_size=16)
-        start = 0
-        prefixes = []
-        for tokens in range(MINIMUM, len(ends) + 1, _STEP):
+        start, prefixes = 0, list[tuple[bytes, int]]()
+        for tokens in range(rules.minimum, len(ends) + 1, rules.step):
             digest.update(prompt[start : ends[tokens - 1]].encode("utf-8", "surrogatepass"))
             start = ends[tokens - 1]
             prefixes.append((digest.digest(), tokens))
-        read, _ = self._longest(scope, prefixes, now)
-        for key, _tokens in prefixes:
-            self._keep(scope, key, now + _LIFETIME["5m"])
-        return CacheUse(read=read)
+        read = self._longest(scope, prefixes)
+        return CacheUse(read, entries=tuple(((scope, key), rules.seconds) for key, _ in prefixes))
 
-    def _longest(self, scope: str, prefixes: Sequence[tuple[bytes, int]], now: float) -> tuple[int, bytes | None]:
+    def publish(self, use: CacheUse) -> None:
+        """The answer has begun: what its request wrote can be read."""
+        now = self._clock()
+        if len(self._entries) >= _SWEEP_AT:
+            self._entries = {key: entry for key, entry in self._entries.items() if entry.until > now}
+        for key, seconds in use.entries:
+            known = self._entries.get(key)
+            longest = max(seconds, known.seconds) if known is not None and known.until > now else seconds
+            self._entries[key] = _Entry(longest, now + longest)
+
+    def _longest(self, scope: str, prefixes: Sequence[tuple[bytes, int]]) -> int:
+        """Tokens of the longest prefix that can be read; reading lets it live for as long as it did at first."""
+        now = self._clock()
         for key, tokens in reversed(prefixes):
-            if self._expiry.get((scope, key), 0.0) > now:
-                return tokens, key
-        return 0, None
-
-    def _keep(self, scope: str, key: bytes, expiry: float) -> None:
-        if len(self._expiry) >= _SWEEP_AT:
-            now = self._clock()
-            self._expiry = {prefix: until for prefix, until in self._expiry.items() if until > now}
-        self._expiry[scope, key] = max(expiry, self._expiry.get((scope, key), 0.0))
+            entry = self._entries.get((scope, key))
+            if entry is not None and entry.until > now:
+                entry.until = now + entry.seconds
+                return tokens
+        return 0
 
 
-def _boundaries(segments: Sequence[Segment]) -> Iterator[tuple[bytes, int, str | None]]:
+def _boundaries(segments: Sequence[Segment]) -> Iterator[tuple[bytes, int, Lifetime | None]]:
     """After each segment: the digest of all up to there, its tokens, and the lifetime if it is marked."""
     digest = blake2b(digest_size=16)
     tokens = 0

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.batch_lines import LineRunner
-from tasks.sandbox.batches import LABEL, Batches
-from tasks.sandbox.cache import PromptCache
-from tasks.sandbox.counts import counted_usage
+from tasks.sandbox.batches import Batches
+from tasks.sandbox.cache import CacheUse, PromptCache
+from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.gemini import GeminiDialect
@@ -35,6 +35,7 @@ from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.media import media_tokens
 from tasks.sandbox.protocol import (
+    LABEL,
     Answer,
     BadRequest,
     Complaint,
@@ -227,9 +228,8 @@ class Handler:
             answer = alter(own or answer_question(question, call.request_id), kind, question)
         except BadRequest as wrong:
             return self._refuse(call, wrong.complaint, replace(facts, message=wrong.message, param=wrong.param))
-        usage = counted_usage(
-            self._cache, call.dialect, (question, answer), target=call.target, request_id=call.request_id
-        )
+        cached = cache_use(self._cache, call.dialect, question, call.target)
+        usage = counted_usage(call.dialect, (question, answer), cached, call.request_id)
         if kind == "invalid_json" and call.dialect.provider == "groq" and (question.schema or answer.calls):
             code = "json_validate_failed" if question.schema else "tool_use_failed"
             return self._refuse(call, "invalid_output", replace(facts, code=code, generated=answer.text), billed=usage)
@@ -238,11 +238,12 @@ class Handler:
             call.request_id, question, answer, usage, int(time.time()), round(seconds * 1000), call.service_tier
         )
         if question.stream:
-            return await self._stream(call, exchange)
+            return await self._stream(call, exchange, cached)
         self._write(call, 200, usage)
         await self._pause(call, seconds)
         if kind == "hang_after":
             return await self._silence(call)
+        self._cache.publish(cached)
         body = orjson.dumps(call.dialect.reply(exchange))
         if kind == "malformed":
             body = body[: len(body) // 2]
@@ -250,7 +251,7 @@ class Handler:
             return await self._cut(call, body)
         return web.Response(body=body, content_type="application/json", headers=call.headers)
 
-    async def _stream(self, call: _Call, exchange: SandboxExchange) -> web.StreamResponse:
+    async def _stream(self, call: _Call, exchange: SandboxExchange, cached: CacheUse) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         parts = call.dialect.stream(exchange)
         usage = exchange.usage
@@ -269,6 +270,8 @@ class Handler:
         for first in range(0, len(parts), step):
             some = parts[first : first + step]
             await asyncio.sleep(self._latency.per_token * sum(part.tokens for part in some))
+            if first == 0:
+                self._cache.publish(cached)
             await response.write(b"".join(part.data for part in some))
         if kind == "cut":
             _hang_up(call.http)

@@ -30,6 +30,7 @@ from tasks.telemetry.spans import AttemptSpan, Telemetry
 from tasks.turn.attempt_prices import AttemptPrices
 from tasks.turn.bound_state import bound, with_valid_state
 from tasks.turn.request import TurnContext, TurnRequest
+from tasks.turn.static_parts import StaticParts, StaticUse, TurnPlace
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_cut
 
@@ -73,10 +74,10 @@ class TurnAllowance:
     def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
         self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
-        self.waited = False
-        """Whether it has waited for a batch."""
         self.kept_seconds = kept_seconds
         """What of it the service tier ``flex`` leaves to others."""
+        self.waited = False
+        """Whether it has waited for a batch."""
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
@@ -158,13 +159,15 @@ class _Clock:
     Args:
         slot: where the request is sent.
         limit: the limit, set to what connecting may take.
+        began: told when the answer has begun.
     """
 
-    __slots__ = ("_limit", "_slot", "sent")
+    __slots__ = ("_limit", "_slot", "began", "sent")
 
-    def __init__(self, slot: AttemptContext, limit: asyncio.Timeout) -> None:
+    def __init__(self, slot: AttemptContext, limit: asyncio.Timeout, began: Callable[[], None]) -> None:
         self._slot = slot
         self._limit = limit
+        self.began = began
         self.sent = False
         """Whether the request went out: until then the provider has nothing to charge for."""
 
@@ -186,13 +189,15 @@ class _Clock:
 @dataclass(slots=True)
 class _Ending:
     """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward;
-    ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted.
+    ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted;
+    ``static`` is told when the answer begins and what was counted.
     """
 
     slot: AttemptContext
     intent: Intent
     span: AttemptSpan
     started: int
+    static: StaticUse
     limits: UsageLimits | None = None
     refused: str | None = None
 
@@ -207,6 +212,8 @@ class Attempts:
         endpoint: the target as it is reached: for a stand-in, the sandbox's address.
         retries: how often one target may be tried again within a turn.
         telemetry: tells of each attempt.
+        hash_key: of the hashes by which static parts of prompts are compared.
+        prefix_seconds: how long turns that begin alike wait for the first of them, at most; with 0 none does.
         spent: told after each attempt which share of its run's hold is spent.
         other_model: told of an attempt that another model answered than was asked, and which.
         implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
@@ -222,6 +229,8 @@ class Attempts:
         *,
         retries: int,
         telemetry: Telemetry,
+        hash_key: Callable[[], bytes],
+        prefix_seconds: float,
         spent: Callable[[str, float], None] = lambda _run_id, _share: None,
         implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
         other_model: Callable[[Intent, str], None] = lambda _intent, _model: None,
@@ -233,6 +242,7 @@ class Attempts:
         self._endpoint = endpoint
         self._retries = retries
         self._refused = RefusedFeatures()
+        self._static = StaticParts(rates, hash_key, prefix_seconds)
         self._telemetry = telemetry
         self._spent = spent
         self._implausible = implausible
@@ -335,8 +345,26 @@ class Attempts:
             request = replace(request, without=without)
         if slot.service_tier is not None:
             request = replace(request, service_tier=slot.service_tier)
-        limit = output_limit(target, request)
-        intent = Intent(
+        told = slot.estimated_input or 0
+        turn = TurnPlace(slot.asked.operation, slot.turn_id)
+        shares = self._static.use(target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds)
+        async with shares as static:
+            if slot.allowance.spent:
+                raise AttemptFailed(failure("timeout", phase="pool"))
+            intent = self._intent(slot, static, reason)
+            reached = self._endpoint(target)  # before anything is written down: its key may be missing
+            if refusals := await self._ledger.begin(intent, slot.where.execution):
+                raise Refused(refusals, intent.worst_nano)
+            slot.allowance.sent += 1
+            limit = output_limit(target, static.request)
+            with self._telemetry.attempt(intent, reached, limit) as span:
+                return await self._exchange(slot, intent, reached, span, static)
+
+    def _intent(self, slot: AttemptContext, static: StaticUse, reason: str) -> Intent:
+        """What is written down before a request is sent."""
+        target = slot.target
+        limit = output_limit(target, static.request)
+        return Intent(
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,
             run_id=slot.run_id,
@@ -355,28 +383,23 @@ class Attempts:
             started_at=now_us(),
             estimated_input=slot.estimated_input,
             execution=slot.where.execution,
+            prompt_parts=static.label,
             service_tier_asked=slot.service_tier,
         )
-        reached = self._endpoint(target)  # before anything is written down: its key may be missing
-        if refusals := await self._ledger.begin(intent, slot.where.execution):
-            raise Refused(refusals, intent.worst_nano)
-        slot.allowance.sent += 1
-        with self._telemetry.attempt(intent, reached, limit) as span:
-            return await self._exchange(slot, request, intent, reached, span)
 
     async def _exchange(
-        self, slot: AttemptContext, request: ModelRequest, intent: Intent, reached: Target, span: AttemptSpan
+        self, slot: AttemptContext, intent: Intent, reached: Target, span: AttemptSpan, static: StaticUse
     ) -> ModelReply:
         """The reply, written down however it ends."""
-        ending, streams = _Ending(slot, intent, span, time.perf_counter_ns()), slot.sink is not None
+        ending, request = _Ending(slot, intent, span, time.perf_counter_ns(), static), static.request
+        streams = slot.sink is not None
         try:
             wire = adapter_for(reached.provider).encode(reached, request, stream=streams, attempt_id=intent.attempt_id)
             ending.limits = UsageLimits.of(
                 reached, body=wire.body, most_input=slot.input_tokens, max_tokens=output_limit(reached, request)
             )
-            reply = await self._reply(
-                slot, reached, wire, largest_reply(ending.limits.with_reasoning, streamed=streams)
-            )
+            most = largest_reply(ending.limits.with_reasoning, streamed=streams)
+            reply = await self._reply(slot, reached, wire, most, static)
             usage = self._plausible(ending, reply.usage)
             reply = reply if usage is reply.usage else replace(reply, usage=usage)
             if was_cut(reached, slot.estimated_input, reply.usage):
@@ -404,13 +427,15 @@ class Attempts:
         self._implausible(ending.intent, fault)
         return Usage()
 
-    async def _reply(self, slot: AttemptContext, target: Target, wire: HttpRequest, most: int) -> ModelReply:
+    async def _reply(
+        self, slot: AttemptContext, target: Target, wire: HttpRequest, most: int, static: StaticUse
+    ) -> ModelReply:
         """The reply, of so many bytes at most; whatever goes wrong on the wire is a ReplyError."""
         if slot.allowance.seconds < _TOO_LITTLE:  # writing the intent down took all that was left
             raise ReplyError(failure("timeout", phase="pool"))
         adapter = adapter_for(target.provider)
         limit = asyncio.timeout(slot.seconds_to_connect)
-        clock = _Clock(slot, limit)
+        clock = _Clock(slot, limit, static.began)
         try:
             async with limit:
                 if slot.sink is not None:
@@ -421,7 +446,9 @@ class Attempts:
             raise ReplyError(failure("timeout", phase=phase, maybe_billed=clock.sent)) from None
         except WireFailed as error:
             raise ReplyError(classify_exception(error)) from None
-        return adapter.decode(target, reply.status, reply.headers, reply.body)
+        decoded = adapter.decode(target, reply.status, reply.headers, reply.body)
+        clock.began()
+        return decoded
 
     async def _streamed(self, sink: Sink, wire: HttpRequest, target: Target, most: int, clock: _Clock) -> ModelReply:
         """The whole reply, its text pushed into the sink as it arrives."""
@@ -438,7 +465,10 @@ class Attempts:
             reader = adapter.stream(target, headers)
             try:
                 async for chunk in chunks:
-                    for delta in reader.feed(chunk):
+                    deltas = reader.feed(chunk)
+                    if reader.began:
+                        clock.began()
+                    for delta in deltas:
                         await sink.push(delta)
             except WireFailed as error:
                 raise ReplyError(classify_exception(error), reader.usage) from None
@@ -481,6 +511,7 @@ class Attempts:
             service_tier=paid.service_tier,
             service_tier_saved_nano=paid.service_tier_saved_nano,
         )
+        ending.static.counted(usage)
         ending.slot.allowance.landing = self._ledger.end(ending.intent, completion)
         ending.span.ended(completion, reply)
 

@@ -242,7 +242,9 @@ class Engine:
         where = TurnContext(
             run=admitted.run,
             execution=execution,
-            route=self._route(here, admitted, asked, complexity) if pin is None else self._pinned(pin),
+            route=self._route(here, admitted, asked, complexity)
+            if pin is None
+            else self._pinned(pin, asked.service_tier),
             steps=here.steps,
             complexity=complexity.score if complexity else None,
             known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
@@ -323,11 +325,11 @@ class Engine:
             run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality, due_at=admitted.due_at
         )
 
-    def _pinned(self, pin: Pin) -> Route:
+    def _pinned(self, pin: Pin, asked: ServiceTier | None) -> Route:
         target = next((target for target in self._router.targets if target.name == pin.target), None)
         if target is None:
             raise RuntimeError("a pin names one of the router's targets")
-        return (Candidate(target, "pinned by a calibration", service_tier=target.service_tier),)
+        return (Candidate(target, "pinned by a calibration", service_tier=self._router.service_tier(target, asked)),)
 
     def _admitted(self, run_id: str) -> _Admitted | None:
         try:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pricing.ledger.facts import AD_HOC
 from pricing.money import Nano
 from pricing.rates.service_tiers import STANDARD
 from pricing.reports.format import Plain
+
+if TYPE_CHECKING:
+    from pricing.analysis.cache_drops import CacheDrop
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,12 @@ class SaleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Sums of what was reported; ``input`` includes ``cached`` (read from a prompt cache)."""
+    """Sums of what was reported; ``input`` includes ``cached``, read from a prompt cache, and ``written`` to one."""
 
     input: int | None
     output: int | None
     cached: int | None
+    written: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +342,8 @@ class RunReport(Plain):
     paid_requests: tuple[AttemptLine, ...] = ()
     tries: tuple[TryLine, ...] = ()
     due: DueFacts | None = None
+    cache_drops: tuple[CacheDrop, ...] = ()
+    """Operations that read less from prompt caches than in earlier runs: known where the ledger is."""
 
 
 def at_service_tier(model: str, service_tier: str) -> str:

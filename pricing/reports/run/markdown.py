@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pricing.money import format_money
 from pricing.reports import sentences
+from pricing.reports.cache_drops import drop_sentence
 from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import amount, count, duration, moment, percent, plural
 from pricing.reports.run.data import RunReport
@@ -32,5 +33,5 @@ def render_markdown(report: RunReport) -> str:
         },
     )
     return environment.get_template("run.md.j2").render(
-        report=report, turns=report.turns[:MOST], sentences=sentences, plural=plural
+        report=report, turns=report.turns[:MOST], sentences=sentences, plural=plural, drop_sentence=drop_sentence
     )

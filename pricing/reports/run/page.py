@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pricing.money import format_money
+from pricing.reports.cache_drops import drop_sentence
 from pricing.reports.charts import Bars, Chart, Grid, Share, Tone, linear, shares
 from pricing.reports.charts.data import Key, Rect, tone
 from pricing.reports.format import UNKNOWN, amount, count, duration, moment, percent, plural
@@ -16,6 +17,7 @@ from pricing.reports.sentences import (
     Place,
     against_quote,
     basis,
+    caching_sentences,
     due_sentence,
     money_sentence,
     place,
@@ -111,6 +113,9 @@ def _sections(report: RunReport) -> Iterator[Section]:
     yield Section("Quoted and spent", (f"{money_sentence(report)}.",), drawn_quote)
     if report.operations:
         yield Section("Where the money went", (), (_by_operation(report), _by_model(report)), _operations(report))
+    caching = (*caching_sentences(report), *map(drop_sentence, report.cache_drops))
+    if caching:
+        yield Section("Prompt caching", caching)
     if report.tools:
         paid = tuple(
             (one.operation, one.provider, count(one.calls), count(one.failed), amount(one.units), *_cost(one))

@@ -224,7 +224,7 @@ def _attempts(rows: Iterable[Row]) -> tuple[AttemptLine, ...]:
     return tuple(
         AttemptLine(
             **{name: row[name] for name in _ATTEMPT},
-            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
+            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], _written(row)),
             started_at=from_us(row["started_at"]),
         )
         for row in rows
@@ -323,7 +323,13 @@ def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
         _shared_value(tokens.input for tokens in counts),
         _shared_value(tokens.output for tokens in counts),
         _shared_value(tokens.cached for tokens in counts),
+        _shared_value(tokens.written for tokens in counts),
     )
+
+
+def _written(row: Row) -> int | None:
+    """What was written to caches of either lifetime."""
+    return _shared_value((row["cache_write_tokens"], row["cache_write_1h_tokens"]))
 
 
 def _shared_value(counts: Iterable[int | None]) -> int | None:

@@ -9,12 +9,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import format_money
+from pricing.reports.cache_drops import drop_sentence
 from pricing.reports.format import UNKNOWN, amount, count, duration, moment, percent, plural
 from pricing.reports.run.data import RunReport, TurnLine
 from pricing.reports.sentences import (
     Place,
     against_quote,
     basis,
+    caching_sentences,
     due_sentence,
     money_sentence,
     place,
@@ -49,6 +51,7 @@ def _parts(report: RunReport) -> Iterator[RenderableType]:
         yield _operations(report)
     if report.saved.any:
         yield savings_table((one.operation, one.saved) for one in report.operations if one.saved.any)
+    yield from _caching(report)
     if report.models:
         yield _models(report)
     if report.tools:
@@ -111,6 +114,16 @@ def _quote(report: RunReport) -> Iterator[Text]:
         yield line(("Saved   ", QUIET), told)
     if told := replayed_sentence(report.tries):
         yield line(("Retried ", QUIET), told)
+
+
+def _caching(report: RunReport) -> Iterator[Text]:
+    """A line for each operation that read or wrote a cache, and for each that reads less than it did."""
+    told = caching_sentences(report)
+    if told:
+        yield Text()
+        yield line(("Prompt caching", "bold"))
+        yield from (line(f"  {one}") for one in told)
+    yield from (line((f"  {drop_sentence(drop)}", WARNING)) for drop in report.cache_drops)
 
 
 def _bar(report: RunReport) -> Text:

@@ -7,6 +7,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
+from tasks.providers.prompt_caching import CACHED_CLAUDE
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -64,5 +65,6 @@ SPEC = ProviderSpec(
         batches=BatchRules(api="anthropic", paths=("/v1/messages",), lines=100_000, whole=256_000_000, kept_days=29),
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
+        cached=CACHED_CLAUDE,
     ),
 )

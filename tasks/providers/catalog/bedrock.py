@@ -7,6 +7,7 @@ from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.options import ALL_OPTIONS
+from tasks.providers.prompt_caching import CACHED_BEDROCK
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 FAILURES = FailureRules(
@@ -85,5 +86,6 @@ SPEC = ProviderSpec(
         ),
         truncates_silently=False,
         options=ALL_OPTIONS - {"seed"},
+        cached=CACHED_BEDROCK,
     ),
 )

@@ -8,6 +8,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.prompt_caching import CACHED_DEEPSEEK
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 _NONE = re.compile(r"(?!)")
@@ -30,5 +31,6 @@ SPEC = ProviderSpec(
         service_tiers={},
         batches=None,
         truncates_silently=False,
+        cached=CACHED_DEEPSEEK,
     ),
 )

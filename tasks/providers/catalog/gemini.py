@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.providers.gemini import FAILURES, OPTIONS, GeminiAdapter
 from tasks.providers.media import MediaRules
+from tasks.providers.prompt_caching import CACHED_GEMINI
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 MEDIA = MediaRules(
@@ -33,5 +34,6 @@ SPEC = ProviderSpec(
         batches=None,
         truncates_silently=False,
         options=OPTIONS,
+        cached=CACHED_GEMINI,
     ),
 )

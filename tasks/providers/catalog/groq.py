@@ -10,6 +10,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
+from tasks.providers.prompt_caching import CACHED_GROQ
 from tasks.providers.spec import CredentialRule, Features, ProviderSpec
 
 SPEC = ProviderSpec(
@@ -44,5 +45,6 @@ SPEC = ProviderSpec(
         service_tiers={"standard": "on_demand", "flex": "flex", "priority": "performance"},
         batches=BatchRules(api="openai", paths=("/chat/completions",), lines=50_000, whole=100_000_000),
         truncates_silently=False,
+        cached=CACHED_GROQ,
     ),
 )

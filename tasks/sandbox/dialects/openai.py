@@ -12,6 +12,7 @@ import orjson
 
 from pricing import ToolCallPart, ToolResultPart, Usage
 from tasks.providers.messages import JSONObject, Message, Schema, StopReason, Tool
+from tasks.sandbox.dialects.openai_cache import marked_segments
 from tasks.sandbox.protocol import (
     Answer,
     BadRequest,
@@ -192,7 +193,7 @@ class OpenAIDialect:
                 for message in wire_messages
                 if message.get("role") in ("system", "developer")
             ),
-            segments=[*static, *(Segment(_counted(message)) for message in wire_messages)],
+            segments=[*static, *marked_segments(self.provider, named, body, [*map(_counted, wire_messages)])],
             tools=tools,
             schema=schema,
             json_object=json_object,
@@ -218,8 +219,8 @@ class OpenAIDialect:
         return Schema(spec["name"], definition), False
 
     def usage(self, counted: Usage) -> Usage:
-        """Without cache writes, which cost nothing extra here and are not told."""
-        return replace(counted, cache_write_tokens=None, cache_write_1h_tokens=None)
+        """Cache writes are told by models for which they cost something."""
+        return replace(counted, cache_write_tokens=counted.cache_write_tokens or None, cache_write_1h_tokens=None)
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """A chat completion."""
@@ -287,11 +288,12 @@ class OpenAIDialect:
 
     def _usage_body(self, exchange: SandboxExchange) -> JSONObject:
         usage = exchange.usage
+        written = {} if usage.cache_write_tokens is None else {"cache_write_tokens": usage.cache_write_tokens}
         body: JSONObject = {
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
             "total_tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),
-            "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+            "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, **written},
             "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         }
         if self.provider == "groq":
@@ -325,10 +327,11 @@ def _call(call: GeneratedCall) -> JSONObject:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def _counted(message: JSONObject) -> str:
-    text = text_of(message.get("content"), param="messages")
+def _counted(message: JSONObject) -> tuple[Any, str]:
+    """What of a message is input: its content, and its calls of tools."""
+    text_of(message.get("content"), param="messages")
     calls = message.get("tool_calls")
-    return text if not calls else f"{text}\n{orjson.dumps(calls).decode()}"
+    return message.get("content"), orjson.dumps(calls).decode() if calls else ""
 
 
 def _messages(wire: Sequence[JSONObject]) -> list[Message]:

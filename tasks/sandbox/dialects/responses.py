@@ -12,6 +12,7 @@ import orjson
 from pricing import ToolCallPart, ToolResultPart, Usage
 from tasks.providers.messages import JSONObject, Message, Schema, Tool
 from tasks.sandbox.dialects.openai import check_strict, openai_refusal
+from tasks.sandbox.dialects.openai_cache import marked_segments
 from tasks.sandbox.protocol import (
     BadRequest,
     Complaint,
@@ -72,7 +73,7 @@ class ResponsesDialect:
             model=named,
             messages=_messages(items),
             instructions=instructions,
-            segments=[*static, Segment(instructions), *(Segment(_counted(item)) for item in items)],
+            segments=[*static, Segment(instructions), *marked_segments("openai", named, body, [*map(_counted, items)])],
             tools=tools,
             schema=schema,
             max_tokens=limit,
@@ -82,8 +83,8 @@ class ResponsesDialect:
         )
 
     def usage(self, counted: Usage) -> Usage:
-        """Without cache writes: none cost anything extra here, and so they are told."""
-        return replace(counted, cache_write_tokens=0, cache_write_1h_tokens=None)
+        """Cache writes are always told, also by models for which they cost nothing extra."""
+        return replace(counted, cache_write_tokens=counted.cache_write_tokens or 0, cache_write_1h_tokens=None)
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """A response, whole."""
@@ -206,12 +207,15 @@ def _last_result(kinds: Sequence[Any]) -> int:
     return max((place for place, kind in enumerate(kinds) if kind == "function_call_output"), default=0)
 
 
-def _counted(item: JSONObject) -> str:
+def _counted(item: JSONObject) -> tuple[Any, str]:
+    """What of an item is input: its content, and a call of a tool."""
     if item.get("type") == "reasoning":
-        return ""
+        return None, ""
     if item.get("type") == "function_call":
-        return f"{item.get('name')} {item.get('arguments')}"
-    return text_of(item.get("content", item.get("output")), param="input")
+        return None, f"{item.get('name')} {item.get('arguments')}"
+    content = item.get("content", item.get("output"))
+    text_of(content, param="input")
+    return content, ""
 
 
 def _head(exchange: SandboxExchange) -> JSONObject:
@@ -239,7 +243,10 @@ def _ending(exchange: SandboxExchange) -> JSONObject:
         "service_tier": exchange.service_tier or "default",
         "usage": {
             "input_tokens": usage.input_tokens,
-            "input_tokens_details": {"cached_tokens": usage.cache_read_tokens, "cache_write_tokens": 0},
+            "input_tokens_details": {
+                "cached_tokens": usage.cache_read_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+            },
             "output_tokens": usage.output_tokens,
             "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
             "total_tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),

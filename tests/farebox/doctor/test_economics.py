@@ -113,6 +113,7 @@ def test_what_is_at_stake_is_exact(tmp_path: Path):
     assert stakes == {
         "one model": [3 * (each - light)],
         "premium for light work": [each - light] * 3,
+        "cache drop": [0],
         "cross-provider fallback": [sold + 20 * CENT],
         "unpriced costs": [50 * CENT],
         "unpriced outcomes": [30 * CENT],
@@ -191,6 +192,6 @@ def test_nothing_is_judged_where_nothing_ran(tmp_path: Path):
     runtime = make_project(tmp_path, NOWHERE).runtime()
     try:
         assert diagnose(runtime) is None
-        assert len(CHECKS) == 11
+        assert len(CHECKS) == 12
     finally:
         runtime.close()

@@ -192,7 +192,7 @@ def test_it_is_plain_json(light_books: Books, light_replica: Replica):
     values = orjson.loads(orjson.dumps(report_of(light_replica).to_json()))
     assert values["money"]["spent_nano"] == 15 * CENT
     assert values["run"]["started_at"] == "2026-09-21T14:13:20+00:00"
-    assert values["turns"][0]["attempts"][2]["tokens"] == {"input": 1000, "output": 200, "cached": 400}
+    assert values["turns"][0]["attempts"][2]["tokens"] == {"input": 1000, "output": 200, "cached": 400, "written": None}
 
 
 def test_runs_are_found_by_id_prefix_and_last(light_books: Books, light_replica: Replica):

@@ -424,8 +424,13 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
         narrow = replace(client, rules=replace(client.rules, lines=3, whole=10**6))
         short = replace(client, rules=replace(client.rules, whole=size))
         tiny = replace(client, rules=replace(client.rules, whole=20))
-        with pytest.raises(LinesRefused, match="line-0"):
-            tiny.split(target, lines)
+        assert tiny.split(target, lines) == [(line,) for line in lines]
+        with pytest.raises(LinesRefused, match="at most 20 are accepted"):
+            await tiny.submit(target, lines[:1], label="wave-1")
+        for whole in range(size - 40, size + 40):  # the frame around the lines counts, too
+            close = replace(client, rules=replace(client.rules, whole=whole), transport=Gateway(200, '{"id": "b"}'))
+            for part in close.split(target, lines):
+                await close.submit(target, part, label="wave-1")
         assert [line for part in short.split(target, lines) for line in part] == lines
         assert len(short.split(target, lines)) > 1
         with pytest.raises(LinesRefused, match=r"1 to 3 lines, not 7"):

@@ -95,18 +95,20 @@ def test_nothing_is_stored_and_reasoning_is_asked_for():
     body = body_of(request(reasoning="high"))
     assert (body["store"], body["include"]) == (False, ["reasoning.encrypted_content"])
     assert body["reasoning"] == {"effort": "high"}
-    assert body["instructions"] == "Be brief."
+    system = {"type": "input_text", "text": "Be brief.", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert body["input"][0] == {"role": "developer", "content": [system]}
+    assert "instructions" not in body
     assert body["max_output_tokens"] == 500 + 16_384
     assert body["prompt_cache_key"].startswith("farebox-")
     assert body["text"]["format"]["strict"] is True
     assert body["tools"][0]["strict"] is False, "a missing one is read as true"
     assert "temperature" not in body
-    assert body["input"][0] == {
+    assert body["input"][1] == {
         "role": "user",
         "content": [{"type": "input_text", "text": "Weather in Bern and Basel?"}],
     }
-    assert body["input"][1]["arguments"] == '{"city":"Bern"}'
-    assert body["input"][3] == {"type": "function_call_output", "call_id": "call00001", "output": "sunny"}
+    assert body["input"][2]["arguments"] == '{"city":"Bern"}'
+    assert body["input"][4] == {"type": "function_call_output", "call_id": "call00001", "output": "sunny"}
 
 
 def test_which_requests_go_there():
@@ -150,7 +152,7 @@ def test_calls_with_reasoning_go_back_as_they_came():
     assert reply.stop == "tool_calls"
     results = Message.of("tool", ToolResultPart("c1", "sunny"), ToolResultPart("c2", "rain"))
     asked = request(messages=(Message.of("user", "?"), reply.message, results))
-    back = body_of(asked)["input"][1:6]
+    back = body_of(asked)["input"][2:7]
     assert back[0] == REASONING
     assert back[1] == message
     assert [item["type"] for item in back] == ["reasoning", "message", "function_call", "reasoning", "function_call"]
@@ -162,7 +164,7 @@ def test_another_model_gets_neither_reasoning_nor_ids():
     reply = decode(response(REASONING, said("One moment.", phase="commentary"), CALL))
     results = Message.of("tool", ToolResultPart("c1", "sunny"))
     asked = request(messages=(Message.of("user", "?"), reply.message, results))
-    back = body_of(asked, "gpt-6-luna")["input"][1:3]
+    back = body_of(asked, "gpt-6-luna")["input"][2:4]
     assert back == [
         {"role": "assistant", "content": "One moment."},
         {name: CALL[name] for name in ("type", "name", "arguments")} | {"call_id": "call00001"},
@@ -256,7 +258,7 @@ def test_a_stream_wherever_it_is_cut(size: int):
     asked = request(
         messages=(Message.of("user", "?"), reply.message, Message.of("tool", ToolResultPart("c1", "sunny")))
     )
-    assert body_of(asked)["input"][1:3] == [REASONING, message]
+    assert body_of(asked)["input"][2:4] == [REASONING, message]
 
 
 def test_a_stream_that_says_its_words_only_at_the_end():

@@ -15,7 +15,6 @@ from pricing.content import ToolCallPart, ToolResultPart
 from tasks.providers.messages import Message, Schema, Tool
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.answers.digest import Digest
-from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.openai import OpenAIDialect
@@ -188,32 +187,6 @@ def test_chunks_are_the_text_again_and_count_the_same(text: str, size: int) -> N
 def test_counts_add_up_and_cuts_count(one: str, two: str, limit: int) -> None:
     assert count_tokens(f"{one}\n{two}") == count_tokens(one) + count_tokens(two)
     assert count_tokens(first_tokens(one, limit)) == min(limit, count_tokens(one))
-
-
-def test_a_cached_prefix_lives_for_five_minutes_after_its_last_use() -> None:
-    now = [0.0]
-    cache = PromptCache(clock=lambda: now[0])
-    segments = [Segment("word " * 1100, "5m"), Segment("tail")]
-    assert cache.explicit("t", segments).write_5m == 1100
-    now[0] = 299
-    assert cache.explicit("t", segments).read == 1100
-    assert cache.explicit("other", segments).read == 0
-    now[0] = 299 + 299
-    assert cache.explicit("t", segments).read == 1100
-    now[0] += 301
-    assert cache.explicit("t", segments).write_5m == 1100
-
-
-def test_a_longer_prefix_reads_the_old_and_writes_the_new() -> None:
-    cache = PromptCache()
-    cache.explicit("t", [Segment("word " * 1100, "1h")])
-    use = cache.explicit("t", [Segment("word " * 1100), Segment("more " * 50, "5m")])
-    assert (use.read, use.write_5m, use.write_1h) == (1100, 50, 0)
-
-
-def test_short_prefixes_are_not_cached() -> None:
-    cache = PromptCache()
-    assert [cache.explicit("t", [Segment("word " * 1000, "5m")]).write_5m for _ in range(2)] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,14 @@ class Bench:
         self.transport = Transport()
         self.loop = LoopThread()
         attempts = Attempts(
-            self.ledger, RateCard.load(), self.transport, lambda target: target, retries=1, telemetry=telemetry
+            self.ledger,
+            RateCard.load(),
+            self.transport,
+            lambda target: target,
+            retries=1,
+            telemetry=telemetry,
+            hash_key=lambda: b"k",
+            prefix_seconds=1.0,
         )
         pipeline = Pipeline([Guarded(ContextGuard())])
         breaker = Breaker(Circuits(self.ledger.store), [], Quarantine(), tell=lambda _: None)

@@ -1,0 +1,1 @@
+ALTER TABLE attempts ADD COLUMN prompt_parts TEXT;

@@ -1,0 +1,130 @@
+"""How much of their input runs read from prompt caches, and what their requests shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pricing.db import schema
+from pricing.db.database import Store
+
+NEWEST_RUNS = 100
+"""Runs of an automation that are looked at."""
+MOST_REQUESTS = 4_000
+"""Of one operation, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCacheUse:
+    """One operation in one run: tokens that its requests read, and how many of these came from a cache."""
+
+    run_id: str
+    operation: str
+    input_tokens: int
+    read_tokens: int
+
+    @property
+    def share(self) -> float:
+        """Of its input, what was read from a cache."""
+        return self.read_tokens / self.input_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRequest:
+    """One request that was answered; ``prompt_parts`` as in ``schema.attempts``, None where its model caches nothing.
+
+    ``started_at`` and ``ended_at`` are microseconds UTC.
+    """
+
+    run_id: str
+    started_at: int
+    ended_at: int
+    target: str
+    account: str
+    model: str
+    input_tokens: int
+    read_tokens: int
+    prompt_parts: str | None
+
+
+class CacheUse:
+    """Reads the ledger.
+
+    Args:
+        store: its database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def runs(
+        self, automation: str, quality: str, *, stand_in: bool, until: str | None = None
+    ) -> dict[str, list[RunCacheUse]]:
+        """By operation the newest runs of an automation at one quality, in the order in which they ended.
+
+        Args:
+            automation: its name.
+            quality: likewise.
+            stand_in: whether the sandbox answered.
+            until: the id of the newest run to look at; the newest of all, if left out.
+        """
+        table = schema.settlements.c
+        mine = sa.and_(table.automation == automation, table.quality == quality, table.stand_in == stand_in)
+        ends = sa.select(table.run_id, table.seq).where(mine)
+        if until is not None:
+            ends = ends.where(
+                table.seq <= sa.select(sa.func.max(table.seq)).where(table.run_id == until).scalar_subquery()
+            )
+        with self._store.read() as connection:
+            settled = connection.execute(ends.order_by(table.seq.desc()).limit(2 * NEWEST_RUNS)).all()
+            order = list(dict.fromkeys(row.run_id for row in settled))[:NEWEST_RUNS]
+            used = connection.execute(_used(order)).all() if order else []
+        places = {run_id: place for place, run_id in enumerate(reversed(order))}
+        found: dict[str, list[RunCacheUse]] = {}
+        for row in sorted(used, key=lambda row: places[row.run_id]):
+            use = RunCacheUse(row.run_id, row.operation, int(row.input_tokens), int(row.read_tokens))
+            found.setdefault(row.operation, []).append(use)
+        return found
+
+    def requests(self, operation: str, run_ids: Sequence[str]) -> list[CachedRequest]:
+        """The newest requests of an operation in some runs, in the order in which they were sent."""
+        table = schema.attempts.c
+        query = (
+            sa.select(
+                table.run_id,
+                table.started_at,
+                (table.started_at + table.duration_us).label("ended_at"),
+                table.target,
+                table.account,
+                table.model,
+                table.input_tokens,
+                sa.func.coalesce(table.cache_read_tokens, 0).label("read_tokens"),
+                table.prompt_parts,
+            )
+            .where(table.run_id.in_(run_ids), table.operation == operation, *_COUNTED)
+            .order_by(table.started_at.desc(), table.seq.desc())
+            .limit(MOST_REQUESTS)
+        )
+        with self._store.read() as connection:
+            rows = connection.execute(query).all()
+        return [CachedRequest(*row) for row in reversed(rows)]
+
+
+_A = schema.attempts.c
+_COUNTED = (_A.kind == "model", _A.priced == "usage", _A.input_tokens > 0)
+"""What was answered, and counted by its provider."""
+
+
+def _used(run_ids: Sequence[str]) -> sa.Select[tuple[str, str, int, int]]:
+    return (
+        sa.select(
+            _A.run_id,
+            _A.operation,
+            sa.func.sum(_A.input_tokens).label("input_tokens"),
+            sa.func.sum(sa.func.coalesce(_A.cache_read_tokens, 0)).label("read_tokens"),
+        )
+        .where(_A.run_id.in_(run_ids), *_COUNTED)
+        .group_by(_A.run_id, _A.operation)
+    )

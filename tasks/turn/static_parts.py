@@ -1,0 +1,146 @@
+"""The static part of each request: found before it is sent, marked for the provider's cache, and told by hashes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from pricing import Part, Usage
+from pricing.rates import RateCard
+from tasks.providers.messages import ModelRequest
+from tasks.providers.prompt_blocks import last_mark, prompt_blocks
+from tasks.providers.prompt_caching import CacheRules
+from tasks.providers.registry import spec_of
+from tasks.routing.target import Target
+from tasks.turn.shared_prefixes import LEAST_TOKENS, PrefixUse, SharedPrefixes
+
+_MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
+"""Features without which a request cannot say what is to be cached."""
+
+
+class TurnPlace(NamedTuple):
+    """Which turn of which operation."""
+
+    operation: str
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaticPart:
+    """What a request shares with others at a target.
+
+    Args:
+        label: its hashes, as the ledger keeps them.
+        key: the same for all requests that share it.
+        rules: how the target's model caches.
+        tokens: about how many it has.
+        end: the last of the messages' parts that are shared, where the provider wants that to be said.
+    """
+
+    label: str
+    key: bytes
+    rules: CacheRules
+    tokens: int
+    end: Part | None = field(default=None, repr=False)
+
+
+class StaticUse:
+    """One request under way, with its static part.
+
+    Args:
+        request: it, with the end of what is shared marked where the provider wants that.
+        part: its static part; None where nothing is cached.
+        prefix: its place among the requests that share it; None where none waits.
+    """
+
+    __slots__ = ("_answering", "_part", "_prefix", "request")
+
+    def __init__(self, request: ModelRequest, part: StaticPart | None = None, prefix: PrefixUse | None = None) -> None:
+        marked = part is not None and part.end is not None
+        self.request = replace(request, shared_end=part.end) if part is not None and marked else request
+        self._part = part
+        self._prefix = prefix
+        self._answering = False
+
+    @property
+    def label(self) -> str | None:
+        """The hashes of its static part."""
+        return None if self._part is None else self._part.label
+
+    def began(self) -> None:
+        """Its answer has begun: what it wrote to a cache can be read."""
+        if self._prefix is not None and not self._answering:
+            self._answering = True
+            self._prefix.began()
+
+    def counted(self, usage: Usage) -> None:
+        """What the provider counted: where the first of several has cached nothing, no other waits."""
+        if self._part is None or self._prefix is None or not (self._answering and self._prefix.first):
+            return
+        counts = (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
+        if self._part.rules.marks and usage.cache_read_tokens is not None and not any(counts):
+            self._prefix.found_uncached()
+
+
+class StaticParts:
+    """Finds static parts, and lets turns that share one wait for the first of them.
+
+    Args:
+        rates: say what writing and reading a cache costs.
+        hash_key: of the hashes; asked once, off the loop.
+        most_seconds: the longest that a turn waits for another; with 0 none does.
+    """
+
+    def __init__(self, rates: RateCard, hash_key: Callable[[], bytes], most_seconds: float) -> None:
+        self._rates = rates
+        self._hash_key = hash_key
+        self._key: bytes | None = None
+        self._shared = SharedPrefixes(most_seconds)
+
+    @asynccontextmanager
+    async def use(
+        self, target: Target, request: ModelRequest, turn: TurnPlace, *, text_tokens: int, seconds_left: float
+    ) -> AsyncIterator[StaticUse]:
+        """Entered when a request may be sent: at once, or when the first with its static part has begun.
+
+        Args:
+            target: where it goes.
+            request: what is sent.
+            turn: whose it is.
+            text_tokens: about how many tokens its text has.
+            seconds_left: until its turn's deadline.
+        """
+        part = await self._part(target, request, turn, text_tokens)
+        if part is None or not self._pays(part, target):
+            yield StaticUse(request, part)
+            return
+        async with self._shared.use(part.key, life=part.rules.seconds, seconds_left=seconds_left) as prefix:
+            yield StaticUse(request, part, prefix)
+
+    async def _part(
+        self, target: Target, request: ModelRequest, turn: TurnPlace, text_tokens: int
+    ) -> StaticPart | None:
+        rules = spec_of(target.provider).features.caching(target.model)
+        if rules is None or (rules.marks and (not request.cache or request.without & _MARKS)):
+            return None
+        if self._key is None:
+            self._key = await asyncio.to_thread(self._hash_key)
+        blocks = prompt_blocks(target, request, self._key)
+        parts = self._shared.shared_parts((turn.operation, target.name), turn.turn_id, blocks)
+        tokens = blocks.tokens(parts, text_tokens)
+        label = blocks.label(parts, tokens=tokens, minimum=rules.minimum, seconds=rules.seconds)
+        end = last_mark(blocks.parts[:parts]) if rules.marks and tokens >= rules.minimum else None
+        return StaticPart(label, blocks.prefix_key(parts), rules, tokens, end)
+
+    def _pays(self, part: StaticPart, target: Target) -> bool:
+        """Whether reading is cheaper than writing: N requests at once cost N writes, with a first one a write and
+        N - 1 reads.
+        """
+        if part.tokens < max(part.rules.minimum, LEAST_TOKENS):
+            return False
+        bands = self._rates.bands(target.model, target.provider)
+        band = next(band for above, until, band in bands if above < part.tokens <= until)
+        return band.cache_read < band.cache_write
