@@ -39,6 +39,8 @@ NAMES = (
     "calibration",
     "kills",
     "durable",
+    "batches",
+    "batch_kills",
     "interleavings",
     "soak",
     "outages",

@@ -24,6 +24,7 @@ from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
 from farebox.prefect.schedule_zone import schedule_zone
 from farebox.runs.admission import AdmittedRun, Automation, Decided, admit, ask_to_go_on
 from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
+from farebox.runs.batch_waits import left_until, waiting_for_batches
 from farebox.runs.context import admitted_context
 from farebox.runs.due_times import read_due, run_due_at, signature_with_due, without_due
 from farebox.runs.outcomes import outcome_of_state
@@ -253,13 +254,19 @@ class _Gate:
         return Suspending(flow_run, self._spec.approval) if Suspending.can(flow_run) else None
 
     @contextmanager
-    def run(self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
-        """Let the steps below find their run and what it was told of persons; what is raised is masked."""
+    def run(
+        self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, suspends: bool = True
+    ) -> Iterator[None]:
+        """Let the steps below find their run and what it was told of persons; what is raised is masked.
+
+        A run that waits for batches is suspended meanwhile where Prefect can do that, unless it yields values.
+        """
         guards, parameters = get_runtime().guards, self._named(self._signature.bind(*args, **kwargs))
         token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
         try:
             context = admitted_context(ride.run, ride.execution, parameters, closed=ride.closed)
-            with use_run(context), completed_at_end(), masked_exceptions():
+            waits = waiting_for_batches(ride, _flow_run(self._spec.name), suspends=suspends)
+            with use_run(context), waits, completed_at_end(), masked_exceptions():
                 yield
         finally:
             EXCEPTION_FINDER.reset(token)
@@ -284,6 +291,8 @@ class _Gate:
         try:
             if isinstance(error, Pause):
                 ride.suspend(kept_until(error))
+            elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and ride.waits:
+                ride.suspend(left_until(ride))
             elif isinstance(result, State):
                 ride.finish(None, *outcome_of_state(result))
             else:
@@ -294,7 +303,7 @@ class _Gate:
             leave(get_runtime(), ride.run.run_id, completed=error is None)
         if ride.unsettled:
             get_run_logger().warning("%s", ride.unsettled)
-        if isinstance(error, Pause):
+        if isinstance(error, Pause) or ride.left:
             return None
         if not ride.unsettled:
             publish(get_runtime(), ride.run.run_id, self._spec.name)
@@ -376,7 +385,7 @@ def _gated_generator(function: Callable[..., Generator[Any, Any, Any]], gate: _G
         except FareboxError as refused:
             return state_of(refused)
         try:
-            within = functools.partial(gate.run, ride, args, kwargs)
+            within = functools.partial(gate.run, ride, args, kwargs, suspends=False)
             result = masked_state((yield from iterate_within(within, function(*args, **kwargs))))
         except GeneratorExit:
             gate.close(ride)
@@ -398,7 +407,7 @@ def _gated_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], ga
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         ride = await asyncio.to_thread(gate.open, args, kwargs)
         try:
-            within = functools.partial(gate.run, ride, args, kwargs)
+            within = functools.partial(gate.run, ride, args, kwargs, suspends=False)
             async for value in iterate_within_async(within, function(*args, **kwargs)):
                 yield value
         except GeneratorExit:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from farebox.runtime import Runtime
 from pricing import UnknownPrice
+from pricing.rates import STANDARD
 from pricing.reports import Choice, Overview, TargetRates, overview
 from tasks.routing import Tier
 
@@ -35,7 +36,8 @@ def first_of_tier(runtime: Runtime, tier: Tier) -> TargetRates | None:
     for target in runtime.router.targets:
         if target.tier == tier:
             try:
-                [first, *_] = runtime.rates.bands(target.model, target.provider)
+                asked = target.service_tier or STANDARD
+                [first, *_] = runtime.rates.bands(target.model, target.provider, service_tier=asked)
             except UnknownPrice:
                 continue
             return TargetRates(target.name, target.model, first[2])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from farebox.config.settings import Settings, load_settings
 from farebox.project import find_root, make_importable
-from pricing import ConfigError
+from pricing import ConfigError, Usage
 from pricing.db import Store, abandon, after_fork
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pricing import Captures
     from pricing.ledger import (
         Approvals,
+        Batches,
         BudgetRule,
         Circuits,
         Journal,
@@ -40,12 +41,16 @@ if TYPE_CHECKING:
     from pricing.rates import RateCard
     from pricing.replica import Archive, Replica
     from pricing.tokens import TokenFactors
+    from tasks.batches import BatchClient
     from tasks.providers import Transport
-    from tasks.routing import Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
+    from tasks.routing import BatchTime, Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
-    from tasks.turn import Attempts, Engine, TurnEvent
+    from tasks.turn import Attempts, BatchedAttempts, BatchResults, Engine, RunWaves, TurnEvent, WaveNews, Waves
 
 T = TypeVar("T")
+
+_USUAL_TURN = Usage(1_000, 300)
+"""What a turn may read and answer: service tiers differ by a multiple, so that the sizes decide little."""
 
 
 class Watcher(Protocol):
@@ -56,6 +61,9 @@ class Watcher(Protocol):
 
     def turn(self, event: TurnEvent) -> None:
         """A turn ended."""
+
+    def batches(self, news: WaveNews) -> None:
+        """A run waits for batches."""
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
         """A run ended."""
@@ -170,7 +178,34 @@ class Runtime:
         """Which service tier turns ask for, by when their run is due."""
         from tasks.routing import ServiceTiers
 
-        return ServiceTiers(self.rates)
+        flex_seconds = self.settings.turns.flex_deadline_seconds
+        return ServiceTiers(self.rates, self.batch_times, flex_seconds=flex_seconds)
+
+    @_Part
+    def batch_times(self) -> Observations[dict[str, BatchTime]]:
+        """How long past batches took, by provider."""
+        from tasks.routing import BatchTime, Observations
+
+        return Observations(self._batch_times, dict[str, BatchTime]())
+
+    def _batch_times(self) -> dict[str, BatchTime]:
+        from tasks.routing import batch_time
+
+        stand_in = any(target.stand_in for target in self.router.targets)
+        past = self.batches.past_seconds(stand_in=stand_in)
+        return {provider: batch_time(seconds) for provider, seconds in past.items()}
+
+    def _may_be_batched(self, target: Target, waves: RunWaves) -> bool:
+        """Whether a turn asks a target by a batch, by when its run is due."""
+        choice = self.service_tiers.choose(
+            target,
+            _USUAL_TURN,
+            due_at=waves.due_at,
+            now=waves.settings.clock(),
+            batched=True,
+            reserve=max(0.0, self.settings.batches.reserve_seconds),
+        )
+        return choice.service_tier == "batch"
 
     @_Part
     def locks(self) -> RouteLocks:
@@ -202,6 +237,39 @@ class Runtime:
 
         kept = self.settings.journal
         return Journal(self.store, days=kept.days, most=kept.megabytes * 1_000_000, secret=kept.key)
+
+    @_Part
+    def batches(self) -> Batches:
+        """The batches that runs have sent to providers."""
+        from pricing.ledger import Batches
+
+        return Batches(self.store, self.journal)
+
+    @_Part
+    def batch_results(self) -> BatchResults:
+        """Looks for batches at their providers, and takes their results."""
+        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from tasks.turn import BatchResults, BatchRules
+
+        return BatchResults(
+            self.batches,
+            self.rates,
+            self._batch_client,
+            self._reached_by_name,
+            BatchRules(self.settings.batches.create_seconds),
+            load=self._transport.load,
+            implausible=tell_implausible_usage,
+            other_model=tell_other_model,
+        )
+
+    def _batch_client(self, provider: str) -> BatchClient:
+        from tasks.batches import batch_client
+
+        return batch_client(provider, self._transport)
+
+    def _reached_by_name(self, name: str) -> Target | None:
+        found = next((target for target in self.router.targets if target.name == name), None)
+        return None if found is None else self._reached(found)
 
     @_Part
     def history(self) -> History:
@@ -288,21 +356,24 @@ class Runtime:
 
         settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
+        attempts = self._attempts(telemetry, holds)
+        batched = self._batched(attempts) if settings.batches.enabled else None
         return Engine(
             self.ledger,
             self.router,
             Prompts(settings.prompts, PROMPTS),
             Turns(
                 self.ledger,
-                self._attempts(telemetry, holds),
+                attempts,
                 guards,
                 Limits(turns.deadline_seconds, turns.max_attempts, turns.flex_deadline_seconds),
                 watch=self._watch_turn,
                 telemetry=telemetry,
                 breaker=self._breaker(),
                 content=ContentCapture(settings.content, self.captures, guards.finder),
-                answers=Answers(self.journal, settings.journal.keeps),
+                answers=Answers(self.journal, settings.journal.keeps, self.batches.line_of_entry),
                 factors=self.token_factors,
+                batched=batched,
             ),
             LoopThread(),
             holds=holds,
@@ -310,7 +381,38 @@ class Runtime:
             locks=self.locks,
             outside=self.ad_hoc,
             service_tiers=self.service_tiers,
+            waves=self._waves(batched) if batched is not None else None,
+            batched=self._may_be_batched,
         )
+
+    def _batched(self, attempts: Attempts) -> BatchedAttempts:
+        from tasks.turn import BatchedAttempts
+
+        return BatchedAttempts(
+            self.batches,
+            self.batch_results,
+            self.rates,
+            client=self._batch_client,
+            endpoint=self._reached,
+            refused=attempts.refused,
+        )
+
+    def _waves(self, batched: BatchedAttempts) -> Waves:
+        from tasks.turn import Waves, WaveSettings
+
+        given = self.settings.batches
+        settings = WaveSettings(
+            settle_seconds=given.settle_seconds,
+            poll_seconds=given.poll_seconds,
+            longest_poll_seconds=given.longest_poll_seconds,
+            reserve_seconds=given.reserve_seconds,
+            most_lines=given.most_lines,
+        )
+        return Waves(settings, batched.submit, self.batch_results.visit, self.batches.lines, self._tell_waiting)
+
+    def _tell_waiting(self, news: WaveNews) -> None:
+        for watcher in tuple(self.watchers):
+            watcher.batches(news)
 
     @_Part
     def _transport(self) -> Transport:

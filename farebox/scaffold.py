@@ -25,6 +25,7 @@ _PROJECT_FILES = {
     DEPLOYMENTS: "prefect.yaml.j2",
     "README.md": "README.md.j2",
     ".gitignore": "gitignore.j2",
+    "flows/collect_batches.py": "collect_batches.py.j2",
 }
 
 
@@ -66,10 +67,9 @@ def create_project(folder: Path, timezone: str = "UTC") -> Created:
         )
     about = {"name": root.name, "automation": _FIRST, "timezone": timezone}
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        (root / "flows").mkdir(parents=True, exist_ok=True)
         for name, template in _PROJECT_FILES.items():
             (root / name).write_text(_render(f"project/{template}", about), "utf-8")
-        (root / "flows").mkdir(exist_ok=True)
         (root / "flows" / "__init__.py").touch()
         first = create_automation(root, _FIRST, timezone)
     except OSError as error:

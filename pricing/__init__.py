@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pricing.margins import gross_margin
-    from pricing.money import USD, Nano, ceil_nano, dollars, format_money, parse_money
+    from pricing.money import USD, Nano, ceil_nano, dollars, format_estimate, format_money, parse_money
     from pricing.templates import template_environment
     from pricing.usage import NOT_A_COUNT, Usage
     from pricing.values import UnreadableValue, is_nested, leaves, with_leaves
@@ -100,6 +100,7 @@ __all__ = [
     "Waiting",
     "ceil_nano",
     "dollars",
+    "format_estimate",
     "format_money",
     "from_us",
     "gross_margin",
@@ -167,6 +168,7 @@ if not TYPE_CHECKING:
             "Waiting": "pricing.content_store",
             "ceil_nano": "pricing.money",
             "dollars": "pricing.money",
+            "format_estimate": "pricing.money",
             "format_money": "pricing.money",
             "from_us": "pricing.clock",
             "gross_margin": "pricing.margins",

@@ -46,6 +46,10 @@ def dollars(nano: Nano) -> Decimal:
     return Decimal(nano) / USD
 
 
+_SIGNIFICANT = 2
+"""Digits of an estimate."""
+
+
 def format_money(nano: Nano) -> str:
     """``$0.0135``, ``$12.50``, ``-$0.000001``: four significant digits below a dollar, cents from a dollar on.
 
@@ -60,6 +64,16 @@ def format_money(nano: Nano) -> str:
     text = f"{amount:.{min(places, 9)}f}"
     whole, _, fraction = text.rstrip("0").partition(".")
     return f"{sign}${whole}.{fraction.ljust(2, '0')}"
+
+
+def format_estimate(nano: Nano) -> str:
+    """An estimate, with two significant digits: ``$0.86``, ``$120.00``.
+
+    >>> format_estimate(857_142_857), format_estimate(123_000_000_000)
+    ('$0.86', '$120.00')
+    """
+    digits = len(str(abs(nano)))
+    return format_money(round(nano, _SIGNIFICANT - digits) if digits > _SIGNIFICANT else nano)
 
 
 def ceil_nano(amount: Decimal) -> Nano:

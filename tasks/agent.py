@@ -160,12 +160,13 @@ class Agent:
                 reasoning=self.reasoning or place.step.reasoning,
                 service_tier=self.service_tier or place.step.service_tier,
             )
-            reply = (await engine.turn(place, asked)).reply
+            answer = await engine.turn(place, asked)
+            reply = answer.reply
             if not reply.tool_calls:
                 if returns is str:
                     return cast("T", reply.text)
                 break
-            messages.extend(await self.exchange(place, reply, ends))
+            messages.extend(await self.exchange(place, reply, answer.ends or ends))
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:

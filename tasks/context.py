@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,6 +25,7 @@ from tasks.run_context import RunContext
 from tasks.turn.answers import StepAnswers
 from tasks.turn.records import StepCallRecord, TurnRecord, cause
 from tasks.turn.verifiers import Verify
+from tasks.turn.waves import StepCall, step_under_way
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ class StepContext:
         """Calls of tools that its agents made."""
         self.turn_ids: list[str] | None = None
         """Ids of the turns that pinned steps took, noted as they end; ``None`` where none is pinned."""
+        self.call: StepCall = StepCall(outer.call if outer else None)
+        """Whether it waits for a batch."""
         self.answers: StepAnswers = StepAnswers(outer.answers if outer else None)
         """What it was answered, for its retry."""
         self._turns = 0
@@ -217,7 +220,8 @@ def inside(
     retried = task_run_with_retries()
     if retried is not None:
         place.answers.again = _RETRIED.pop(retried, {})
-    with _use(_Current(here, place, current.turn_ids)):
+    waits = step_under_way(here.run_id, place.call) if here.due_at is not None else nullcontext()
+    with _use(_Current(here, place, current.turn_ids)), waits:
         try:
             yield place
         except Exception:

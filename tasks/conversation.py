@@ -221,7 +221,7 @@ class Conversation:
                 if not answer.reply.tool_calls:
                     messages.append(Message.of("assistant", answer.reply.text))
                     break
-                messages += await self._agent.exchange(place, answer.reply, ends)
+                messages += await self._agent.exchange(place, answer.reply, answer.ends or ends)
             else:
                 raise TurnFailed(
                     f"The model asked for tools {turns} times and gave no answer to the message.",

@@ -39,7 +39,7 @@ class StepTask(Task[P, R]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it here."""
         self._note(args, kwargs)
-        return super().__call__(*args, **kwargs)
+        return Task.__call__(self._patient(), *args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
         """Have the flow's task runner call it."""
@@ -58,13 +58,23 @@ class StepTask(Task[P, R]):
             told = personal_values({**dict(zip(names, args, strict=False)), **kwargs})
             run_values.note(run.values_of, told)
 
+    def _patient(self) -> Task[Any, Any]:
+        """The task without its time-out in a run with a due time, which may wait for batches in it; a request that is
+        asked live has the time that a turn has.
+        """
+        if self.timeout_seconds is None or current_run().due_at is None:
+            return self
+        patient = copy.copy(self)
+        patient.timeout_seconds = None
+        return patient
+
     def _sent(self) -> Task[Any, Any]:
         """The task as the task runner gets it: threads find the run by themselves, other processes do not."""
-        run, flow = current_run(), FlowRunContext.get()
+        run, flow, patient = current_run(), FlowRunContext.get(), self._patient()
         if not run.run_id or flow is None or isinstance(flow.task_runner, ThreadPoolTaskRunner):
-            return self
+            return patient
         known = tuple(dict.fromkeys((*run_values.of(run.values_of), *run.known)))
-        sent = copy.copy(self)
+        sent = copy.copy(patient)
         sent.fn = _in_run(self.fn, replace(run, known=known))
         return sent
 

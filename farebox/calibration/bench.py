@@ -99,7 +99,8 @@ class Bench:
 
     def _known(self, claimed: CaseScore) -> CaseScore | None:
         """What is known of a case that somebody has asked about before; who asks about it right now is waited for."""
-        until = time.monotonic() + self.runtime.settings.turns.deadline_seconds * self.subject.step.max_turns
+        step = self.subject.step
+        until = time.monotonic() + self.runtime.engine.deadline_seconds(step.service_tier) * step.max_turns
         while (known := self.results.claim(claimed)) is not None:
             lost = known.run_id == claimed.run_id or not self.results.under_way(known)
             if lost or time.monotonic() >= until:

@@ -127,8 +127,8 @@ def _rehearsed(
     bench: Bench, terms: AcceptanceCriteria, known: Mapping[str, Mapping[str, CaseScore]], usage: Usage
 ) -> dict[str, int]:
     outcomes, verified = outcomes_of(known), True if bench.subject.verifier else None
-    rates, asked = bench.runtime.rates, Counter[str]()
-    cost = {name: rates.price(target.model, target.provider, usage) for name, target in bench.targets.items()}
+    price, asked = bench.runtime.router.price, Counter[str]()
+    cost = {name: price(target, usage, target.service_tier) for name, target in bench.targets.items()}
 
     def suppose(wanted: Asked) -> bool:
         for number, target in wanted:

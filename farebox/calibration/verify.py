@@ -14,6 +14,7 @@ from pricing import Nano, PromptError, UnknownPrice, Usage, UsageError, to_us
 from pricing.analysis import wilson
 from pricing.db import acquire_file_lock
 from pricing.ledger import passed_since
+from pricing.rates import STANDARD
 from pricing.reports import percent
 from tasks.routing import RouteLock
 
@@ -79,7 +80,8 @@ def _moved(runtime: Runtime, lock: LockedRoute, name: str) -> tuple[Nano, float]
     usage = Usage(round(1000 * single.tokens["input"]), round(1000 * single.tokens["output"]))
     then = datetime(lock.date.year, lock.date.month, lock.date.day, 23, 59, tzinfo=UTC)
     try:
-        was, price = (runtime.rates.price(target.model, target.provider, usage, at) for at in (then, None))
+        asked = target.service_tier or STANDARD
+        was, price = (runtime.rates.price(target.model, target.provider, usage, at, asked) for at in (then, None))
     except UnknownPrice:
         return None
     return single.cost, single.cost * price / was if was else single.cost

@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "archive": Command("Move old runs out of the ledger, into Parquet files that reports still read.", ("archive",)),
+    "batches": Command("Show batches that runs wait for; take their results, or cancel them.", ("batches",)),
     "breakers": Command("Show which targets are in quarantine; open and close circuits by hand.", ("breakers",)),
     "budgets": Command("List the budgets, set limits, and look back.", ("budgets",)),
     "calibrate": Command("Find and lock the cheapest route that is known to be good enough.", ("calibrate",)),

@@ -15,11 +15,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pricing import Nano, format_money
+from pricing import Nano, format_money, from_us
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
+from pricing.reports import moment
 from tasks.routing import economic_reason
-from tasks.turn import TurnEvent
+from tasks.turn import TurnEvent, WaveNews
 
 _METHODS = {
     "prior": "the plan only; no history yet",
@@ -52,6 +53,8 @@ class RunDisplay:
         self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
         if why := economic_reason(json.loads(run.routes)):
             self._console.print(Text(f"  economic route, the cheapest targets first: {why}", style="yellow"))
+        if run.due_at is not None:
+            self._console.print(Text(f"  due by {from_us(run.due_at).astimezone():%Y-%m-%d %H:%M %Z}", style="dim"))
         if not refusals:
             limits = " · ".join(f"{rule.name} ({format_money(rule.limit)})" for rule in rules)
             self._console.print(Text(f"  {format_money(run.held_nano)} held on: {limits}", style="dim"))
@@ -62,6 +65,11 @@ class RunDisplay:
         """Count a turn."""
         if self._progress is not None:
             self._progress.count(event)
+
+    def batches(self, news: WaveNews) -> None:
+        """Show how many turns wait for batches, since when and until when at most."""
+        if self._progress is not None:
+            self._progress.waiting = news
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
         """Stop moving; say what it came to."""
@@ -100,6 +108,7 @@ class _Progress:
         self._troubled: Counter[str] = Counter()
         self._cost: Counter[str] = Counter()
         self._models: dict[str, str] = {}
+        self.waiting: WaveNews | None = None
         self._started = time.monotonic()
 
     def count(self, event: TurnEvent) -> None:
@@ -118,6 +127,8 @@ class _Progress:
         for name in [*planned, *(name for name in self._turns if name not in self._planned)]:
             table.add_row(*self._row(name))
         yield Padding(table, (0, 0, 0, 2))
+        if self.waiting is not None and self.waiting.waiting:
+            yield Padding(Text(waiting_line(self.waiting), style="dim"), (0, 0, 0, 2))
 
     def _row(self, name: str) -> Iterable[RenderableType]:
         done, planned = self._turns[name], self._planned.get(name, 0)
@@ -131,6 +142,19 @@ class _Progress:
         yield Text(self._models.get(name, ""), style="dim")
         troubled = self._troubled[name]
         yield Text(f"{troubled} retried or not answered" if troubled else "", style="yellow")
+
+
+def waiting_line(news: WaveNews) -> str:
+    """How many turns wait for batches, and what to do meanwhile.
+
+    >>> waiting_line(WaveNews("r", 38, 2, 0, 6 * 3_600_000_000))[:72]
+    'waiting for batches: 38 turns, 2 back; sent 1970-01-01 00:00 UTC, due 19'
+    """
+    turns = f"{news.waiting} turn{'' if news.waiting == 1 else 's'}, {news.done} back"
+    times = f"sent {moment(from_us(news.since))}, due {moment(from_us(news.due_at))}"
+    fault = f" {news.fault}" if news.fault else ""
+    left = "Ctrl-C leaves the run; `farebox runs resume last` continues it."
+    return f"waiting for batches: {turns}; {times}.{fault} {left}"
 
 
 def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> RenderableType:

@@ -111,7 +111,8 @@ def _operation_lines(one: ExplainedOperation) -> Iterator[RenderableType]:
     for heading in ("a turn", "at worst", "p50", "p95", "answered"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, target in enumerate(one.chain, 1):
-        table.add_row(str(number), Text(target.target), Text(target.reason), *_figures(target))
+        asked = f" at {target.service_tier}" if target.service_tier not in {None, "standard"} else ""
+        table.add_row(str(number), Text(target.target + asked), Text(target.reason), *_figures(target))
     yield Padding(table, (0, 0, 0, 2))
     if one.raised is not None:
         share = f"; {one.raised_percent} % of turns of late" if one.raised_percent else ""

@@ -30,11 +30,11 @@ from farebox.runs.approval import ASK_HERE
 from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
 from farebox.runs.due_times import stated_due
 from farebox.runtime import Runtime, Watcher, get_runtime
-from pricing import FareboxError, Nano, OverBudget
+from pricing import FareboxError, Nano, OverBudget, from_us
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote
 from tasks import RunContext, use_run
-from tasks.turn import TurnEvent
+from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -56,6 +56,9 @@ class _Record:
 
     def turn(self, event: TurnEvent) -> None:
         """Turns are in the ledger."""
+
+    def batches(self, news: WaveNews) -> None:
+        """Batches are in the ledger."""
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
         del run
@@ -120,6 +123,10 @@ def follow_watched(
             if not as_json:
                 display.waiting("starting Prefect")
             end = _ended(record, start)
+        except KeyboardInterrupt:
+            display.stop()
+            _tell_left(runtime, record)
+            raise
         finally:
             display.stop()
             for watcher in watchers:
@@ -133,6 +140,19 @@ def follow_watched(
             _show(runtime, record, end, console)
     if end.error is not None:
         raise end.error
+
+
+def _tell_left(runtime: Runtime, record: _Record) -> None:
+    """Say how a run goes on that was interrupted while it waited for batches."""
+    if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
+        return
+    lines = sum(batch.lines for batch in batches)
+    turns = f"{lines} turn{'' if lines == 1 else 's'}"
+    warn(
+        f"The run was left while it waits for {turns} in batches. These go on, and its hold is kept.",
+        f"`farebox runs resume {record.run.run_id}` continues it; `farebox batches cancel {record.run.run_id}` "
+        "cancels its batches.",
+    )
 
 
 def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> OverBudget | None:
@@ -286,6 +306,7 @@ def _told(record: _Record, end: _End) -> dict[str, Any]:
         "p50_nano": run.p50_nano if run else None,
         "p95_nano": run.p95_nano if run else None,
         "ceiling_nano": run.ceiling_nano if run else None,
+        "due_at": from_us(run.due_at) if run and run.due_at is not None else None,
         "held_nano": settled.held if settled else unknown,
         "spent_nano": settled.spent if settled else unknown,
         "released_nano": settled.released if settled else unknown,

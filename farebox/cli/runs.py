@@ -32,17 +32,25 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         limit: how many.
         json: print JSON.
     """
-    from pricing import format_money
-    from pricing.reports import plural, render_terminal
+    from pricing import format_money, from_us
+    from pricing.reports import moment, plural, render_terminal
     from pricing.reports import runs as found_runs
 
     runtime = synced()
     found = found_runs(runtime.replica, limit=limit, automation=automation)
     open_ones = runtime.journal.resumable()
     if json:
-        print_json([line.to_json() | {"resumable": line.run_id in open_ones} for line in found])
+        waiting = {batch.run_id: 0 for batch in runtime.batches.open()}
+        for batch in runtime.batches.open():
+            waiting[batch.run_id] += batch.lines
+        more = [{"resumable": line.run_id in open_ones, "waiting_turns": waiting.get(line.run_id, 0)} for line in found]
+        print_json([line.to_json() | one for line, one in zip(found, more, strict=True)])
         return
     _out.print(render_terminal(found))
+    for batch in runtime.batches.open():
+        told = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
+        until = f"waited for until {moment(from_us(batch.leave_at))}"
+        _out.print(f"Waiting for a batch: {batch.run_id} ({told}, {until})", markup=False)
     kept = runtime.journal.kept_runs() if open_ones else {}
     for line in found:
         if line.run_id in open_ones:

@@ -208,7 +208,7 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
-    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = "standard"
+    service_tier: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "standard"
     above: tuple[RateBandSettings, ...] = ()
     hours: tuple[str, ...] = ()
     timezone: str = "UTC"
@@ -250,7 +250,8 @@ class CreditSettings(_Table):
 
 
 class TurnSettings(_Table):
-    """What one turn may take; ``flex_deadline_seconds`` holds for turns that begin at the service tier ``flex``.
+    """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
+    that.
 
     ``cache_wait_seconds`` is the longest that it waits for another that begins alike, and whose prompt cache it can
     read then; never more than a quarter of its deadline, and not at all with 0.
@@ -261,6 +262,20 @@ class TurnSettings(_Table):
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     flex_deadline_seconds: Seconds = 900.0
     cache_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 15.0
+
+
+class BatchSettings(_Table):
+    """Batches of runs with a due time: when they are sent, how often they are looked for, and what is kept of the time
+    for asking live what they do not answer.
+    """
+
+    enabled: bool = True
+    settle_seconds: Annotated[float, Field(gt=0, le=3_600)] = 0.5
+    poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    longest_poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 600.0
+    reserve_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+    create_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    most_lines: Annotated[int, Field(ge=1, le=50_000)] = 1_000
 
 
 class BreakerSettings(_Table):
@@ -383,6 +398,7 @@ class Settings(BaseSettings):
     credits: CreditSettings = CreditSettings()
     adhoc: AdHocSettings = AdHocSettings()
     turns: TurnSettings = TurnSettings()
+    batches: BatchSettings = BatchSettings()
     breaker: BreakerSettings = BreakerSettings()
     routing: RoutingSettings = RoutingSettings()
     guards: GuardsSettings = GuardsSettings()
@@ -499,6 +515,7 @@ def _meant(location: tuple[int | str, ...]) -> str:
         "adhoc": AdHocSettings,
         "turns": TurnSettings,
         "routing": RoutingSettings,
+        "batches": BatchSettings,
         "breaker": BreakerSettings,
         "content": ContentSettings,
         "journal": JournalSettings,

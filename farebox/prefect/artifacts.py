@@ -22,7 +22,7 @@ from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.replica import RunCopy
 from pricing.reports import escape_markdown, markdown_code
-from tasks.turn import TurnEvent
+from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:
     from pricing.reports import RunReport
@@ -178,6 +178,7 @@ class _Progress:
         self._key = f"{run.automation}-progress"
         self._planned = planned
         self._made: Counter[str] = Counter()
+        self._waiting = 0
         self._artifact: UUID | None = None
         self._moved = threading.Event()
         self._ended = threading.Event()
@@ -193,6 +194,12 @@ class _Progress:
         """One more turn, if it is one of the run's planned ones."""
         if event.run_id == self.run_id and event.operation in self._planned:
             self._made[event.operation] += 1
+            self._moved.set()
+
+    def batches(self, news: WaveNews) -> None:
+        """How many of its turns wait for batches."""
+        if news.run_id == self.run_id:
+            self._waiting = news.waiting
             self._moved.set()
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
@@ -241,4 +248,5 @@ class _Progress:
             f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
             for operation, planned in self._planned.items()
         )
-        return f"Turns made of those planned: {', '.join(each)}"
+        waiting = f". {self._waiting} wait for batches" if self._waiting else ""
+        return f"Turns made of those planned: {', '.join(each)}{waiting}"

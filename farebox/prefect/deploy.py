@@ -135,6 +135,7 @@ def _limit(declared_limit: int | dict[str, Any] | None) -> Any:
 def _schedules(one: Declared) -> tuple[str, ...]:
     return tuple(
         f"{schedule.cron or schedule.rrule or f'every {schedule.interval}'} {schedule.timezone}"
+        + (f", due {due}" if (due := schedule.parameters.get("due") or one.entry.parameters.get("due")) else "")
         + ("" if schedule.active else " (off)")
         for schedule in one.entry.schedules
     )

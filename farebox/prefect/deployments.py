@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pricing import ConfigError, FareboxError
+from farebox.runs.due_times import read_due
+from pricing import ConfigError, FareboxError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -28,6 +29,7 @@ class _Schedule(BaseModel):
     rrule: str | None = None
     timezone: str = "UTC"
     active: bool = True
+    parameters: dict[str, Any] = {}
 
 
 class _Entry(BaseModel):
@@ -71,7 +73,29 @@ def declared(root: Path) -> list[Declared]:
     """
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    return [Declared(entry, _load(entry)) for entry in _read(root / FILE).deployments]
+    found = [Declared(entry, _load(entry)) for entry in _read(root / FILE).deployments]
+    for one in found:
+        _check_due(one)
+    return found
+
+
+def _check_due(one: Declared) -> None:
+    """See that the due times of a deployment and of its schedules can be read.
+
+    Raises:
+        ConfigError: one cannot, or its flow has no parameter for it.
+    """
+    stated = [one.entry.parameters, *(schedule.parameters for schedule in one.entry.schedules)]
+    for due in (parameters["due"] for parameters in stated if "due" in parameters):
+        try:
+            read_due(due)
+        except UsageError as error:
+            raise ConfigError(f"{FILE}, {one.full_name}: {error.message}", next_step=error.next_step) from None
+        if "due" not in one.flow.parameters.properties:
+            raise ConfigError(
+                f"{FILE}, {one.full_name}: its flow has no parameter 'due'.",
+                next_step='Declare a due time, @automation(due="6h"), or the parameter due: Due = None.',
+            )
 
 
 def pools(found: list[Declared]) -> list[str]:

@@ -96,14 +96,16 @@ def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
 def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
     """Settle the runs that were suspended and then ended in Prefect, where no process is told of it; their ids.
 
-    One that this server does not know is left alone: others may share the ledger.
+    One that this server does not know is left alone: others may share the ledger. So is one whose process was left or
+    killed while it waits for batches: it can be continued.
     """
     from prefect.exceptions import ObjectNotFound
 
+    waiting = runtime.batches.waiting()
     for run_id, execution in runtime.ledger.suspended():
         with suppress(ObjectNotFound, ValueError):
             state = client.read_flow_run(UUID(run_id)).state
-            if state is not None and state.is_final():
+            if state is not None and state.is_final() and (run_id not in waiting or not state.is_crashed()):
                 why = f"it was set to {state.type.value} while it was suspended"
                 if runtime.ledger.settle(run_id, "cancelled", why, execution=execution) is not None:
                     yield run_id

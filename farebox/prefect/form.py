@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from farebox.automations import automation_of
 from farebox.discovery import with_defaults
 from farebox.runs.admission import Automation, price_run
+from farebox.runs.due_prices import expected_words
 from farebox.runtime import Runtime
-from pricing import ConfigError, FareboxError, Nano, format_money
+from pricing import ConfigError, FareboxError, Nano, format_estimate, now_us
 from pricing.quotes import Quote
 from pricing.reports import escape_markdown
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.utilities.callables import ParameterSchema
 
-_SIGNIFICANT = 2
+_A_DAY_US = 24 * 3_600_000_000
 
 
 def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> ParameterSchema:
@@ -60,6 +61,8 @@ def _told(
     now = quoted()
     if "quality" in properties:
         told["quality"] = _compared(quoted(quality="fast"), quoted(quality="best"))
+    if "due" in properties:
+        told["due"] = _by_due_time(runtime, automation, given, now)
     for name in sorted(automation.plan.plan.drivers() & properties.keys() - {"quality"}):
         value = given.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -74,17 +77,24 @@ def _told(
     return told
 
 
+def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any], now: Quote) -> str:
+    """What the due time may be, and ``Now ≈ $0.31 · due in a day ≈ $0.16``."""
+    text = given.get("due") or automation.due
+    usual = f"by default {escape_markdown(str(text))}" if text else "by default as soon as possible"
+    told = f"By when it is to be done: 6h, 07:00 or 2026-11-30T07:00; {usual}. Now {about(now.p50)}"
+    later = price_run(runtime, automation, given, due_at=now_us() + _A_DAY_US)
+    if later.expected is None or later.quote.p50 >= now.p50:
+        return f"{told}, and no less later."
+    return f"{told} · due in a day {about(later.quote.p50)}, done {expected_words(later.expected)}."
+
+
 def _compared(fast: Quote, best: Quote) -> str:
     """``fast ≈ $0.02 · best ≈ $0.31, 15 ×; p95 $0.05 · $0.60``."""
     times = f", {best.p50 / fast.p50:.2g} ×" if fast.p50 and best.p50 != fast.p50 else ""
-    return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; p95 {_short(fast.p95)} · {_short(best.p95)}"
+    p95s = f"p95 {format_estimate(fast.p95)} · {format_estimate(best.p95)}"
+    return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; {p95s}"
 
 
 def about(amount: Nano) -> str:
     """``≈ $0.027``: two digits that count."""
-    return f"≈ {_short(amount)}"
-
-
-def _short(amount: Nano) -> str:
-    digits = len(str(abs(amount)))
-    return format_money(round(amount, _SIGNIFICANT - digits) if digits > _SIGNIFICANT else amount)
+    return f"≈ {format_estimate(amount)}"

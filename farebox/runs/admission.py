@@ -611,6 +611,8 @@ class AdmittedRun:
         self.closed = closed
         self.execution = execution
         self.unsettled = ""
+        self.left = False
+        """Whether it has not ended, but is to be continued with its hold."""
         self._runtime = runtime
         self._renewing = runtime.engine.loop.submit(self._renew())
         runtime.warm_up(run)
@@ -634,7 +636,7 @@ class AdmittedRun:
         Raises:
             RunTakenOver: a newer execution of the run has its hold.
         """
-        kept_until = to_us(until)
+        self.left, kept_until = True, to_us(until)
         suspend = partial(self._runtime.ledger.suspend, self.run.run_id, self.execution, kept_until)
         self._end(suspend, PendingEnd(self.run.run_id, self.execution, kept_until=kept_until))
 
@@ -680,6 +682,11 @@ class AdmittedRun:
                 watcher.settled(self.run, outcome, settled)
             except Exception as watching:  # noqa: BLE001 - who looks on does not change how the run ended
                 _logger.warning("The end of run %s is not shown: %s", self.run.run_id, type(watching).__name__)
+
+    @property
+    def waits(self) -> bool:
+        """Whether batches of it are under way, for which it can be continued."""
+        return bool(self.run.due_at is not None and self._runtime.batches.open(self.run.run_id))
 
     def leave(self) -> None:
         """Stop renewing the hold here: another process settles it, or its lease does."""

@@ -17,7 +17,7 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
-from pricing import MoneyError, Nano, OverBudget, dollars, format_money, parse_money, template_environment
+from pricing import MoneyError, Nano, OverBudget, dollars, format_money, from_us, parse_money, template_environment
 from pricing.ledger import CHOICES, ApprovalDecision, ApprovalRequest, Choice
 from pricing.reports import escape_markdown, moment
 
@@ -107,6 +107,7 @@ def told(question: ApprovalRequest, refused: OverBudget) -> str:
         cheaper="cheaper" in choices(question, refused),
         cheaper_overdrawn=[(name, min(short - less, question.cheaper)) for name, short in lacking if short > less],
         due=moment(question.due_at),
+        done_by="" if question.run.due_at is None else moment(from_us(question.run.due_at)),
     )
 
 
@@ -170,7 +171,7 @@ class Suspending:
         key = _key(question)
         if key not in (self._flow_run.empirical_policy.pause_keys or ()):
             return None
-        said = cast("Approval", _apart(asuspend_flow_run(wait_for_input=Approval, key=key)))
+        said = cast("Approval", apart(asuspend_flow_run(wait_for_input=Approval, key=key)))
         return ApprovalDecision(_CHOICES[said.decision], said.decided_by, read_raise(said.raise_by) or 0)
 
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
@@ -178,7 +179,7 @@ class Suspending:
         seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
         form = _form(question, refused).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
         try:
-            _apart(asuspend_flow_run(wait_for_input=form, timeout=round(seconds), key=_key(question)))
+            apart(asuspend_flow_run(wait_for_input=form, timeout=round(seconds), key=_key(question)))
         except Pause as pause:
             if pause.state is not None:
                 self._rename(pause.state, refused)
@@ -220,7 +221,7 @@ def _key(question: ApprovalRequest) -> str:
     return f"farebox-{question.due_at:%Y%m%d%H%M%S%f}"
 
 
-def _apart(coroutine: Any) -> object:
+def apart(coroutine: Any) -> object:
     """Run a coroutine of Prefect's wherever we are; on a thread, since this one may have a loop already."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(copy_context().run, asyncio.run, coroutine).result()

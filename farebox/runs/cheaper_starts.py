@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from farebox.runs.admission import Automation, Priced, price_run
 from farebox.runtime import Runtime
-from pricing import Nano, format_money, to_us
+from pricing import Nano, format_estimate, to_us
 
 _DAY = timedelta(days=1)
 
@@ -23,7 +23,7 @@ class CheaperStart:
 
     def words(self, zone: ZoneInfo) -> str:
         """For people."""
-        return f"starting at {self.at.astimezone(zone):%H:%M} would save about {format_money(self.saving_nano)}"
+        return f"starting at {self.at.astimezone(zone):%H:%M} would save about {format_estimate(self.saving_nano)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Move:
     saving_nano: Nano
 
     def __str__(self) -> str:
-        saving = format_money(self.saving_nano)
+        saving = format_estimate(self.saving_nano)
         return f"{self.deployment}: starting at {self.better} instead of {self.start} would save about {saving} a day"
 
 

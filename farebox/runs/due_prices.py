@@ -12,7 +12,9 @@ from farebox.runtime import Runtime
 from pricing import Usage, now_us, to_us
 from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks import Step
-from tasks.routing import FLEX_MEDIAN, FLEX_SECONDS, Candidate, Route
+from tasks.batches import batch_refusal
+from tasks.providers import spec_of
+from tasks.routing import FLEX_MEDIAN, BatchTime, Candidate, Route, Target
 
 LIVE_PERCENT: Final = 5
 """Of a hundred turns of a batch or of the flex tier, those that are expected to be asked at the standard price after
@@ -74,8 +76,10 @@ def with_service_tiers(
     found, now = dict(routes), now_us() if at is None else to_us(at)
     if due_at is None:
         return found
+    runtime.batch_times.fresh()
+    batches = durable and runtime.settings.batches.enabled
     for one in planned:
-        batched = durable and one.operation != JUDGE and can_be_batched(steps[one.operation])
+        batched = batches and one.operation != JUDGE and can_be_batched(steps[one.operation])
         found[one.operation] = tuple(
             _asked(runtime, candidate, one, due_at=due_at, now=now, batched=batched)
             for candidate in routes[one.operation]
@@ -87,11 +91,28 @@ def _asked(
     runtime: Runtime, candidate: Candidate, step: ResolvedStep, *, due_at: int, now: int, batched: bool
 ) -> Candidate:
     usage = Usage(step.input_tokens, step.output_tokens + candidate.thinking)
-    named = candidate.service_tier
-    choice = runtime.service_tiers.choose(candidate.target, usage, due_at=due_at, now=now, batched=batched, named=named)
+    choice = runtime.service_tiers.choose(
+        candidate.target,
+        usage,
+        due_at=due_at,
+        now=now,
+        batched=batched and _fits_batch(candidate.target, step.calls),
+        named=candidate.service_tier,
+        reserve=runtime.settings.batches.reserve_seconds,
+    )
+    if choice.service_tier != "batch":  # another reserve is kept for what is asked within minutes
+        choice = runtime.service_tiers.choose(
+            candidate.target, usage, due_at=due_at, now=now, batched=False, named=candidate.service_tier
+        )
     if choice.live_at is None:
         return candidate
     return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
+
+
+def _fits_batch(target: Target, calls: int) -> bool:
+    """Whether so many turns can be a batch of a target."""
+    rules = spec_of(target.provider).features.batches
+    return rules is not None and calls >= rules.least and batch_refusal(target) is None
 
 
 def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Route]) -> ExpectedTime | None:
@@ -99,14 +120,16 @@ def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Rou
 
     Turns of one step wait together. That steps wait for one another is not known, so this is the longest.
     """
-    waits = []
+    waits, batches = list[BatchTime](), list[int]()
     for operation in dict.fromkeys(step.operation for step in plan.steps if step.calls):
         first = routes[operation][0]
+        if not first.live_percent:  # it does not wait, or is asked so whatever the due time
+            continue
         if first.service_tier == "batch":
-            waits.append(ExpectedTime(*runtime.service_tiers.batch_time(first.target)))
-        elif first.service_tier == "flex":
-            waits.append(ExpectedTime(FLEX_MEDIAN, FLEX_SECONDS, 0))
+            waits.append(runtime.service_tiers.batch_time(first.target))
+            batches.append(waits[-1].batches)
+        else:
+            waits.append(BatchTime(FLEX_MEDIAN, runtime.service_tiers.flex_seconds))
     if not waits:
         return None
-    batches = min((one.batches for one in waits if one.p95 != FLEX_SECONDS), default=0)
-    return ExpectedTime(sum(one.median for one in waits), sum(one.p95 for one in waits), batches)
+    return ExpectedTime(sum(one.median for one in waits), sum(one.p95 for one in waits), min(batches, default=0))

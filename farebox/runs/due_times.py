@@ -245,7 +245,8 @@ def _read_text(text: str) -> DueTime:
         if parts:
             return _within(timedelta(**parts), text)
     written, _, name = text.rpartition(" ")
-    zone = _zone(name) if written and _ZONE_NAME.fullmatch(name) else None
+    zoned = _ZONE_NAME.fullmatch(name) and (_CLOCK.fullmatch(written) or _MOMENT.fullmatch(written))
+    zone = _zone(name) if zoned else None
     stated = text if zone is None else written
     try:
         if _CLOCK.fullmatch(stated):

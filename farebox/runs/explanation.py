@@ -12,7 +12,7 @@ from farebox.runtime import Runtime
 from pricing import Nano, UsageError
 from pricing.ledger import TargetStats
 from pricing.quotes import INPUT_HEADROOM, PlanStep
-from pricing.rates import STANDARD
+from pricing.rates import STANDARD, ServiceTier
 from tasks import Step
 from tasks.providers import Message, ModelRequest, answer_limit, thinking_room
 from tasks.routing import (
@@ -34,7 +34,8 @@ from tasks.routing import (
 class ExplainedTarget:
     """One candidate. ``cost_nano`` is a turn as planned, failures counted in; ``worst_nano`` the dearest attempt.
 
-    ``evidence`` is whether enough was observed to move it.
+    ``evidence`` is whether enough was observed to move it; ``service_tier`` the service tier that is asked for there,
+    ``None`` where that is left to the provider.
     """
 
     target: str
@@ -47,6 +48,7 @@ class ExplainedTarget:
     observed: TargetStats | None
     evidence: bool
     missed: str | None
+    service_tier: ServiceTier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class _Teller:
         return ExplainedOperation(
             operation=planned.operation,
             tier=step.tier,
-            floors=TargetSLO.of(wanted, self._quality, step.latency),
+            floors=TargetSLO.of(wanted, self._quality, self._patience(step)),
             size=size,
             chain=self._chain(route, tier, step, planned),
             cheapest=cheapest.target.name,
@@ -161,6 +163,12 @@ class _Teller:
             raised_percent=marked[0].percent if marked else None,
             complexity=complexity,
         )
+
+    def _patience(self, step: Step) -> float | None:
+        """Seconds of the step's own floor: what it declares, or the deadline of the service tier flex."""
+        if step.latency is None and step.service_tier == "flex":
+            return self._runtime.settings.turns.flex_deadline_seconds
+        return step.latency
 
     def _chain(self, route: Route, tier: Tier, step: Step, planned: PlanStep) -> tuple[ExplainedTarget, ...]:
         size = _size(planned)
@@ -193,6 +201,7 @@ class _Teller:
                     observed=standing.observed,
                     evidence=standing.observed is not None and standing.observed.n >= ENOUGH,
                     missed=standing.missed,
+                    service_tier=candidate.service_tier,
                 )
             )
         return tuple(chain)

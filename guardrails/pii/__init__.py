@@ -6,9 +6,9 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from guardrails.pii.guard import find, mask, mask_all
-    from guardrails.pii.vault import Vault
+    from guardrails.pii.vault import Vault, neutral_text
 
-__all__ = ["Vault", "find", "mask", "mask_all"]
+__all__ = ["Vault", "find", "mask", "mask_all", "neutral_text"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
@@ -18,5 +18,6 @@ if not TYPE_CHECKING:
             "find": "guardrails.pii.guard",
             "mask": "guardrails.pii.guard",
             "mask_all": "guardrails.pii.guard",
+            "neutral_text": "guardrails.pii.vault",
         },
     )

@@ -133,9 +133,14 @@ class Vault:
             text = text.replace(value, f"[{kind}_{number}_{self._nonce}]")
         return text
 
+    @property
+    def nonce(self) -> str:
+        """What its tokens have in common; it says nothing of what they stand for. Empty while it holds nothing."""
+        return self._nonce if self._values else ""
+
     def neutral(self, text: str) -> str:
         """A masked text without what only this request knows: two requests alike but for their values read the same."""
-        return re.sub(self._nonce, NEUTRAL, text, flags=re.IGNORECASE)
+        return neutral_text(text, self._nonce)
 
     def adopt(self, text: str) -> str:
         """The reverse of :meth:`neutral`, for another request's vault: its tokens then stand for our values."""
@@ -166,6 +171,11 @@ class Vault:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A vault holds personal data and does not leave its process.")
+
+
+def neutral_text(text: str, nonce: str) -> str:
+    """A masked text as :meth:`Vault.neutral` gives it, where the vault with that nonce is in another process."""
+    return re.sub(nonce, NEUTRAL, text, flags=re.IGNORECASE)
 
 
 def _needs_no_nonce(match: re.Match[str]) -> bool:

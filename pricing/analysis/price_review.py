@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pricing.clock import to_us
 from pricing.errors import NothingUsed
 from pricing.margins import gross_margin
-from pricing.money import USD, Nano
+from pricing.money import USD, Nano, format_estimate
 from pricing.rates.card import RateCard
 from pricing.rates.rate import Band
 from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD
@@ -31,6 +32,7 @@ AtQuality: TypeAlias = tuple[str, str]
 _Used: TypeAlias = tuple[str, str, str]
 """A provider, a model, and the service tier that it was used at."""
 _Model: TypeAlias = tuple[str, str]
+_FOREVER: Final = 2**62
 _NARROW = 1000 * USD
 """The dearest rate per million tokens that 64 bits are enough for."""
 
@@ -91,7 +93,8 @@ class Retirement:
 @dataclass(frozen=True, slots=True)
 class Review(Plain):
     """What a change of prices does to every automation of a period, by quality. ``changes`` says where costs per
-    outcome have changed in that time, whatever the prices.
+    outcome have changed in that time, whatever the prices; ``hours`` what the cheapest hours of their rates would have
+    saved, at the rates of after.
     """
 
     since: datetime
@@ -103,6 +106,7 @@ class Review(Plain):
     lines: tuple[ReviewLine, ...]
     retirements: tuple[Retirement, ...]
     changes: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +146,16 @@ def review(
             raise NothingUsed(
                 "Nothing was used in that time that could be repriced.", next_step="Look further back: --since 365d."
             )
-        costs = [_repriced(source, models, rates) for rates in (before, after)]
+        costs = [_repriced(source, models, rates, period) for rates in (before, after)]
         outcomes = {_key(row): row for row in source.rows("review_outcomes", **asked)}
         lines = []
         for key in sorted({_key(row) for row in used}):
             mine = [row for row in used if _key(row) == key]
             lines.append(_line(key, mine, outcomes.get(key, {}), (costs[0][key], costs[1][key]), target_margin))
         wanted = targets if any(line.below_target for line in lines) else ()
-        there = {target.name: _repriced(source, models, _all_at(after, models, target)) for target in wanted}
+        there = {target.name: _repriced(source, models, _all_at(after, models, target), period) for target in wanted}
         lines = [_restored(line, there, target_margin) for line in lines]
+        hours = _at_cheapest_hours(source, models, after, period, costs[1])
     ending = [
         Retirement(target.name, target.model, target.retires, attempts)
         for target in targets
@@ -164,7 +169,7 @@ def review(
         if one.stand_in == stand_in
         for sentence in one.sentences(until=until)
     )
-    return Review(since, until, stand_in, *versions, target_margin, tuple(lines), tuple(ending), changes)
+    return Review(since, until, stand_in, *versions, target_margin, tuple(lines), tuple(ending), changes, hours)
 
 
 def _key(row: Mapping[str, Any]) -> AtQuality:
@@ -213,17 +218,69 @@ def _all_at(rates: Rates, models: set[_Used], target: Candidate) -> Rates:
     return Rates(rates.card, rates.at, moved)
 
 
-def _bands(rates: Rates, now: _Model, service_tier: str, *, moved: bool) -> list[tuple[int, int, Band]]:
-    """The rates of what was used at a service tier; of a model in its place that does not have it, the standard ones.
+class _Timed(NamedTuple):
+    """The rates by input that hold from one moment up to another, in microseconds."""
+
+    since: int
+    until: int
+    bands: list[tuple[int, int, Band]]
+
+
+def _timed(
+    rates: Rates, now: _Model, service_tier: str, period: tuple[datetime, datetime], *, moved: bool, cheapest: bool
+) -> list[_Timed]:
+    """The rates of what was used at a service tier, by the hours in which they hold; of a model in its place that does
+    not have it, the standard ones. With ``cheapest`` those of the cheapest hours throughout.
 
     A provider's own tier without a price was charged at its worst case, and stays what it was.
     """
-    known = rates.card.service_tiers(now[1], now[0], rates.at)
+    card, (provider, model) = rates.card, now
+    known = card.service_tiers(model, provider, rates.at)
     at_tier = service_tier in known or (service_tier in SERVICE_TIERS and not moved)
-    return rates.card.bands(now[1], now[0], rates.at, service_tier if at_tier else STANDARD)
+    tier = service_tier if at_tier else STANDARD
+    if not card.has_hours(model, provider, tier):
+        return [_Timed(0, _FOREVER, card.bands(model, provider, rates.at, tier))]
+    since, until = period
+    starts = [since, *card.hour_changes([now], since, until)]
+    found = [
+        _Timed(to_us(start), to_us(end), card.bands(model, provider, rates.at, tier, clock=start))
+        for start, end in pairwise([*starts, until])
+    ]
+    if not cheapest:
+        return found
+    bands = min((one.bands for one in found), key=lambda bands: sum((bands[0][2].input, bands[0][2].output or 0)))
+    return [_Timed(0, _FOREVER, bands)]
 
 
-def _repriced(source: Reading, models: set[_Used], rates: Rates) -> dict[AtQuality, Nano]:
+def _at_cheapest_hours(
+    source: Reading,
+    models: set[_Used],
+    rates: Rates,
+    period: tuple[datetime, datetime],
+    usual: Mapping[AtQuality, Nano],
+) -> tuple[str, ...]:
+    """What the cheapest hours would have saved a day, a sentence for each automation that they would have saved any."""
+    asked = [(rates.moved or {}).get((provider, model), (provider, model)) for provider, model, _ in models]
+    if not any(rates.card.has_hours(model, provider, tier) for provider, model in asked for tier in SERVICE_TIERS):
+        return ()
+    best = _repriced(source, models, rates, period, cheapest=True)
+    days = max(1.0, (period[1] - period[0]) / timedelta(days=1))
+    saved = {key: round((cost - best[key]) / days) for key, cost in usual.items()}
+    return tuple(
+        f"{automation} {quality}: starting runs in the cheapest hours would save about {format_estimate(less)} a day"
+        for (automation, quality), less in sorted(saved.items())
+        if less > 0
+    )
+
+
+def _repriced(
+    source: Reading,
+    models: set[_Used],
+    rates: Rates,
+    period: tuple[datetime, datetime],
+    *,
+    cheapest: bool = False,
+) -> dict[AtQuality, Nano]:
     """By automation and quality, what its usage would cost at these rates."""
     bands: list[dict[str, Any]] = [
         {
@@ -233,13 +290,16 @@ def _repriced(source: Reading, models: set[_Used], rates: Rates) -> dict[AtQuali
             "provider_now": now[0],
             "model_now": now[1],
             "factor": rates.factor if now != (provider, model) else 1.0,
+            "since": timed.since,
+            "until": timed.until,
             "above": above,
             "upto": upto,
             **band._asdict(),
         }
         for provider, model, service_tier in sorted(models)
         for now in [(rates.moved or {}).get((provider, model), (provider, model))]
-        for above, upto, band in _bands(rates, now, service_tier, moved=now != (provider, model))
+        for timed in _timed(rates, now, service_tier, period, moved=now != (provider, model), cheapest=cheapest)
+        for above, upto, band in timed.bands
     ]
     dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
     source.run("review_wide" if dearest > _NARROW else "review_narrow")

@@ -502,6 +502,49 @@ inflight = Table(
 )
 """What was about to be sent; ``intent`` is the attempt's row as far as it is known, as JSON."""
 
+batches = Table(
+    "batches",
+    metadata,
+    key("label"),
+    *map(text, ("run_id", "target", "provider", "model")),
+    Column("stand_in", Boolean, nullable=False),
+    text("batch_id", optional=True),
+    text("state"),
+    *map(number, ("execution", "lines", "completed", "failed", "begun_at")),
+    *(number(name, optional=True) for name in ("submitted_at", "ended_at", "collected_at")),
+    *map(number, ("cancel_at", "leave_at")),
+    number("cancelled_at", optional=True),
+    text("cancelled_by", optional=True),
+    number("checked_at", optional=True),
+    text("fault", optional=True),
+    Index("ix_batches_run_id", "run_id"),
+    Index("ix_batches_collected_at", "collected_at"),
+)
+"""Batches that runs have sent to providers. ``label`` names it at the provider before it has an id there, so that one
+whose creation was not recorded is found again; ``batch_id`` is the provider's. ``state`` is
+``begun``, then what the provider says, or ``abandoned`` where it was never created. It is cancelled at ``cancel_at``;
+from ``leave_at`` on its run waits no longer. All its results are taken once ``collected_at`` is set."""
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    key("line_id"),
+    *map(text, ("label", "run_id", "journal_id", "holder", "key", "entry_id", "turn_id")),
+    number("execution"),
+    text("state"),
+    text("outcome", optional=True),
+    text("intent"),
+    text("details"),
+    Index("ix_batch_lines_label", "label"),
+    Index("ix_batch_lines_key", "journal_id", "key"),
+    Index("ix_batch_lines_entry_id", "entry_id"),
+    Index("ix_batch_lines_turn_id", "turn_id"),
+)
+"""The lines of batches: each is one attempt, whose id is ``line_id``. ``state`` is ``open``, ``answered`` (its reply is
+in the journal as ``entry_id``) or ``failed`` (``outcome`` says how). ``execution`` is the newest of the run that waits
+for it. ``intent`` is the attempt's row, ``details`` what its completion needs to know of the request (JSON); neither
+holds content."""
+
 questions = Table(
     "questions",
     metadata,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Choice,
         shortfalls,
     )
+    from pricing.ledger.batches import BY_DUE_TIME, Batch, BatchAttempt, Batches, BatchState, ClaimedLine
     from pricing.ledger.block_reviews import Finding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope
     from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AD_HOC",
+    "BY_DUE_TIME",
     "CALIBRATION",
     "CHOICES",
     "CODED",
@@ -82,6 +84,10 @@ __all__ = [
     "ApprovalRequest",
     "Approvals",
     "Approved",
+    "Batch",
+    "BatchAttempt",
+    "BatchState",
+    "Batches",
     "BudgetRule",
     "BudgetState",
     "CacheUse",
@@ -91,6 +97,7 @@ __all__ = [
     "Choice",
     "Circuit",
     "Circuits",
+    "ClaimedLine",
     "Completion",
     "Ended",
     "EntryKind",
@@ -185,6 +192,12 @@ if not TYPE_CHECKING:
             "Circuit": "pricing.ledger.circuits",
             "Circuits": "pricing.ledger.circuits",
             "Completion": "pricing.ledger.facts",
+            "BY_DUE_TIME": "pricing.ledger.batches",
+            "Batch": "pricing.ledger.batches",
+            "BatchAttempt": "pricing.ledger.batches",
+            "Batches": "pricing.ledger.batches",
+            "BatchState": "pricing.ledger.batches",
+            "ClaimedLine": "pricing.ledger.batches",
             "Ended": "pricing.ledger.calibration_scores",
             "FRESH_DAYS": "pricing.ledger.calibration_scores",
             "Finding": "pricing.ledger.block_reviews",

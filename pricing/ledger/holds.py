@@ -257,11 +257,54 @@ def suspend(connection: Connection, run_id: str, execution: int, lease_until: in
     return connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(values)).rowcount == 1
 
 
-def resume(connection: Connection, run_id: str, execution: int, lease_until: int) -> bool:
-    """Give the hold of a suspended run to a new execution; false when the run is not suspended."""
+def resume(connection: Connection, run_id: str, execution: int, lease_until: int, now: int) -> bool:
+    """Give the hold of a suspended run to a new execution; false when the run is not suspended.
+
+    So is one that waits for batches, whether its process has suspended it or was killed: what it had under way besides
+    is written off.
+    """
     mine = sa.and_(_H.run_id == run_id, _H.state == "suspended")
     values = {"state": "running", "execution": execution, "lease_until": lease_until}
-    return connection.execute(sa.update(schema.holds).where(mine).values(values)).rowcount == 1
+    if connection.execute(sa.update(schema.holds).where(mine).values(values)).rowcount == 1:
+        return True
+    waiting = sa.and_(_H.run_id == run_id, _H.state == "running")
+    if not open_lines(connection, run_id) or not _touch(connection, waiting):
+        return False
+    _write_off(connection, run_id, now, spare=open_lines(connection, run_id))
+    return connection.execute(sa.update(schema.holds).where(waiting).values(values)).rowcount == 1
+
+
+def keep_for_batches(connection: Connection, run_id: str, now: int, until: int) -> bool:
+    """Suspend the hold of a run whose process went away while it waited for batches; false where it does not.
+
+    What it had under way besides is written off. The hold is kept until its last batch is to be back, and ``until``
+    longer, in microseconds.
+    """
+    spare = open_lines(connection, run_id)
+    if not spare:
+        return False
+    number = executions.begin(connection, run_id)
+    dead = sa.and_(_H.run_id == run_id, _H.state == "running", _H.lease_until < now)
+    if not _touch(connection, dead):
+        return False
+    _write_off(connection, run_id, now, spare=spare)
+    batch = schema.batches.c
+    last = sa.select(sa.func.max(batch.leave_at)).where(batch.run_id == run_id, batch.collected_at.is_(None))
+    lease = max(now, int(connection.execute(last).scalar() or now)) + until
+    values = {"state": "suspended", "execution": number, "lease_until": lease}
+    return connection.execute(sa.update(schema.holds).where(_H.run_id == run_id).values(values)).rowcount == 1
+
+
+def open_lines(connection: Connection, run_id: str) -> set[str]:
+    """The attempts of a run that are lines of batches under way."""
+    line = schema.batch_lines.c
+    found = sa.select(line.line_id).where(line.run_id == run_id, line.state == "open")
+    return set(connection.execute(found).scalars())
+
+
+def _touch(connection: Connection, mine: Any) -> bool:
+    """Lock a hold before it is read; whether it is there."""
+    return connection.execute(sa.update(schema.holds).where(mine).values(lease_until=_H.lease_until)).rowcount == 1
 
 
 def expired_holds(connection: Connection, now: int, latest: int) -> Leases:
@@ -369,10 +412,13 @@ class _Lost(NamedTuple):
     budgets: list[str]
 
 
-def _write_off(connection: Connection, run_id: str, ended_at: int) -> _Lost:
-    """Turn the attempts that are in flight into facts at their worst case, and charge the hold for them."""
+def _write_off(connection: Connection, run_id: str, ended_at: int, spare: Collection[str] = ()) -> _Lost:
+    """Turn the attempts that are in flight into facts at their worst case, and charge the hold for them; all but those
+    to ``spare``.
+    """
     held_on = sorted(connection.execute(sa.select(_ON.budget_id).where(_ON.run_id == run_id)).scalars())
-    rows = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
+    found = connection.execute(sa.select(schema.inflight).where(_I.run_id == run_id)).all()
+    rows = [row for row in found if row.attempt_id not in spare]
     for row in rows:
         intent: dict[str, Any] = json.loads(row.intent)
         fact = {**intent, "outcome": "lost", "cost_nano": row.worst_nano, "priced": "worst_case", "saved_nano": 0}
@@ -382,7 +428,9 @@ def _write_off(connection: Connection, run_id: str, ended_at: int) -> _Lost:
         charged(connection, run_id, charges, charge(connection, run_id, charges))
         carried = {"attempt_id": row.attempt_id, "run_id": run_id, "budgets": json.dumps(held_on)}
         connection.execute(schema.written_off.insert().values(carried))
-    connection.execute(sa.delete(schema.inflight).where(_I.run_id == run_id))
+    if rows:
+        gone = [row.attempt_id for row in rows]
+        connection.execute(sa.delete(schema.inflight).where(_I.attempt_id.in_(gone)))
     return _Lost(len(rows), held_on)
 
 

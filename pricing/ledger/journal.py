@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -35,7 +35,11 @@ from pricing.db.write_queue import Entry, PendingWrite
 from pricing.errors import JournalUnreadable
 from pricing.money import Nano
 
-EntryKind: TypeAlias = Literal["answer", "tool"]
+if TYPE_CHECKING:
+    from pricing.ledger.batches import BatchAttempt
+
+EntryKind: TypeAlias = Literal["answer", "batch", "tool"]
+"""An answer that was asked live, one that a batch brought, or the result of a tool."""
 EntryState: TypeAlias = Literal["done", "begun", "retry", "skip", "fail"]
 ToolDecision: TypeAlias = Literal["retry", "skip", "fail"]
 """What becomes of a tool that was under way when its process ended."""
@@ -64,7 +68,7 @@ _CLAIM = PreparedStatement(
         .scalar_subquery()
     )
     .values(claimed=sa.bindparam("execution", type_=Number), holder=sa.bindparam("holder"))
-    .returning(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value)
+    .returning(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value)
 )
 _OF_ENTRY = _E.entry_id == sa.bindparam("entry")
 _FINISH = PreparedStatement(
@@ -74,7 +78,7 @@ _FINISH = PreparedStatement(
 )
 _REOPEN = PreparedStatement(sa.update(entries).where(_OF_ENTRY).values(state="begun", value=None))
 _READ = PreparedStatement(
-    sa.select(_E.entry_id, _E.kind, _E.operation, _E.target, _E.state, _E.cost, _E.value).where(_OF_ENTRY)
+    sa.select(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value).where(_OF_ENTRY)
 )
 _DROP = PreparedStatement(sa.delete(entries).where(_OF_ENTRY))
 
@@ -88,6 +92,7 @@ class JournalEntry:
 
     entry_id: str
     kind: EntryKind
+    key: str
     operation: str
     target: str
     state: EntryState
@@ -195,6 +200,25 @@ class Journal:
         }
         return entry_id, self._store.submit(_Append(row))
 
+    def batch_entry(self, line: BatchAttempt, value: bytes, cost_nano: Nano) -> dict[str, Any]:
+        """The row of an answer that a batch brought, for whoever takes its result. It is kept whatever its size, as
+        nobody else has it, and belongs to no execution before one claims it.
+        """
+        return {
+            "entry_id": line.entry_id,
+            "run_id": line.journal_id,
+            "kind": "batch",
+            "key": line.key,
+            "operation": line.intent.operation,
+            "target": line.intent.target,
+            "state": "done",
+            "claimed": 0,
+            "holder": line.holder,
+            "cost": cost_nano,
+            "value": self._sealed(value, line.journal_id),
+            "written_at": self._clock(),
+        }
+
     def finish(self, run_id: str, entry_id: str, value: bytes | None) -> PendingWrite[None]:
         """Note that a tool returned; without a value where that cannot be kept. The first end of a call counts."""
         kept = value if self._fits(run_id, value) else None
@@ -228,6 +252,22 @@ class Journal:
 
         return self._store.submit(work)
 
+    def take(
+        self, connection: Connection, run_id: str, entry_id: str, execution: int, holder: str
+    ) -> JournalEntry | None:
+        """Take one entry that no execution as new as this has; ``None`` where one has it, or it is gone."""
+        mine = sa.and_(_E.entry_id == entry_id, _E.claimed < execution)
+        taken = sa.update(entries).where(mine).values(claimed=execution, holder=holder or run_id)
+        rows = connection.execute(
+            taken.returning(_E.entry_id, _E.kind, _E.key, _E.operation, _E.target, _E.state, _E.cost, _E.value)
+        ).all()
+        return self._entry([tuple(row) for row in rows], run_id)
+
+    def take_one(self, run_id: str, entry_id: str, execution: int, holder: str) -> PendingWrite[JournalEntry | None]:
+        """The same, in a transaction of its own."""
+        self._aead()
+        return self._store.submit(lambda connection: self.take(connection, run_id, entry_id, execution, holder))
+
     def release(self, run_id: str, holder: str) -> int:
         """Let all be claimed again that a run has which another called, since it is started again by itself."""
         mine = sa.and_(_E.run_id == run_id, _E.holder == holder)
@@ -242,9 +282,9 @@ class Journal:
     def _entry(self, rows: Sequence[Sequence[Any]], run_id: str) -> JournalEntry | None:
         if not rows:
             return None
-        [(entry_id, kind, operation, target, state, cost, value)] = rows
+        [(entry_id, kind, key, operation, target, state, cost, value)] = rows
         opened = None if value is None else self._opened(bytes(value), run_id)
-        return JournalEntry(entry_id, kind, operation, target, state, int(cost), opened)
+        return JournalEntry(entry_id, kind, key, operation, target, state, int(cost), opened)
 
     # What there is ---------------------------------------------------------------------------------------------------
 

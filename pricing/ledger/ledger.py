@@ -51,6 +51,8 @@ SCORING = sa.or_(
 )
 """What a quote may lean on."""
 
+_BATCHES_KEPT_US = 86_400_000_000
+"""For so long after its batches are to be back a run may be continued with its hold, if its process went away."""
 _LEASES = 3
 """How many leases ahead a lease may end: machines' clocks differ a little."""
 
@@ -160,7 +162,7 @@ class Ledger:
 
         def work(connection: Connection) -> Execution:
             number = executions.begin(connection, run_id)
-            if holds.resume(connection, run_id, number, now + self.lease_us):
+            if holds.resume(connection, run_id, number, now + self.lease_us, now):
                 return Execution(number, resumed=True)
             settlement.take_over(connection, run_id, now)
             return Execution(number)
@@ -363,7 +365,21 @@ class Ledger:
                 holds.shorten(connection, run_id, latest, now + self.lease_us)
         ends: dict[str, tuple[RunOutcome, str]] = dict.fromkeys(leases.dead, ("lost", "its process went away"))
         ends |= dict.fromkeys(leases.not_resumed, ("cancelled", "it was suspended and not resumed in time"))
+        for run_id in leases.dead:
+            if self._kept_for_batches(run_id, now):
+                del ends[run_id]
         return sum(self._reap_one(run_id, *end, now) for run_id, end in ends.items())
+
+    def _kept_for_batches(self, run_id: str, now: int) -> bool:
+        """Whether a run whose lease ran out waits for batches: then its hold is kept as that of a suspended run."""
+        with self.store.read() as connection:
+            if not holds.open_lines(connection, run_id):
+                return False
+
+        def work(connection: Connection) -> bool:
+            return holds.keep_for_batches(connection, run_id, now, _BATCHES_KEPT_US)
+
+        return self.store.transact(work, durable=True)
 
     def _end_pending(self) -> None:
         """Settle or suspend what ended while the ledger could not be written. Whoever did it before changes nothing.

@@ -160,7 +160,8 @@ def _summed(rows: Sequence[Any], now: int) -> TargetStats:
 def _of_itself(row: Any) -> bool:
     """Whether an attempt tells of its target: not what a step's verifier turned down, as a cascade expects it to."""
     refused = row.outcome == "ok" and row.turn_reason in _VERIFIED and not _accepted(row)
-    return not refused and row.outcome not in _NOT_ITS_OWN
+    of_batch = row.service_tier_asked == "batch" and row.outcome != "ok"  # its queue's, not the target's
+    return not refused and not of_batch and row.outcome not in _NOT_ITS_OWN
 
 
 def _accepted(row: Any) -> bool:

@@ -161,14 +161,27 @@ class RateCard:
         return worst
 
     def bands(
-        self, model: str, provider: str, at: datetime | None = None, service_tier: str = STANDARD
+        self,
+        model: str,
+        provider: str,
+        at: datetime | None = None,
+        service_tier: str = STANDARD,
+        *,
+        clock: datetime | None = None,
     ) -> list[tuple[int, int, Band]]:
         """The rates by input: each holds above the first count of tokens and up to the second.
+
+        Args:
+            model: the id as it is sent to the provider.
+            provider: its name.
+            at: the date whose rates apply; now, if left out.
+            service_tier: the one that serves.
+            clock: the moment whose hours apply, on whatever date; ``at``, if left out.
 
         Raises:
             UnknownPrice: no rate for this model at this service tier, or none for what it writes.
         """
-        rate = self._rate(model, provider, at, service_tier)
+        rate = self._rate(model, provider, at, service_tier, clock)
         if any(band.output is None for band in rate.bands):
             raise self._unknown(model, provider, service_tier)
         return list(zip((-1, *rate.starts), (*rate.starts, LARGEST_INPUT), rate.bands, strict=True))
@@ -225,18 +238,25 @@ class RateCard:
         own = {model for name, model in self._own_models if name == provider}
         return sorted(own.union(self._list.models(provider, geography)))
 
-    def _rate(self, model: str, provider: str, at: datetime | None, service_tier: str = STANDARD) -> Rate:
+    def _rate(
+        self,
+        model: str,
+        provider: str,
+        at: datetime | None,
+        service_tier: str = STANDARD,
+        clock: datetime | None = None,
+    ) -> Rate:
         moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
         key = (model, provider, service_tier, moment.astimezone(UTC).date())
         if (known := self._compiled.get(key)) is not None:
             return known
         by_hours = self.has_hours(model, provider, service_tier)
-        if (own := self._own_rate(model, provider, service_tier, moment)) is not None:
+        if (own := self._own_rate(model, provider, service_tier, moment, clock or moment)) is not None:
             if not by_hours:
                 self._compiled[key] = own
             return own
         # Who has a price of their own at the standard tier does not pay the list's at another one.
-        owned = service_tier != STANDARD and self._own_rate(model, provider, STANDARD, moment, timed=False) is not None
+        owned = service_tier != STANDARD and self._own_rate(model, provider, STANDARD, moment, None) is not None
         listed = None if owned else self._list.rate(model, provider, moment, service_tier)
         if listed is None:
             raise self._unknown(model, provider, service_tier)
@@ -246,12 +266,14 @@ class RateCard:
         return rate
 
     def _own_rate(
-        self, model: str, provider: str, service_tier: str, moment: datetime, *, timed: bool = True
+        self, model: str, provider: str, service_tier: str, moment: datetime, clock: datetime | None
     ) -> Rate | None:
-        """The own rate that holds then; with ``timed=False`` of those without hours."""
+        """The own rate that holds on that date and when ``clock`` says so; of those without hours where that is
+        ``None``.
+        """
         day = moment.astimezone(UTC).date()
         for one in self._dated(model, provider, service_tier):
-            if one.valid_from <= day and (one.hours is None or (timed and one.hours.cover(moment))):
+            if one.valid_from <= day and (one.hours is None or (clock is not None and one.hours.cover(clock))):
                 return one.rate
         return None
 

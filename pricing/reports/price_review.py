@@ -24,6 +24,7 @@ def review_markdown(review: Review, title: str) -> str:
         + (" (answers by the sandbox, not by a model)" if review.stand_in else "")
         + f", at {' and at '.join(versions)}.",
         *map(escape_markdown, review.changes),
+        *map(escape_markdown, review.hours),
         "\n".join(_table(_HEADS, (_row(line) for line in review.lines))),
         *(_advice(line, review.target_margin) for line in review.lines if line.below_target),
         *(

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pricing.money import format_money
 from pricing.reports.format import SANDBOX, duration, moment, percent, plural
-from pricing.reports.run.data import OperationLine, RunReport, SaleFacts, Savings, TryLine, ratio
+from pricing.reports.run.data import DueFacts, OperationLine, RunReport, SaleFacts, Savings, TryLine, ratio
 
 _MINUTE_US = 60_000_000
 
@@ -96,15 +96,22 @@ def due_sentence(report: RunReport) -> str | None:
     if due is None:
         return None
     if due.early_us is None:
-        return f"Due {moment(due.due_at)}."
+        return f"Due {moment(due.due_at)}.{_batched(due)}"
     apart = f"{duration(abs(due.early_us))} {'before' if due.early_us >= 0 else 'late'}"
     if 0 <= due.early_us < _MINUTE_US:
         apart = "in time"
-    done = f"Due {moment(due.due_at)}, done {moment(due.done_at)}, {apart}."
+    done = f"Due {moment(due.due_at)}, done {moment(due.done_at)}, {apart}.{_batched(due)}"
     if due.saved_nano > 0:
         whole = format_money(spent + due.saved_nano)
         return f"{done} Asking later saved {format_money(due.saved_nano)}: {format_money(spent)} in place of {whole}."
     return f"{done} Asking later saved nothing."
+
+
+def _batched(due: DueFacts) -> str:
+    """How many turns batches answered, and how long the run waited for them."""
+    if not due.waited_us:
+        return ""
+    return f" {plural(due.batched, 'turn')} answered by batches, which took {duration(due.waited_us)}."
 
 
 def unknown_sentence(report: RunReport) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from tasks.batches.api import (
     check_label,
 )
 from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, read_rows, split
 from tasks.providers.anthropic import VERSION
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
@@ -38,6 +39,7 @@ from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 
 _PATH: Final = "/v1/messages/batches"
+_FRAME: Final = b'{"requests":[%b]}'
 _REFUSED: Final = ("stream", "speed", "store", "diagnostics")
 """Fields that requests of a batch may not have; each would fail by itself, hours later."""
 _STATUSES: Final[Mapping[str, int]] = {
@@ -91,16 +93,14 @@ class AnthropicBatchClient:
         if body.get("max_tokens") == 0:
             wrong.append("max_tokens = 0")
         if wrong:
-            raise LinesRefused(f"requests of a batch take no {', '.join(wrong)}; see extra_body of the target")
+            raise LinesRefused(
+                f"batch requests may not set {', '.join(wrong)}; check extra_body of target {target.name}"
+            )
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines within the limits of one call.
-
-        Raises:
-            LinesRefused: a line is larger than a call may be.
-        """
-        return split(self.rules, lines, lambda line: len(_written(line)) + 1)
+        """The lines within the limits of one call."""
+        return split(self.rules, lines, lambda line: len(_written(line)) + 1, frame=len(_FRAME))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
         """Create the batch in one call. The label stays with us: there is no place for it.
@@ -110,10 +110,8 @@ class AnthropicBatchClient:
             BatchCallFailed: the call failed.
         """
         check_label(label)
-        check(self.rules, lines)
-        body = b'{"requests":[%b]}' % b",".join(map(_written, lines))
-        if len(body) > self.rules.whole:
-            raise LinesRefused(f"the batch has {len(body):,} bytes, more than {self.rules.whole:,}; use split() first")
+        body = _FRAME % b",".join(map(_written, lines))
+        check(self.rules, lines, len(body))
         created = await self._calls.ask("create", _call(target, "POST", "", body))
         if not (batch_id := text(created.get("id"))):
             raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))
@@ -132,7 +130,7 @@ class AnthropicBatchClient:
             BatchCallFailed: the provider could not be asked.
         """
         if not line_ids:
-            raise ValueError("Anthropic's batches have no label: they are found by the ids of their lines")
+            raise ValueError("Anthropic keeps no label of a batch; pass the ids of its lines")
         maybe: list[BatchHandle] = []
         after, ids = "", frozenset(line_ids)
         for _ in range(_MOST_PAGES):
@@ -180,10 +178,10 @@ class AnthropicBatchClient:
             raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
         succeeded, gone = 0, batch is None or status.fault is not None
         try:
-            async for result in self._rows(handle, gone=gone):
-                for first in matched.take(result):
-                    succeeded += first.outcome == "succeeded"
-                    yield first
+            async with aclosing(read_rows(partial(self._rows, handle, gone=gone), matched)) as read:
+                async for result in read:
+                    succeeded += result.outcome == "succeeded"
+                    yield result
         except BatchCallFailed as failed:
             if not is_gone(failed):
                 raise
@@ -228,11 +226,12 @@ class AnthropicBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncGenerator[LineResult | None, None]:
         if gone:
             return
-        async for row in self._calls.lines(_call(handle.target, "GET", _of(handle, "/results"))):
-            yield _result(handle.target, row)
+        async with aclosing(self._calls.lines(_call(handle.target, "GET", _of(handle, "/results")))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row)
 
     async def _has(self, handle: BatchHandle, ids: frozenset[str]) -> bool:
         """Whether a batch that has ended is one of these lines: all of them are, or none."""
@@ -244,12 +243,10 @@ class AnthropicBatchClient:
 
     def _status(self, batch: JSONObject) -> BatchStatus:
         match batch.get("processing_status"):
-            case "in_progress":
-                return BatchStatus("running", BatchCounts(_total(batch)))
-            case "canceling":
-                return BatchStatus("running", BatchCounts(_total(batch)), cancelling=True)
             case "ended":
                 pass
+            case str(word) if word:
+                return BatchStatus("running", BatchCounts(_total(batch)), cancelling=word == "canceling")
             case _:
                 raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         counts = obj(batch.get("request_counts"))
@@ -288,8 +285,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
             return decoded(target, line_id, OK, encode(result.get("message")))
         case "errored":
             told = obj(result.get("error"))
-            status = _STATUSES.get(text(obj(told.get("error")).get("type")), 500)
-            return decoded(target, line_id, status, encode(told), request_id=text(told.get("request_id")) or None)
+            error = obj(told.get("error")) or told  # bare, as older libraries have it
+            body = encode({"type": "error", "error": error, "request_id": told.get("request_id")})
+            return decoded(target, line_id, _STATUSES.get(text(error.get("type")), 500), body)
         case "canceled":
             return not_run(line_id, "cancelled", "batch_canceled")
         case "expired":

@@ -27,9 +27,9 @@ FINAL: Final[frozenset[BatchState]] = frozenset({"ended", "failed", "expired", "
 """States after which nothing changes any more."""
 _LINE_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LABEL: Final = re.compile(r"[a-zA-Z0-9_-]{1,63}")
-_NOT_RETRIED: Final = frozenset({"write", "read"})
+_SENT: Final = frozenset({"write", "read"})
+_MAYBE_DONE: Final = frozenset({200, 408, 409, 499})
 _SERVER_ERROR: Final = 500
-_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class BatchLine:
 
     def __post_init__(self) -> None:
         if not _LINE_ID.fullmatch(self.line_id):
-            raise ValueError(f"{self.line_id[:80]!r} is no id of a line: 1 to 64 letters, digits, _ and -")
+            raise ValueError(f"{self.line_id[:80]!r} is not a valid line id: use 1 to 64 letters, digits, _ and -")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,19 @@ class BatchFault:
 
     @property
     def cause(self) -> str:
-        """One sentence for people: what is wrong and what helps; nothing of the requests is in it."""
+        """What is wrong and what helps, for people; contains no part of the requests."""
         code = f" ({self.code})" if self.code else ""
         where = f" at line {self.line}" if self.line is not None else ""
         return f"{_CAUSES[self.kind].format(where=where, code=code)}"
 
 
 _CAUSES: Final = {
-    "queue_full": "The account has as many tokens in batches as it may{code}: the batch is to be submitted again when "
-    "others have ended.",
-    "rejected": "The provider rejected the file of requests{where}{code}: nothing ran, and nothing is billed.",
-    "refused": "The provider did not accept the batch{where}{code}: check the account, its limits and the model.",
-    "server": "The provider could not run the batch{code}: it can be submitted again.",
-    "retention_over": "The provider no longer has the batch or its results{code}: they are kept for a limited time.",
+    "queue_full": "The account has reached its limit of enqueued tokens or requests{code}. Submit the batch again when "
+    "other batches have ended.",
+    "rejected": "The provider rejected the input file{where}{code}. Nothing ran, and nothing is billed.",
+    "refused": "The provider did not accept the batch{where}{code}. Check the account, its limits and the model.",
+    "server": "The provider failed to run the batch{code}. Submit it again.",
+    "retention_over": "The provider has deleted the batch or its results{code}: their retention period is over.",
 }
 
 
@@ -196,15 +196,15 @@ class BatchCallFailed(Exception):
         created.
         """
         status = self.failure.status
-        lost = self.failure.phase in _NOT_RETRIED or (status is not None and (status == _OK or status >= _SERVER_ERROR))
-        return self.call == "create" and lost
+        lost = status is not None and (status in _MAYBE_DONE or status >= _SERVER_ERROR)
+        return self.call == "create" and (lost or self.failure.phase in _SENT)
 
     def __str__(self) -> str:
         why = self.failure
         signs = [f"status {why.status}"] if why.status is not None else []
         signs += [f"code {why.code}"] if why.code else []
         told = f" ({', '.join(signs)})" if signs else ""
-        return f"{self.provider}: the call {self.call!r} of its batch API failed: {why.kind.replace('_', ' ')}{told}"
+        return f"The batch API of {self.provider} failed at {self.call!r}: {why.kind.replace('_', ' ')}{told}"
 
 
 class BatchNotEnded(Exception):
@@ -241,10 +241,10 @@ class BatchClient(Protocol):
         ...
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:
-        """The lines as batches that the provider takes: one path and model each, within its limits.
+        """The lines as batches: one path and model each, within the provider's limits as far as that is possible.
 
-        Raises:
-            LinesRefused: a line is larger than a whole batch may be.
+        A line that is too large for any batch is one by itself, and too few lines stay too few; ``submit`` refuses
+        both.
         """
         ...
 
@@ -322,4 +322,4 @@ def check_label(label: str) -> None:
         ValueError: it is another one.
     """
     if not _LABEL.fullmatch(label):
-        raise ValueError(f"{label[:80]!r} is no label of a batch: 1 to 63 letters, digits, _ and -")
+        raise ValueError(f"{label[:80]!r} is not a valid batch label: use 1 to 63 letters, digits, _ and -")

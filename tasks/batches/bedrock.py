@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -30,8 +32,8 @@ from tasks.batches.api import (
     ResultTally,
     check_label,
 )
-from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, split
+from tasks.batches.calls import Calls, Method, is_gone, is_no_object, request
+from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, read_rows, split
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
@@ -106,28 +108,21 @@ class BedrockBatchClient:
         if "toolConfig" not in obj(parse(line.body)):
             return line
         if not _CLAUDE.search(target.model):
-            raise LinesRefused(f"Bedrock takes no tools in batches by Converse, the only way to batch {target.model}")
-        native = AnthropicAdapter(spec_of("anthropic")).encode(target, request)
+            raise LinesRefused(f"Bedrock does not accept tools in Converse batches, which {target.model} would need")
+        native = AnthropicAdapter(spec_of("anthropic")).encode(target, replace(request, service_tier=None))
         body = {name: value for name, value in obj(parse(native.body)).items() if name != "model"}
         return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines by type of job, within the limits of one; all parts have as many records as a job needs.
-
-        Raises:
-            LinesRefused: there are too few lines of a type for a job, or one is larger than a file may be.
-        """
+        """The lines by type of job, within the limits of one, with enough records for a job where that is possible."""
         parts = split(self.rules, lines, lambda line: len(_written(line)))
         for place, part in enumerate(parts):
             if len(part) >= self.rules.least:
                 continue
             before = parts[place - 1] if place else ()
             lacking = self.rules.least - len(part)
-            if not before or before[0].path != part[0].path or len(before) - lacking < self.rules.least:
-                raise LinesRefused(
-                    f"a batch at Bedrock has at least {self.rules.least} lines, and these are {len(part)}"
-                )
-            parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
+            if before and before[0].path == part[0].path and len(before) - lacking >= self.rules.least:
+                parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
         return parts
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
@@ -138,11 +133,9 @@ class BedrockBatchClient:
             BatchCallFailed: a call failed.
         """
         check_label(label)
-        check(self.rules, lines)
-        place = _Place.of(target, label)
         file = b"".join(map(_written, lines))
-        if len(file) > self.rules.whole:
-            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        check(self.rules, lines, len(file))
+        place = _Place.of(target, label)
         await self._calls.send("upload", place.object("PUT", place.input_key, file))
         asked: JSONObject = {
             "jobName": place.job,
@@ -204,12 +197,12 @@ class BedrockBatchClient:
             raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
         succeeded, gone = 0, job is None
         try:
-            async for result in self._rows(handle, job):
-                for first in matched.take(result):
-                    succeeded += first.outcome == "succeeded"
-                    yield first
+            async with aclosing(read_rows(partial(self._rows, handle, job), matched)) as read:
+                async for result in read:
+                    succeeded += result.outcome == "succeeded"
+                    yield result
         except BatchCallFailed as failed:
-            if not is_gone(failed):
+            if not is_no_object(failed):
                 raise
             gone = bool(status.counts.succeeded)
         for result in left(matched, status, gone=gone, succeeded=succeeded):
@@ -244,7 +237,7 @@ class BedrockBatchClient:
             try:
                 await self._calls.send("discard", place.object("DELETE", key))
             except BatchCallFailed as failed:
-                if not is_gone(failed):
+                if not is_no_object(failed):
                     raise
 
     async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
@@ -257,17 +250,18 @@ class BedrockBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncGenerator[LineResult | None, None]:
         if job is None or job.get("status") == "Failed":
             return
         place = _Place.of(handle.target, handle.label)
         ids = {_record(line_id): line_id for line_id in handle.line_ids}
         native = job.get("modelInvocationType") == _TYPES[INVOKE]
-        async for row in self._calls.lines(place.object("GET", place.output_key(handle.batch_id))):
-            yield _result(handle.target, row, ids, native=native)
+        async with aclosing(self._calls.lines(place.object("GET", place.output_key(handle.batch_id)))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row, ids, native=native)
 
     def _status(self, job: JSONObject) -> BatchStatus:
-        state = _STATES.get(text(job.get("status")))
+        state = known_state(_STATES, job.get("status"))
         if state is None:
             raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         total, done = count(job.get("totalRecordCount")), count(job.get("successRecordCount"))
@@ -297,7 +291,7 @@ class _Place:
             raise LinesRefused(why)
         location = _LOCATION.fullmatch(s3)
         if location is None:
-            raise LinesRefused(f"batch_s3 of the target {target.name} is no s3://bucket/prefix")
+            raise LinesRefused(f"batch_s3 of target {target.name} must be s3://bucket/prefix")
         job = f"farebox-{hashlib.sha256(label.encode()).hexdigest()[:40]}"
         return cls(target, job, location["bucket"], location["prefix"] or "", role)
 
@@ -360,12 +354,10 @@ class _Place:
 def refusal(target: Target) -> str | None:
     """Why batches of a target cannot be submitted; ``None`` if they can."""
     if not target.batch_s3 or not target.batch_role:
-        return (
-            f"batches of the target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
-        )
+        return f"batches of target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
     keys = target.credential
     if not target.stand_in and not (keys.access_key_id and keys.secret_access_key):
-        return f"batches of the target {target.name} need AWS keys: a Bedrock API key opens no bucket"
+        return f"batches of target {target.name} need AWS keys; a Bedrock API key cannot access S3"
     return None
 
 

@@ -29,6 +29,7 @@ _CALL_SECONDS: Final = 120.0
 _NO_CONTENT: Final = 204
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
+_WRONG_ADDRESS: Final = frozenset({"unknown_url", "UnknownOperationException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,17 @@ def request(target: Target, method: Method, url: str, headers: Mapping[str, str]
 
 
 def is_gone(failed: BatchCallFailed) -> bool:
-    """Whether a batch, or a file of it, is not there."""
+    """Whether the provider says that a batch, or a file of it, does not exist.
+
+    A 404 without a code of the provider's, or for a path that it does not know, says nothing of the batch: it comes
+    from a gateway, or from a wrong address.
+    """
+    why = failed.failure
+    return why.status in {_NOT_FOUND, _GONE} and why.code is not None and why.code not in _WRONG_ADDRESS
+
+
+def is_no_object(failed: BatchCallFailed) -> bool:
+    """Whether S3 says that an object does not exist; its errors are XML."""
     return failed.failure.status in {_NOT_FOUND, _GONE}
 
 

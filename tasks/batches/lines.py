@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
-from tasks.batches.api import BatchLine, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
+from tasks.batches.api import BatchLine, BatchState, BatchStatus, LineOutcome, LineResult, LinesRefused, ResultTally
 from tasks.providers.base import Adapter, ReplyError
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import failure
@@ -16,33 +17,33 @@ from tasks.routing.target import Target
 
 
 def encoded_line(line_id: str, target: Target, request: ModelRequest) -> BatchLine:
-    """A request as the target's dialect encodes it for its live endpoint."""
-    wire = adapter_for(target.provider).encode(target, request)
+    """A request as the target's dialect encodes it for its live endpoint, without the service tier that it names: the
+    batch is one.
+    """
+    wire = adapter_for(target.provider).encode(target, replace(request, service_tier=None))
     return BatchLine(line_id, wire.url[len(target.base_url.rstrip("/")) :], wire.body)
 
 
 def split(
-    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int]
+    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int], *, frame: int = 0
 ) -> list[tuple[BatchLine, ...]]:
     """The lines as batches: by path and model, in their order, each within the limits.
+
+    A line that is larger than a whole batch may be is a batch by itself, which ``check`` refuses.
 
     Args:
         rules: the provider's.
         lines: in any number.
         size: bytes that a line takes in a batch.
-
-    Raises:
-        LinesRefused: a line is larger than a whole batch may be, or cannot be batched.
+        frame: bytes that a batch has around its lines.
     """
     found: list[tuple[BatchLine, ...]] = []
-    for group in _alike(rules, lines):
+    for group in _alike(lines):
         held: list[BatchLine] = []
         taken = 0
         for line in group:
             needed = size(line)
-            if needed > rules.whole:
-                raise LinesRefused(f"the line {line.line_id} has {needed:,} bytes, more than a batch: {rules.whole:,}")
-            if held and (len(held) == rules.lines or taken + needed > rules.whole):
+            if held and (len(held) == rules.lines or frame + taken + needed > rules.whole):
                 found.append(tuple(held))
                 held, taken = [], 0
             held.append(line)
@@ -51,25 +52,27 @@ def split(
     return found
 
 
-def check(rules: BatchRules, lines: Sequence[BatchLine]) -> None:
-    """Check that lines may stand in one batch, all but its size in bytes.
+def check(rules: BatchRules, lines: Sequence[BatchLine], size: int) -> None:
+    """Check that lines may stand in one batch of so many bytes.
 
     Raises:
         LinesRefused: they may not.
     """
     if not rules.least <= len(lines) <= rules.lines:
-        raise LinesRefused(f"a batch has {rules.least:,} to {rules.lines:,} lines here, and {len(lines):,} were given")
+        raise LinesRefused(f"a batch takes {rules.least:,} to {rules.lines:,} lines, not {len(lines):,}")
     if len({line.line_id for line in lines}) != len(lines):
-        raise LinesRefused("two lines of the batch have the same id")
-    if len(_alike(rules, lines)) > 1:
-        raise LinesRefused("the lines of one batch go to one path and one model; use split() first")
+        raise LinesRefused("line ids must be unique within a batch")
+    if lines[0].path not in rules.paths:
+        raise LinesRefused(f"requests to {lines[0].path} cannot be batched; only {', '.join(rules.paths)}")
+    if len(_alike(lines)) > 1:
+        raise LinesRefused("all lines of a batch must have the same path and model; use split() first")
+    if size > rules.whole:
+        raise LinesRefused(f"the batch has {size:,} bytes; at most {rules.whole:,} are accepted")
 
 
-def _alike(rules: BatchRules, lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
+def _alike(lines: Sequence[BatchLine]) -> list[list[BatchLine]]:
     groups: dict[tuple[str, str], list[BatchLine]] = {}
     for line in lines:
-        if line.path not in rules.paths:
-            raise LinesRefused(f"requests to {line.path} cannot be batched here; those to {', '.join(rules.paths)} can")
         model = text(obj(parse(line.body)).get("model"))
         groups.setdefault((line.path, model), []).append(line)
     return list(groups.values())
@@ -93,6 +96,9 @@ def decoded(
     headers = {"x-request-id": request_id} if request_id else {}
     try:
         reply = (adapter or adapter_for(target.provider)).decode(target, status, headers, body)
+    except ValueError:  # larger than an answer can be
+        why = failure("server_error", status=status, code="reply_too_large", maybe_billed=True, request_id=request_id)
+        return LineResult(line_id, "errored", failure=why, request_id=request_id)
     except ReplyError as error:
         why = error.failure
         if why.kind == "not_found":
@@ -128,10 +134,37 @@ class Matched:
         else:
             self.tally.unknown += 1
 
+    def fill(self, result: LineResult | None) -> Iterator[LineResult]:
+        """The result, if its line has none yet; of results that are read once more, so that nothing is counted."""
+        if result is not None and result.line_id in self._open:
+            del self._open[result.line_id]
+            yield result
+
     @property
     def missing(self) -> list[str]:
         """Lines without a result, in the order they were submitted."""
         return list(self._open)
+
+
+async def read_rows(
+    rows: Callable[[], AsyncGenerator[LineResult | None, None]], matched: Matched
+) -> AsyncGenerator[LineResult, None]:
+    """The first result of each line in one file. A file with damaged lines is read once more, for what it may have lost
+    on the way.
+    """
+    damaged = matched.tally.damaged
+    for take in (matched.take, matched.fill):
+        async with aclosing(rows()) as read:
+            async for row in read:
+                for result in take(row):
+                    yield result
+        if matched.tally.damaged == damaged or not matched.missing:
+            return
+
+
+def known_state(states: Mapping[str, BatchState], word: object) -> BatchState | None:
+    """The state that a provider's word means; a word that is new is one of a batch that runs. ``None`` without one."""
+    return states.get(text(word), "running") if text(word) else None
 
 
 def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -> Iterator[LineResult]:

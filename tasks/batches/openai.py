@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -22,12 +24,11 @@ from tasks.batches.api import (
     BatchUncertain,
     FaultKind,
     LineResult,
-    LinesRefused,
     ResultTally,
     check_label,
 )
 from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, split
+from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, not_run, read_rows, split
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import FailureKind, failure
@@ -53,6 +54,8 @@ _STATES: Final[dict[str, BatchState]] = {
 }
 _ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 _PAGE: Final = 100
+_LEAST_PAGE: Final = 20
+"""Batches on a full page, where a provider has pages of its own size."""
 _MOST_PAGES: Final = 50
 _SKEW_SECONDS: Final = 600
 """By which the provider's clock may be behind ours."""
@@ -99,11 +102,7 @@ class OpenAIBatchClient:
         return encoded_line(line_id, target, request)
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines by path and model, within the limits of a file.
-
-        Raises:
-            LinesRefused: a line is larger than a file may be.
-        """
+        """The lines by path and model, within the limits of a file."""
         return split(self.rules, lines, lambda line: len(_written(line)))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
@@ -114,10 +113,8 @@ class OpenAIBatchClient:
             BatchCallFailed: a call failed; a file that was uploaded costs nothing, and expires by itself.
         """
         check_label(label)
-        check(self.rules, lines)
         file = b"".join(map(_written, lines))
-        if len(file) > self.rules.whole:
-            raise LinesRefused(f"the file has {len(file):,} bytes, more than {self.rules.whole:,}; use split() first")
+        check(self.rules, lines, len(file))
         input_file = await self._upload(target, file, label)
         asked: JSONObject = {
             "input_file_id": input_file,
@@ -149,9 +146,9 @@ class OpenAIBatchClient:
                 if batch.get("status") != "failed":
                     return handle
                 failed = failed or handle
-            if not page.get("has_more") or not batches or (count(batches[-1].get("created_at")) or 0) < earliest:
+            after = _next_page(page, batches)
+            if not batches or (count(batches[-1].get("created_at")) or 0) < earliest or _is_last(page, batches):
                 return failed
-            after = f"&after={quote(text(batches[-1].get('id')), safe='')}"
         if failed is not None:
             return failed
         raise BatchUncertain(f"the account has more than {_PAGE * _MOST_PAGES:,} batches since then")
@@ -180,10 +177,10 @@ class OpenAIBatchClient:
         succeeded, gone = 0, batch is None
         for file in _files(batch or {}, "output_file_id", "error_file_id"):
             try:
-                async for result in self._rows(handle, file):
-                    for first in matched.take(result):
-                        succeeded += first.outcome == "succeeded"
-                        yield first
+                async with aclosing(read_rows(partial(self._rows, handle, file), matched)) as read:
+                    async for result in read:
+                        succeeded += result.outcome == "succeeded"
+                        yield result
             except BatchCallFailed as failed:
                 if not is_gone(failed):
                     raise
@@ -239,10 +236,11 @@ class OpenAIBatchClient:
                 return None
             raise
 
-    async def _rows(self, handle: BatchHandle, file: str) -> AsyncIterator[LineResult | None]:
+    async def _rows(self, handle: BatchHandle, file: str) -> AsyncGenerator[LineResult | None, None]:
         path = f"/files/{quote(file, safe='')}/content"
-        async for row in self._calls.lines(_call(handle.target, "GET", path)):
-            yield _result(handle.target, row)
+        async with aclosing(self._calls.lines(_call(handle.target, "GET", path))) as rows:
+            async for row in rows:
+                yield _result(handle.target, row)
 
     def _id(self, call: BatchCall, made: JSONObject) -> str:
         if not (found := text(made.get("id"))):
@@ -250,7 +248,7 @@ class OpenAIBatchClient:
         return found
 
     def _status(self, batch: JSONObject) -> BatchStatus:
-        state = _STATES.get(text(batch.get("status")))
+        state = known_state(_STATES, batch.get("status"))
         if state is None:
             raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
         counts = obj(batch.get("request_counts"))
@@ -274,6 +272,20 @@ class OpenAIBatchClient:
     def _one_fault(self, error: JSONObject) -> BatchFault:
         why = classify_reply(self.spec.failures, _BAD_REQUEST, {}, encode({"error": error}))
         return BatchFault(_FAULTS.get(why.kind, "rejected"), why.code, count(error.get("line")))
+
+
+def _next_page(page: JSONObject, batches: Sequence[JSONObject]) -> str:
+    """What asks for the next page: OpenAI's by the last batch, Groq's by a cursor."""
+    if cursor := text(obj(page.get("paging")).get("next_cursor")):
+        return f"&cursor={quote(cursor, safe='')}"
+    return f"&after={quote(text(batches[-1].get('id')), safe='')}" if batches else ""
+
+
+def _is_last(page: JSONObject, batches: Sequence[JSONObject]) -> bool:
+    """Whether no page follows. Groq's do not tell: a page that may be full is not known to be the last."""
+    if "has_more" in page:
+        return not page["has_more"]
+    return not obj(page.get("paging")).get("next_cursor") and len(batches) < _LEAST_PAGE
 
 
 def _files(batch: JSONObject, *names: str) -> list[str]:

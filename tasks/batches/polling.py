@@ -61,8 +61,8 @@ class BatchUnreachable(Exception):
     def __str__(self) -> str:
         kind = self.failure.kind.replace("_", " ")
         return (
-            f"{self.handle.provider}: {self.checks} checks of the batch {self.handle.batch_id} failed in a row, the "
-            f"last one with {kind}; the batch itself goes on"
+            f"{self.checks} consecutive checks of batch {self.handle.batch_id} at {self.handle.provider} failed, the "
+            f"last with {kind}. The batch continues at the provider; check it again later."
         )
 
 

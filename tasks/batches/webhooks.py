@@ -30,7 +30,7 @@ _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class WebhookRefused(Exception):
-    """A notice that is not, or not provably, the provider's. Its text names the reason, and nothing of the notice."""
+    """A webhook request that may not be the provider's. Its text names the reason and nothing of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,16 @@ def verify_webhook(
     """
     keys = [_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     if not keys:
-        raise ValueError("a webhook cannot be verified without a secret")
+        raise ValueError("verifying a webhook needs at least one secret")
     told = lower(headers)
     notice_id, timestamp, signatures = (told.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not notice_id or not signatures or not _TIMESTAMP.fullmatch(timestamp):
-        raise WebhookRefused("it lacks webhook-id, webhook-timestamp or webhook-signature, or they have another form")
+        raise WebhookRefused("webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
     if len(body) > LARGEST_NOTICE:
-        raise WebhookRefused(f"it is larger than {LARGEST_NOTICE:,} bytes")
+        raise WebhookRefused(f"the body has more than {LARGEST_NOTICE:,} bytes")
     age = (time.time() if now is None else now) - int(timestamp)
     if abs(age) > tolerance:
-        raise WebhookRefused(f"its time is more than {tolerance} s away from ours: it is old, or a clock is wrong")
+        raise WebhookRefused(f"the timestamp differs from the local clock by more than {tolerance} s")
     given = list(_signatures(signatures))
     found = False
     for key in keys:  # all of them, so that how long it takes says nothing of which one fits
@@ -94,7 +94,7 @@ def verify_webhook(
         for signature in given:
             found |= hmac.compare_digest(expected, signature)
     if not found:
-        raise WebhookRefused("no signature of it fits")
+        raise WebhookRefused("the signature matches none of the secrets")
     return _notice(notice_id, body)
 
 
@@ -112,11 +112,11 @@ def _notice(notice_id: str, body: bytes) -> BatchNotice | None:
     told = obj(parse(body))
     event, batch_id = text(told.get("type")), text(obj(told.get("data")).get("id"))
     if not event:
-        raise WebhookRefused("it is signed, and no event")
+        raise WebhookRefused("the body is not an event")
     if not _EVENT.fullmatch(event):
         return None
     if not _BATCH_ID.fullmatch(batch_id):
-        raise WebhookRefused("it is signed, and names no batch")
+        raise WebhookRefused("the event does not name a batch")
     return BatchNotice(notice_id, event, batch_id)
 
 
@@ -127,9 +127,9 @@ def _key(secret: str) -> bytes:
         try:
             key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
         except binascii.Error:
-            raise ValueError("a secret that begins with whsec_ has base64 after it") from None
+            raise ValueError("a webhook secret that begins with whsec_ must continue in base64") from None
     if not key:
-        raise ValueError("the secret of a webhook is empty")
+        raise ValueError("the webhook secret is empty")
     return key
 
 

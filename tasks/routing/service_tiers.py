@@ -22,7 +22,7 @@ from tasks.routing.target import Target
 RESERVE: Final = 15 * 60.0
 """Seconds before the due time that are kept for asking live what a batch or the flex tier did not answer."""
 FLEX_SECONDS: Final = 15 * 60.0
-"""Seconds that one flex request may take: what the providers advise as its time-out."""
+"""Seconds that one flex request may take where nothing else is set: what the providers advise as its time-out."""
 FLEX_MEDIAN: Final = 60.0
 """Seconds after which about half of all flex requests are answered."""
 LEAST_BATCHES: Final = 19
@@ -83,6 +83,7 @@ def choose_service_tier(
     now: int,
     named: ServiceTier | None = None,
     reserve: float = RESERVE,
+    flex_seconds: float = FLEX_SECONDS,
 ) -> ServiceTierChoice:
     """The service tier that a turn asks for: the cheapest that answers in time.
 
@@ -94,6 +95,7 @@ def choose_service_tier(
         now: the present, likewise.
         named: the service tier that the step or the target names: it is asked for, whatever it costs.
         reserve: seconds before the due time that are kept for asking live what was not answered.
+        flex_seconds: what one flex request may take.
 
     Example:
         >>> offer = TierOffer({"standard": 100, "flex": 50, "batch": 50}, UNKNOWN_BATCH_TIME)
@@ -110,7 +112,7 @@ def choose_service_tier(
     live_at = due_at - round(reserve * _US)
     in_time = [
         (price, order, service_tier, why)
-        for order, (service_tier, needs, why) in enumerate(_ways(offer))
+        for order, (service_tier, needs, why) in enumerate(_ways(offer, flex_seconds))
         if needs <= left and (price := offer.prices.get(service_tier)) is not None
         if standard is None or price < standard
     ]
@@ -154,13 +156,19 @@ class ServiceTiers:
     Args:
         rates: prices it.
         batch_times: how long past batches took, by provider; asked at each choice.
+        flex_seconds: what one flex request may take.
     """
 
     def __init__(
-        self, rates: RateCard, batch_times: Callable[[], Mapping[str, BatchTime]] = lambda: _NO_BATCHES
+        self,
+        rates: RateCard,
+        batch_times: Callable[[], Mapping[str, BatchTime]] = lambda: _NO_BATCHES,
+        *,
+        flex_seconds: float = FLEX_SECONDS,
     ) -> None:
         self._rates = rates
         self._batch_times = batch_times
+        self.flex_seconds = flex_seconds
 
     def offer(self, target: Target, usage: Usage, *, batched: bool) -> TierOffer:
         """What a target offers for a turn of these tokens, which can be part of a batch if it is ``batched``.
@@ -202,7 +210,7 @@ class ServiceTiers:
         choice = self.choose(one.target, usage, due_at=due_at, now=now, batched=False, named=one.service_tier)
         if choice.live_at is None:
             return one
-        return replace(one, service_tier=choice.service_tier, live_at=choice.live_at - round(FLEX_SECONDS * _US))
+        return replace(one, service_tier=choice.service_tier, live_at=choice.live_at - round(self.flex_seconds * _US))
 
     def choose(
         self,
@@ -223,13 +231,13 @@ class ServiceTiers:
         if named is not None or due_at is None:
             return choose_service_tier(TierOffer({}), due_at=due_at, now=now, named=named)
         offer = self.offer(target, usage, batched=batched)
-        return choose_service_tier(offer, due_at=due_at, now=now, reserve=reserve)
+        return choose_service_tier(offer, due_at=due_at, now=now, reserve=reserve, flex_seconds=self.flex_seconds)
 
 
-def _ways(offer: TierOffer) -> list[tuple[ServiceTier, float, str]]:
+def _ways(offer: TierOffer, flex_seconds: float) -> list[tuple[ServiceTier, float, str]]:
     """The cheaper service tiers in order of preference, with the seconds that they need and the reason."""
     ways: list[tuple[ServiceTier, float, str]] = []
     if offer.batch is not None:
         based = f"{offer.batch.batches} past batches" if offer.batch.batches else "no past batches"
         ways.append(("batch", offer.batch.p95, f"95% of batches are back in time, by {based}"))
-    return [*ways, ("flex", FLEX_SECONDS, "flex answers in time")]
+    return [*ways, ("flex", flex_seconds, "flex answers in time")]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tasks.sandbox.batch_rules import Damage
+from tasks.sandbox.batch_store import SandboxBatch
 
 
-def damaged(rows: list[bytes], damage: Damage | None, mark: bytes) -> bytes:
-    """A file of results, with what a rule has be wrong with it; ``mark`` stands before a line's id."""
-    if damage is not None and rows:
-        last = rows[-1]
-        match damage:
-            case "truncated":
-                return b"".join(row + b"\n" for row in rows[:-1]) + last[: len(last) // 2]
-            case "garbage":
-                rows = [*rows[:-1], b'{"custom_id": <html>502</html>']
-            case "missing":
-                rows = rows[:-1]
-            case "repeated":
-                rows = [*rows, last]
-            case "unknown":
-                rows = [*rows, last.replace(mark, mark + b"stranger-", 1)]
+def results_file(batch: SandboxBatch, rows: Sequence[bytes], mark: bytes) -> bytes:
+    """A file of results, with what the batch's rule has be wrong with it; ``mark`` stands before a line's id."""
+    batch.reads += 1
+    *before, last = rows or [b""]
+    cut = last[: len(last) // 2]
+    changed: dict[Damage | None, Sequence[bytes]] = {
+        "garbage": [*before, b'{"custom_id": <html>502</html>'],
+        "missing": before,
+        "repeated": [*rows, last],
+        "unknown": [*rows, last.replace(mark, mark + b"stranger-", 1)],
+    }
+    damage = batch.rule.damage if rows else None
+    if damage == "truncated" or (damage == "truncated_once" and batch.reads == 1):
+        return _written(before) + cut
+    return _written(changed.get(damage, rows))
+
+
+def _written(rows: Sequence[bytes]) -> bytes:
     return b"".join(row + b"\n" for row in rows)

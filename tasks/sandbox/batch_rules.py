@@ -10,9 +10,9 @@ from pydantic.dataclasses import dataclass
 
 from tasks.sandbox.protocol import Provider
 
-Damage: TypeAlias = Literal["truncated", "garbage", "unknown", "repeated", "missing"]
-"""Of results, always at the last line: it is cut in half, is no JSON, has an id that nobody submitted beside it, comes
-twice, or is not there at all."""
+Damage: TypeAlias = Literal["truncated", "truncated_once", "garbage", "unknown", "repeated", "missing"]
+"""Of results, always at the last line: it is cut in half (each time, or only the first), is no JSON, has an id that
+nobody submitted beside it, comes twice, or is not there at all."""
 CreateFault: TypeAlias = Literal["drop", "unavailable", "rate_limit"]
 """Of a create call: a batch is made and its reply never sent; it is refused with a 500, or with a 429."""
 
@@ -38,6 +38,7 @@ class BatchRule:
         create: what becomes of its create call.
         queue_tokens: the most tokens that may wait in batches of its target; with more, it fails.
         not_found: the number of a line that gets a 404, as OpenAI gives for models that it lists.
+        late_files: how many times a completed batch is shown without its files, which OpenAI may do.
         damage: what is wrong with its results.
     """
 
@@ -53,6 +54,7 @@ class BatchRule:
     create: CreateFault | None = None
     queue_tokens: Annotated[int, Field(ge=1)] | None = None
     not_found: Annotated[int, Field(ge=1)] | None = None
+    late_files: Annotated[int, Field(ge=0)] = 0
     damage: Damage | None = None
 
     def selects(self, target: str | None, provider: Provider, model: str) -> bool:

@@ -73,6 +73,8 @@ class SandboxBatch:
     cancelled_at: float | None = None
     ended_at: float | None = None
     end: BatchEnd | None = None
+    reads: int = 0
+    """How often its results were read."""
 
     @property
     def expires(self) -> float:

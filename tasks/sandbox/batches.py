@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 import orjson
 from aiohttp import web
@@ -16,10 +16,7 @@ from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxClock
 from tasks.sandbox.dialects.anthropic_batches import AnthropicBatches
 from tasks.sandbox.dialects.bedrock_batches import BedrockBatches
 from tasks.sandbox.dialects.openai_batches import OpenAIBatches
-from tasks.sandbox.protocol import BadRequest, Dialect, Facts
-
-LABEL: Final = {"x-farebox-sandbox": "1"}
-"""On every reply, so that nobody takes the sandbox for a model."""
+from tasks.sandbox.protocol import LABEL, BadRequest, Dialect, Facts
 
 
 class BatchApi(Protocol):

@@ -35,6 +35,7 @@ from tasks.sandbox.journal import Entry, Journal, read_since
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.media import media_tokens
 from tasks.sandbox.protocol import (
+    LABEL,
     Answer,
     BadRequest,
     Complaint,
@@ -48,9 +49,6 @@ from tasks.sandbox.protocol import (
 from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.service_tiers import asked_tier, billed_tier, serving_tier
 from tasks.sandbox.tokens import count_tokens
-
-LABEL: Final = {"x-farebox-sandbox": "1"}
-"""On every reply, so that nobody takes the sandbox for a model."""
 
 _PATH: Final = re.compile(r"(?:/t/(?P<target>[^/]+))?(?P<rest>/.*)")
 _CONVERSE: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>converse-stream|converse)$")

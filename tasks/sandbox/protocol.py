@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import orjson
 
@@ -12,6 +12,8 @@ from pricing import Usage
 from tasks.providers.messages import JSONObject, Message, Schema, StopReason, Tool
 from tasks.sandbox.answers.schema import Unfillable, check_schema
 
+LABEL: Final = {"x-farebox-sandbox": "1"}
+"""On every reply, so that nobody takes the sandbox for a model."""
 Provider: TypeAlias = Literal["openai", "groq", "anthropic", "bedrock", "gemini"]
 Lifetime: TypeAlias = Literal["5m", "30m", "1h"]
 Complaint: TypeAlias = Literal[
@@ -26,6 +28,7 @@ Complaint: TypeAlias = Literal[
     "invalid",
     "invalid_output",
     "not_found",
+    "missing",
     "too_large",
 ]
 """What a dialect can say instead of an answer."""

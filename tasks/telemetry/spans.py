@@ -199,19 +199,23 @@ def _attempt_span(
         return
     from opentelemetry.trace import SpanKind
 
-    told: Attributes = where | {
-        names.REQUEST_MAX_TOKENS: max_tokens,
-        names.RUN_ID: intent.run_id,
-        names.TURN_ID: intent.turn_id,
-        names.ATTEMPT_ID: intent.attempt_id,
-        names.OPERATION: intent.operation,
-        names.HOP: intent.hop,
-        names.ORDINAL: intent.ordinal,
-        names.REASON: intent.reason,
-        names.TARGET: intent.target,
-        names.TIER: intent.tier,
-        names.RATE_VERSION: intent.rate_version,
-    }
+    told: Attributes = (
+        where
+        | {
+            names.REQUEST_MAX_TOKENS: max_tokens,
+            names.RUN_ID: intent.run_id,
+            names.TURN_ID: intent.turn_id,
+            names.ATTEMPT_ID: intent.attempt_id,
+            names.OPERATION: intent.operation,
+            names.HOP: intent.hop,
+            names.ORDINAL: intent.ordinal,
+            names.REASON: intent.reason,
+            names.TARGET: intent.target,
+            names.TIER: intent.tier,
+            names.RATE_VERSION: intent.rate_version,
+        }
+        | ({names.SERVICE_TIER_ASKED: intent.service_tier_asked} if intent.service_tier_asked else {})
+    )
     with tracer.start_as_current_span(
         names.attempt_name(intent.model),
         kind=SpanKind.CLIENT,

@@ -7,6 +7,8 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from tasks.turn.answers import Answers
     from tasks.turn.attempts import Attempts
+    from tasks.turn.batch_results import BatchResults, BatchRules
+    from tasks.turn.batched import BatchedAttempts
     from tasks.turn.engine import Engine
     from tasks.turn.executor import Answer, TurnEvent, Turns
     from tasks.turn.pins import PromptPreview, pinned
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.turn.state import Limits
     from tasks.turn.usage_check import NOT_PLAUSIBLE
     from tasks.turn.verifiers import BROKEN, name_of
+    from tasks.turn.waves import RunWaves, WaitMode, WaveNews, Waves, WaveSettings
 
 __all__ = [
     "BROKEN",
@@ -23,14 +26,22 @@ __all__ = [
     "Answer",
     "Answers",
     "Attempts",
+    "BatchResults",
+    "BatchRules",
+    "BatchedAttempts",
     "Engine",
     "Limits",
     "PromptPreview",
+    "RunWaves",
     "StepCallRecord",
     "TurnEvent",
     "TurnRecord",
     "TurnRequest",
     "Turns",
+    "WaitMode",
+    "WaveNews",
+    "WaveSettings",
+    "Waves",
     "json_value",
     "name_of",
     "pinned",
@@ -46,6 +57,14 @@ if not TYPE_CHECKING:
             "Answers": "tasks.turn.answers",
             "Attempts": "tasks.turn.attempts",
             "BROKEN": "tasks.turn.verifiers",
+            "BatchResults": "tasks.turn.batch_results",
+            "BatchRules": "tasks.turn.batch_results",
+            "BatchedAttempts": "tasks.turn.batched",
+            "RunWaves": "tasks.turn.waves",
+            "WaitMode": "tasks.turn.waves",
+            "WaveNews": "tasks.turn.waves",
+            "WaveSettings": "tasks.turn.waves",
+            "Waves": "tasks.turn.waves",
             "Engine": "tasks.turn.engine",
             "Limits": "tasks.turn.state",
             "NOT_PLAUSIBLE": "tasks.turn.usage_check",

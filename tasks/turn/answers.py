@@ -14,7 +14,7 @@ import re
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from guardrails.pii import Vault
@@ -41,7 +41,7 @@ from tasks.turn.redaction import with_strings
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.db import PendingWrite
-    from pricing.ledger import Journal, Run
+    from pricing.ledger import BatchAttempt, Journal, JournalEntry, Run
     from tasks.turn.request import TurnContext, TurnRequest
 
 _log = logging.getLogger(__name__)
@@ -96,11 +96,16 @@ class StepAnswers:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A reply that was paid for, who gave it and what it cost."""
+    """A reply that was paid for, who gave it and what it cost.
+
+    ``turn_id`` is the turn that a batch has brought it to, with so many attempts ``sent``, if nobody has recorded that.
+    """
 
     reply: ModelReply
     target: str
     cost_nano: Nano
+    turn_id: str = ""
+    sent: int = 0
 
 
 class FreeEntries:
@@ -143,10 +148,18 @@ class Answers:
     Args:
         journal: where entries are.
         keeps: whether content of an operation of an automation may be kept.
+        line_of_entry: the line of a batch whose answer an entry is, and how many attempts its turn has made, unless
+            that was recorded before.
     """
 
-    def __init__(self, journal: Journal, keeps: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        keeps: Callable[[str, str], bool],
+        line_of_entry: Callable[[str], tuple[BatchAttempt, int] | None] | None = None,
+    ) -> None:
         self.journal = journal
+        self.line_of_entry = line_of_entry
         self._keeps = keeps
         self.free = FreeEntries(journal)
 
@@ -166,7 +179,8 @@ class TurnAnswers:
 
     def __init__(self, answers: Answers, question: TurnRequest[Any], where: TurnContext, place: JournalPlace) -> None:
         self._answers = answers
-        self._place = place
+        self.place = place
+        """Where it is kept."""
         self._operation = question.operation
         self._version = question.prompt.version
         self._pin = where.pin
@@ -178,24 +192,45 @@ class TurnAnswers:
         self.saved_nano: Nano = 0
         """What these had cost."""
 
+    def key(self, request: ModelRequest, vault: Vault | None) -> str:
+        """What makes another question the same as this request."""
+        return answer_key(self._version, request, vault, self._pin)
+
+    async def take(self, entry_id: str) -> JournalEntry | None:
+        """The entry that a batch's answer to this turn became; ``None`` where another execution has it."""
+        place = self.place
+        return await self._answers.journal.take_one(place.run_id, entry_id, place.execution, place.holder)
+
+    def has(self, entry: JournalEntry) -> None:
+        """Note that the turn was answered with an entry: a retry of its step has it again."""
+        self._step.add(entry.key, entry.entry_id)
+
     async def claim(self, request: ModelRequest, vault: Vault | None) -> KeptAnswer | None:
         """The next reply to this request that was paid for before; ``None`` where it has to be asked."""
-        if self._place.is_first and not self._step.retried:
+        if self.place.is_first and not self._step.retried:
             return None
         journal, key = self._answers.journal, answer_key(self._version, request, vault, self._pin)
         if (entry_id := self._step.take(key)) is not None:
-            entry = await journal.entry(self._place.run_id, entry_id)
+            entry = await journal.entry(self.place.run_id, entry_id)
         else:
-            if not await self._answers.free.take_async(self._place, key):
+            if not await self._answers.free.take_async(self.place, key):
                 return None
-            entry = await journal.claim(self._place.run_id, key, self._place.execution, self._place.holder)
+            entry = await journal.claim(self.place.run_id, key, self.place.execution, self.place.holder)
         if entry is None or entry.value is None:
             return None
         self._step.add(key, entry.entry_id)
-        self._entry_ids.append(entry.entry_id)
-        self.replayed += 1
-        self.saved_nano += entry.cost_nano
-        return KeptAnswer(read_reply(entry.value, vault), entry.target, entry.cost_nano)
+        line = await self._line(entry) if entry.kind == "batch" else None
+        if line is None:
+            self._entry_ids.append(entry.entry_id)
+            self.replayed += 1
+            self.saved_nano += entry.cost_nano
+        kept = KeptAnswer(read_reply(entry.value, vault), entry.target, entry.cost_nano)
+        return kept if line is None else replace(kept, turn_id=line[0].turn_id, sent=line[1])
+
+    async def _line(self, entry: JournalEntry) -> tuple[BatchAttempt, int] | None:
+        """The line of a batch that brought an answer, where this turn is the one that waited for it."""
+        find = self._answers.line_of_entry
+        return None if find is None else await asyncio.to_thread(find, entry.entry_id)
 
     def keep(self, request: ModelRequest, vault: Vault | None, answer: KeptAnswer) -> None:
         """Keep a reply. Called in the step of the loop in which its completion was submitted: both are committed, or
@@ -208,12 +243,12 @@ class TurnAnswers:
             _log.warning("An answer of %s cannot be written down: a retry asks it again.", self._operation)
             return
         made = self._answers.journal.append(
-            self._place.run_id,
+            self.place.run_id,
             "answer",
             key,
             written,
-            execution=self._place.execution,
-            holder=self._place.holder,
+            execution=self.place.execution,
+            holder=self.place.holder,
             operation=self._operation,
             target=answer.target,
             cost_nano=answer.cost_nano,
@@ -237,7 +272,7 @@ class TurnAnswers:
             try:
                 await write
             except LedgerError as error:
-                _log.warning("The journal of run %s is not written: %s", self._place.run_id, error.message)
+                _log.warning("The journal of run %s is not written: %s", self.place.run_id, error.message)
         self._writes.clear()
 
 

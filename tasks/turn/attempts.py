@@ -71,13 +71,23 @@ class Refused(Exception):
 class TurnAllowance:
     """What is left to a turn: seconds until its deadline, requests it may send. Counts what it cost."""
 
-    def __init__(self, deadline_seconds: float, max_attempts: int) -> None:
+    def __init__(self, deadline_seconds: float, max_attempts: int, *, kept_seconds: float = 0.0) -> None:
+        self._deadline_seconds = deadline_seconds
         self.ends = time.monotonic() + deadline_seconds
+        self.kept_seconds = kept_seconds
+        """What of it the service tier ``flex`` leaves to others."""
+        self.waited = False
+        """Whether it has waited for a batch."""
         self.max_attempts = max_attempts
         self.sent = 0
         self.cost_nano: Nano = 0
         self.landing: PendingWrite[float] | None = None
         """The last attempt's completion: submitted, and committed with whatever comes next."""
+
+    def restart(self) -> None:
+        """Begin the deadline anew: the turn has waited for a batch."""
+        self.ends = time.monotonic() + self._deadline_seconds
+        self.waited = True
 
     @property
     def seconds(self) -> float:
@@ -130,13 +140,10 @@ class AttemptContext:
     def seconds(self) -> float:
         """How long to wait for a byte, and for all of a reply that is not streamed; other targets get their time.
 
-        At the service tier ``flex`` the provider takes what it needs, within the turn's deadline.
+        At the service tier ``flex`` the provider takes what it needs, whatever the target's ``read_timeout`` is.
         """
-        return self.seconds_to_connect if self.service_tier == "flex" else self.patience
-
-    @property
-    def patience(self) -> float:
-        """The target's ``read_timeout``, as far as the turn has that long."""
+        if self.service_tier == "flex":
+            return max(_TOO_LITTLE, self.allowance.seconds - self.allowance.kept_seconds)
         return min(self.target.read_timeout, self.seconds_to_connect)
 
     @property
@@ -241,6 +248,11 @@ class Attempts:
         self._implausible = implausible
         self._other_model = other_model
         self._prices = AttemptPrices(rates, unpriced_tier)
+
+    @property
+    def refused(self) -> RefusedFeatures:
+        """What models were seen to refuse."""
+        return self._refused
 
     @property
     def loaded(self) -> bool:
@@ -507,7 +519,7 @@ class Attempts:
 def _worth_waiting(slot: AttemptContext, state: RetryCallState) -> bool:
     """Whether the same target is to be asked again, rather than another one at once."""
     why, allowance = _failure(state), slot.allowance
-    if slot.alternatives and why.kind == "timeout" and why.phase == "read":
+    if (slot.alternatives or slot.service_tier == "flex") and why.kind == "timeout" and why.phase == "read":
         return False  # it has had its time, and the others need theirs
     longest = min(allowance.seconds, _LONGEST_BACKOFF if slot.alternatives else LONGEST_WAIT)
     return slot.may_retry() and allowance.left > slot.alternatives and state.upcoming_sleep < longest

@@ -21,9 +21,14 @@ def bound(reply: ModelReply, request: ModelRequest) -> ModelReply:
     """The reply, its reasoning state marked with what it was made for."""
     if not any(isinstance(part, ProviderStatePart) for part in reply.parts):
         return reply
-    prefix = _digest(request, request.messages)
+    prefix = prefix_of(request)
     parts = [replace(part, prefix=prefix) if isinstance(part, ProviderStatePart) else part for part in reply.parts]
     return replace(reply, parts=tuple(parts))
+
+
+def prefix_of(request: ModelRequest) -> str:
+    """What the thoughts of its reply are tied to."""
+    return _digest(request, request.messages)
 
 
 def with_valid_state(request: ModelRequest, target: Target) -> ModelRequest:

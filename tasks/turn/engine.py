@@ -31,6 +31,7 @@ from tasks.routing.router import (
 from tasks.routing.service_tiers import ServiceTiers
 from tasks.routing.slo import Quality
 from tasks.routing.stats_cache import HoldsInUse
+from tasks.routing.target import Target
 from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import run_values
 from tasks.turn.answers import Answers
@@ -39,6 +40,7 @@ from tasks.turn.pins import PromptPreview
 from tasks.turn.records import TurnRecord
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.state import count_request
+from tasks.turn.waves import IN_TURN, RunWaves, Waves
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
@@ -90,6 +92,8 @@ class Engine:
         locks: where calibration has shown that turns should begin.
         outside: finds or opens the runs of steps that no automation is around.
         service_tiers: which service tier turns ask for, by when their run is due; what steps and targets name without.
+        waves: the waves of runs that have the time for batches.
+        batched: whether a target's answer may come with a batch, in a run with these waves.
     """
 
     def __init__(
@@ -105,7 +109,11 @@ class Engine:
         locks: RouteLocks,
         outside: OutsideRuns | None = None,
         service_tiers: ServiceTiers | None = None,
+        waves: Waves | None = None,
+        batched: Callable[[Target, RunWaves], bool] = lambda _target, _waves: True,
     ) -> None:
+        self.waves = waves
+        self._batched = batched
         self._ledger = ledger
         self._router = router
         self._prompts = prompts
@@ -123,7 +131,7 @@ class Engine:
         limits = self._turns.limits
         own = service_tier is None and any(target.service_tier == "flex" for target in self._router.targets)
         patient = service_tier == "flex" or own
-        return max(limits.deadline_seconds, limits.flex_deadline_seconds) if patient else limits.deadline_seconds
+        return limits.seconds(flex=patient)
 
     def render(self, prompt: str | InlinePrompt, values: dict[str, object]) -> Prompt:
         """A prompt by its template's name, or written where it is used."""
@@ -234,7 +242,9 @@ class Engine:
         where = TurnContext(
             run=admitted.run,
             execution=execution,
-            route=self._route(here, admitted, asked, complexity) if pin is None else self._pinned(pin),
+            route=self._route(here, admitted, asked, complexity)
+            if pin is None
+            else self._pinned(pin, asked.service_tier),
             steps=here.steps,
             complexity=complexity.score if complexity else None,
             known=(*run_values.of(values_of), *here.run.known, *asked.prompt.known),
@@ -245,7 +255,22 @@ class Engine:
             journal=here.run.journal_place(execution),
             closed=here.run.closed,
         )
+        if admitted.run.due_at is not None and self.waves is not None and pin is None:
+            where = self._waiting(where, here, admitted.run.due_at)
         return await self._turns.ask(asked, where)
+
+    def _waiting(self, where: TurnContext, here: StepContext, due_at: int) -> TurnContext:
+        """The same, of a turn that may wait for a batch: unless another turn waits for it."""
+        if self.waves is None:
+            return where
+        waves = self.waves.open(where.run.run_id, where.execution, due_at)
+        return replace(
+            where,
+            waves=waves,
+            batched=lambda target: self._batched(target, waves),
+            call=here.call,
+            may_wait=not IN_TURN.get(),
+        )
 
     def _route(
         self, here: StepContext, admitted: _Admitted, asked: TurnRequest[Any], complexity: Complexity | None
@@ -300,11 +325,11 @@ class Engine:
             run, execution=execution, owner=RunOwner.of(admitted), quality=admitted.quality, due_at=admitted.due_at
         )
 
-    def _pinned(self, pin: Pin) -> Route:
+    def _pinned(self, pin: Pin, asked: ServiceTier | None) -> Route:
         target = next((target for target in self._router.targets if target.name == pin.target), None)
         if target is None:
             raise RuntimeError("a pin names one of the router's targets")
-        return (Candidate(target, "pinned by a calibration", service_tier=target.service_tier),)
+        return (Candidate(target, "pinned by a calibration", service_tier=self._router.service_tier(target, asked)),)
 
     def _admitted(self, run_id: str) -> _Admitted | None:
         try:

@@ -47,9 +47,11 @@ from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.state import Factors, Limits, TurnState
 from tasks.turn.stream import Sink
 from tasks.turn.verifiers import passes
+from tasks.turn.waves import IN_TURN
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Ledger
+    from tasks.turn.batched import BatchedAttempts
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Answer(Generic[T]):
     target: str
     stand_in: bool
     cost_nano: Nano = 0
+    ends: float | None = None
+    """When its turn's time is up, by the monotonic clock, where that began anew after it had waited for a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Turns:
         content: keeps what was asked and answered, where that is declared.
         answers: keeps the answers of durable runs, and gives them back.
         factors: what bills have taught about token counts so far; asked at every turn.
+        batched: has turns answered by batches, in runs that have the time.
     """
 
     def __init__(
@@ -121,8 +126,10 @@ class Turns:
         content: Content,
         answers: Answers | None = None,
         factors: Callable[[], Factors | None] = lambda: None,
+        batched: BatchedAttempts | None = None,
     ) -> None:
         self.answers = answers
+        self._batched = batched
         self._ledger = ledger
         self._attempts = attempts
         self._factors = factors
@@ -158,7 +165,18 @@ class Turns:
         if question.emit is not None:
             too_late = partial(_too_late, guards, run.automation, question.operation)
             journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
-        with self._telemetry.turn(journey.turn_id, run.run_id, question.operation) as span:
+        if where.waves is None or IN_TURN.get():
+            return await self._told(journey)
+        within = IN_TURN.set(True)
+        try:
+            with where.waves.turn():
+                return await self._told(journey)
+        finally:
+            IN_TURN.reset(within)
+
+    async def _told(self, journey: TurnState[T]) -> Answer[T]:
+        run_id, operation = journey.where.run.run_id, journey.question.operation
+        with self._telemetry.turn(journey.turn_id, run_id, operation) as span:
             return await self._recorded(journey, span)
 
     async def _recorded(self, journey: TurnState[T], span: TurnSpan) -> Answer[T]:
@@ -166,6 +184,9 @@ class Turns:
         try:
             answer = await self._answer(journey)
         except BaseException as error:
+            if journey.left:  # whoever goes on with the run records it
+                await asyncio.shield(self._written(journey))
+                raise
             if journey.answers is not None and isinstance(error, TurnFailed | NoTarget):
                 journey.answers.forget()
             await asyncio.shield(self._record(journey, span, *_ended_by(error)))
@@ -200,7 +221,7 @@ class Turns:
         while True:
             kept = await journey.kept_answer(asked)
             if kept is None:
-                if not repaired:
+                if not repaired or journey.repair_left is not None:
                     return None
                 asked, repaired = request, False  # the next target was asked
                 continue
@@ -213,6 +234,8 @@ class Turns:
                     asked, repaired = request, False
                 else:
                     asked, repaired = fault.repair.apply(request, kept.reply), True
+                    if kept.turn_id:  # it was suspended before it asked that
+                        journey.repair_left = giver.target.name, asked, fault.repair.why
 
     async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
         """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
@@ -255,10 +278,13 @@ class Turns:
     ) -> Answer[T]:
         """The answer of one target: its retries, and one repair when what it says is no answer."""
         reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
+        left, journey.repair_left = journey.repair_left, None
+        if left is not None and left[0] == candidate.target.name:
+            _, request, why = left
+            journey.measure(request)
+            reason, repaired, journey.repaired = f"repair: {why}", True, True
         while True:
-            before = journey.allowance.cost_nano
-            reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
-            journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
+            reply = await self._reply(journey, way, candidate, request, reason)
             await way.answered()
             try:
                 return await self._accept(journey, candidate, reply, final=repaired)
@@ -270,6 +296,44 @@ class Turns:
                 request = fault.repair.apply(request, reply)
                 journey.measure(request)
                 reason, repaired, journey.repaired = f"repair: {fault.repair.why}", True, True
+
+    async def _reply(
+        self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest, reason: str
+    ) -> ModelReply:
+        """The reply of one target: of a batch, where the run has the time for one and that answers; else live."""
+        where = journey.where
+        if self._batched is not None and where.waves is not None and where.may_wait and journey.answers is not None:
+            from tasks.turn.batched import BatchedQuestion
+
+            asked = BatchedQuestion(
+                slot=partial(journey.slot, candidate, reason, way),
+                request=request,
+                vault=journey.vault,
+                answers=journey.answers,
+                waves=where.waves,
+                adopt=journey.adopt,
+                left=partial(setattr, journey, "left", True),
+                call=where.call,
+            )
+            may = where.batched is not None and journey.sink is None and not way.once
+            answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(journey, candidate))
+            if answer is not None:
+                return answer.reply
+            if asked.tried:
+                reason = f"asked live after a batch: {asked.tried[-1]}"
+        before = journey.allowance.cost_nano
+        reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
+        journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
+        return reply
+
+    def _may_be_batched(self, journey: TurnState[T], candidate: Candidate) -> bool:
+        """Whether a target can be asked by a batch, and the run has the time; not where the step or the target names
+        another service tier.
+        """
+        target, batched, decide = candidate.target, self._batched, journey.where.batched
+        if candidate.service_tier is not None and candidate.live_at is None:
+            return False
+        return batched is not None and decide is not None and batched.can(target) and decide(target)
 
     async def _accept(
         self, journey: TurnState[T], candidate: Candidate, reply: ModelReply, *, final: bool
@@ -297,8 +361,9 @@ class Turns:
         if journey.sink is not None:
             journey.sink.finish(text)
         journey.answered_by = candidate.target
-        cost = journey.allowance.cost_nano
-        return Answer(value, reply, candidate.target.name, candidate.target.stand_in, cost)
+        allowance = journey.allowance
+        ends = allowance.ends if allowance.waited else None
+        return Answer(value, reply, candidate.target.name, candidate.target.stand_in, allowance.cost_nano, ends)
 
     async def _verify(self, journey: TurnState[T], value: T | None) -> None:
         """An answer that is not right is not repaired: nothing is known of what is wrong about it."""
@@ -347,14 +412,18 @@ class Turns:
         except Exception as error:  # noqa: BLE001  the turn is paid and answered; nothing is kept, and that is said
             _log.warning("the content of a turn is not kept: %s", cause(error))
 
+    async def _written(self, journey: TurnState[T]) -> None:
+        """Wait until what the turn has paid for, and what it was answered, is committed."""
+        await self._attempts.await_commit(journey.where.run.run_id, journey.allowance)
+        if journey.answers is not None:
+            await journey.answers.written()
+
     async def _record(self, journey: TurnState[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
         fact = journey.fact(outcome, reason)
         decisions = [decision_row(decision, fact.turn_id) for decision in journey.decisions]
         written = self._ledger.record_turn(fact, decisions)
-        await self._attempts.await_commit(fact.run_id, journey.allowance)
+        await self._written(journey)
         await written
-        if journey.answers is not None:
-            await journey.answers.written()
         question, where = journey.question, journey.where
         if journey.kept or where.noted is not None:
             exchanged = journey.exchanged(fact)

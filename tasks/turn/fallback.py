@@ -3,7 +3,8 @@
 A turn does not fail before every failure domain that could answer it was tried once: when all that is left is in
 quarantine, what is due soonest is asked all the same, one target of each domain.
 
-Where a service tier has no capacity its target is asked at the standard one next: that is no outage.
+Where a service tier has no capacity, or flex no answer in its time, the target is asked at the standard one next: that
+is no outage.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ class CandidateQueue:
     async def failed(self, why: Failure, *, blameless: bool) -> None:
         """It gave no answer; ``blameless`` when it was not given the time to."""
         target, probe = self._arrived()
-        if why.kind == "tier_capacity" and self._candidate is not None:
+        if self._candidate is not None and (fault := _of_service_tier(self._candidate, why)):
             if probe:
                 self._breaker.release(target)
-            self._rest = (at_standard(self._candidate), *self._rest)
+            self._rest = (at_standard(self._candidate, fault), *self._rest)
             return
         if why.kind in LOSS_OF_SERVICE:
             self._lost.add(target.failure_domain)
@@ -125,3 +126,10 @@ class CandidateQueue:
             raise RuntimeError("no target was asked")
         probe, self._probe = self._probe, False
         return self._at, probe
+
+
+def _of_service_tier(candidate: Candidate, why: Failure) -> str | None:
+    """What was wrong with the service tier that was asked for, if it was that and not the target."""
+    if why.kind == "tier_capacity":
+        return "has no capacity"
+    return "gave no answer in time" if candidate.service_tier == "flex" and why.kind == "timeout" else None

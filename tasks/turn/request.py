@@ -18,12 +18,13 @@ from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.router import Route
-from tasks.routing.target import StepTier
+from tasks.routing.target import StepTier, Target
 from tasks.run_context import JournalPlace
 from tasks.structured_output import AnswerType
 from tasks.turn.answers import StepAnswers
 from tasks.turn.records import TurnRecord
 from tasks.turn.verifiers import Verify
+from tasks.turn.waves import RunWaves, StepCall
 
 T = TypeVar("T")
 
@@ -143,6 +144,10 @@ class TurnContext:
         answers: what the step was answered before, and is now.
         journal: where its answers are kept, in a run that does so.
         closed: whether the run is to finish with what there is.
+        waves: those of the run, where it has the time for batches.
+        batched: whether a target's answer may come with a batch now.
+        call: of the step that asks.
+        may_wait: whether the turn may wait for a batch; not one that another turn waits for.
     """
 
     run: Run
@@ -157,3 +162,7 @@ class TurnContext:
     answers: StepAnswers | None = field(default=None, repr=False)
     journal: JournalPlace | None = None
     closed: bool = False
+    waves: RunWaves | None = None
+    batched: Callable[[Target], bool] | None = None
+    call: StepCall | None = None
+    may_wait: bool = False

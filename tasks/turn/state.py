@@ -62,10 +62,15 @@ class Limits:
     max_attempts: int = 8
     flex_deadline_seconds: float = 900.0
 
-    def seconds(self, route: Route) -> float:
-        """Until the deadline of a turn: another one where it begins at the service tier ``flex``."""
-        patient = bool(route) and route[0].service_tier == "flex"
-        return max(self.deadline_seconds, self.flex_deadline_seconds) if patient else self.deadline_seconds
+    def seconds(self, *, flex: bool) -> float:
+        """What a turn may take; one that begins at the service tier ``flex`` has its usual time after that."""
+        return self.deadline_seconds + (self.flex_deadline_seconds if flex else 0.0)
+
+    def allowance(self, route: Route) -> TurnAllowance:
+        """Of a turn on this route."""
+        flex = bool(route) and route[0].service_tier == "flex"
+        kept = self.deadline_seconds if flex else 0.0
+        return TurnAllowance(self.seconds(flex=flex), self.max_attempts, kept_seconds=kept)
 
 
 _UNCOUNTED = count_tokens("")
@@ -105,7 +110,7 @@ class TurnState(Generic[T]):
         self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
         self.judged: list[tuple[GuardDecision, GuardInput]] = []
-        self.allowance = TurnAllowance(limits.seconds(where.route), limits.max_attempts)
+        self.allowance = limits.allowance(where.route)
         self.decisions: list[GuardDecision] = []
         self.answered_by: Target | None = None
         self.repaired = False
@@ -118,6 +123,10 @@ class TurnState(Generic[T]):
         """The journal of its run, where that is kept."""
         self.reason: str | None = None
         """Why the next candidate is asked, when it is not the first."""
+        self.left = False
+        """Whether it has not ended, although nobody waits for it here any more: its run is suspended."""
+        self.repair_left: tuple[str, ModelRequest, str] | None = None
+        """A repair that was not asked when its run was suspended: of which target, its request, why."""
         self._counted = _UNCOUNTED
         self._learned: dict[str, Factor] = {}
         self._outputs: dict[str, tuple[ModelRequest, int]] = {}
@@ -288,7 +297,16 @@ class TurnState(Generic[T]):
         """The next reply to a request that was paid for before."""
         if self.answers is None:
             return None
-        return await self.answers.claim(request, self.vault)
+        kept = await self.answers.claim(request, self.vault)
+        if kept is not None and kept.turn_id:
+            self.adopt(kept.turn_id, kept.sent)
+            self.allowance.cost_nano += kept.cost_nano
+        return kept
+
+    def adopt(self, turn_id: str, sent: int) -> None:
+        """Be the turn that it was before its run was suspended, which had made so many attempts."""
+        self.turn_id = turn_id
+        self.allowance.sent = max(self.allowance.sent, sent)
 
     def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
         """Keep a reply, in the step of the loop in which its completion was submitted."""

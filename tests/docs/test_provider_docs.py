@@ -81,6 +81,18 @@ def test_every_provider_is_shown(tmp_path: Path):
         ]
 
 
+def test_the_table_of_batches_says_what_the_specs_say():
+    listed = [row for row in table("Batches") if row[0] in provider_names()]
+    rows = {name: (lines, size, kept) for name, _, lines, size, _, kept in listed}
+    assert set(rows) == {name for name in provider_names() if spec_of(name).features.batches is not None}
+    for name, (lines, size, kept) in rows.items():
+        rules = spec_of(name).features.batches
+        assert rules is not None
+        assert lines == f"{rules.least:,} to {rules.lines:,}", name
+        assert size == f"{rules.whole // 10**6:,} MB", name
+        assert kept.partition(" ")[0] == str(rules.kept_days) or rules.kept_days is None, name
+
+
 def test_the_table_of_media_says_what_the_specs_say():
     for name, *cells in table("Images and documents"):
         rules = spec_of(name).features.media

@@ -14,7 +14,7 @@ from farebox.scaffold import create_automation, create_project
 from pricing import UsageError
 
 FILES = {"pyproject.toml", "farebox.toml", "prefect.yaml", "README.md", ".gitignore", "flows/summarize_notes.py",
-         "flows/prompts/summarize_notes.j2", "tests/test_summarize_notes.py"}  # fmt: skip
+         "flows/collect_batches.py", "flows/prompts/summarize_notes.j2", "tests/test_summarize_notes.py"}  # fmt: skip
 
 
 def test_it_has_every_file_and_each_can_be_read(tmp_path: Path):
@@ -23,7 +23,8 @@ def test_it_has_every_file_and_each_can_be_read(tmp_path: Path):
     assert {path.relative_to(root).as_posix() for path in created.paths} == FILES
     assert load_settings(root).timezone == "Europe/Madrid"
     assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["name"] == "my-automations"
-    [entry] = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    collector, entry = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert collector["entrypoint"] == "flows.collect_batches.collect_batches"
     assert entry["schedules"] == [{"cron": "0 8 * * *", "timezone": "Europe/Madrid"}]
     for path in root.rglob("*.py"):
         ast.parse(path.read_text())
@@ -37,7 +38,7 @@ def test_a_second_automation_is_added_to_it(tmp_path: Path):
     create_automation(root, "weekly-notes", "UTC")
     assert automation_names(root) == ["summarize-notes", "weekly-notes"]
     entries = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
-    assert [entry["entrypoint"].rpartition(".")[2] for entry in entries] == ["summarize_notes", "weekly_notes"]
+    assert [entry["entrypoint"].rpartition(".")[2] for entry in entries[1:]] == ["summarize_notes", "weekly_notes"]
 
 
 def test_the_current_folder_can_be_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,6 +9,7 @@ import pytest
 from farebox import Due, Quality, ask, automation, llm_task, plan
 from farebox.automations import automation_of
 from farebox.cli.quote import compare
+from farebox.prefect.form import priced_form
 from farebox.runs.admission import Priced, price_run
 from farebox.runtime import Runtime
 from pricing import Usage, now_us
@@ -130,3 +131,11 @@ def test_a_declared_due_time_is_quoted_and_one_that_is_too_soon_saves_nothing(ru
     assert [one.due_at is None for one in compare(runtime, talking, {}).quotes] == [True, False]
     told = shown(compare(runtime, talking, {}, due="20m").lines(), 200)
     assert "saves nothing: no cheaper service tier answers in time" in told
+
+
+def test_the_form_says_what_waiting_saves(runtime: Runtime):
+    told = priced_form(runtime, saying, {}).properties["due"]["description"]
+    assert told.startswith("By when it is to be done: 6h, 07:00 or 2026-11-30T07:00; by default as soon as possible.")
+    assert " · due in a day ≈ $" in told
+    assert "done in about 60 min, 95 of 100 times within 4 h" in told
+    assert "by default 6h" in priced_form(runtime, talking, {}).properties["due"]["description"]

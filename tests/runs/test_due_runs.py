@@ -1,6 +1,7 @@
 """A run's due time, from whoever states it to the context of its steps and the ledger."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,10 +17,12 @@ from prefect.states import Scheduled
 from farebox import Due, ask, automation, current_run, llm_task, plan
 from farebox.automations import automation_of
 from farebox.prefect.schedule_zone import schedule_zone
-from farebox.runs.admission import admit
+from farebox.runs.admission import admit, new_run_record, price_run
+from farebox.runs.approval import told
+from farebox.runs.context import ANONYMOUS
 from farebox.runtime import Runtime
-from pricing import UsageError, from_us, now_us, to_us
-from pricing.ledger import Run
+from pricing import OverBudget, UsageError, from_us, now_us, to_us
+from pricing.ledger import ApprovalRequest, Run
 from tasks import RunContext
 from tests.support.echo import TARGET, Echo
 from tests.support.prefect_runs import deployed_run, execute
@@ -57,7 +60,8 @@ def calling() -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     with Echo() as echo:
-        yield make_project(tmp_path / "project", echo.url, targets=TARGET)
+        more = "\n[batches]\nenabled = false\n"  # the server here speaks no batch API
+        yield make_project(tmp_path / "project", echo.url, targets=TARGET, more=more)
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def written(runtime: Runtime, run_id: str) -> Run:
 def hours(run: Run | RunContext) -> float:
     """Until a run is due, from now."""
     assert run.due_at is not None
-    return round((run.due_at - now_us()) / HOUR_US, 1)
+    return round((run.due_at - now_us()) / HOUR_US)
 
 
 def test_a_run_has_its_due_time_in_its_context_and_in_the_ledger(runtime: Runtime):
@@ -111,7 +115,7 @@ def test_flow_runs_take_the_declared_due_time_their_own_or_their_callers(prefect
             state = execute(client, flow, deployed_run(client, flow, **given))
             assert state.is_completed(), state.message
         refused = execute(client, declared, deployed_run(client, declared, due="soon"))
-    assert [round((due - now_us()) / HOUR_US, 1) for due in SEEN if due is not None] == [6, 3, 2, 1]
+    assert [round((due - now_us()) / HOUR_US) for due in SEEN if due is not None] == [6, 3, 2, 1]
     assert refused.is_failed()
     assert "is not a due time" in (refused.message or "")
 
@@ -162,3 +166,16 @@ def test_a_run_that_begins_late_is_due_as_if_it_had_begun_in_time(prefect: None,
     assert due is not None
     assert abs(due - to_us(planned + timedelta(hours=6))) < 60_000_000
     assert from_us(due) < datetime.now(UTC)
+
+
+def test_whoever_approves_a_run_reads_when_it_is_due(runtime: Runtime):
+    told_of: dict[int | None, str] = {}
+    for due_at in (None, 1_790_000_000_000_000):
+        priced = price_run(runtime, automation_of(asked), {})
+        run = replace(new_run_record(runtime, "r", automation_of(asked), priced, ANONYMOUS), due_at=due_at)
+        question = ApprovalRequest(run, run.held_nano, {"automation:asked:day:2026-01-01": 5}, datetime.now(UTC))
+        told_of[due_at] = told(question, OverBudget("It does not fit."))
+    said = " It is due by 2026-09-21 14:13 UTC; the hold covers that all of it is asked at the standard price."
+    without, with_due = told_of.values()
+    assert with_due.replace(said, "").split("Without")[0] == without.split("Without")[0]
+    assert said in with_due

@@ -126,6 +126,8 @@ def test_a_watcher_that_fails_does_not_change_the_state(project: Project, runtim
 
         def turn(self, *_: object) -> None: ...
 
+        def batches(self, *_: object) -> None: ...
+
         def settled(self, *_: object) -> None:
             raise BrokenPipeError
 

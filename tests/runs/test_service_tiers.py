@@ -22,6 +22,7 @@ from tests.runs.conftest import Inject
 from tests.support.books import rows
 from tests.support.project import make_project
 from tests.support.turns import admitted
+from tests.support.waiting import PATIENCE
 
 GPT = ("openai", "gpt-5")
 
@@ -273,7 +274,29 @@ def test_a_target_whose_model_has_no_price_at_its_tier_is_refused_not_asked_at_s
 def test_flex_has_a_deadline_of_its_own():
     limits = Limits(deadline_seconds=120, flex_deadline_seconds=900)
     place = Target("t", "openai", "gpt-5", "light", 1, 1, "http://x", "d")
-    assert limits.seconds((Candidate(place, ""),)) == 120
-    assert limits.seconds((Candidate(place, "", service_tier="priority"),)) == 120
-    assert limits.seconds((Candidate(place, "", service_tier="flex"), Candidate(place, ""))) == 900
-    assert Limits(1_000, 8, 900).seconds((Candidate(place, "", service_tier="flex"),)) == 1_000
+    for tier in (None, "standard", "priority"):
+        allowance = limits.allowance((Candidate(place, "", service_tier=tier),))
+        assert (round(allowance.seconds), allowance.kept_seconds) == (120, 0)
+    allowance = limits.allowance((Candidate(place, "", service_tier="flex"), Candidate(place, "")))
+    assert (round(allowance.seconds), allowance.kept_seconds) == (1_020, 120)
+
+
+def test_flex_that_takes_too_long_is_asked_at_standard_and_no_circuit_opens(
+    tmp_path: Path, sandbox: Sandbox, inject: Inject
+):
+    chain = target(*GPT, "flex") + target("anthropic", "claude-sonnet-4-6", name="other")
+    with world(tmp_path, sandbox, chain) as here:
+        here.runtime.engine._turns._limits = Limits(PATIENCE, 8, flex_deadline_seconds=0.3)
+        inject({"kind": "hang", "nth": 1})
+        assert here.ask()
+        slow, answered = here.attempts
+        assert (slow["outcome"], slow["service_tier"], slow["priced"]) == ("timeout", "flex", "worst_case")
+        assert (answered["target"], answered["service_tier"]) == ("one", "standard")
+        assert here.runtime.circuits.snapshot() == {}
+
+
+def test_flex_is_waited_for_longer_than_a_targets_read_timeout(tmp_path: Path, sandbox: Sandbox, inject: Inject):
+    with world(tmp_path, sandbox, target(*GPT, "flex", more="read_timeout = 0.05\n")) as here:
+        inject({"kind": "slow", "seconds": 0.5})
+        assert here.ask()
+        assert [one["service_tier"] for one in here.attempts] == ["flex"]

@@ -29,6 +29,9 @@ class Here:
     def turn(self, event: TurnEvent) -> None:
         self.operations.append(event.operation)
 
+    def batches(self, *_: object) -> None:
+        pass
+
     def settled(self, *_: object) -> None:
         pass
 

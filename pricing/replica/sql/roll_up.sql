@@ -47,7 +47,17 @@ SELECT
     sum(t.saved_nano) AS saved_nano
 FROM these_turns AS t
 JOIN whose ON whose.run_id = t.run_id
-LEFT JOIN (SELECT DISTINCT turn_id FROM these_attempts WHERE hop > 0) AS moved ON moved.turn_id = t.turn_id
+LEFT JOIN (
+    -- Asking a target again at another service tier is no move.
+    SELECT DISTINCT turn_id
+    FROM (
+        SELECT turn_id, hop, regexp_extract(arg_min(reason, ordinal), ' at (\S+)$', 1) AS origin, max(target) AS target
+        FROM these_attempts
+        WHERE hop > 0
+        GROUP BY ALL
+    )
+    WHERE origin <> target
+) AS moved ON moved.turn_id = t.turn_id
 GROUP BY ALL
 ORDER BY whose.started_at;
 
@@ -67,7 +77,7 @@ WITH hops AS (
 SELECT whose.*, origin, target, answered, count(*) AS turns
 FROM hops
 JOIN whose USING (run_id)
-WHERE origin <> ''
+WHERE origin <> '' AND origin <> target
 GROUP BY ALL
 ORDER BY whose.started_at;
 

@@ -43,13 +43,16 @@ class DueFacts:
     """When a run was due, when it was done, and what asking later saved.
 
     ``early_us`` is how long before its due time it was done, negative where it was late; ``None`` until it is.
-    ``saved_nano`` is what its attempts would have cost more at the standard service tier.
+    ``saved_nano`` is what its attempts would have cost more at the standard service tier. ``batched`` turns were
+    answered by batches, for which it waited ``waited_us`` in all; that is no time of a provider.
     """
 
     due_at: datetime
     done_at: datetime | None
     early_us: int | None
     saved_nano: Nano
+    batched: int = 0
+    waited_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ def _steps(turn: TurnLine) -> Iterator[str]:
 
 
 def _place(attempt: AttemptLine, before: AttemptLine | None) -> str:
-    """A new target's name; on the same one, what it was asked again for."""
+    """A new target's name; on the same one, what it was asked again for, or at which service tier."""
+    if before is not None and attempt.target == before.target and attempt.hop != before.hop:
+        return f"{attempt.target} at {attempt.service_tier}"
     if before is None or attempt.hop != before.hop or attempt.target != before.target:
         return attempt.target
     kind, _, rest = attempt.reason.partition(" ")

@@ -103,7 +103,19 @@ def _due(run: Row, settlements: Sequence[Settlement], attempts: Sequence[Row]) -
         return None
     due, done = from_us(run["due_at"]), settlements[-1].ended_at if settlements else None
     early = None if done is None else round((due - done).total_seconds() * 1_000_000)
-    return DueFacts(due, done, early, sum(row["service_tier_saved_nano"] for row in attempts))
+    saved = sum(row["service_tier_saved_nano"] for row in attempts)
+    lines = [row for row in attempts if row["service_tier"] == "batch"]
+    answered = {row["turn_id"] for row in lines if row["outcome"] == "ok"}
+    return DueFacts(due, done, early, saved, len(answered), _covered(lines))
+
+
+def _covered(attempts: Sequence[Row]) -> int:
+    """Microseconds in which any of these attempts was under way: those of one batch wait together."""
+    covered, until = 0, 0
+    for begin, end in sorted((row["started_at"], row["started_at"] + row["duration_us"]) for row in attempts):
+        covered += max(0, end - max(begin, until))
+        until = max(until, end)
+    return covered
 
 
 def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:

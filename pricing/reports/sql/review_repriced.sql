@@ -3,7 +3,7 @@
 -- tokens the model now in its place makes of one. What tools cost is not priced by tokens, and stays.
 WITH banded AS (
     SELECT
-        usage.automation, usage.quality, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model, service_tier),
+        usage.automation, usage.quality, usage.counted, usage.cost_nano, card.* EXCLUDE (provider, model, service_tier, since, until),
         CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END AS all_in,
         CASE WHEN factor = 1 THEN usage.cache_read ELSE round(usage.cache_read * factor)::BIGINT END AS read,
         CASE WHEN factor = 1 THEN usage.cache_write ELSE round(usage.cache_write * factor)::BIGINT END AS written,
@@ -12,6 +12,7 @@ WITH banded AS (
     FROM review_usage AS usage
     JOIN card ON usage.provider = card.provider AND usage.model = card.model
         AND usage.service_tier = card.service_tier
+        AND usage.started_at >= card.since AND usage.started_at < card.until
         AND CASE WHEN factor = 1 THEN usage.input ELSE round(usage.input * factor)::BIGINT END BETWEEN above + 1 AND upto
 )
 SELECT automation, quality, sum(cost_nano)::BIGINT AS cost_nano

@@ -4,7 +4,7 @@ CREATE TEMP TABLE review_usage AS
 SELECT
     coalesce(attempts.kind, 'model') AS kind, runs.automation, runs.quality, attempts.provider, attempts.model,
     coalesce(attempts.service_tier, 'standard') AS service_tier,
-    attempts.cost_nano, attempts.priced = 'usage' AS counted,
+    attempts.started_at, attempts.cost_nano, attempts.priced = 'usage' AS counted,
     greatest(coalesce(attempts.input_tokens, 0), coalesce(attempts.cache_read_tokens, 0)
         + coalesce(attempts.cache_write_tokens, 0) + coalesce(attempts.cache_write_1h_tokens, 0)) AS input,
     coalesce(attempts.output_tokens, 0) AS output,

@@ -81,7 +81,7 @@ SPEC = ProviderSpec(
             api="bedrock",
             paths=("converse", "invoke"),
             lines=50_000,
-            whole=1_000_000_000,
+            whole=200_000_000,
             least=100,
         ),
         truncates_silently=False,

@@ -62,6 +62,7 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
     "overflow": (400, "invalid_request_error", "prompt is too long: {tokens} tokens > {window} maximum"),
     "invalid_output": (500, "api_error", "Internal server error"),
     "not_found": (404, "not_found_error", "Not found"),
+    "missing": (404, "not_found_error", "Not found"),
     "too_large": (413, "request_too_large", "Request exceeds the maximum allowed number of bytes."),
 }
 """Status, type, message; ``invalid`` brings its own words."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.batch_lines import line_tokens
-from tasks.sandbox.batch_results import damaged
+from tasks.sandbox.batch_results import results_file
 from tasks.sandbox.batch_rules import BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxLine, new_batch_id
 from tasks.sandbox.protocol import BadRequest, Dialect, require_objects
@@ -112,7 +112,7 @@ class AnthropicBatches:
     def _batch(self, batch_id: str, target: str | None) -> SandboxBatch:
         found = self._store.get(batch_id, "anthropic", target)
         if found is None:
-            raise BadRequest(f"Batch {batch_id} not found", complaint="not_found")
+            raise BadRequest(f"Batch {batch_id} not found", complaint="missing")
         return found
 
     def _cancel(self, batch: SandboxBatch) -> JSONObject:
@@ -129,11 +129,11 @@ class AnthropicBatches:
 
     def _results(self, batch: SandboxBatch) -> bytes:
         if batch.end is None:
-            raise BadRequest("Results are available once the batch has ended", complaint="not_found")
+            raise BadRequest("Results are available once the batch has ended", complaint="missing")
         if self._archived(batch):
-            raise BadRequest("The results of this batch are no longer available", complaint="not_found")
+            raise BadRequest("The results of this batch are no longer available", complaint="missing")
         rows = [orjson.dumps({"custom_id": line.line_id, "result": _result(line)}) for line in reversed(batch.lines)]
-        return damaged(rows, batch.rule.damage, b'"custom_id":"')
+        return results_file(batch, rows, b'"custom_id":"')
 
     def _archived(self, batch: SandboxBatch) -> bool:
         return self._store.clock() >= batch.created + _KEPT

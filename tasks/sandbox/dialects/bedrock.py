@@ -64,6 +64,7 @@ _ERRORS: Final[Mapping[Complaint, tuple[int, str, str]]] = {
         "The system encountered an unexpected error during processing. Try your request again.",
     ),
     "not_found": (404, "UnknownOperationException", "Unknown operation."),
+    "missing": (404, "ResourceNotFoundException", "Could not find the resource."),
     "too_large": (400, "ValidationException", "The request body is too large."),
 }
 """Status, code, message; ``invalid`` brings its own words."""

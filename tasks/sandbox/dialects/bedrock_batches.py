@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from tasks.providers.messages import JSONObject
-from tasks.sandbox.batch_results import damaged
+from tasks.sandbox.batch_results import results_file
 from tasks.sandbox.batch_rules import BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxLine
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
@@ -153,7 +153,7 @@ class BedrockBatches:
     def _job(self, arn: str, target: str | None) -> SandboxBatch:
         found = self._store.get(arn, "bedrock", target)
         if found is None:
-            raise BadRequest("Could not find the model invocation job.", complaint="not_found")
+            raise BadRequest("Could not find the model invocation job.", complaint="missing")
         return found
 
     def _stop(self, batch: SandboxBatch) -> JSONObject:
@@ -194,9 +194,7 @@ class BedrockBatches:
             rows = [orjson.dumps(_row(line)) for line in reversed(batch.lines) if line.end in {"succeeded", "errored"}]
             folder = f"{batch.facts['output']}/{batch.id.rpartition('/')[2]}"
             counts = self._body(batch)
-            self._objects[target, f"{folder}/{batch.facts['source']}.out"] = damaged(
-                rows, batch.rule.damage, b'"recordId":"'
-            )
+            self._objects[target, f"{folder}/{batch.facts['source']}.out"] = results_file(batch, rows, b'"recordId":"')
             self._objects[target, f"{folder}/manifest.json.out"] = orjson.dumps(
                 {
                     name: counts[name]

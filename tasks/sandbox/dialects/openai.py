@@ -60,6 +60,7 @@ _OPENAI: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
     "capacity": (429, "resource_unavailable", "resource_unavailable", "Resource unavailable. Please try again later."),
     "invalid_output": (500, "server_error", None, "The server had an error while processing your request"),
     "not_found": (404, _INVALID, "unknown_url", "Unknown request URL."),
+    "missing": (404, _INVALID, None, "No such object."),
     "too_large": (413, _INVALID, None, "The request body is too large."),
 }
 """Status, type, code, message; ``invalid`` brings its own words."""

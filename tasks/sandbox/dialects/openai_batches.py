@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.batch_lines import line_tokens
-from tasks.sandbox.batch_results import damaged
+from tasks.sandbox.batch_results import results_file
 from tasks.sandbox.batch_rules import BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxLine, new_batch_id
 from tasks.sandbox.protocol import BadRequest, Dialect, Provider
@@ -122,7 +122,7 @@ class OpenAIBatches:
                     data = _rows(batch, ("succeeded",) if kind == "output" else ("errored", "expired", "cancelled"))
                     name = f"{batch.id}_{kind}.jsonl"
                     return _File(file_id, target, name, "batch_output", data, int(batch.ended_at or 0))
-        raise BadRequest(f"No such File object: {file_id}", param="id", complaint="not_found")
+        raise BadRequest(f"No such File object: {file_id}", param="id", complaint="missing")
 
     def _delete(self, file_id: str, target: str | None) -> JSONObject:
         self._file(file_id, target)
@@ -133,7 +133,7 @@ class OpenAIBatches:
     def _batch(self, batch_id: str, target: str | None) -> SandboxBatch:
         found = self._store.get(batch_id, self._provider, target)
         if found is None:
-            raise BadRequest(f"No batch found with id '{batch_id}'.", complaint="not_found")
+            raise BadRequest(f"No batch found with id '{batch_id}'.", complaint="missing")
         return found
 
     def _create(self, asked: JSONObject, target: str | None) -> tuple[int, JSONObject] | None:
@@ -158,6 +158,7 @@ class OpenAIBatches:
             facts={
                 "endpoint": asked["endpoint"], "input_file_id": file.id, "metadata": asked.get("metadata"),
                 "model": model, "output_file_id": f"file-{uuid4().hex}", "error_file_id": f"file-{uuid4().hex}",
+                "shown": 0,
             },
             fault=wrong.code if wrong else rule.fails, fault_line=wrong.line if wrong else rule.fails_line,
         )  # fmt: skip
@@ -191,6 +192,8 @@ class OpenAIBatches:
         if after := query.get("after"):
             ids = [batch.id for batch in found]
             found = found[ids.index(after) + 1 :] if after in ids else []
+        if self._provider == "groq":  # which lists them all, and tells of no pages
+            return {"object": "list", "data": [self._body(batch) for batch in found]}
         page = [self._body(batch) for batch in found[:limit]]
         return {
             "object": "list", "data": page, "has_more": len(found) > limit,
@@ -205,6 +208,9 @@ class OpenAIBatches:
         error: JSONObject = {"code": batch.fault, "message": batch.fault_text or "The batch failed.", "param": None}
         wrong = [error | {"line": batch.fault_line}] if batch.end == "failed" else []
         has_files = batch.end in {"completed", "expired", "cancelled"}
+        if has_files and facts["shown"] < batch.rule.late_files:
+            facts["shown"] += 1
+            has_files = False
         return {
             "id": batch.id, "object": "batch", "endpoint": facts["endpoint"], "model": facts["model"] or None,
             "errors": {"object": "list", "data": wrong} if wrong else None, "input_file_id": facts["input_file_id"],
@@ -263,13 +269,13 @@ def _read_file(data: bytes, path: str) -> list[SandboxLine]:
     if not rows:
         raise _WrongFile("empty_file")
     if len(rows) > _MOST_LINES:
-        raise _WrongFile("too_many_requests_in_batch")
+        raise _WrongFile("too_many_tasks")
     for number, row in enumerate(rows, 1):
         line = _read_line(row, path, number)
         if line.line_id in seen:
             raise _WrongFile("duplicate_custom_id", number)
         if lines and line.body.get("model") != lines[0].body.get("model"):
-            raise _WrongFile("mismatched_model", number)
+            raise _WrongFile("model_mismatch", number)
         seen.add(line.line_id)
         lines.append(line)
     return lines
@@ -288,7 +294,7 @@ def _read_line(row: bytes, path: str, number: int) -> SandboxLine:
     if found.get("method") != "POST":
         raise _WrongFile("invalid_method", number)
     if found.get("url") != f"/v1{path}":
-        raise _WrongFile("mismatched_endpoint", number)
+        raise _WrongFile("url_mismatch", number)
     return SandboxLine(line_id, path, body)
 
 
@@ -302,7 +308,9 @@ def _tokens(line: SandboxLine, dialect: Dialect) -> int:
 def _rows(batch: SandboxBatch, ends: Sequence[str]) -> bytes:
     """The lines that ended so, the last one first: no order is promised."""
     rows = [orjson.dumps(_row(line)) for line in reversed(batch.lines) if line.end in ends]
-    return damaged(rows, batch.rule.damage if "succeeded" in ends else None, b'"custom_id":"')
+    if "succeeded" in ends:
+        return results_file(batch, rows, b'"custom_id":"')
+    return b"".join(row + b"\n" for row in rows)
 
 
 def _row(line: SandboxLine) -> JSONObject:

@@ -162,3 +162,22 @@ def test_a_price_review_reprices_each_at_its_tier(tiers: Replica):
         CARD.price(haiku[1], haiku[0], USED, AT, tier) for tier in ("standard", "standard", "standard", "batch")
     )
     assert moved.after_nano == expected
+
+
+def test_asking_the_same_target_at_standard_is_told_and_is_no_move(light_books: Books, light_replica: Replica):
+    run = light_books.run("r-full")
+    for name, target in (("t1", "gpt"), ("t2", "haiku")):
+        full = light_books.intent(run, name, **GPT, service_tier_asked="flex")
+        light_books.end(full, 0, "tier_capacity", service_tier="flex", status=429)
+        moved = GPT | {"target": target, "hop": 1, "ordinal": 1, "reason": "tier_capacity at gpt"}
+        light_books.end(light_books.intent(run, name, **moved), CENT)
+        light_books.turn(run, name, 2, target=target)
+    light_books.ledger.settle("r-full", "completed")
+    light_replica.sync()
+    assert {one.story for one in run_report(light_replica, "r-full").fallbacks} == {
+        "summarize: gpt 429 tier_capacity → gpt at standard ok",
+        "summarize: gpt 429 tier_capacity → haiku ok",
+    }
+    with light_replica.read() as connection:
+        assert connection.execute("SELECT origin, target, turns FROM run_moves").fetchall() == [("gpt", "haiku", 1)]
+        assert connection.execute("SELECT sum(fell_back) FROM run_turns").fetchall() == [(1,)]

@@ -1,13 +1,21 @@
 """Every provider's batches over HTTP: what is submitted, how it ends, what each line gives, and what is billed."""
 
+import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pytest
 
+from pricing import TextPart, Usage
+from pricing.rates import RateCard
 from tasks.batches import BatchCallFailed, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
-from tests.support.batches import DAY, KEY, BatchBench, some_lines
+from tasks.providers import HttpRequest
+from tasks.providers.transport import HttpReply
+from tests.support.batches import DAY, KEY, BatchBench, question, some_lines
 
+CARD = RateCard.load()
 KINDS = ["openai", "responses", "groq", "anthropic"]
 LABELLED = ["openai", "responses", "groq"]
 each = pytest.mark.parametrize("kind", KINDS)
@@ -135,6 +143,135 @@ def test_each_line_comes_once_whatever_the_results_hold(
 
 
 @each
+def test_results_that_were_cut_off_on_the_way_are_read_once_more(bench: BatchBench, kind: str):
+    bench.rules(seconds=0, damage="truncated_once")
+    handle, tally = bench.submitted(bench.target(kind)), ResultTally()
+    results = bench.taken(handle, tally)
+    assert sorted(result.line_id for result in results) == [f"line-{place}" for place in range(4)]
+    assert {result.outcome for result in results} == {"succeeded"}
+    assert tally == ResultTally(damaged=1), "the lines that came twice are no repetitions"
+
+
+@pytest.mark.parametrize("kind", LABELLED)
+def test_files_that_come_after_the_end_are_not_taken_for_none(bench: BatchBench, kind: str):
+    bench.rules(seconds=0, late_files=2)
+    handle = bench.submitted(bench.target(kind))
+    with pytest.raises(BatchCallFailed) as late:
+        bench.taken(handle)
+    assert (late.value.call, late.value.failure.code) == ("results", "output_file_missing")
+    assert {result.outcome for result in bench.taken(handle)} == {"succeeded"}
+
+
+@each
+@pytest.mark.parametrize(
+    "reply", ["<html>404</html>", '{"error": {"code": "unknown_url", "message": "Unknown request URL"}}']
+)
+def test_a_404_of_a_gateway_says_nothing_of_the_batch(bench: BatchBench, kind: str, reply: str):
+    handle = bench.submitted(bench.target(kind))
+
+    async def through_gateway(client):
+        return replace(client, transport=Gateway(404, reply)), handle
+
+    client, handle = bench.run(handle.provider, through_gateway)
+    with pytest.raises(BatchCallFailed) as failed:
+        bench.runner.run(client.status(handle))
+    assert (failed.value.call, failed.value.failure.status) == ("status", 404)
+
+
+@each
+def test_a_state_that_is_new_is_one_of_a_batch_that_runs(bench: BatchBench, kind: str):
+    handle = bench.submitted(bench.target(kind))
+    word = "processing_status" if kind == "anthropic" else "status"
+
+    async def newer(client):
+        return replace(client, transport=Gateway(200, json.dumps({"id": "b", word: "resting"})))
+
+    client = bench.run(handle.provider, newer)
+    status = bench.runner.run(client.status(handle))
+    assert (status.state, status.final) == ("running", False)
+    for nothing in ("{}", "[]", "<html>", json.dumps({word: None})):
+        with pytest.raises(BatchCallFailed):
+            bench.runner.run(replace(client, transport=Gateway(200, nothing)).status(handle))
+
+
+@dataclass
+class Gateway:
+    """Answers every call alike."""
+
+    status: int
+    body: str
+
+    async def load(self) -> None: ...
+
+    async def send(self, request: HttpRequest, **_: Any) -> HttpReply:
+        return HttpReply(self.status, {}, self.body.encode())
+
+
+def test_batches_are_looked_for_page_by_page(bench: BatchBench):
+    """OpenAI's pages follow the last batch, Groq's a cursor; a full page that tells of none may not be the last."""
+
+    def batch(number: int, label: str = "other") -> dict[str, Any]:
+        return {"id": f"b{number}", "created_at": 2_000, "status": "completed", "metadata": {"farebox_label": label}}
+
+    whole = [batch(number) for number in range(20)]
+    pages: dict[str, dict[str, Any]] = {
+        "openai": {
+            "": {"data": whole, "has_more": True},
+            "&after=b19": {"data": [batch(20, "wave-1")], "has_more": False},
+        },
+        "groq": {
+            "": {"data": whole, "paging": {"next_cursor": "c/1"}},
+            "&cursor=c%2F1": {"data": [batch(20, "wave-1")]},
+        },
+    }
+
+    @dataclass
+    class Pages:
+        held: dict[str, Any]
+
+        async def load(self) -> None: ...
+
+        async def send(self, request: HttpRequest, **_: Any) -> HttpReply:
+            return HttpReply(200, {}, json.dumps(self.held[request.url.partition("limit=100")[2]]).encode())
+
+    async def look(client, held: dict[str, Any], label: str, since: int = 0):
+        return await replace(client, transport=Pages(held)).find(bench.target("openai"), label, since=since)
+
+    for provider, held in pages.items():
+        found = bench.run(provider, partial(look, held=held, label="wave-1"))
+        assert found is not None
+        assert found.batch_id == "b20"
+        assert bench.run(provider, partial(look, held=held, label="wave-2")) is None
+        late = 3_000 * 1_000_000
+        assert bench.run(provider, partial(look, held={"": held[""]}, label="wave-1", since=late)) is None
+    with pytest.raises(BatchUncertain):
+        bench.run("groq", partial(look, held={"": {"data": whole}, "&after=b19": {"data": whole}}, label="wave-1"))
+    assert bench.run("groq", partial(look, held={"": {"data": whole[:19]}}, label="wave-1")) is None
+
+
+@each
+def test_calls_go_by_the_settings_of_the_target(bench: BatchBench, kind: str):
+    sent: list[HttpRequest] = []
+    target = bench.target(kind, ca_file="/etc/own.pem", extra_headers={"X-Team": "blue", "anthropic-beta": "own-beta"})
+
+    class Recorder(Gateway):
+        async def send(self, request: HttpRequest, **more: Any) -> HttpReply:
+            sent.append(request)
+            return await super().send(request, **more)
+
+    async def submit(client):
+        own = replace(client, transport=Recorder(200, '{"id": "b"}'))
+        return await own.submit(target, some_lines(client, target, 1), label="wave-1")
+
+    bench.run(target.provider, submit)
+    assert {request.ca_file for request in sent} == {"/etc/own.pem"}
+    assert all(
+        (request.headers["X-Team"], request.headers["anthropic-beta"]) == ("blue", "own-beta") for request in sent
+    )
+    assert KEY not in repr(sent)
+
+
+@each
 def test_results_are_gone_after_their_term(bench: BatchBench, kind: str):
     handle = bench.submitted(bench.target(kind))
     bench.advance(31 * DAY)
@@ -238,7 +375,9 @@ def test_a_full_queue_at_anthropic_refuses_the_call(bench: BatchBench):
     ("code", "fault"),
     [
         ("invalid_json_line", "rejected"),
-        ("mismatched_model", "rejected"),
+        ("model_mismatch", "rejected"),
+        ("url_mismatch", "rejected"),
+        ("too_many_tasks", "rejected"),
         ("model_not_found", "refused"),
         ("billing_hard_limit_reached", "refused"),
         ("server_error", "server"),
@@ -285,18 +424,57 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
         narrow = replace(client, rules=replace(client.rules, lines=3, whole=10**6))
         short = replace(client, rules=replace(client.rules, whole=size))
         tiny = replace(client, rules=replace(client.rules, whole=20))
-        with pytest.raises(LinesRefused, match="line-0"):
-            tiny.split(target, lines)
+        assert tiny.split(target, lines) == [(line,) for line in lines]
+        with pytest.raises(LinesRefused, match="at most 20 are accepted"):
+            await tiny.submit(target, lines[:1], label="wave-1")
+        for whole in range(size - 40, size + 40):  # the frame around the lines counts, too
+            close = replace(client, rules=replace(client.rules, whole=whole), transport=Gateway(200, '{"id": "b"}'))
+            for part in close.split(target, lines):
+                await close.submit(target, part, label="wave-1")
         assert [line for part in short.split(target, lines) for line in part] == lines
         assert len(short.split(target, lines)) > 1
-        with pytest.raises(LinesRefused, match=r"1 to 3 lines"):
+        with pytest.raises(LinesRefused, match=r"1 to 3 lines, not 7"):
             await narrow.submit(target, lines, label="wave-1")
-        with pytest.raises(LinesRefused, match="same id"):
+        with pytest.raises(LinesRefused, match="must be unique"):
             await client.submit(target, [lines[0], lines[0]], label="wave-1")
-        with pytest.raises(LinesRefused, match="0 were given"):
+        with pytest.raises(LinesRefused, match="not 0"):
             await client.submit(target, [], label="wave-1")
-        with pytest.raises(ValueError, match="no label"):
+        with pytest.raises(ValueError, match="not a valid batch label"):
             await client.submit(target, lines, label="has spaces")
         return [len(part) for part in narrow.split(target, lines)]
 
     assert bench.run(target.provider, parts) == [3, 3, 1]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "bedrock"])
+def test_a_line_names_no_service_tier_and_is_not_streamed(bench: BatchBench, kind: str):
+    target = bench.target(kind, stand_in=True)
+
+    async def line(client):
+        return client.line("line-0", target, question("Hi", service_tier="priority"))
+
+    body = json.loads(bench.run(target.provider, line).body)
+    assert not {"service_tier", "serviceTier", "stream", "stream_options"} & body.keys()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "bedrock"])
+def test_what_is_read_costs_what_the_provider_bills(bench: BatchBench, kind: str):
+    """A long prefix that is cached, a batch cancelled half-way, a line that failed: by the journal and by the replies."""
+    bench.rules(seconds=1000)
+    target, prefix = bench.target(kind, stand_in=True), TextPart("The rules of the house are long. " * 900)
+    bench.faults({"kind": "500", "target": target.name, "nth": 2})
+    handle = bench.submitted(target, lines=100 if kind == "bedrock" else 10, system=prefix, cache=True)
+    bench.advance(500)
+    bench.run(handle.provider, lambda client: client.cancel(handle))
+    replies = [result.reply for result in bench.taken(handle) if result.reply is not None]
+    billed = [entry for entry in bench.billed(handle) if entry.billed]
+    assert len(replies) == len(billed) == (49 if kind == "bedrock" else 4)
+
+    def price(usage: Usage, service_tier: str | None) -> int:
+        return CARD.price(target.model, target.provider, usage, service_tier=service_tier or "standard")
+
+    paid = sum(price(reply.usage, reply.service_tier) for reply in replies)
+    assert paid == sum(price(entry.usage, entry.service_tier) for entry in billed)
+    assert any(reply.usage.cache_read_tokens for reply in replies), "lines share their prefix"
+    live = sum(price(reply.usage, "standard") for reply in replies)
+    assert live / 2 <= paid < live

@@ -64,7 +64,8 @@ def test_the_third_failure_in_a_row_gives_up_and_says_so():
         watched([RUNNING, *down, ENDED])
     assert (given_up.value.checks, given_up.value.failure.kind) == (3, "auth")
     assert str(given_up.value) == (
-        "openai: 3 checks of the batch batch_1 failed in a row, the last one with auth; the batch itself goes on"
+        "3 consecutive checks of batch batch_1 at openai failed, the last with auth. "
+        "The batch continues at the provider; check it again later."
     )
 
 

@@ -63,12 +63,12 @@ def test_while_a_secret_is_replaced_both_hold():
     both["webhook-signature"] += " " + headers(secret=new)["webhook-signature"]
     for known in (old, new):
         assert verify_webhook(both, BODY, known, now=NOW) is not None
-    assert refused(headers(secret="another"), secrets=[old, new]) == "no signature of it fits"
+    assert refused(headers(secret="another"), secrets=[old, new]) == "the signature matches none of the secrets"
 
 
 @pytest.mark.parametrize("age", [-301, 301, 10**9])
 def test_what_is_old_or_from_the_future_is_refused(age: int):
-    assert "more than 300 s away" in refused(headers(at=NOW - age))
+    assert "by more than 300 s" in refused(headers(at=NOW - age))
 
 
 @pytest.mark.parametrize("age", [-300, 0, 300])
@@ -80,23 +80,23 @@ def test_within_the_tolerance_it_is_taken(age: int):
 def test_a_header_that_lacks_is_refused(name: str):
     told = headers()
     del told[name]
-    assert "lacks" in refused(told)
+    assert "missing or malformed" in refused(told)
 
 
 @pytest.mark.parametrize("timestamp", ["", "x", "1.5", "-1", "1" * 20, "١٧٨٠٠٠٠٠٠٠"])
 def test_a_timestamp_is_a_number_of_seconds(timestamp: str):
-    assert "lacks" in refused(headers() | {"webhook-timestamp": timestamp})
+    assert "missing or malformed" in refused(headers() | {"webhook-timestamp": timestamp})
 
 
 @pytest.mark.parametrize("signature", ["v1,", "v1", "v2,abc", "v1a,abc", ",", "v1,é", " "])
 def test_other_signatures_fit_nothing(signature: str):
-    assert "fits" in refused(headers() | {"webhook-signature": signature})
+    assert "matches none" in refused(headers() | {"webhook-signature": signature})
 
 
 def test_the_version_counts():
     bare = headers()["webhook-signature"].removeprefix("v1,")
     for version in ("v2,", "v1a,", ""):
-        assert "fits" in refused(headers() | {"webhook-signature": version + bare})
+        assert "matches none" in refused(headers() | {"webhook-signature": version + bare})
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_the_version_counts():
     ],
 )
 def test_what_is_signed_and_no_notice_is_refused(body: bytes):
-    assert refused(headers(body), body).startswith("it is signed, and")
+    assert refused(headers(body), body) in {"the body is not an event", "the event does not name a batch"}
 
 
 def test_a_notice_without_end_is_not_looked_at():
     body = json.dumps({"type": "batch.completed", "data": {"id": "b"}, "more": "x" * LARGEST_NOTICE}).encode()
-    assert "larger than" in refused(headers(body), body)
+    assert "has more than" in refused(headers(body), body)
 
 
 @pytest.mark.parametrize("secrets", [[], "", "whsec_", "whsec_***", ["good", ""]])
@@ -145,8 +145,8 @@ def test_only_what_was_signed_is_taken(
     assert (found.event, found.batch_id, found.notice_id) == (event, batch, notice)
     changed = bytearray(body)
     changed[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
-    assert "fits" in refused(told, bytes(changed), key)
-    assert "fits" in refused(told | {"webhook-id": notice + "x"}, body, key)
-    assert "fits" in refused(told | {"webhook-timestamp": str(NOW - age + (1 if age > 0 else -1))}, body, key)
+    assert "matches none" in refused(told, bytes(changed), key)
+    assert "matches none" in refused(told | {"webhook-id": notice + "x"}, body, key)
+    assert "matches none" in refused(told | {"webhook-timestamp": str(NOW - age + (1 if age > 0 else -1))}, body, key)
     other = "whsec_" + base64.b64encode(secret + b"x").decode()
-    assert "fits" in refused(told, body, other)
+    assert "matches none" in refused(told, body, other)

@@ -6,7 +6,7 @@ from pricing.db.migrations.money import constrain
 from pricing.db.migrations.sql import apply
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 
 
 def upgrade() -> None:

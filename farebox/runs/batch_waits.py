@@ -1,0 +1,96 @@
+"""How a run waits for its batches: suspended in Prefect where it can be, else in its process.
+
+A suspended run holds neither a process nor a worker's slot; the flow that collects batches resumes it. One that waits
+in its process, such as that of ``farebox run``, can be left and continued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Pause
+from prefect.flow_runs import asuspend_flow_run
+from prefect.logging import get_run_logger
+
+from farebox.runs.admission import AdmittedRun
+from farebox.runs.approval import Suspending, apart
+from farebox.runtime import get_runtime
+from pricing import from_us
+from pricing.reports import moment
+from tasks.turn import RunWaves, WaitMode
+
+PAUSE_KEY = "farebox-batch"
+"""How the names begin that Prefect keeps of these suspensions. Each has a name of its own: a run whose suspension had
+the same name before would go on at once."""
+KEPT = timedelta(days=1)
+"""For so long after a run was due its hold is kept, if nobody resumes it."""
+
+
+@contextmanager
+def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool) -> Iterator[None]:
+    """Open the waves of a run with a due time for a block, and suspend the run where its turns have left.
+
+    Whatever the block does after they have, also if it returns: what it returns then lacks their answers.
+
+    Raises:
+        Pause: the run is suspended until its batches are back.
+    """
+    engine = get_runtime().engine
+    if ride.run.due_at is None or engine.waves is None or not ride.run.durable:
+        yield
+        return
+    mode: WaitMode = "suspended" if suspends and Suspending.can(flow_run) else "here"
+    waves = engine.waves.open(ride.run.run_id, ride.execution, ride.run.due_at, mode, Pause)
+    left: BaseException | None = None
+    try:
+        try:
+            yield
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            left = interrupt
+            engine.loop.run(_leave(waves))
+            raise
+        except BaseException:
+            if not waves.suspended:
+                raise
+        if waves.suspended and left is None:
+            _suspend(ride, waves)
+    finally:
+        engine.waves.close(ride.run.run_id, ride.execution)
+        engine.loop.run(_close(waves))
+
+
+async def _leave(waves: RunWaves) -> None:
+    waves.suspend()
+
+
+async def _close(waves: RunWaves) -> None:
+    waves.close()
+
+
+def left_until(ride: AdmittedRun) -> datetime:
+    """Until when the hold of a run is kept that was left while it waited."""
+    due = from_us(ride.run.due_at) if ride.run.due_at is not None else datetime.now(UTC)
+    return max(due, datetime.now(UTC)) + KEPT
+
+
+def _suspend(ride: AdmittedRun, waves: RunWaves) -> None:
+    """Suspend the flow run: this process ends here."""
+    open_batches = get_runtime().batches.open(ride.run.run_id)
+    lines = sum(batch.lines for batch in open_batches)
+    get_run_logger().info(
+        "Suspended until %d line%s of %d batch%s are back; the run is due %s.",
+        lines,
+        "" if lines == 1 else "s",
+        len(open_batches),
+        "" if len(open_batches) == 1 else "es",
+        moment(from_us(waves.due_at)),
+    )
+    seconds = max(60, round((left_until(ride) - datetime.now(UTC)).total_seconds()))
+    suspension: Any = asuspend_flow_run(timeout=seconds, key=f"{PAUSE_KEY}-{ride.execution}")
+    apart(suspension)
+    raise RuntimeError(f"the run {ride.run.run_id} was not suspended: its suspension {ride.execution} is known")

@@ -1,0 +1,214 @@
+"""Runs of deployments that wait for batches: suspended without a process, collected, resumed, completed."""
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import Pause
+from prefect.states import Cancelled
+
+from farebox import ask, automation, llm_task, plan
+from farebox.cli import resume
+from farebox.prefect import collect_batches
+from farebox.runs.continuation import find_continuation
+from farebox.runtime import Runtime
+from pricing.clock import now_us
+from pricing.db import schema
+from pricing.ledger import BY_DUE_TIME
+from tasks.sandbox import Sandbox
+from tests.support.books import assert_ledger_adds_up, rows
+from tests.support.due_runs import BATCHED, assert_served_once, batch_rules
+from tests.support.prefect_runs import deployed_run, execute
+from tests.support.project import Project, make_project
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("prefect")
+
+
+@pytest.fixture
+def project(tmp_path: Path, sandbox: Sandbox) -> Project:
+    return make_project(tmp_path / "project", sandbox.url, targets=BATCHED)
+
+
+@pytest.fixture
+def client() -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@llm_task(operation="say", max_tokens=60, retries=2, timeout_seconds=30)
+def say(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
+@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=40), due="6h")
+def notes_of(names: list[str]) -> list[str]:
+    """Two waves: what is said of each name, then of what was said; failures of steps are put up with."""
+    first = [future.result(raise_on_failure=False) for future in say.map([f"A note about {name}." for name in names])]
+    return [future.result() for future in say.map([f"In short: {text}" for text in first])]
+
+
+NAMES = ["Acme", "Globex", "Initech"]
+
+
+def go_on(client: SyncPrefectClient, run_id: UUID, flow: Any = notes_of) -> Any:
+    with suppress(Pause):
+        return execute(client, flow, run_id)
+    return None
+
+
+def collected(runtime: Runtime, client: SyncPrefectClient, run_id: UUID) -> None:
+    until("resumed run", lambda: str(run_id) in collect_batches(runtime, client).resumed, pause=0.2)
+
+
+def test_a_run_is_suspended_collected_and_resumed_until_it_completes(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient
+):
+    run_id = deployed_run(client, notes_of, names=NAMES)
+    for wave in (1, 2):
+        assert go_on(client, run_id) is None
+        state = client.read_flow_run(run_id).state
+        assert state is not None
+        assert state.name == "Suspended"
+        assert [hold["state"] for hold in rows(runtime.ledger, schema.holds)] == ["suspended"]
+        assert [batch.lines for batch in runtime.batches.of_run(str(run_id))] == [3] * wave
+        collected(runtime, client, run_id)
+    state = go_on(client, run_id)
+    assert state.is_completed(), state
+    assert len(state.result()) == 3
+    [settlement] = rows(runtime.ledger, schema.settlements)
+    assert settlement["outcome"] == "completed"
+    attempts = assert_served_once(runtime, sandbox)
+    assert Counter((a["service_tier"], a["outcome"]) for a in attempts) == {("batch", "ok"): 6}
+    turns = rows(runtime.ledger, schema.turns)
+    recorded = {turn["turn_id"]: turn for turn in turns}
+    assert {a["turn_id"] for a in attempts} <= set(recorded)
+    assert sum(turn["outcome"] == "answered" for turn in turns) == 6, "each of them once; later executions replay it"
+
+
+def test_one_that_is_resumed_too_early_waits_again(runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient):
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[{"seconds": 3600}]).raise_for_status()
+    run_id = deployed_run(client, notes_of, names=NAMES)
+    assert go_on(client, run_id) is None
+    client.resume_flow_run(run_id)
+    assert collect_batches(runtime, client).resumed == []
+    assert go_on(client, run_id) is None
+    assert [batch.lines for batch in runtime.batches.of_run(str(run_id))] == [3], "nothing is sent twice"
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[]).raise_for_status()
+    collected(runtime, client, run_id)
+    assert go_on(client, run_id) is None
+    collected(runtime, client, run_id)
+    assert go_on(client, run_id).is_completed()
+    assert_served_once(runtime, sandbox)
+
+
+def test_one_whose_batches_expire_finishes_live_before_it_is_due(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient
+):
+    """Each question is in three batches that answer nothing, then asked live."""
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[{"lines": 0, "seconds": 0}]).raise_for_status()
+    run_id = deployed_run(client, notes_of, names=NAMES)
+    while (state := go_on(client, run_id)) is None:
+        httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 86_401}).raise_for_status()
+        collected(runtime, client, run_id)
+    assert state.is_completed(), state
+    ended = Counter((a["service_tier"], a["outcome"]) for a in assert_served_once(runtime, sandbox))
+    assert ended == {("batch", "timeout"): 18, ("standard", "ok"): 6}
+
+
+@pytest.mark.parametrize("moment", ["cancel_at", "leave_at"])
+def test_one_whose_batch_is_not_back_in_time_is_asked_live(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, moment: str
+):
+    """It is cancelled, and where that takes too long it is not waited for."""
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[{"seconds": 3600, "nth": 1}]).raise_for_status()
+    run_id = deployed_run(client, notes_of, names=NAMES)
+    assert go_on(client, run_id) is None
+    time_passes(runtime, moment)
+    collected(runtime, client, run_id)
+    [batch] = runtime.batches.of_run(str(run_id))
+    assert batch.cancelled_by == (BY_DUE_TIME if moment == "cancel_at" else None)
+    assert batch.is_open is (moment == "leave_at")
+    assert go_on(client, run_id) is None, "the next step is in a batch again: in truth it is due in hours"
+    collected(runtime, client, run_id)
+    assert go_on(client, run_id).is_completed()
+    turns = rows(runtime.ledger, schema.turns)
+    assert Counter(turn["outcome"] for turn in turns if turn["outcome"] == "answered") == {"answered": 6}
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3600}).raise_for_status()
+    until("collected batch", lambda: collect_batches(runtime, client) and not runtime.batches.open(), pause=0.2)
+    assert_ledger_adds_up(runtime)
+
+
+def time_passes(runtime: Runtime, until_when: str) -> None:
+    """A moment of every open batch is now."""
+    change = sa.update(schema.batches).where(schema.batches.c.collected_at.is_(None)).values({until_when: now_us()})
+    with runtime.ledger.store.write() as connection:
+        connection.execute(change)
+
+
+def test_a_run_that_is_cancelled_while_it_waits_has_its_batch_cancelled(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient
+):
+    httpx.post(f"{sandbox.url}/_sandbox/batches", json=[{"seconds": 3600}]).raise_for_status()
+    run_id = deployed_run(client, notes_of, names=NAMES)
+    assert go_on(client, run_id) is None
+    state: Any = Cancelled()
+    client.set_flow_run_state(run_id, state, force=True)
+    assert collect_batches(runtime, client).settled == [str(run_id)]
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 700}).raise_for_status()
+    until("collected batch", lambda: collect_batches(runtime, client) and not runtime.batches.open(), pause=0.2)
+    [batch] = runtime.batches.of_run(str(run_id))
+    assert (batch.state, batch.cancelled_by) == ("cancelled", "its run was cancelled")
+    assert rows(runtime.ledger, schema.holds) == []
+    assert_ledger_adds_up(runtime)
+    [budget, *_] = [row for row in rows(runtime.ledger, schema.budgets) if row["scope"] == "run"]
+    spent = sum(a["cost_nano"] for a in rows(runtime.ledger, schema.attempts))
+    adjusted = sum(a["cost_delta_nano"] for a in rows(runtime.ledger, schema.adjustments))
+    assert budget["spent_nano"] == spent + adjusted
+
+
+@automation(price="1 credit", plan=plan(say, calls=5, input_tokens=60, output_tokens=40), due="6h")
+def left_alone(names: list[str]) -> list[str]:
+    return [future.result() for future in say.map([f"A note about {name}." for name in names])]
+
+
+def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+    """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
+    batch_rules(sandbox, {"seconds": 3600})
+
+    main = threading.main_thread().ident or 0
+
+    def interrupt() -> None:
+        until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
+        signal.pthread_kill(main, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        left_alone(NAMES)
+    watcher.join()
+    [hold] = rows(runtime.ledger, schema.holds)
+    assert hold["state"] == "suspended"
+    assert rows(runtime.ledger, schema.turns) == []
+    found = find_continuation(runtime, "last")
+    assert (found.ended, found.waiting, found.run.run_id) == ("waiting for batches", 3, hold["run_id"])
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    flow_run = resume._flow_run(found.run.run_id)
+    resume._schedule(flow_run)
+    state = resume._continued(left_alone, flow_run, {"names": NAMES})
+    assert state.is_completed(), state
+    assert [batch.lines for batch in runtime.batches.of_run(found.run.run_id)] == [3]
+    [settlement] = rows(runtime.ledger, schema.settlements)
+    assert settlement["outcome"] == "completed"
+    assert Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns)) == {"answered": 3}
+    assert_served_once(runtime, sandbox)
