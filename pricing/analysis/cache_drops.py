@@ -197,7 +197,12 @@ def explain(before: Sequence[_Sent], since: Sequence[_Sent]) -> tuple[CacheDropC
     """The cause of a drop: the first that shows, in the order in which a prompt is read."""
     if not before or not since:
         return "unknown", "What its requests shared before is not known."
-    for look in (_other_model, _other_place, _below_minimum, _other_part, _expired):
+    if (found := _other_model(before, since)) is not None:
+        return found
+    before, since = ([one for one in some if one.hashes] for some in (before, since))
+    if not before or not since:
+        return "unknown", "Its requests tell nothing of what they share, as those that are sent in a batch do not."
+    for look in (_other_place, _below_minimum, _other_part, _expired):
         if (found := look(before, since)) is not None:
             return found
     return "unknown", (

@@ -20,7 +20,7 @@ from tests.support.runs import riding
 RULES = "\n".join(
     f"Rule {number}. When a note speaks of item {number}, keep its figures, name who is responsible for it, and leave "
     "out greetings, signatures and whatever was said twice."
-    for number in range(60)
+    for number in range(160)
 )
 PROMPT = "{% block system %}You sum notes up.\n" + RULES + "{% endblock %}{% block user %}{{ text }}{% endblock %}"
 NOTES = [
@@ -62,8 +62,8 @@ def title(note: str) -> Title:
 @automation(
     price="1 credit",
     budget=Budget(per_day="5 USD"),
-    plan=plan(summarize, calls=4, input_tokens=3000, output_tokens=100)
-    + plan(remember, calls=2, input_tokens=3000, output_tokens=100),
+    plan=plan(summarize, calls=4, input_tokens=6000, output_tokens=100)
+    + plan(remember, calls=2, input_tokens=6000, output_tokens=100),
 )
 def digest() -> None:
     """Never called: the tests ride it."""

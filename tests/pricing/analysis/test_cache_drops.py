@@ -147,6 +147,7 @@ def found_in(change: Change) -> CacheDrop:
         (lambda w, *_: replace(w, tokens=900, hashes=(*w.hashes[:3], "short", "-----")), "minimum", "from 1,024 on"),
         (lambda w, *_: replace(w, minutes=45.0), "expired", "45 minutes"),
         (lambda w, *_: w, "unknown", "the same as before"),
+        (lambda w, *_: replace(w, caches=False), "unknown", "in a batch"),
     ],
 )  # fmt: skip
 def test_each_cause(change: Change, cause: str, says: str):
