@@ -99,6 +99,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("schedule", "hours"): (*NUMBER, "0", "9000"),
     ("sync", "every"): (*NUMBER, "0"),
     ("up", "port"): (*WHOLE, "0", "65536"),
+    ("web", "port"): (*WHOLE, "0", "65536"),
 }
 """Bad values of each option that is a number, an amount, a moment or a choice."""
 SAID = ("amount of money", "date or period", "is no date", "no target", "--", "credits", "scope", "soft", "budget")
