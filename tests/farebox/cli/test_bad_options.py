@@ -47,6 +47,7 @@ BASES = {
     "schedule": ["schedule"],
     "sync": ["sync", "--watch"],
     "up": ["up"],
+    "web": ["web"],
     "demo": ["demo"],
 }
 """What stands before the option, by command."""
