@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pricing import Captured, Nano, Usage, dollars
+from pricing import Nano, Usage, dollars
 from pricing.ledger import Completion, Intent
+
+if TYPE_CHECKING:  # its store needs the database's library
+    from pricing import Captured
 
 Attributes: TypeAlias = dict[str, str | int | float | bool]
 

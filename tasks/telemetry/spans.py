@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from pricing import Captured, Nano, Usage
+from pricing import Nano, Usage
 from pricing.ledger import Completion, Intent, Turn
 from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply
@@ -30,6 +30,8 @@ from tasks.telemetry.backends import content_attributes, generation_attributes, 
 if TYPE_CHECKING:  # loaded with the first turn
     from opentelemetry.metrics import Histogram, MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
+
+    from pricing import Captured
 
 Attributes: TypeAlias = dict[str, str | int | bool | tuple[str, ...]]
 

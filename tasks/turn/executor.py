@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
 from pricing import (
     Blocked,
-    Captured,
     FareboxError,
     Nano,
     NoTarget,
@@ -51,6 +50,7 @@ from tasks.turn.verifiers import passes
 from tasks.turn.waves import IN_TURN
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+    from pricing import Captured
     from pricing.ledger import Ledger
     from tasks.turn.batched import BatchedAttempts
 

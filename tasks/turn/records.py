@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
-from pricing import Captured, FareboxError, to_us
+from pricing import FareboxError, to_us
 from pricing.ledger import CallOutcome, Run, Turn
 from tasks.personal_values import Known
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.target import Target
+
+if TYPE_CHECKING:  # its store needs the database's library, which takes longer to load than all of this floor
+    from pricing import Captured
 
 
 @dataclass(frozen=True, slots=True)

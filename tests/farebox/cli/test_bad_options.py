@@ -50,6 +50,7 @@ BASES = {
     "schedule": ["schedule"],
     "sync": ["sync", "--watch"],
     "up": ["up"],
+    "web": ["web"],
     "demo": ["demo"],
 }
 """What stands before the option, by command."""
@@ -107,6 +108,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("schedule", "hours"): (*NUMBER, "0", "9000"),
     ("sync", "every"): (*NUMBER, "0"),
     ("up", "port"): (*WHOLE, "0", "65536"),
+    ("web", "port"): (*WHOLE, "0", "65536"),
 }
 """Bad values of each option that is a number, an amount, a moment or a choice."""
 SAID = (
