@@ -144,7 +144,8 @@ class Agent:
         Raises:
             NoToolServer: a source cannot be reached.
         """
-        if not self._sources:
+        pin = place.run.pin_of(place.step.operation)
+        if not self._sources or (pin is not None and pin.target is None):  # a preview of the prompt asks nobody
             return self._tools
         engine, found = self._engine(), dict(self._tools)
         if place.run.execution is None:

@@ -45,6 +45,14 @@ class LoopThread:
         """Run ``work`` to its end, for a caller on any loop."""
         return await asyncio.wrap_future(self.submit(work))
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the code runs on it: then it may not wait for it."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
     def stop(self) -> None:
         """End the loop once what runs on it has been cancelled."""
         with self._starting:

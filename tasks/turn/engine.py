@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -195,10 +196,13 @@ class Engine:
         self._at_end.setdefault(run_id, []).append(close)
 
     def ended(self, run_id: str) -> None:
-        """Close what was opened for a run, for a few seconds at most; called from another thread than the loop's."""
-        if run_id in self._at_end:
-            with suppress(FutureTimeout):  # it goes on beside whatever comes next
-                self.loop.submit(self._close(run_id)).result(_SECONDS_TO_CLOSE)
+        """Close what was opened for a run, and wait for that a few seconds at most, unless called on the loop."""
+        if run_id not in self._at_end:
+            return
+        closed = self.loop.submit(self._close(run_id))
+        if not self.loop.is_here:
+            with suppress(FutureTimeout, CancelledError):  # it goes on beside whatever comes next
+                closed.result(_SECONDS_TO_CLOSE)
 
     async def _close(self, run_id: str) -> None:
         for close in self._at_end.pop(run_id, []):

@@ -374,3 +374,22 @@ async def test_arguments_that_are_no_json_are_told():
     tool = listed([SourceTool("a", "", {}, ToolRules("a"), nothing)], "s", [])[0]
     with pytest.raises(ToolError, match="not a JSON object"):
         await tool.call(InvalidArguments('{"a":'), None, logging.debug)  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_run_on_the_loop_itself_does_not_wait_for_it(farebox_project: TestProject):
+    engine = farebox_project.runtime.engine
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append("a run")
+
+    async def end() -> None:
+        engine.at_end("a run", close)
+        engine.ended("a run")
+        assert closed == []
+
+    engine.loop.run(end())
+    until("it is closed", lambda: closed == ["a run"])
+    engine.ended("a run")
+    engine.ended("another")
+    assert closed == ["a run"]
