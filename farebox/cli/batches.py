@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from farebox.cli.app import app
+from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
-from farebox.prefect.batch_collection import collect_batches, told_state
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError, format_money, from_us
 from pricing.ledger import Batch
@@ -21,7 +21,7 @@ from pricing.reports import moment
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Open = Annotated[bool, Parameter(name="--open", negative="")]
-Limit = Annotated[int, Parameter(validator=validators.Number(gt=0, lte=10_000))]
+Limit = Annotated[int, WHOLE, Parameter(validator=validators.Number(gt=0, lte=10_000))]
 
 _out = terminal()
 _SHOWN = 60
@@ -58,7 +58,7 @@ def show(name: str, /, *, json: Json = False) -> None:
         print_json([_plain(runtime, batch) | {"lines_of": _lines(runtime, batch)} for batch in found])
         return
     for batch in found:
-        _out.print(Text(f"{batch.label}  {told_state(batch)}", style="bold"))
+        _out.print(Text(f"{batch.label}  {batch.state_text}", style="bold"))
         for heading, value in _facts(runtime, batch):
             _out.print(Text.assemble((f"  {heading:<12}", "dim"), value))
 
@@ -95,6 +95,7 @@ def collect(*, json: Json = False) -> None:
     """
     from prefect.client.orchestration import get_client
 
+    from farebox.prefect.batch_collection import collect_batches
     from farebox.prefect.server import ensure_server
 
     runtime = get_runtime()
@@ -134,7 +135,7 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
             f"…{batch.label[-8:]}",
             f"…{batch.run_id[-8:]}",
             batch.target,
-            told_state(batch),
+            batch.state_text,
             f"{batch.completed} of {batch.lines}",
             f"{from_us(batch.submitted_at or batch.begun_at):%m-%d %H:%M}",
             f"{from_us(batch.leave_at):%m-%d %H:%M}" if batch.is_open else "–",

@@ -136,7 +136,7 @@ def batch_row(batch: Batch, cost: Nano) -> tuple[str, ...]:
         batch.label,
         batch.run_id,
         batch.target,
-        told_state(batch),
+        batch.state_text,
         f"{batch.lines}",
         f"{batch.completed}",
         f"{batch.failed}",
@@ -144,17 +144,6 @@ def batch_row(batch: Batch, cost: Nano) -> tuple[str, ...]:
         moment(from_us(batch.leave_at)) if batch.is_open else "–",
         format_money(cost),
     )
-
-
-def told_state(batch: Batch) -> str:
-    """The state of a batch for people: what the provider says, and whether its results are taken."""
-    if batch.state == "begun":
-        return "begun, not yet known to the provider"
-    if batch.is_open and batch.cancelled_at is not None and batch.state in {"submitted", "running"}:
-        return "being cancelled"
-    if batch.state == "abandoned":
-        return "never created"
-    return batch.state if batch.is_open else f"{batch.state}, collected"
 
 
 def batch_table(runtime: Runtime, batches: Sequence[Batch]) -> list[dict[str, str]]:

@@ -51,6 +51,17 @@ class Batch:
     fault: str | None = None
 
     @property
+    def state_text(self) -> str:
+        """Its state for people: what the provider says, and whether its results are taken."""
+        if self.state == "begun":
+            return "begun, not yet known to the provider"
+        if self.is_open and self.cancelled_at is not None and self.state in {"submitted", "running"}:
+            return "being cancelled"
+        if self.state == "abandoned":
+            return "never created"
+        return self.state if self.is_open else f"{self.state}, collected"
+
+    @property
     def is_open(self) -> bool:
         """Whether there are results to be taken."""
         return self.collected_at is None

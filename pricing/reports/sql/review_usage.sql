@@ -18,6 +18,7 @@ UNION ALL BY NAME
 -- Imported usage: of a sum of requests, as many rows of their mean, so that each is priced by its own size.
 SELECT
     CASE WHEN used.priced = 'usage' THEN 'model' ELSE 'stated' END AS kind, runs.automation, runs.quality, used.provider, used.model,
+    'standard' AS service_tier, used.started_at,
     round(used.cost_nano / rows)::BIGINT AS cost_nano, used.priced = 'usage' AS counted,
     round(greatest(coalesce(used.input_tokens, 0), coalesce(used.cache_read_tokens, 0)
         + coalesce(used.cache_write_tokens, 0) + coalesce(used.cache_write_1h_tokens, 0)) / rows)::BIGINT AS input,

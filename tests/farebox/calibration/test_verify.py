@@ -84,8 +84,8 @@ def test_a_lock_that_rests_on_more_and_holds_is_not_replaced(runtime: Runtime):
 def test_moved_rates_that_flip_the_choice_are_told(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
     usual = runtime.rates.price
 
-    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None = None) -> int:
-        return usual(model, provider, usage, at) * (1000 if at is None and provider == "groq" else 1)
+    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None, service_tier: str) -> int:
+        return usual(model, provider, usage, at, service_tier) * (1000 if at is None and provider == "groq" else 1)
 
     monkeypatch.setattr(runtime.rates, "price", moved)
     assert reasons(runtime) == ["rates have moved: sonnet is cheaper now"]
@@ -95,8 +95,8 @@ def test_a_cascade_moves_with_the_price_of_both_its_targets(runtime: Runtime, mo
     """Most of what it costs may be spent at the second: at five times that one's price haiku alone is cheaper."""
     usual = runtime.rates.price
 
-    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None = None) -> int:
-        return usual(model, provider, usage, at) * (5 if at is None and provider == "anthropic" else 1)
+    def moved(model: str, provider: str, usage: Usage, at: dt.datetime | None, service_tier: str) -> int:
+        return usual(model, provider, usage, at, service_tier) * (5 if at is None and provider == "anthropic" else 1)
 
     lock = good(runtime)
     changed: dict[str, Any] = {

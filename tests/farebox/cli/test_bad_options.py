@@ -23,6 +23,8 @@ MONEY = ("ten", "", "nan USD", "-5 USD", "inf USD", "5 EUR", "1e400 USD", "0.000
 DUE = ("soon", "", "6", "-6h", "25:00", "8d", "30s", "2020-01-01T07:00", "2026-02-30T07:00", "07:00 Europe/Nowhere")
 
 BASES = {
+    "batches": ["batches"],
+    "batches list": ["batches", "list"],
     "archive": ["archive"],
     "breakers open": ["breakers", "open", "haiku"],
     "budgets history": ["budgets", "history", "automation", "daily-digest"],
@@ -56,6 +58,8 @@ BASES = {
 """What stands before the option, by command."""
 OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("archive", "days"): WHOLE,
+    ("batches", "limit"): WHOLE,
+    ("batches list", "limit"): WHOLE,
     ("breakers open", "minutes"): NUMBER,
     ("budgets history", "limit"): WHOLE,
     ("calibrate", "margin"): (*NUMBER, "1.5"),
@@ -207,7 +211,7 @@ def commands(app: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
 
 
 def test_every_option_is_among_them():
-    flags = {"bool", "Json"}
+    flags = {"bool", "Json", "Open"}
     missing = [
         (command, option)
         for command, function in commands(load_all())

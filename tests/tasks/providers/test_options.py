@@ -88,7 +88,7 @@ REFUSED: list[tuple[str, RequestOptions, bool, str, str]] = [
     ("gemini", RequestOptions(parallel_tool_calls=False), False, "", "parallel_tool_calls"),
     ("gemini", NO_OPTIONS, True, "", "strict"),
     ("groq", NO_OPTIONS, True, "", "strict"),
-    ("openai", RequestOptions("forecast"), False, "", "none of the tools"),
+    ("openai", RequestOptions("forecast"), False, "", "not among its tools"),
 ]
 
 
