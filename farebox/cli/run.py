@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import State
 
+    from pricing.reports import RunReport
+
 
 class _Record:
     """Remembers what a run was told about itself."""
@@ -277,8 +279,7 @@ def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> Non
     from farebox.cli.results import result_lines
     from pricing.reports import run_summary
 
-    settled = record.settled_as is not None and record.run is not None
-    report = report_of(runtime, record.run.run_id) if settled and record.run is not None else None
+    report = _report(runtime, record)
     if report is not None:
         console.print(closing_line(report))
     if end.completed:
@@ -292,18 +293,33 @@ def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> Non
         console.print(Text.assemble(("Full report  ", "dim"), ("farebox report last", "bold"), ("  or ", "dim"), page))
 
 
+def _report(runtime: Runtime, record: _Record) -> RunReport | None:
+    """The report of a run that was settled; ``None`` where it cannot be made, which is told."""
+    found = None
+    if record.settled_as is not None and record.run is not None:
+        with _harmless():
+            found = report_of(runtime, record.run.run_id)
+    return found
+
+
 def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
     """The run as JSON; what it cost is what its report says."""
     from farebox.cli.results import plain
 
     run, error = record.run, end.error
-    money = None if run is None or record.settled_as is None else report_of(runtime, run.run_id).money
+    report, settled = _report(runtime, record), record.settled_as
     over_budget = end.state is None or end.state.name == "OverBudget"
     outcome = "over_budget" if over_budget else record.outcome
     began = outcome == "running"  # and its end is not in the ledger yet: what it cost is not known here
     if began:
         outcome = "completed" if end.completed else "failed"
-    unknown = None if began else 0
+    if report is not None:
+        amounts: tuple[Nano | None, ...] = (report.money.held_nano, report.money.spent_nano, report.money.released_nano)
+    elif settled is not None:
+        amounts = (settled.held, settled.spent, settled.released)
+    else:
+        amounts = (None, None, None) if began else (0, 0, 0)
+    money = dict(zip(("held_nano", "spent_nano", "released_nano"), amounts, strict=True))
     return {
         "run_id": run.run_id if run else None,
         "outcome": outcome,
@@ -314,9 +330,7 @@ def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
         "p95_nano": run.p95_nano if run else None,
         "ceiling_nano": run.ceiling_nano if run else None,
         "due_at": from_us(run.due_at) if run and run.due_at is not None else None,
-        "held_nano": money.held_nano if money else unknown,
-        "spent_nano": money.spent_nano if money else unknown,
-        "released_nano": money.released_nano if money else unknown,
+        **money,
         "result": plain(end.result()),
     }
 

@@ -209,7 +209,7 @@ def test_a_report_section(copy: Copy):
     )
     copy.insert(data, "    unknown: Unknown\n    tools: tuple", "    accounts: tuple[AccountLine, ...]\n")
     copy.insert(report, "    AdjustmentLine,\n    ApprovalLine", "    AccountLine,\n")
-    copy.insert(report, "    settlements = tuple(", "        accounts = source.rows('run_accounts', run_id=found)\n")
+    copy.insert(report, "    settlements = tuple(", "    accounts = source.rows('run_accounts', run_id=found)\n")
     copy.insert(report, "        unknown=Unknown(", "        accounts=tuple(AccountLine(**row) for row in accounts),\n")
     copy.insert(
         "pricing/reports/run/terminal.py",
