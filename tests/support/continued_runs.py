@@ -114,6 +114,7 @@ def one_try(runtime: Runtime, run_id: str, seed: int, way: str) -> str:
                 os._exit(0)  # as Prefect does: nothing is settled
             whole_errand(order)
     except ToolInterrupted:
+        os.write(1, b"interrupted\n")  # before it is decided: a kill in between is not to hide it
         runtime.journal.decide(run_id, "retry")
         return "interrupted"
     return "completed"
