@@ -9,11 +9,11 @@ from farebox.config.targets import answering
 from farebox.runtime import Runtime
 from pricing import UnknownPrice
 from pricing.rates import STANDARD
-from pricing.reports import Choice, Overview, TargetRates, overview
+from pricing.reports import Overview, RunSelection, TargetRates, overview
 from tasks.routing import Tier
 
 
-def make_overview(runtime: Runtime, choice: Choice) -> Overview:
+def make_overview(runtime: Runtime, choice: RunSelection) -> Overview:
     """The overview of the chosen runs.
 
     Raises:

@@ -251,14 +251,14 @@ class Runtime:
     def batch_results(self) -> BatchResults:
         """Looks for batches at their providers, and takes their results."""
         from farebox.prefect.events import tell_implausible_usage, tell_other_model
-        from tasks.turn import BatchResults, BatchRules
+        from tasks.turn import BatchResults, BatchWaits
 
         return BatchResults(
             self.batches,
             self.rates,
             self._batch_client,
             self._reached_by_name,
-            BatchRules(self.settings.batches.create_seconds),
+            BatchWaits(self.settings.batches.create_seconds),
             load=self._transport.load,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
     from pricing.reports.query import Row
-    from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
+    from pricing.reports.quote_audit import ENOUGH, QuoteAudit, ShareEstimate, quote_audits
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
     from pricing.reports.render import page_of, render_html, render_terminal
     from pricing.reports.repricing import TargetRates, at_rates
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from pricing.reports.run.trace import GuardEvent, RunTrace, run_trace
     from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
-    from pricing.reports.selection import Choice
+    from pricing.reports.selection import RunSelection
     from pricing.reports.sentences import cost_sentence, money_sentence, quality_sentence
     from pricing.reports.targets import TargetHealth, target_health
     from pricing.reports.volume import asked_turns
@@ -86,7 +86,6 @@ __all__ = [
     "AttemptLine",
     "Breakdown",
     "ChargebackStatement",
-    "Choice",
     "CorrectedRuns",
     "CostTrend",
     "DecidedApproval",
@@ -112,9 +111,10 @@ __all__ = [
     "RunLine",
     "RunPage",
     "RunReport",
+    "RunSelection",
     "RunTrace",
     "Section",
-    "Share",
+    "ShareEstimate",
     "SpendForecast",
     "TargetHealth",
     "TargetRates",
@@ -225,7 +225,7 @@ if not TYPE_CHECKING:
             "decided_approvals": "pricing.reports.approvals",
             "BY": "pricing.reports.breakdowns",
             "Breakdown": "pricing.reports.breakdowns",
-            "Choice": "pricing.reports.selection",
+            "RunSelection": "pricing.reports.selection",
             "ENOUGH": "pricing.reports.quote_audit",
             "EconomicSigns": "pricing.reports.economics",
             "Figure": "pricing.reports.page",
@@ -249,7 +249,7 @@ if not TYPE_CHECKING:
             "RunReport": "pricing.reports.run.data",
             "TurnLine": "pricing.reports.run.data",
             "Section": "pricing.reports.page",
-            "Share": "pricing.reports.quote_audit",
+            "ShareEstimate": "pricing.reports.quote_audit",
             "TargetHealth": "pricing.reports.targets",
             "TargetRates": "pricing.reports.repricing",
             "asked_turns": "pricing.reports.volume",

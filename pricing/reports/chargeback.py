@@ -20,7 +20,7 @@ from pricing.reports.exports import defused
 from pricing.reports.format import Plain, plural
 from pricing.reports.month_close import month_bounds
 from pricing.reports.page import Figure, Page, Section
-from pricing.reports.query import Readable, reading
+from pricing.reports.query import ReadableReplica, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class ChargebackStatement(Plain):
 
 
 def chargeback_statement(
-    replica: Readable, org: str, month: str, zone: ZoneInfo, now: datetime, *, with_cost: bool = False
+    replica: ReadableReplica, org: str, month: str, zone: ZoneInfo, now: datetime, *, with_cost: bool = False
 ) -> ChargebackStatement:
     """What an organisation was charged in a month, without a number.
 

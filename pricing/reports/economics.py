@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pricing.reports.query import Row, reading
-from pricing.reports.selection import Choice, choose
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -26,7 +26,7 @@ class EconomicSigns:
     guards: tuple[Row, ...]
 
 
-def signs(replica: Replica, choice: Choice) -> EconomicSigns | None:
+def signs(replica: Replica, choice: RunSelection) -> EconomicSigns | None:
     """What there is to judge; None where nothing ran.
 
     Raises:

@@ -13,7 +13,7 @@ from pricing.clock import from_us
 from pricing.money import Nano
 from pricing.reports.format import Plain
 from pricing.reports.query import reading
-from pricing.reports.selection import Choice, choose
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -99,7 +99,7 @@ def guard_report(replica: Replica, since: int = 0) -> GuardReport:
         LedgerBusy: somebody holds the replica's file.
     """
     with reading(replica) as source:
-        choose(source, Choice(since=from_us(since)))
+        choose(source, RunSelection(since=from_us(since)))
         reasons = {row["reason"]: row["turns"] for row in source.rows("guards_reasons")}
         lines = source.rows("guards", since=since)
         leaks = source.rows("guards_leaks", since=since, most=_MOST_LEAKS)

@@ -16,7 +16,7 @@ from pricing.errors import UsageError
 from pricing.money import Nano, format_money
 from pricing.reports.charts import Grid
 from pricing.reports.format import Plain, percent, plural
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import ReadableReplica, Row, reading
 
 _SETTLED = timedelta(seconds=60)
 """What became known this long before a close is in the ledger, however slowly it was written."""
@@ -112,7 +112,7 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def month_figures(
-    replica: Readable, month: str, zone: ZoneInfo, now: datetime, open_attempts: Sequence[tuple[int, Nano]] = ()
+    replica: ReadableReplica, month: str, zone: ZoneInfo, now: datetime, open_attempts: Sequence[tuple[int, Nano]] = ()
 ) -> MonthFigures:
     """What a month comes to as far as it is known a minute before ``now``.
 

@@ -19,7 +19,7 @@ from tasks.batches.api import (
     LineResult,
     ResultTally,
 )
-from tasks.batches.calls import Calls, is_gone
+from tasks.batches.calls import BatchCalls, is_gone
 from tasks.batches.lines import Matched, left, read_rows
 from tasks.providers.base import OK
 from tasks.providers.batch_rules import BatchRules
@@ -170,8 +170,8 @@ class HttpBatchClient(ABC):
         """
 
     @property
-    def _calls(self) -> Calls:
-        return Calls(self.transport, self.spec)
+    def _calls(self) -> BatchCalls:
+        return BatchCalls(self.transport, self.spec)
 
     def _status_or_gone(self, batch: JSONObject | None) -> BatchStatus:
         return GONE if batch is None else self._status(batch)

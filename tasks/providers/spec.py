@@ -51,7 +51,7 @@ class CredentialRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class ProviderFeatures:
     """What a provider can do, whichever of its models answers.
 
     Args:
@@ -116,7 +116,7 @@ class ProviderSpec:
     price_list: str | None
     otel_name: str
     key_kind: str | None
-    features: Features
+    features: ProviderFeatures
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

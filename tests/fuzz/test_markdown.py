@@ -19,7 +19,7 @@ from farebox.judging.audit import Audited, audit_page
 from farebox.prefect.artifacts import _Progress
 from farebox.prefect.forecast import Outlook, Upcoming
 from farebox.runs.approval import Suspending, rejected, told
-from pricing.analysis.price_review import Retirement, Review, ReviewLine, Route
+from pricing.analysis.price_review import Retirement, Review, ReviewedRoute, ReviewLine
 from pricing.errors import FareboxError, OverBudget, UsageError
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
 from pricing.ledger.budgets import BudgetState, Refusal
@@ -167,7 +167,7 @@ def progress(name: str) -> str:
 
 
 def price_review(name: str) -> str:
-    route = Route.__new__(Route)
+    route = ReviewedRoute.__new__(ReviewedRoute)
     for field, value in (("target", name), ("cost_nano", USD), ("margin", 0.7)):
         object.__setattr__(route, field, value)
     line = ReviewLine(name, name, 1, 1, 1, USD, USD, 2 * USD, USD, 0.5, 0.1, below_target=True, restored_by=route)
