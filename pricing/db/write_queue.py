@@ -290,8 +290,8 @@ class _Gathered:
             self._take(batch)
 
     def write_if_whole(self) -> None:
-        """Hand it on now if nobody can add to it in this step of the loop: to come back to it costs more than a commit's
-        own work. What is ready to run then is our :meth:`write` alone.
+        """Hand it on now if nobody can add to it in this step of the loop, which saves two more of them. All that is
+        ready to run then is our :meth:`write`.
         """
         ready: Sequence[object] | None = getattr(self.loop, "_ready", None)  # of asyncio's own loops
         if self.batch and ready is not None and len(ready) == 1 and asyncio._get_running_loop() is self.loop:  # noqa: SLF001

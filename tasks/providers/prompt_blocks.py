@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from pricing import DocumentPart, ImagePart, Part, TextPart, identity
+from pricing import DocumentPart, ImagePart, Part, TextPart, identity, record
 from pricing.tokens import MediaSize
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelRequest, Role
@@ -40,7 +40,7 @@ class FixedBlocks:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PromptBlock:
     """A part of a message: its keyed hash, the bytes of its text, and the tokens of an image or document."""
 
@@ -50,7 +50,7 @@ class PromptBlock:
     part: Part
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PromptBlocks:
     """A request, cut into blocks: what comes before its messages, and the parts of those in order."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pricing import Nano, Usage, from_us, now_us
+from pricing import Nano, Usage, from_us, now_us, record
 from pricing.ledger import Completion, Intent
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
@@ -105,7 +105,7 @@ class TurnAllowance:
         return self.max_attempts - self.sent
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptContext:
     """Where a request of a turn is to be sent, and why there. What is asked, and in which run, is the turn's.
 

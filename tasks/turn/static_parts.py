@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, NamedTuple, Self
 
-from pricing import Part, Usage
+from pricing import Part, Usage, record
 from pricing.rates import RateCard
 from tasks.providers.messages import ModelRequest
 from tasks.providers.prompt_blocks import last_mark, prompt_blocks
@@ -27,7 +27,7 @@ class TurnPlace(NamedTuple):
     turn_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StaticPart:
     """What a request shares with others at a target.
 
