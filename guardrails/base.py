@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.pii.vault import Vault
-from pricing import MediaKind, Nano, TextPart, json_text, leaves, with_leaves
+from pricing import MediaKind, Nano, TextPart, json_text, leaves, record, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]
@@ -281,7 +281,7 @@ def _shown(value: object) -> str:
     return value.text if isinstance(value, TextPart) else json_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GuardDecision:
     """One guard's decision on one exchange, for telemetry and review. It never holds text.
 

@@ -15,7 +15,7 @@ from guardrails.base import Direction, Fact, Guard, GuardDecision, GuardInput, M
 from guardrails.messages import explain, in_words_of_the_team, warn_of
 from guardrails.model_calls import Asking, ExpectedModelCalls
 from guardrails.pii.vault import Vault
-from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
+from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget, record
 
 _LONGEST_KINDS = 200
 _LONG = 20_000
@@ -39,7 +39,7 @@ class Retry:
     facts: Mapping[str, Fact]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GuardedResult:
     """What came through: the texts as they may go on, and every guard's decision in the order they were made.
 

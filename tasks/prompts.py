@@ -15,7 +15,16 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves, template_environment
+from pricing import (
+    DocumentPart,
+    ImagePart,
+    PromptError,
+    TextPart,
+    UnreadableValue,
+    leaves,
+    record,
+    template_environment,
+)
 from tasks.personal_values import KnownPairs, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, media_in, prepare, spelling, text_parts
 from tasks.template_structure import Structure, structure
@@ -38,7 +47,7 @@ class InlinePrompt:
 _TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Prompt:
     """A rendered prompt; ``known`` is what it was told of persons.
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pricing.money import Nano
 from pricing.rates.service_tiers import ServiceTier
+from pricing.records import record
 from pricing.usage import Usage
 
 NEWEST: Final = 2**62
@@ -68,7 +69,7 @@ class Run:
         return self.method != AD_HOC
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
@@ -101,7 +102,7 @@ class Intent:
     prompt_parts: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Completion:
     """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
 
@@ -126,7 +127,7 @@ class Completion:
     service_tier_saved_nano: Nano = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """One model exchange as the automation sees it. ``route`` is the JSON of its candidates, each with its reason."""
 

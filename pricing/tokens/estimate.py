@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from pricing.content import DocumentPart, ImagePart
+from pricing.records import record
 from pricing.tokens.media import MediaSize
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -101,7 +102,7 @@ class Factor:
 NOT_LEARNED = Factor()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TokenCount:
     """What is known of a request's tokens before it is sent. Its text was read once, and is kept nowhere.
 

@@ -11,12 +11,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
-from pricing import ConfigError
+from pricing import ConfigError, record
 from pricing.db import abandon, after_fork
 from tasks.providers.bodies import LARGEST_ANSWER, beginning, decoded, whole_body
 from tasks.providers.certificates import trusted_ca
@@ -38,7 +38,7 @@ _LARGEST_ERROR = 256 * 1024
 """Bytes of an error's body that are read: its code stands at its beginning, and its status tells the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HttpReply:
     """What came back: headers are case-insensitive, the body is whole."""
 

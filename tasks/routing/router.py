@@ -15,7 +15,7 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from pricing import ConfigError, Nano, Usage, ceil_nano, format_money
+from pricing import ConfigError, Nano, Usage, ceil_nano, format_money, record
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.registry import spec_of
@@ -94,7 +94,7 @@ class TargetScore:
     met: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Asked:
     """What a route is asked for."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pricing import Nano, Usage, from_us, now_us
+from pricing import Nano, Usage, from_us, now_us, record
 from pricing.ledger import Completion, Intent
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
@@ -105,7 +105,7 @@ class TurnAllowance:
         return self.max_attempts - self.sent
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptContext:
     """Where a request of a turn is to be sent, and why there. What is asked, and in which run, is the turn's.
 
@@ -241,7 +241,6 @@ class Attempts:
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
-        self._refused = RefusedFeatures()
         self._static = StaticParts(rates, hash_key, prefix_seconds)
         self._telemetry = telemetry
         self._spent = spent
@@ -349,8 +348,9 @@ class Attempts:
             request = replace(request, service_tier=slot.service_tier)
         told = slot.estimated_input or 0
         turn = TurnPlace(slot.asked.operation, slot.turn_id)
-        shares = self._static.use(target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds)
-        async with shares as static:
+        with await self._static.use(
+            target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds
+        ) as static:
             if slot.allowance.spent:
                 raise AttemptFailed(failure("timeout", phase="pool"))
             intent = self._intent(slot, static, reason)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
 from guardrails import Guarded
+from pricing import record
 from pricing.ledger import Run
 from pricing.rates import ServiceTier
 from tasks.context import Step
@@ -38,7 +39,7 @@ def version_with(version: str, reasoning: Reasoning | None) -> str:
     return f"{version}+{reasoning}" if reasoning else version
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnRequest(Generic[T]):
     """What is asked in one turn.
 
@@ -127,7 +128,7 @@ class TurnRequest(Generic[T]):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnContext:
     """Where a turn is asked: in which run and steps, of which targets.
 
