@@ -52,7 +52,7 @@ def say(text: str) -> str:
     return ask("say.j2", text=text)
 
 
-@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=40), due="6h")
+@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=40), due="6d")
 def notes_of(names: list[str]) -> list[str]:
     """Two waves: what is said of each name, then of what was said; failures of steps are put up with."""
     first = [future.result(raise_on_failure=False) for future in say.map([f"A note about {name}." for name in names])]
