@@ -263,6 +263,7 @@ class Runtime:
     def batch_results(self) -> BatchResults:
         """Looks for batches at their providers, and takes their results."""
         from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from tasks.telemetry import Telemetry
         from tasks.turn import BatchResults, BatchRules
 
         return BatchResults(
@@ -271,6 +272,7 @@ class Runtime:
             self._batch_client,
             self._reached_by_name,
             BatchRules(self.settings.batches.create_seconds),
+            telemetry=Telemetry(),
             load=self._transport.load,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
@@ -379,7 +381,7 @@ class Runtime:
         settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
         attempts = self._attempts(telemetry, holds)
-        batched = self._batched(attempts) if settings.batches.enabled else None
+        batched = self._batched(attempts, telemetry) if settings.batches.enabled else None
         return Engine(
             self.ledger,
             self.router,
@@ -412,7 +414,7 @@ class Runtime:
         """Where old runs lie."""
         return self.settings.archive.folder or self.home / "archive"
 
-    def _batched(self, attempts: Attempts) -> BatchedAttempts:
+    def _batched(self, attempts: Attempts, telemetry: Telemetry) -> BatchedAttempts:
         from tasks.turn import BatchedAttempts
 
         return BatchedAttempts(
@@ -422,6 +424,7 @@ class Runtime:
             client=self._batch_client,
             endpoint=self._reached,
             refused=attempts.refused,
+            telemetry=telemetry,
         )
 
     def _waves(self, batched: BatchedAttempts) -> Waves:
