@@ -39,7 +39,7 @@ def list_(*, open_only: Open = False, limit: Limit = 20, json: Json = False) -> 
         limit: how many at most.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = [batch for batch in runtime.batches.all(limit) if batch.is_open or not open_only]
     _tell(runtime, found, as_json=json)
 
@@ -52,7 +52,7 @@ def show(name: str, /, *, json: Json = False) -> None:
         name: the batch's label, the provider's id of it, or the run's id; part of one will do.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = _named(runtime, name)
     if json:
         print_json([_plain(runtime, batch) | {"lines_of": _lines(runtime, batch)} for batch in found])
@@ -72,7 +72,7 @@ def cancel(name: str, /, *, json: Json = False) -> None:
         name: a batch's label, the provider's id of it, or a run's id, whose open batches are cancelled.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = [batch for batch in _named(runtime, name) if batch.is_open]
     if not found:
         raise UsageError(
@@ -98,7 +98,7 @@ def collect(*, json: Json = False) -> None:
     from farebox.prefect.batch_collection import collect_batches
     from farebox.prefect.server import ensure_server
 
-    runtime = get_runtime()
+    runtime = _runtime()
     waiting = bool(runtime.ledger.suspended())
     if waiting:
         ensure_server()
@@ -117,6 +117,13 @@ def collect(*, json: Json = False) -> None:
         _out.print(_table(runtime, done.visited))
 
 
+def _runtime() -> Runtime:
+    """This process's, with what past batches say."""
+    runtime = get_runtime()
+    runtime.batch_histories.fresh()
+    return runtime
+
+
 def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
     if as_json:
         print_json([_plain(runtime, batch) for batch in found])
@@ -128,7 +135,7 @@ def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
 
 def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("batch", "run", "target", "state", "answered", "sent", "waits until", "cost"):
+    for heading in ("batch", "run", "target", "state", "answered", "sent", "expected", "waits until", "cost"):
         table.add_column(heading, overflow="fold")
     for batch in found:
         row = (
@@ -138,6 +145,7 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
             batch.state_text,
             f"{batch.completed} of {batch.lines}",
             f"{from_us(batch.submitted_at or batch.begun_at):%m-%d %H:%M}",
+            "–" if (expected := runtime.expected_at(batch)) is None else f"{from_us(expected):%m-%d %H:%M}",
             f"{from_us(batch.leave_at):%m-%d %H:%M}" if batch.is_open else "–",
             format_money(runtime.batches.costs(batch.label)),
         )
@@ -148,7 +156,11 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
 
 def _plain(runtime: Runtime, batch: Batch) -> dict[str, Any]:
     """As plain data; times are microseconds UTC, amounts nano-dollars."""
-    return asdict(batch) | {"cost_nano": runtime.batches.costs(batch.label), "open": batch.is_open}
+    return asdict(batch) | {
+        "cost_nano": runtime.batches.costs(batch.label),
+        "open": batch.is_open,
+        "expected_at": runtime.expected_at(batch),
+    }
 
 
 def _lines(runtime: Runtime, batch: Batch) -> list[dict[str, Any]]:
@@ -177,12 +189,25 @@ def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
     if batch.ended_at is not None:
         told.append(("ended", moment(from_us(batch.ended_at))))
     if batch.is_open:
+        told.append(("expected", _expected(runtime, batch)))
         told.append(("cancelled at", f"{moment(from_us(batch.cancel_at))}, if it is not back by then"))
     if batch.cancelled_at is not None:
         told.append(("cancelled", f"{moment(from_us(batch.cancelled_at))} by {batch.cancelled_by}"))
     if batch.fault:
         told.append(("trouble", batch.fault))
     return told
+
+
+def _expected(runtime: Runtime, batch: Batch) -> str:
+    """When a batch is expected back, for people."""
+    past = len(runtime.service_tiers.history(batch.provider).seconds)
+    if (expected := runtime.expected_at(batch)) is not None:
+        return f"about {moment(from_us(expected))}, by {past} past batch{'' if past == 1 else 'es'} of {batch.provider}"
+    if not past:
+        return f"not known: there are no past batches of {batch.provider}"
+    if batch.submitted_at is None:
+        return "not known: the batch is not known to have been created"
+    return f"not known: no past batch of {batch.provider} took as long"
 
 
 def _named(runtime: Runtime, name: str) -> list[Batch]:

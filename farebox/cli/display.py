@@ -71,7 +71,7 @@ class RunDisplay:
             self._progress.count(event)
 
     def batches(self, news: WaveNews) -> None:
-        """Show how many turns wait for batches, since when and until when at most."""
+        """Show how many turns wait for batches, since when, and when these are expected."""
         if self._progress is not None:
             self._progress.waiting = news
 
@@ -167,13 +167,14 @@ class _Progress:
 
 
 def waiting_line(news: WaveNews) -> str:
-    """How many turns wait for batches, and what to do meanwhile.
+    """How many turns wait for batches, when these are expected by past ones, and what to do meanwhile.
 
     >>> waiting_line(WaveNews("r", 38, 2, 0, 6 * 3_600_000_000))[:72]
     'waiting for batches: 38 turns, 2 back; sent 1970-01-01 00:00 UTC, due 19'
     """
     turns = f"{news.waiting} turn{'' if news.waiting == 1 else 's'}, {news.done} back"
-    times = f"sent {moment(from_us(news.since))}, due {moment(from_us(news.due_at))}"
+    expected = "" if news.expected_at is None else f"expected about {moment(from_us(news.expected_at))}, "
+    times = f"sent {moment(from_us(news.since))}, {expected}due {moment(from_us(news.due_at))}"
     fault = f" {news.fault}" if news.fault else ""
     left = "Ctrl-C leaves the run; `farebox runs resume last` continues it."
     return f"waiting for batches: {turns}; {times}.{fault} {left}"

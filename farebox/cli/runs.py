@@ -47,9 +47,12 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         print_json([line.to_json() | one for line, one in zip(found, more, strict=True)])
         return
     _out.print(render_terminal(found))
+    runtime.batch_histories.fresh()
     for batch in runtime.batches.open():
         told = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
-        until = f"waited for until {moment(from_us(batch.leave_at))}"
+        expected = runtime.expected_at(batch)
+        about = "" if expected is None else f"expected about {moment(from_us(expected))}, "
+        until = f"{about}waited for until {moment(from_us(batch.leave_at))}"
         _out.print(f"Waiting for a batch: {batch.run_id} ({told}, {until})", markup=False)
     kept = runtime.journal.kept_runs() if open_ones else {}
     for line in found:

@@ -435,6 +435,7 @@ class Turns:
             if where.noted is not None:
                 where.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
+        self._telemetry.goes_on_from(journey.asked_by)
         span.ended(fact, allowance.cost_nano, exported)
         self._watch(
             TurnEvent(

@@ -137,6 +137,7 @@ class TurnState(Generic[T]):
         self._unable = False
         self._hurried = False
         self.turn_id = secrets.token_hex(16)
+        self.asked_by = ""
         self._hop = 0
         self._tried: list[str] = []
         self._skipped: dict[str, str] = {}
@@ -299,13 +300,16 @@ class TurnState(Generic[T]):
             return None
         kept = await self.answers.claim(request, self.vault)
         if kept is not None and kept.turn_id:
-            self.adopt(kept.turn_id, kept.sent)
+            self.adopt(kept.turn_id, kept.sent, kept.asked_by)
             self.allowance.cost_nano += kept.cost_nano
         return kept
 
-    def adopt(self, turn_id: str, sent: int) -> None:
-        """Be the turn that it was before its run was suspended, which had made so many attempts."""
+    def adopt(self, turn_id: str, sent: int, asked_by: str) -> None:
+        """Be the turn that it was before its run was suspended, which had made so many attempts, and whose span was
+        ``asked_by``.
+        """
         self.turn_id = turn_id
+        self.asked_by = asked_by
         self.allowance.sent = max(self.allowance.sent, sent)
 
     def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
