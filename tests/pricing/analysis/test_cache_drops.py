@@ -1,8 +1,9 @@
 """Drops of prompt caches: found soon, told rarely where nothing changed, and each with its cause."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -229,6 +230,10 @@ def test_a_drop_shows_although_nights_and_weekends_are_cold():
     assert runs_dropped([*before, *week(7 * 86_400, 1.0)]) is None
 
 
+def sent_in(sent: list[CachedRequest], run_ids: Sequence[str]) -> list[CachedRequest]:
+    return [one for one in sent if one.run_id in run_ids]
+
+
 def found_after(before: int, change: Change, *, most: int = 10) -> int | None:
     """How many runs it takes until a drop to nothing is reported that comes with a change of the requests."""
     sent: list[CachedRequest] = []
@@ -238,7 +243,7 @@ def found_after(before: int, change: Change, *, most: int = 10) -> int | None:
         worlds = [change(World(), run, request) if low else World() for request in range(3)]
         sent += [world.requests(run, 60.0 * run)[request] for request, world in enumerate(worlds)]
         uses.append(run_use(run, 0 if low else 5_900, 60.0 * run))
-        drop = find_drop(uses, lambda ids: [one for one in sent if one.run_id in ids])
+        drop = find_drop(uses, partial(sent_in, sent))
         if drop is not None:
             assert drop.new
             return run - before + 1
