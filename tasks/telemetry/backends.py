@@ -5,9 +5,10 @@ reads ``langfuse.observation.*`` before any other name: its kinds of tokens must
 tokens are taken out of input and output; without cost details it reads ``gen_ai.usage.cost``.
 
 Phoenix (src/phoenix/server, cost_details_calculator.py at 1e5ea66, cost_model_lookup.py at bd188fe and
-span_cost_calculator.py at 022beea) reads OpenInference's names (openinference-semantic-conventions at 0101ec1), in which
-prompt tokens include cached ones. It multiplies tokens with the prices of its own that it has for ``llm.model_name``, preferring those of
-``llm.provider``; ``llm.cost.*`` is kept with the span, but not summed (Phoenix issue 15240).
+span_cost_calculator.py at 022beea) reads OpenInference's names (openinference-semantic-conventions at 0101ec1), in
+which prompt tokens include cached ones. It multiplies tokens with the prices of its own that it has for
+``llm.model_name``, preferring those of ``llm.provider``; ``llm.cost.*`` is kept with the span, but not summed
+(Phoenix issue 15240).
 
 Costs are dollars: exact amounts are in ``farebox.cost.nano_usd``.
 """
