@@ -14,6 +14,7 @@ from uuid import UUID
 
 from farebox.cache_drops import with_cache_drops
 from farebox.prefect.events import tell_cache_drops
+from farebox.prefect.report_artifacts import artifact_key
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
 from pricing import FareboxError, from_us
@@ -97,7 +98,7 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, address: str | No
     # Around an async flow it would hand back a coroutine, even on a thread of its own, and publish nothing.
     create_markdown_artifact(
         markdown,
-        key=f"{automation}-cost",
+        key=artifact_key(automation),
         description="What this run cost, and why",
         _sync=True,  # type: ignore[call-arg]
     )

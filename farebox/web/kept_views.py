@@ -80,6 +80,7 @@ class KeptViews:
                 kept.asked = time.monotonic()
                 if kept.state != state:
                     self._want(key, make)
+                    self._waiting.move_to_end(key, last=False)
                 return kept.view
         return self._made(key, make, stale=stale)
 
@@ -88,6 +89,15 @@ class KeptViews:
         with self._lock:
             self._usual.add(key)
             if key not in self._views:
+                self._want(key, make)
+
+    def expect(self, key: Hashable, make: Callable[[], View]) -> None:
+        """Have a view made soon that may be asked for next, and anew for as long as one that was asked for now."""
+        with self._lock:
+            kept = self._views.get(key)
+            if kept is not None:
+                kept.asked = time.monotonic()
+            elif key not in self._waiting:
                 self._want(key, make)
 
     def refresh(self) -> None:

@@ -119,7 +119,8 @@ def review_queue(replica: Replica, guard: str | None = None, most: int = 50) -> 
         LedgerBusy: somebody holds the replica's file.
     """
     with reading(replica) as source:
-        return [_reviewable(**row) for row in source.rows("guards_queue", guard=guard, most=most)]
+        [bound] = source.rows("guards_queue_since", guard=guard, most=most)
+        return [_reviewable(**row) for row in source.rows("guards_queue", guard=guard, most=most, since=bound["since"])]
 
 
 def judged_answers(replica: Replica, judge: str, since: int) -> dict[str, JudgedAnswer]:

@@ -51,4 +51,4 @@ def view(site: Site, asked: PageRequest) -> View:
     return View(replace(page, title=name, sections=(*page.sections, *more)), data, links=links)
 
 
-PAGE = PageRoute("/automations/{automation:path}", view, kept="stale")
+PAGE = PageRoute("/automations/{automation:path}", view, kept="stale", has_periods=True)

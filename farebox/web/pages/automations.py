@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from farebox.overview import make_overview
+from farebox.web.pages import automation
 from farebox.web.site import PERIOD, Site
 from farebox.web.view import PageRequest, PageRoute, View
 from pricing.reports import Page, RunSelection, Section, automation_grid, automations, plural
 from pricing.reports.charts import Grid
+
+_NEAR = 20
+"""Automations whose pages are made while somebody reads the list."""
 
 
 def view(site: Site, asked: PageRequest) -> View:
@@ -33,4 +37,9 @@ def view(site: Site, asked: PageRequest) -> View:
     return View(page, {"known": known, "automations": lines}, links=site.periods(since, "automations"))
 
 
-PAGE = PageRoute("/automations", view, kept="stale")
+def _near(shown: View) -> list[tuple[PageRoute, PageRequest]]:
+    """The pages of the automations that it lists, those that ran last first."""
+    return [(automation.PAGE, PageRequest({"automation": name}, {})) for name in shown.data["known"][:_NEAR]]
+
+
+PAGE = PageRoute("/automations", view, kept="stale", has_periods=True, near=_near)

@@ -97,4 +97,4 @@ def _queue(site: Site, lines: Sequence[Reviewable]) -> Grid:
     return Grid(heads, rows, 8)
 
 
-PAGE = PageRoute("/guards", view, kept="stale")
+PAGE = PageRoute("/guards", view, kept="stale", has_periods=True)

@@ -18,4 +18,4 @@ def view(site: Site, asked: PageRequest) -> View:
     return View(page_of(found), found.to_json(), links=site.periods(since))
 
 
-PAGE = PageRoute("/", view, kept="stale")
+PAGE = PageRoute("/", view, kept="stale", has_periods=True)

@@ -34,4 +34,4 @@ def view(site: Site, asked: PageRequest) -> View:
     return View(page, [one.to_json() for one in found], links=site.periods(since, "quotes"))
 
 
-PAGE = PageRoute("/quotes", view, kept="stale")
+PAGE = PageRoute("/quotes", view, kept="stale", has_periods=True)
