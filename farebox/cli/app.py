@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from cyclopts import App
 
-VERSION = "0.1.0"
+VERSION = "0.5.0"
 HELP = "AI automations as Prefect flows that know their price before they run."
 
 

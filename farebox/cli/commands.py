@@ -54,8 +54,8 @@ def run(
 
 
 @app.command
-def demo(*, source: str = ".", limit: Limit | None = None, budget: str | None = None) -> None:
-    """Run the daily digest on this repository's own history and documents: no key, no server.
+def demo(*, source: str = ".", limit: Limit = 6, budget: str | None = None) -> None:
+    """Run a short daily digest on this repository's own history and documents: no key, no server.
 
     Args:
         source: any folder of texts, git repository, or RSS/Atom feed (file or address) instead.
@@ -66,8 +66,7 @@ def demo(*, source: str = ".", limit: Limit | None = None, budget: str | None = 
 
     most = None if budget is None else parse_money(budget)
     introduce(_out)
-    parameters = {"source": source} | ({} if limit is None else {"limit": str(limit)})
-    run_here("daily-digest", parameters, most, as_json=False)
+    run_here("daily-digest", {"source": source, "limit": str(limit)}, most, as_json=False)
     what_next(_out)
 
 

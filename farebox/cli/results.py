@@ -18,6 +18,8 @@ from farebox.cli.display import stacked
 from farebox.cli.output import clean_text
 
 _SHORT = 40
+_REMARK = 80
+"""Characters of a text that shares its paragraph with others of its list."""
 
 
 def plain(value: object) -> Any:
@@ -57,6 +59,8 @@ def _model(model: BaseModel) -> RenderableType:
         value = getattr(model, name)
         if isinstance(value, str):
             lines += [Text(clean_text(value)), Text()]
+        elif _is_list(value) and value and all(isinstance(item, str) and len(item) <= _REMARK for item in value):
+            lines.append(Text(" ".join(clean_text(item) for item in value), style="dim"))
         elif _is_list(value) and all(isinstance(item, BaseModel | str) for item in value):
             lines += [line for item in value if isinstance(item, BaseModel | str) for line in _item(item)]
         else:

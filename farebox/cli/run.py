@@ -340,8 +340,8 @@ def introduce(console: Console) -> None:
     runtime = get_runtime()
     if any(target.stand_in for target in runtime.router.targets):
         console.print(
-            "No provider key is set: the sandbox provider answers, on this machine. Its texts are extracts, not a "
-            "model's; token counts, prices, budgets and reports are what a real run would show.\n",
+            "No provider key is set, so the sandbox provider answers on this machine. Its texts are extracts; "
+            "quotes, budgets, requests and reports work as in a real run.\n",
             style="dim",
         )
     else:

@@ -90,7 +90,7 @@ def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any]
 
 def _compared(fast: Quote, best: Quote) -> str:
     """``fast ≈ $0.02 · best ≈ $0.31, 15 ×; p95 $0.05 · $0.60``."""
-    times = f", {best.p50 / fast.p50:.2g} ×" if fast.p50 and best.p50 != fast.p50 else ""
+    times = f", {float(f'{best.p50 / fast.p50:.2g}'):,g} ×" if fast.p50 and best.p50 != fast.p50 else ""
     p95s = f"p95 {format_estimate(fast.p95)} · {format_estimate(best.p95)}"
     return f"fast {about(fast.p50)} · best {about(best.p50)}{times}; {p95s}"
 

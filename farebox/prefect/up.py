@@ -58,8 +58,10 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
             deployed = _deploy(runtime, environment)
             processes = {"Prefect's server": (server, server_log)}
             with _workers(runtime.root, pools(found), logs, environment, processes):
-                tell(f"{deployed} deployments, {len(processes) - 1} worker; reports at {reports}")
-                tell(f"Open {address} — Ctrl-C ends it all.")
+                workers = len(processes) - 1
+                tell(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}. Ctrl-C stops everything.")
+                tell(f"Open {address} for Prefect, {reports} for reports.")
+                tell(f"For commands in another terminal: export PREFECT_API_URL={address}/api")
                 _watch(processes, interrupted)
 
 

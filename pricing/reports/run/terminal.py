@@ -47,14 +47,13 @@ def run_in_terminal(report: RunReport) -> Group:
 
 
 def run_summary(report: RunReport) -> Group:
-    """What a person looks at right after a run: cost against quote, operations, and what went another way."""
+    """What to show right after a run, below its quote and its closing line: neither is repeated."""
     return Group(*_summary(report))
 
 
 def _summary(report: RunReport) -> Iterator[RenderableType]:
-    yield from _heading(report)
-    yield Text()
-    yield from _quote(report)
+    yield from _verdict(report)
+    yield from _savings_and_time(report)
     if report.operations:
         yield _operations(report)
     yield from _stories(report)
@@ -105,10 +104,15 @@ def _heading(report: RunReport) -> Iterator[Text]:
     yield line((run.automation, "bold"), ("  quality ", QUIET), run.quality, ("  run ", QUIET), run.run_id)
     end = outcome(run.outcome)
     yield end + line((f"  started {moment(run.started_at)}", QUIET))
-    if due := due_sentence(report):
-        yield line(due)
     if run.reason:
         yield line((run.reason, QUIET))
+    yield from _verdict(report)
+
+
+def _verdict(report: RunReport) -> Iterator[Text]:
+    """What it cost, what lowered its quality, who approved it."""
+    if due := due_sentence(report):
+        yield line(due)
     if told := sandbox_sentence(report):
         yield line((told, WARNING))
     lowered = bool(report.lowered)
@@ -134,6 +138,10 @@ def _quote(report: RunReport) -> Iterator[Text]:
     if money.spent_nano and quote.given:
         yield line("        ") + _bar(report)
     yield line(("Money   ", QUIET), money_sentence(report))
+    yield from _savings_and_time(report)
+
+
+def _savings_and_time(report: RunReport) -> Iterator[Text]:
     if told := saved_sentence(report.saved):
         yield line(("Saved   ", QUIET), told)
     if told := replayed_sentence(report.tries):

@@ -20,6 +20,10 @@ _ORDER: Final = re.compile(
     r"rewrite|rate|judge|you are)\b",
     re.IGNORECASE,
 )
+_COMMIT_TYPE: Final = re.compile(
+    r"^(?:feat|fix|perf|refactor|docs|tests?|build|chore|ci|style|revert)(?:\([^()]{1,60}\))?!?:\s+"
+)
+"""How the subject of a commit begins by Conventional Commits; the commit's other sentences say more."""
 _PHRASE_WORDS: Final = 3
 _TITLE_CHARACTERS: Final = 100
 _FEWEST_WORDS: Final = 4
@@ -86,7 +90,7 @@ class TextDigest:
         weight += 2.0 * len(clause.words & wanted)
         if size < _FEWEST_WORDS or clause.text.endswith(":"):
             weight /= 2
-        if _ORDER.match(clause.text):
+        if _ORDER.match(clause.text) or _COMMIT_TYPE.match(clause.text):
             weight /= 4
         if _COUNTED.search(clause.text):
             weight /= 16
@@ -94,14 +98,18 @@ class TextDigest:
 
     @property
     def lead(self) -> str:
-        """The first heading, or else the best statement."""
-        return next((clause.text for clause in self._clauses if clause.kind == "heading"), None) or next(
-            iter(self.best(1)), ""
-        )
+        """The first heading, or else the subject of a commit that the text begins with, or else the best statement."""
+        titles = [one.text for one in self._clauses if one.kind == "heading"]
+        titles += [one.text for one in self._clauses[:1] if _COMMIT_TYPE.match(one.text)]
+        return next(iter(titles or self.best(1)), "")
 
     def title(self) -> str:
-        """The first heading, or else the best statement; of a long one its first clauses."""
-        return first_clauses(self.lead, _TITLE_CHARACTERS).rstrip(".,;:")
+        """The lead; of a long one its first clauses or words.
+
+        >>> Digest("fix(cli): show a run's result where its report cannot be made").title()
+        "Show a run's result where its report cannot be made"
+        """
+        return as_title(self.lead, _TITLE_CHARACTERS)
 
     def phrases(self, count: int) -> list[str]:
         """The ``count`` phrases of up to three words that are most at home in the text; fewer if it has no more."""
@@ -129,9 +137,20 @@ class TextDigest:
         return joined(self.best(sentences), characters)
 
 
+def as_title(text: str, length: int) -> str:
+    """``text`` as a title of at most ``length`` characters: whole words, without a commit's type, stop or ellipsis."""
+    return first_clauses(_untyped(text), length).rstrip(".,;:…")
+
+
 def joined(statements: Iterable[str], characters: int) -> str:
     """Statements as running text, each of at most ``characters`` and closed by a full stop."""
-    return " ".join(_closed(cut(statement, characters)) for statement in statements)
+    return " ".join(_closed(cut(_untyped(statement), characters)) for statement in statements)
+
+
+def _untyped(statement: str) -> str:
+    """A commit's subject without its type, as a sentence begins; any other text as it is."""
+    bare = _COMMIT_TYPE.sub("", statement)
+    return bare[:1].upper() + bare[1:] if bare and bare != statement else statement
 
 
 def _closed(sentence: str) -> str:

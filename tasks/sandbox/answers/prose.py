@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from tasks.providers.messages import JSONObject
-from tasks.sandbox.answers.digest import TextDigest, joined
+from tasks.sandbox.answers.digest import TextDigest, as_title, joined
 from tasks.sandbox.answers.evidence import find_text
-from tasks.sandbox.answers.language import cut, first_clauses, name_words
+from tasks.sandbox.answers.language import cut, name_words
 from tasks.sandbox.answers.schema import Unfillable
 
 _FORMATS: Final = {
@@ -76,7 +76,8 @@ def _prose(
     words = set(name_words(name))
     if words & _TITLES:
         used.append(digest.lead)
-        return first_clauses(digest.title(), characters) or "untitled"
+        length = min(characters, schema.get("maxLength", characters))
+        return as_title(digest.title(), length) or "untitled"
     if words & _QUERIES:
         return " ".join(digest.phrases(_PHRASES)) or "nothing"
     if words & _LONG:
