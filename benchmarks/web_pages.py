@@ -15,7 +15,7 @@ from statistics import median
 import httpx
 
 from benchmarks import harness, synthetic_history
-from farebox.web import serving
+from farebox.web import page_server
 from farebox.web.app import PAGES
 from farebox.web.site import Site
 from farebox.web.view import PageRequest
@@ -77,7 +77,7 @@ def measure(folder: Path) -> int:
         made = made_in(Site(runtime))
         port = free_port()
         with (
-            serving(runtime, "127.0.0.1", port),
+            page_server(runtime, "127.0.0.1", port),
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
             for path in made:

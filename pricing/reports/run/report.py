@@ -11,7 +11,7 @@ from typing import TypeVar
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
 from pricing.reports.format import ratio
-from pricing.reports.query import ReadableReplica, ReplicaReading, Row, reading
+from pricing.reports.query import ReadableReplica, ReplicaReading, Row, read_replica
 from pricing.reports.run.data import (
     AdjustmentLine,
     ApprovalLine,
@@ -60,7 +60,7 @@ def run_report(replica: ReadableReplica, run_id: str) -> RunReport:
         UsageError: no such run, or several; the next step names some ids.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return read_report(source, run_id)
 
 
