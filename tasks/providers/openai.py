@@ -19,7 +19,7 @@ from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, parse, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
-from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options, breakpoints
+from tasks.providers.prompt_caches import BREAKPOINT, breakpoint_options, breakpoints
 from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling_fields
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.service_tiers import asked_word

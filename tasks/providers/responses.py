@@ -28,7 +28,7 @@ from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import OptionRefused
-from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options
+from tasks.providers.prompt_caches import BREAKPOINT, breakpoint_options
 from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling_fields
 from tasks.providers.schemas import can_be_strict, strict_schema
 from tasks.routing.target import Target

@@ -12,7 +12,7 @@ from pricing.reports.drift import cost_changes
 from pricing.reports.overview.data import BillLine, BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
 from pricing.reports.query import ReplicaReading, Row, read_replica
-from pricing.reports.repricing import TargetRates
+from pricing.reports.rate_comparison import TargetRates
 from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from pricing.reports.run.data import (
 )
 from pricing.reports.run.fallbacks import fallbacks
 from pricing.reports.run.quality import lowered_quality
-from pricing.reports.run.timing import guard_times, time_spent
+from pricing.reports.run.time_spent import guard_times, time_spent
 from pricing.reports.run_lookup import find_run
 
 T = TypeVar("T")
