@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import harness, synthetic_history
-from farebox.web import serving
+from farebox.web import page_server
 from farebox.web.app import PAGES, made
 from farebox.web.site import Site
 from farebox.web.view import PageRequest
@@ -104,7 +104,7 @@ def measure(folder: Path) -> int:
         took = made_in(Site(runtime))
         port = free_port()
         with (
-            serving(runtime, "127.0.0.1", port),
+            page_server(runtime, "127.0.0.1", port),
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
             quiet()  # what is made beside requests is there, and takes no CPU from what follows

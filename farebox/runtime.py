@@ -171,10 +171,10 @@ class Runtime:
     @_Part
     def router(self) -> Router:
         """The order of the targets that answer."""
-        from farebox.config.targets import answering
+        from farebox.config.targets import usable_targets
         from tasks.routing import Router
 
-        return Router(answering(self.targets), self.rates, self.observations)
+        return Router(usable_targets(self.targets), self.rates, self.observations)
 
     @_Part
     def service_tiers(self) -> ServiceTiers:

@@ -22,7 +22,7 @@ from pricing.rates.rate import Band
 from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD
 from pricing.reports.drift import cost_trends
 from pricing.reports.format import Plain
-from pricing.reports.query import ReplicaReading, reading
+from pricing.reports.query import ReplicaReading, read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -138,7 +138,7 @@ def review(
     """
     since, until = period
     asked = {"since": to_us(since), "until": to_us(until), "stand_in": stand_in}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         source.run("review_usage", **asked)
         used = source.rows("review_models")
         models = {(row["provider"], row["model"], row["service_tier"]) for row in used if row["kind"] == "model"}

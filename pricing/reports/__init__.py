@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pricing.reports.corrections import CorrectedRuns, corrected_runs
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
-    from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
     from pricing.reports.focus import FocusRates, write_focus
     from pricing.reports.format import Plain, clean, clean_lines, duration, moment, percent, plural
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
         judged_answers,
         review_queue,
     )
+    from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
     from pricing.reports.month_close import (
         MonthFigures,
         month_bounds,
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from pricing.reports.query import Row
     from pricing.reports.quote_audit import ENOUGH, QuoteAudit, ShareEstimate, quote_audits
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
+    from pricing.reports.rate_comparison import TargetRates, at_rates
     from pricing.reports.render import page_of, render_html, render_terminal
-    from pricing.reports.repricing import TargetRates, at_rates
     from pricing.reports.run.data import AttemptLine, RunReport, TurnLine
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
@@ -251,9 +251,9 @@ if not TYPE_CHECKING:
             "Section": "pricing.reports.page",
             "ShareEstimate": "pricing.reports.quote_audit",
             "TargetHealth": "pricing.reports.targets",
-            "TargetRates": "pricing.reports.repricing",
+            "TargetRates": "pricing.reports.rate_comparison",
             "asked_turns": "pricing.reports.volume",
-            "at_rates": "pricing.reports.repricing",
+            "at_rates": "pricing.reports.rate_comparison",
             "automation_grid": "pricing.reports.overview.page",
             "cost_sentence": "pricing.reports.sentences",
             "money_sentence": "pricing.reports.sentences",
@@ -263,12 +263,12 @@ if not TYPE_CHECKING:
             "clean": "pricing.reports.format",
             "clean_lines": "pricing.reports.format",
             "duration": "pricing.reports.format",
-            "escape_advice": "pricing.reports.escaping",
-            "escape_markdown": "pricing.reports.escaping",
+            "escape_advice": "pricing.reports.markdown_text",
+            "escape_markdown": "pricing.reports.markdown_text",
             "export": "pricing.reports.exports",
             "guard_report": "pricing.reports.guards",
             "judged_answers": "pricing.reports.guards",
-            "markdown_code": "pricing.reports.escaping",
+            "markdown_code": "pricing.reports.markdown_text",
             "moment": "pricing.reports.format",
             "percent": "pricing.reports.format",
             "plural": "pricing.reports.format",

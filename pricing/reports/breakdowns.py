@@ -15,7 +15,7 @@ from pricing.margins import gross_margin, markup
 from pricing.money import Nano
 from pricing.reports.drift import cost_changes
 from pricing.reports.format import Plain, ratio
-from pricing.reports.query import Row, reading
+from pricing.reports.query import Row, read_replica
 from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def breakdown(replica: Replica, by: Sequence[str], choice: RunSelection | None =
     if unknown := [name for name in wanted if name not in BY]:
         raise UsageError(f"Reports are not made by {unknown[0][:40]!r}.", next_step=f"By any of: {', '.join(BY)}.")
     choice, of_runs = choice or RunSelection(), not set(wanted) & set(OF_COSTS)
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         query = "breakdown_runs" if of_runs else "breakdown_costs"
         known = choose(source, choice, run_by_run=not _RUN_BY_RUN.isdisjoint(wanted))
         rows = source.rows(query, by=list(wanted)) if known else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pricing.reports.query import Row, reading
+from pricing.reports.query import Row, read_replica
 from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def signs(replica: Replica, choice: RunSelection) -> EconomicSigns | None:
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         if not choose(source, choice):
             return None
         names = ("symptoms_operations", "symptoms_runs", "symptoms_prices", "symptoms_budgets", "overview_guards")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pricing.clock import to_us
 from pricing.errors import UnknownPrice, UsageError
-from pricing.reports.query import ReadableReplica, ReplicaReading, Row, reading
+from pricing.reports.query import ReadableReplica, ReplicaReading, Row, read_replica
 from pricing.reports.selection import RunSelection
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def write_focus(
         "since": to_us(choice.since) if choice.since else 0,
         "until": to_us(choice.until) if choice.until else _END_OF_TIME,
     }
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         _put_rates(source, rates, span)
         whose = {"automation": choice.automation, "org": choice.org, "user": choice.user, "run_id": run_id}
         source.run("focus", **span, **whose)

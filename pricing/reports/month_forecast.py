@@ -15,7 +15,7 @@ from pricing.clock import from_us, to_us
 from pricing.ledger.budgets import BudgetState
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.query import ReadableReplica, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 
 By: TypeAlias = Literal["total", "automation", "customer"]
 Amounts: TypeAlias = dict[date, Nano]
@@ -137,7 +137,7 @@ def spend_forecast(
     since = to_us(
         datetime.combine(min(first, moment.today - timedelta(days=HISTORY_DAYS)), datetime.min.time(), moment.zone)
     )
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("forecast_runs", since=since, stand_in=False)
         stand_in = not rows
         rows = rows or source.rows("forecast_runs", since=since, stand_in=True)

@@ -20,7 +20,7 @@ from pricing.money import Nano
 from pricing.reports.charts import Grid
 from pricing.reports.format import Plain, percent, plural
 from pricing.reports.month_forecast import Amounts, Moment
-from pricing.reports.query import ReadableReplica, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 from pricing.reports.run_lookup import check_automation
 
 Series: TypeAlias = Literal["spend", "revenue"]
@@ -106,7 +106,7 @@ def forecast_audit(
     """
     begins = moment.today - timedelta(days=days + HISTORY_DAYS)
     since = to_us(datetime.combine(begins, datetime.min.time(), moment.zone))
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         check_automation(source, automation)
         chosen = {"since": since, "stand_in": False, "automation": automation}
         rows = source.rows("forecast_past", **chosen)

@@ -9,8 +9,8 @@ from pricing.analysis.spend_forecast import Interval
 from pricing.money import USD, format_money
 from pricing.reports.charts import Chart, ChartBand, Grid, Point, linear, scatter
 from pricing.reports.charts.data import Tick
-from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import SANDBOX, UNKNOWN, percent, plural
+from pricing.reports.markdown_text import escape_markdown
 from pricing.reports.month_forecast import BudgetForecast, ForecastLine, SpendForecast
 from pricing.reports.page import Figure, Page, Section
 

@@ -70,7 +70,7 @@ class ReplicaReading:
 
 
 @contextmanager
-def reading(replica: ReadableReplica) -> Iterator[ReplicaReading]:
+def read_replica(replica: ReadableReplica) -> Iterator[ReplicaReading]:
     """The replica as it is now: facts, the view ``costs`` of attempts as later findings corrected them, rollups.
 
     Raises:

@@ -14,7 +14,7 @@ from pricing.analysis.intervals import wilson
 from pricing.clock import to_us
 from pricing.money import Nano, format_money
 from pricing.reports.format import Plain, percent, ratio
-from pricing.reports.query import Row, reading
+from pricing.reports.query import Row, read_replica
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def quote_audits(replica: Replica, automation: str | None = None, *, since: date
         UsageError: no run of that automation is known.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         check_automation(source, automation)
         rows = source.rows("quote_audit", automation=automation, newest=NEWEST, since=to_us(since) if since else 0)
     keys = ("automation", "quality", "stand_in")

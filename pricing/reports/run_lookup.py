@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pricing.errors import UsageError
-from pricing.reports.query import ReplicaReading, reading
+from pricing.reports.query import ReplicaReading, read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -73,7 +73,7 @@ def automations(replica: Replica) -> list[str]:
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return [row["automation"] for row in source.rows("automations")]
 
 

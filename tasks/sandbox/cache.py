@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 
 from tasks.providers import spec_of
-from tasks.providers.prompt_caching import CacheRules
+from tasks.providers.prompt_caches import CacheRules
 from tasks.sandbox.protocol import Lifetime, PromptSegment, Provider
 from tasks.sandbox.tokens import count_tokens, token_ends
 

@@ -24,8 +24,8 @@ from pricing.errors import FareboxError, OverBudget, UsageError
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.money import USD
-from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
 from pricing.reports.format import clean
+from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
 from pricing.reports.price_review import review_markdown
 from tests.support.hostile import FUZZ, PAYLOADS
 from tests.support.ledger import a_run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
     from pricing.reports.overview.data import Overview
-    from pricing.reports.repricing import TargetRates
+    from pricing.reports.rate_comparison import TargetRates
     from pricing.reports.selection import RunSelection
 
 

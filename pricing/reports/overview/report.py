@@ -11,8 +11,8 @@ from pricing.ledger.windows import calendar_window
 from pricing.reports.drift import cost_changes
 from pricing.reports.overview.data import BillLine, BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
-from pricing.reports.query import ReplicaReading, Row, reading
-from pricing.reports.repricing import TargetRates
+from pricing.reports.query import ReplicaReading, Row, read_replica
+from pricing.reports.rate_comparison import TargetRates
 from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_overview(
     replica: Replica, choice: RunSelection, *, premium: TargetRates | None, buffer_percent: int
 ) -> Overview:
     """What the chosen runs came to; :func:`pricing.reports.overview` says of each argument what it is."""
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []
         budgets = source.rows("overview_budgets") if tables and choice.about is None else []

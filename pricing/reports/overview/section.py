@@ -30,7 +30,7 @@ from pricing.reports.overview.data import (
     TargetMove,
 )
 from pricing.reports.query import Row
-from pricing.reports.repricing import TargetRates, at_rates
+from pricing.reports.rate_comparison import TargetRates, at_rates
 from pricing.reports.run.data import Savings, TokenSums
 
 Tables: TypeAlias = dict[str, list[Row]]

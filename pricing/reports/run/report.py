@@ -11,7 +11,7 @@ from typing import TypeVar
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
 from pricing.reports.format import ratio
-from pricing.reports.query import ReadableReplica, ReplicaReading, Row, reading
+from pricing.reports.query import ReadableReplica, ReplicaReading, Row, read_replica
 from pricing.reports.run.data import (
     AdjustmentLine,
     ApprovalLine,
@@ -35,7 +35,7 @@ from pricing.reports.run.data import (
 )
 from pricing.reports.run.fallbacks import fallbacks
 from pricing.reports.run.quality import lowered_quality
-from pricing.reports.run.timing import guard_times, time_spent
+from pricing.reports.run.time_spent import guard_times, time_spent
 from pricing.reports.run_lookup import find_run
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def run_report(replica: ReadableReplica, run_id: str) -> RunReport:
         UsageError: no such run, or several; the next step names some ids.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return read_report(source, run_id)
 
 

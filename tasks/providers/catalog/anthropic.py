@@ -7,7 +7,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_CLAUDE
+from tasks.providers.prompt_caches import CACHED_CLAUDE
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 FAILURES = FailureRules(

@@ -11,7 +11,7 @@ from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_AZURE
+from tasks.providers.prompt_caches import CACHED_AZURE
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 _SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-(?:mini|preview))")

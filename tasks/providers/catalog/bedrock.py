@@ -7,7 +7,7 @@ from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_BEDROCK
+from tasks.providers.prompt_caches import CACHED_BEDROCK
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 FAILURES = FailureRules(

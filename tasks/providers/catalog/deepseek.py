@@ -8,7 +8,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.prompt_caching import CACHED_DEEPSEEK
+from tasks.providers.prompt_caches import CACHED_DEEPSEEK
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 _NONE = re.compile(r"(?!)")

@@ -10,7 +10,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.prompt_caching import CACHED_GROQ
+from tasks.providers.prompt_caches import CACHED_GROQ
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.providers.gemini import FAILURES, OPTIONS, GeminiAdapter
 from tasks.providers.media import MediaRules
-from tasks.providers.prompt_caching import CACHED_GEMINI
+from tasks.providers.prompt_caches import CACHED_GEMINI
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(

@@ -106,7 +106,7 @@ class TextDigest:
     def title(self) -> str:
         """The lead; of a long one its first clauses or words.
 
-        >>> Digest("fix(cli): show a run's result where its report cannot be made").title()
+        >>> TextDigest("fix(cli): show a run's result where its report cannot be made").title()
         "Show a run's result where its report cannot be made"
         """
         return as_title(self.lead, _TITLE_CHARACTERS)

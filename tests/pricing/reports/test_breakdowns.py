@@ -14,7 +14,7 @@ from pricing.rates.rate import Band
 from pricing.replica.replica import Replica
 from pricing.reports import BY, RunSelection, breakdown, overview, run_report
 from pricing.reports.exports import export
-from pricing.reports.repricing import TargetRates
+from pricing.reports.rate_comparison import TargetRates
 from tests.pricing.reports.conftest import eventful
 from tests.support.business import write_business
 from tests.support.report_books import CENT, NOON, SECOND, Books

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.providers.prompt_caching import CacheRules
+from tasks.providers.prompt_caches import CacheRules
 from tasks.sandbox import Latency, Sandbox, SandboxEntry, read_journal
 from tasks.sandbox.cache import PromptCache, PromptCacheUse
 from tasks.sandbox.protocol import PromptSegment

@@ -22,10 +22,10 @@ from tests.support.waiting import PATIENCE, leave
 ROOT = Path(__file__).parents[3]
 WRITER = """
 import sys, pathlib
-from tasks.sandbox.journal import Entry, Journal
-with Journal(pathlib.Path(sys.argv[1])) as journal:
+from tasks.sandbox.journal import SandboxEntry, SandboxJournal
+with SandboxJournal(pathlib.Path(sys.argv[1])) as journal:
     for number in range(500):
-        journal.write(Entry(0.0, f"{sys.argv[2]}-{number}", None, None, "openai", "m" * 200, 200, True, None))
+        journal.write(SandboxEntry(0.0, f"{sys.argv[2]}-{number}", None, None, "openai", "m" * 200, 200, True, None))
 """
 
 
