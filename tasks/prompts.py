@@ -297,10 +297,10 @@ class Prompts:
         return environment
 
 
-def _output(template: Template, values: Mapping[str, object]) -> str:
+def _output(template: Template, values: Mapping[str, object]) -> list[str]:
     # Shared, or Jinja2 copies its globals one by one, through a chain of maps.
     context = template.new_context({**template.environment.globals, **values}, shared=True)
-    return "".join(template.root_render_func(context))
+    return list(template.root_render_func(context))
 
 
 def _unplaced(values: Mapping[str, object], placed: Sequence[Piece]) -> list[ImagePart | DocumentPart]:

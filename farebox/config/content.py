@@ -23,7 +23,6 @@ from pricing import (
     json_text,
     mark_key,
     media_kind,
-    to_us,
 )
 from tasks.providers import Message, media_of
 from tasks.turn import StepCallRecord, TurnRecord, json_value, unescaped
@@ -73,7 +72,7 @@ class ContentCapture:
             tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
             schema=turn.request.schema.definition if turn.request.schema else None,
             marks={
-                mark_key(decision.guard, to_us(decision.at)): scrubber.marks(decision, exchange)
+                mark_key(decision.guard, decision.decided_at): scrubber.marks(decision, exchange)
                 for decision, exchange in turn.judged
             },
         )

@@ -127,15 +127,18 @@ class _Page:
 
     def __init__(self, entries: Sequence[WriteEntry[Any]]) -> None:
         self.results = dict[int, Any]()
-        self._ends = [entry for entry in entries if isinstance(entry, CompleteAttempt)]
+        self._ends: list[CompleteAttempt] = []
         self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
-        for end in self._ends:
-            self._ended[end.intent.run_id].append(end)
         self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
+        self._told: list[InsertTurn] = []
         for entry in entries:
-            if isinstance(entry, InsertIntent):
+            if type(entry) is InsertIntent:
                 self._begun[entry.intent.run_id, entry.execution].append(entry)
-        self._told = [entry for entry in entries if isinstance(entry, InsertTurn)]
+            elif type(entry) is CompleteAttempt:
+                self._ends.append(entry)
+                self._ended[entry.intent.run_id].append(entry)
+            elif type(entry) is InsertTurn:
+                self._told.append(entry)
         self._charges = dict[str, Any]()
         self._asides = dict[_Key, Any]()
         self._landed: Any = None

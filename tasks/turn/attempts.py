@@ -353,19 +353,18 @@ class Attempts:
         ) as static:
             if slot.allowance.spent:
                 raise AttemptFailed(failure("timeout", phase="pool"))
-            intent = self._intent(slot, static, reason)
+            limit = output_limit(target, static.request)
+            intent = self._intent(slot, static, reason, limit)
             reached = self._endpoint(target)  # before anything is written down: its key may be missing
             if refusals := await self._ledger.begin(intent, slot.where.execution):
                 raise Refused(refusals, intent.worst_nano)
             slot.allowance.sent += 1
-            limit = output_limit(target, static.request)
             with self._telemetry.attempt(intent, reached, limit) as span:
                 return await self._exchange(slot, intent, reached, span, static)
 
-    def _intent(self, slot: AttemptContext, static: StaticUse, reason: str) -> Intent:
-        """What is written down before a request is sent."""
+    def _intent(self, slot: AttemptContext, static: StaticUse, reason: str, limit: int) -> Intent:
+        """What is written down before a request is sent that may be answered with so many tokens."""
         target = slot.target
-        limit = output_limit(target, static.request)
         return Intent(
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,

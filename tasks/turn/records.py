@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
-from pricing import FareboxError, to_us
+from pricing import FareboxError
 from pricing.ledger import CallOutcome, Run, Turn
 from tasks.personal_values import KnownPairs
 from tasks.providers.json_fields import dump
@@ -102,5 +102,5 @@ def decision_row(decision: GuardDecision, turn_id: str) -> dict[str, Any]:
         "spans": dump(spans) if spans else "[]",
         "facts": dump(facts) if facts else "{}",
         "turn_id": turn_id,
-        "decided_at": to_us(decision.at),
+        "decided_at": decision.decided_at,
     }

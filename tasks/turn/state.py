@@ -386,7 +386,7 @@ class TurnState(Generic[T]):
             operation=question.operation,
             prompt=question.prompt.name,
             prompt_version=question.prompt_version,
-            route=dump([place | self._skip(place["target"]) for place in describe(self.where.route)]),
+            route=self._described_route(),
             outcome=outcome,
             reason=reason or ("escalated" if self.escalated else None),
             target=self.answered_by.name if self.answered_by else None,
@@ -456,8 +456,13 @@ class TurnState(Generic[T]):
             self._tried.append(f"{target.name} ({why})")
         return why is not None
 
-    def _skip(self, target: str) -> dict[str, str]:
-        return {"skipped": self._skipped[target]} if target in self._skipped else {}
+    def _described_route(self) -> str:
+        places = describe(self.where.route)
+        if self._skipped:
+            for place in places:
+                if (why := self._skipped.get(place["target"])) is not None:
+                    place["skipped"] = why
+        return dump(places)
 
     def _move_on(self, target: Target, why: str) -> None:
         self._tried.append(f"{target.name} ({why})")
