@@ -1,4 +1,4 @@
-"""``farebox batches``: what runs have sent to providers in batches, and taking results or cancelling by hand."""
+"""``farebox batches``: the batches that runs have sent to providers; collecting results or cancelling by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Limit = Annotated[int, WHOLE, Parameter(validator=validators.Number(gt=0, lte=10
 
 _out = terminal()
 _SHOWN = 60
-batches = App(name="batches", help="Show batches that runs wait for; take their results, or cancel them.")
+batches = App(name="batches", help="Show batches that runs wait for; collect their results, or cancel them.")
 app.command(batches)
 
 
@@ -35,7 +35,7 @@ def list_(*, open_only: Open = False, limit: Limit = 20, json: Json = False) -> 
     """List batches, newest first.
 
     Args:
-        open_only: only those whose results are not all taken.
+        open_only: only those whose results are not all collected.
         limit: how many at most.
         json: print JSON.
     """
@@ -46,7 +46,7 @@ def list_(*, open_only: Open = False, limit: Limit = 20, json: Json = False) -> 
 
 @batches.command
 def show(name: str, /, *, json: Json = False) -> None:
-    """Show one batch, or those of a run: its lines, what they cost, and what went wrong.
+    """Show one batch, or those of a run: its lines, costs and errors.
 
     Args:
         name: the batch's label, the provider's id of it, or the run's id; part of one will do.
@@ -65,8 +65,8 @@ def show(name: str, /, *, json: Json = False) -> None:
 
 @batches.command
 def cancel(name: str, /, *, json: Json = False) -> None:
-    """Cancel batches at their providers. What has run by then is billed, and answers its turns; the others are asked
-    live by the run, never in another batch. To end the run itself, cancel it in Prefect.
+    """Cancel batches at their providers. Lines that have run by then are billed, and their answers are used; the run
+    asks the others live, never in another batch. To end the run itself, cancel it in Prefect.
 
     Args:
         name: a batch's label, the provider's id of it, or a run's id, whose open batches are cancelled.
@@ -86,7 +86,7 @@ def cancel(name: str, /, *, json: Json = False) -> None:
 
 @batches.command
 def collect(*, json: Json = False) -> None:
-    """Ask providers for every open batch now, take what is there, and resume the runs that wait for it.
+    """Check every open batch now, collect its results, and resume the runs that wait for them.
 
     The flow `collect_batches` does the same on its schedule.
 
@@ -111,7 +111,7 @@ def collect(*, json: Json = False) -> None:
         return
     counted = done.counted()
     _out.print(
-        f"{counted['collected']} of {counted['looked_at']} open batches are back; {counted['resumed']} runs go on."
+        f"{counted['collected']} of {counted['looked_at']} open batches collected; {counted['resumed']} runs resumed."
     )
     if done.visited:
         _out.print(_table(runtime, done.visited))
@@ -130,7 +130,7 @@ def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
     elif found:
         _out.print(_table(runtime, found))
     else:
-        _out.print("No batches. A run sends some where it has a due time: farebox run NAME --due 6h")
+        _out.print("No batches. Runs with a due time use them: farebox run NAME --due 6h")
 
 
 def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
@@ -177,7 +177,7 @@ def _lines(runtime: Runtime, batch: Batch) -> list[dict[str, Any]]:
 
 
 def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
-    """What there is to say about a batch, heading by heading."""
+    """The facts of a batch, heading by heading."""
     told = [
         ("provider", f"{batch.provider}, {batch.model}, target {batch.target}"),
         ("id there", batch.batch_id or "not known"),
@@ -211,10 +211,10 @@ def _expected(runtime: Runtime, batch: Batch) -> str:
 
 
 def _named(runtime: Runtime, name: str) -> list[Batch]:
-    """The batches of a label, a provider's id or a run; part of one will do, if it is of one thing only.
+    """The batches of a label, a provider's id or a run; part of one is enough if it is unique.
 
     Raises:
-        UsageError: there is none, or they are several things.
+        UsageError: there is none, or the name is ambiguous.
     """
     wanted = name.strip().lstrip("…")
     found = [

@@ -72,14 +72,14 @@ def resume_run(
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Continue a run that died or failed: what it was answered is replayed, and only the rest is paid.
+    """Continue a run that died or failed: stored answers are replayed, and only the rest is paid.
 
     A run of a deployment is scheduled there; any other goes on in this process.
 
     Args:
-        run: its id, how that begins or ends, or "last": the newest that can be continued.
-        interrupted: what becomes of tools that were under way when its process ended: retry, skip or fail.
-        budget: a limit of this run from now on: "0.10 USD".
+        run: its id, the beginning or end of it, or "last": the newest that can be continued.
+        interrupted: what to do with tools that were running when its process ended: retry, skip or fail.
+        budget: a new limit for this run: "0.10 USD".
         yes: continue it without asking.
         json: print one JSON document instead of following the run.
     """

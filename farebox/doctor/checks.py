@@ -1,4 +1,4 @@
-"""What `farebox doctor` looks at: small checks in a list, none of which spends a token or shows a key."""
+"""The checks of `farebox doctor`: small checks in a list; none spends a token or shows a key."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ CheckState: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 _GIGABYTE = 1_000_000_000
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
 _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
-"""AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
+"""AWS refuses requests signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 45
 _NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
 _OF_A_LEASE = 0.25
-"""A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
+"""A hold is renewed three times a lease: clocks that differ by less expire no live hold."""
 _DAY = 86_400
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
-"""Of each table of the ledger, the newest."""
+"""The newest rows of each table of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """What one check found, and what to do about it."""
+    """The result of one check, and the next step."""
 
     check: str
     state: CheckState
@@ -61,7 +61,7 @@ class CheckFinding:
 
 @dataclass
 class CheckContext:
-    """What is looked at."""
+    """The inputs of the checks."""
 
     settings: Settings
     runtime: Runtime
@@ -69,7 +69,7 @@ class CheckContext:
 
     @cached_property
     def hosts(self) -> list[Reached]:
-        """The hosts of all real targets, tried once."""
+        """The hosts of all real targets, each tried once."""
         urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
         return reach_all(urls, timeout=self.timeout)
 
@@ -86,7 +86,7 @@ def examine(root: Path) -> list[CheckFinding]:
         runtime = Runtime(settings, root)
         runtime.check()
     except FareboxError as error:
-        if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
+        if all(finding.state != "fail" for finding in findings):  # otherwise it is a key's, reported already
             findings.append(_failed("targets", error))
         rest = CheckFinding("everything else", "skipped", "it needs targets that can be built")
         return [*findings, *check_prefect(), rest]
@@ -98,7 +98,7 @@ def examine(root: Path) -> list[CheckFinding]:
 
 
 def check_keys(settings: Settings) -> Iterator[CheckFinding]:
-    """Where the key of each target is; a key that somebody else keeps is asked for."""
+    """The place of each target's key; a key in another service is loaded."""
     found: dict[str, str | Missing] = {}
     for target in settings.targets:
         try:
@@ -124,13 +124,13 @@ def check_keys(settings: Settings) -> Iterator[CheckFinding]:
 
 
 def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether what fails can be made up for elsewhere."""
+    """Whether a failure can be compensated by another target."""
     targets = patient.runtime.router.targets
     domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
     findings = []
     for target in targets:
         if prices(patient.runtime.rates, target) is None:
-            told = f"no price is known for {target.name}: every run that could reach it is refused"
+            told = f"{target.name} has no known price: every run that could reach it is refused"
             findings.append(
                 CheckFinding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
             )
@@ -140,7 +140,7 @@ def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether a model ends soon or is gone, as farebox.toml says or as its provider announced."""
+    """Whether a model is about to be retired or is retired, from farebox.toml or its provider's announcement."""
     today = datetime.now(patient.settings.zone).date()
     for target in patient.settings.targets:
         ends = target.end_of_life
@@ -157,7 +157,7 @@ def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model's id is one that price lists use and Bedrock refuses."""
     for target in patient.settings.targets:
         if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
-            told = f"{target.name}: Bedrock takes no model {target.model!r}; that is its name in price lists"
+            told = f"{target.name}: Bedrock has no model {target.model!r}; that is its name in price lists"
             yield CheckFinding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
 
 
@@ -165,7 +165,7 @@ def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether every real target's host takes a connection."""
     if not patient.hosts:
         yield CheckFinding(
-            "network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached"
+            "network", "ok", "no target has a key: the sandbox answers on this machine, no host is used"
         )
     for host in patient.hosts:
         if host.fault is None:
@@ -183,19 +183,19 @@ def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether our clock agrees with those of the hosts: budgets reset and requests are signed by it."""
+    """Whether our clock agrees with the hosts' clocks: budget resets and request signatures depend on it."""
     told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
     if not told_times:
-        yield CheckFinding("clock", "skipped", "no host was reached that tells the time")
+        yield CheckFinding("clock", "skipped", "no host was reached that sends its time")
         return
-    off = min(told_times, key=abs)  # if one host agrees with us, the others are wrong
+    off = min(told_times, key=abs)  # if one host agrees with our clock, the others are wrong
     state: CheckState = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
     told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
     yield CheckFinding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
 
 
 def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether our clock agrees with the ledger's server, and so with other machines': leases go by it."""
+    """Whether our clock agrees with the ledger's server, and so with other machines: leases depend on it."""
     store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
     if store.is_sqlite:
         return
@@ -203,19 +203,19 @@ def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
         with store.read() as connection:
             asked = time.time()
             there = float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
-    except FareboxError:  # it is told of as the ledger's
+    except FareboxError:  # reported by the check of the ledger
         return
     off = there - (asked + time.time()) / 2
     if abs(off) < lease * _OF_A_LEASE:
         yield CheckFinding("lease clock", "ok", "agrees with the ledger's server")
     else:
         told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
-        step = "Let both keep their time (NTP), or raise holds.lease_seconds: runs that live could be settled as lost."
+        step = "Let both keep their time (NTP), or raise holds.lease_seconds: live runs could be settled as lost."
         yield CheckFinding("lease clock", "warn", told, step)
 
 
 def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether the data folder can be written, and has room."""
+    """Whether the data folder is writable and has enough disk space."""
     home = patient.runtime.home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -228,15 +228,15 @@ def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
     state: CheckState = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
     told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
     yield CheckFinding(
-        "data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere."
+        "data folder", state, told, "" if state == "ok" else "Free some space, or point FAREBOX_HOME elsewhere."
     )
 
 
 def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether the ledger opens, is whole, and waits for nobody."""
+    """Whether the ledger opens, is intact, and has no pending settlements."""
     store = patient.runtime.ledger.store
     if store.is_sqlite and not Path(store.place).exists():
-        yield CheckFinding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
+        yield CheckFinding("ledger", "ok", f"{store.place} does not exist yet: the first run creates it")
         return
     try:
         with store.read() as connection:
@@ -265,13 +265,13 @@ def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether a target reported token counts lately that its requests cannot have."""
+    """Whether a target recently reported token counts that its requests cannot have."""
     ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
     if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
         return
     try:
         refused = {target.name: with_code(ledger, target.name, NOT_PLAUSIBLE) for target in targets}
-    except FareboxError:  # reported as the ledger's
+    except FareboxError:  # reported by the check of the ledger
         return
     step = "Compare with the provider's bill; check the proxy or server behind its base_url."
     for name, count in refused.items():
@@ -283,16 +283,16 @@ def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether the replica can be read, has what the ledger has, and how far it is behind."""
+    """Whether the replica can be read, matches the ledger, and how far it is behind."""
     import duckdb
 
     replica, store = patient.runtime.replica, patient.runtime.ledger.store
     if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
-        yield CheckFinding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
+        yield CheckFinding("replica", "ok", f"{replica.path} does not exist yet: the first report creates it")
         return
     try:
         found = replica.compare(wait=1.0)
-    except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
+    except LedgerError as error:  # only a copy; problems of the ledger are reported above
         yield CheckFinding("replica", "warn", error.message.rstrip("."), error.next_step)
     except duckdb.Error:
         yield CheckFinding(
@@ -303,7 +303,7 @@ def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Whether the archive has what the ledger says, where this machine is to have it."""
+    """Whether the archive matches the ledger, if this machine stores it."""
     import duckdb
 
     archive, store = patient.runtime.archive, patient.runtime.ledger.store
@@ -328,7 +328,7 @@ def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
-    """What of prompts and answers is kept, where, and how long."""
+    """Which prompts and answers are stored, where, and how long."""
     settings, captures = patient.settings.content, patient.runtime.captures
     try:
         turns = sum(kept.turns for kept in captures.kept())
@@ -348,12 +348,12 @@ def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
 
 
 def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Which prices are used, and how old they are: by the newest date in them, not by their installation."""
+    """Which prices are used, and their age: by the newest date in them, not by installation."""
     rates, own = patient.runtime.rates, f"{len(patient.settings.rates)} own"
     today = datetime.now(UTC).date()
     newest = rates.newest_date(today)
     if newest is None:
-        yield CheckFinding("rates", "warn", f"{rates.version}, which bears no date, {own}", _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", f"{rates.version}, which has no date, {own}", _NEWER_PRICES)
         return
     days = (today - newest).days
     told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
@@ -363,7 +363,7 @@ def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("rates", "ok", f"{told}; no newer list was published by {looked}")
     elif any(not target.stand_in for target in patient.runtime.router.targets):
         yield CheckFinding("rates", "warn", told, _NEWER_PRICES)
-    else:  # nobody is billed at them
+    else:  # no bill uses them
         yield CheckFinding("rates", "ok", told, _NEWER_PRICES)
 
 
@@ -372,14 +372,14 @@ def _recent(looked: date, today: date) -> bool:
 
 
 def check_time_zone(patient: CheckContext) -> Iterator[CheckFinding]:
-    """Where days begin."""
+    """The time zone in which days begin."""
     here = datetime.now(patient.settings.zone)
     told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
     yield CheckFinding("time zone", "ok", told)
 
 
 def check_prefect() -> Iterator[CheckFinding]:
-    """Which Prefect there is, and whether the server it is pointed at answers."""
+    """The version of Prefect, and whether the configured server answers."""
     from importlib.metadata import version
 
     from prefect.settings import PREFECT_API_URL
@@ -417,14 +417,14 @@ CHECKS: tuple[Callable[[CheckContext], Iterable[CheckFinding]], ...] = (
     check_rates,
     check_time_zone,
 )
-"""In the order they are shown."""
+"""In display order."""
 
 
 def _about_settings(root: Path, settings: Settings) -> CheckFinding:
     counts = f"{len(settings.targets)} targets, {len(settings.budgets)} budgets, {len(settings.rates)} own rates"
     if not (root / FILE).exists():
         return CheckFinding(
-            FILE, "warn", f"there is none in {root} or above: defaults hold", "Write one, or `farebox init`."
+            FILE, "warn", f"there is none in {root} or above: defaults apply", "Write one, or `farebox init`."
         )
     return CheckFinding(FILE, "ok", f"{root / FILE} is valid: {counts}")
 

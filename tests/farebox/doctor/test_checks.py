@@ -123,7 +123,7 @@ def test_a_newcomers_project_is_well(root: Path):
     assert "sandbox answers" in one(findings, "key of mini").message
     assert "sandbox answers on this machine" in one(findings, "network").message
     assert one(findings, "clock").state == "skipped"
-    assert "first run makes it" in one(findings, "ledger").message
+    assert "first run creates it" in one(findings, "ledger").message
     assert not (root / ".farebox" / "ledger.db").exists()  # looking makes nothing
 
 

@@ -95,7 +95,7 @@ def test_the_page_fits_and_tells_what_matters(runtime: Runtime):
     assert "domain cellar" in text
     assert "$1.00 in, $5.00 out · example $0.0045" in text
     assert "cache: read $0.10" in text
-    assert "no price is known" in text
+    assert "no known price" in text
     assert "cache:" not in page(runtime)
 
 
