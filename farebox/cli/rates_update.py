@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
@@ -27,9 +26,6 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _out = terminal()
 _SECONDS = 30.0
-_OK = 200
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
 
 
 @rates.command
@@ -158,51 +154,16 @@ def _fetched(source: str | None) -> tuple[str, bytes]:
 
 
 def _downloaded(url: str) -> bytes:
-    from tasks.providers import WireFailed
+    from tasks.providers import DownloadFailed, DownloadTooLarge, download
 
     try:
-        return asyncio.run(_download(url))
-    except WireFailed as error:
-        raise _no_list(type(error.__cause__ or error).__name__) from None
-
-
-async def _download(url: str) -> bytes:
-    from tasks.providers import HttpRequest, Transport
-
-    transport = Transport()
-    try:
-        await transport.load()
-        for _ in range(_MOST_REDIRECTS + 1):
-            request = HttpRequest(url, {}, b"", "GET")
-            async with transport.stream(request, read_timeout=_SECONDS, most=2 * LARGEST_LIST) as (
-                status,
-                headers,
-                body,
-            ):
-                if status == _OK:
-                    return await _list_in(body)
-                following = headers.get("location")
-            if status not in _REDIRECTS or not following:
-                raise _no_list(f"status {status}")
-            url = urljoin(url, following)
-        raise _no_list("too many redirects")
-    finally:
-        await transport.close()
-
-
-async def _list_in(body: AsyncIterator[bytes]) -> bytes:
-    read = bytearray()
-    async for piece in body:
-        read += piece
-        if len(read) > LARGEST_LIST:
-            raise ConfigError("The list is larger than 64 MB.", next_step="Use another list.")
-    return bytes(read)
-
-
-def _no_list(why: str) -> UsageError:
-    return UsageError(
-        f"The list cannot be downloaded ({why}).", next_step="Check the address and the network, or give a file."
-    )
+        return asyncio.run(download(url, most=LARGEST_LIST, read_timeout=_SECONDS))
+    except DownloadTooLarge:
+        raise ConfigError("The list is larger than 64 MB.", next_step="Use another list.") from None
+    except DownloadFailed as error:
+        raise UsageError(
+            f"The list cannot be downloaded ({error}).", next_step="Check the address and the network, or give a file."
+        ) from None
 
 
 def _agreed() -> bool:

@@ -172,13 +172,13 @@ def test_a_list_is_taken_from_an_address(project: Project, server: str) -> None:
     [taken] = PriceLists(project.home / "prices").taken()
     assert (taken.source, taken.newest) == (f"{server}/data.json", f"{TODAY}")
     missing = farebox(project.root, "rates", "update", f"{server}/none.json", "--yes")
-    assert "cannot be downloaded (status 404)" in missing.all
+    assert "cannot be downloaded (it answered 404)" in missing.all
 
 
 def test_an_address_may_lead_to_another_one(project: Project, server: str) -> None:
     assert "Taken" in farebox(project.root, "rates", "update", f"{server}/old.json", "--yes").out
     endless = farebox(project.root, "rates", "update", f"{server}/round.json", "--yes")
-    assert "cannot be downloaded (too many redirects)" in endless.all
+    assert "cannot be downloaded (it redirects more than 5 times)" in endless.all
     away = farebox(project.root, "rates", "update", "http://127.0.0.1:1/data.json", "--yes")
     assert (away.code, "cannot be downloaded" in away.all) == (2, True)
 
