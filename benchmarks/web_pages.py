@@ -15,10 +15,10 @@ from statistics import median
 import httpx
 
 from benchmarks import harness, synthetic_history
-from farebox.web import serving
+from farebox.web import page_server
 from farebox.web.app import PAGES
 from farebox.web.site import Site
-from farebox.web.view import Asked
+from farebox.web.view import PageRequest
 from pricing.reports import runs
 from tests.support.project import make_project
 from tests.support.web_company import free_port
@@ -65,7 +65,7 @@ def made_in(site: Site) -> dict[str, float]:
     for page in PAGES:
         if page.kept == "stale" and "{" not in page.path:
             began = time.perf_counter()
-            page.view(site, Asked({}, {}))
+            page.view(site, PageRequest({}, {}))
             found[page.path] = time.perf_counter() - began
     return found
 
@@ -77,7 +77,7 @@ def measure(folder: Path) -> int:
         made = made_in(Site(runtime))
         port = free_port()
         with (
-            serving(runtime, "127.0.0.1", port),
+            page_server(runtime, "127.0.0.1", port),
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
         ):
             for path in made:

@@ -28,7 +28,7 @@ _DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ExportEndpoint:
     """One list to fetch; ``span`` is how its days are asked for, ``query`` what else is asked."""
 
     path: str
@@ -45,7 +45,7 @@ class AdminApi:
     header: str
     scheme: str
     more: tuple[tuple[str, str], ...]
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[ExportEndpoint, ...]
 
 
 ADMIN_APIS = {
@@ -56,12 +56,12 @@ ADMIN_APIS = {
         "Bearer ",
         (),
         (
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organization/costs",
                 "unix",
                 (("bucket_width", "1d"), ("limit", "180"), ("group_by", "project_id"), ("group_by", "line_item")),
             ),
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organization/usage/completions",
                 "unix",
                 (
@@ -78,7 +78,7 @@ ADMIN_APIS = {
         "",
         (("anthropic-version", "2023-06-01"),),
         (
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organizations/cost_report",
                 "iso",
                 (
@@ -88,7 +88,7 @@ ADMIN_APIS = {
                     ("group_by[]", "description"),
                 ),
             ),
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organizations/usage_report/messages",
                 "iso",
                 (
@@ -104,7 +104,7 @@ ADMIN_APIS = {
         "Authorization",
         "Bearer ",
         (),
-        (Endpoint("/api/v1/activity", "none", ()),),
+        (ExportEndpoint("/api/v1/activity", "none", ()),),
     ),
 }
 
@@ -166,7 +166,7 @@ async def _fetch(provider: str, api: AdminApi, key: str, days: tuple[date, date]
 
 
 async def _pages(
-    provider: str, transport: Transport, api: AdminApi, key: str, asked: tuple[Endpoint, tuple[date, date]]
+    provider: str, transport: Transport, api: AdminApi, key: str, asked: tuple[ExportEndpoint, tuple[date, date]]
 ) -> Any:
     endpoint, days = asked
     query = [*endpoint.query, *_span(endpoint.span, *days)]

@@ -171,10 +171,10 @@ class Runtime:
     @_Part
     def router(self) -> Router:
         """The order of the targets that answer."""
-        from farebox.config.targets import answering
+        from farebox.config.targets import usable_targets
         from tasks.routing import Router
 
-        return Router(answering(self.targets), self.rates, self.observations)
+        return Router(usable_targets(self.targets), self.rates, self.observations)
 
     @_Part
     def service_tiers(self) -> ServiceTiers:
@@ -264,14 +264,14 @@ class Runtime:
         """Looks for batches at their providers, and takes their results."""
         from farebox.prefect.events import tell_implausible_usage, tell_other_model
         from tasks.telemetry import Telemetry
-        from tasks.turn import BatchResults, BatchRules
+        from tasks.turn import BatchResults, BatchWaits
 
         return BatchResults(
             self.batches,
             self.rates,
             self._batch_client,
             self._reached_by_name,
-            BatchRules(self.settings.batches.create_seconds),
+            BatchWaits(self.settings.batches.create_seconds),
             telemetry=Telemetry(),
             load=self._transport.load,
             implausible=tell_implausible_usage,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves, template_environment
-from tasks.personal_values import Known, personal_values
+from tasks.personal_values import KnownPairs, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, media_in, prepare, spelling, text_parts
 from tasks.template_structure import Structure, structure
 
@@ -49,7 +49,7 @@ class Prompt:
     version: str
     system: TextPart = field(repr=False)
     user: tuple[TextPart | ImagePart | DocumentPart, ...] = field(repr=False)
-    known: Known = field(default=(), repr=False)
+    known: KnownPairs = field(default=(), repr=False)
 
     @property
     def user_text(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import NamedTuple
 
-from farebox.calibration.cases import Case, distinct, read_cases
+from farebox.calibration.cases import CalibrationCase, distinct, read_cases
 from farebox.calibration.scorers import Scorer, scorer_of
 from farebox.calibration.subject import Subject, find_subject, try_once
 from farebox.runtime import Runtime
@@ -40,7 +40,7 @@ class Bench:
 
     runtime: Runtime
     subject: Subject
-    cases: Sequence[Case]
+    cases: Sequence[CalibrationCase]
     scorer: Scorer
     prompt: Prompt
     targets: Mapping[str, Target]
@@ -77,7 +77,7 @@ class Bench:
         cascades = [(name, self.best) for name in others] if self.subject.verified else []
         return [*((name,) for name in others), *cascades]
 
-    def key(self, case: Case, target: str) -> str:
+    def key(self, case: CalibrationCase, target: str) -> str:
         """Of a result: what was asked, of whom, and how it was scored."""
         digest = case.digest(f"{self.scorer.version} {self.subject.verifier}")
         return f"{digest}:{self.prompt.name}@{self.prompt.version}:{target} {model_of(self.targets[target])}"
@@ -108,7 +108,7 @@ class Bench:
             time.sleep(_LOOK_SECONDS)
         return None
 
-    def _ask(self, case: Case, target: str, claimed: CaseScore) -> CaseScore:
+    def _ask(self, case: CalibrationCase, target: str, claimed: CaseScore) -> CaseScore:
         pin, turn_ids = Pin(self.subject.operation, target), list[str]()
         try:
             tried = try_once(self.runtime, self.subject, case, pin, self.scorer, turn_ids)
@@ -141,7 +141,7 @@ def find_target(targets: Mapping[str, Target], name: str) -> str:
     return found[0]
 
 
-def _usual_scorer(subject: Subject, cases: Sequence[Case]) -> str:
+def _usual_scorer(subject: Subject, cases: Sequence[CalibrationCase]) -> str:
     if all(case.expected is not None for case in cases):
         return "exact"
     if subject.verified:

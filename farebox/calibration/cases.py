@@ -18,7 +18,7 @@ from pricing import SourceError
 _NEXT = "Give a file of JSON lines as docs/calibration.md shows; `farebox cases collect` makes one of recorded runs."
 
 
-class Case(BaseModel):
+class CalibrationCase(BaseModel):
     """One case. ``expected`` is compared with the answer, field by field where it is an object."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,14 +35,14 @@ class Case(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def distinct(cases: Iterable[Case]) -> tuple[list[Case], list[str]]:
+def distinct(cases: Iterable[CalibrationCase]) -> tuple[list[CalibrationCase], list[str]]:
     """The cases without those that ask and expect the same as one before; and the ids of these."""
-    first: dict[str, Case] = {}
+    first: dict[str, CalibrationCase] = {}
     again = [case.id for case in cases if first.setdefault(case.digest(""), case) is not case]
     return list(first.values()), again
 
 
-def read_cases(path: Path) -> list[Case]:
+def read_cases(path: Path) -> list[CalibrationCase]:
     """The cases of a file, in its order.
 
     Raises:
@@ -53,12 +53,12 @@ def read_cases(path: Path) -> list[Case]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise SourceError(f"{path} cannot be read ({why}).", next_step=_NEXT) from None
-    cases: dict[str, Case] = {}
+    cases: dict[str, CalibrationCase] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            case = Case.model_validate_json(line)
+            case = CalibrationCase.model_validate_json(line)
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, fault["loc"])) or "the line"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from farebox.calibration.cases import Case
+from farebox.calibration.cases import CalibrationCase
 from farebox.calibration.comparable import Comparable
 from farebox.calibration.subject import Subject
 from farebox.config.guard_settings import JUDGE
@@ -37,7 +37,7 @@ _MORE = "beyond --limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectedCalls:
     """What became of the calls that are kept.
 
     Args:
@@ -52,7 +52,7 @@ class Collected:
     key: str
     calls: int
     left_out: Mapping[str, int]
-    cases: Sequence[Case]
+    cases: Sequence[CalibrationCase]
     best: str
     stand_in: bool
     compared: bool
@@ -63,7 +63,7 @@ class Collected:
         return Counter(case.expected_from for case in self.cases if case.expected_from)
 
 
-def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collected:
+def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> CollectedCalls:
     """The cases of a step from its calls of the last days.
 
     Raises:
@@ -85,7 +85,7 @@ def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collec
             next_step="Run it again with [content] kept, or write cases by hand: docs/calibration.md shows how.",
         )
     left[_MORE] = len(chosen) - len(cases) - left[_UNFIT]
-    return Collected(
+    return CollectedCalls(
         subject.key,
         len(notes) + old,
         +left,
@@ -101,7 +101,7 @@ def told(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {why}" for why, number in left_out.items() if number)
 
 
-def told_expected(found: Collected) -> str:
+def told_expected(found: CollectedCalls) -> str:
     """What the cases say of the answers that are right, and how they are scored therefore."""
     if not found.compared:
         return "None says what is expected: in answers of this step no choice, number or date can be compared."
@@ -122,14 +122,14 @@ def told_expected(found: Collected) -> str:
     return said
 
 
-def told_number(found: Collected) -> str:
+def told_number(found: CollectedCalls) -> str:
     """Whether there are enough cases; nothing where there are."""
     if len(found.cases) >= _USUAL:
         return ""
     return f"That is few: to lock a cheaper route takes some {_WIDE} cases at --margin 0.1, some {_USUAL} at 0.03."
 
 
-def write_cases(path: Path, cases: Iterable[Case]) -> None:
+def write_cases(path: Path, cases: Iterable[CalibrationCase]) -> None:
     """Write them as JSON lines into a file that only its owner reads.
 
     Raises:
@@ -183,11 +183,11 @@ class _Expecting:
         source = self.source(call)
         return (source == PERSON, bool(source), call.outcome == "answered", call.at)
 
-    def case(self, call: CapturedCall) -> Case:
+    def case(self, call: CapturedCall) -> CalibrationCase:
         """A call's case."""
         source = self.source(call)
         part = self.comparable.part(call.answer) if source and self.comparable else None
-        return Case(
+        return CalibrationCase(
             id=call.digest,
             inputs=dict(call.inputs or {}),
             expected=part,
@@ -230,7 +230,7 @@ def _calls(runtime: Runtime, ids: Sequence[str]) -> Iterator[CapturedCall]:
         yield from (found[call_id] for call_id in some if call_id in found)
 
 
-def _fitting(subject: Subject, cases: Iterable[Case], left: Counter[str]) -> Iterator[Case]:
+def _fitting(subject: Subject, cases: Iterable[CalibrationCase], left: Counter[str]) -> Iterator[CalibrationCase]:
     """The cases whose inputs the step takes as it is now."""
     for case in cases:
         try:

@@ -30,7 +30,7 @@ def next_size(done: int) -> int:
     return max(FIRST, int(done * _GROWTH))
 
 
-Verdict: TypeAlias = Literal[
+CaseVerdict: TypeAlias = Literal[
     "best", "enough", "worse", "costlier", "slower", "not_tested", "insufficient_cases", "open"
 ]
 """``costlier``: than the best, as measured. ``slower``: than the operation's floor and than the best. ``not_tested``:
@@ -50,7 +50,7 @@ _HOPE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseOutcome:
     """How one configuration answered one case. ``score`` is from 0 to 1, ``seconds`` of the whole step.
 
     ``verified`` is what the step's verifier said of the answer, ``None`` where there is none.
@@ -82,7 +82,7 @@ class AcceptanceCriteria:
         return 1 - self.confidence
 
 
-Outcomes: TypeAlias = Mapping[str, Outcome]
+Outcomes: TypeAlias = Mapping[str, CaseOutcome]
 """One configuration's outcomes by case."""
 
 
@@ -91,7 +91,7 @@ class CandidateResult:
     """A configuration as the evidence shows it. ``difference`` and its bounds are against the best, on shared cases."""
 
     route: tuple[str, ...]
-    verdict: Verdict
+    verdict: CaseVerdict
     n: int
     score: float
     score_low: float
@@ -111,7 +111,7 @@ class CandidateResult:
         return " → ".join(self.route)
 
 
-def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
+def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, CaseOutcome]:
     """What asking the cheap one, verifying, and asking the best one where that fails comes to, case by case.
 
     Both were asked about the same cases, so it takes no further call: an escalated turn is a fresh question to the
@@ -125,7 +125,7 @@ def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
         joined[case] = (
             first
             if first.verified
-            else Outcome(last.score, first.cost_nano + last.cost_nano, first.seconds + last.seconds, last.verified)
+            else CaseOutcome(last.score, first.cost_nano + last.cost_nano, first.seconds + last.seconds, last.verified)
         )
     return joined
 
@@ -160,7 +160,7 @@ class CalibrationDecision:
         self._cases = cases
         self.candidates = tuple(candidates)
         self._terms = terms
-        self._verdicts: dict[tuple[str, ...], Verdict] = {}
+        self._verdicts: dict[tuple[str, ...], CaseVerdict] = {}
         self._cheapest = inf
 
     @property
@@ -169,7 +169,7 @@ class CalibrationDecision:
         return tuple(route for route in self.candidates if route not in self._verdicts)
 
     @property
-    def verdicts(self) -> Mapping[tuple[str, ...], Verdict]:
+    def verdicts(self) -> Mapping[tuple[str, ...], CaseVerdict]:
         """Those that have been decided."""
         return self._verdicts
 
@@ -234,7 +234,7 @@ class CalibrationDecision:
         took = pair.seconds(_P95)
         return took > self._terms.floor and took > pair.best_seconds(_P95)
 
-    def _dropped(self, pair: Paired) -> Verdict | None:
+    def _dropped(self, pair: Paired) -> CaseVerdict | None:
         if pair.n < PILOT:
             return None
         if log_wealth(pair.opposite, self._terms.margin, _LEAST) >= log(1 / self._terms.alpha):
@@ -263,7 +263,7 @@ class CalibrationDecision:
         wanted = NormalDist().inv_cdf(1 - self._at_the_end * self.alpha()) - _HOPE
         return PairedTest(wins, losses, max(self._cases, wins + losses), margin).statistic >= wanted
 
-    def _standing(self, route: tuple[str, ...], verdict: Verdict, own: Outcomes, best: Outcomes) -> CandidateResult:
+    def _standing(self, route: tuple[str, ...], verdict: CaseVerdict, own: Outcomes, best: Outcomes) -> CandidateResult:
         pair, terms = Paired(own, best), self._terms
         scores = Counter(round(one.score, _DIGITS) for one in own.values())
         alpha = self.alpha() if verdict != "enough" else self._alpha_when_found(route)

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from farebox.calibration.bench import Bench, Chosen
-from farebox.calibration.decision import AcceptanceCriteria, Outcome
+from farebox.calibration.decision import AcceptanceCriteria, CaseOutcome
 from farebox.calibration.run import Asked, bench_of, decide, outcomes_of, terms_of
 from farebox.calibration.scorers import SCORE
 from farebox.calibration.subject import used
@@ -136,7 +136,7 @@ def _rehearsed(
             if case not in known[target]:
                 asked[target] += 1
                 seen = next((found[case].score for found in outcomes.values() if case in found), 1.0)
-                outcomes[target][case] = Outcome(seen, cost[target], 0.0, verified)
+                outcomes[target][case] = CaseOutcome(seen, cost[target], 0.0, verified)
         return True
 
     decide(bench, terms, suppose, lambda: outcomes)

@@ -11,14 +11,14 @@ from farebox.calibration.report import COLUMNS, VERDICTS, row, sentence
 from farebox.runtime import Runtime
 from pricing import format_money
 from pricing.reports import Figure, Page, Section, asked_turns, plural, render_page
-from pricing.reports.charts import Chart, Grid, Point, Tone, linear, logarithmic, scatter
+from pricing.reports.charts import Chart, ChartTone, Grid, Point, linear, logarithmic, scatter
 
 DAYS = 30
 """What counts as a month."""
-_LOCKED: Tone = "s1"
-_BEST: Tone = "s3"
-_ENOUGH: Tone = "s2"
-_REST: Tone = "quiet"
+_LOCKED: ChartTone = "s1"
+_BEST: ChartTone = "s3"
+_ENOUGH: ChartTone = "s2"
+_REST: ChartTone = "quiet"
 
 
 def write_page(runtime: Runtime, key: str, lock: LockedRoute) -> Path:
@@ -90,7 +90,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
         linear(min(p.low or 0.0 for p in points), 1.0, lambda share: f"{share:.2f}", label="score"),
     )
     used = {point.tone for point in points}
-    names: dict[Tone, str] = {
+    names: dict[ChartTone, str] = {
         _LOCKED: f"locked: {_name(lock.chosen)}", _BEST: f"the best: {lock.best}", _ENOUGH: "good enough",
         _REST: "not good enough, or not known to be",
     }  # fmt: skip
@@ -126,7 +126,7 @@ def _table(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Grid:
     return Grid(("route", "found", *figures), tuple(lines), names=2)
 
 
-def _tone(lock: LockedRoute, one: LockedCandidate) -> Tone:
+def _tone(lock: LockedRoute, one: LockedCandidate) -> ChartTone:
     if one.route == lock.route:
         return _LOCKED
     return _BEST if one.verdict == "best" else _ENOUGH if one.verdict == "enough" else _REST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import fmean
 
-from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome
+from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, CaseOutcome
 from farebox.calibration.lockfile import LockedRoute
 from farebox.calibration.report import sentence
 from farebox.calibration.run import Evidence, lock_of
@@ -23,7 +23,7 @@ _COLUMNS = """
 """
 
 
-def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
+def read_outcomes(path: Path) -> dict[str, dict[str, CaseOutcome]]:
     """Outcomes by model and case.
 
     Raises:
@@ -37,20 +37,20 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
             rows = read(str(path)).project(_COLUMNS).fetchall()
     except duckdb.Error:
         raise SourceError(f"{path} cannot be read as outcomes.", next_step=_NEXT) from None
-    found: dict[str, dict[str, Outcome]] = {}
+    found: dict[str, dict[str, CaseOutcome]] = {}
     for number, (case, model, score, cost, latency) in enumerate(rows, 1):
         if None in {case, model, score, cost, latency} or not 0 <= score <= 1 or cost < 0 or latency < 0:
             raise SourceError(f"{path} has an invalid value in its outcome {number}.", next_step=_NEXT)
         outcomes = found.setdefault(model, {})
         if case in outcomes:
             raise SourceError(f"{path} has case {case[:40]!r} of {model[:60]} twice.", next_step="Keep one of them.")
-        outcomes[case] = Outcome(score, int(cost * USD), latency)
+        outcomes[case] = CaseOutcome(score, int(cost * USD), latency)
     if len(found) <= 1:
         raise SourceError(f"{path} has fewer than two models.", next_step="Give outcomes of those to choose between.")
     return found
 
 
-def decide(outcomes: dict[str, dict[str, Outcome]], terms: AcceptanceCriteria, best: str) -> CalibrationDecision:
+def decide(outcomes: dict[str, dict[str, CaseOutcome]], terms: AcceptanceCriteria, best: str) -> CalibrationDecision:
     """The decision, against the best."""
     decision = CalibrationDecision(
         best, [(name,) for name in sorted(outcomes) if name != best], terms, len(outcomes[best]), once=True
@@ -59,7 +59,7 @@ def decide(outcomes: dict[str, dict[str, Outcome]], terms: AcceptanceCriteria, b
     return decision
 
 
-def highest_mean(outcomes: dict[str, dict[str, Outcome]]) -> str:
+def highest_mean(outcomes: dict[str, dict[str, CaseOutcome]]) -> str:
     """The model that scored best here. Of several that are as good it is the luckiest: the others then look worse than
     they are, and one of them may stay unlocked that is good enough.
     """

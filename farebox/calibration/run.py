@@ -14,7 +14,7 @@ from farebox.calibration.decision import (
     AcceptanceCriteria,
     CalibrationDecision,
     CandidateResult,
-    Outcome,
+    CaseOutcome,
     Outcomes,
     chosen,
     next_size,
@@ -85,11 +85,11 @@ def decide(
     return decision
 
 
-def outcomes_of(known: Mapping[str, Mapping[str, CaseScore]]) -> dict[str, dict[str, Outcome]]:
+def outcomes_of(known: Mapping[str, Mapping[str, CaseScore]]) -> dict[str, dict[str, CaseOutcome]]:
     """As decisions take them."""
     return {
         target: {
-            case: Outcome(one.score, one.cost_nano, one.seconds, one.verified)
+            case: CaseOutcome(one.score, one.cost_nano, one.seconds, one.verified)
             for case, one in tried.items()
             if one.score is not None
         }

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from farebox.automations import automation_of
-from farebox.calibration.cases import Case
+from farebox.calibration.cases import CalibrationCase
 from farebox.calibration.scorers import Scorer
 from farebox.discovery import automation_names, find_flow
 from farebox.project import find_root
@@ -81,12 +81,12 @@ class Subject:
         """Whether anything does."""
         return bool(self.verifier)
 
-    def call(self, case: Case) -> Any:
+    def call(self, case: CalibrationCase) -> Any:
         """Call it with a case's inputs."""
         answer = self.function(**self.arguments(case))
         return asyncio.run(answer) if inspect.iscoroutine(answer) else answer
 
-    def arguments(self, case: Case) -> dict[str, Any]:
+    def arguments(self, case: CalibrationCase) -> dict[str, Any]:
         """A case's inputs as the step takes them.
 
         Raises:
@@ -112,7 +112,7 @@ class Subject:
         """An answer as plain data."""
         return answer if isinstance(answer, str) else TypeAdapter(type(answer)).dump_python(answer, mode="json")
 
-    def prompt(self, case: Case) -> Prompt:
+    def prompt(self, case: CalibrationCase) -> Prompt:
         """What it would ask first; nothing is sent.
 
         Raises:
@@ -164,7 +164,7 @@ def find_subject(name: str) -> Subject:
 
 
 def try_once(  # noqa: PLR0917
-    runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer, turn_ids: list[str]
+    runtime: Runtime, subject: Subject, case: CalibrationCase, pin: Pin, score: Scorer, turn_ids: list[str]
 ) -> CaseScore:
     """Ask the pinned target about one case, in the step that is under way, and score the answer.
 

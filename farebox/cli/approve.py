@@ -14,7 +14,7 @@ from pricing.ledger import ApprovalDecision, ApprovalRequest, Choice
 
 
 @contextmanager
-def asking(console: Console, stop: Callable[[], object]) -> Iterator[None]:
+def terminal_approval(console: Console, stop: Callable[[], object]) -> Iterator[None]:
     """Ask in the terminal, if there is somebody; ``stop`` ends what is drawn there."""
     if not (console.is_terminal and console.is_interactive):
         yield

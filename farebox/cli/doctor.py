@@ -23,11 +23,11 @@ from pricing import format_money
 from pricing.reports import clean, duration
 
 if TYPE_CHECKING:
-    from farebox.doctor.checks import Finding, State
+    from farebox.doctor.checks import CheckFinding, CheckState
     from farebox.doctor.economics import EconomicFinding
     from farebox.runs.models import Prices, TargetLine
 
-_SIGNS: dict[State, tuple[str, str]] = {
+_SIGNS: dict[CheckState, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "warn": ("!", "yellow"),
     "fail": ("✗", "red"),
@@ -35,7 +35,7 @@ _SIGNS: dict[State, tuple[str, str]] = {
 }
 
 
-def finding_lines(findings: Sequence[Finding]) -> RenderableType:
+def finding_lines(findings: Sequence[CheckFinding]) -> RenderableType:
     """All findings, and how many of each kind."""
     table = _table()
     for finding in findings:
@@ -70,7 +70,7 @@ def _table() -> Table:
     return table
 
 
-def _sign(state: State) -> Text:
+def _sign(state: CheckState) -> Text:
     return Text(*_SIGNS[state])
 
 

@@ -23,7 +23,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from guardrails import Labelled
 from pricing import Captured, UsageError, format_money, mark_key, to_us
-from pricing.ledger import Finding, Reviews
+from pricing.ledger import ReviewFinding, Reviews
 from pricing.reports import (
     GuardLine,
     GuardReport,
@@ -179,7 +179,7 @@ def _synced() -> Runtime:
     return runtime
 
 
-_FINDINGS: dict[str, Finding] = {"r": "right", "w": "wrong"}
+_FINDINGS: dict[str, ReviewFinding] = {"r": "right", "w": "wrong"}
 _LONGEST = 600
 """Characters of a text that is shown where a guard did not say which place it means."""
 
@@ -210,7 +210,10 @@ def review(
     runtime.replica.sync()
     reviews = Reviews(runtime.ledger.store)
     if right or wrong:
-        marked: list[tuple[int, Finding]] = [*((one, "right") for one in right), *((one, "wrong") for one in wrong)]
+        marked: list[tuple[int, ReviewFinding]] = [
+            *((one, "right") for one in right),
+            *((one, "wrong") for one in wrong),
+        ]
         for decision, finding in marked:
             reviews.mark(decision, finding)
     else:
@@ -232,7 +235,7 @@ def _go_through(runtime: Runtime, queue: Sequence[Reviewable], reviews: Reviews,
 
 
 def _ask_about(queue: Sequence[Reviewable], kept: Mapping[str, Captured], reviews: Reviews) -> None:
-    said = Counter[Finding]()
+    said = Counter[ReviewFinding]()
     for number, entry in enumerate(queue, 1):
         _out.print(Rule(f"{number} of {len(queue)}", style="dim", align="left"))
         _out.print(_lines(entry, kept))

@@ -15,7 +15,7 @@ from pricing import format_money
 
 if TYPE_CHECKING:
     from farebox.runs.quote_baseline import QuoteChange
-    from pricing.reports import QuoteAudit, Share
+    from pricing.reports import QuoteAudit, ShareEstimate
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -134,11 +134,11 @@ def _name(one: QuoteAudit) -> str:
     return f"{one.automation} {one.quality}" + (" (sandbox)" if one.stand_in else "")
 
 
-def _percent(share: Share) -> str:
+def _percent(share: ShareEstimate) -> str:
     return "–" if share.share is None else f"{share.share:.1%}"
 
 
-def _sure(share: Share) -> str:
+def _sure(share: ShareEstimate) -> str:
     return f"{share.low:.0%}–{share.high:.0%}"
 
 

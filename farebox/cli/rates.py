@@ -32,7 +32,7 @@ _out = terminal()
 KINDS = ("input", "output", "cache_read", "cache_write")
 
 
-class Change(NamedTuple):
+class RateChange(NamedTuple):
     """A rate of a target that differs, in nano-dollars per million tokens."""
 
     target: str
@@ -127,7 +127,7 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
     """
     runtime = get_runtime()
     sides = [_side(text, runtime.rates) for text in (before, after)]
-    told: list[Change] = []
+    told: list[RateChange] = []
     for target in runtime.settings.targets:
         for service_tier in SERVICE_TIERS:
             bands = [_bands(card, target.model, target.provider, at, service_tier) for card, at in sides]
@@ -142,10 +142,10 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
 
 def changes(
     target: str, service_tier: str, before: list[tuple[int, int, Band]], after: list[tuple[int, int, Band]]
-) -> list[Change]:
+) -> list[RateChange]:
     """What differs between the rates of a target at a service tier; those that it did not have before are new."""
     return [
-        Change(target, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind), service_tier)
+        RateChange(target, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind), service_tier)
         for place, (above, _, now) in enumerate(after)
         for was in (before[min(place, len(before) - 1)][2] if before else None,)
         for kind in KINDS
@@ -153,7 +153,7 @@ def changes(
     ]
 
 
-def differences(told: Sequence[Change]) -> Table:
+def differences(told: Sequence[RateChange]) -> Table:
     """Rates that differ, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("target", "rate per million", "before", "after", "change"):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from farebox.cli.output import print_json, terminal
-from farebox.cli.rates import Change, changes, differences, rates
+from farebox.cli.rates import RateChange, changes, differences, rates
 from farebox.config.settings import load_settings
 from farebox.project import find_root
 from farebox.runtime import Runtime, get_runtime
@@ -86,11 +86,11 @@ def _tell_no_newer(version: str, newest: date | None, *, json: bool) -> None:
         _out.print(f"There is no newer list: {version} has the newest price too, of {newest}.", markup=False)
 
 
-def compare(runtime: Runtime, offered: RateCard) -> tuple[list[Change], list[str]]:
+def compare(runtime: Runtime, offered: RateCard) -> tuple[list[RateChange], list[str]]:
     """The rates of the project's targets that differ, and the models that would have none any more at the service tier
     that they are asked for.
     """
-    found: list[Change] = []
+    found: list[RateChange] = []
     lost = []
     for target in runtime.settings.targets:
         for service_tier in SERVICE_TIERS:

@@ -19,7 +19,7 @@ from pricing import UsageError
 from pricing.ledger import read_key
 
 if TYPE_CHECKING:
-    from pricing.reports import Breakdown, Choice, Overview, RunReport
+    from pricing.reports import Breakdown, Overview, RunReport, RunSelection
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
@@ -109,7 +109,7 @@ class _Answer(NamedTuple):
     table: Callable[[], RunReport | Breakdown]
 
 
-def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *, several: bool) -> _Answer:
+def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: RunSelection, *, several: bool) -> _Answer:
     from farebox.cache_drops import with_cache_drops
     from farebox.overview import make_overview
     from pricing.reports import automations, breakdown, run_report
@@ -130,8 +130,8 @@ def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *,
 
 def _choice(
     runtime: Runtime, name: str, *, since: str | None, until: str | None, org: str | None, user: str | None
-) -> Choice:
-    from pricing.reports import Choice
+) -> RunSelection:
+    from pricing.reports import RunSelection
 
     zone = runtime.settings.zone
     begins = read_since(_SINCE if since is None else since, zone)
@@ -141,7 +141,7 @@ def _choice(
             f"--until {until} is not after --since {_SINCE if since is None else since}.",
             next_step="Give an earlier --since, like 60d or ever, or a later --until.",
         )
-    return Choice(
+    return RunSelection(
         since=begins,
         until=ends,
         automation=None if name == _ALL else name,
@@ -176,7 +176,7 @@ def _closed(month: str, *, json: bool) -> None:
         show_month(found)
 
 
-def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
+def _focus(runtime: Runtime, name: str, choice: RunSelection, path: Path) -> None:
     from pricing.rates import RateCard
     from pricing.reports import FocusRates, automations, run_report, write_focus
 

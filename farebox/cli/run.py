@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of, state_of
-from farebox.cli.approve import asking
+from farebox.cli.approve import terminal_approval
 from farebox.cli.display import RunDisplay, closing_line
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults, with_due
@@ -119,7 +119,7 @@ def follow_watched(
     runtime.watchers += watchers
     # Nobody is shown the report, so trouble with it is told as it is logged.
     report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-    asked = nullcontext() if as_json else asking(console, display.stop)
+    asked = nullcontext() if as_json else terminal_approval(console, display.stop)
     with warning_of("farebox.runs.admission"), report, use_run(starter), asked:
         try:
             if not as_json:

@@ -10,9 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pricing import MediaKind
 
-Mode: TypeAlias = Literal["shadow", "enforce", "off"]
+ConfiguredMode: TypeAlias = Literal["shadow", "enforce", "off"]
 
-DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii": "enforce", "injection": "shadow"}
+DEFAULTS: Mapping[str, ConfiguredMode] = {
+    "context": "enforce",
+    "secrets": "enforce",
+    "pii": "enforce",
+    "injection": "shadow",
+}
 """Guards that are there without being declared."""
 
 
@@ -29,7 +34,7 @@ class GuardSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    mode: Mode | None = None
+    mode: ConfiguredMode | None = None
     use: Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")] = ""
 
 

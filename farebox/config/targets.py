@@ -18,7 +18,7 @@ _UNKNOWN_WINDOW = 8_192
 """Tokens: what a self-hosted model is taken to read when nothing is said (Ollama's own default is 4,096)."""
 
 
-def answering(targets: Sequence[Target]) -> list[Target]:
+def usable_targets(targets: Sequence[Target]) -> list[Target]:
     """The targets that may answer: those with a key; where none has one, all of them, by the sandbox.
 
     Never both: an extract of the sandbox must not come where a model's answer is paid for and expected.

@@ -29,7 +29,7 @@ from pricing.reports import plural
 from tasks.routing import warnings_of
 from tasks.turn import NOT_PLAUSIBLE
 
-State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
+CheckState: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 
 _GIGABYTE = 1_000_000_000
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
@@ -46,11 +46,11 @@ _ROWS_LOOKED_AT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """What one check found, and what to do about it."""
 
     check: str
-    state: State
+    state: CheckState
     message: str
     next_step: str = ""
 
@@ -74,7 +74,7 @@ class CheckContext:
         return reach_all(urls, timeout=self.timeout)
 
 
-def examine(root: Path) -> list[Finding]:
+def examine(root: Path) -> list[CheckFinding]:
     """Every finding about the project in ``root``."""
     try:
         settings = load_settings(root)
@@ -88,7 +88,7 @@ def examine(root: Path) -> list[Finding]:
     except FareboxError as error:
         if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
             findings.append(_failed("targets", error))
-        rest = Finding("everything else", "skipped", "it needs targets that can be built")
+        rest = CheckFinding("everything else", "skipped", "it needs targets that can be built")
         return [*findings, *check_prefect(), rest]
     try:
         patient = CheckContext(settings, runtime)
@@ -97,7 +97,7 @@ def examine(root: Path) -> list[Finding]:
         runtime.close()
 
 
-def check_keys(settings: Settings) -> Iterator[Finding]:
+def check_keys(settings: Settings) -> Iterator[CheckFinding]:
     """Where the key of each target is; a key that somebody else keeps is asked for."""
     found: dict[str, str | Missing] = {}
     for target in settings.targets:
@@ -111,17 +111,19 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     mixed = any(isinstance(place, str) for place in found.values())
     for name, place in found.items():
         if isinstance(place, str):
-            yield Finding(f"key of {name}", "ok", f"real: {place}")
+            yield CheckFinding(f"key of {name}", "ok", f"real: {place}")
         elif not settings.sandbox.stand_in:
-            yield Finding(f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these.")
+            yield CheckFinding(
+                f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these."
+            )
         elif mixed:
             told = f"none, so it is left out; tried {'; '.join(place.tried)}"
-            yield Finding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
+            yield CheckFinding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
         else:
-            yield Finding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
+            yield CheckFinding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
 
 
-def check_fallback(patient: CheckContext) -> Iterator[Finding]:
+def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether what fails can be made up for elsewhere."""
     targets = patient.runtime.router.targets
     domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
@@ -130,14 +132,14 @@ def check_fallback(patient: CheckContext) -> Iterator[Finding]:
         if prices(patient.runtime.rates, target) is None:
             told = f"no price is known for {target.name}: every run that could reach it is refused"
             findings.append(
-                Finding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
+                CheckFinding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
             )
-    findings += [Finding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
+    findings += [CheckFinding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
     told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
-    yield from findings or [Finding("fallback", "ok", told)]
+    yield from findings or [CheckFinding("fallback", "ok", told)]
 
 
-def check_retirement(patient: CheckContext) -> Iterator[Finding]:
+def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model ends soon or is gone, as farebox.toml says or as its provider announced."""
     today = datetime.now(patient.settings.zone).date()
     for target in patient.settings.targets:
@@ -147,48 +149,52 @@ def check_retirement(patient: CheckContext) -> Iterator[Finding]:
         next_step = (
             f"See `farebox rates review --move {target.name}=OTHER` for what its successor would cost, then move."
         )
-        state: State = "fail" if ends.is_over(today) else "warn"
-        yield Finding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
+        state: CheckState = "fail" if ends.is_over(today) else "warn"
+        yield CheckFinding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
 
 
-def check_model_ids(patient: CheckContext) -> Iterator[Finding]:
+def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model's id is one that price lists use and Bedrock refuses."""
     for target in patient.settings.targets:
         if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
             told = f"{target.name}: Bedrock takes no model {target.model!r}; that is its name in price lists"
-            yield Finding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
+            yield CheckFinding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
 
 
-def check_hosts(patient: CheckContext) -> Iterator[Finding]:
+def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether every real target's host takes a connection."""
     if not patient.hosts:
-        yield Finding("network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached")
+        yield CheckFinding(
+            "network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached"
+        )
     for host in patient.hosts:
         if host.fault is None:
-            yield Finding("network", "ok", f"{host.address} takes connections")
+            yield CheckFinding("network", "ok", f"{host.address} takes connections")
         else:
             next_step = "Check the network, the firewall and the target's base_url."
-            yield Finding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
+            yield CheckFinding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
     if url := patient.settings.sandbox.url:
         sandbox = reach(url, timeout=patient.timeout)
         if sandbox.fault is not None:
             told = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
-            yield Finding("network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out.")
+            yield CheckFinding(
+                "network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out."
+            )
 
 
-def check_clock(patient: CheckContext) -> Iterator[Finding]:
+def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether our clock agrees with those of the hosts: budgets reset and requests are signed by it."""
     told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
     if not told_times:
-        yield Finding("clock", "skipped", "no host was reached that tells the time")
+        yield CheckFinding("clock", "skipped", "no host was reached that tells the time")
         return
     off = min(told_times, key=abs)  # if one host agrees with us, the others are wrong
-    state: State = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
+    state: CheckState = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
     told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
-    yield Finding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+    yield CheckFinding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
 
 
-def check_lease_clock(patient: CheckContext) -> Iterator[Finding]:
+def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether our clock agrees with the ledger's server, and so with other machines': leases go by it."""
     store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
     if store.is_sqlite:
@@ -201,14 +207,14 @@ def check_lease_clock(patient: CheckContext) -> Iterator[Finding]:
         return
     off = there - (asked + time.time()) / 2
     if abs(off) < lease * _OF_A_LEASE:
-        yield Finding("lease clock", "ok", "agrees with the ledger's server")
+        yield CheckFinding("lease clock", "ok", "agrees with the ledger's server")
     else:
         told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
         step = "Let both keep their time (NTP), or raise holds.lease_seconds: runs that live could be settled as lost."
-        yield Finding("lease clock", "warn", told, step)
+        yield CheckFinding("lease clock", "warn", told, step)
 
 
-def check_folder(patient: CheckContext) -> Iterator[Finding]:
+def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether the data folder can be written, and has room."""
     home = patient.runtime.home
     try:
@@ -217,18 +223,20 @@ def check_folder(patient: CheckContext) -> Iterator[Finding]:
             free = shutil.disk_usage(home).free
     except OSError as error:
         next_step = "Make it writable, or point FAREBOX_HOME at another folder."
-        yield Finding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
+        yield CheckFinding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
         return
-    state: State = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
+    state: CheckState = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
     told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
-    yield Finding("data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere.")
+    yield CheckFinding(
+        "data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere."
+    )
 
 
-def check_ledger(patient: CheckContext) -> Iterator[Finding]:
+def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether the ledger opens, is whole, and waits for nobody."""
     store = patient.runtime.ledger.store
     if store.is_sqlite and not Path(store.place).exists():
-        yield Finding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
+        yield CheckFinding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
         return
     try:
         with store.read() as connection:
@@ -240,23 +248,23 @@ def check_ledger(patient: CheckContext) -> Iterator[Finding]:
         yield _failed("ledger", error)
         return
     if whole:
-        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {SCHEMA_VERSION}")
+        yield CheckFinding("ledger", "ok", f"{store.place} opens and is whole; schema {SCHEMA_VERSION}")
     else:
         next_step = "Move it aside and restore it from a backup."
-        yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
+        yield CheckFinding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
     if dead := [*leases.dead, *leases.not_resumed]:
         told = f"{len(dead)} held by processes that went away"
-        yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+        yield CheckFinding("holds", "warn", told, "The next run settles them; nothing is lost.")
     if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
         told = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
-        yield Finding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
+        yield CheckFinding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
     for hold in stuck:
         told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
         step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
-        yield Finding("holds", "fail", told, step)
+        yield CheckFinding("holds", "fail", told, step)
 
 
-def check_usage(patient: CheckContext) -> Iterator[Finding]:
+def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a target reported token counts lately that its requests cannot have."""
     ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
     if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
@@ -269,30 +277,32 @@ def check_usage(patient: CheckContext) -> Iterator[Finding]:
     for name, count in refused.items():
         if count:
             told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
-            yield Finding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
+            yield CheckFinding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
     if not any(refused.values()):
-        yield Finding("usage", "ok", "the token counts of all targets are plausible")
+        yield CheckFinding("usage", "ok", "the token counts of all targets are plausible")
 
 
-def check_replica(patient: CheckContext) -> Iterator[Finding]:
+def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether the replica can be read, has what the ledger has, and how far it is behind."""
     import duckdb
 
     replica, store = patient.runtime.replica, patient.runtime.ledger.store
     if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
-        yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
+        yield CheckFinding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
         return
     try:
         found = replica.compare(wait=1.0)
     except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
-        yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
+        yield CheckFinding("replica", "warn", error.message.rstrip("."), error.next_step)
     except duckdb.Error:
-        yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
+        yield CheckFinding(
+            "replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`"
+        )
     else:
         yield _about_replica(found)
 
 
-def check_archive(patient: CheckContext) -> Iterator[Finding]:
+def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether the archive has what the ledger says, where this machine is to have it."""
     import duckdb
 
@@ -301,23 +311,23 @@ def check_archive(patient: CheckContext) -> Iterator[Finding]:
         segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
         told = f"{plural(len(segments), 'segment')} in {archive.folder}"
         if not segments:
-            yield Finding("archive", "ok", "nothing is archived: every run is in the ledger")
+            yield CheckFinding("archive", "ok", "nothing is archived: every run is in the ledger")
         elif not patient.settings.replica.after_runs and not archive.folder.exists():
-            yield Finding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
+            yield CheckFinding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
         else:
             with duckdb.connect(":memory:") as duck:
                 for segment in segments:
                     segment.glance(duck)
-            yield Finding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
+            yield CheckFinding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
     except FareboxError as error:
         yield _failed("archive", error)
         return
     if any(not segment.pruned for segment in segments):
         told = "an archiving was interrupted; nothing is lost and nothing counts twice"
-        yield Finding("archive", "warn", told, "`farebox archive` finishes it.")
+        yield CheckFinding("archive", "warn", told, "`farebox archive` finishes it.")
 
 
-def check_content(patient: CheckContext) -> Iterator[Finding]:
+def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
     """What of prompts and answers is kept, where, and how long."""
     settings, captures = patient.settings.content, patient.runtime.captures
     try:
@@ -327,48 +337,48 @@ def check_content(patient: CheckContext) -> Iterator[Finding]:
         return
     if settings.keep:
         told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
-        yield Finding(
+        yield CheckFinding(
             "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
         )
     elif turns:
         told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
-        yield Finding("content", "warn", told, "`farebox content delete --all`")
+        yield CheckFinding("content", "warn", told, "`farebox content delete --all`")
     else:
-        yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
+        yield CheckFinding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
 
 
-def check_rates(patient: CheckContext) -> Iterator[Finding]:
+def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
     """Which prices are used, and how old they are: by the newest date in them, not by their installation."""
     rates, own = patient.runtime.rates, f"{len(patient.settings.rates)} own"
     today = datetime.now(UTC).date()
     newest = rates.newest_date(today)
     if newest is None:
-        yield Finding("rates", "warn", f"{rates.version}, which bears no date, {own}", _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", f"{rates.version}, which bears no date, {own}", _NEWER_PRICES)
         return
     days = (today - newest).days
     told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
     if days <= _OLD_PRICES_DAYS:
-        yield Finding("rates", "ok", told)
+        yield CheckFinding("rates", "ok", told)
     elif (looked := PriceLists(patient.runtime.home / "prices").newest_on()) and _recent(looked, today):
-        yield Finding("rates", "ok", f"{told}; no newer list was published by {looked}")
+        yield CheckFinding("rates", "ok", f"{told}; no newer list was published by {looked}")
     elif any(not target.stand_in for target in patient.runtime.router.targets):
-        yield Finding("rates", "warn", told, _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", told, _NEWER_PRICES)
     else:  # nobody is billed at them
-        yield Finding("rates", "ok", told, _NEWER_PRICES)
+        yield CheckFinding("rates", "ok", told, _NEWER_PRICES)
 
 
 def _recent(looked: date, today: date) -> bool:
     return (today - looked).days <= _OLD_PRICES_DAYS
 
 
-def check_time_zone(patient: CheckContext) -> Iterator[Finding]:
+def check_time_zone(patient: CheckContext) -> Iterator[CheckFinding]:
     """Where days begin."""
     here = datetime.now(patient.settings.zone)
     told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
-    yield Finding("time zone", "ok", told)
+    yield CheckFinding("time zone", "ok", told)
 
 
-def check_prefect() -> Iterator[Finding]:
+def check_prefect() -> Iterator[CheckFinding]:
     """Which Prefect there is, and whether the server it is pointed at answers."""
     from importlib.metadata import version
 
@@ -376,22 +386,22 @@ def check_prefect() -> Iterator[Finding]:
 
     url = PREFECT_API_URL.value()
     if not url:
-        yield Finding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
+        yield CheckFinding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
         return
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
     server = reach(f"{host}{parts.path.rstrip('/')}/health")
     if server.fault is None and server.status is not None and server.status < _SERVER_ERROR:
-        yield Finding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
+        yield CheckFinding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
     else:
         why = server.fault or (f"status {server.status}" if server.status else "it does not speak HTTP")
         next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL."
-        yield Finding(
+        yield CheckFinding(
             "prefect", "fail", f"{version('prefect')}; the server at {host} does not answer ({why})", next_step
         )
 
 
-CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[CheckContext], Iterable[CheckFinding]], ...] = (
     check_fallback,
     check_retirement,
     check_model_ids,
@@ -410,19 +420,19 @@ CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
 """In the order they are shown."""
 
 
-def _about_settings(root: Path, settings: Settings) -> Finding:
+def _about_settings(root: Path, settings: Settings) -> CheckFinding:
     counts = f"{len(settings.targets)} targets, {len(settings.budgets)} budgets, {len(settings.rates)} own rates"
     if not (root / FILE).exists():
-        return Finding(
+        return CheckFinding(
             FILE, "warn", f"there is none in {root} or above: defaults hold", "Write one, or `farebox init`."
         )
-    return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
+    return CheckFinding(FILE, "ok", f"{root / FILE} is valid: {counts}")
 
 
-def _about_replica(found: Comparison) -> Finding:
+def _about_replica(found: Comparison) -> CheckFinding:
     if found.why:
         step = "`farebox sync` rebuilds it; so does the next report."
-        return Finding("replica", "warn", f"must be rebuilt: {found.why}", step)
+        return CheckFinding("replica", "warn", f"must be rebuilt: {found.why}", step)
     if not found.same:
         counts = (
             (found.missing, "missing"),
@@ -431,12 +441,14 @@ def _about_replica(found: Comparison) -> Finding:
         )
         told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
         told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
-        return Finding("replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`")
+        return CheckFinding(
+            "replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`"
+        )
     if found.behind:
         step = "`farebox sync` brings it up to date; so does the next report."
-        return Finding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
-    return Finding("replica", "ok", "in step with the ledger")
+        return CheckFinding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
+    return CheckFinding("replica", "ok", "in step with the ledger")
 
 
-def _failed(check: str, error: FareboxError) -> Finding:
-    return Finding(check, "fail", error.message.rstrip("."), error.next_step)
+def _failed(check: str, error: FareboxError) -> CheckFinding:
+    return CheckFinding(check, "fail", error.message.rstrip("."), error.next_step)

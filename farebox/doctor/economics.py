@@ -16,10 +16,10 @@ from farebox.price_review import last_review, reviewed_version
 from farebox.runtime import Runtime
 from pricing import Nano, format_money, from_us, gross_margin
 from pricing.reports import (
-    Choice,
     CostTrend,
     EconomicSigns,
     Row,
+    RunSelection,
     at_rates,
     cost_trends,
     drop_sentence,
@@ -101,7 +101,7 @@ def diagnose(
     """
     moment = now or datetime.now(UTC)
     since = moment - timedelta(days=days)
-    found = signs(runtime.replica, Choice(since=since))
+    found = signs(runtime.replica, RunSelection(since=since))
     if found is None:
         return None
     trends = cost_trends(runtime.replica, since, now=moment)

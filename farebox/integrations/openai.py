@@ -116,7 +116,7 @@ def client(
         ``llm.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])``
     """
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
-    web = httpx2.Client(transport=Transport(step, models), trust_env=False)
+    web = httpx2.Client(transport=GuestTransport(step, models), trust_env=False)
     found = Client(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
     found.farebox_step, found.farebox_http = step, web
     return found
@@ -134,7 +134,7 @@ def async_client(
 ) -> AsyncClient:
     """The same for async code: ``await llm.chat.completions.create(…)``."""
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
-    web = httpx2.AsyncClient(transport=AsyncTransport(step, models), trust_env=False)
+    web = httpx2.AsyncClient(transport=AsyncGuestTransport(step, models), trust_env=False)
     found = AsyncClient(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
     found.farebox_step, found.farebox_http = step, web
     return found
@@ -203,7 +203,7 @@ class _Server:
         )
 
 
-class Transport(_Server, httpx2.BaseTransport):
+class GuestTransport(_Server, httpx2.BaseTransport):
     """Answers an ``httpx2.Client`` in this process."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -222,7 +222,7 @@ class Transport(_Server, httpx2.BaseTransport):
         return httpx2.Response(200, headers=_EVENTS, stream=_Events(dialect.events(read, _STATES), first, pieces))
 
 
-class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
+class AsyncGuestTransport(_Server, httpx2.AsyncBaseTransport):
     """Answers an ``httpx2.AsyncClient`` in this process."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

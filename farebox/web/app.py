@@ -38,7 +38,7 @@ from farebox.web.pages import (
 from farebox.web.replica_state import state_of
 from farebox.web.security import HostCheck, SecurityHeaders, TokenCheck
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import FareboxError, LedgerBusy, UsageError
 from pricing.reports import moment, page_environment
 
@@ -85,7 +85,7 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         views.start()
         for page, query in _usual():
-            views.want(_key(page.path, Asked({}, query)), partial(page.view, site, Asked({}, query)))
+            views.want(_key(page.path, PageRequest({}, query)), partial(page.view, site, PageRequest({}, query)))
         if sync is not None:
             sync.start()
         yield
@@ -117,7 +117,7 @@ def _usual() -> list[tuple[PageRoute, dict[str, str]]]:
     return [*whole, *((overview.PAGE, {"since": word}) for word in ("7d", "90d", "ever"))]
 
 
-def _key(path: str, asked: Asked) -> tuple[str, ...]:
+def _key(path: str, asked: PageRequest) -> tuple[str, ...]:
     query = sorted((name, value) for name, value in asked.query.items() if name != "format" and value)
     return path, *(f"{name}={value}" for name, value in [*sorted(asked.path.items()), ("?", ""), *query])
 
@@ -140,7 +140,7 @@ class _Answers:
         return answer
 
     def _answer(self, page: PageRoute, request: Request) -> Response:
-        asked = Asked(dict(request.path_params), dict(request.query_params))
+        asked = PageRequest(dict(request.path_params), dict(request.query_params))
         try:
             view = self._view(page, asked)
         except UsageError as error:
@@ -154,7 +154,7 @@ class _Answers:
             return json_response(view.data)
         return HTMLResponse(self._html(view, request))
 
-    def _view(self, page: PageRoute, asked: Asked) -> View:
+    def _view(self, page: PageRoute, asked: PageRequest) -> View:
         make = partial(page.view, self._site, asked)
         if page.kept == "never":
             return make()

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from farebox.web.replica_state import State
+from farebox.web.replica_state import ReplicaState
 from farebox.web.view import View
 
 _MOST = 256
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Kept:
     view: View
-    state: State
+    state: ReplicaState
     make: Callable[[], View]
     stale: bool
     asked: float
@@ -43,7 +43,7 @@ class KeptViews:
         state: tells the state of the replica now.
     """
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], ReplicaState]) -> None:
         self._state = state
         self._views: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = threading.Lock()

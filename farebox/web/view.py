@@ -61,7 +61,7 @@ class View:
     """Its HTML by address, once it was made: a view that is kept is rendered once."""
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """What a request asks for: the names in its path, and its query."""
 
     path: Mapping[str, str]
@@ -92,7 +92,7 @@ class Asked(NamedTuple):
         return word
 
 
-Viewer: TypeAlias = "Callable[[Site, Asked], View]"
+Viewer: TypeAlias = "Callable[[Site, PageRequest], View]"
 """Makes a page.
 
 Raises:
@@ -100,7 +100,7 @@ Raises:
 """
 
 
-Kept: TypeAlias = Literal["never", "unchanged", "stale"]
+CachePolicy: TypeAlias = Literal["never", "unchanged", "stale"]
 """Whether a view may be shown again: never, since it reads more than the replica; while the replica is unchanged; or,
 because it reads much, while the next one is made (:mod:`farebox.web.kept_views`)."""
 
@@ -111,4 +111,4 @@ class PageRoute:
 
     path: str
     view: Viewer
-    kept: Kept = "never"
+    kept: CachePolicy = "never"

@@ -22,7 +22,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
-from guardrails.model_calls import Ask, ExpectedModelCalls
+from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from pricing.tokens import estimate_tokens
 
 NEGATIVES = tuple(Path(__file__).with_name("scope_negatives.txt").read_text("utf-8").splitlines())
@@ -219,7 +219,7 @@ class ScopeGuard:
         unsure: what becomes of the grey zone: ``allow``, or ``ask`` a light model.
     """
 
-    ask: Ask = field(repr=False)
+    ask: ModelCaller = field(repr=False)
     inside: tuple[str, ...] = field(repr=False)
     outside: tuple[str, ...] = field(default=(), repr=False)
     topics: str = ""

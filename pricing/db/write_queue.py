@@ -122,13 +122,13 @@ def _rouse(sleeping: Iterable[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
-Batch: TypeAlias = list[PendingWrite[Any]]
+WriteBatch: TypeAlias = list[PendingWrite[Any]]
 
 _MOST = 256
 """Pieces of work in one transaction."""
 
 
-class Entry(ABC, Generic[T]):
+class WriteEntry(ABC, Generic[T]):
     """Work that is written together with other entries that wait: one statement for all of a kind."""
 
     @staticmethod
@@ -165,7 +165,7 @@ class Writer:
 
     def _start_anew(self) -> None:
         """In a forked child: the thread, and what was submitted, are the parent's."""
-        self._queue: queue.SimpleQueue[Batch | Callable[[], object] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[WriteBatch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._given = self._done = 0
@@ -211,12 +211,12 @@ class Writer:
             self._gathering.add(gathered)
         return gathered
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: WriteBatch) -> None:
         """Write a batch at once, if that can be and nothing waits that was submitted before it."""
         if self._at_once is None or self._given != self._done or not _wrote(self._at_once, batch):
             self._hand_over(batch)
 
-    def _hand_over(self, item: Batch | Callable[[], object]) -> None:
+    def _hand_over(self, item: WriteBatch | Callable[[], object]) -> None:
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write_all, name="farebox-ledger", daemon=True)
@@ -242,7 +242,7 @@ class Writer:
                 item()
             self._done += taken
 
-    def _commit(self, batch: Batch) -> bool:
+    def _commit(self, batch: WriteBatch) -> bool:
         """Whether the batch was dealt with: committed, or failed since the ledger is busy, and all know it."""
         try:
             results = self._transact(lambda connection: _results(connection, batch))
@@ -263,7 +263,7 @@ class Writer:
             wake(written.end(result))
 
 
-def _wrote(at_once: Commit, batch: Batch) -> bool:
+def _wrote(at_once: Commit, batch: WriteBatch) -> bool:
     """Whether a batch is written. If not, nothing of it is, and the thread waits, or finds which work failed."""
     try:
         results = at_once(lambda connection: _results(connection, batch))
@@ -276,9 +276,9 @@ def _wrote(at_once: Commit, batch: Batch) -> bool:
 class _Gathered:
     """What one event loop submits within one of its steps."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[Batch], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[WriteBatch], None]) -> None:
         self.loop = loop
-        self.batch: Batch = []
+        self.batch: WriteBatch = []
         self._take = take
 
     def write(self) -> None:
@@ -288,12 +288,12 @@ class _Gathered:
             self._take(batch)
 
 
-def _results(connection: Connection, batch: Batch) -> list[Any]:
+def _results(connection: Connection, batch: WriteBatch) -> list[Any]:
     """Of each piece of work; entries are written a page at a time."""
     results: list[Any] = [None] * len(batch)
     pages = defaultdict(list)
     for at, written in enumerate(batch):
-        if isinstance(written.work, Entry):
+        if isinstance(written.work, WriteEntry):
             pages[type(written.work).page].append(at)
         else:
             results[at] = written.work(connection)
@@ -303,7 +303,7 @@ def _results(connection: Connection, batch: Batch) -> list[Any]:
     return results
 
 
-def _tell(batch: Batch, results: Sequence[Any]) -> None:
+def _tell(batch: WriteBatch, results: Sequence[Any]) -> None:
     wake(chain.from_iterable(written.end(result) for written, result in zip(batch, results, strict=True)))
 
 

@@ -19,7 +19,7 @@ from pricing.clock import now_us
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.db.journal_table import entries
-from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, BatchState, ClaimedLine, LineState
+from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, ClaimedLine, LineState, RecordedBatchState
 from pricing.ledger.budgets import Refusal
 from pricing.ledger.entries import CompleteAttempt, InsertIntent, write_page
 from pricing.ledger.facts import Completion, Intent
@@ -78,7 +78,14 @@ class Batches:
     # What the provider says --------------------------------------------------------------------------------------
 
     def observed(
-        self, label: str, state: BatchState, *, completed: int, failed: int, fault: str | None, ended_at: int | None
+        self,
+        label: str,
+        state: RecordedBatchState,
+        *,
+        completed: int,
+        failed: int,
+        fault: str | None,
+        ended_at: int | None,
     ) -> None:
         """Note what the provider says about a batch."""
         values: dict[str, Any] = {"state": state, "completed": completed, "failed": failed, "fault": fault}

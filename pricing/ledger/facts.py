@@ -17,7 +17,7 @@ NEWEST: Final = 2**62
 AD_HOC: Final = "ad_hoc"
 """The method of a run that nothing was quoted for: its steps were called outside an automation."""
 
-Priced: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
+PriceBasis: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
 telling, certainly nothing, or what the code stated for a tool. Reports also say ``billed``: an accepted reconciliation
 replaced it by what the provider's bill says."""
@@ -113,7 +113,7 @@ class Completion:
     outcome: str
     usage: Usage
     cost_nano: Nano
-    priced: Priced
+    priced: PriceBasis
     duration_us: int
     status: int | None = None
     code: str | None = None

@@ -18,7 +18,7 @@ from pricing.ledger import Completion, Intent
 if TYPE_CHECKING:  # its store needs the database's library
     from pricing import Captured
 
-Attributes: TypeAlias = dict[str, str | int | float | bool]
+BackendAttributes: TypeAlias = dict[str, str | int | float | bool]
 
 SESSION: Final = "session.id"
 """Both group traces by it: the run's id."""
@@ -47,12 +47,12 @@ PHOENIX_OUTPUT: Final = "output.value"
 PHOENIX_OUTPUT_KIND: Final = "output.mime_type"
 
 
-def turn_attributes(run_id: str) -> Attributes:
+def turn_attributes(run_id: str) -> BackendAttributes:
     """Of a turn that begins: a span that holds generations."""
     return {SESSION: run_id, LANGFUSE_KIND: "span", PHOENIX_KIND: "CHAIN"}
 
 
-def generation_attributes(intent: Intent) -> Attributes:
+def generation_attributes(intent: Intent) -> BackendAttributes:
     """Of an attempt that begins."""
     return {
         SESSION: intent.run_id,
@@ -64,9 +64,9 @@ def generation_attributes(intent: Intent) -> Attributes:
     }
 
 
-def generation_result(completion: Completion) -> Attributes:
+def generation_result(completion: Completion) -> BackendAttributes:
     """Of an attempt that ended: its tokens as far as they are known, and its cost."""
-    failed: Attributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
+    failed: BackendAttributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
     return (
         cost_attributes(completion.cost_nano)
         | _usage(completion.usage)
@@ -74,24 +74,24 @@ def generation_result(completion: Completion) -> Attributes:
     )
 
 
-def cost_attributes(cost_nano: Nano) -> Attributes:
+def cost_attributes(cost_nano: Nano) -> BackendAttributes:
     """A cost, under the names of both."""
     cost = float(dollars(cost_nano))
     return {LANGFUSE_COST: json.dumps({"total": cost}), USAGE_COST: cost, PHOENIX_COST: cost}
 
 
-def content_attributes(turn: Captured) -> Attributes:
+def content_attributes(turn: Captured) -> BackendAttributes:
     """What a turn was asked and answered, masked: only where ``[content]`` keeps and exports it."""
     asked = [{"role": "system", "content": turn.system}] if turn.system else []
     asked += [{"role": str(one["role"]), "content": str(one["text"])} for one in turn.messages]
     text = json.dumps(asked, ensure_ascii=False)
-    found: Attributes = {LANGFUSE_INPUT: text, PHOENIX_INPUT: text, PHOENIX_INPUT_KIND: "application/json"}
+    found: BackendAttributes = {LANGFUSE_INPUT: text, PHOENIX_INPUT: text, PHOENIX_INPUT_KIND: "application/json"}
     if turn.answer is not None:
         found |= {LANGFUSE_OUTPUT: turn.answer, PHOENIX_OUTPUT: turn.answer, PHOENIX_OUTPUT_KIND: "text/plain"}
     return found
 
 
-def _usage(usage: Usage) -> Attributes:
+def _usage(usage: Usage) -> BackendAttributes:
     read, reasoning = usage.cache_read_tokens, usage.reasoning_tokens
     writes = [count for count in (usage.cache_write_tokens, usage.cache_write_1h_tokens) if count is not None]
     written = sum(writes) if writes else None
@@ -102,7 +102,7 @@ def _usage(usage: Usage) -> Attributes:
         PHOENIX_CACHE_WRITE: written,
         PHOENIX_REASONING: reasoning,
     }
-    found: Attributes = {name: count for name, count in known.items() if count is not None}
+    found: BackendAttributes = {name: count for name, count in known.items() if count is not None}
     if usage.input_tokens is None or usage.output_tokens is None:
         return found
     apart = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pricing import Nano, UnknownPrice, Usage, from_us
-from pricing.ledger import Intent, Priced
+from pricing.ledger import Intent, PriceBasis
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.routing.target import Target
 from tasks.turn.usage_check import was_counted
@@ -21,7 +21,7 @@ class AttemptPrice(NamedTuple):
     """
 
     cost_nano: Nano
-    priced: Priced
+    priced: PriceBasis
     service_tier: str
     saved_nano: Nano = 0
     service_tier_saved_nano: Nano = 0

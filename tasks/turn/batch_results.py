@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails.pii import neutral_text
 from pricing import Nano, ProviderStatePart, Usage, from_us, now_us
-from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Completion, Intent, Priced
+from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Completion, Intent, PriceBasis
 from pricing.rates import RateCard
 from tasks.batches import (
     BatchCallFailed,
@@ -44,8 +44,8 @@ QUEUE_FULL: Final = "queue_full"
 REJECTED: Final = "rejected"
 """The outcome of lines whose batch was not taken at all."""
 NEVER_CREATED: Final = "The provider has no batch of this label: it was never created, and nothing of it is billed."
-_WORST: Final[Priced] = "worst_case"
-_COUNTED: Final[Priced] = "usage"
+_WORST: Final[PriceBasis] = "worst_case"
+_COUNTED: Final[PriceBasis] = "usage"
 _OUTCOMES: Final[Mapping[str, str]] = {"expired": "timeout", "cancelled": "cancelled", "missing": "server_error"}
 """By outcome of a line that has no failure of its own, that of its attempt."""
 
@@ -81,7 +81,7 @@ class LineDetails(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRules:
+class BatchWaits:
     """When to ask providers.
 
     Args:
@@ -114,7 +114,7 @@ class BatchResults:
         rates: RateCard,
         client: Callable[[str], BatchClient],
         reached: Callable[[str], Target | None],
-        rules: BatchRules,
+        rules: BatchWaits,
         *,
         telemetry: Telemetry,
         load: Callable[[], Awaitable[None]],
@@ -326,7 +326,7 @@ class BatchResults:
         outcome: str,
         usage: Usage,
         cost: Nano,
-        priced: Priced,
+        priced: PriceBasis,
         *,
         code: str | None = None,
         status: int | None = None,

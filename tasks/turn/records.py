@@ -10,7 +10,7 @@ from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
 from pricing import FareboxError, to_us
 from pricing.ledger import CallOutcome, Run, Turn
-from tasks.personal_values import Known
+from tasks.personal_values import KnownPairs
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.target import Target
@@ -39,7 +39,7 @@ class TurnRecord:
     request: ModelRequest = field(repr=False)
     reply: ModelReply | None = field(repr=False)
     answered_by: Target | None
-    known: Known = field(repr=False)
+    known: KnownPairs = field(repr=False)
     vault: Vault = field(repr=False)
     judged: Sequence[tuple[GuardDecision, GuardInput]] = field(repr=False)
 

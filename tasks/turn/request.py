@@ -11,7 +11,7 @@ from guardrails import Guarded
 from pricing.ledger import Run
 from pricing.rates import ServiceTier
 from tasks.context import Step
-from tasks.personal_values import Known
+from tasks.personal_values import KnownPairs
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelRequest, Tool
 from tasks.providers.options import NO_OPTIONS, RequestOptions
@@ -155,7 +155,7 @@ class TurnContext:
     route: Route
     steps: tuple[str, ...] = ()
     complexity: float | None = None
-    known: Known = field(default=(), repr=False)
+    known: KnownPairs = field(default=(), repr=False)
     values_of: str = ""
     noted: Callable[[TurnRecord], None] | None = None
     pin: str = ""

@@ -30,7 +30,7 @@ from pricing import (
 )
 from pricing.ledger import Turn, TurnOutcome
 from pricing.tokens import NOT_LEARNED, Factor, TokenCount, count_tokens
-from tasks.personal_values import Known, personal_values
+from tasks.personal_values import KnownPairs, personal_values
 from tasks.providers import media, options, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
@@ -255,7 +255,7 @@ class TurnState(Generic[T]):
         )
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> KnownPairs:
         """What is known of persons: what the run was told, and what tools told since."""
         told: list[object] = []
         for message in self.question.messages:

@@ -12,7 +12,7 @@ from pricing import Part, Usage
 from pricing.rates import RateCard
 from tasks.providers.messages import ModelRequest
 from tasks.providers.prompt_blocks import last_mark, prompt_blocks
-from tasks.providers.prompt_caching import CacheRules
+from tasks.providers.prompt_caches import CacheRules
 from tasks.providers.registry import spec_of
 from tasks.routing.target import Target
 from tasks.turn.shared_prefixes import LEAST_TOKENS, PrefixUse, SharedPrefixes

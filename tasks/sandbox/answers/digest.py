@@ -33,7 +33,7 @@ class _Clause:
     words: frozenset[str]
 
 
-class Digest:
+class TextDigest:
     """A text, ranked once and asked many times.
 
     Args:

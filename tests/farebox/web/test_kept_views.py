@@ -11,7 +11,7 @@ from farebox.prefect.report_files import refresh_report_files, write_report_file
 from farebox.runtime import Runtime
 from farebox.web import kept_views, web_app
 from farebox.web.kept_views import KeptViews
-from farebox.web.replica_state import State, state_of
+from farebox.web.replica_state import ReplicaState, state_of
 from farebox.web.view import View
 from pricing import format_money
 from pricing.reports import Page, run_report
@@ -29,7 +29,7 @@ class Replica:
         self.let_go = threading.Event()
         self.let_go.set()
 
-    def state(self) -> State:
+    def state(self) -> ReplicaState:
         return ((self.number, 0, 0),)
 
     def make(self) -> View:
