@@ -12,6 +12,7 @@ from farebox.automations import automation_of, state_of
 from farebox.runs.approval import rejected
 from farebox.runtime import Runtime
 from pricing import ConfigError, from_us
+from tasks import end_suspended_tasks
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -108,6 +109,7 @@ def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
             if state is not None and state.is_final() and (run_id not in waiting or not state.is_crashed()):
                 why = f"it was set to {state.type.value} while it was suspended"
                 if runtime.ledger.settle(run_id, "cancelled", why, execution=execution) is not None:
+                    end_suspended_tasks(client, UUID(run_id), "Cancelled")
                     yield run_id
 
 
