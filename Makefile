@@ -16,7 +16,7 @@ SOURCE ?= .
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-# Tests and commands start many processes: without its cache each of them compiles every library anew.
+# Tests and commands start many processes: without its cache each of them compiles every library again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-extras check bench audit axe screenshots lock clean test-guests

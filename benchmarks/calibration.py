@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from statistics import NormalDist, fmean
 
-from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome, next_size
+from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, CaseOutcome, next_size
 
 BEST = "best"
 NAMES = ("a", "b", "c", "d", "e")
@@ -76,14 +76,14 @@ def all_as_good(rng: random.Random, _: float) -> World:
     return World(swap, swap, costs, 0.8)
 
 
-Drawn = dict[str, list[Outcome]]
+Drawn = dict[str, list[CaseOutcome]]
 
 
 def draw(world: World, rng: random.Random) -> Drawn:
     """Every model's outcome on every case of a file."""
     drawn: Drawn = {name: [] for name in (BEST, *NAMES)}
     outcomes = {
-        name: {score: Outcome(score, round(NANO * world.costs.get(name, 1.0)), 1.0) for score in (0.0, 1.0)}
+        name: {score: CaseOutcome(score, round(NANO * world.costs.get(name, 1.0)), 1.0) for score in (0.0, 1.0)}
         for name in drawn
     }
     for _ in range(MOST):
@@ -142,7 +142,7 @@ def choice(decision: CalibrationDecision, drawn: Drawn) -> str:
 def sequential(drawn: Drawn, terms: AcceptanceCriteria, cases: int = MOST) -> tuple[str, int]:
     """By the code that calibrates: the choice, and the calls it took."""
     decision = CalibrationDecision(BEST, [(name,) for name in NAMES], terms, cases)
-    seen: dict[str, dict[str, Outcome]] = {name: {} for name in drawn}
+    seen: dict[str, dict[str, CaseOutcome]] = {name: {} for name in drawn}
     done = 0
     while decision.open and done < cases:
         upto = min(cases, done + next_size(done))

@@ -12,13 +12,13 @@ from benchmarks import harness, judge_labels
 from farebox.config.settings import load_settings
 from farebox.judging.trial import try_judge
 from farebox.runtime import Runtime
-from guardrails.agreement import Labelled, Rate, measure_agreement, pairs_of
+from guardrails.agreement import AgreementRate, Labelled, measure_agreement, pairs_of
 from pricing.money import format_money
 
 GUARD = {"mode": "off", "criteria": {"grounded": "States nothing that the facts do not say."}}
 
 
-def shown(rate: Rate) -> str:
+def shown(rate: AgreementRate) -> str:
     return f"{rate.share:.2f} ({rate.low:.2f}-{rate.high:.2f}), {rate.right} of {rate.of}"
 
 

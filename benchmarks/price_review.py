@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks import harness, past
 from farebox.config.settings import load_settings
-from pricing.analysis.price_review import Candidate, Rates, Review, review
+from pricing.analysis.price_review import Rates, Review, ReviewCandidate, review
 from pricing.db.database import Store
 from pricing.rates.card import RateCard
 from pricing.rates.own_rates import OwnRate
@@ -31,7 +31,7 @@ def main() -> None:
     harness.quiet_environment()
     card = RateCard.load()
     dear = RateCard.load([OwnRate("bedrock", past._STEPS[0][-1][1], Decimal(2), Decimal(10))])
-    targets = [Candidate(t.name, t.provider, t.model) for t in load_settings(harness.ROOT).targets]
+    targets = [ReviewCandidate(t.name, t.provider, t.model) for t in load_settings(harness.ROOT).targets]
     now = datetime.now(UTC) + timedelta(minutes=10)
     period = (now - timedelta(days=90), now)
     reviews, floors = [], []

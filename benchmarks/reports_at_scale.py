@@ -27,9 +27,9 @@ from pricing.reports.breakdowns import BY, OF_COSTS
 from pricing.reports.economics import signs
 from pricing.reports.guards import guard_report
 from pricing.reports.past_sales import sales
-from pricing.reports.query import Reading
+from pricing.reports.query import ReplicaReading
 from pricing.reports.quote_audit import quote_audits
-from pricing.reports.selection import Choice, choose
+from pricing.reports.selection import RunSelection, choose
 from pricing.reports.targets import target_health
 
 SAMPLES = 5
@@ -176,7 +176,7 @@ def questions(replica: Replica, store: Store) -> dict[str, float]:
     rows, theirs_took = [], {}
     with replica.read() as duck, store._opened().connect() as postgres:
         postgres.exec_driver_sql("SET work_mem = '256MB'")
-        choose(Reading(replica, duck), Choice())
+        choose(ReplicaReading(replica, duck), RunSelection())
         for name, (ours, theirs) in QUESTIONS.items():
             harness.expect(list(map(tuple, postgres.exec_driver_sql(theirs))) == duck.execute(ours).fetchall())
             own = seconds(lambda: duck.execute(ours).fetchall())  # noqa: B023
@@ -201,8 +201,8 @@ def _sizes(replica: Replica, store: Store) -> list[str]:
 
 def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
     """What the commands call, rendering left out; beside it how long Postgres took for the questions in each."""
-    month = Choice(since=datetime.fromtimestamp(MONTH / 1e6, UTC))
-    one = Choice(automation="automation-1")
+    month = RunSelection(since=datetime.fromtimestamp(MONTH / 1e6, UTC))
+    one = RunSelection(automation="automation-1")
     overviewed = (
         *("cost per automation per day", "run cost p50 and p95", "cost by operation × model"),
         *("turns by operation and outcome", "fallbacks by target", "how many runs their p95 covered"),
@@ -220,7 +220,7 @@ def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
         "overview of all": (lambda: face.overview(replica), overviewed),
         "overview of 30 days": (lambda: face.overview(replica, month), of_month),
         "overview of one automation": (lambda: face.overview(replica, one), ()),
-        "overview of one organisation": (lambda: face.overview(replica, Choice(org="org-1")), ()),
+        "overview of one organisation": (lambda: face.overview(replica, RunSelection(org="org-1")), ()),
         **{
             f"breakdown by {by}": (
                 partial(face.breakdown, replica, [by]),
@@ -234,7 +234,7 @@ def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
         ),
         "breakdown by org and operation": (lambda: face.breakdown(replica, ["org", "operation"]), ()),
         "economics, 90 days": (
-            lambda: signs(replica, Choice(since=datetime.fromtimestamp((MONTH - 60 * DAY_US) / 1e6, UTC))),
+            lambda: signs(replica, RunSelection(since=datetime.fromtimestamp((MONTH - 60 * DAY_US) / 1e6, UTC))),
             (),
         ),
         "audit of all quotes": (lambda: quote_audits(replica), ("how many runs their p95 covered",)),

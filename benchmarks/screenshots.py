@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import harness
 from farebox.runtime import Runtime
-from farebox.web import serving
+from farebox.web import page_server
 from tests.support.browser import MISSING, browser
 from tests.support.web_company import TRACED, free_port, make_company
 
@@ -42,7 +42,7 @@ def served(folder: Path) -> Iterator[str]:
     runtime: Runtime = make_company(folder)
     try:
         port = free_port()
-        with serving(runtime, "127.0.0.1", port):
+        with page_server(runtime, "127.0.0.1", port):
             yield f"http://127.0.0.1:{port}"
     finally:
         runtime.close()

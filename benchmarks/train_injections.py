@@ -23,7 +23,7 @@ from guardrails.guards.topic_scope import NEGATIVES
 
 PRIOR = {
     "rules>drop": 0.4, "instr>drop": 0.6, "prior>drop": 0.4,
-    "drop>prior": 1.3, "drop>rules": 0.8, "drop>instr": 1.0, "prior+rules": 0.4, "prior+instr": 0.4, "drop>all": 0.5, "drop+all": 0.4, "drop+prior": 0.4, "^drop": 0.3, "^act": 0.5, "drop>told": 0.3, "drop>limits": 0.3, "drop>self": 0.3,
+    "drop>prior": 1.3, "drop>rules": 0.8, "drop>instr": 1.0, "prior+rules": 0.4, "prior+instr": 0.4, "drop>all": 0.7, "drop+all": 0.8, "drop+prior": 0.4, "^drop": 0.3, "^act": 0.5, "drop>told": 0.3, "drop>limits": 0.3, "drop>self": 0.3,
     "reveal>instr": 0.5, "reveal>self": 0.2, "self>instr": 0.6, "self+instr": 0.6, "hidden+instr": 0.7, "reveal>hidden": 0.4, "^reveal": 0.1,
     "words>prior": 0.3, "reveal>words": 0.2, "told>prior": 0.3, "you>told": 0.2, "you+told": 0.2,
     "neg>limits": 0.6, "neg>refuse": 0.5, "must>follow": 0.3, "neg>follow": 0.3, "follow>ill": 0.2, "say>ill": 0.3, "be>power": 0.6, "power+mode": 0.6,
@@ -43,7 +43,7 @@ Example = tuple[Windows, int]
 ROUNDS, RATE, DECAY, LEAST_SEEN = 20, 0.15, 0.15, 15
 COST_OF_FALSE = 2.0
 """How much more a harmless text that is blocked counts than an attack that passes."""
-MARGIN = -0.4
+MARGIN = -0.25
 """The score from which on a text is blocked; the bias that is written makes it 0."""
 
 
@@ -52,8 +52,8 @@ def windows(text: str) -> Windows:
     return injection_model.features(shown, signs(shown, shown.lower())) or [frozenset()]
 
 
-def examples() -> tuple[list[Example], list[str]]:
-    """Every text that is learnt from, with 1 for an attack."""
+def labelled() -> list[tuple[str, int]]:
+    """Every text that is learnt from, with 1 for an attack, in an order that is always the same."""
     long = clean_prose(400_000) + clean_code(100_000)
     lines = long[350_000:].splitlines()
     pages = [long[at : at + 1_500] for at in range(0, 350_000, 1_500)]
@@ -63,9 +63,15 @@ def examples() -> tuple[list[Example], list[str]]:
         *random.Random(1).sample(lines, min(250, len(lines))),
         *pages,
     ]
-    labelled = [(text, 1) for name in LEARNT for text in texts(f"attacks_{name}")] + [(text, 0) for text in harmless]
-    random.Random(2).shuffle(labelled)
-    return [(windows(text), label) for text, label in labelled], [text for text, _ in labelled]
+    found = [(text, 1) for name in LEARNT for text in texts(f"attacks_{name}")] + [(text, 0) for text in harmless]
+    random.Random(2).shuffle(found)
+    return found
+
+
+def examples() -> tuple[list[Example], list[str]]:
+    """The features of each text that is learnt from, and the text."""
+    found = labelled()
+    return [(windows(text), label) for text, label in found], [text for text, _ in found]
 
 
 def score(weights: dict[str, float], seen: frozenset[str]) -> float:

@@ -1,7 +1,7 @@
 """Farebox: AI automations as Prefect flows that know their price before they run.
 
-The names below are all that a flow needs. They are loaded when first asked for: the command line answers without
-Prefect where it can, and pytest loads our plugin in projects that have nothing to do with us.
+The names below are all that a flow needs. Each one is loaded on first use, so that the command line answers without
+Prefect where it can, and so that pytest can load the plugin in unrelated projects.
 """
 
 from typing import TYPE_CHECKING

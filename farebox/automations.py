@@ -1,4 +1,4 @@
-"""`@automation`, `@llm_task`, `ask`, `Agent`, `spend` and `tool`: the names a flow is written with."""
+"""`@automation`, `@llm_task`, `ask`, `Agent`, `spend` and `tool`: the names that a flow is written with."""
 
 from __future__ import annotations
 
@@ -56,16 +56,18 @@ def _engine() -> Engine:
 
 
 ask = Ask(_engine)
-"""One turn of the ``@llm_task`` that is under way: ``ask("summarize.j2", document=text, returns=Summary)``."""
+"""One turn of the ``@llm_task`` that is running: ``ask("summarize.j2", document=text, returns=Summary)``."""
 
 spend = Spend(_engine)
-"""A paid request that is not a model's: ``spend("0.012 USD", operation="search")`` before it is made."""
+"""A paid request to something other than a model. Call it before the request: ``spend("0.012 USD",
+operation="search")``.
+"""
 tool = spend.tool
 """A function whose every call costs money: ``@tool(cost="0.005 USD")``."""
 
 
 class Agent(tasks.Agent):
-    """A model with tools, run inside an ``@llm_task``: see ``tasks.Agent``. Its turns are the project's."""
+    """A model with tools, run inside an ``@llm_task``: see ``tasks.Agent``. Its turns are recorded in this project."""
 
     def _engine(self) -> Engine:
         return _engine()
@@ -137,22 +139,25 @@ def automation(
 
     Args:
         price: what a customer pays for one outcome: ``"3 credits"`` or ``"0.50 USD"``.
-        plan: which steps it takes and how often: ``plan(summarize, …) + plan(compose, …)``.
-        budget: the limits it sets itself.
-        approval: how long a person may take to decide about a run that no budget has room for: it waits in the Prefect
-            UI as ``NeedsApproval``. Left out, such a run is refused.
-        durable: whether its answers are kept, encrypted, until a run has ended well, so that a retry, a restart or a
+        plan: the steps of a run and how often each is called: ``plan(summarize, …) + plan(compose, …)``.
+        budget: limits of the automation itself.
+        approval: how long a person may take to decide about a run that exceeds its budgets. Until then the run waits in
+            the Prefect UI as ``NeedsApproval``. Without it, such a run is refused.
+        durable: whether answers are kept, encrypted, until the run has completed, so that a retry, a restart or a
             resumption does not pay for them again. ``[journal]`` in farebox.toml can forbid it.
-        due: by when its runs are to be done, so that they may take a cheaper service tier or a batch: ``"6h"`` or a
-            timedelta after the start, ``"07:00"`` or a time of day. A run may say otherwise, by the parameter ``due``,
-            which is added where the function has none, or by ``farebox run --due``.
-        name: how it is called; the function's name with dashes if left out.
-        options: anything that ``prefect.flow`` takes.
+        due: when runs must be done, so that they can use a cheaper service tier or a batch: ``"6h"`` or a timedelta
+            after the start, ``"07:00"`` or a time of day. A run can override it with the parameter ``due``, which is
+            added to functions that lack it, or with ``farebox run --due``.
+        name: the name of the automation; by default the function's name with dashes.
+        options: any argument of ``prefect.flow``.
 
     Raises:
         UsageError: the due time cannot be read, or is too early or too late.
-        MoneyError: a price or a limit is no amount.
+        MoneyError: a price or a limit is not a valid amount.
         PlanError: the plan does not fit the function's parameters.
+
+    Example:
+        ``@automation(price="3 credits", budget=Budget(per_run="0.50 USD"), plan=plan(summarize, calls=10))``
     """
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
@@ -173,29 +178,29 @@ def automation(
 
 
 def automation_of(flow: object) -> Automation:
-    """What makes a flow an automation, also after ``with_options``.
+    """The declaration of an automation, also after ``with_options``.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the flow is not an automation.
     """
     found = getattr(getattr(flow, "fn", None), "farebox_automation", None)
     if not isinstance(found, Automation):
         raise ConfigError(
-            f"{getattr(flow, '__name__', type(flow).__name__)!r} is no automation.",
+            f"{getattr(flow, '__name__', type(flow).__name__)!r} is not an automation.",
             next_step="Decorate its function with @automation(…).",
         )
     return found
 
 
 class _Gate:
-    """One automation's gate. It stands inside the flow's function: deployed runs never pass ``Flow.__call__``."""
+    """The gate of one automation. It runs inside the flow's function, because deployed runs skip ``Flow.__call__``."""
 
     def __init__(self, function: Callable[..., Any], spec: Automation) -> None:
         self._signature = signature_with_due(function, spec.due)
         self._spec = spec
 
     def open(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], decided: Decided | None = None) -> AdmittedRun:
-        """Quote and hold the run, as somebody decided where it is one that budgets stopped on its way.
+        """Quote and hold the run, or carry out the decision about a run that a budget stopped before its end.
 
         Raises:
             OverBudget: it is refused.
@@ -229,10 +234,10 @@ class _Gate:
     def asked(
         self, ride: AdmittedRun, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Decided | None:
-        """What somebody decides about a run that budgets stopped on its way; ``None`` where nobody is to be asked.
+        """The decision about a run that a budget stopped before its end; ``None`` if the automation allows no approval.
 
         Raises:
-            Pause: they are asked by a form, and the run is suspended meanwhile.
+            Pause: the decision is made in a form, and the run is suspended until then.
         """
         if not isinstance(error, OverBudget) or not error.fields.get("budget_ids") or not ride.run.durable:
             return None
@@ -246,14 +251,14 @@ class _Gate:
         return ask_to_go_on(get_runtime(), self._spec, ride.run, self._named(bound), approver=approver, refused=error)
 
     def _due_at(self, flow_run: FlowRun, parameters: Mapping[str, Any]) -> int | None:
-        """By when the run is to be done. Of one that began late, as if it had begun when it was to."""
+        """When the run is due. A run that started late is due as if it had started on time."""
         now = datetime.now(UTC)
         start = min(flow_run.expected_start_time or now, now)
         zone = functools.partial(schedule_zone, flow_run, get_runtime().settings.zone)
         return run_due_at(self._spec.due, parameters, start=start, zone=zone)
 
     def _approver(self, flow_run: FlowRun) -> Approver | None:
-        """Who can be asked about the run: nobody where its automation does not allow it, or Prefect cannot wait."""
+        """Who can approve the run: ``None`` if the automation does not allow it or Prefect cannot suspend."""
         if self._spec.approval is None:
             return None
         if asker := ASK_HERE.get():
@@ -264,9 +269,9 @@ class _Gate:
     def run(
         self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, suspends: bool = True
     ) -> Iterator[None]:
-        """Let the steps below find their run and what it was told of persons; what is raised is masked.
+        """Make the run and its known personal values available to the steps below; mask exceptions.
 
-        A run that waits for batches is suspended meanwhile where Prefect can do that, unless it yields values.
+        A run that waits for batches is suspended if Prefect can do that, unless it yields values.
         """
         guards, parameters = get_runtime().guards, self._named(self._signature.bind(*args, **kwargs))
         token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
@@ -279,7 +284,9 @@ class _Gate:
             EXCEPTION_FINDER.reset(token)
 
     def _named(self, bound: inspect.BoundArguments) -> Mapping[str, Any]:
-        """Parameters by name, those that a flow takes as ``**more`` too: an ``org`` among them has its budget."""
+        """The parameters by name, including those that a flow takes as ``**more``: an ``org`` among them selects its
+        budget.
+        """
         named = dict(bound.arguments)
         for parameter in self._signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -287,13 +294,14 @@ class _Gate:
         return named
 
     def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
-        """Settle and report the run; the state it ends in when it was a decision that ended it.
+        """Settle and report the run; returns the state it ends in if a decision ended it.
 
-        A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet. A ledger
-        that cannot be written does not change how the run ended: it is settled later.
+        A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet. If the
+        ledger
+        cannot be written, the run ends as it would have, and is settled later.
 
         Raises:
-            Abort: a newer execution of the run has its hold, and this process must not say how the run ended.
+            Abort: a newer execution of the run has its hold, so that this process must not set the final state.
         """
         try:
             if isinstance(error, Pause):
@@ -336,7 +344,7 @@ def _gated_async(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any
     @functools.wraps(function)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
         decided: Decided | None = None
-        while True:  # again where somebody lets a run go on that budgets had stopped
+        while True:  # repeats when a person lets a stopped run continue
             try:
                 ride = await asyncio.to_thread(gate.open, args, kwargs, decided)
             except FareboxError as refused:
@@ -383,7 +391,7 @@ def _gated_sync(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any]
 
 
 def _gated_generator(function: Callable[..., Generator[Any, Any, Any]], gate: _Gate) -> Callable[..., Any]:
-    """The run is open from the first value to the last; whoever asks for no more of them completes it."""
+    """The run is open from the first value to the last. Closing the generator early completes the run."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -408,7 +416,7 @@ def _gated_generator(function: Callable[..., Generator[Any, Any, Any]], gate: _G
 
 
 def _gated_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], gate: _Gate) -> Callable[..., Any]:
-    """The same of an async generator. It cannot return a state, so that one of our own errors is raised."""
+    """The same for async generators. They cannot return a state, so that errors of ours are raised."""
 
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
@@ -429,16 +437,16 @@ def _gated_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], ga
 
 
 def _abort(taken: RunTakenOver) -> Abort:
-    """End this process without a state: the run is that of a newer execution, and a failed one would be retried."""
+    """End this process without a state: a newer execution owns the run, and a failed state would start a retry."""
     get_run_logger().error("%s %s", taken.message, taken.next_step)
     return Abort(taken.message)
 
 
 def state_of(error: FareboxError) -> State[Any]:
-    """The state of a run that ended by one of our own errors, named like it: people read it without a traceback.
+    """The Prefect state of a run that ended by an error of ours, named after that error.
 
-    A decision is Cancelled: a Failed one would be retried. Outside Prefect there is no state to end in. Prefect shows
-    the message as Markdown, so that in it every name is escaped; the error itself is the state's data.
+    Refusals are Cancelled, since Prefect would retry a Failed run. Outside Prefect there is no state. Prefect shows the
+    message as Markdown, so every name in it is escaped; the error itself is the state's data.
     """
     if isinstance(error, NoRun) and FlowRunContext.get() is None:
         raise error
@@ -460,9 +468,9 @@ def _flow_run(name: str) -> FlowRun:
 
 
 def _forget_journal(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Delete what was kept of a run, now that Prefect knows that it ended well."""
+    """Delete the journal of a run once Prefect knows that the run completed."""
     del flow, state
-    with suppress(LedgerError):  # it is deleted later
+    with suppress(LedgerError):  # a later cleanup deletes it
         get_runtime().journal.delete(str(flow_run.id))
 
 

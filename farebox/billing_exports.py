@@ -1,4 +1,4 @@
-"""Bills fetched from providers' admin APIs, read only: pages are kept in files that the readers of exports take."""
+"""Bills fetched from providers' admin APIs, read only. Pages are stored in files that the export readers take."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One list to fetch; ``span`` is how its days are asked for, ``query`` what else is asked."""
+class ExportEndpoint:
+    """One list to fetch; ``span`` is how its days are requested, ``query`` holds the other parameters."""
 
     path: str
     span: str
@@ -38,14 +38,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """A provider's API of costs. ``variable`` names its admin key, and with ``_BASE_URL`` the address of a gateway."""
+    """A provider's cost API. ``variable`` names its admin key, and with ``_BASE_URL`` the address of a gateway."""
 
     base_url: str
     variable: str
     header: str
     scheme: str
     more: tuple[tuple[str, str], ...]
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[ExportEndpoint, ...]
 
 
 ADMIN_APIS = {
@@ -56,12 +56,12 @@ ADMIN_APIS = {
         "Bearer ",
         (),
         (
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organization/costs",
                 "unix",
                 (("bucket_width", "1d"), ("limit", "180"), ("group_by", "project_id"), ("group_by", "line_item")),
             ),
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organization/usage/completions",
                 "unix",
                 (
@@ -78,7 +78,7 @@ ADMIN_APIS = {
         "",
         (("anthropic-version", "2023-06-01"),),
         (
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organizations/cost_report",
                 "iso",
                 (
@@ -88,7 +88,7 @@ ADMIN_APIS = {
                     ("group_by[]", "description"),
                 ),
             ),
-            Endpoint(
+            ExportEndpoint(
                 "/v1/organizations/usage_report/messages",
                 "iso",
                 (
@@ -104,7 +104,7 @@ ADMIN_APIS = {
         "Authorization",
         "Bearer ",
         (),
-        (Endpoint("/api/v1/activity", "none", ()),),
+        (ExportEndpoint("/api/v1/activity", "none", ()),),
     ),
 }
 
@@ -113,17 +113,17 @@ ADMIN_APIS = {
 def fetched_export(
     provider: str, files: Sequence[Path], since: date | None = None, until: date | None = None
 ) -> Iterator[list[Path]]:
-    """The export's files: those given, else what the provider's admin API says, kept until the block ends.
+    """The files of an export: those given, or what the provider's admin API returns, deleted when the block ends.
 
     Args:
-        provider: openai, anthropic or openrouter, where no file is given.
+        provider: openai, anthropic or openrouter, if no file is given.
         files: the files, if there are any.
-        since: the first day to fetch, in UTC; 30 days back, if left out.
-        until: the last; yesterday, if left out.
+        since: the first day to fetch, in UTC; 30 days ago by default.
+        until: the last day; yesterday by default.
 
     Raises:
         ConfigError: there is no admin key.
-        UsageError: a file does not exist, the provider has no such API, or it refused.
+        UsageError: a file does not exist, the provider has no such API, or it refused the request.
     """
     if files:
         for path in files:
@@ -134,7 +134,7 @@ def fetched_export(
     api = ADMIN_APIS.get(provider)
     if api is None:
         raise UsageError(
-            f"{provider} has no API of costs that Farebox reads.", next_step="Export its bill and name it with --file."
+            f"{provider} has no cost API that Farebox supports.", next_step="Export its bill and name it with --file."
         )
     key = os.environ.get(api.variable, "").strip()
     if not key:
@@ -166,7 +166,7 @@ async def _fetch(provider: str, api: AdminApi, key: str, days: tuple[date, date]
 
 
 async def _pages(
-    provider: str, transport: Transport, api: AdminApi, key: str, asked: tuple[Endpoint, tuple[date, date]]
+    provider: str, transport: Transport, api: AdminApi, key: str, asked: tuple[ExportEndpoint, tuple[date, date]]
 ) -> Any:
     endpoint, days = asked
     query = [*endpoint.query, *_span(endpoint.span, *days)]
@@ -219,9 +219,7 @@ def _object(provider: str, path: str, body: bytes) -> Mapping[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("data"), list):
-        raise UsageError(
-            f"{provider} {path} answered with something else than a page.", next_step="Export the bill as a file."
-        )
+        raise UsageError(f"{provider} {path} returned an unexpected reply.", next_step="Export the bill as a file.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Drops of prompt caches, looked for in the ledger of a project."""
+"""Drops of prompt-cache use, found in the ledger of a project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def with_cache_drops(runtime: Runtime, report: RunReport) -> RunReport:
-    """The report of a run, with the drops of prompt caches that its operations were in when it ended."""
+    """The report of a run, with the prompt-cache drops that affected its operations when it ended."""
     from pricing.reports import find_cache_drops
 
     run = report.run

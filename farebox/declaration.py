@@ -1,4 +1,4 @@
-"""What an automation declares about its money: price, budget and plan."""
+"""The declarations of an automation about money: price, budget and plan."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ class Price:
     money: Nano | None
 
     def worth(self, credit: Nano | None) -> Nano | None:
-        """The price in money, where a credit is worth so much; ``None`` where nobody said what one is worth."""
+        """The price in nano-dollars for this value of a credit; ``None`` if the price is in credits and no value is
+        set.
+        """
         if self.credits is None:
             return self.money
         return None if credit is None else self.credits * credit
 
     @classmethod
     def parse(cls, text: str) -> Price:
-        """The price that a text states.
+        """Parse a price.
 
         Raises:
-            MoneyError: it states none.
+            MoneyError: the text is not a valid price.
         """
         if found := _CREDITS.fullmatch(text.strip()):
             return cls(text, int(found["number"]), None)
@@ -43,13 +45,17 @@ class Price:
             return cls(text, None, parse_money(text))
         except MoneyError:
             raise MoneyError(
-                f"{text[:40]!r} is no price.", next_step='Write it like "3 credits" or "0.50 USD".'
+                f"{text[:40]!r} is not a valid price.", next_step='Write it like "3 credits" or "0.50 USD".'
             ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The limits an automation sets itself, each an amount like ``"5 USD"``; what is left out is not limited."""
+    """Limits of an automation, each an amount like ``"5 USD"``; ``None`` is no limit.
+
+    Example:
+        ``Budget(per_run="0.50 USD", per_day="5 USD")``
+    """
 
     per_run: str | None = None
     per_day: str | None = None
@@ -63,7 +69,7 @@ class Budget:
         object.__setattr__(self, "limits", limits)
 
     def rules(self, automation: str, run_id: str) -> list[BudgetRule]:
-        """The rules it stands for in one run."""
+        """The rules for one run."""
         return [
             BudgetRule("run", run_id, window, limit)
             if window == "run"
@@ -77,12 +83,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredPlan:
-    """A plan and, by operation, what its steps declare. Plans add up with ``+``.
+    """A plan and the declarations of its steps, by operation. Plans are combined with ``+``.
 
     Args:
-        plan: calls and costs that are expected.
-        steps: what the steps declare, by operation.
-        guess: of an automation without a plan, what its first run is quoted at.
+        plan: expected calls and costs.
+        steps: the declarations of steps, by operation.
+        guess: for an automation without a plan, the amount its first run is quoted at.
     """
 
     plan: Plan
@@ -92,7 +98,8 @@ class DeclaredPlan:
     def __add__(self, other: DeclaredPlan) -> DeclaredPlan:
         if self.guess is not None or other.guess is not None:
             raise PlanError(
-                "learn(…) was added to another plan.", next_step="Keep one: learn(…) stands for all that a run costs."
+                "learn(…) cannot be combined with another plan.",
+                next_step="Keep one of them: learn(…) covers the whole cost of a run.",
             )
         for operation in self.steps.keys() & other.steps.keys():
             if self.steps[operation] != other.steps[operation]:
@@ -116,26 +123,26 @@ def plan(
     begins: Begins | None = None,
     cost: str | None = None,
 ) -> DeclaredPlan:
-    """What one step of an automation is expected to take.
+    """The expected calls of one step of an automation.
 
     Args:
         step: an ``@llm_task``, an ``Agent`` for the turns in which it chooses tools, a ``@tool(cost=…)``, or the name
             of an operation that ``spend(…)`` pays for.
-        calls: turns, or paid requests, per run: a number, or a function of the automation's parameters by their names.
-        input_tokens: tokens read per turn: a number, a text of about that length (what the turn will read, which is
-            counted offline), or a function of the automation's parameters that returns either.
+        calls: turns, or paid requests, per run: a number, or a function of the automation's parameters by name.
+        input_tokens: tokens read per turn: a number, a text of about that length (counted offline), or a function of
+            the automation's parameters that returns either.
         output_tokens: tokens written per turn: a number, or a function likewise.
-        max_calls: the most turns a run may take of it, for the ceiling; ``calls`` × what the step allows if left out.
+        max_calls: the largest number of turns in a run, for the ceiling; by default ``calls`` × the step's maximum.
         images: read per turn on top of ``input_tokens``: a number (each counts at the largest size that the model
             reads), images and documents themselves (which are measured), or a function of the automation's parameters
             that returns either.
         pages: of PDFs, read per turn likewise: a number, or a function.
-        begins: where turns are pinned to targets, as a calibration's are: a function that returns how many go to which.
-        cost: of one paid request, such as ``"0.012 USD"``; what the ``@tool`` declares if left out.
+        begins: for turns pinned to targets, as in a calibration: a function that returns the number per target.
+        cost: of one paid request, such as ``"0.012 USD"``; by default the cost that the ``@tool`` declares.
 
     Raises:
-        PlanError: ``step`` is none of these, or a number makes no sense.
-        MoneyError: ``cost`` is no amount of money.
+        PlanError: ``step`` has another type, or a number is out of range.
+        MoneyError: ``cost`` is not a valid amount.
 
     Example:
         ``plan(answer, input_tokens=800, output_tokens=200) + plan("search", calls=3, cost="0.012 USD")``
@@ -144,7 +151,7 @@ def plan(
         if (input_tokens, output_tokens, begins, images, pages) != (None, None, None, 0, 0):
             raise PlanError(
                 f"The plan of {paid.operation!r} gives tokens for a paid request that has none.",
-                next_step="Leave all but calls, max_calls and cost out; plan the step that asks models separately.",
+                next_step="Give only calls, max_calls and cost; plan the step that calls models separately.",
                 operation=paid.operation,
             )
         return DeclaredPlan(Plan((), (paid,)), {})
@@ -153,7 +160,7 @@ def plan(
         wrong = "has a cost besides its tokens" if cost is not None else "lacks input_tokens or output_tokens"
         raise PlanError(
             f"The plan of {declared.operation!r} {wrong}.",
-            next_step='Give a step its tokens per turn, and what its body pays as plan("search", cost="0.01 USD").',
+            next_step='Give a step its tokens per turn, and plan its paid requests as plan("search", cost="0.01 USD").',
             operation=declared.operation,
         )
     steps = PlanStep(
@@ -163,29 +170,29 @@ def plan(
 
 
 def _model_step(step: object) -> Step:
-    """The step of what asks models."""
+    """The declaration of a step that calls models."""
     if isinstance(step, Agent):
         return Step(step.operation, step.tier, step.max_tokens, 1, threshold=step.threshold)
     declared = step_of(step)
     if declared is None:
         raise PlanError(
-            f"plan(…) was given {_named(step)}, which is no LLM step.",
+            f"plan(…) was given {_named(step)}, which is not an LLM step.",
             next_step="Give it a function decorated with @llm_task or @tool(cost=…), or an Agent.",
         )
     return declared
 
 
 def learn(first: str, *, most: str | None = None) -> DeclaredPlan:
-    """A plan of nothing but a first guess, for an automation whose model calls nobody can plan: its first run is quoted
-    at the guess, the following ones from what those before cost.
+    """A plan that is only a first estimate, for an automation whose calls cannot be planned. Its first run is quoted at
+    the estimate, later ones from the costs of earlier runs.
 
     Args:
-        first: what a run may cost, such as ``"0.50 USD"``; rather too much than too little.
-        most: the ceiling of a run; ten times the guess if left out. ``Budget(per_run=…)`` may be lower.
+        first: the cost of a run, such as ``"0.50 USD"``; rather too high than too low.
+        most: the ceiling of a run; ten times ``first`` by default. ``Budget(per_run=…)`` may be lower.
 
     Raises:
-        MoneyError: one of them is no amount of money.
-        PlanError: the guess is nothing, or above ``most``.
+        MoneyError: one of them is not a valid amount.
+        PlanError: ``first`` is zero or above ``most``.
 
     Example:
         ``@automation(price="1 credit", plan=learn("0.50 USD", most="2 USD"))``
@@ -201,7 +208,7 @@ def learn(first: str, *, most: str | None = None) -> DeclaredPlan:
 
 
 def _planned_cost(step: object, calls: Calls, max_calls: Calls | None, cost: str | None) -> PlanCost | None:
-    """What is planned where ``step`` is paid for by the request; ``None`` for what asks models."""
+    """The plan of paid requests; ``None`` for a step that calls models."""
     amount = None if cost is None else parse_money(cost)
     if (declared := tool_cost(step)) is not None and step_of(step) is None:
         return PlanCost(declared.operation, declared.cost_nano if amount is None else amount, calls, max_calls)
@@ -210,7 +217,7 @@ def _planned_cost(step: object, calls: Calls, max_calls: Calls | None, cost: str
     operation = read_key("operation", step)
     if amount is None:
         raise PlanError(
-            f"The plan of {operation!r} does not say what one request costs.",
+            f"The plan of {operation!r} does not give the cost of one request.",
             next_step=f'Give it: plan({operation!r}, calls=…, cost="0.012 USD").',
             operation=operation,
         )

@@ -1,4 +1,4 @@
-"""Automations by name, found without importing any file, and the parameters they take."""
+"""Automations by name, found without importing any file, and their parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEPLOYMENTS = "prefect.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An automation as its file declares it: its name, and the module and function it is in."""
+    """An automation as its file declares it: its name, module and function."""
 
     name: str
     module: str
@@ -32,18 +32,18 @@ class Found:
 
     @property
     def place(self) -> str:
-        """What names this one and no other: ``flows.digests:weekly``."""
+        """The unique place of this automation: ``flows.digests:weekly``."""
         return f"{self.module}:{self.function}"
 
     def is_called(self, name: str) -> bool:
-        """Whether it has this name, where dashes and underscores are the same."""
+        """Whether it has this name; dashes and underscores are equal."""
         return name.replace("_", "-") in {self.name.replace("_", "-"), self.function.replace("_", "-")}
 
 
 def automations(root: Path) -> list[Found]:
-    """Every automation of a project, in order of name: of flows/, of files in its folder, and of prefect.yaml.
+    """Every automation of a project, sorted by name: those of flows/, of files in its folder, and of prefect.yaml.
 
-    Files are parsed, not imported. Flows that are no automations, such as the price review, are not among them.
+    Files are parsed, not imported. Flows that are not automations, such as the price review, are not included.
     """
     files = dict.fromkeys([*sorted((root / "flows").rglob("*.py")), *sorted(root.glob("*.py")), *_deployed(root)])
     found = [one for path in files for one in _declared(path, root)]
@@ -56,10 +56,10 @@ def automation_names(root: Path) -> list[str]:
 
 
 def find_flow(name: str) -> Flow[..., Any]:
-    """The flow of an automation: by its name, as ``module:function``, or by the dotted name of the function.
+    """The flow of an automation: by its name, as ``module:function``, or by the function's dotted name.
 
     Raises:
-        UsageError: there is none of that name, or several.
+        UsageError: there is no automation of that name, or several.
         ConfigError: its file cannot be imported, or has no automation in it.
     """
     root = find_root()
@@ -125,7 +125,9 @@ def _broken(shown: str, error: Exception) -> ConfigError:
 
 
 def _declared(path: Path, root: Path) -> Iterator[Found]:
-    """The automations that a file declares; one that is no Python is taken for one of its name, to be told so."""
+    """The automations that a file declares. A file that is not valid Python counts as one of its name, so that it is
+    reported.
+    """
     try:
         text = path.read_bytes()
     except OSError:
@@ -150,7 +152,7 @@ def _declared(path: Path, root: Path) -> Iterator[Found]:
 
 
 def _decorators(tree: ast.Module) -> Iterator[str]:
-    """How the file writes ``automation``, whatever it has imported it as."""
+    """The names under which the file imports ``automation``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in {"farebox", "farebox.automations"}:
             yield from (one.asname or one.name for one in node.names if one.name == "automation")
@@ -159,7 +161,7 @@ def _decorators(tree: ast.Module) -> Iterator[str]:
 
 
 def _name(call: ast.Call) -> str | None:
-    """The name that ``@automation(name=…)`` gives, where it is written out."""
+    """The name from ``@automation(name=…)``, if it is a literal."""
     for keyword in call.keywords:
         if keyword.arg == "name" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
             return keyword.value.value
@@ -167,7 +169,7 @@ def _name(call: ast.Call) -> str | None:
 
 
 def _deployed(root: Path) -> Iterator[Path]:
-    """The files that prefect.yaml runs. What is wrong with it is told by the commands that deploy it."""
+    """The files that prefect.yaml runs. Errors in it are reported by the commands that deploy it."""
     try:
         text = (root / DEPLOYMENTS).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
@@ -188,7 +190,7 @@ def _deployed(root: Path) -> Iterator[Path]:
 
 
 def read_parameters(flow: Flow[..., Any], given: dict[str, str], whose: RunOwner) -> dict[str, Any]:
-    """The flow's parameters from what the command line was given, validated; those of whom the run is for among them.
+    """The flow's validated parameters from command-line options, including the owner of the run.
 
     Raises:
         UsageError: one is unknown, missing or wrong.
@@ -209,29 +211,31 @@ def read_parameters(flow: Flow[..., Any], given: dict[str, str], whose: RunOwner
     try:
         return flow.validate_parameters({key: _read(value, known[key]) for key, value in named.items()})
     except ParameterTypeError as error:
-        raise UsageError(f"{flow.name} was given a wrong parameter: {_reason(error)}.", next_step=usage(flow)) from None
+        raise UsageError(f"{flow.name} got an invalid parameter: {_reason(error)}.", next_step=usage(flow)) from None
     except (SignatureMismatchError, TypeError) as error:
-        raise UsageError(f"{flow.name} cannot be called so: {error}.", next_step=usage(flow)) from None
+        raise UsageError(
+            f"{flow.name} cannot be called with these parameters: {error}.", next_step=usage(flow)
+        ) from None
 
 
 def with_defaults(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a run: those given, and what the others are when left out."""
+    """The parameters of a run: those given, and the defaults of the others."""
     defaults = {name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field}
     return defaults | parameters
 
 
 def with_due(flow: Flow[..., Any], given: dict[str, str], due: str | None) -> dict[str, str]:
-    """What the command line was given, with the due time where the automation has a parameter for it."""
+    """The command-line options, with the due time if the automation has a parameter for it."""
     return given if due is None or "due" not in flow.parameters.properties else {**given, "due": due}
 
 
 def option(name: str) -> str:
-    """The option of the command line that gives a parameter: ``--input-file``."""
+    """The command-line option of a parameter: ``--input-file``."""
     return f"--{name.replace('_', '-')}"
 
 
 def usage(flow: Flow[..., Any]) -> str:
-    """How the automation is run, in one line."""
+    """The usage line of an automation."""
     required = flow.parameters.required or []
     parts = [
         text if name in required else f"[{text}]"
@@ -242,9 +246,9 @@ def usage(flow: Flow[..., Any]) -> str:
 
 
 def kind(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> str:
-    """What a parameter takes, by its JSON schema: ``INTEGER``, ``fast|best``, ``JSON``.
+    """The type of a parameter by its JSON schema: ``INTEGER``, ``fast|best``, ``JSON``.
 
-    ``definitions`` are those that the schema refers to: of enums and models.
+    ``definitions`` are the enums and models that the schema refers to.
     """
     if named := schema.get("$ref") or next((part["$ref"] for part in schema.get("allOf", ()) if "$ref" in part), ""):
         schema = (definitions or {}).get(str(named).rpartition("/")[2], {"type": "object"})
@@ -259,7 +263,7 @@ def kind(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> s
 
 
 def _read(value: str, schema: dict[str, Any]) -> Any:
-    """A value as the command line gave it: lists and tables are written as JSON, everything else stays text."""
+    """A value from the command line: lists and tables are JSON, everything else stays text."""
     kinds = {schema.get("type")} | {part.get("type") for part in schema.get("anyOf", [])}
     structured = bool(kinds & {"array", "object"}) or "$ref" in schema or "allOf" in schema
     if isinstance(value, str) and structured and value.lstrip()[:1] in {"[", "{"}:

@@ -1,7 +1,7 @@
-"""How often Python looks for objects that only refer to each other.
+"""The frequency of Python's garbage collection.
 
-It looks after every 700 new objects that are in use. While modules load, and with fifty turns in flight, that many are
-all the time, and hardly any is garbage: looking took an eighth of a short command, and of a turn.
+By default it runs after every 700 new live objects. While modules load, and with fifty turns in flight, that happens
+all the time and frees almost nothing: it took an eighth of the time of a short command, and of a turn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ _USUAL = (700, 10, 10)
 
 
 def collect_less() -> None:
-    """Have this process look less often, unless it was told how often to look."""
+    """Collect less often in this process, unless the thresholds were set before."""
     if gc.get_threshold() == _USUAL:
         gc.set_threshold(_NEW_OBJECTS, *_USUAL[1:])

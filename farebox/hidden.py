@@ -1,4 +1,4 @@
-"""Whether a folder of the user's hides one of our packages. Imports nothing of them, which might be theirs."""
+"""Detects a user's folder that hides one of our packages. It imports none of them: that could load the user's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PACKAGES = ("pricing", "guardrails", "tasks")
 
 
 def check_hidden() -> None:
-    """Say so where a folder of the user's has the name of one of our packages and is found first.
+    """Fail if a user's folder has the name of one of our packages and is found first.
 
     Raises:
-        ImportError: one has; under the command line the process ends instead, with the same message.
+        ImportError: there is such a folder; on the command line the process ends with the same message instead.
     """
     place = Path(__file__).resolve().parent.parent
     for name in _PACKAGES:

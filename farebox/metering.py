@@ -26,7 +26,7 @@ _CODE = re.compile(r"[a-z0-9_.]{1,60}")
 _SOURCE = "farebox"
 
 
-class Sink(NamedTuple):
+class MeteringSink(NamedTuple):
     """A service: its address, the variable of its key, how an event is put, and which refusals mean it has it."""
 
     url: str
@@ -99,13 +99,15 @@ def _known_to_lago(status: int, body: Any) -> bool:
 
 
 SINKS = {
-    "stripe": Sink("https://api.stripe.com", "STRIPE_API_KEY", _stripe, lambda *_: False, by_name=False),
-    "openmeter": Sink("https://openmeter.cloud", "OPENMETER_API_KEY", _openmeter, lambda *_: False, by_name=True),
-    "lago": Sink("https://api.getlago.com", "LAGO_API_KEY", _lago, _known_to_lago, by_name=False),
+    "stripe": MeteringSink("https://api.stripe.com", "STRIPE_API_KEY", _stripe, lambda *_: False, by_name=False),
+    "openmeter": MeteringSink(
+        "https://openmeter.cloud", "OPENMETER_API_KEY", _openmeter, lambda *_: False, by_name=True
+    ),
+    "lago": MeteringSink("https://api.getlago.com", "LAGO_API_KEY", _lago, _known_to_lago, by_name=False),
 }
 
 
-def outbox_of(runtime: Runtime) -> tuple[Sink, MeteringSettings, UsageOutbox]:
+def outbox_of(runtime: Runtime) -> tuple[MeteringSink, MeteringSettings, UsageOutbox]:
     """The service that is switched on, and the outbox of events for it.
 
     Raises:
@@ -147,7 +149,7 @@ def send_usage(runtime: Runtime) -> Sent:
     return Sent(collected, delivered, failed)
 
 
-async def _send_all(sink: Sink, settings: MeteringSettings, outbox: UsageOutbox, key: str) -> tuple[int, int]:
+async def _send_all(sink: MeteringSink, settings: MeteringSettings, outbox: UsageOutbox, key: str) -> tuple[int, int]:
     transport, base, began = Transport(), (settings.url or sink.url).rstrip("/"), now_us()
     delivered = failed = in_a_row = 0
     try:
@@ -174,7 +176,7 @@ async def _send_all(sink: Sink, settings: MeteringSettings, outbox: UsageOutbox,
     return delivered, failed
 
 
-async def _send(transport: Transport, sink: Sink, request: HttpRequest) -> str | None:
+async def _send(transport: Transport, sink: MeteringSink, request: HttpRequest) -> str | None:
     """Why the service did not take it; ``None`` where it has it."""
     try:
         reply = await transport.send(request, read_timeout=_READ_SECONDS)

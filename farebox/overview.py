@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from farebox.config.targets import answering
+from farebox.config.targets import usable_targets
 from farebox.runtime import Runtime
 from pricing import UnknownPrice
 from pricing.rates import STANDARD
-from pricing.reports import Choice, Overview, TargetRates, overview
+from pricing.reports import Overview, RunSelection, TargetRates, overview
 from tasks.routing import Tier
 
 
-def make_overview(runtime: Runtime, choice: Choice) -> Overview:
+def make_overview(runtime: Runtime, choice: RunSelection) -> Overview:
     """The overview of the chosen runs.
 
     Raises:
@@ -34,7 +34,7 @@ def retirement_sentences(runtime: Runtime) -> list[str]:
 
 def first_of_tier(runtime: Runtime, tier: Tier) -> TargetRates | None:
     """The first target of a tier that answers and has a price: what would be asked if it were asked for everything."""
-    for target in answering(runtime.targets):  # not the router's, which also learns how they did
+    for target in usable_targets(runtime.targets):  # not the router's, which also learns how they did
         if target.tier == tier:
             try:
                 asked = target.service_tier or STANDARD

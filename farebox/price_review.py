@@ -10,7 +10,7 @@ from pathlib import Path
 from farebox.config.settings import TargetSettings, load_settings
 from farebox.runtime import Runtime
 from pricing import NothingUsed, UsageError
-from pricing.analysis import Candidate, Rates, Review, review
+from pricing.analysis import Rates, Review, ReviewCandidate, review
 from pricing.rates import RateCard
 from pricing.reports import escape_markdown, review_markdown
 from tasks.providers import price_list_of
@@ -66,7 +66,7 @@ def make_review(runtime: Runtime, question: ReviewQuery) -> Review:
     now = datetime.now(UTC)
     at = now if question.on is None else datetime.combine(question.on, time(), UTC)
     card = runtime.rates if question.card is None else other_card(question.card)
-    targets = [Candidate(t.name, t.provider, t.model, _ends(t, now.date())) for t in runtime.settings.targets]
+    targets = [ReviewCandidate(t.name, t.provider, t.model, _ends(t, now.date())) for t in runtime.settings.targets]
     after = Rates(card, at, _moved(targets, question.moved), question.inflation)
     runtime.replica.sync()
     for stand_in in (False, True):
@@ -135,7 +135,7 @@ def _ends(target: TargetSettings, today: date) -> date | None:
     return ends.on if ends is not None and (target.retires or ends.is_near(today)) else None
 
 
-def _moved(targets: list[Candidate], names: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, str]]:
+def _moved(targets: list[ReviewCandidate], names: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, str]]:
     known = {target.name: (target.provider, target.model) for target in targets}
     for name in [*names, *names.values()]:
         if name not in known:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from farebox.config.settings import Settings, load_settings
 from farebox.garbage import collect_less
 from farebox.project import find_root, make_importable
-from pricing import ConfigError, Usage
+from pricing import ConfigError, Usage, now_us
 from pricing.db import Store, abandon, after_fork
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pricing import Captures
     from pricing.ledger import (
         Approvals,
+        Batch,
         Batches,
         BudgetRule,
         Circuits,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pricing.tokens import TokenFactors
     from tasks.batches import BatchClient
     from tasks.providers import Transport
-    from tasks.routing import BatchTime, Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
+    from tasks.routing import BatchHistory, Breaker, HoldsInUse, Observations, RouteLocks, Router, ServiceTiers, Target
     from tasks.telemetry import Telemetry
     from tasks.turn import Attempts, BatchedAttempts, BatchResults, Engine, RunWaves, TurnEvent, WaveNews, Waves
 
@@ -170,10 +171,10 @@ class Runtime:
     @_Part
     def router(self) -> Router:
         """The order of the targets that answer."""
-        from farebox.config.targets import answering
+        from farebox.config.targets import usable_targets
         from tasks.routing import Router
 
-        return Router(answering(self.targets), self.rates, self.observations)
+        return Router(usable_targets(self.targets), self.rates, self.observations)
 
     @_Part
     def service_tiers(self) -> ServiceTiers:
@@ -181,21 +182,32 @@ class Runtime:
         from tasks.routing import ServiceTiers
 
         flex_seconds = self.settings.turns.flex_deadline_seconds
-        return ServiceTiers(self.rates, self.batch_times, flex_seconds=flex_seconds)
+        return ServiceTiers(self.rates, self.batch_histories, flex_seconds=flex_seconds)
 
     @_Part
-    def batch_times(self) -> Observations[dict[str, BatchTime]]:
-        """How long past batches took, by provider."""
-        from tasks.routing import BatchTime, Observations
+    def batch_histories(self) -> Observations[dict[str, BatchHistory]]:
+        """Past batches, by provider."""
+        from tasks.routing import BatchHistory, Observations
 
-        return Observations(self._batch_times, dict[str, BatchTime]())
+        return Observations(self._batch_histories, dict[str, BatchHistory]())
 
-    def _batch_times(self) -> dict[str, BatchTime]:
-        from tasks.routing import batch_time
+    def _batch_histories(self) -> dict[str, BatchHistory]:
+        from tasks.routing import BatchHistory
 
         stand_in = any(target.stand_in for target in self.router.targets)
-        past = self.batches.past_seconds(stand_in=stand_in)
-        return {provider: batch_time(seconds) for provider, seconds in past.items()}
+        took, asked = self.batches.past_seconds(stand_in=stand_in), self.batches.past_turns(stand_in=stand_in)
+        return {
+            provider: BatchHistory(tuple(took.get(provider, ())), *asked.get(provider, (0, 0)))
+            for provider in took.keys() | asked.keys()
+        }
+
+    def expected_at(self, batch: Batch) -> int | None:
+        """When an open batch is expected back, in microseconds UTC; ``None`` where past batches do not say."""
+        if batch.submitted_at is None or not batch.is_open:
+            return None
+        waited = (now_us() - batch.submitted_at) / 1e6
+        expected = self.service_tiers.history(batch.provider).expected_seconds(waited)
+        return None if expected is None else batch.submitted_at + round(expected * 1e6)
 
     def _may_be_batched(self, target: Target, waves: RunWaves) -> bool:
         """Whether a turn asks a target by a batch, by when its run is due."""
@@ -251,14 +263,16 @@ class Runtime:
     def batch_results(self) -> BatchResults:
         """Looks for batches at their providers, and takes their results."""
         from farebox.prefect.events import tell_implausible_usage, tell_other_model
-        from tasks.turn import BatchResults, BatchRules
+        from tasks.telemetry import Telemetry
+        from tasks.turn import BatchResults, BatchWaits
 
         return BatchResults(
             self.batches,
             self.rates,
             self._batch_client,
             self._reached_by_name,
-            BatchRules(self.settings.batches.create_seconds),
+            BatchWaits(self.settings.batches.create_seconds),
+            telemetry=Telemetry(),
             load=self._transport.load,
             implausible=tell_implausible_usage,
             other_model=tell_other_model,
@@ -367,7 +381,7 @@ class Runtime:
         settings, guards, turns = self.settings, self.guards, self.settings.turns
         telemetry, holds = Telemetry(), HoldsInUse()
         attempts = self._attempts(telemetry, holds)
-        batched = self._batched(attempts) if settings.batches.enabled else None
+        batched = self._batched(attempts, telemetry) if settings.batches.enabled else None
         return Engine(
             self.ledger,
             self.router,
@@ -400,7 +414,7 @@ class Runtime:
         """Where old runs lie."""
         return self.settings.archive.folder or self.home / "archive"
 
-    def _batched(self, attempts: Attempts) -> BatchedAttempts:
+    def _batched(self, attempts: Attempts, telemetry: Telemetry) -> BatchedAttempts:
         from tasks.turn import BatchedAttempts
 
         return BatchedAttempts(
@@ -410,6 +424,7 @@ class Runtime:
             client=self._batch_client,
             endpoint=self._reached,
             refused=attempts.refused,
+            telemetry=telemetry,
         )
 
     def _waves(self, batched: BatchedAttempts) -> Waves:
@@ -423,7 +438,8 @@ class Runtime:
             reserve_seconds=given.reserve_seconds,
             most_lines=given.most_lines,
         )
-        return Waves(settings, batched.submit, self.batch_results.visit, self.batches.lines, self._tell_waiting)
+        visit, lines = self.batch_results.visit, self.batches.lines
+        return Waves(settings, batched.submit, visit, lines, tell=self._tell_waiting, expected=self.expected_at)
 
     def _tell_waiting(self, news: WaveNews) -> None:
         for watcher in tuple(self.watchers):

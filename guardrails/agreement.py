@@ -17,7 +17,7 @@ _OUTCOMES = ("pass", "fail")
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class AgreementRate:
     """``right`` of ``of``, as a share with Wilson's 95 % interval."""
 
     right: int
@@ -35,8 +35,8 @@ class Agreement:
     share of fails. Its interval combines those of the rates (Newcombe).
     """
 
-    tpr: Rate
-    tnr: Rate
+    tpr: AgreementRate
+    tnr: AgreementRate
     kappa: float
     kappa_low: float
     kappa_high: float
@@ -115,8 +115,8 @@ def _labelled(line: str) -> Labelled | None:
     return Labelled(label, judged, answer, facts) if texts and known else None
 
 
-def _rate(pairs: Counter[tuple[str, str]], label: str) -> Rate:
+def _rate(pairs: Counter[tuple[str, str]], label: str) -> AgreementRate:
     right, of = pairs[label, label], pairs[label, "pass"] + pairs[label, "fail"]
     if not of:
         raise UsageError(f"No answer is labelled {label}.", next_step="Label about as many of each.")
-    return Rate(right, of, right / of, *wilson(right, of))
+    return AgreementRate(right, of, right / of, *wilson(right, of))

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.pii.vault import Vault
-from pricing import MediaKind, Nano, TextPart, json_text, leaves, with_leaves
+from pricing import MediaKind, Nano, TextPart, json_text, leaves, record, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]
@@ -281,13 +280,13 @@ def _shown(value: object) -> str:
     return value.text if isinstance(value, TextPart) else json_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GuardDecision:
     """One guard's decision on one exchange, for telemetry and review. It never holds text.
 
     ``action`` is what was done, or in shadow mode what would have been; ``latency_us`` microseconds; ``cost_nano``
-    nano-dollars; ``at`` UTC; ``facts`` those of the verdict; ``error`` the type of the exception when the guard itself
-    failed.
+    nano-dollars; ``decided_at`` microseconds since 1970; ``facts`` those of the verdict; ``error`` the type of the
+    exception when the guard itself failed.
     """
 
     run_id: str
@@ -301,6 +300,6 @@ class GuardDecision:
     latency_us: int
     cost_nano: Nano
     spans: tuple[Span, ...]
-    at: datetime
+    decided_at: int
     error: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)

@@ -25,7 +25,7 @@ _BUILT_IN = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class BlockExplanation:
     """Two plain sentences or so, each on one line: what happened, and what can be done about it."""
 
     message: str
@@ -98,7 +98,7 @@ def _asked_for(path: Path) -> set[str]:
         return set()
 
 
-def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = None) -> Explanation:
+def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = None) -> BlockExplanation:
     """The explanation for ``reason``, from the team's folder where that has a template for it, else our own.
 
     Raises:
@@ -109,7 +109,7 @@ def explain(reason: Reason, facts: Mapping[str, Fact], overrides: Path | None = 
     name = f"{reason}.j2"
     try:
         template = environment.get_template(name)
-        return Explanation(_block(template, "message", facts), _block(template, "next_step", facts))
+        return BlockExplanation(_block(template, "message", facts), _block(template, "next_step", facts))
     except Exception as fault:  # a template can fail in any way an expression can
         raise ConfigError(
             f"The message template {name} of {overrides or _BUILT_IN} cannot be used: {fault}.",

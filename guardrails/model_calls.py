@@ -20,7 +20,7 @@ class ModelJudgement(Generic[T]):
     cost_nano: Nano
 
 
-class Ask(Protocol):
+class ModelCaller(Protocol):
     """Asks a model with one of the templates in ``guardrails/prompts``; no conversation goes along."""
 
     async def __call__(

@@ -7,7 +7,6 @@ import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +14,9 @@ from guardrails.base import Direction, Fact, Guard, GuardDecision, GuardInput, M
 from guardrails.messages import explain, in_words_of_the_team, warn_of
 from guardrails.model_calls import Asking, ExpectedModelCalls
 from guardrails.pii.vault import Vault
-from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget
+from pricing import Blocked, ConfigError, FieldValue, MediaKind, OverBudget, now_us, record
 
+_DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 _LONGEST_KINDS = 200
 _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
@@ -39,7 +39,7 @@ class Retry:
     facts: Mapping[str, Fact]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GuardedResult:
     """What came through: the texts as they may go on, and every guard's decision in the order they were made.
 
@@ -80,6 +80,10 @@ class Pipeline:
         unmasked_media: frozenset[MediaKind] = frozenset(),
     ) -> None:
         self._guards = tuple(sorted(guards, key=lambda guarded: guarded.guard.rank))
+        self._looking_at: Mapping[Direction, tuple[Guarded, ...]] = {
+            direction: tuple(guarded for guarded in self._guards if guarded.guard.direction == direction)
+            for direction in _DIRECTIONS
+        }
         self._overrides = overrides
         self._unmasked_media = unmasked_media
 
@@ -123,9 +127,7 @@ class Pipeline:
         vault: Vault | None = None
         if exchange.unreadable & self._unmasked_media:
             exchange = replace(exchange, unreadable=exchange.unreadable - self._unmasked_media)
-        for guarded in self._guards:
-            if guarded.guard.direction != exchange.direction:
-                continue
+        for guarded in self._looking_at[exchange.direction]:
             verdict, decision = await _ask(guarded, exchange, final=final or exchange.direction == "input")
             decisions.append(decision)
             record(decision, exchange)
@@ -184,7 +186,7 @@ async def _ask(guarded: Guarded, exchange: GuardInput, *, final: bool) -> tuple[
         latency_us=(time.perf_counter_ns() - started) // 1000,
         cost_nano=verdict.cost_nano,
         spans=verdict.spans,
-        at=datetime.now(UTC),
+        decided_at=now_us(),
         error=error,
         facts=verdict.facts,
     )

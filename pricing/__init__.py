@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from pricing.margins import gross_margin
     from pricing.money import USD, Nano, ceil_nano, dollars, format_estimate, format_money, parse_money
+    from pricing.records import record
     from pricing.templates import template_environment
     from pricing.usage import NOT_A_COUNT, Usage
     from pricing.values import UnreadableValue, is_nested, leaves, with_leaves
@@ -114,6 +115,7 @@ __all__ = [
     "media_kind",
     "now_us",
     "parse_money",
+    "record",
     "template_environment",
     "to_us",
     "with_leaves",
@@ -123,6 +125,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "record": "pricing.records",
             "template_environment": "pricing.templates",
             "Blocked": "pricing.errors",
             "BudgetClosed": "pricing.errors",

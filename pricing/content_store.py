@@ -212,7 +212,7 @@ def mark_key(guard: str, decided_at: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptContent:
     """How much is kept of one operation, and since when; an agent's turns may be of another operation than its call."""
 
     automation: str
@@ -366,7 +366,7 @@ class Captures:
         with self._store.write() as connection:
             connection.execute(sa.update(captures).where(_CAPTURED.turn_id == turn_id).values(audited_at=self._clock()))
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[KeptContent]:
         """What is kept, by operation."""
         if not self.exists:
             return []
@@ -380,7 +380,7 @@ class Captures:
             of_turns, turn_from, turn_to = turns.get((automation, operation), _NONE)
             of_calls, call_from, call_to = calls.get((automation, operation), _NONE)
             times = from_us(min(turn_from, call_from)), from_us(max(turn_to, call_to))
-            kept.append(Kept(automation, operation, of_turns, of_calls, *times))
+            kept.append(KeptContent(automation, operation, of_turns, of_calls, *times))
         return kept
 
     def delete(

@@ -17,22 +17,21 @@
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
     ├── TurnFailed                    exit 1   a failure no other target can mend
-    ├── NoToolServer                  exit 1   (Transient) a server of tools that does not start or answer
+    ├── NoToolServer                  exit 1   a server of tools that does not start or answer
     ├── NoRun                         exit 1   a model was asked outside an automation
-    ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
+    ├── RunExpired                    exit 1   the hold's lease ran out under a run
     │   └── RunTakenOver              exit 1   a newer execution of the same run has its hold
     ├── ToolInterrupted               exit 1   a tool was under way when its process ended: somebody has to decide
     └── LedgerError                   exit 1
-        ├── LedgerBusy                         (Transient) locked by somebody else for too long
+        ├── LedgerBusy                         locked by somebody else for too long
         │   └── LedgerAway                         its server does not answer
-        ├── HoldUnsettled                      (Terminal) the rows of one hold are damaged
-        ├── JournalUnreadable                  (Terminal) a run's journal was written with another key
-        └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
+        ├── HoldUnsettled                      the rows of one hold are damaged
+        ├── JournalUnreadable                  a run's journal was written with another key
+        └── LedgerUnusable                     corrupt, read-only, full or of a newer version
             └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
 
-``Transient`` errors may pass when the same thing is tried again, ``Terminal`` ones will not. Every error carries a
-``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships them between processes.
-No error text holds a prompt, an answer, a key or personal data.
+Every error carries a ``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships
+them between processes. No error text holds a prompt, an answer, a key or personal data.
 """
 
 from __future__ import annotations
@@ -40,14 +39,6 @@ from __future__ import annotations
 from typing import ClassVar, Self, TypeAlias
 
 FieldValue: TypeAlias = str | int | float | bool | list[str] | None
-
-
-class Transient:
-    """The same thing may succeed when tried again."""
-
-
-class Terminal:
-    """Trying the same thing again cannot help."""
 
 
 class FareboxError(Exception):
@@ -88,7 +79,7 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-class UsageError(FareboxError, Terminal):
+class UsageError(FareboxError):
     """Something given to Farebox is wrong."""
 
     exit_code = 2
@@ -118,11 +109,11 @@ class PromptError(UsageError):
     """A prompt template is missing, or does not render with what it was given."""
 
 
-class UnknownPrice(FareboxError, Terminal):
+class UnknownPrice(FareboxError):
     """No rate is known for a model; ``fields['nearest']`` holds the nearest known ids."""
 
 
-class OverBudget(FareboxError, Terminal):
+class OverBudget(FareboxError):
     """A budget refuses: which one, by how much, when it resets and what would fit are in ``fields``."""
 
     exit_code = 3
@@ -150,31 +141,31 @@ class OutOfCredits(OverBudget):
     """The wallet that pays for an outcome has not enough: which one, and how many it lacks, are in ``fields``."""
 
 
-class Blocked(FareboxError, Terminal):
+class Blocked(FareboxError):
     """A guard blocked; ``fields['reason']`` is one of ``guardrails.Reason``."""
 
     exit_code = 4
 
 
-class NoTarget(FareboxError, Transient):
+class NoTarget(FareboxError):
     """Every candidate of a route failed or was skipped; ``fields['tried']`` tells each with its reason."""
 
     exit_code = 5
 
 
-class TurnFailed(FareboxError, Terminal):
+class TurnFailed(FareboxError):
     """One turn failed in a way that no other target can mend; ``fields['kind']`` is the failure class."""
 
 
-class NoToolServer(FareboxError, Transient):
+class NoToolServer(FareboxError):
     """A server whose tools an agent is to have does not start, or does not answer."""
 
 
-class NoRun(FareboxError, Terminal):
+class NoRun(FareboxError):
     """A model was asked outside an automation, where nothing is quoted, held or recorded."""
 
 
-class RunExpired(FareboxError, Terminal):
+class RunExpired(FareboxError):
     """The lease on a run's hold ran out and somebody settled it; the run must not spend any more."""
 
 
@@ -182,7 +173,7 @@ class RunTakenOver(RunExpired):
     """The run was started again, or suspended, and this older execution of it must not spend or settle any more."""
 
 
-class ToolInterrupted(FareboxError, Terminal):
+class ToolInterrupted(FareboxError):
     """A tool was under way when the process of its run ended, or what it gave back could not be kept."""
 
 
@@ -190,7 +181,7 @@ class LedgerError(FareboxError):
     """The operational ledger could not do its work."""
 
 
-class LedgerBusy(LedgerError, Transient):
+class LedgerBusy(LedgerError):
     """Another process kept the ledger locked for longer than we wait."""
 
 
@@ -198,15 +189,15 @@ class LedgerAway(LedgerBusy):
     """The ledger's server does not answer, or went away in the middle of a transaction."""
 
 
-class LedgerUnusable(LedgerError, Terminal):
+class LedgerUnusable(LedgerError):
     """The ledger is corrupt, read-only, full, or was written by a newer version."""
 
 
-class HoldUnsettled(LedgerError, Terminal):
+class HoldUnsettled(LedgerError):
     """The rows of one hold make it impossible to settle it; it was put aside, and its run cannot be started again."""
 
 
-class JournalUnreadable(LedgerError, Terminal):
+class JournalUnreadable(LedgerError):
     """The journal of a run was written with another key."""
 
 

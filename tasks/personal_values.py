@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
-Known: TypeAlias = tuple[tuple[str, str], ...]
+KnownPairs: TypeAlias = tuple[tuple[str, str], ...]
 """Kind and value of each."""
 
 _PERSONAL = re.compile(
@@ -30,7 +30,7 @@ _PERSONAL = re.compile(
 _LONGEST, _DEEPEST, _MOST = 300, 6, 2_000
 
 
-def personal_values(values: Mapping[str, object]) -> Known:
+def personal_values(values: Mapping[str, object]) -> KnownPairs:
     """Every short text under a personal name, however deep in mappings, sequences, models and dataclasses."""
     found: list[tuple[str, str]] = []
     for value in values.items():

@@ -15,8 +15,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pricing import DocumentPart, ImagePart, PromptError, TextPart, UnreadableValue, leaves, template_environment
-from tasks.personal_values import Known, personal_values
+from pricing import (
+    DocumentPart,
+    ImagePart,
+    PromptError,
+    TextPart,
+    UnreadableValue,
+    leaves,
+    record,
+    template_environment,
+)
+from tasks.personal_values import KnownPairs, personal_values
 from tasks.spellings import BrokenMark, Piece, environment_class, media_in, prepare, spelling, text_parts
 from tasks.template_structure import Structure, structure
 
@@ -38,7 +47,7 @@ class InlinePrompt:
 _TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Prompt:
     """A rendered prompt; ``known`` is what it was told of persons.
 
@@ -49,7 +58,7 @@ class Prompt:
     version: str
     system: TextPart = field(repr=False)
     user: tuple[TextPart | ImagePart | DocumentPart, ...] = field(repr=False)
-    known: Known = field(default=(), repr=False)
+    known: KnownPairs = field(default=(), repr=False)
 
     @property
     def user_text(self) -> str:
@@ -288,10 +297,10 @@ class Prompts:
         return environment
 
 
-def _output(template: Template, values: Mapping[str, object]) -> str:
+def _output(template: Template, values: Mapping[str, object]) -> list[str]:
     # Shared, or Jinja2 copies its globals one by one, through a chain of maps.
     context = template.new_context({**template.environment.globals, **values}, shared=True)
-    return "".join(template.root_render_func(context))
+    return list(template.root_render_func(context))
 
 
 def _unplaced(values: Mapping[str, object], placed: Sequence[Piece]) -> list[ImagePart | DocumentPart]:

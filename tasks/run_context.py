@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from pricing import Nano
 from pricing.ledger import NEWEST, Run
-from tasks.personal_values import Known, personal_values
+from tasks.personal_values import KnownPairs, personal_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class RunContext:
     quality: str = ""
     budget_nano: Nano | None = None
     pin: Pin | None = None
-    known: Known = field(default=(), repr=False)
+    known: KnownPairs = field(default=(), repr=False)
     values_id: str = ""
     root_execution: int | None = None
     closed: bool = False

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pricing.db import after_fork
-from tasks.personal_values import Known
+from tasks.personal_values import KnownPairs
 
 MOST_VALUES: Final = 10_000
 """Of one run; after that the oldest are forgotten, and that is said."""
@@ -36,7 +36,7 @@ class RunValues:
         self._changing = threading.Lock()
         after_fork(self._forked)
 
-    def of(self, run_id: str) -> Known:
+    def of(self, run_id: str) -> KnownPairs:
         """Kind and value of each, in the order they came to be known."""
         with self._changing:
             found = self._runs.get(run_id)
@@ -45,7 +45,7 @@ class RunValues:
             self._runs.move_to_end(run_id)
             return tuple(found)
 
-    def note_masked(self, run_id: str, held: Iterable[tuple[str, str]], known: Known = ()) -> None:
+    def note_masked(self, run_id: str, held: Iterable[tuple[str, str]], known: KnownPairs = ()) -> None:
         """Keep what a guard took out of a prompt, and of what was ``known`` there the values that were found in part:
         of "Ada Lovelace" a text may have had the first name alone, and the next one has the last.
         """
@@ -54,7 +54,7 @@ class RunValues:
         whole = [pair for pair in known if any(part in pair[1].casefold() for part in parts)] if parts else []
         self.note(run_id, (*whole, *taken))
 
-    def note(self, run_id: str, values: Known) -> None:
+    def note(self, run_id: str, values: KnownPairs) -> None:
         """Keep what is known."""
         if not values:
             return

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, wraps
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Spelled, TextPart, UnreadableValue, is_nested, leaves
@@ -32,7 +33,8 @@ _CHOOSING = frozenset({"first", "last", "random", "min", "max", "default", "d", 
 """Filters that give back a part of what they get, as it is."""
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 """Code points that no text has: Unicode reserves them for use within a program."""
-_MARK = re.compile(rf"{_OPEN}(\d+)\.(\d+){_CLOSE}")
+_NONCE, _NUMBERS = str(int.from_bytes(secrets.token_bytes(8))), count()
+_MARK = re.compile(rf"{_OPEN}{_NONCE}\.\d+{_CLOSE}")
 
 Piece: TypeAlias = str | Spelled | ImagePart | DocumentPart
 _Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -50,18 +52,25 @@ class BrokenMark(ValueError):
 
 
 class _Marks:
-    """The values of one rendering, by number. The nonce is of digits: no filter that changes case harms it."""
+    """The values of one rendering, by the mark that stands for each.
+
+    The nonce is of digits: no filter that changes case harms it. It is this process's, and no text with a mark in it
+    leaves a rendering, so that no value can hold one.
+    """
 
     def __init__(self) -> None:
-        self._nonce = str(int.from_bytes(secrets.token_bytes(6)))
-        self._values: list[Spelled | ImagePart | DocumentPart | _Boundary] = []
+        self._values: dict[str, Spelled | ImagePart | DocumentPart | _Boundary] = {}
 
     def mark(self, value: Spelled | ImagePart | DocumentPart | _Boundary) -> str:
-        self._values.append(value)
-        return f"{_OPEN}{self._nonce}.{len(self._values) - 1}{_CLOSE}"
+        mark = f"{_OPEN}{_NONCE}.{next(_NUMBERS)}{_CLOSE}"
+        self._values[mark] = value
+        return mark
 
-    def parts(self, text: str) -> tuple[list[Piece], list[Piece]]:
+    def parts(self, outputs: Sequence[str]) -> tuple[list[Piece], list[Piece]]:
         """The pieces of a rendered text that are the system's, and the others, each without white space around.
+
+        Args:
+            outputs: the text, as the template puts it out piece by piece.
 
         Raises:
             BrokenMark: a mark in it is not whole.
@@ -69,7 +78,7 @@ class _Marks:
         system: list[Piece] = []
         user: list[Piece] = []
         depth = 0
-        for piece in self._pieces(text):
+        for piece in self._pieces(outputs):
             if piece is _Boundary.OPENS:
                 depth += 1
             elif piece is _Boundary.CLOSES:
@@ -78,18 +87,31 @@ class _Marks:
                 (system if depth > 0 else user).append(piece)
         return _stripped(system), _stripped(user)
 
-    def _pieces(self, text: str) -> list[Piece | _Boundary]:
-        if not self._values:
-            return [text]
+    def _pieces(self, outputs: Sequence[str]) -> list[Piece | _Boundary]:
+        """Most marks are an output of their own. A text with one in it takes four times its memory, and time."""
+        pieces: list[Piece | _Boundary] = []
+        run: list[str] = []
+        for output in outputs:
+            if _OPEN not in output and _CLOSE not in output:
+                run.append(output)
+            elif (value := self._values.get(output)) is not None:
+                pieces += ["".join(run), value]
+                run = []
+            else:
+                return self._searched("".join(outputs))
+        pieces.append("".join(run))
+        return pieces
+
+    def _searched(self, text: str) -> list[Piece | _Boundary]:
         pieces: list[Piece | _Boundary] = []
         done = 0
         for found in _MARK.finditer(text):
-            if found[1] == self._nonce:
-                pieces += [text[done : found.start()], self._values[int(found[2])]]
+            if (value := self._values.get(found[0])) is not None:
+                pieces += [text[done : found.start()], value]
                 done = found.end()
         pieces.append(text[done:])
         whole = len(pieces) // 2
-        if text.count(_OPEN) > whole or text.count(_CLOSE) > whole:
+        if self._values and (text.count(_OPEN) > whole or text.count(_CLOSE) > whole):
             raise BrokenMark
         return pieces
 
@@ -241,6 +263,8 @@ def shown(value: object) -> object:
 
 def media_in(value: object) -> list[ImagePart | DocumentPart]:
     """The images and documents that a value is: one, or a list or tuple of nothing else."""
+    if isinstance(value, str):
+        return []
     inner = value if isinstance(value, list | tuple) else [value]
     parts = [part for part in inner if isinstance(part, ImagePart | DocumentPart)]
     return parts if len(parts) == len(inner) else []

@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from pricing import BudgetClosed, Nano, OverBudget, PlanError, Usage, now_us, parse_money
 from pricing.db import PendingWrite
-from pricing.ledger import Completion, Intent, Priced, Refusal, read_key
+from pricing.ledger import Completion, Intent, PriceBasis, Refusal, read_key
 from tasks.context import around, completed_at_end, current_run, leave_open, paying_run
 from tasks.event_loop import in_thread
 from tasks.llm_step import adopt_signature
@@ -97,7 +97,7 @@ class Expense:
         outcome = "failed" if isinstance(error, Exception) else "cancelled"
         return self._end(outcome, "worst_case", self.amount_nano, None)
 
-    def _end(self, outcome: str, priced: Priced, cost: Nano, units: float | None) -> PendingWrite[float] | None:
+    def _end(self, outcome: str, priced: PriceBasis, cost: Nano, units: float | None) -> PendingWrite[float] | None:
         """Have its completion written, once."""
         if self._done:
             return None

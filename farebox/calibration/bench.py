@@ -1,4 +1,4 @@
-"""The bench of a calibration: cases, targets and a scorer, the same in each process that takes part in it."""
+"""The inputs of a calibration: cases, targets and a scorer, the same in every process that takes part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import NamedTuple
 
-from farebox.calibration.cases import Case, distinct, read_cases
+from farebox.calibration.cases import CalibrationCase, distinct, read_cases
 from farebox.calibration.scorers import Scorer, scorer_of
 from farebox.calibration.subject import Subject, find_subject, try_once
 from farebox.runtime import Runtime
@@ -19,13 +19,13 @@ from tasks import Pin, Prompt, current_step
 from tasks.routing import Target, model_of
 
 AT_ONCE = 16
-"""Cases asked at once by a process: no more of them are lost with it."""
+"""Cases that a process tries at once: the most that are lost if it dies."""
 _LOOK_SECONDS = 0.1
-"""Between two looks whether another calibration has got the score of a case that it asks about."""
+"""Seconds between two checks whether another calibration has stored the score of a case that it is trying."""
 
 
 class Chosen(NamedTuple):
-    """What is calibrated on what: see the flow's parameters."""
+    """The operation to calibrate and the cases to use: see the flow's parameters."""
 
     operation: str
     cases: str
@@ -36,11 +36,11 @@ class Chosen(NamedTuple):
 
 @dataclass
 class Bench:
-    """What a calibration needs; ``best`` names the target that all are compared with."""
+    """The inputs of a calibration; ``best`` names the target that all others are compared with."""
 
     runtime: Runtime
     subject: Subject
-    cases: Sequence[Case]
+    cases: Sequence[CalibrationCase]
     scorer: Scorer
     prompt: Prompt
     targets: Mapping[str, Target]
@@ -50,7 +50,7 @@ class Bench:
 
     @classmethod
     def of(cls, runtime: Runtime, what: Chosen) -> Bench:
-        """The bench of an operation, with the first of a file's cases or all of them.
+        """The bench of an operation, with the first cases of a file or all of them.
 
         Raises:
             UsageError: there is no such operation, scorer or target, or nothing to choose between.
@@ -72,18 +72,18 @@ class Bench:
         return cls(runtime, subject, cases, scoring, subject.prompt(cases[0]), targets, first, results)
 
     def candidates(self) -> list[tuple[str, ...]]:
-        """Every other target, and each as the first of a cascade where a verifier tells a wrong answer."""
+        """Every other target, and each as the first target of a cascade if a verifier detects wrong answers."""
         others = [name for name in self.targets if name != self.best]
         cascades = [(name, self.best) for name in others] if self.subject.verified else []
         return [*((name,) for name in others), *cascades]
 
-    def key(self, case: Case, target: str) -> str:
-        """Of a result: what was asked, of whom, and how it was scored."""
+    def key(self, case: CalibrationCase, target: str) -> str:
+        """The key of a result: the case, the target and the scorer."""
         digest = case.digest(f"{self.scorer.version} {self.subject.verifier}")
         return f"{digest}:{self.prompt.name}@{self.prompt.version}:{target} {model_of(self.targets[target])}"
 
     def known(self) -> dict[str, dict[str, CaseScore]]:
-        """What was found so far, by target and case."""
+        """The results so far, by target and case."""
         found = self.results.read()
         return {
             target: {case.id: one for case in self.cases if (one := found.get(self.key(case, target)))}
@@ -91,14 +91,14 @@ class Bench:
         }
 
     def ask(self, number: int, target: str) -> CaseScore:
-        """Ask one target about one case, once and never again, in the step that is under way."""
+        """Try one case on one target, at most once ever, in the step that is running."""
         case = self.cases[number]
         claimed = CaseScore(key=self.key(case, target), run_id=current_step().run_id)
         with self._room:
             return self._known(claimed) or self._ask(case, target, claimed)
 
     def _known(self, claimed: CaseScore) -> CaseScore | None:
-        """What is known of a case that somebody has asked about before; who asks about it right now is waited for."""
+        """The stored result of a case; waits for a process that is trying it right now."""
         step = self.subject.step
         until = time.monotonic() + self.runtime.engine.deadline_seconds(step.service_tier) * step.max_turns
         while (known := self.results.claim(claimed)) is not None:
@@ -108,7 +108,7 @@ class Bench:
             time.sleep(_LOOK_SECONDS)
         return None
 
-    def _ask(self, case: Case, target: str, claimed: CaseScore) -> CaseScore:
+    def _ask(self, case: CalibrationCase, target: str, claimed: CaseScore) -> CaseScore:
         pin, turn_ids = Pin(self.subject.operation, target), list[str]()
         try:
             tried = try_once(self.runtime, self.subject, case, pin, self.scorer, turn_ids)
@@ -118,7 +118,7 @@ class Bench:
         return self._put_down(claimed, tried)
 
     def _put_down(self, claimed: CaseScore, tried: CaseScore) -> CaseScore:
-        """What nothing was paid or learned for may be asked again."""
+        """Free a case that cost nothing and gave no result, so that it can be tried again."""
         ended = replace(tried, key=claimed.key, run_id=claimed.run_id, ended=True)
         if ended.score is None and not ended.cost_nano:
             self.results.give_back(ended)
@@ -128,10 +128,10 @@ class Bench:
 
 
 def find_target(targets: Mapping[str, Target], name: str) -> str:
-    """The name of the target that somebody calls the best, by its name or its model's id.
+    """The name of the target to compare with, from its name or its model's id.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such target.
     """
     found = [one for one, target in targets.items() if name in {one, target.model}]
     if not found:
@@ -141,12 +141,12 @@ def find_target(targets: Mapping[str, Target], name: str) -> str:
     return found[0]
 
 
-def _usual_scorer(subject: Subject, cases: Sequence[Case]) -> str:
+def _usual_scorer(subject: Subject, cases: Sequence[CalibrationCase]) -> str:
     if all(case.expected is not None for case in cases):
         return "exact"
     if subject.verified:
         return "schema"
     raise UsageError(
-        "Not every case says what is expected.",
+        "Some cases have no expected answer.",
         next_step="Add `expected` to each, or score with --scorer judge or a function of yours.",
     )

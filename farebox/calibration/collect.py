@@ -1,7 +1,7 @@
-"""Cases out of recorded runs: what content capture kept of a step's calls, sampled, each once.
+"""Cases from recorded runs: the calls of a step that content capture kept, sampled, without duplicates.
 
-A case is a call's inputs, not what a prompt made of them: so it can be tried on a new prompt, and an agent runs its
-tools anew. What was masked stays masked; models are shown the mask.
+A case holds a call's inputs, not the prompt made from them, so that it can be tried on a new prompt, and an agent
+calls its tools again. Masked data stays masked; models see the mask.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from farebox.calibration.cases import Case
+from farebox.calibration.cases import CalibrationCase
 from farebox.calibration.comparable import Comparable
 from farebox.calibration.subject import Subject
 from farebox.config.guard_settings import JUDGE
@@ -24,12 +24,12 @@ from pricing import CallNote, CapturedCall, SourceError, UsageError, to_us
 from pricing.reports import JudgedAnswer, judged_answers
 
 PERSON = "review"
-"""Where ``expected`` comes from when a person found the judge's objection to the answer wrong."""
+"""The source of ``expected`` if a reviewer overruled the judge's objection to the answer."""
 _AT_ONCE = 100
 _USUAL, _WIDE = 250, 80
-"""Cases that it takes to find a candidate good enough that never loses one, with a margin of 0.03 and of 0.1."""
+"""Cases needed to accept a candidate that loses none of them, at a margin of 0.03 and of 0.1."""
 _BLOCKED = "stopped by a guard"
-_NO_JSON = "with an argument that is no JSON"
+_NO_JSON = "with an argument that is not JSON"
 _OLD = "kept by an older version, without inputs"
 _SAME = "with the same inputs as another"
 _UNFIT = "whose inputs do not fit the step (any more)"
@@ -37,37 +37,38 @@ _MORE = "beyond --limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """What became of the calls that are kept.
+class CollectedCalls:
+    """The result of collecting: the cases, and why other calls were left out.
 
     Args:
         key: the step, as ``automation/operation``.
-        calls: how many there are; ``left_out`` is why how many of them are no cases.
-        cases: spread over time and outcomes; so is every beginning of them.
-        best: the target whose recorded answers are taken as expected.
-        stand_in: whether these were the sandbox's.
+        calls: how many calls are stored.
+        left_out: how many calls are not used, by reason.
+        cases: spread over time and outcomes; so is every prefix of them.
+        best: the target whose recorded answers count as expected.
+        stand_in: whether the sandbox gave these answers.
         compared: whether answers of the step can be compared at all: not if they are texts only.
     """
 
     key: str
     calls: int
     left_out: Mapping[str, int]
-    cases: Sequence[Case]
+    cases: Sequence[CalibrationCase]
     best: str
     stand_in: bool
     compared: bool
 
     @property
     def expected_from(self) -> Mapping[str, int]:
-        """How many cases say what is expected, by where it comes from."""
+        """How many cases have an expected answer, by its source."""
         return Counter(case.expected_from for case in self.cases if case.expected_from)
 
 
-def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collected:
-    """The cases of a step from its calls of the last days.
+def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> CollectedCalls:
+    """The cases of a step from its calls of the past days.
 
     Raises:
-        UsageError: nothing is kept of it, or nothing that is a case.
+        UsageError: none of its calls is stored, or none can be a case.
     """
     since = datetime.now(UTC) - timedelta(days=days)
     notes = runtime.captures.noted_calls(subject.automation, subject.operation, since)
@@ -85,7 +86,7 @@ def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collec
             next_step="Run it again with [content] kept, or write cases by hand: docs/calibration.md shows how.",
         )
     left[_MORE] = len(chosen) - len(cases) - left[_UNFIT]
-    return Collected(
+    return CollectedCalls(
         subject.key,
         len(notes) + old,
         +left,
@@ -97,22 +98,22 @@ def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collec
 
 
 def told(left_out: Mapping[str, int]) -> str:
-    """Why how many are no cases, in words."""
+    """How many calls were left out, by reason, as text."""
     return ", ".join(f"{number} {why}" for why, number in left_out.items() if number)
 
 
-def told_expected(found: Collected) -> str:
-    """What the cases say of the answers that are right, and how they are scored therefore."""
+def told_expected(found: CollectedCalls) -> str:
+    """Where the expected answers come from, and how the cases are scored as a result."""
     if not found.compared:
-        return "None says what is expected: in answers of this step no choice, number or date can be compared."
+        return "No case has an expected answer: answers of this step contain no choice, number or date to compare."
     names = {PERSON: "approved in review", found.best: f"as {found.best}, the best, answered then"}
     sources = [f"{number} {names[source]}" for source, number in found.expected_from.items()]
     number, all_of_them = sum(found.expected_from.values()), len(found.cases)
-    said = f"{number} of {all_of_them} say what is expected: {', '.join(sources)}."
+    said = f"{number} of {all_of_them} have an expected answer: {', '.join(sources)}."
     if not number:
-        said = f"None says what is expected: only answers of {found.best}, the best, are taken, and none is from it."
+        said = f"No case has an expected answer: only answers of {found.best}, the best, count, and none is from it."
     elif found.stand_in:
-        said += " These are the sandbox's answers: they say nothing of models."
+        said += " These are the sandbox's answers: they do not represent real models."
     if number < all_of_them:
         automation = found.key.partition("/")[0]
         said += (
@@ -122,25 +123,25 @@ def told_expected(found: Collected) -> str:
     return said
 
 
-def told_number(found: Collected) -> str:
-    """Whether there are enough cases; nothing where there are."""
+def told_number(found: CollectedCalls) -> str:
+    """A warning if there are too few cases; empty if there are enough."""
     if len(found.cases) >= _USUAL:
         return ""
     return f"That is few: to lock a cheaper route takes some {_WIDE} cases at --margin 0.1, some {_USUAL} at 0.03."
 
 
-def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """Write them as JSON lines into a file that only its owner reads.
+def write_cases(path: Path, cases: Iterable[CalibrationCase]) -> None:
+    """Write the cases as JSON lines to a file that only its owner can read.
 
     Raises:
-        UsageError: it is there already, or cannot be written.
+        UsageError: the file exists already, or cannot be written.
     """
     text = "".join(f"{case.model_dump_json(exclude_defaults=True)}\n" for case in cases)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise UsageError(f"{path} is there already.", next_step="Name another with --out, or delete it.") from None
+        raise UsageError(f"{path} exists already.", next_step="Name another with --out, or delete it.") from None
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written ({error.strerror}).", next_step="Name another with --out."
@@ -151,7 +152,7 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
 
 @dataclass(frozen=True)
 class _Expecting:
-    """Which answers are taken as expected: those that a person approved, and those of the best target."""
+    """Which answers count as expected: those that a reviewer approved, and those of the best target."""
 
     best: str
     stand_in: bool
@@ -170,7 +171,7 @@ class _Expecting:
         )
 
     def source(self, call: CallNote | CapturedCall) -> str:
-        """Who says that the answer is right; empty where nobody does."""
+        """Where the knowledge comes from that the answer is right; empty if there is none."""
         if call.outcome != "answered" or self.comparable is None or (call.stand_in and not self.stand_in):
             return ""
         judged = self.judged.get(call.turns[-1])
@@ -179,15 +180,15 @@ class _Expecting:
         return self.best if call.target == self.best else ""
 
     def rank(self, call: CallNote) -> tuple[bool, bool, bool, datetime]:
-        """Of several calls with the same inputs the highest is taken."""
+        """The rank among calls with the same inputs; the highest is used."""
         source = self.source(call)
         return (source == PERSON, bool(source), call.outcome == "answered", call.at)
 
-    def case(self, call: CapturedCall) -> Case:
-        """A call's case."""
+    def case(self, call: CapturedCall) -> CalibrationCase:
+        """The case made from a call."""
         source = self.source(call)
         part = self.comparable.part(call.answer) if source and self.comparable else None
-        return Case(
+        return CalibrationCase(
             id=call.digest,
             inputs=dict(call.inputs or {}),
             expected=part,
@@ -197,7 +198,7 @@ class _Expecting:
 
 
 def _each_once(notes: Iterable[CallNote], expecting: _Expecting, left: Counter[str]) -> Iterator[CallNote]:
-    """One call of each inputs."""
+    """One call for each set of inputs."""
     found: dict[str, list[CallNote]] = {}
     for note in notes:
         if note.outcome == "blocked":
@@ -212,9 +213,9 @@ def _each_once(notes: Iterable[CallNote], expecting: _Expecting, left: Counter[s
 
 
 def _spread(notes: Iterable[CallNote]) -> list[str]:
-    """Ids of calls in an order of which every beginning is spread evenly over outcomes, and over time within each.
+    """Ids of calls, ordered so that every prefix is spread evenly over outcomes, and over time within each outcome.
 
-    The places of the sorted calls are taken by their binary digits, the last one first: 0, 1/2, 1/4, 3/4, 1/8 …
+    The positions of the sorted calls are taken in bit-reversed order: 0, 1/2, 1/4, 3/4, 1/8 …
     """
     ordered = sorted(notes, key=lambda note: (note.outcome, note.at, note.call_id))
     digits = max(len(ordered) - 1, 1).bit_length()
@@ -223,15 +224,15 @@ def _spread(notes: Iterable[CallNote]) -> list[str]:
 
 
 def _calls(runtime: Runtime, ids: Sequence[str]) -> Iterator[CapturedCall]:
-    """The calls of these ids, in their order, no more of them in memory than are read at once."""
+    """The calls with these ids, in order; only one batch is in memory at a time."""
     for first in range(0, len(ids), _AT_ONCE):
         some = ids[first : first + _AT_ONCE]
         found = {call.call_id: call for call in runtime.captures.calls(some)}
         yield from (found[call_id] for call_id in some if call_id in found)
 
 
-def _fitting(subject: Subject, cases: Iterable[Case], left: Counter[str]) -> Iterator[Case]:
-    """The cases whose inputs the step takes as it is now."""
+def _fitting(subject: Subject, cases: Iterable[CalibrationCase], left: Counter[str]) -> Iterator[CalibrationCase]:
+    """The cases whose inputs the current version of the step accepts."""
     for case in cases:
         try:
             subject.arguments(case)

@@ -1,4 +1,4 @@
-"""What of an answer can be compared with another's: choices, whole numbers, dates, yes or no. Two good texts differ."""
+"""The parts of an answer that can be compared: choices, whole numbers, dates, booleans. Two good texts can differ."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Comparable:
 
     @property
     def any(self) -> bool:
-        """Whether there is such a part at all."""
+        """Whether answers have such a part."""
         return self._has(self._schema)
 
     def part(self, answer: Any) -> Any:
-        """Of an answer as JSON; None where it has no such part, or is none of the type (any more)."""
+        """The comparable part of an answer as JSON; ``None`` if it has none, or no longer fits the type."""
         try:
             self._type.validate_python(answer)
         except ValidationError:

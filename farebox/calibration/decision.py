@@ -1,4 +1,4 @@
-"""Which configuration the evidence supports: the cheapest that is not known to lose more than the margin."""
+"""The decision of a calibration: the cheapest configuration that is not known to lose more than the margin."""
 
 from __future__ import annotations
 
@@ -26,34 +26,33 @@ _GROWTH = 0.25
 
 
 def next_size(done: int) -> int:
-    """Cases of the next round, after so many."""
+    """The number of cases after the next round."""
     return max(FIRST, int(done * _GROWTH))
 
 
-Verdict: TypeAlias = Literal[
+CaseVerdict: TypeAlias = Literal[
     "best", "enough", "worse", "costlier", "slower", "not_tested", "insufficient_cases", "open"
 ]
-"""``costlier``: than the best, as measured. ``slower``: than the operation's floor and than the best. ``not_tested``:
-dearer
-than one that is enough, so that no more was spent on it. ``insufficient_cases``: there are too few cases to find it
-enough, even if it lost none of those left."""
+"""``costlier``: it costs more than the best. ``slower``: it misses the operation's latency limit and is slower than the
+best. ``not_tested``: a cheaper candidate was accepted, so testing stopped. ``insufficient_cases``: there are too few
+cases to accept it, even if it lost none of the rest."""
 
 PILOT = 20
-"""Cases that every candidate answers before its costs and times count."""
+"""Cases that every candidate answers before its cost and latency count."""
 _LEAST, _MOST = -1.0, 1.0
 _DIGITS = 6
 _P95 = 0.95
 _AT_THE_END = 0.5
-"""The share of the error that is spent on the exact test at the last case; the rest is for all looks before."""
+"""The share of the allowed error for the exact test at the last case; the rest is for all earlier checks."""
 _HOPE = 0.5
-"""Standard errors by which a candidate may miss the test at the end, as far as can be told, and still be asked."""
+"""Standard errors by which a candidate may be projected to miss the final test and still be tried further."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one configuration answered one case. ``score`` is from 0 to 1, ``seconds`` of the whole step.
+class CaseOutcome:
+    """How one configuration answered one case. ``score`` is from 0 to 1; ``seconds`` is the time of the whole step.
 
-    ``verified`` is what the step's verifier said of the answer, ``None`` where there is none.
+    ``verified`` is the result of the step's verifier, ``None`` if it has no verifier.
     """
 
     score: float
@@ -64,12 +63,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceCriteria:
-    """What is asked of a candidate.
+    """The requirements for a candidate.
 
     Args:
         margin: the mean score it may lose against the best.
-        confidence: that none which loses more is found enough.
-        floor: seconds that 95 of 100 answers may take, where the best meets it.
+        confidence: the probability that no candidate which loses more is accepted.
+        floor: the largest p95 latency in seconds, if the best target meets it.
     """
 
     margin: float = 0.03
@@ -78,20 +77,20 @@ class AcceptanceCriteria:
 
     @property
     def alpha(self) -> float:
-        """The error that is allowed."""
+        """The allowed error."""
         return 1 - self.confidence
 
 
-Outcomes: TypeAlias = Mapping[str, Outcome]
+Outcomes: TypeAlias = Mapping[str, CaseOutcome]
 """One configuration's outcomes by case."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateResult:
-    """A configuration as the evidence shows it. ``difference`` and its bounds are against the best, on shared cases."""
+    """The measured result of a configuration. ``difference`` and its bounds are against the best, on shared cases."""
 
     route: tuple[str, ...]
-    verdict: Verdict
+    verdict: CaseVerdict
     n: int
     score: float
     score_low: float
@@ -103,19 +102,19 @@ class CandidateResult:
     p50: float
     p95: float
     needed: float = inf
-    """Cases until it would be known to be enough, if all goes on as seen."""
+    """Cases until it would be accepted, if results continue as measured."""
 
     @property
     def name(self) -> str:
-        """As people call it."""
+        """The configuration's name for people."""
         return " → ".join(self.route)
 
 
-def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
-    """What asking the cheap one, verifying, and asking the best one where that fails comes to, case by case.
+def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, CaseOutcome]:
+    """The outcomes of a cascade, case by case: ask the cheap target, verify, and ask the best one if that fails.
 
-    Both were asked about the same cases, so it takes no further call: an escalated turn is a fresh question to the
-    best, and the other's cost and time come on top.
+    Both targets were tried on the same cases, so no further call is needed. An escalated turn asks the best target from
+    scratch, and adds the cost and time of the first.
     """
     joined = {}
     for case in cheap.keys() & best.keys():
@@ -125,25 +124,25 @@ def cascade(cheap: Outcomes, best: Outcomes) -> dict[str, Outcome]:
         joined[case] = (
             first
             if first.verified
-            else Outcome(last.score, first.cost_nano + last.cost_nano, first.seconds + last.seconds, last.verified)
+            else CaseOutcome(last.score, first.cost_nano + last.cost_nano, first.seconds + last.seconds, last.verified)
         )
     return joined
 
 
 class CalibrationDecision:
-    """Decides between candidates as outcomes come in. What was decided once stays decided.
+    """Decides between candidates as outcomes arrive. A verdict never changes once it is reached.
 
-    A candidate is found enough by either of two tests, which share the error: one that holds however often one looks,
-    and an exact one, of wins and losses, at the last case. Where all outcomes are known from the beginning (``once``)
-    there is only the second, at the whole error. Scores between 0 and 1 have no wins and losses: there the first has it
-    all.
+    A candidate is accepted by either of two tests, which share the allowed error: a sequential one, valid however often
+    it is evaluated, and an exact one on wins and losses, at the last case. If all outcomes are known from the start
+    (``once``), only the second is used, with the whole error. Scores between 0 and 1 have no wins and losses, so only
+    the first is used for them.
 
     Args:
-        best: the target that all are compared with.
+        best: the target that all others are compared with.
         candidates: other routes: single targets, and cascades that end at the best.
-        terms: what is asked of them.
-        cases: how many there are.
-        once: whether it is looked at all cases at once, and never again.
+        terms: the requirements.
+        cases: how many cases there are.
+        once: whether all cases are evaluated together, once.
     """
 
     def __init__(
@@ -160,59 +159,59 @@ class CalibrationDecision:
         self._cases = cases
         self.candidates = tuple(candidates)
         self._terms = terms
-        self._verdicts: dict[tuple[str, ...], Verdict] = {}
+        self._verdicts: dict[tuple[str, ...], CaseVerdict] = {}
         self._cheapest = inf
 
     @property
     def open(self) -> tuple[tuple[str, ...], ...]:
-        """Candidates of which more has to be known."""
+        """Candidates without a verdict yet."""
         return tuple(route for route in self.candidates if route not in self._verdicts)
 
     @property
-    def verdicts(self) -> Mapping[tuple[str, ...], Verdict]:
-        """Those that have been decided."""
+    def verdicts(self) -> Mapping[tuple[str, ...], CaseVerdict]:
+        """Candidates with a verdict."""
         return self._verdicts
 
     @property
     def asked(self) -> list[str]:
-        """Targets whose answers are still needed, the best among them as long as anything is open."""
+        """Targets whose answers are still needed; includes the best target as long as any candidate is open."""
         return list(dict.fromkeys([self.best, *(route[0] for route in self.open)])) if self.open else []
 
     def alpha(self, *, found: int | None = None) -> float:
-        """The error that a candidate is tested at: shared by all that were not found enough before it (Holm)."""
+        """The error at which a candidate is tested: shared by all that were not accepted before it (Holm)."""
         enough = sum(v == "enough" for v in self._verdicts.values()) if found is None else found
         return self._terms.alpha / max(1, len(self.candidates) - enough)
 
     def look(self, outcomes: Mapping[str, Outcomes], *, last: bool = False) -> None:
-        """Decide what can be decided now.
+        """Decide all candidates that the outcomes allow.
 
         Args:
-            outcomes: those known by now.
-            last: whether these are all cases: the test at the end is made then, and only then.
+            outcomes: those known so far.
+            last: whether these are all cases: the final test is made then, and only then.
         """
         best = outcomes.get(self.best, {})
         paired = {route: Paired(self._of(route, outcomes), best) for route in self.open}
         eligible = {route: pair for route, pair in paired.items() if self._eligible(pair)}
         while found := next((r for r, p in eligible.items() if self._enough(p, last=last)), None):
-            self._verdicts[found] = "enough"  # which leaves more of the error to the others (Holm)
+            self._verdicts[found] = "enough"  # Holm: the others share the error that this frees
             self._cheapest = min(self._cheapest, eligible.pop(found).cost)
         for route in self.open:
             if verdict := self._dropped(paired[route]):
                 self._verdicts[route] = verdict
 
     def _enough(self, pair: Paired, *, last: bool) -> bool:
-        """Whether it is known to lose less than the margin, by either test."""
+        """Whether either test shows that it loses less than the margin."""
         share, margin = self._while_looking(pair), self._terms.margin
         if share > 0 and log_wealth(pair.differences, -margin, _LEAST) >= log(1 / (share * self.alpha())):
             return True
         return last and pair.decided and pair.test(margin).passes(self._at_the_end * self.alpha())
 
     def _while_looking(self, pair: Paired) -> float:
-        """The share of the error for all looks before the last."""
+        """The share of the error for all checks before the last case."""
         return 1 - self._at_the_end if pair.decided else 1.0
 
     def standings(self, outcomes: Mapping[str, Outcomes]) -> list[CandidateResult]:
-        """The best, then every candidate, from the cheapest up."""
+        """The best, then every candidate, cheapest first."""
         best = outcomes.get(self.best, {})
         first = self._standing((self.best,), "best", best, best)
         rest = [
@@ -234,7 +233,7 @@ class CalibrationDecision:
         took = pair.seconds(_P95)
         return took > self._terms.floor and took > pair.best_seconds(_P95)
 
-    def _dropped(self, pair: Paired) -> Verdict | None:
+    def _dropped(self, pair: Paired) -> CaseVerdict | None:
         if pair.n < PILOT:
             return None
         if log_wealth(pair.opposite, self._terms.margin, _LEAST) >= log(1 / self._terms.alpha):
@@ -248,7 +247,7 @@ class CalibrationDecision:
         return None if self._in_reach(pair) else "insufficient_cases"
 
     def _in_reach(self, pair: Paired) -> bool:
-        """Whether it would be found enough if it lost none of the cases left, and won as many as so far."""
+        """Whether it would be accepted if it lost none of the remaining cases and kept its rate of wins."""
         further = max(0, self._cases - pair.n) / pair.n
         hoped = {value: count * (1 + further) for value, count in pair.differences.items() if value > 0}
         ties = further * (pair.n - sum(count for value, count in pair.differences.items() if value > 0))
@@ -263,7 +262,7 @@ class CalibrationDecision:
         wanted = NormalDist().inv_cdf(1 - self._at_the_end * self.alpha()) - _HOPE
         return PairedTest(wins, losses, max(self._cases, wins + losses), margin).statistic >= wanted
 
-    def _standing(self, route: tuple[str, ...], verdict: Verdict, own: Outcomes, best: Outcomes) -> CandidateResult:
+    def _standing(self, route: tuple[str, ...], verdict: CaseVerdict, own: Outcomes, best: Outcomes) -> CandidateResult:
         pair, terms = Paired(own, best), self._terms
         scores = Counter(round(one.score, _DIGITS) for one in own.values())
         alpha = self.alpha() if verdict != "enough" else self._alpha_when_found(route)
@@ -286,7 +285,7 @@ class CalibrationDecision:
         )
 
     def _bounds(self, pair: Paired, alpha: float) -> tuple[float, float]:
-        """What the difference is above, and how many cases it takes to know it to be above the margin."""
+        """The lower bound of the difference, and the number of cases at which it would exceed the margin."""
         margin = self._terms.margin
         if not pair.n:
             return _LEAST, inf
@@ -318,17 +317,17 @@ class Paired:
 
     @cached_property
     def decided(self) -> bool:
-        """Whether every case is a win, a loss or a tie, and there is one."""
+        """Whether every case is a win, a loss or a tie, and there is at least one."""
         return self.n > 0 and self.differences.keys() <= {_LEAST, 0.0, _MOST}
 
     @property
     def wins(self) -> int:
-        """Cases that the candidate won, where all are decided."""
+        """Cases that the candidate won, if every case is decided."""
         return self.differences[_MOST]
 
     @property
     def losses(self) -> int:
-        """Cases that it lost."""
+        """Cases that the candidate lost."""
         return self.differences[_LEAST]
 
     def test(self, margin: float) -> PairedTest:
@@ -337,35 +336,35 @@ class Paired:
 
     @cached_property
     def difference(self) -> float:
-        """The mean."""
+        """The mean difference."""
         return sum(value * count for value, count in self.differences.items()) / self.n if self.n else 0.0
 
     @cached_property
     def cost(self) -> float:
-        """Of the candidate per case, in nano-dollars."""
+        """The candidate's cost per case, in nano-dollars."""
         return fmean(one.cost_nano for one in self._mine) if self.n else 0.0
 
     @cached_property
     def best_cost(self) -> float:
-        """Of the best, on the same cases."""
+        """The cost of the best on the same cases, in nano-dollars per case."""
         return fmean(one.cost_nano for one in self._theirs) if self.n else 0.0
 
     def seconds(self, level: float) -> float:
-        """A quantile of the candidate's times."""
+        """A quantile of the candidate's times, in seconds."""
         return _quantile([one.seconds for one in self._mine], level)
 
     def best_seconds(self, level: float) -> float:
-        """Of the best's."""
+        """The same quantile of the best's times, in seconds."""
         return _quantile([one.seconds for one in self._theirs], level)
 
     @property
     def opposite(self) -> dict[float, int]:
-        """The best's lead."""
+        """The same pair with candidate and best exchanged."""
         return {-value: count for value, count in self.differences.items()}
 
 
 def chosen(standings: Sequence[CandidateResult]) -> CandidateResult:
-    """The cheapest that is enough; the best where none is."""
+    """The cheapest accepted candidate; the best if none is accepted."""
     enough = [one for one in standings if one.verdict == "enough"]
     return min(enough, key=lambda one: (one.cost_nano, one.route), default=standings[0])
 

@@ -1,7 +1,7 @@
-"""What a calibration will ask, before it does: what its quote is made of.
+"""The expected calls of a calibration, from which it is quoted.
 
-It is rehearsed by the code that will run it, with every answer that is not known yet as good as the best's. So it tells
-how many cases it takes until nothing is left to decide. Candidates that lose here and there take more, bad ones less.
+The calibration's own code is run with every unknown answer assumed to be as good as the best's. This gives the number
+of cases until nothing is left to decide. Candidates that lose some cases take more, bad candidates fewer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from farebox.calibration.bench import Bench, Chosen
-from farebox.calibration.decision import AcceptanceCriteria, Outcome
+from farebox.calibration.decision import AcceptanceCriteria, CaseOutcome
 from farebox.calibration.run import Asked, bench_of, decide, outcomes_of, terms_of
 from farebox.calibration.scorers import SCORE
 from farebox.calibration.subject import used
@@ -31,12 +31,12 @@ from tasks.routing import TYPICAL
 _READ = 30
 """Cases whose prompts are counted."""
 _FRAMING = 30
-"""Tokens that a chat format puts around a prompt."""
+"""Tokens that a chat format adds to a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Answers that are expected, by target, and at most; tokens of each; the same for what the judge reads of them."""
+    """Expected and largest number of answers, by target, with the tokens of each; the same for the judge."""
 
     answers: Mapping[str, int]
     most: int
@@ -45,12 +45,12 @@ class Forecast:
 
     @property
     def expected(self) -> int:
-        """Answers in all."""
+        """Expected answers of all targets together."""
         return sum(self.answers.values())
 
 
 def forecast(bench: Bench, terms: AcceptanceCriteria) -> Forecast:
-    """The forecast of a calibration on a bench."""
+    """The forecast for a calibration with these inputs."""
     known = bench.known()
     usage = _usage(bench, known)
     return Forecast(
@@ -62,56 +62,56 @@ def forecast(bench: Bench, terms: AcceptanceCriteria) -> Forecast:
 
 
 def forecast_of(run: Mapping[str, Any]) -> Forecast:
-    """The same, by the parameters of ``flows.calibrate``."""
+    """The same forecast from the parameters of ``flows.calibrate``."""
     bench = bench_of(get_runtime(), Chosen(*(run[name] for name in Chosen._fields)))
     return forecast(bench, terms_of(bench, run["margin"], run["confidence"]))
 
 
 def answers_by_target(**run: Any) -> Mapping[str, int]:
-    """Of the plan: at which targets its turns begin, and how many."""
+    """For the plan: how many turns begin at each target."""
     return forecast_of(run).answers
 
 
 def answers(**run: Any) -> int:
-    """Of the plan: answers that it takes until it is decided."""
+    """For the plan: the expected number of answers."""
     return forecast_of(run).expected
 
 
 def most_answers(**run: Any) -> int:
-    """Of the plan: answers that are not known yet."""
+    """For the plan: the largest number of answers that are not stored yet."""
     return forecast_of(run).most
 
 
 def tokens_read(**run: Any) -> int:
-    """Of the plan: of each answer."""
+    """For the plan: input tokens of each answer."""
     return forecast_of(run).usage.input_tokens or 0
 
 
 def tokens_written(**run: Any) -> int:
-    """Of the plan: of each answer."""
+    """For the plan: output tokens of each answer."""
     return forecast_of(run).usage.output_tokens or 0
 
 
 def judgements(**run: Any) -> int:
-    """Of the plan: answers that the judge scores."""
+    """For the plan: the expected number of answers that the judge scores."""
     told = forecast_of(run)
     return told.expected if told.judged else 0
 
 
 def most_judgements(**run: Any) -> int:
-    """Of the plan: at most."""
+    """For the plan: the largest number of answers that the judge scores."""
     told = forecast_of(run)
     return told.most if told.judged else 0
 
 
 def judge_reads(**run: Any) -> int:
-    """Of the plan: tokens of each."""
+    """For the plan: input tokens of each judgement."""
     judged = forecast_of(run).judged
     return (judged and judged.input_tokens) or 0
 
 
 def judge_writes(**run: Any) -> int:
-    """Of the plan: likewise."""
+    """For the plan: output tokens of each judgement."""
     judged = forecast_of(run).judged
     return (judged and judged.output_tokens) or 0
 
@@ -120,7 +120,7 @@ JUDGING = DeclaredPlan(
     Plan((PlanStep(SCORE.operation, judgements, judge_reads, judge_writes, most_judgements),)),
     {SCORE.operation: SCORE},
 )
-"""Of the plan: what the judge is asked, where it scores."""
+"""For the plan: the judge's turns, if the judge scores."""
 
 
 def _rehearsed(
@@ -136,7 +136,7 @@ def _rehearsed(
             if case not in known[target]:
                 asked[target] += 1
                 seen = next((found[case].score for found in outcomes.values() if case in found), 1.0)
-                outcomes[target][case] = Outcome(seen, cost[target], 0.0, verified)
+                outcomes[target][case] = CaseOutcome(seen, cost[target], 0.0, verified)
         return True
 
     decide(bench, terms, suppose, lambda: outcomes)
@@ -144,9 +144,9 @@ def _rehearsed(
 
 
 def _usage(bench: Bench, known: Mapping[str, Mapping[str, CaseScore]]) -> Usage:
-    """Tokens of an answer: as those that are known took, else by its prompts and the plan of its automation.
+    """Tokens of an answer: the mean of known answers, or else from its prompts and the plan of its automation.
 
-    A step of several turns is taken to need all of them, until some answers are known.
+    A step of several turns is assumed to need all of them until some answers are known.
     """
     took = [one for tried in known.values() for one in used(tried.values())]
     if took:
@@ -165,7 +165,7 @@ def _read(prompt: Prompt) -> int:
 
 
 def _judged(bench: Bench, usage: Usage) -> Usage:
-    """What the judge reads and writes about an answer."""
+    """Tokens that the judge reads and writes for one answer."""
     judge = bench.runtime.guards.judge(bench.subject.automation, bench.subject.operation)
     asks = None if judge is None else judge.asks()
     if asks is None:

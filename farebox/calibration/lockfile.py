@@ -1,7 +1,7 @@
-"""routes.lock.toml: what calibration has locked, in a form that people review like code.
+"""routes.lock.toml: the routes that calibration has locked, in a form that people review like code.
 
-Tables in the order of their names, one value a line, figures rounded to what they mean: a new calibration changes the
-lines that changed.
+Tables are sorted by name, one value a line, figures rounded to significant digits: a new calibration changes only the
+lines that differ.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _VERDICTS = {"spared": "not_tested", "dearer": "costlier", "beyond": "insufficie
 
 
 def _today(verdict: object) -> object:
-    """A verdict of an older lock by the name it has now."""
+    """A verdict of an older lock under its present name."""
     return _VERDICTS.get(str(verdict), verdict)
 
 
 class LockedCandidate(_Table):
-    """One configuration as it was measured; ``cost``, seconds and ``tokens`` are of a case."""
+    """One configuration as measured; ``cost``, seconds and ``tokens`` are per case."""
 
     route: tuple[str, ...]
     verdict: Annotated[
@@ -72,11 +72,11 @@ class LockedCandidate(_Table):
     p95_seconds: Figure
     tokens: dict[str, float] = {}
     needed: int = 0
-    """Cases in all until it may be decided, where it is not; 0 where more do not help."""
+    """Total cases until an undecided candidate can be decided; 0 if more cases do not help."""
 
 
 class LockedRoute(_Table):
-    """The lock of one operation and what it rests on."""
+    """The lock of one operation and its evidence."""
 
     route: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
     models: tuple[str, ...]
@@ -98,21 +98,21 @@ class LockedRoute(_Table):
 
     @property
     def chosen(self) -> LockedCandidate:
-        """What is locked."""
+        """The locked configuration."""
         return next(one for one in self.candidates if one.route == self.route)
 
     @property
     def reference(self) -> LockedCandidate:
-        """The best, as it was measured."""
+        """The best target, as measured."""
         return next(one for one in self.candidates if one.verdict == "best")
 
     @property
     def weight(self) -> tuple[bool, int]:
-        """How much it rests on: real answers before the sandbox's, then the number of cases."""
+        """The strength of its evidence: model answers before sandbox answers, then the number of cases."""
         return (not self.sandbox, self.n)
 
     def why(self, today: Day) -> str:
-        """On what evidence, in a few words."""
+        """The evidence in one short phrase."""
         evidence = f"on {self.n} cases of {self.date}"
         if self.route == (self.best,):
             told = f"no cheaper one is known to be within {self.margin:g} of it, {evidence}"
@@ -128,10 +128,10 @@ _FILE = TypeAdapter(dict[Literal["routes"], dict[str, LockedRoute]])
 
 
 def read_lock_file(path: Path) -> dict[str, LockedRoute]:
-    """Every lock by ``automation/operation``; none where there is no file.
+    """Every lock by ``automation/operation``; empty if there is no file.
 
     Raises:
-        ConfigError: the file is not what ``farebox calibrate`` writes.
+        ConfigError: the file does not have the form that ``farebox calibrate`` writes.
     """
     try:
         found = _FILE.validate_python(tomllib.loads(path.read_text("utf-8")))
@@ -140,7 +140,7 @@ def read_lock_file(path: Path) -> dict[str, LockedRoute]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step=_NEXT) from None
+        raise ConfigError(f"{path} is not valid TOML: {error}.", next_step=_NEXT) from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, fault["loc"]))
@@ -157,7 +157,7 @@ _NEXT = "Restore it from version control, or calibrate again."
 
 
 def read_locks(path: Path) -> dict[str, RouteLock]:
-    """The same, as routing obeys them.
+    """The locked routes as routing uses them.
 
     Raises:
         ConfigError: see ``read_lock_file``.
@@ -178,12 +178,12 @@ def read_locks(path: Path) -> dict[str, RouteLock]:
 
 
 def write_lock(path: Path, key: str, lock: LockedRoute) -> None:
-    """Put a lock in the place of the one that the operation had; what is locked of others stays as it is.
+    """Replace the lock of one operation; locks of other operations stay as they are.
 
-    One at a time may write: see ``farebox.calibration.verify``.
+    Only one process at a time may write: see ``farebox.calibration.verify``.
 
     Raises:
-        ConfigError: what is there now cannot be read.
+        ConfigError: the present file cannot be read.
     """
     locks = read_lock_file(path) | {key: lock}
     new = path.with_name(f".{path.name}.new")

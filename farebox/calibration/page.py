@@ -1,4 +1,4 @@
-"""The page of a calibration: quality against cost with intervals, the choice, and what it saves in a month."""
+"""The page of a calibration: quality against cost with intervals, the choice, and the saving per month."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from farebox.calibration.report import COLUMNS, VERDICTS, row, sentence
 from farebox.runtime import Runtime
 from pricing import format_money
 from pricing.reports import Figure, Page, Section, asked_turns, plural, render_page
-from pricing.reports.charts import Chart, Grid, Point, Tone, linear, logarithmic, scatter
+from pricing.reports.charts import Chart, ChartTone, Grid, Point, linear, logarithmic, scatter
 
 DAYS = 30
-"""What counts as a month."""
-_LOCKED: Tone = "s1"
-_BEST: Tone = "s3"
-_ENOUGH: Tone = "s2"
-_REST: Tone = "quiet"
+"""The length of a month, in days."""
+_LOCKED: ChartTone = "s1"
+_BEST: ChartTone = "s3"
+_ENOUGH: ChartTone = "s2"
+_REST: ChartTone = "quiet"
 
 
 def write_page(runtime: Runtime, key: str, lock: LockedRoute) -> Path:
-    """Write it beside the reports of runs."""
+    """Write the page beside the reports of runs."""
     path = runtime.home / "reports" / f"calibration-{key.replace('/', '-')}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_page(calibration_page(key, lock, turns_of_late(runtime, key, lock))), "utf-8")
@@ -30,7 +30,7 @@ def write_page(runtime: Runtime, key: str, lock: LockedRoute) -> Path:
 
 
 def turns_of_late(runtime: Runtime, key: str, lock: LockedRoute) -> int:
-    """Turns of the last 30 days that a lock is for: of ``quality=fast``, and of the sandbox where it rests on that."""
+    """Turns of the last 30 days that a lock applies to: of ``quality=fast``, and of the sandbox if its evidence is."""
     automation, _, operation = key.partition("/")
     since = datetime.now(UTC) - timedelta(days=DAYS)
     runtime.replica.sync()
@@ -38,14 +38,14 @@ def turns_of_late(runtime: Runtime, key: str, lock: LockedRoute) -> int:
 
 
 def calibration_page(key: str, lock: LockedRoute, turns: int) -> Page:
-    """The page of a lock, with what it saves at so many turns in 30 days."""
+    """The page of a lock, with its saving at this many turns in 30 days."""
     measured = sorted((one for one in lock.candidates if one.n), key=lambda one: (one.cost, -one.score))
     told = (
-        "Good enough is a route whose difference, case by case, is known to be above minus the margin of "
+        "A route is good enough if its difference, case by case, is known to be above minus the margin of "
         f"{lock.margin:g}. In brackets: the confidence interval."
     )
     compared = Section("Routes compared", (told,), (_drawn(lock, measured),), _table(lock, measured))
-    warning = "The answers are the sandbox's: they say nothing of real models." if lock.sandbox else ""
+    warning = "The sandbox gave the answers: they do not represent real models." if lock.sandbox else ""
     return Page(
         title=f"Calibration of {key}",
         under=f"{plural(lock.n, 'case')} · margin {lock.margin:g} · confidence {lock.confidence:.0%} · {lock.date}",
@@ -90,7 +90,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
         linear(min(p.low or 0.0 for p in points), 1.0, lambda share: f"{share:.2f}", label="score"),
     )
     used = {point.tone for point in points}
-    names: dict[Tone, str] = {
+    names: dict[ChartTone, str] = {
         _LOCKED: f"locked: {_name(lock.chosen)}", _BEST: f"the best: {lock.best}", _ENOUGH: "good enough",
         _REST: "not good enough, or not known to be",
     }  # fmt: skip
@@ -98,7 +98,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
     return scatter(
         "Quality against cost",
         "Each point is a route, each bar its confidence interval. The line joins routes that no cheaper one matches.",
-        sorted(points, key=lambda point: point.tone in {_LOCKED, _BEST}),  # on top of others at the same place
+        sorted(points, key=lambda point: point.tone in {_LOCKED, _BEST}),  # drawn above others at the same point
         axes,
         Grid(("route", "score", "a case"), figures),
         line=tuple(_frontier(points)),
@@ -107,7 +107,7 @@ def _drawn(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Chart:
 
 
 def _frontier(points: Sequence[Point]) -> Iterator[tuple[float, float]]:
-    """The points that none which costs less reaches; they come by cost."""
+    """The points that no cheaper point reaches, by cost."""
     highest = -1.0
     for point in points:
         if point.y > highest:
@@ -116,7 +116,7 @@ def _frontier(points: Sequence[Point]) -> Iterator[tuple[float, float]]:
 
 
 def _table(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Grid:
-    """The figures, what was found in words beside the route's name."""
+    """The figures, with each verdict beside the route's name."""
     *figures, _ = COLUMNS[1:]
     lines = []
     for one in measured:
@@ -126,7 +126,7 @@ def _table(lock: LockedRoute, measured: Sequence[LockedCandidate]) -> Grid:
     return Grid(("route", "found", *figures), tuple(lines), names=2)
 
 
-def _tone(lock: LockedRoute, one: LockedCandidate) -> Tone:
+def _tone(lock: LockedRoute, one: LockedCandidate) -> ChartTone:
     if one.route == lock.route:
         return _LOCKED
     return _BEST if one.verdict == "best" else _ENOUGH if one.verdict == "enough" else _REST

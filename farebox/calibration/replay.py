@@ -1,11 +1,11 @@
-"""A calibration on outcomes that are known: a table with case, model, score, cost and latency. Nobody is asked."""
+"""A calibration on known outcomes: a table with case, model, score, cost and latency. No model is called."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from statistics import fmean
 
-from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, Outcome
+from farebox.calibration.decision import AcceptanceCriteria, CalibrationDecision, CaseOutcome
 from farebox.calibration.lockfile import LockedRoute
 from farebox.calibration.report import sentence
 from farebox.calibration.run import Evidence, lock_of
@@ -23,11 +23,11 @@ _COLUMNS = """
 """
 
 
-def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
+def read_outcomes(path: Path) -> dict[str, dict[str, CaseOutcome]]:
     """Outcomes by model and case.
 
     Raises:
-        SourceError: the file cannot be read, lacks a column, or has a value that is none.
+        SourceError: the file cannot be read, lacks a column, or has an invalid value.
     """
     import duckdb
 
@@ -37,21 +37,21 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
             rows = read(str(path)).project(_COLUMNS).fetchall()
     except duckdb.Error:
         raise SourceError(f"{path} cannot be read as outcomes.", next_step=_NEXT) from None
-    found: dict[str, dict[str, Outcome]] = {}
+    found: dict[str, dict[str, CaseOutcome]] = {}
     for number, (case, model, score, cost, latency) in enumerate(rows, 1):
         if None in {case, model, score, cost, latency} or not 0 <= score <= 1 or cost < 0 or latency < 0:
             raise SourceError(f"{path} has an invalid value in its outcome {number}.", next_step=_NEXT)
         outcomes = found.setdefault(model, {})
         if case in outcomes:
             raise SourceError(f"{path} has case {case[:40]!r} of {model[:60]} twice.", next_step="Keep one of them.")
-        outcomes[case] = Outcome(score, int(cost * USD), latency)
+        outcomes[case] = CaseOutcome(score, int(cost * USD), latency)
     if len(found) <= 1:
         raise SourceError(f"{path} has fewer than two models.", next_step="Give outcomes of those to choose between.")
     return found
 
 
-def decide(outcomes: dict[str, dict[str, Outcome]], terms: AcceptanceCriteria, best: str) -> CalibrationDecision:
-    """The decision, against the best."""
+def decide(outcomes: dict[str, dict[str, CaseOutcome]], terms: AcceptanceCriteria, best: str) -> CalibrationDecision:
+    """The decision, with ``best`` as the reference."""
     decision = CalibrationDecision(
         best, [(name,) for name in sorted(outcomes) if name != best], terms, len(outcomes[best]), once=True
     )
@@ -59,15 +59,15 @@ def decide(outcomes: dict[str, dict[str, Outcome]], terms: AcceptanceCriteria, b
     return decision
 
 
-def highest_mean(outcomes: dict[str, dict[str, Outcome]]) -> str:
-    """The model that scored best here. Of several that are as good it is the luckiest: the others then look worse than
-    they are, and one of them may stay unlocked that is good enough.
+def highest_mean(outcomes: dict[str, dict[str, CaseOutcome]]) -> str:
+    """The model with the highest mean score. Among models of equal quality this is the luckiest one, so the others look
+    worse than they are, and a good enough one may stay unlocked.
     """
     return max(sorted(outcomes), key=lambda name: fmean(one.score for one in outcomes[name].values()))
 
 
 def prompt_of_late(runtime: Runtime, subject: Subject) -> dict[str, str]:
-    """The prompt that the step asked last, in its version of now; nothing where it never ran or that is gone."""
+    """The prompt that the step used last, in its present version; ``None`` if it never ran or the prompt is gone."""
     name = last_prompt(runtime.ledger.store, subject.automation, subject.operation)
     try:
         return {name: runtime.engine.prompt_version(name)} if name else {}
@@ -78,10 +78,10 @@ def prompt_of_late(runtime: Runtime, subject: Subject) -> dict[str, str]:
 def replay(
     runtime: Runtime, operation: str, path: Path, terms: AcceptanceCriteria, best: str = "", *, replace: bool = False
 ) -> tuple[str, LockedRoute]:
-    """What the outcomes support: told, and locked where every model is one of the project's targets.
+    """What the outcomes support: reported, and locked if every model is one of the project's targets.
 
-    A model is named as its target is, or by its id. The best is the one that is named, else the project's own where it
-    is among them, else that with the highest mean.
+    A model is identified by its target's name or by its id. The best is the one that is named, else the project's own
+    if it is among them, else the one with the highest mean.
 
     Raises:
         UsageError: there is no such operation, or no outcomes of the best.
@@ -109,9 +109,9 @@ def replay(
     lock = lock_of(decision.standings(outcomes), outcomes, terms, evidence)
     strangers = sorted(outcomes.keys() - known.keys())
     if strangers:
-        told = f"{sentence(subject.key, lock)} Nothing is written: {strangers[0][:60]} is no target of this project."
+        told = f"{sentence(subject.key, lock)} Nothing was written: {strangers[0][:60]} is not a target here."
     else:
         told = put_lock(runtime, subject.key, lock, replace=replace)
     if first not in {wanted, declared}:
-        told += f" {first} is taken for the best since its mean is the highest, which favours it: say --best."
+        told += f" {first} was used as the best because its mean is the highest, which favours it: set --best."
     return told, lock

@@ -1,4 +1,4 @@
-"""What a calibration found, in words and figures that a product owner reads."""
+"""The result of a calibration, as sentences and figures for product owners."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FIGURES = frozenset({"a case", "p95", "cases"})
 
 
 def sentence(key: str, lock: LockedRoute) -> str:
-    """What is locked, and what it saves."""
+    """The locked route and its saving."""
     name, cost, best = " → ".join(lock.route), lock.chosen.cost, lock.reference.cost
     if lock.route == (lock.best,):
         more = needed_cases(lock)
-        why = f"; about {more} cases would tell more" if more else ""
+        why = f"; about {more} cases are needed to decide" if more else ""
         told = f"{key} stays on {name}: no cheaper route is known to lose less than {lock.margin:g}{why}."
     else:
         saved = f"{1 - cost / best:.0%} less" if best else "no less"
@@ -34,22 +34,22 @@ def sentence(key: str, lock: LockedRoute) -> str:
             f"{key} is locked on {name}: {format_money(cost)} a case, {saved} than {lock.best}, "
             f"and with {lock.confidence:.0%} confidence it loses less than {lock.margin:g} of the score."
         )
-    return told + (" It rests on answers of the sandbox: real targets do not obey it." if lock.sandbox else "")
+    return told + (" It is based on sandbox answers: it does not apply to real targets." if lock.sandbox else "")
 
 
 def kept(key: str, there: LockedRoute, found: LockedRoute) -> str:
-    """That a lock stays, since what was found rests on less."""
+    """A sentence that the present lock stays, because the new result has less evidence."""
     more, less, then = f"{there.n} cases", f"{found.n}", "on more"
     if found.sandbox and not there.sandbox:
         more, less, then = "answers of models", "the sandbox's", "with a key"
     return (
-        f"{key} stays locked on {' → '.join(there.route)}: that lock rests on {more} and still holds. This calibration "
-        f"rests on {less}, and would lock {' → '.join(found.route)}: calibrate {then}, or say --replace."
+        f"{key} stays locked on {' → '.join(there.route)}: that lock is based on {more} and is still valid. This "
+        f"calibration is based on {less}, and would lock {' → '.join(found.route)}: calibrate {then}, or use --replace."
     )
 
 
 def cut_short(lock: LockedRoute) -> str:
-    """That the money ran out before all was decided."""
+    """A sentence that the budget ran out before all was decided."""
     return (
         f"The budget was spent after {lock.n} cases, before all was decided: calibrate again with more, and it goes on "
         "from there."
@@ -57,17 +57,17 @@ def cut_short(lock: LockedRoute) -> str:
 
 
 def needed_cases(lock: LockedRoute) -> int:
-    """How many cases it would take to decide about the first candidate that is undecided; 0 where more do not help."""
+    """How many cases the first undecided candidate needs; 0 if more cases do not help."""
     return min((one.needed for one in lock.candidates if one.needed > lock.n), default=0)
 
 
 def rows(lock: LockedRoute) -> Iterator[tuple[str, ...]]:
-    """The candidates, as ``COLUMNS`` has them."""
+    """The candidates, in the order of ``COLUMNS``."""
     return (row(lock, one) for one in lock.candidates)
 
 
 def row(lock: LockedRoute, one: LockedCandidate) -> tuple[str, ...]:
-    """A candidate, the locked one with a star."""
+    """One candidate, the locked one with a star."""
     name = " → ".join(one.route) + (" *" if one.route == lock.route else "")
     against = "" if one.verdict == "best" else _range(one)
     score = f"{one.score:.2f} ({one.score_low:.2f} to {one.score_high:.2f})"

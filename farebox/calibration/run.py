@@ -1,4 +1,4 @@
-"""One calibration: rounds of cases until it is decided, then the lock."""
+"""One calibration: rounds of cases until every candidate is decided, then the lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farebox.calibration.decision import (
     AcceptanceCriteria,
     CalibrationDecision,
     CandidateResult,
-    Outcome,
+    CaseOutcome,
     Outcomes,
     chosen,
     next_size,
@@ -31,24 +31,24 @@ from tasks.routing import model_of
 Asked = Sequence[tuple[int, str]]
 """Numbers of cases, each with the name of a target."""
 Ask = Callable[[Asked], bool]
-"""Asks; whether more may be asked: not once the money is spent."""
+"""Runs one round; returns false once the money is spent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a lock rests on, as it is written into it.
+    """The evidence of a lock, as it is written to the lock file.
 
     Args:
         models: ``provider model`` of each target.
         source: where the cases or outcomes are from.
-        scorer: by which they were scored.
+        scorer: what scored the answers.
         rates: the rate card that priced them.
-        sandbox: whether stand-ins answered.
-        prompts: versions of the prompts that were asked, by name.
-        verifier: what told wrong answers.
-        tokens: of a case, by target.
+        sandbox: whether the sandbox answered.
+        prompts: versions of the prompts that were used, by name.
+        verifier: what detects wrong answers.
+        tokens: per case, by target.
         covers: other operations that turns were attributed to.
-        since: when the oldest of it is from.
+        since: the time of the oldest evidence.
     """
 
     models: Mapping[str, str]
@@ -64,7 +64,7 @@ class Evidence:
 
 
 def calibrate(bench: Bench, terms: AcceptanceCriteria, ask: Ask, source: str) -> LockedRoute:
-    """Ask until it is decided, or nothing more may be asked; what is to be locked."""
+    """Run rounds until every candidate is decided or the money is spent; returns the lock."""
     decision = decide(bench, terms, ask, lambda: outcomes_of(bench.known()))
     known = bench.known()
     outcomes = outcomes_of(known)
@@ -74,7 +74,7 @@ def calibrate(bench: Bench, terms: AcceptanceCriteria, ask: Ask, source: str) ->
 def decide(
     bench: Bench, terms: AcceptanceCriteria, ask: Ask, outcomes: Callable[[], Mapping[str, Outcomes]]
 ) -> CalibrationDecision:
-    """Ask, round by round, as long as anything is open; ``outcomes`` are those known by then."""
+    """Run round after round as long as any candidate is open; ``outcomes`` returns those known so far."""
     decision = CalibrationDecision(bench.best, bench.candidates(), terms, len(bench.cases))
     done, going = 0, True
     while going and decision.open and done < len(bench.cases):
@@ -85,11 +85,11 @@ def decide(
     return decision
 
 
-def outcomes_of(known: Mapping[str, Mapping[str, CaseScore]]) -> dict[str, dict[str, Outcome]]:
-    """As decisions take them."""
+def outcomes_of(known: Mapping[str, Mapping[str, CaseScore]]) -> dict[str, dict[str, CaseOutcome]]:
+    """The outcomes in the form that decisions take."""
     return {
         target: {
-            case: Outcome(one.score, one.cost_nano, one.seconds, one.verified)
+            case: CaseOutcome(one.score, one.cost_nano, one.seconds, one.verified)
             for case, one in tried.items()
             if one.score is not None
         }
@@ -165,17 +165,17 @@ def _candidate(one: CandidateResult, tokens: Mapping[str, Mapping[str, float]]) 
 
 @lru_cache(maxsize=2)
 def bench_of(runtime: Runtime, what: Chosen) -> Bench:
-    """The bench, made once per process."""
+    """The bench, built once per process."""
     return Bench.of(runtime, what)
 
 
 def try_case(number: int, target: str, what: Chosen) -> CaseScore:
-    """One case asked of one target, in the step that is under way; what is known is not asked again."""
+    """Try one case on one target, in the step that is running; stored results are used."""
     return bench_of(get_runtime(), what).ask(number, target)
 
 
 def may_go_on(ended: Sequence[object]) -> bool:
-    """Whether a round's results leave money for another; any other failure is raised."""
+    """Whether the money is enough for another round; any other failure is raised."""
     failed = [one for one in ended if isinstance(one, BaseException)]
     if other := [one for one in failed if not isinstance(one, OverBudget)]:
         raise other[0]
@@ -183,16 +183,16 @@ def may_go_on(ended: Sequence[object]) -> bool:
 
 
 def terms_of(bench: Bench, margin: float, confidence: float) -> AcceptanceCriteria:
-    """The terms of a calibration, with the floor of latency that its step has."""
+    """The requirements of a calibration, with the latency limit of its step."""
     latency = bench.subject.step.latency
     return AcceptanceCriteria(margin, confidence, inf if latency is None else latency)
 
 
 def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask, *, replace: bool = False) -> str:
-    """Calibrate, write the lock into the project, and say what is locked and whether the money ran out before.
+    """Calibrate, write the lock to the project, and return its sentence and whether the money ran out first.
 
     Raises:
-        FareboxError: nothing was answered that could be compared.
+        FareboxError: no answer could be compared.
     """
     bench, rounds = bench_of(get_runtime(), what), list[bool]()
 
@@ -204,8 +204,8 @@ def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask
     spent = not all(rounds)
     if not lock.n:
         raise (OverBudget if spent else FareboxError)(
-            f"{'The money ran out' if spent else 'The calibration ended'} before {lock.best} had answered a case: "
-            "nothing is locked.",
+            f"{'The money ran out' if spent else 'The calibration ended'} before {lock.best} had answered a case; "
+            "nothing was locked.",
             next_step="Give it a larger budget." if spent else "See `farebox report` for what went wrong.",
         )
     told = put_lock(bench.runtime, bench.subject.key, lock, replace=replace)

@@ -1,4 +1,4 @@
-"""Scores of answers, from 0 to 1: equal to what is expected, valid at all, judged, or as a user's function says."""
+"""Scores of answers, from 0 to 1: equal to the expected answer, valid, judged, or by a user's function."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from pricing import ConfigError, FareboxError, UsageError
 from tasks import fingerprint, inside
 
 SCORE = replace(STEP, operation="score")
-"""What the judge is asked for scores, in plans; its turns are attributed to ``judge``, as all of its are."""
+"""The step in plans for the judge's scores; its turns are attributed to ``judge``, like all of the judge's."""
 Scoring = Callable[[Any, Any], float]
-"""Of an answer as plain data, and what was expected."""
+"""Takes an answer as plain data and the expected one."""
 _NEXT = "Use exact, schema, judge, or a function(answer, expected) of yours, like package.module.function."
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """How answers are scored; ``version`` is its name and what its scores depend on: scores of another do not count."""
+    """How answers are scored; ``version`` is its name and what its scores depend on. Scores of other versions do not
+    count.
+    """
 
     name: str
     version: str
@@ -40,7 +42,7 @@ def scorer_of(runtime: Runtime, name: str, automation: str, operation: str) -> S
     """A scorer by name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no scorer of that name.
         ConfigError: no judge is declared.
     """
     match name:
@@ -55,7 +57,7 @@ def scorer_of(runtime: Runtime, name: str, automation: str, operation: str) -> S
 
 
 def exact(answer: Any, expected: Any) -> float:
-    """Whether they are equal; of an object, the fields that are expected."""
+    """Whether they are equal; of an object, only the expected fields are compared."""
     if isinstance(expected, dict) and isinstance(answer, dict):
         return float(all(name in answer and exact(answer[name], value) for name, value in expected.items()))
     if isinstance(expected, str) and isinstance(answer, str):
@@ -94,7 +96,7 @@ def _dotted(name: str) -> Scorer:
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises; its text may hold content
             raise UsageError(
                 f"The scorer {name} raised {type(error).__name__}.",
-                next_step="Fix it: what was scored by it as it was is asked anew.",
+                next_step="Fix it; cases that this version scored are tried again.",
             ) from None
         if not 0 <= told <= 1:
             raise UsageError(f"{name} gave the score {told:g}.", next_step="Give one from 0 to 1.")

@@ -1,4 +1,4 @@
-"""What is calibrated: one step of one automation, called as its flow calls it, with one target pinned."""
+"""The subject of a calibration: one step of one automation, called as its flow calls it, with one target pinned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from farebox.automations import automation_of
-from farebox.calibration.cases import Case
+from farebox.calibration.cases import CalibrationCase
 from farebox.calibration.scorers import Scorer
 from farebox.discovery import automation_names, find_flow
 from farebox.project import find_root
@@ -30,12 +30,12 @@ from tasks.turn import BROKEN, PromptPreview, name_of, pinned
 _OF_QUALITY = frozenset(
     {"invalid_output", "truncated", "unverified", "refusal", "content_policy", "context_overflow", "context_limit"}
 )
-"""Why turns end without an answer that is the model's own doing: a wrong answer. Anything else tells nothing of it."""
+"""Failures that the model caused: they count as a wrong answer. Other failures do not count."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A step of an automation; ``function`` is what ``@llm_task`` made of the user's."""
+    """A step of an automation; ``function`` is what ``@llm_task`` made of the user's function."""
 
     automation: str
     function: Any
@@ -43,18 +43,18 @@ class Subject:
 
     @property
     def step(self) -> Step:
-        """As it is declared."""
+        """The step's declaration."""
         declared: Step = self.function.farebox_step
         return declared
 
     @property
     def operation(self) -> str:
-        """What its turns are attributed to."""
+        """The operation that its turns are attributed to."""
         return self.step.operation
 
     @property
     def key(self) -> str:
-        """As locks name it."""
+        """Its name in locks: ``automation/operation``."""
         return f"{self.automation}/{self.operation}"
 
     @cached_property
@@ -68,9 +68,9 @@ class Subject:
 
     @cached_property
     def verifier(self) -> str:
-        """What tells a wrong answer without a model: the schema of its type, and its own function as it is written.
+        """What detects a wrong answer without a model: the schema of its type and the source of its own verifier.
 
-        Empty where there is neither.
+        Empty if it has neither.
         """
         own = self.step.verify
         typed = [f"schema@{_digest(self._signature.return_annotation)}"] if self.typed else []
@@ -78,16 +78,16 @@ class Subject:
 
     @property
     def verified(self) -> bool:
-        """Whether anything does."""
+        """Whether it has a verifier."""
         return bool(self.verifier)
 
-    def call(self, case: Case) -> Any:
+    def call(self, case: CalibrationCase) -> Any:
         """Call it with a case's inputs."""
         answer = self.function(**self.arguments(case))
         return asyncio.run(answer) if inspect.iscoroutine(answer) else answer
 
-    def arguments(self, case: Case) -> dict[str, Any]:
-        """A case's inputs as the step takes them.
+    def arguments(self, case: CalibrationCase) -> dict[str, Any]:
+        """The inputs of a case, as the step takes them.
 
         Raises:
             SourceError: they do not fit.
@@ -112,31 +112,31 @@ class Subject:
         """An answer as plain data."""
         return answer if isinstance(answer, str) else TypeAdapter(type(answer)).dump_python(answer, mode="json")
 
-    def prompt(self, case: Case) -> Prompt:
-        """What it would ask first; nothing is sent.
+    def prompt(self, case: CalibrationCase) -> Prompt:
+        """The first prompt it would send; nothing is sent.
 
         Raises:
-            UsageError: it asks no model.
+            UsageError: the step makes no model call.
         """
         try:
             with use_run(RunContext(CALIBRATION)), pinned(Pin(self.operation, None)):
                 self.call(case)
         except PromptPreview as looked:
             return looked.prompt
-        raise UsageError(f"{self.operation} asks no model.", next_step="Calibrate a step that does.")
+        raise UsageError(f"{self.operation} makes no model call.", next_step="Calibrate a step that calls a model.")
 
 
 def _digest(returns: Any) -> str:
-    """Of a type's schema."""
+    """The digest of a type's schema."""
     schema = TypeAdapter(returns).json_schema()
     return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def find_subject(name: str) -> Subject:
-    """A step by its operation, or by ``automation/operation`` where several automations have one of that name.
+    """A step by its operation, or by ``automation/operation`` if several automations have an operation of that name.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: there is no such operation, or more than one.
     """
     wanted, _, operation = name.rpartition("/")
     found, known = [], set()
@@ -164,11 +164,11 @@ def find_subject(name: str) -> Subject:
 
 
 def try_once(  # noqa: PLR0917
-    runtime: Runtime, subject: Subject, case: Case, pin: Pin, score: Scorer, turn_ids: list[str]
+    runtime: Runtime, subject: Subject, case: CalibrationCase, pin: Pin, score: Scorer, turn_ids: list[str]
 ) -> CaseScore:
-    """Ask the pinned target about one case, in the step that is under way, and score the answer.
+    """Try one case on the pinned target, in the step that is running, and score the answer.
 
-    ``turn_ids`` gets the ids of the turns that it takes, also where it raises.
+    ``turn_ids`` receives the ids of its turns, also if it raises.
 
     Raises:
         TurnFailed: the step's verifier is broken.
@@ -195,12 +195,12 @@ def try_once(  # noqa: PLR0917
 
 
 def _wrong(ended: Sequence[Ended]) -> bool:
-    """Whether a step has no answer by the model's own doing, as also where guards withheld what it said."""
+    """Whether the model caused the failure of a step; true also if guards withheld its answer."""
     return any(one.reason in _OF_QUALITY or (one.outcome == "blocked" and one.attempts) for one in ended)
 
 
 def mean_tokens(tried: Iterable[CaseScore]) -> dict[str, float]:
-    """Tokens of a case, on average over those whose usage is known."""
+    """Mean tokens of a case, over those whose usage is known."""
     counted = used(tried)
     if not counted:
         return {}
@@ -209,6 +209,6 @@ def mean_tokens(tried: Iterable[CaseScore]) -> dict[str, float]:
 
 
 def used(tried: Iterable[CaseScore]) -> list[tuple[int, int]]:
-    """Tokens in and out of each case whose usage is known."""
+    """Input and output tokens of each case whose usage is known."""
     counted = ((one.input_tokens, one.output_tokens) for one in tried)
     return [(read, written) for read, written in counted if read is not None and written is not None]

@@ -1,4 +1,4 @@
-"""Checks whether a lock still holds, and writes a lock where it does not replace a stronger one."""
+"""Checks whether a lock is still valid, and writes a lock unless it would replace one with more evidence."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pricing.reports import percent
 from tasks.routing import RouteLock
 
 _ENOUGH = 20
-"""Answers judged since, before they count as drift."""
+"""Judged answers since the lock that are needed to detect drift."""
 
 
 def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterator[str]:
-    """Why a lock is stale, each reason in a few words; nothing where it holds."""
+    """The reasons why a lock is stale, a short phrase each; empty if it is valid."""
     try:
         subject = find_subject(key)
     except UsageError:
@@ -49,7 +49,7 @@ def stale(runtime: Runtime, key: str, lock: LockedRoute, today: date) -> Iterato
 
 
 def _flipped(runtime: Runtime, lock: LockedRoute) -> Iterator[str]:
-    """Whether today's rates choose another: each cost moves as the price of its tokens did."""
+    """Whether another route is cheaper at today's rates; each cost changes like the price of its tokens."""
     now = {one.route: cost for one in lock.candidates if (cost := _cost_now(runtime, lock, one)) is not None}
     mine = now.get(lock.route)
     if mine is None:
@@ -63,7 +63,7 @@ def _flipped(runtime: Runtime, lock: LockedRoute) -> Iterator[str]:
 
 
 def _cost_now(runtime: Runtime, lock: LockedRoute, one: LockedCandidate) -> Nano | None:
-    """At today's rates; of a cascade, what its first target takes and, as often as before, the second."""
+    """The cost at today's rates; for a cascade, that of its first target and, as often as before, of the second."""
     moved = [_moved(runtime, lock, name) for name in one.route]
     if None in moved:
         return None
@@ -72,7 +72,7 @@ def _cost_now(runtime: Runtime, lock: LockedRoute, one: LockedCandidate) -> Nano
 
 
 def _moved(runtime: Runtime, lock: LockedRoute, name: str) -> tuple[Nano, float] | None:
-    """What a case cost at one target, and what it costs now: it moves as the price of its tokens did."""
+    """The measured cost of a case at one target, and its cost at today's rates."""
     single = next((single for single in lock.candidates if single.route == (name,)), None)
     target = next((target for target in runtime.router.targets if target.name == name), None)
     if single is None or target is None or not single.tokens:
@@ -88,7 +88,7 @@ def _moved(runtime: Runtime, lock: LockedRoute, name: str) -> tuple[Nano, float]
 
 
 def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:
-    """Whether the judge passes fewer live answers than the score that was measured: for locks that it scored."""
+    """Whether the judge passes fewer live answers than the measured score, for locks that it scored."""
     if lock.scorer != "judge":
         return
     passed, total = _judged(runtime, key, lock)
@@ -103,23 +103,23 @@ def _drifted(runtime: Runtime, key: str, lock: LockedRoute) -> Iterator[str]:
 
 
 def _judged(runtime: Runtime, key: str, lock: LockedRoute) -> tuple[int, int]:
-    """Of the answers drawn at random since the lock: how many passed, of how many."""
+    """Of the answers sampled since the lock: how many passed, and how many there are."""
     automation, _, operation = key.partition("/")
     since = to_us(datetime(lock.date.year, lock.date.month, lock.date.day, tzinfo=UTC))
     return passed_since(runtime.ledger.store, automation, operation, JUDGE, since)
 
 
 def put_lock(runtime: Runtime, key: str, lock: LockedRoute, *, replace: bool) -> str:
-    """Lock, and say what is locked: the lock that was there stays where it rests on more and still holds.
+    """Write a lock and return its sentence, unless the present lock has more evidence and is still valid.
 
     Args:
         runtime: the project's.
         key: the step, as ``automation/operation``.
-        lock: what a calibration found.
-        replace: put it in the place of whatever is there.
+        lock: the result of a calibration.
+        replace: replace the present lock in any case.
 
     Raises:
-        ConfigError: what is locked now cannot be read.
+        ConfigError: the present lock file cannot be read.
     """
     path, today = runtime.root / LOCK_FILE, datetime.now(UTC).date()
     runtime.home.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the command line offers: each command with the modules that hold it, which are loaded when it is called."""
+"""The commands of the command line. The module that holds a command is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ COMMANDS = {
     "batches": Command("Show batches that runs wait for; take their results, or cancel them.", ("batches",)),
     "breakers": Command("Show which targets are in quarantine; open and close circuits by hand.", ("breakers",)),
     "budgets": Command("List budgets, set limits, and show their history.", ("budgets",)),
-    "calibrate": Command("Find and lock the cheapest route that is known to be good enough.", ("calibrate",)),
+    "calibrate": Command("Find and lock the cheapest route that is proven good enough.", ("calibrate",)),
     "cases": Command("Collect cases for `farebox calibrate`.", ("cases",)),
     "close": Command("Close a month: its figures are frozen, later findings are corrections.", ("close",)),
     "content": Command("Show and delete what is kept of prompts and answers.", ("content",)),
-    "credits": Command("Grant credits to a user or an organisation, and see what became of them.", ("credits",)),
+    "credits": Command("Grant credits to a user or an organisation, and show how they were spent.", ("credits",)),
     "demo": Command("Run the daily digest on this project's history and documents.", ("commands",)),
     "deploy": Command("Put the deployments of prefect.yaml on the Prefect server, with prices.", ("deploy",)),
     "doctor": Command("Check settings, keys, ledger and Prefect; with --economics, margins.", ("doctor",)),
@@ -37,19 +37,19 @@ COMMANDS = {
     "import": Command("Import usage from elsewhere as history of an automation.", ("import_usage",)),
     "init": Command("Add an automation to the project: its flow, prompt, test and deployment.", ("init",)),
     "mcp": Command("Serve quotes, runs, reports, budgets and forecasts to assistants.", ("mcp",)),
-    "metering": Command("Hand outcomes over to Stripe meters, OpenMeter or Lago.", ("metering",)),
-    "models": Command("Show the targets: prices, keys, and how they did lately.", ("doctor",)),
+    "metering": Command("Send outcomes to Stripe meters, OpenMeter or Lago.", ("metering",)),
+    "models": Command("Show the targets: prices, keys, and recent latency and failures.", ("doctor",)),
     "new": Command("Create a project with a first automation in a folder of its own.", ("init",)),
     "packaging": Command("Show what an outcome costs and earns, and how to bill it.", ("packaging",)),
     "quote": Command("Show what a run would cost, without running it.", ("commands",)),
     "quotes": Command("Compare past quotes with what runs cost.", ("quotes",)),
-    "rates": Command("Review prices, compare rate cards, take a newer price list.", ("rates", "rates_update")),
-    "reconcile": Command("Compare a provider's bill with the ledger, and say why they differ.", ("reconcile",)),
+    "rates": Command("Review prices, compare rate cards, install a newer price list.", ("rates", "rates_update")),
+    "reconcile": Command("Compare a provider's bill with the ledger, and explain differences.", ("reconcile",)),
     "report": Command("Report what runs cost, and why: one run, an automation's, or all.", ("report",)),
     "routes": Command("Show where turns go, and why; check locked routes.", ("routes", "calibrate")),
     "run": Command("Run an automation now, here.", ("commands",)),
     "runs": Command("List past runs, newest first; continue one that died or failed.", ("runs",)),
-    "schedule": Command("Show what scheduled runs will cost, and which no budget has room for.", ("deploy",)),
+    "schedule": Command("Show what scheduled runs will cost, and which of them exceed a budget.", ("deploy",)),
     "serve": Command("Run the deployments of prefect.yaml from this process.", ("deploy",)),
     "statement": Command("Issue an organisation's statement for a month: outcomes, charges, credits.", ("statement",)),
     "sync": Command("Bring the replica up to date with the ledger.", ("archive",)),
@@ -66,7 +66,7 @@ def new_app() -> App:
 
 
 def print_help() -> None:
-    """Print what there is, loading no command."""
+    """Print all commands, without loading any."""
     overview = new_app()
     for name, command in COMMANDS.items():
         overview.command(f"farebox.cli.{command.modules[0]}:{name}", name=name, help=command.help)
@@ -74,7 +74,7 @@ def print_help() -> None:
 
 
 def load_all() -> App:
-    """The application with every command: for what looks at all of them."""
+    """The application with every command loaded, for code that inspects all of them."""
     for command in COMMANDS.values():
         for module in command.modules:
             import_module(f"farebox.cli.{module}")

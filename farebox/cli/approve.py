@@ -1,4 +1,4 @@
-"""How ``farebox run`` asks whoever sits in front of it about a run that a budget has no room for."""
+"""The question that ``farebox run`` asks in the terminal about a run that exceeds a budget."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pricing.ledger import ApprovalDecision, ApprovalRequest, Choice
 
 
 @contextmanager
-def asking(console: Console, stop: Callable[[], object]) -> Iterator[None]:
-    """Ask in the terminal, if there is somebody; ``stop`` ends what is drawn there."""
+def terminal_approval(console: Console, stop: Callable[[], object]) -> Iterator[None]:
+    """Ask in the terminal if it is interactive; ``stop`` ends the progress display first."""
     if not (console.is_terminal and console.is_interactive):
         yield
         return
@@ -32,7 +32,7 @@ def asking(console: Console, stop: Callable[[], object]) -> Iterator[None]:
 
 
 def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision:
-    """What they say; refusing is the answer of an empty line."""
+    """The answer; an empty line refuses."""
     console.print(refused.message, markup=False)
     offered = choices(question, refused)
     for number, choice in enumerate(offered, 1):
@@ -47,7 +47,7 @@ def decide(console: Console, question: ApprovalRequest, refused: OverBudget) -> 
 
 
 def _explained(choice: Choice, question: ApprovalRequest) -> str:
-    """What is added to the words of a choice."""
+    """The explanation shown behind a choice."""
     match choice:
         case "once":
             route = AskedRoute.of(question)
@@ -59,6 +59,6 @@ def _explained(choice: Choice, question: ApprovalRequest) -> str:
         case "cheaper":
             return f", holding {format_money(question.cheaper)}"
         case "finish":
-            return ": nothing more is paid, and the automation returns what it has if it catches BudgetClosed"
+            return ": no further spending; the automation returns what it has if it catches BudgetClosed"
         case _:
             return ""

@@ -1,4 +1,4 @@
-"""``farebox sync`` and ``farebox archive``: where facts are, beside the ledger."""
+"""``farebox sync`` and ``farebox archive``: the replica and the archive."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def sync(
     """Bring the replica up to date with the ledger.
 
     Args:
-        rebuild: delete it and build it anew.
-        watch: go on until interrupted: for the one machine that keeps the replica of several.
-        every: seconds between two looks, with --watch.
+        rebuild: delete it and build it again.
+        watch: repeat until interrupted: for the one machine that keeps the replica for several.
+        every: seconds between two syncs, with --watch.
     """
     runtime = get_runtime()
     if rebuild or not watch:
@@ -45,7 +45,7 @@ def sync(
             while not interrupted.is_set():
                 try:
                     _tell(runtime, quiet=True)
-                except LedgerBusy as error:  # its server restarts, say: the next look catches up
+                except LedgerBusy as error:  # for example while its server restarts: the next round catches up
                     complain(error)
                 interrupted.wait(every)
         raise KeyboardInterrupt
@@ -53,7 +53,7 @@ def sync(
 
 @app.command
 def archive(*, days: Days | None = None, json: Json = False) -> None:
-    """Move what is long over out of the ledger, into Parquet files that reports still read.
+    """Move old runs out of the ledger, into Parquet files that reports still read.
 
     Args:
         days: runs that ended longer ago than this; archive.keep_days in farebox.toml, if left out.
@@ -74,7 +74,7 @@ def archive(*, days: Days | None = None, json: Json = False) -> None:
 def _tell(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> None:
     done = runtime.replica.rebuild() if rebuild else runtime.replica.sync()
     if not done.done:
-        _out.print(f"{runtime.replica.path} is held by another process; the next sync catches up.")
+        _out.print(f"{runtime.replica.path} is in use by another process; the next sync catches up.")
     elif done.rows or not quiet:
         how = "rebuilt" if done.rebuilt else "up to date"
         _out.print(f"{runtime.replica.path} is {how}: {done.rows} rows copied.")
@@ -82,7 +82,9 @@ def _tell(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> No
 
 @contextmanager
 def _interruption() -> Iterator[threading.Event]:
-    """Set by Ctrl-C. As an exception it can come where nobody hears it: while something is being collected, say."""
+    """An event that Ctrl-C sets. A KeyboardInterrupt could be raised where it is lost, such as during garbage
+    collection.
+    """
     interrupted = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:

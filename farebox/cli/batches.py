@@ -1,4 +1,4 @@
-"""``farebox batches``: what runs have sent to providers in batches, and taking results or cancelling by hand."""
+"""``farebox batches``: the batches that runs have sent to providers; collecting results or cancelling by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Limit = Annotated[int, WHOLE, Parameter(validator=validators.Number(gt=0, lte=10
 
 _out = terminal()
 _SHOWN = 60
-batches = App(name="batches", help="Show batches that runs wait for; take their results, or cancel them.")
+batches = App(name="batches", help="Show batches that runs wait for; collect their results, or cancel them.")
 app.command(batches)
 
 
@@ -35,24 +35,24 @@ def list_(*, open_only: Open = False, limit: Limit = 20, json: Json = False) -> 
     """List batches, newest first.
 
     Args:
-        open_only: only those whose results are not all taken.
+        open_only: only those whose results are not all collected.
         limit: how many at most.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = [batch for batch in runtime.batches.all(limit) if batch.is_open or not open_only]
     _tell(runtime, found, as_json=json)
 
 
 @batches.command
 def show(name: str, /, *, json: Json = False) -> None:
-    """Show one batch, or those of a run: its lines, what they cost, and what went wrong.
+    """Show one batch, or those of a run: its lines, costs and errors.
 
     Args:
         name: the batch's label, the provider's id of it, or the run's id; part of one will do.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = _named(runtime, name)
     if json:
         print_json([_plain(runtime, batch) | {"lines_of": _lines(runtime, batch)} for batch in found])
@@ -65,14 +65,14 @@ def show(name: str, /, *, json: Json = False) -> None:
 
 @batches.command
 def cancel(name: str, /, *, json: Json = False) -> None:
-    """Cancel batches at their providers. What has run by then is billed, and answers its turns; the others are asked
-    live by the run, never in another batch. To end the run itself, cancel it in Prefect.
+    """Cancel batches at their providers. Lines that have run by then are billed, and their answers are used; the run
+    asks the others live, never in another batch. To end the run itself, cancel it in Prefect.
 
     Args:
         name: a batch's label, the provider's id of it, or a run's id, whose open batches are cancelled.
         json: print JSON.
     """
-    runtime = get_runtime()
+    runtime = _runtime()
     found = [batch for batch in _named(runtime, name) if batch.is_open]
     if not found:
         raise UsageError(
@@ -86,7 +86,7 @@ def cancel(name: str, /, *, json: Json = False) -> None:
 
 @batches.command
 def collect(*, json: Json = False) -> None:
-    """Ask providers for every open batch now, take what is there, and resume the runs that wait for it.
+    """Check every open batch now, collect its results, and resume the runs that wait for them.
 
     The flow `collect_batches` does the same on its schedule.
 
@@ -98,7 +98,7 @@ def collect(*, json: Json = False) -> None:
     from farebox.prefect.batch_collection import collect_batches
     from farebox.prefect.server import ensure_server
 
-    runtime = get_runtime()
+    runtime = _runtime()
     waiting = bool(runtime.ledger.suspended())
     if waiting:
         ensure_server()
@@ -111,10 +111,17 @@ def collect(*, json: Json = False) -> None:
         return
     counted = done.counted()
     _out.print(
-        f"{counted['collected']} of {counted['looked_at']} open batches are back; {counted['resumed']} runs go on."
+        f"{counted['collected']} of {counted['looked_at']} open batches collected; {counted['resumed']} runs resumed."
     )
     if done.visited:
         _out.print(_table(runtime, done.visited))
+
+
+def _runtime() -> Runtime:
+    """This process's, with what past batches say."""
+    runtime = get_runtime()
+    runtime.batch_histories.fresh()
+    return runtime
 
 
 def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
@@ -123,12 +130,12 @@ def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
     elif found:
         _out.print(_table(runtime, found))
     else:
-        _out.print("No batches. A run sends some where it has a due time: farebox run NAME --due 6h")
+        _out.print("No batches. Runs with a due time use them: farebox run NAME --due 6h")
 
 
 def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("batch", "run", "target", "state", "answered", "sent", "waits until", "cost"):
+    for heading in ("batch", "run", "target", "state", "answered", "sent", "expected", "waits until", "cost"):
         table.add_column(heading, overflow="fold")
     for batch in found:
         row = (
@@ -138,6 +145,7 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
             batch.state_text,
             f"{batch.completed} of {batch.lines}",
             f"{from_us(batch.submitted_at or batch.begun_at):%m-%d %H:%M}",
+            "–" if (expected := runtime.expected_at(batch)) is None else f"{from_us(expected):%m-%d %H:%M}",
             f"{from_us(batch.leave_at):%m-%d %H:%M}" if batch.is_open else "–",
             format_money(runtime.batches.costs(batch.label)),
         )
@@ -148,7 +156,11 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
 
 def _plain(runtime: Runtime, batch: Batch) -> dict[str, Any]:
     """As plain data; times are microseconds UTC, amounts nano-dollars."""
-    return asdict(batch) | {"cost_nano": runtime.batches.costs(batch.label), "open": batch.is_open}
+    return asdict(batch) | {
+        "cost_nano": runtime.batches.costs(batch.label),
+        "open": batch.is_open,
+        "expected_at": runtime.expected_at(batch),
+    }
 
 
 def _lines(runtime: Runtime, batch: Batch) -> list[dict[str, Any]]:
@@ -165,7 +177,7 @@ def _lines(runtime: Runtime, batch: Batch) -> list[dict[str, Any]]:
 
 
 def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
-    """What there is to say about a batch, heading by heading."""
+    """The facts of a batch, heading by heading."""
     told = [
         ("provider", f"{batch.provider}, {batch.model}, target {batch.target}"),
         ("id there", batch.batch_id or "not known"),
@@ -177,6 +189,7 @@ def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
     if batch.ended_at is not None:
         told.append(("ended", moment(from_us(batch.ended_at))))
     if batch.is_open:
+        told.append(("expected", _expected(runtime, batch)))
         told.append(("cancelled at", f"{moment(from_us(batch.cancel_at))}, if it is not back by then"))
     if batch.cancelled_at is not None:
         told.append(("cancelled", f"{moment(from_us(batch.cancelled_at))} by {batch.cancelled_by}"))
@@ -185,11 +198,23 @@ def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
     return told
 
 
+def _expected(runtime: Runtime, batch: Batch) -> str:
+    """When a batch is expected back, for people."""
+    past = len(runtime.service_tiers.history(batch.provider).seconds)
+    if (expected := runtime.expected_at(batch)) is not None:
+        return f"about {moment(from_us(expected))}, by {past} past batch{'' if past == 1 else 'es'} of {batch.provider}"
+    if not past:
+        return f"not known: there are no past batches of {batch.provider}"
+    if batch.submitted_at is None:
+        return "not known: the batch is not known to have been created"
+    return f"not known: no past batch of {batch.provider} took as long"
+
+
 def _named(runtime: Runtime, name: str) -> list[Batch]:
-    """The batches of a label, a provider's id or a run; part of one will do, if it is of one thing only.
+    """The batches of a label, a provider's id or a run; part of one is enough if it is unique.
 
     Raises:
-        UsageError: there is none, or they are several things.
+        UsageError: there is none, or the name is ambiguous.
     """
     wanted = name.strip().lstrip("…")
     found = [

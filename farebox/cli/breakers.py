@@ -25,7 +25,7 @@ State = Literal["closed", "open", "due", "probing"]
 
 _out = terminal()
 _STYLES: Mapping[State, str] = {"closed": "green", "open": "red", "due": "yellow", "probing": "yellow"}
-breakers = App(name="breakers", help="Show which targets are in quarantine; open and close circuits by hand.")
+breakers = App(name="breakers", help="Show which targets are in quarantine; open and close circuit breakers by hand.")
 app.command(breakers)
 
 
@@ -59,7 +59,7 @@ def show(*, json: Json = False) -> None:
         return
     _out.print(_table(lines))
     for domain in closed_domains:
-        _out.print(Text(f"Failure domain {domain} is out of service: none of its targets is asked."))
+        _out.print(Text(f"Failure domain {domain} is out of service: its targets receive no requests."))
 
 
 @breakers.command(name="open")
@@ -82,7 +82,7 @@ def open_(target: str, /, *, minutes: Minutes = 60.0, json: Json = False) -> Non
 
 @breakers.command
 def close(target: str, /, *, json: Json = False) -> None:
-    """Put a target back into service now, as after its key was renewed or its account was paid.
+    """Put a target back into service now, for example after its key was renewed.
 
     Args:
         target: its name.

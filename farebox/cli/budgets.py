@@ -1,4 +1,4 @@
-"""``farebox budgets``: the limits that hold, what is left of each, and how they came to be."""
+"""``farebox budgets``: the limits that hold, what is left of each, and their history."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def list_budgets(*, json: Json = False) -> None:
 
 @budgets.command(name="set")
 def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = SOFT) -> None:
-    """Set a limit for runs from now on, in place of the same one in farebox.toml.
+    """Set a limit for future runs; it replaces the same one in farebox.toml.
 
-    A lower limit that the automation itself declares still counts.
+    A lower limit that the automation declares still applies.
 
     Args:
         scope: automation, operation, user, org or tag.
         key: which one; "*" for each of them on its own.
         window: day, week or month.
-        limit: an amount like "50 USD", or "none" to take back what was set.
-        soft: when to tell of it, once per window: "80%", an amount, or "none".
+        limit: an amount like "50 USD", or "none" to remove what was set.
+        soft: when to warn, once per window: "80%", an amount, or "none".
     """
     runtime, where = get_runtime(), (read_scope(scope), key, read_window(window))
     if limit.strip().lower() == "none":
         runtime.limits.unset(*where)
-        _out.print(f"Taken back: {scope} {key} per {window}.", markup=False)
+        _out.print(f"Removed: {scope} {key} per {window}.", markup=False)
         return
     stated = Limit(*where, parse_money(limit), soft)
     runtime.limits.set(stated)
@@ -83,7 +83,7 @@ def set_budget(scope: str, key: str, window: str, limit: str, /, *, soft: str = 
 
 @budgets.command
 def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -> None:
-    """Show what was spent in a budget's windows, and how its limits came to be.
+    """Show what was spent in a budget's windows, and how its limits changed.
 
     Args:
         scope: automation, operation, user, org or tag.
@@ -99,7 +99,7 @@ def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -
         print_json({"windows": [_plain(state) for state in windows], "changes": told})
         return
     if not windows and not changes:
-        _out.print(f"Nothing is known of a budget of {scope} {key}.", markup=False)
+        _out.print(f"No history of a budget of {scope} {key}.", markup=False)
         return
     zone = runtime.settings.zone
     if windows:

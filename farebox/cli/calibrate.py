@@ -40,18 +40,18 @@ def calibrate(
     replace: bool = False,
     json: Json = False,
 ) -> None:
-    """Try an operation on every target, and lock the cheapest route that is known to be good enough.
+    """Try an operation on every target, and lock the cheapest route that is proven good enough.
 
     Args:
         operation: like classify; automation/operation where several have one of that name.
         cases: a file of JSON lines: id, inputs by name, expected.
         outcomes: a CSV or Parquet file instead, with case, model, score, cost (USD), latency (seconds); asks no model.
         margin: the mean score (0 to 1) that a cheaper route may lose against the best.
-        confidence: that none which loses more is locked.
-        budget: what it may cost at most, like "5 USD": so many cases are tried as are sure to fit.
+        confidence: the probability that a route which loses more is not locked.
+        budget: the most it may cost, like "5 USD": as many cases are tried as are sure to fit.
         scorer: exact, schema, judge, or a function(answer, expected) of yours, like package.module.function.
         best: the target, by name or model, that others are compared with; the first premium one if left out.
-        replace: lock what is found even where the lock that is there rests on more cases.
+        replace: lock the result even if the present lock is based on more cases.
         json: print JSON.
     """
     limit = None if budget is None else parse_money(budget)
@@ -93,7 +93,7 @@ def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: 
         given["most"] = str(_fitting(given, limit))
     before = read_lock_file(runtime.root / LOCK_FILE).get(key)
     ran: dict[str, Any] = {}
-    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)  # it prints what is locked
+    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)  # it prints the locked route
     _conclude(runtime, key, before, None, {"message": ran.get("result"), "run": ran}, as_json=as_json)
 
 
@@ -106,7 +106,7 @@ def _conclude(
     *,
     as_json: bool,
 ) -> None:
-    """Show what was ``found``, else the lock that there is now; and where it is."""
+    """Show the new lock if one was ``found``, else the present one, and where it is stored."""
     from farebox.calibration.page import write_page
 
     path = runtime.root / LOCK_FILE
@@ -124,13 +124,13 @@ def _conclude(
     if page:
         _out.print(f"Page: {near(page)}", markup=False)
     if now and now == before:
-        _out.print(f"{path.name} is as it was.")
+        _out.print(f"{path.name} is unchanged.")
     elif now:
         _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
 
 
 def _tell_repeated(path: Path) -> None:
-    """Say which cases of a file count once."""
+    """Report the cases of a file that are duplicates."""
     from farebox.calibration.cases import distinct, read_cases
 
     cases, again = distinct(read_cases(path))
@@ -138,14 +138,14 @@ def _tell_repeated(path: Path) -> None:
         ids = ", ".join(again[:_NAMED]) + (" …" if len(again) > _NAMED else "")
         console = terminal(stderr=True)
         console.print(
-            f"{len(again)} of {len(cases) + len(again)} cases are the same as another and left out: {ids}.",
+            f"{len(again)} of {len(cases) + len(again)} cases are duplicates and left out: {ids}.",
             markup=False,
         )
 
 
 @routes.command
 def verify(*, json: Json = False) -> None:
-    """Check that what routes.lock.toml rests on is still the case; exit code 1 where a lock is stale.
+    """Check that the evidence of routes.lock.toml is still valid; exit code 1 if a lock is stale.
 
     Args:
         json: print JSON.
@@ -167,8 +167,8 @@ def verify(*, json: Json = False) -> None:
         _out.print(f"There are no locks in {LOCK_FILE}: `farebox calibrate` writes them.")
     else:
         for key, lock in locks.items():
-            unknown = "" if lock.prompts else ", unless its prompt has changed: the lock does not say which that was"
-            told = "; ".join(found[key]) or f"holds until {lock.expires}{unknown}"
+            unknown = "" if lock.prompts else ", unless its prompt has changed (the lock does not record which it was)"
+            told = "; ".join(found[key]) or f"valid until {lock.expires}{unknown}"
             _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
     bad = [key for key, reasons in found.items() if reasons]
     if bad:
@@ -179,7 +179,7 @@ def verify(*, json: Json = False) -> None:
 
 
 def _fitting(given: dict[str, str], limit: Nano) -> int:
-    """How many cases fit: the most whose hold is within the limit."""
+    """How many cases fit: the largest number whose hold is within the limit."""
     from farebox.automations import automation_of
     from farebox.calibration.cases import distinct, read_cases
     from farebox.discovery import find_flow, read_parameters
@@ -200,10 +200,10 @@ def _fitting(given: dict[str, str], limit: Nano) -> int:
         low, high = (middle, high) if hold(middle) <= limit else (low, middle)
     if not low:
         raise UsageError(
-            f"{format_money(limit)} is not enough for one case: it takes {format_money(hold(1))}.",
+            f"{format_money(limit)} is not enough for one case, which needs {format_money(hold(1))}.",
             next_step="Give a larger --budget.",
         )
-    few = "" if low >= PILOT else f" Less than {PILOT} decide nothing yet; calibrated again, it goes on from there."
+    few = "" if low >= PILOT else f" Less than {PILOT} decide nothing yet; run it again to continue."
     terminal(stderr=True).print(f"{low} of the {number} cases are sure to fit in {format_money(limit)}.{few}")
     return low
 

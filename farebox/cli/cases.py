@@ -23,11 +23,11 @@ app.command(cases)
 
 @cases.command
 def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path | None = None) -> None:
-    """Make cases out of the calls of a step that content capture kept, personal data and keys masked.
+    """Make cases from recorded calls of a step (content capture); personal data and keys are masked.
 
     Args:
         operation: like classify; automation/operation where several have one of that name.
-        days: from how long ago on.
+        days: how many days to look back.
         limit: how many at most, spread over time and outcomes.
         out: the file, .farebox/cases/AUTOMATION.OPERATION.jsonl if left out; never overwritten.
     """
@@ -45,18 +45,18 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
     said += [f"Left out: {told(found.left_out)}."] if found.left_out else []
     said += [
         told_expected(found),
-        "Personal data stays masked: models are shown [EMAIL_1] and the like as it stands there.",
+        "Personal data stays masked: models see placeholders such as [EMAIL_1].",
         f"Written to {near(path)}, readable by you only{_apart(path, runtime.home)}.",
-        "Review it before you share it: it holds what people wrote.",
+        "Review it before you share it: it contains text that people wrote.",
     ]
     for line in said:
         _out.print(line, markup=False)
     judge = "" if found.compared else " --scorer judge"
     _out.print(f"Next: farebox calibrate {found.key} --cases {near(path)}{judge}", markup=False, soft_wrap=True)
     if judge and runtime.guards.judge(subject.automation, subject.operation) is None:
-        _out.print("That takes a judge: declare [guards.judge] with criteria in farebox.toml.", markup=False)
+        _out.print("This needs a judge: declare [guards.judge] with criteria in farebox.toml.", markup=False)
 
 
 def _apart(path: Path, home: Path) -> str:
-    """What whoever reviews a lock that names the file has to know."""
-    return "" if not path.is_relative_to(home) else ", where version control does not look (--out names another place)"
+    """A note that version control ignores the file, for those who review a lock that names it."""
+    return "" if not path.is_relative_to(home) else ", in a folder that version control ignores (see --out)"

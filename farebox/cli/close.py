@@ -24,7 +24,7 @@ _out = terminal()
 
 @app.command
 def close(month: str, /, *, preview: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
-    """Close a month: its figures are frozen, and what becomes known later is a correction in a later month.
+    """Close a month: its figures are frozen, and later findings are corrections in a later month.
 
     Args:
         month: such as 2026-11; it must be over.
@@ -46,7 +46,7 @@ def close_month(runtime: Runtime, month: str, *, preview: bool = False, now: dat
     """The figures of a month, frozen unless only a preview is asked for.
 
     Raises:
-        UsageError: it is no month, not over, or closed already.
+        UsageError: the month is not valid, not over, or closed already.
     """
     from pricing.reports import month_bounds, month_figures
 
@@ -62,7 +62,7 @@ def close_month(runtime: Runtime, month: str, *, preview: bool = False, now: dat
     runtime.ledger.reap()
     if not runtime.replica.sync().done:
         raise LedgerError(
-            "The replica could not be brought up to date: another program holds its file.",
+            "The replica could not be brought up to date: another process uses its file.",
             next_step="Try again in a moment.",
         )
     found = month_figures(runtime.replica, month, zone, present, closes.open_attempts())
@@ -90,7 +90,7 @@ def closed_month(runtime: Runtime, month: str) -> MonthFigures:
 
     Raises:
         UsageError: it is not closed.
-        LedgerError: what was kept is not what was written.
+        LedgerError: the stored figures were changed.
     """
     from pricing.reports import read_figures
 
@@ -105,7 +105,7 @@ def closed_month(runtime: Runtime, month: str) -> MonthFigures:
     found = read_figures(kept.figures)
     if found.digest() != kept.digest:
         raise LedgerError(
-            f"The figures of {month} are not those that were written when it was closed.",
+            f"The figures of {month} were changed after it was closed.",
             next_step="Restore the ledger from a backup.",
         )
     return found

@@ -38,10 +38,10 @@ def run(
     Args:
         name: which automation, like daily-digest.
         budget: a limit for this run, besides the automation's own: "0.10 USD".
-        due: by when it is to be done, so that it may take a cheaper service tier or a batch: 6h, 07:00 or
+        due: when it must be done, so that it can use a cheaper service tier or a batch: 6h, 07:00 or
             2026-11-30T07:00.
-        user: whom it is for: whose budgets and credits it takes.
-        org: which organisation it is for.
+        user: the user it is for, whose budgets and credits it uses.
+        org: the organisation it is for.
         tag: a name that budgets can go by; may be repeated.
         json: print one JSON document instead of following the run.
         parameters: the automation's own, like --source PATH.
@@ -55,7 +55,7 @@ def run(
 
 @app.command
 def demo(*, source: str = ".", limit: Limit = 6, budget: str | None = None) -> None:
-    """Run a short daily digest on this repository's own history and documents: no key, no server.
+    """Run a short daily digest on this repository's history and documents; needs no key and no server.
 
     Args:
         source: any folder of texts, git repository, or RSS/Atom feed (file or address) instead.
@@ -84,15 +84,15 @@ def quote(
     json: Json = False,
     **parameters: Given,
 ) -> None:
-    """Say what a run would cost, without running it: fast and best side by side, now and by its due time.
+    """Show what a run would cost, without running it: fast and best side by side, now and by its due time.
 
     Args:
         name: which automation.
-        due: by when it would have to be done: 6h, 07:00 or 2026-11-30T07:00.
-        user: whom it would be for: whose budgets it would take.
-        org: which organisation it would be for.
+        due: when it would have to be done: 6h, 07:00 or 2026-11-30T07:00.
+        user: the user it would be for, whose budgets it would use.
+        org: the organisation it would be for.
         tag: a name that budgets can go by; may be repeated.
-        sample: run so many items for real first, and quote the whole run from them.
+        sample: run this many items for real first, and quote the whole run from them.
         yes: run the sample without asking.
         json: print JSON.
         parameters: the automation's own.
@@ -100,7 +100,7 @@ def quote(
     from farebox.runs.context import RunOwner
 
     if sample is not None and due is not None:
-        raise UsageError("--due does not go with --sample: a sample runs at once.", next_step="Leave one of them out.")
+        raise UsageError("--due cannot be used with --sample: a sample runs at once.", next_step="Remove one of them.")
     if sample is not None:
         from farebox.cli.quote_sample import sample_quote
 

@@ -1,4 +1,4 @@
-"""``farebox content``: what is kept of prompts and answers; reading it and deleting it."""
+"""``farebox content``: stored prompts and answers: reading and deleting them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ Days = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=0, lte=3_
 Most = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 
 _out = terminal()
-content = App(
-    name="content", help="What is kept of prompts and answers ([content] in farebox.toml; nothing by default)."
-)
+content = App(name="content", help="The stored prompts and answers ([content] in farebox.toml; none by default).")
 app.command(content)
 
 
 @content.default
 def kept(*, json: Json = False) -> None:
-    """Show what is kept, where and for how long.
+    """Show what is stored, where and for how long.
 
     Args:
         json: print JSON.
@@ -50,7 +48,8 @@ def kept(*, json: Json = False) -> None:
         )
     else:
         _out.print(
-            'No prompt and no answer is kept; [content] keep = ["AUTOMATION"] in farebox.toml would.', markup=False
+            'Prompts and answers are not stored; to store them, set [content] keep = ["AUTOMATION"] in farebox.toml.',
+            markup=False,
         )
     if lines:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -74,7 +73,7 @@ def show(
     limit: Most = 10,
     json: Json = False,
 ) -> None:
-    """Read what was asked and answered, newest first; personal data and keys are masked.
+    """Show stored prompts and answers, newest first; personal data and keys are masked.
 
     Args:
         run: only this run's.
@@ -88,7 +87,7 @@ def show(
     if json:
         print_json([{name: getattr(turn, name) for name in turn.__slots__} for turn in found])
     elif not found:
-        _out.print("Nothing is kept of that. See `farebox content`.")
+        _out.print("Nothing is stored for that selection. See `farebox content`.")
     for turn in () if json else found:
         _out.print(captured_lines(turn))
 
@@ -103,20 +102,20 @@ def delete(
     older_than: Days | None = None,
     everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
 ) -> None:
-    """Delete what is kept: of a run, an automation, an operation, what is older than some days, or all of it.
+    """Delete stored content: of a run, an automation or an operation, older than some days, or all of it.
 
     Args:
         run: only this run's.
         automation: only this one's.
         operation: only this one's.
-        older_than: only what is older than so many days.
+        older_than: only what is older than this many days.
         everything: all of it.
     """
     narrowed: dict[str, Any] = {"run_id": run, "automation": automation, "operation": operation}
     before = None if older_than is None else datetime.now(UTC) - timedelta(days=older_than)
     if everything == any(value is not None for value in (*narrowed.values(), before)):
         raise UsageError(
-            "It is not said what to delete.",
+            "Nothing was selected to delete, or --all was combined with a selection.",
             next_step="Name a run, --automation, --operation or --older-than DAYS; or --all, and nothing else.",
         )
     gone = get_runtime().captures.delete(**narrowed, before=before)
@@ -124,7 +123,7 @@ def delete(
 
 
 def captured_lines(turn: Captured) -> Text:
-    """A turn as people read it."""
+    """A stored turn as lines for people."""
     heading = f"{turn.automation} · {turn.operation} · {turn.outcome} · {moment(turn.at)} · run {turn.run_id}"
     lines = Text.assemble((clean(heading), "bold"), f"\n{clean(turn.prompt)} {turn.prompt_version}")
     said = [("system", turn.system)] if turn.system else []

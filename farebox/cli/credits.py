@@ -1,4 +1,4 @@
-"""``farebox credits``: what users and organisations pay outcomes with."""
+"""``farebox credits``: the credits that users and organisations pay for outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from farebox.runtime import get_runtime
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-credit = App(name="credits", help="Grant credits to a user or an organisation, and see what became of them.")
+credit = App(name="credits", help="Grant credits to a user or an organisation, and show how they were spent.")
 app.command(credit)
 
 Credits = Annotated[int, WHOLE, Parameter(validator=validators.Number(lte=1_000_000_000_000))]
@@ -36,7 +36,7 @@ def grant(
     rollover: Rollover = 0,
     json: Json = False,
 ) -> None:
-    """Give a wallet credits. The first grant opens it; from then on its runs are refused when it has not enough.
+    """Grant credits to a wallet. The first grant opens it; from then on its runs are refused if it has too few.
 
     Args:
         wallet: org:NAME or user:NAME. A user's own pays first; if it has too few, the organisation's.
@@ -58,7 +58,7 @@ def grant(
 
 @credit.command
 def balance(wallet: str | None = None, /, *, json: Json = False) -> None:
-    """Show what a wallet has, by grant in the order they are spent; every wallet if none is named.
+    """Show a wallet's credits, by grant in the order they are spent; every wallet by default.
 
     Args:
         wallet: org:NAME or user:NAME.
@@ -75,7 +75,7 @@ def balance(wallet: str | None = None, /, *, json: Json = False) -> None:
         held = f", {one.held} set aside for runs under way" if one.held else ""
         _out.print(f"{one.wallet_id}: {one.available} credits{held}", markup=False)
         for part in one.grants:
-            until = f"until {moment(part.expires_at, zone)}" if part.expires_at else "without an end"
+            until = f"until {moment(part.expires_at, zone)}" if part.expires_at else "without expiry"
             order = f", priority {part.priority}" if part.priority else ""
             carried = f", {part.rollover} of them carried over then" if part.rollover else ""
             _out.print(f"  {part.available} of {part.granted} {until}{carried}{order}", style="dim")

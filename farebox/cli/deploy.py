@@ -25,7 +25,7 @@ _STYLES = {"fits": "green", "tight": "yellow", "needs_approval": "yellow", "refu
 
 @app.command
 def deploy(*, json: Json = False) -> None:
-    """Put the deployments of prefect.yaml on the Prefect server, today's prices on their forms.
+    """Create or update the deployments of prefect.yaml on the Prefect server, with today's prices on their forms.
 
     Run it again whenever prices, quotes or prefect.yaml have changed.
 
@@ -35,7 +35,7 @@ def deploy(*, json: Json = False) -> None:
     from farebox.prefect.deploy import deploy as put
 
     runtime = get_runtime()
-    with chdir(runtime.root):  # parameters may be paths from there
+    with chdir(runtime.root):  # parameters can be paths relative to the project
         done = put(runtime, runtime.root)
     if json:
         print_json([{"name": one.name, "schedules": one.schedules, "quality": one.priced} for one in done])
@@ -64,11 +64,11 @@ def schedule(
     refuse: Annotated[bool, Parameter(name="--refuse", negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Say what the runs that Prefect has scheduled will cost, and which of them no budget has room for.
+    """Show what the runs that Prefect has scheduled will cost, and which of them exceed a budget.
 
     Args:
         hours: how far to look ahead.
-        refuse: cancel in Prefect what cannot fit, before a process is started for it. The flow look-ahead does so too.
+        refuse: cancel runs that exceed a budget in Prefect before they start, as the look-ahead flow does.
         json: print JSON.
     """
     from farebox.prefect.forecast import forecast_schedule, shown

@@ -1,4 +1,4 @@
-"""What a run looks like in the terminal: its quote, its progress, its result."""
+"""The terminal display of a run: its quote, progress and result."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _METHODS = {
     "conformal": "the plan, and how {runs} compared with theirs (conformal)",
 }
 _LEARNED = {
-    "prior": "a first guess; no history yet",
+    "prior": "a first estimate; no history yet",
     "student_t": "what {runs} cost",
     "conformal": "what {runs} cost (conformal)",
 }
 
 
 class RunDisplay:
-    """Follows one run of this process. A watcher of the runtime."""
+    """Follows one run of this process, as a watcher of the runtime."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -48,11 +48,11 @@ class RunDisplay:
         self._lock = threading.Lock()
 
     def waiting(self, for_what: str) -> None:
-        """Show that something is being waited for."""
+        """Show what the run waits for."""
         self._show(Spinner("dots", Text(for_what, style="dim")))
 
     def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
-        """Show the quote and what it is held on, and begin to show progress."""
+        """Show the quote and its hold, and start the progress display."""
         self.stop()
         self._console.print(quote_lines(run.automation, quote, run.held_nano, run.quality))
         if why := economic_reason(json.loads(run.routes)):
@@ -71,26 +71,26 @@ class RunDisplay:
             self._progress.count(event)
 
     def batches(self, news: WaveNews) -> None:
-        """Show how many turns wait for batches, since when and until when at most."""
+        """Show how many turns wait for batches, since when, and when these are expected."""
         if self._progress is not None:
             self._progress.waiting = news
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
-        """Stop moving; what it came to is told with its report."""
+        """Stop the progress display; the report shows the result."""
         del run, outcome, settled
         self.stop()
         if self._progress is not None:
             self._console.print(self._progress)
 
     def stop(self) -> None:
-        """Take away what moves."""
+        """Remove the progress display."""
         with self._lock:
             live, self._live = self._live, None
         if live is not None:
             live.stop()
 
     def _show(self, what: RenderableType) -> None:
-        """Keep showing something until told to stop; only where somebody watches it change."""
+        """Show something until stopped; only on an interactive terminal."""
         self.stop()
         if not self._console.is_terminal:
             return
@@ -101,7 +101,7 @@ class RunDisplay:
 
 
 def closing_line(report: RunReport) -> Text:
-    """How a run ended and what became of its hold: the figures of its report."""
+    """How a run ended and what was charged of its hold: the figures of its report."""
     from pricing.reports import money_sentence
 
     outcome = report.run.outcome
@@ -111,7 +111,7 @@ def closing_line(report: RunReport) -> Text:
 
 
 _ROOM_FOR_BARS = 72
-"""Columns from which on progress has bars; below, its words and figures need the room."""
+"""The width in columns from which progress has bars; narrower terminals show only text."""
 
 
 class _Progress:
@@ -167,20 +167,21 @@ class _Progress:
 
 
 def waiting_line(news: WaveNews) -> str:
-    """How many turns wait for batches, and what to do meanwhile.
+    """How many turns wait for batches, when these are expected by past ones, and how to leave the run meanwhile.
 
     >>> waiting_line(WaveNews("r", 38, 2, 0, 6 * 3_600_000_000))[:72]
     'waiting for batches: 38 turns, 2 back; sent 1970-01-01 00:00 UTC, due 19'
     """
     turns = f"{news.waiting} turn{'' if news.waiting == 1 else 's'}, {news.done} back"
-    times = f"sent {moment(from_us(news.since))}, due {moment(from_us(news.due_at))}"
+    expected = "" if news.expected_at is None else f"expected about {moment(from_us(news.expected_at))}, "
+    times = f"sent {moment(from_us(news.since))}, {expected}due {moment(from_us(news.due_at))}"
     fault = f" {news.fault}" if news.fault else ""
     left = "Ctrl-C leaves the run; `farebox runs resume last` continues it."
     return f"waiting for batches: {turns}; {times}.{fault} {left}"
 
 
 def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> RenderableType:
-    """A quote as people read it."""
+    """A quote as lines for people."""
     table = Table.grid(padding=(0, 3))
     table.add_row(*(Text(name, "dim") for name in ("point", "p50", "p95", "ceiling", "held")))
     amounts = (quote.point, quote.p50, quote.p95, quote.ceiling, hold)
@@ -190,7 +191,7 @@ def quote_lines(automation: str, quote: Quote, hold: Nano, quality: str) -> Rend
 
 
 def basis(quote: Quote) -> str:
-    """What a quote rests on, in words."""
+    """What a quote is based on, as a phrase."""
     words = (_LEARNED if quote.learned else _METHODS)[quote.method]
     return (
         words.format(runs="1 past run" if quote.n == 1 else f"{quote.n} past runs")
@@ -200,7 +201,7 @@ def basis(quote: Quote) -> str:
 
 
 def stacked(*parts: RenderableType) -> RenderableType:
-    """One part below the other."""
+    """The parts, one below the other."""
     table = Table.grid()
     for part in parts:
         table.add_row(part)

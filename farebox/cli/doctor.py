@@ -23,11 +23,11 @@ from pricing import format_money
 from pricing.reports import clean, duration
 
 if TYPE_CHECKING:
-    from farebox.doctor.checks import Finding, State
+    from farebox.doctor.checks import CheckFinding, CheckState
     from farebox.doctor.economics import EconomicFinding
     from farebox.runs.models import Prices, TargetLine
 
-_SIGNS: dict[State, tuple[str, str]] = {
+_SIGNS: dict[CheckState, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "warn": ("!", "yellow"),
     "fail": ("✗", "red"),
@@ -35,7 +35,7 @@ _SIGNS: dict[State, tuple[str, str]] = {
 }
 
 
-def finding_lines(findings: Sequence[Finding]) -> RenderableType:
+def finding_lines(findings: Sequence[CheckFinding]) -> RenderableType:
     """All findings, and how many of each kind."""
     table = _table()
     for finding in findings:
@@ -44,11 +44,11 @@ def finding_lines(findings: Sequence[Finding]) -> RenderableType:
             told.append(f"\n→ {clean(finding.next_step)}", "bold" if finding.state == "fail" else "dim")
         table.add_row(_sign(finding.state), Text(clean(finding.check), "dim"), told)
     counts = Counter(finding.state for finding in findings)
-    return _summed(table, f"{counts['ok']} fine, {counts['warn']} to look at, {counts['fail']} failed")
+    return _summed(table, f"{counts['ok']} fine, {counts['warn']} warnings, {counts['fail']} failed")
 
 
 def symptom_lines(symptoms: Sequence[EconomicFinding]) -> RenderableType:
-    """All symptoms, those that were found with what is at stake and what to do."""
+    """All findings; those with a problem have the amount at stake and a next step."""
     table = _table()
     for one in symptoms:
         told = Text(clean(one.message))
@@ -58,11 +58,11 @@ def symptom_lines(symptoms: Sequence[EconomicFinding]) -> RenderableType:
             told.append(f"\n→ {clean(one.next_step)}", "dim")
         table.add_row(_sign("warn" if one.found else "ok"), Text(one.check, "dim"), told)
     found = sum(one.found for one in symptoms)
-    return _summed(table, f"{len(symptoms) - found} fine, {found} to look at")
+    return _summed(table, f"{len(symptoms) - found} fine, {found} to review")
 
 
 def _table() -> Table:
-    """A sign, what was looked at, and what was found."""
+    """A sign, the check, and its result."""
     table = Table.grid(padding=(0, 1))
     table.add_column()
     table.add_column(no_wrap=True)
@@ -70,7 +70,7 @@ def _table() -> Table:
     return table
 
 
-def _sign(state: State) -> Text:
+def _sign(state: CheckState) -> Text:
     return Text(*_SIGNS[state])
 
 
@@ -89,7 +89,7 @@ def model_lines(lines: Sequence[TargetLine], rate_version: str, *, cache_prices:
     example = f"{EXAMPLE.input_tokens:,} + {EXAMPLE.output_tokens:,} tokens"
     notes = [Text(f"Per million tokens; example: {example}, no cache. Rates: {rate_version}.", "dim")]
     if any(line.target.stand_in for line in lines):
-        notes.append(Text("sandbox, no key: `farebox doctor` tells where one was looked for.", "dim"))
+        notes.append(Text("sandbox, no key: `farebox doctor` lists the places that were searched.", "dim"))
     return Group(*shown, *notes)
 
 
@@ -127,7 +127,7 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
 
 def _priced(prices: Prices | None) -> Text:
     if prices is None:
-        return Text(f"{_INDENT}no price is known: runs that could reach it are refused", "red")
+        return Text(f"{_INDENT}no known price: runs that could reach it are refused", "red")
     told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
     return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
 
@@ -169,10 +169,10 @@ _out = terminal()
 
 @app.command
 def models(*, prices: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
-    """List the targets in the order of fallback: what each costs, where it is, how it did lately.
+    """List the targets in the order of fallback, with prices, locations, and recent latency and failures.
 
     Args:
-        prices: show what caches cost, too.
+        prices: also show cache prices.
         json: print JSON.
     """
     from farebox.runs.models import list_targets
@@ -194,11 +194,11 @@ def doctor(
     margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
     json: Json = False,
 ) -> None:
-    """Check everything a run needs, and say what to do; spends no token. Exit code 1 if a check fails.
+    """Check everything that a run needs, without spending a token. Exit code 1 if a check fails.
 
     Args:
-        economics: look instead for decisions that cost money, in what past runs did; exit code 1 if there are any.
-        since: from when on to look for them: 2026-11-01, 30d, 12h, today, ever.
+        economics: search past runs for decisions that cost money instead; exit code 1 if there are any.
+        since: the start of the period: 2026-11-01, 30d, 12h, today, ever.
         margin: the gross margin to reach: 0.6 is 60 %.
         json: print JSON.
     """
@@ -225,7 +225,7 @@ def _economics(since: str, margin: float, *, as_json: bool) -> None:
     if as_json:
         print_json([symptom.to_json() for symptom in found or ()])
     elif found is None:
-        _out.print("No run in this period. --since looks further back.")
+        _out.print("No run in this period. Use an earlier --since.")
     else:
         _out.print(symptom_lines(found))
     if any(symptom.found for symptom in found or ()):

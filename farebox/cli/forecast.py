@@ -1,4 +1,4 @@
-"""``farebox forecast``: what this month comes to, and which budget runs out when."""
+"""``farebox forecast``: this month's expected spend, and which budgets run out when."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def forecast(
     html: Path | None = None,
     json: Json = False,
 ) -> None:
-    """Say what this month's spend and revenue come to, and which budgets run out, from schedule, history and quotes.
+    """Forecast this month's spend and revenue, and which budgets run out, from schedule, history and quotes.
 
     Args:
         month: to the end of this month, which is the default.
-        audit: compare the forecasts of past weeks and months, made again with what was known then, with what came.
+        audit: compare the forecasts of past weeks and months, recomputed from what was known then, with the actual
+            figures.
         automation: with --audit, only this one's.
         html: write the page with its chart into this file instead of `.farebox/reports/`.
         json: print JSON; amounts are nano-dollars.
@@ -45,7 +46,7 @@ def forecast(
         _audit(runtime, automation, json=json)
         return
     if automation is not None:
-        raise UsageError("--automation goes with --audit.", next_step="Add --audit, or leave --automation out.")
+        raise UsageError("--automation needs --audit.", next_step="Add --audit, or remove --automation.")
     found = make_spend_forecast(runtime)
     if json:
         print_json(found.to_json())
@@ -77,4 +78,4 @@ def _audit(runtime: Runtime, automation: str | None, *, json: bool) -> None:
     for sentence in audit_sentences(found):
         _out.print(sentence, markup=False)
     if found:
-        _out.print(grid_table("Past forecasts and what came", audit_grid(found)))
+        _out.print(grid_table("Past forecasts and actual figures", audit_grid(found)))

@@ -23,7 +23,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from guardrails import Labelled
 from pricing import Captured, UsageError, format_money, mark_key, to_us
-from pricing.ledger import Finding, Reviews
+from pricing.ledger import ReviewFinding, Reviews
 from pricing.reports import (
     GuardLine,
     GuardReport,
@@ -50,7 +50,7 @@ app.command(guards)
 
 @guards.default
 def show(*, days: Days = 30, json: Json = False) -> None:
-    """Show what guards stopped and changed, how long they took, what they cost, how often they were wrong.
+    """Show what guards blocked and changed, their latency, their cost, and how often they were wrong.
 
     Args:
         days: how far to look back.
@@ -70,7 +70,7 @@ def promote(guard: str, /, *, force: Annotated[bool, Parameter(negative="")] = F
 
     Args:
         guard: its name.
-        force: do it without the evidence; what is missing is told.
+        force: promote it without enough evidence; missing evidence is listed.
     """
     from farebox.config.guards import enforce, missing_evidence
 
@@ -80,23 +80,23 @@ def promote(guard: str, /, *, force: Annotated[bool, Parameter(negative="")] = F
     if missing and not force:
         raise UsageError(
             f"{guard!r} stays in shadow: {'; '.join(missing)}.",
-            next_step="Review with `farebox guards review`, or force it with --force.",
+            next_step="Review with `farebox guards review`, or use --force.",
         )
     enforce(runtime.root, guard)
     lacking = f" Missing: {'; '.join(missing)}." if missing else ""
-    _out.print(f"{guard} is enforced from the next run on; farebox.toml says so.{lacking}", markup=False)
+    _out.print(f"{guard} is enforced from the next run on (written to farebox.toml).{lacking}", markup=False)
 
 
 @guards.command
 def agreement(*, labels: Path, at: str = "", save: Path | None = None, json: Json = False) -> None:
     """Compare a judge's verdicts with people's: TPR, TNR and kappa, with 95 % intervals.
 
-    Answers without a verdict are judged now, in a run of its own that is quoted, held and paid like any.
+    Answers without a verdict are judged now, in a separate run that is quoted, held and paid like any other.
 
     Args:
-        labels: JSON Lines, each with "label" (a person's: pass or fail), and "judged" or the "answer" to be judged;
-            "facts" are what it may rely on.
-        at: whose judge is tried, like support-triage or support-triage/reply; the one for everywhere if left out.
+        labels: JSON Lines, each with "label" (a person's: pass or fail), and "judged" or the "answer" to judge;
+            "facts" are the sources of the answer.
+        at: the judge to try, like support-triage or support-triage/reply; the project-wide one by default.
         save: write the labels with the verdicts to this file.
         json: print JSON.
     """
@@ -121,9 +121,12 @@ def agreement(*, labels: Path, at: str = "", save: Path | None = None, json: Jso
     if (missing := len(labelled) - found.tpr.of - found.tnr.of) > 0:
         _out.print(f"{plural(missing, 'answer')} could not be judged and {'is' if missing == 1 else 'are'} left out.")
     if stand_in:
-        _out.print("The sandbox judged, by a rule (figures and names): this says nothing of a model.", style="yellow")
+        _out.print(
+            "The sandbox judged, by a fixed rule (figures and names): the figures do not represent a model.",
+            style="yellow",
+        )
     if found.tpr.of + found.tnr.of < ENOUGH:
-        _out.print(f"Fewer than {ENOUGH} labels: label more before you rely on this.", style="yellow")
+        _out.print(f"Fewer than {ENOUGH} labels: label more before you rely on these figures.", style="yellow")
 
 
 def _tried(waiting: list[Labelled], place: str, *, quiet: bool) -> tuple[list[Labelled], bool]:
@@ -139,7 +142,7 @@ def _tried(waiting: list[Labelled], place: str, *, quiet: bool) -> tuple[list[La
 
 def _report_lines(report: GuardReport) -> list[Text | Table]:
     if not report.guards:
-        return [Text("No guard has decided anything yet.")]
+        return [Text("No guard decisions yet.")]
     stopped = sum(report.stopped.values())
     shares = [f"{reason} {percent(turns / report.turns)}" for reason, turns in report.stopped.items()]
     parts: list[Text | Table] = [
@@ -169,7 +172,7 @@ def _table(lines: Sequence[GuardLine]) -> Table:
 
 
 def _milliseconds(microseconds: int) -> str:
-    """Of hundredths of one, as most guards take less than one; longer ones as everywhere."""
+    """With two decimals, since most guards take less than a millisecond; longer times as everywhere."""
     return f"{microseconds / 1000:.2f} ms" if microseconds < _TENTH else duration(microseconds)
 
 
@@ -179,9 +182,9 @@ def _synced() -> Runtime:
     return runtime
 
 
-_FINDINGS: dict[str, Finding] = {"r": "right", "w": "wrong"}
+_FINDINGS: dict[str, ReviewFinding] = {"r": "right", "w": "wrong"}
 _LONGEST = 600
-"""Characters of a text that is shown where a guard did not say which place it means."""
+"""The number of characters shown of a text if the guard gave no position in it."""
 
 
 @guards.command
@@ -194,9 +197,9 @@ def review(
     show_list: Annotated[bool, Parameter(name="--list", negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Mark what guards stopped or changed as right or wrong, one by one.
+    """Mark guard decisions as right or wrong, one by one.
 
-    The text is shown, masked, where content capture kept it ([content] in farebox.toml); else where and of what kind.
+    The masked text is shown if content capture stored it ([content] in farebox.toml); else only its place and kind.
 
     Args:
         guard: only this one's.
@@ -210,7 +213,10 @@ def review(
     runtime.replica.sync()
     reviews = Reviews(runtime.ledger.store)
     if right or wrong:
-        marked: list[tuple[int, Finding]] = [*((one, "right") for one in right), *((one, "wrong") for one in wrong)]
+        marked: list[tuple[int, ReviewFinding]] = [
+            *((one, "right") for one in right),
+            *((one, "wrong") for one in wrong),
+        ]
         for decision, finding in marked:
             reviews.mark(decision, finding)
     else:
@@ -223,7 +229,7 @@ def _go_through(runtime: Runtime, queue: Sequence[Reviewable], reviews: Reviews,
     if json:
         print_json([entry.to_json() | {"text": _pieces(entry, kept)} for entry in queue])
     elif not queue:
-        _out.print("Nothing waits for a review.")
+        _out.print("No decision waits for review.")
     elif ask and sys.stdin.isatty():
         _ask_about(queue, kept, reviews)
     else:
@@ -232,7 +238,7 @@ def _go_through(runtime: Runtime, queue: Sequence[Reviewable], reviews: Reviews,
 
 
 def _ask_about(queue: Sequence[Reviewable], kept: Mapping[str, Captured], reviews: Reviews) -> None:
-    said = Counter[Finding]()
+    said = Counter[ReviewFinding]()
     for number, entry in enumerate(queue, 1):
         _out.print(Rule(f"{number} of {len(queue)}", style="dim", align="left"))
         _out.print(_lines(entry, kept))
@@ -242,11 +248,11 @@ def _ask_about(queue: Sequence[Reviewable], kept: Mapping[str, Captured], review
         if finding := _FINDINGS.get(answer):
             reviews.mark(entry.decision, finding)
             said[finding] += 1
-    _out.print(f"{said['right']} right, {said['wrong']} wrong. `farebox guards` shows what that makes per guard.")
+    _out.print(f"{said['right']} right, {said['wrong']} wrong. `farebox guards` shows the totals per guard.")
 
 
 def _answer(turn: Captured | None) -> str:
-    """One of r, w, s and q; whoever asks for the whole turn is asked again."""
+    """One of r, w, s and q; after ``t`` the whole turn is shown and the question repeats."""
     more = ", [t]he whole turn" if turn else ""
     while True:
         said = _out.input(escape(f"[r]ight, [w]rong, [s]kip{more}, [q]uit? ")).strip().lower()[:1]
@@ -266,7 +272,7 @@ def _lines(entry: Reviewable, kept: Mapping[str, Captured]) -> Text:
 
 
 def _highlighted(lines: Text, line: str) -> None:
-    """Add a line; what stands between ⟦ and ⟧ is what was found."""
+    """Add a line; text between ⟦ and ⟧ is highlighted."""
     before, found, rest = line.partition("⟦")
     lines.append(before)
     if found:
@@ -276,7 +282,7 @@ def _highlighted(lines: Text, line: str) -> None:
 
 
 def _pieces(entry: Reviewable, kept: Mapping[str, Captured]) -> tuple[str, ...]:
-    """What the decision was about, as far as it is kept: the places, else the text that the guard was shown."""
+    """The stored text that the decision was about: the matched places, else the text that the guard received."""
     turn = kept.get(entry.turn_id or "")
     if turn is None:
         return ()
@@ -288,7 +294,7 @@ def _pieces(entry: Reviewable, kept: Mapping[str, Captured]) -> tuple[str, ...]:
 
 
 def entry_lines(entry: Reviewable) -> Text:
-    """A decision without its text: what, where, of what kind."""
+    """A decision without its text: guard, place and kind."""
     found = ", ".join(f"{number} × {kind}" for kind, number in entry.found.items())
     facts = ", ".join(f"{name} {value}" for name, value in (entry.facts or {}).items())
     told = " · ".join(filter(None, (found, facts)))

@@ -30,20 +30,20 @@ def import_usage(
     json: Json = False,
     **parameters: Given,
 ) -> None:
-    """Import usage as history of an automation: its quotes, packaging and price reviews are based on it.
+    """Import usage as history of an automation, for its quotes, packaging and price reviews.
 
-    Imported runs are of no budget, wallet, statement, bill or close. A file that was imported before adds nothing; of
-    one with a wrong line nothing is imported.
+    Imported runs do not count for budgets, wallets, statements, bills or closed months. Importing a file again adds
+    nothing. If one line is wrong, nothing is imported.
 
     Args:
-        source: what wrote the file.
+        source: the program that wrote the file.
         file: JSON, JSON lines or CSV.
-        automation: whose history it is.
+        automation: the automation whose history it is.
         quality: fast or best.
-        map_: FIELD=COLUMN, where a field is; may be repeated. Of JSON a path with dots.
-        dry_run: say what would be imported, and write nothing.
+        map_: FIELD=COLUMN, the column of a field; may be repeated. For JSON, a path with dots.
+        dry_run: show what would be imported, and write nothing.
         json: print JSON; amounts are nano-dollars.
-        parameters: the automation's own, of a run like the imported ones; its defaults if left out.
+        parameters: the automation's own, of a run like the imported ones; its defaults otherwise.
     """
     from farebox.usage_import import import_file
 

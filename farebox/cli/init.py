@@ -15,7 +15,7 @@ def new(folder: Path, /, *, timezone: str = "UTC") -> None:
     """Create a project with a first automation in a folder of its own.
 
     Args:
-        folder: where to, like my-automations; its name is the project's.
+        folder: the new folder, like my-automations; its name is the project's.
         timezone: where days, weeks and months of budgets begin at midnight, like Europe/Madrid.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,10 +38,10 @@ def new(folder: Path, /, *, timezone: str = "UTC") -> None:
 
 @app.command
 def init(name: str, /) -> None:
-    """Add an automation to the project: its flow, prompt, test and deployment. It runs as it is.
+    """Add an automation to the project: its flow, prompt, test and deployment. It runs without changes.
 
     Args:
-        name: what it is called, like weekly-notes.
+        name: its name, like weekly-notes.
     """
     from farebox.runtime import get_runtime
     from farebox.scaffold import create_automation

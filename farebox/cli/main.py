@@ -1,4 +1,4 @@
-"""Where the command line begins, and how it tells of what goes wrong."""
+"""The entry point of the command line, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_CLI_PROMPT": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # 20 are too few where the machine is busy
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",  # the default of 20 is too short on a busy machine
 }
-"""What we ask of Prefect when it runs under our command line and the user has not asked otherwise."""
+"""Prefect settings under our command line, unless the user sets them."""
 _INTERRUPTED = 130
 
 _RENAMED = {
@@ -34,7 +34,7 @@ _RENAMED = {
     ("review-blocks",): "farebox guards review",
     ("guards", "calibrate"): "farebox guards agreement",
 }
-"""Commands that have another name now."""
+"""Renamed commands."""
 
 
 _HELP = ("--help", "-h")
@@ -49,7 +49,7 @@ def _check_renamed(given: Sequence[str]) -> None:
 
 
 def _load(command: str) -> None:
-    """Load what holds the command."""
+    """Load the module that holds the command."""
     from pricing import UsageError
 
     if command.startswith("-"):
@@ -63,7 +63,7 @@ def _load(command: str) -> None:
 
 
 def _answered(given: Sequence[str]) -> bool:
-    """Answer what takes no command, or only the parameters of an automation."""
+    """Handle calls without a command, and those that only ask for the parameters of an automation."""
     if list(given) == ["--version"]:
         print(VERSION)  # noqa: T201 - the command's answer
         return True
@@ -81,11 +81,11 @@ def _answered(given: Sequence[str]) -> bool:
 
 
 def main() -> NoReturn:
-    """Run the command line; errors are one line and a next step on standard error, and an exit code."""
+    """Run the command line; errors are one line and a next step on standard error, with an exit code."""
     collect_less()
-    atexit.register(gc.freeze)  # what is left when the process ends need not be looked through
+    atexit.register(gc.freeze)  # objects left at process exit need no collection
     check_hidden()
-    warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")  # said where it matters, once
+    warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")  # reported once, where it matters
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -118,7 +118,7 @@ def _run(given: Sequence[str]) -> None:
 
 
 def _told(error: Exception) -> FareboxError | None:
-    """The error as it is told, if it is one of ours or of the command line's."""
+    """The error to report, if it is one of ours or of the command line's."""
     from cyclopts import CycloptsError
 
     from pricing import FareboxError, UsageError
@@ -129,7 +129,7 @@ def _told(error: Exception) -> FareboxError | None:
 
 
 def _damage() -> FareboxError | None:
-    """What is wrong with the ledger's values, if anything is."""
+    """The damaged values of the ledger, if there are any."""
     from farebox.runtime import get_runtime
     from pricing import FareboxError
 

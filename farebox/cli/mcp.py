@@ -1,4 +1,4 @@
-"""``farebox mcp``: quotes, runs, reports, budgets and forecasts for assistants, by the Model Context Protocol."""
+"""``farebox mcp``: quotes, runs, reports, budgets and forecasts for assistants, over the Model Context Protocol."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def mcp(
 ) -> None:
     """Serve quotes, runs, reports, budgets and forecasts to assistants, on standard input and output. Ctrl-C ends it.
 
-    It only reads, unless runs are allowed. Needs the extra: pip install 'farebox[mcp]'.
+    Read only, unless runs are allowed. Needs the extra: pip install 'farebox[mcp]'.
 
     Args:
         allow_run: let assistants start runs, within --limit.
-        limit: what all runs that this server starts may cost together: "2 USD".
+        limit: the total that runs started by this server may cost: "2 USD".
         http: listen on this port of this machine instead, at /mcp.
     """
     if allow_run != (limit is not None):
         raise UsageError(
-            "--allow-run and --limit go together.", next_step='Add both, such as --allow-run --limit "2 USD".'
+            "--allow-run and --limit must be used together.", next_step='Add both, such as --allow-run --limit "2 USD".'
         )
     try:
         from farebox.cli.mcp_server import make_server, serve_http, serve_stdio
@@ -46,7 +46,7 @@ def mcp(
         ) from None
     amount = None if limit is None else parse_money(limit)
     if amount is not None and amount <= 0:
-        raise UsageError(f"--limit {limit} allows no run.", next_step="Give more, or leave --allow-run out.")
+        raise UsageError(f"--limit {limit} allows no run.", next_step="Set a higher limit, or remove --allow-run.")
     get_runtime().check()
     server = make_server(amount)
     allowed = "read only" if amount is None else f"runs allowed, up to {format_money(amount)} in all"

@@ -1,4 +1,4 @@
-"""The server behind ``farebox mcp``: its tools, and what the runs that it starts may still cost."""
+"""The server behind ``farebox mcp``: its tools, and the money left for the runs that it starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INSTRUCTIONS = (
 class RunAllowance:
     """What the runs of one server may still cost together, in nano-dollars.
 
-    A run is given all that is left as its budget, so that it is refused where its hold does not fit; one at a time.
+    A run gets all that is left as its budget, so that it is refused if its hold does not fit. One run at a time.
     """
 
     def __init__(self, limit: Nano) -> None:
@@ -40,7 +40,7 @@ class RunAllowance:
         self._running = threading.Lock()
 
     def run(self, automation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Run an automation to its end; how it ended.
+        """Run an automation to its end, and return how it ended.
 
         Raises:
             OverBudget: nothing is left.
@@ -49,7 +49,7 @@ class RunAllowance:
         from farebox.cli.run import run_here
 
         if not self._running.acquire(blocking=False):
-            raise UsageError("Another run of this server is under way.", next_step="Wait for its end.")
+            raise UsageError("Another run of this server is under way.", next_step="Wait until it ends.")
         try:
             if self.left <= 0:
                 raise OverBudget(
@@ -64,14 +64,14 @@ class RunAllowance:
                 if not told:
                     raise
             spent = told[0]["spent_nano"] if told else self.left
-            self.left -= self.left if spent is None else spent  # unknown yet: as if all of it were spent
+            self.left -= self.left if spent is None else spent  # unknown yet: assume all of it
             return (told[0] if told else {"outcome": "completed"}) | {"server_limit_left_nano": self.left}
         finally:
             self._running.release()
 
 
 def make_server(limit: Nano | None) -> MCPServer:
-    """A server with the tools that read, and with ``run`` where its runs may cost up to ``limit`` nano-dollars."""
+    """A server with the tools that read, and with ``run`` if its runs may cost up to ``limit`` nano-dollars."""
     server = MCPServer("farebox", instructions=_INSTRUCTIONS, log_level="ERROR")
     for tool in (automations, quote, runs, report, budgets, forecast):
         server.add_tool(_told(tool), annotations=_READS, structured_output=False)
@@ -79,8 +79,8 @@ def make_server(limit: Nano | None) -> MCPServer:
         allowance = RunAllowance(limit)
 
         def run(automation: str, parameters: dict[str, Any] | None = None) -> Any:
-            """Run an automation now and wait for its end. It costs money: quote it before. Gives its outcome, what was
-            spent, and its result.
+            """Run an automation now and wait until it ends. It costs money: quote it first. Returns its outcome, what
+            was spent, and its result.
             """
             return allowance.run(automation, parameters or {})
 
@@ -94,7 +94,7 @@ def serve_stdio(server: MCPServer) -> None:
 
 
 def serve_http(server: MCPServer, port: int, tell: Callable[[str], object]) -> None:
-    """Serve this machine until it is interrupted.
+    """Listen on this machine until interrupted.
 
     Raises:
         UsageError: the port is taken.
@@ -107,7 +107,7 @@ def serve_http(server: MCPServer, port: int, tell: Callable[[str], object]) -> N
             listening.bind((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"Port {port} cannot be listened on ({error.strerror}).", next_step="Name another: --http 8765."
+                f"Port {port} cannot be used ({error.strerror}).", next_step="Name another: --http 8765."
             ) from None
         tell(f"http://{_HOST}:{listening.getsockname()[1]}/mcp")
         app = server.streamable_http_app(host=_HOST)
@@ -115,7 +115,7 @@ def serve_http(server: MCPServer, port: int, tell: Callable[[str], object]) -> N
 
 
 def automations() -> Any:
-    """The automations of this project: what each costs its customer, and its parameters as JSON schema."""
+    """The automations of this project: the customer's price of each, and its parameters as JSON schema."""
     from farebox.automations import automation_of
 
     found: list[dict[str, Any]] = []
@@ -167,17 +167,17 @@ def budgets() -> Any:
 
 
 def forecast() -> Any:
-    """What this month's spend and revenue come to, and which budgets run out."""
+    """The forecast of this month's spend and revenue, and which budgets run out."""
     from farebox.spend_forecast import make_spend_forecast
 
     return make_spend_forecast(get_runtime()).to_json()
 
 
 def _check_known(automation: str) -> None:
-    """See that an automation is one of the project's: an assistant loads no other code.
+    """Check that an automation belongs to the project, so that an assistant cannot load other code.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it does not.
     """
     known = automation_names(get_runtime().root)
     if automation not in known:
@@ -187,12 +187,12 @@ def _check_known(automation: str) -> None:
 
 
 def _given(parameters: dict[str, Any]) -> dict[str, str]:
-    """Parameters as the command line takes them."""
+    """Parameters in the form that the command line takes."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
 
 
 def _told(tool: Callable[..., T]) -> Callable[..., str]:
-    """A tool whose result is JSON, and whose errors are told in our words."""
+    """A tool that returns JSON, and whose errors have our message and next step."""
 
     @functools.wraps(tool)
     def made(**given: Any) -> str:

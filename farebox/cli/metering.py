@@ -1,4 +1,4 @@
-"""``farebox metering``: outcomes handed over to a metered-billing service."""
+"""``farebox metering``: sending outcomes to a metered-billing service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from farebox.runtime import get_runtime
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-metering = App(name="metering", help="Hand outcomes over to Stripe meters, OpenMeter or Lago.")
+metering = App(name="metering", help="Send outcomes to Stripe meters, OpenMeter or Lago.")
 app.command(metering)
 
 _out = terminal()
@@ -32,7 +32,7 @@ def send(*, json: Json = False) -> None:
     if json:
         print_json(asdict(sent))
     else:
-        _out.print(f"{sent.collected} new outcomes; {sent.delivered} events confirmed, {sent.failed} to be sent again.")
+        _out.print(f"{sent.collected} new outcomes; {sent.delivered} events confirmed, {sent.failed} to retry.")
 
 
 @metering.command

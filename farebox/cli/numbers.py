@@ -1,4 +1,4 @@
-"""Whole numbers as the command line takes them: what has a fraction is refused, not rounded."""
+"""Whole numbers on the command line: fractions are refused, not rounded."""
 
 from __future__ import annotations
 

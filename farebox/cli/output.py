@@ -1,4 +1,4 @@
-"""Output of the command line: safe text for people, JSON for programs, one-line errors."""
+"""Output of the command line: sanitised text for people, JSON for programs, one-line errors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pricing import FareboxError
 
 
 class Terminal(Console):
-    """A console on which no text steers the terminal: names come from users, texts from models and files."""
+    """A console that no text can control: names come from users, texts from models and files."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of what is printed; only the console itself sends codes, and no table cuts a word."""
+        """The segments to print; only the console itself emits control codes, and no table cuts a word."""
         if isinstance(renderable, Table):
             renderable = fitted(renderable, self, options or self.options)
         for segment in super().render(renderable, options):
@@ -32,25 +32,25 @@ class Terminal(Console):
             yield segment if harmless else Segment(clean_text(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
-        """Print no more when nobody reads on, as in ``farebox run … | head``; what is under way goes on to its end."""
+        """Stop printing when the reader is gone, as in ``farebox run … | head``; the run goes on to its end."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def terminal(*, stderr: bool = False, **options: Any) -> Console:
-    """A console for people, on standard output unless asked otherwise."""
+    """A console for people, on standard output by default."""
     return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
 
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
-    """A time in the project's time zone, which it names; nothing for none."""
+    """A time in the project's time zone, with its name; empty for ``None``."""
     from pricing.reports import moment as told
 
     return told(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:
-    """Relative to where we are, when it is below."""
+    """The path relative to the current folder, if it is below it."""
     path = Path(place)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(place)
 
@@ -61,14 +61,14 @@ def print_json(value: Any) -> None:
 
 
 def clean_text(text: str) -> str:
-    """Each line without control characters, escape sequences or changes of direction."""
+    """Each line without control characters, escape sequences or bidirectional overrides."""
     from pricing.reports import clean
 
     return "\n".join(map(clean, text.split("\n")))
 
 
 def warn(message: str, next_step: str = "") -> None:
-    """Tell of something that went wrong beside what was asked for, which is done."""
+    """Report a problem that did not stop the command."""
     console = terminal(stderr=True, soft_wrap=True)
     console.print(f"warning: {message}", style="yellow")
     if next_step:
@@ -77,7 +77,7 @@ def warn(message: str, next_step: str = "") -> None:
 
 @contextmanager
 def warning_of(name: str, level: int = logging.WARNING) -> Iterator[None]:
-    """Show what a module logs on standard error, as warnings: Prefect's own settings keep its logs silent here."""
+    """Show the log records of a module on standard error as warnings; Prefect's own settings hide its logs here."""
     logger, handler = logging.getLogger(name), _Warnings(level)
     level_before, propagate_before = logger.level, logger.propagate
     logger.setLevel(level)
@@ -97,7 +97,7 @@ class _Warnings(logging.Handler):
 
 
 def complain(error: FareboxError) -> None:
-    """Tell what went wrong and what to do about it."""
+    """Print an error and its next step."""
     console = terminal(stderr=True, soft_wrap=True)
     console.print(f"error: {error.message}", style="bold red")
     if error.next_step:

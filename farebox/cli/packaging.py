@@ -1,4 +1,4 @@
-"""``farebox packaging``: what an outcome earns, which customers lose money, and how to bill it."""
+"""``farebox packaging``: the margin of an outcome, which customers lose money, and how to bill it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _out = terminal()
 _NAMED = 5
-"""Of the customers that lose money, so many are shown: those that lose most."""
+"""The number of loss-making customers that are listed, largest loss first."""
 
 
 @app.command
@@ -38,15 +38,15 @@ def packaging(
     margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
     json: Json = False,
 ) -> None:
-    """Say what an outcome costs and earns now, which customers lose money, and how to bill it.
+    """Show what an outcome costs and earns now, which customers lose money, and how to bill it.
 
-    Where costs have changed in the last 7 days, the advice is based on these.
+    If costs have changed in the last 7 days, the advice is based on those days.
 
     Args:
         name: which automation.
         quality: fast or best.
-        since: from when on runs count: 2026-11-01, 30d, 12h, today, ever.
-        per_day: how often it runs for one customer; as often as each customer's runs show, if left out.
+        since: the start of the period: 2026-11-01, 30d, 12h, today, ever.
+        per_day: how often it runs for one customer; by default as often as each customer's runs show.
         margin: the gross margin to reach: 0.6 is 60 %.
         json: print JSON.
     """
@@ -86,7 +86,7 @@ class _Past:
 
 
 def _past(runtime: Runtime, automation: str, quality: str, since: str) -> _Past:
-    """Of answers by models if there are any, else by the sandbox; of the last days only where these differ."""
+    """Runs answered by models if there are any, else by the sandbox; only recent days if their costs differ."""
     from pricing.reports import cost_trends, sales
 
     now, begins = datetime.now(UTC), read_moment(since, runtime.settings.zone)
@@ -133,7 +133,7 @@ def _economics(past: _Past, advice: Packaging, price: str) -> Iterator[str]:
         f"p50 {format_money(unit.p50_nano)}  p95 {format_money(unit.p95_nano)}"
     )
     if unit.price_nano is None:
-        yield f"  sold for {price}; what a credit is worth is not known: set [credits] value in farebox.toml"
+        yield f"  sold for {price}; the value of a credit is not set: set [credits] value in farebox.toml"
     else:
         yield (
             f"  sold for {price} = {format_money(unit.price_nano)}  gross margin {_percent(unit.gross_margin)} "

@@ -1,4 +1,4 @@
-"""``farebox run NAME --help``: what an automation takes, and which of it drives its price."""
+"""``farebox run NAME --help``: the parameters of an automation, and which of them drive its price."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def print_parameters(name: str, command: str) -> None:
 
 
 def parameter_lines(flow: Flow[..., Any], command: str) -> list[RenderableType]:
-    """What ``print_parameters`` prints."""
+    """The lines of ``print_parameters``."""
     from prefect.utilities.callables import parameter_schema
 
     automation = automation_of(flow)
     required = flow.parameters.required or []
-    # Without values for all of them there is no plan, and no price to tell.
+    # Without values for all of them there is no plan, and no price.
     form = parameter_schema(flow) if required else priced_form(get_runtime(), flow, {})
     drivers = automation.plan.plan.drivers()
     parts: list[RenderableType] = [
@@ -47,7 +47,7 @@ def parameter_lines(flow: Flow[..., Any], command: str) -> list[RenderableType]:
         heading = Text.assemble((f"  {option(key)}", "bold"), f"  {kind(schema, form.definitions)}  ", (default, "dim"))
         told = [line for line in (schema.get("description") or "").strip().splitlines() if line]
         if key in drivers and not any("Drives the cost" in line for line in told):
-            told.append("Drives the cost: it says how many calls there are.")
+            told.append("Drives the cost: it sets the number of calls.")
         parts += [heading, *(Padding(Text(line), (0, 0, 0, 6)) for line in told)]
     parts += [Text(), Text(f"Options of every automation: farebox {command} --help", "dim")]
     return parts

@@ -1,4 +1,4 @@
-"""Moments as people type them: ``2026-11-01``, ``2026-11-01T08:00``, ``30d``, ``12h``, ``today``, ``ever``."""
+"""Times as people type them: ``2026-11-01``, ``2026-11-01T08:00``, ``30d``, ``12h``, ``today``, ``ever``."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pricing import UsageError
 _BACK = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[hdw])")
 _DAYS = {"d": 1, "w": 7}
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
-"""No ledger has anything before or after."""
+"""No ledger has facts before or after."""
 _EVER_DAYS = 20_000.0
 
 
 def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> datetime | None:
-    """The moment, in the project's time zone; ``None`` for ``ever``.
+    """Parse a time in the project's time zone; ``None`` for ``ever``.
 
-    Hours are hours that pass: ``24h`` is as long on the day the clocks change as on any other. Days and weeks are those
-    of the calendar: ``1d`` is the same time of the day before, 23 to 25 hours ago. Dates are midnights of the time
-    zone. Of a time that comes twice the first is meant; one that the clocks skip counts as if they had not yet.
+    Hours are elapsed time: ``24h`` is 24 hours also on the day the clocks change. Days and weeks follow the calendar:
+    ``1d`` is the same time on the day before, 23 to 25 hours ago. Dates are midnight in the time zone. A time that
+    occurs twice means its first occurrence; one that the clocks skip is read with the offset before the change.
 
     Args:
         text: what was typed.
         zone: the project's time zone.
-        now: an aware moment; the present, if left out.
+        now: an aware datetime; the present by default.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: the text has none of these forms.
 
     >>> f"{read_moment('2026-11-01T08:00', ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M %z}"
     '2026-11-01 08:00 +0100'
@@ -53,23 +53,23 @@ def read_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> da
 
 
 def read_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> datetime | None:
-    """The moment from which on is looked back; ``None`` for ``ever``.
+    """Parse the start of a period; ``None`` for ``ever``.
 
     Raises:
-        UsageError: it is no moment, or it is not over yet.
+        UsageError: it is not a valid time, or it is in the future.
     """
     present = now or datetime.now(UTC)
     since = read_moment(text, zone, now=present)
     if since is not None and since >= present:
-        raise UsageError(f"{text[:40]!a} is in the future.", next_step="Name a moment that is over, such as 30d.")
+        raise UsageError(f"{text[:40]!a} is in the future.", next_step="Give a time in the past, such as 30d.")
     return since
 
 
 def days_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> float:
-    """How many days ago the moment was, for what looks back by days; a hundred years for ``ever``.
+    """How many days ago a time was, for periods counted in days; a hundred years for ``ever``.
 
     Raises:
-        UsageError: it is no moment, or it is not over yet.
+        UsageError: it is not a valid time, or it is in the future.
 
     >>> days_since("2026-11-01", ZoneInfo("UTC"), now=datetime(2026, 11, 2, 12, tzinfo=UTC))
     1.5
@@ -82,7 +82,7 @@ def days_since(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> flo
 
 
 def _moment(given: datetime, zone: ZoneInfo) -> datetime:
-    """What was given in the zone, as there it is; by way of UTC, so that a time which no clock shows becomes one."""
+    """The time in the zone; converted by way of UTC, so that a time that the clocks skip becomes one that exists."""
     if not _FIRST.year <= given.year <= _LAST.year:
         return (_FIRST if given.year < _FIRST.year else _LAST).astimezone(zone)
     return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC).astimezone(zone)

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 _AMOUNTS = ("point", "p50", "p95", "ceiling")
 LATER = "24h"
-"""The due time that is quoted where none was given."""
+"""The due time that is also quoted if none was given."""
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A budget that a run would be held against, and what is left of it, in nano-dollars."""
+    """A budget that a run would be held on, and what is left of it, in nano-dollars."""
 
     name: str
     limit: Nano
@@ -48,8 +48,8 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The quotes of one run by quality; with a due time those of a run at once first. ``later`` are those of a run that
-    is due in a day, where nobody gave a due time and they are lower; ``start`` is when a run would cost least, where
+    """The quotes of one run by quality; with a due time, those of an immediate run first. ``later`` holds the quotes of
+    a run due in a day, if no due time was given and they are lower; ``start`` is when a run would cost least, if
     rates depend on the time of day.
     """
 
@@ -110,7 +110,7 @@ class Compared:
         return [priced for priced in self.quotes if priced.due_at is not None]
 
     def lines(self) -> RenderableType:
-        """As people read it."""
+        """As lines for people."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("quality")
         for name in (*_AMOUNTS, "hold"):
@@ -127,7 +127,7 @@ class Compared:
             rests = [Text(f"1 credit (cr) is worth {format_money(self.credit_nano)}", style="dim")]
         else:
             rests = [
-                Text("credits are not shown: set [credits] value in farebox.toml to the price of one", style="dim")
+                Text("credits are not shown: set [credits] value in farebox.toml to the value of one", style="dim")
             ]
         rests += [
             Text(f"{self._name(priced)} is based on {basis(priced.quote)}", style="dim") for priced in self.quotes
@@ -156,7 +156,7 @@ class Compared:
         return Text(" · ".join(parts), style="bold")
 
     def _waits(self) -> Iterator[Text]:
-        """How long those take that wait."""
+        """How long the runs take that wait."""
         for priced in self._due():
             if (told := expected_words(priced.expected)) is None:
                 yield Text(f"{self._name(priced)} saves nothing: no cheaper service tier answers in time", style="dim")
@@ -183,7 +183,7 @@ class Compared:
         return Text(f"best costs {format_money(more)}{credits_} {told} than fast at the median{times}")
 
     def _in_credits(self, amount: Nano) -> float | None:
-        """A cost in credits of their declared worth; ``None`` where nobody said what one is worth."""
+        """A cost in credits of their declared value; ``None`` if no value is set."""
         return round(amount / self.credit_nano, 4) if self.credit_nano else None
 
 
@@ -194,11 +194,11 @@ def compare(
     whose: RunOwner = ANONYMOUS,
     due: str | None = None,
 ) -> Compared:
-    """The quotes of a run at the quality asked for and, if the automation lets people choose, at the other; with a due
-    time, of the command or the automation, also by then.
+    """The quotes of a run at the quality asked for and, if users can choose, at the other one; with a due time of the
+    command or the automation, also for that time.
 
     Raises:
-        UsageError: a name in ``whose`` is none that budgets could go by, or the due time cannot be kept or read.
+        UsageError: a name in ``whose`` is not a valid budget key, or the due time cannot be met or read.
     """
     automation = automation_of(flow)
     given = with_defaults(flow, parameters)
@@ -244,7 +244,7 @@ def compare(
 
 
 def _touched(runtime: Runtime, rules: Sequence[BudgetRule]) -> Iterator[Touched]:
-    """The budgets that a run would be held against; a window that nobody has opened yet has all of its limit left."""
+    """The budgets that a run would be held on; a window that is not open yet has its whole limit left."""
     states = {(state.scope, state.key, state.window): state for state in runtime.ledger.budgets()}
     lowest = {(rule.scope, rule.key, rule.window): rule for rule in sorted(rules, key=lambda rule: -rule.limit)}
     for place, rule in lowest.items():
@@ -254,7 +254,7 @@ def _touched(runtime: Runtime, rules: Sequence[BudgetRule]) -> Iterator[Touched]
 
 
 def _past(runtime: Runtime, automation: str, *, stand_in: bool) -> tuple[list[QuoteAudit], list[QuotedPath]]:
-    """How its past quotes held, and what the turns of its past runs went through."""
+    """How its past quotes compared with costs, and the route that turns of its past runs took."""
     from pricing import UsageError
     from pricing.reports import quote_audits, quoted_paths
 

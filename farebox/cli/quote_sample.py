@@ -1,4 +1,4 @@
-"""``farebox quote NAME --sample 5``: a few items run for real, and the quote of the whole run that they tell."""
+"""``farebox quote NAME --sample 5``: run a few items for real, and quote the whole run from them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _out = terminal()
 
 
 def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwner, yes: bool, json: bool) -> None:
-    """Run so many items for real, once a person agrees, and quote the whole run from them.
+    """Run a sample for real, once a person agrees, and quote the whole run from it.
 
     Raises:
-        UsageError: nobody agreed, or the automation has no parameter that says how many items it takes.
+        UsageError: it was not confirmed, or the automation has no parameter for the number of items.
         FareboxError: the run of the sample did not complete.
     """
     runtime, flow = get_runtime(), find_flow(name)
@@ -69,9 +69,9 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
 
 
 def lines(found: SampleQuote) -> list[str]:
-    """The quote by the sample, for people."""
+    """The quote from the sample, as lines for people."""
     told = [
-        f"The whole run by the sample: p50 {_shown(found.p50)}, p95 {_shown(found.p95)}, from {found.turns} turns.",
+        f"The whole run, from the sample: p50 {_shown(found.p50)}, p95 {_shown(found.p95)}, from {found.turns} turns.",
     ]
     if found.unseen:
         told.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
@@ -79,16 +79,16 @@ def lines(found: SampleQuote) -> list[str]:
 
 
 def size_parameter(flow: Flow[..., Any]) -> str:
-    """The parameter that says how many items a run takes: a whole number that its plan's calls depend on.
+    """The parameter for the number of items of a run: a whole number that its plan's calls depend on.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such parameter.
     """
     properties, drivers = flow.parameters.properties, automation_of(flow).plan.plan.drivers()
     sizes = [name for name, field in properties.items() if name in drivers and field.get("type") == "integer"]
     if not sizes:
         raise UsageError(
-            f"{automation_of(flow).name} has no whole-number parameter that its plan counts calls by.",
+            f"{automation_of(flow).name} has no whole-number parameter that its planned calls depend on.",
             next_step="Run it once with a small input: `farebox run`; its next quote counts that run.",
         )
     return sizes[0]
@@ -98,7 +98,7 @@ def _agree(told: str, *, json: bool) -> None:
     asked = not json and sys.stdin.isatty()
     if asked and _out.input(f"{told}. Run it for real? [y/N] ").strip().lower() in {"y", "yes"}:
         return
-    raise UsageError("The sample was not run, and nothing was spent.", next_step=f"Agree with --yes ({told}).")
+    raise UsageError("The sample was not run, and nothing was spent.", next_step=f"Confirm with --yes ({told}).")
 
 
 def _shown(one: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""``farebox quotes``: were past quotes right, and do quotes rise?"""
+"""``farebox quotes``: how past quotes compared with costs, and whether quotes rise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pricing import format_money
 
 if TYPE_CHECKING:
     from farebox.runs.quote_baseline import QuoteChange
-    from pricing.reports import QuoteAudit, Share
+    from pricing.reports import QuoteAudit, ShareEstimate
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -27,11 +27,11 @@ _out = terminal()
 
 @quotes.command
 def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = False) -> None:
-    """Compare what runs cost with what they were quoted: coverage, by size too, drift, over-holding.
+    """Compare the costs of runs with their quotes: coverage, also by size, drift, over-holding.
 
     Args:
         automation: only this one's quotes.
-        since: from when on runs count: 2026-11-01, 30d, 12h, today, ever.
+        since: the start of the period: 2026-11-01, 30d, 12h, today, ever.
         json: print JSON.
     """
     from pricing.reports import ENOUGH, quote_audits
@@ -43,7 +43,7 @@ def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = 
         print_json([one.to_json() for one in found])
         return
     if not found:
-        _out.print("No run has ended in this period. --since looks further back.")
+        _out.print("No run has ended in this period. Use an earlier --since.")
         return
     from rich.table import Table
 
@@ -59,7 +59,7 @@ def audit(automation: str | None = None, /, *, since: str = "30d", json: Json = 
         for warning in one.warnings:
             _out.print(f"{_name(one)}: {warning}", style="yellow", markup=False)
     if any(one.p95.runs < ENOUGH for one in found):
-        _out.print(f"An honest p95 covers 93–97 %; a coverage of less than {ENOUGH} runs says little.", style="dim")
+        _out.print(f"An honest p95 covers 93–97 %; fewer than {ENOUGH} runs are not enough to judge.", style="dim")
 
 
 @quotes.command
@@ -70,14 +70,14 @@ def check(
     write: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Compare the quotes of all automations with those in a file; exit code 1 where a p95 rises by too much. For CI.
+    """Compare the quotes of all automations with a baseline file; exit code 1 if a p95 rises too much. For CI.
 
-    Changed prompts are counted, and past runs reweighted to the plan of now. No model is called.
+    Changed prompts are counted, and past runs are scaled to the current plan. No model is called.
 
     Args:
         baseline: the file of agreed quotes; commit it.
         most: the share by which a p95 may rise: 0.1 is 10 %.
-        write: write the quotes of now into the file instead.
+        write: write the current quotes to the file instead.
         json: print JSON.
     """
     from farebox.runs.quote_baseline import check_error, compare_quotes, quotes_now, read_baseline, write_baseline
@@ -134,11 +134,11 @@ def _name(one: QuoteAudit) -> str:
     return f"{one.automation} {one.quality}" + (" (sandbox)" if one.stand_in else "")
 
 
-def _percent(share: Share) -> str:
+def _percent(share: ShareEstimate) -> str:
     return "–" if share.share is None else f"{share.share:.1%}"
 
 
-def _sure(share: Share) -> str:
+def _sure(share: ShareEstimate) -> str:
     return f"{share.low:.0%}–{share.high:.0%}"
 
 

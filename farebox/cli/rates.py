@@ -1,4 +1,4 @@
-"""``farebox rates review`` and ``farebox rates``: what prices will do, and what they did."""
+"""``farebox rates review`` and ``farebox rates``: the effect of price changes, and the prices themselves."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-rates = App(name="rates", help="Look into the rate card.")
+rates = App(name="rates", help="Inspect the rate card.")
 app.command(rates)
 
 _out = terminal()
 KINDS = ("input", "output", "cache_read", "cache_write")
 
 
-class Change(NamedTuple):
+class RateChange(NamedTuple):
     """A rate of a target that differs, in nano-dollars per million tokens."""
 
     target: str
@@ -65,14 +65,14 @@ def review(
     margin: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.6,
     json: Json = False,
 ) -> None:
-    """Replay what was used at other rates: what each automation would cost, its margin, what would restore it.
+    """Reprice past usage at other rates: what each automation would cost, its margin, what would restore it.
 
     Args:
-        since: from when on usage is taken: 2026-11-01, 30d, 12h, today, ever.
+        since: the start of the usage: 2026-11-01, 30d, 12h, today, ever.
         on: a date whose rates apply, like 2027-01-01; it may be in the future.
         card: a folder whose farebox.toml has other [[rates]].
-        move: a target and the one in its place, like haiku=gpt-oss; may be repeated.
-        inflation: how many tokens the tokenizer of the target in its place makes out of one.
+        move: a target and its replacement, like haiku=gpt-oss; may be repeated.
+        inflation: tokens of the replacement's tokenizer per token of the replaced one.
         margin: the gross margin to reach: 0.6 is 60 %.
         json: print JSON.
     """
@@ -94,7 +94,7 @@ def review(
 
 @rates.command
 def show(*, json: Json = False) -> None:
-    """Show what the project's targets cost by service tier, and where each price is from.
+    """Show what the project's targets cost by service tier, and the source of each price.
 
     Args:
         json: print JSON; amounts are nano-dollars per million tokens.
@@ -113,7 +113,7 @@ def show(*, json: Json = False) -> None:
         amounts = (one.input_per_mtok, one.output_per_mtok, one.cache_read_per_mtok, one.cache_write_per_mtok)
         table.add_row(Text(name), one.service_tier, *map(format_money, amounts), Text(one.source))
     _out.print(table)
-    _out.print("Per million tokens of a request below every threshold of length.", style="dim")
+    _out.print("Per million tokens of a request below every length threshold.", style="dim")
 
 
 @rates.command
@@ -127,7 +127,7 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
     """
     runtime = get_runtime()
     sides = [_side(text, runtime.rates) for text in (before, after)]
-    told: list[Change] = []
+    told: list[RateChange] = []
     for target in runtime.settings.targets:
         for service_tier in SERVICE_TIERS:
             bands = [_bands(card, target.model, target.provider, at, service_tier) for card, at in sides]
@@ -142,10 +142,10 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
 
 def changes(
     target: str, service_tier: str, before: list[tuple[int, int, Band]], after: list[tuple[int, int, Band]]
-) -> list[Change]:
-    """What differs between the rates of a target at a service tier; those that it did not have before are new."""
+) -> list[RateChange]:
+    """The rates of a target that differ at a service tier, including those that are new."""
     return [
-        Change(target, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind), service_tier)
+        RateChange(target, kind, max(above, 0), getattr(was, kind, 0), getattr(now, kind), service_tier)
         for place, (above, _, now) in enumerate(after)
         for was in (before[min(place, len(before) - 1)][2] if before else None,)
         for kind in KINDS
@@ -153,8 +153,8 @@ def changes(
     ]
 
 
-def differences(told: Sequence[Change]) -> Table:
-    """Rates that differ, as a table."""
+def differences(told: Sequence[RateChange]) -> Table:
+    """The rates that differ, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("target", "rate per million", "before", "after", "change"):
         table.add_column(heading, justify="left" if heading in {"target", "rate per million"} else "right")
@@ -167,10 +167,10 @@ def differences(told: Sequence[Change]) -> Table:
 
 
 def _bands(card: RateCard, model: str, provider: str, at: datetime, service_tier: str) -> list[tuple[int, int, Band]]:
-    """The rates of a model; none at a service tier that it does not have.
+    """The rates of a model; empty at a service tier that it does not have.
 
     Raises:
-        UnknownPrice: it has none at the standard one.
+        UnknownPrice: it has no rates at the standard tier.
     """
     if service_tier != STANDARD and service_tier not in card.service_tiers(model, provider, at):
         return []
@@ -189,11 +189,13 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text[:40]!r} is no date.", next_step="Write it like 2027-01-01.") from None
+        raise UsageError(f"{text[:40]!r} is not a valid date.", next_step="Write it like 2027-01-01.") from None
 
 
 def _pair(text: str) -> tuple[str, str]:
     old, found, new = text.partition("=")
     if not (old and found and new):
-        raise UsageError(f"{text[:40]!r} moves nothing.", next_step="Write it like --move haiku=gpt-oss.")
+        raise UsageError(
+            f"{text[:40]!r} is not a move of one target to another.", next_step="Write it like --move haiku=gpt-oss."
+        )
     return old, new

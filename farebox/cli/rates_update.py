@@ -1,4 +1,4 @@
-"""``farebox rates update``: newer published prices, once somebody has seen what they change."""
+"""``farebox rates update``: install newer published prices after showing what they change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from farebox.cli.output import print_json, terminal
-from farebox.cli.rates import Change, changes, differences, rates
+from farebox.cli.rates import RateChange, changes, differences, rates
 from farebox.config.settings import load_settings
 from farebox.project import find_root
 from farebox.runtime import Runtime, get_runtime
@@ -36,15 +36,15 @@ def update(
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Take a newer published price list, after showing what it changes for this project's targets.
+    """Install a newer published price list, after showing what it changes for this project's targets.
 
-    Lists taken before are kept. Runs that are recorded keep the prices they were charged at.
+    Earlier lists are kept. Recorded runs keep the prices they were charged at.
 
     Args:
         source: a file or an address; the newest list of genai-prices if left out.
-        undo: go back to the list used before.
-        yes: take it without asking.
-        json: print JSON; takes the list only with --yes.
+        undo: go back to the previous list.
+        yes: install it without asking.
+        json: print JSON; installs the list only with --yes.
     """
     if undo:
         _undo(json=json)
@@ -58,7 +58,7 @@ def update(
     found_changes, lost = compare(runtime, offered)
     if lost:
         raise UsageError(
-            f"The list has no price for {', '.join(lost)}; it was not taken.",
+            f"The list has no price for {', '.join(lost)}; it was not installed.",
             next_step="Give these models rates of your own in farebox.toml, or use another list.",
         )
     today = datetime.now(UTC).date()
@@ -76,21 +76,21 @@ def update(
     if yes or (not json and _agreed()):
         lists.take(body, place, newest)
         if not json:
-            _out.print("Taken. `farebox rates update --undo` goes back.")
+            _out.print("Installed. Undo with `farebox rates update --undo`.")
 
 
 def _tell_no_newer(version: str, newest: date | None, *, json: bool) -> None:
     if json:
         print_json({"before": version, "after": version, "newest": str(newest), "taken": False, "changes": []})
     else:
-        _out.print(f"There is no newer list: {version} has the newest price too, of {newest}.", markup=False)
+        _out.print(f"There is no newer list: the newest price of {version} is also of {newest}.", markup=False)
 
 
-def compare(runtime: Runtime, offered: RateCard) -> tuple[list[Change], list[str]]:
-    """The rates of the project's targets that differ, and the models that would have none any more at the service tier
-    that they are asked for.
+def compare(runtime: Runtime, offered: RateCard) -> tuple[list[RateChange], list[str]]:
+    """The rates of the project's targets that differ, and the models that would have no price any more at the service
+    tier that they request.
     """
-    found: list[Change] = []
+    found: list[RateChange] = []
     lost = []
     for target in runtime.settings.targets:
         for service_tier in SERVICE_TIERS:
@@ -110,16 +110,16 @@ def _bands(card: RateCard, model: str, provider: str, service_tier: str) -> list
 
 
 def _undo(*, json: bool) -> None:
-    """Without the runtime, which a damaged list keeps from being built."""
+    """Runs without the runtime, which cannot be built with a damaged list."""
     settings = load_settings(find_root())
     lists = PriceLists(settings.home / "prices")
     if not lists.undo():
-        raise UsageError("No list was taken that could be undone.", next_step="The installed prices are in use.")
+        raise UsageError("There is no installed list to undo.", next_step="The installed prices are in use.")
     told = RateCard.load((rate.rate() for rate in settings.rates), published=lists.current()).version
     if json:
         print_json({"version": told})
     else:
-        _out.print(f"Prices are those of {told} again.", markup=False)
+        _out.print(f"Using the prices of {told} again.", markup=False)
 
 
 def _offered(runtime: Runtime, body: bytes) -> RateCard:
@@ -131,13 +131,13 @@ def _check_newer(now: RateCard, offered: RateCard) -> None:
     ours, theirs = now.newest_date(today), offered.newest_date(today)
     if ours is not None and (theirs is None or theirs < ours):
         raise UsageError(
-            f"The list is older than the prices in use: its newest price is of {theirs}, theirs of {ours}.",
+            f"The list is older than the prices in use: its newest price is of {theirs}, the present one of {ours}.",
             next_step="Use a newer list, or go back with `farebox rates update --undo`.",
         )
 
 
 def _fetched(source: str | None) -> tuple[str, bytes]:
-    """Where the list comes from, and its bytes."""
+    """The list's source, and its bytes."""
     if source is None:
         from genai_prices.update_prices import DEFAULT_UPDATE_URL
 
@@ -173,6 +173,6 @@ def _downloaded(url: str) -> bytes:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        _out.print("Not taken: confirm with --yes.")
+        _out.print("Not installed: confirm with --yes.")
         return False
-    return _out.input("Take it? [y/N] ").strip().lower() in {"y", "yes"}
+    return _out.input("Install it? [y/N] ").strip().lower() in {"y", "yes"}

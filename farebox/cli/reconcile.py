@@ -1,4 +1,4 @@
-"""``farebox reconcile``: a provider's bill beside the ledger."""
+"""``farebox reconcile``: a provider's bill compared with the ledger."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def reconcile(
     accept: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Compare a provider's bill with the ledger, by day, account, model and service tier, and say why they differ.
+    """Compare a provider's bill with the ledger by day, account, model and service tier, and explain differences.
 
     Args:
-        provider: whose bill it is.
+        provider: the provider that sent the bill.
         file: its export; may be repeated. Without one it is fetched with an admin key (openai, anthropic, openrouter).
-        since: the first day, in UTC, such as 2026-11-01; the export's first if left out.
-        until: the last day; the export's last if left out.
-        account: ID=NAME, what farebox.toml calls a project, workspace or account of the export; may be repeated.
-        tolerance: the share of a group that may differ without being listed; a cent may in any case.
-        accept: write it down, and correct estimates to what was billed.
+        since: the first day, in UTC, such as 2026-11-01; by default the export's first.
+        until: the last day; by default the export's last.
+        account: ID=NAME, the name in farebox.toml of a project, workspace or account of the export; may be repeated.
+        tolerance: the share by which a group may differ without being listed; a cent is always tolerated.
+        accept: record the bill, and correct estimates to the billed amounts.
         json: print JSON.
     """
     from farebox.billing_exports import fetched_export
@@ -99,7 +99,9 @@ def _day(text: str | None, option: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text[:40]!a} is not a day.", next_step="Write it like 2026-11-01.") from None
+        raise UsageError(
+            f"{option} {text[:40]!a} is not a valid date.", next_step="Write it like 2026-11-01."
+        ) from None
 
 
 def _accounts(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -109,7 +111,7 @@ def _accounts(pairs: tuple[str, ...]) -> dict[str, str]:
         if not (told and equals and name):
             raise UsageError(
                 f"--account {pair[:60]!a} is not ID=NAME.",
-                next_step="Write the export's id, =, and the account's name in farebox.toml: proj_abc=default.",
+                next_step="Write the export's id, then = and the account's name in farebox.toml: proj_abc=default.",
             )
         found[told] = name
     return found

@@ -1,4 +1,4 @@
-"""``farebox report``: what runs cost, and why."""
+"""``farebox report``: what runs cost, and the reasons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pricing import UsageError
 from pricing.ledger import read_key
 
 if TYPE_CHECKING:
-    from pricing.reports import Breakdown, Choice, Overview, RunReport
+    from pricing.reports import Breakdown, Overview, RunReport, RunSelection
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
@@ -47,21 +47,21 @@ def report(
     closed: str | None = None,
     json: Json = False,
 ) -> None:
-    """Report what runs cost, and why: one run, an automation's, or all.
+    """Report what runs cost, and why: one run, all runs of an automation, or all runs.
 
-    One run is the latest, if nothing is said. Of several, those of the last 30 days are reported, if no time is said.
+    Without arguments, the latest run is reported. For several runs, the default period is the last 30 days.
 
     Args:
         what: "last", a run's id or its first characters, an automation's name, or "all".
         by: a table by automation, quality, org, user, day, operation, model, target or service_tier; may be repeated.
-        since: from when on: 2026-11-01, 30d, 12h, today, ever.
-        until: up to when.
+        since: the start of the period: 2026-11-01, 30d, 12h, today, ever.
+        until: the end of the period.
         org: only this organisation's runs.
         user: only this user's runs.
-        html: write one page that needs nothing else into this file.
-        csv: write the table (of a run, its attempts) into this file.
+        html: write a self-contained page to this file.
+        csv: write the table (for one run, its attempts) to this file.
         parquet: likewise, as Parquet.
-        focus: write what was spent as rows of FOCUS 1.2 into this file, .csv or .parquet.
+        focus: write the spend as rows of FOCUS 1.2 to this file, .csv or .parquet.
         closed: the figures of a closed month, such as 2026-11, as they were when it was closed.
         json: print JSON.
     """
@@ -74,7 +74,7 @@ def report(
     several = bool(by) or any(said is not None for said in (since, until, org, user))
     name = what or (_ALL if several else "last")
     choice = _choice(runtime, name, since=since, until=until, org=org, user=user)
-    with runtime.replica.read():  # which opens it once for all that is asked of it
+    with runtime.replica.read():  # opens the file once for all queries
         answer = _answer(runtime, name, by, choice, several=several)
         if focus is not None:
             _focus(runtime, name, choice, focus)
@@ -91,7 +91,7 @@ def report(
 
 
 def report_of_runs(what: str, by: tuple[str, ...], since: str | None) -> RunReport | Overview | Breakdown:
-    """What ``farebox report`` shows of one run, of an automation or of all.
+    """The report of one run, of an automation or of all runs.
 
     Raises:
         UsageError: there is no such run, automation, table or time.
@@ -102,14 +102,14 @@ def report_of_runs(what: str, by: tuple[str, ...], since: str | None) -> RunRepo
 
 
 class _Answer(NamedTuple):
-    """What to show here, what a page is made of, and what a file of rows: each made when it is asked for."""
+    """The terminal output, the page and the rows of a report, each built when it is needed."""
 
     shown: Callable[[], RunReport | Overview | Breakdown]
     page: Callable[[], RunReport | Overview]
     table: Callable[[], RunReport | Breakdown]
 
 
-def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *, several: bool) -> _Answer:
+def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: RunSelection, *, several: bool) -> _Answer:
     from farebox.cache_drops import with_cache_drops
     from farebox.overview import make_overview
     from pricing.reports import automations, breakdown, run_report
@@ -121,7 +121,7 @@ def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *,
         return _Answer(table if by else page, page, table)
     if several and known:
         raise UsageError(
-            f"{name[:40]!r} is no automation that has run: one run is not told by time, owner or table.",
+            f"{name[:40]!r} is not an automation that has run, and one run takes no time, owner or table.",
             next_step="Name an automation, or `farebox report all`; `farebox runs` lists what has run.",
         )
     found = with_cache_drops(runtime, run_report(runtime.replica, name))
@@ -130,8 +130,8 @@ def _answer(runtime: Runtime, name: str, by: tuple[str, ...], choice: Choice, *,
 
 def _choice(
     runtime: Runtime, name: str, *, since: str | None, until: str | None, org: str | None, user: str | None
-) -> Choice:
-    from pricing.reports import Choice
+) -> RunSelection:
+    from pricing.reports import RunSelection
 
     zone = runtime.settings.zone
     begins = read_since(_SINCE if since is None else since, zone)
@@ -141,7 +141,7 @@ def _choice(
             f"--until {until} is not after --since {_SINCE if since is None else since}.",
             next_step="Give an earlier --since, like 60d or ever, or a later --until.",
         )
-    return Choice(
+    return RunSelection(
         since=begins,
         until=ends,
         automation=None if name == _ALL else name,
@@ -176,7 +176,7 @@ def _closed(month: str, *, json: bool) -> None:
         show_month(found)
 
 
-def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
+def _focus(runtime: Runtime, name: str, choice: RunSelection, path: Path) -> None:
     from pricing.rates import RateCard
     from pricing.reports import FocusRates, automations, run_report, write_focus
 
@@ -191,7 +191,7 @@ def _focus(runtime: Runtime, name: str, choice: Choice, path: Path) -> None:
 
 
 def synced() -> Runtime:
-    """The runtime, its replica up to date if nobody holds it."""
+    """The runtime, with its replica up to date unless another process uses it."""
     from farebox.prefect.report_files import refresh_report_files
 
     runtime = get_runtime()

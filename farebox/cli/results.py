@@ -1,4 +1,4 @@
-"""What an automation returned, as people and programs read it: text, tables and JSON, never a Python repr."""
+"""The return value of an automation, for people and programs: text, tables and JSON, never a Python repr."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _REMARK = 80
 
 
 def plain(value: object) -> Any:
-    """The value as JSON has it: dates in ISO 8601, decimals as text, members of enums by their value.
+    """The value as JSON: dates in ISO 8601, decimals as text, members of enums by their value.
 
-    What JSON has no form for is named by its type.
+    A value without a JSON form is replaced by the name of its type.
 
     >>> from decimal import Decimal
     >>> plain({"total": Decimal("1.50"), "tags": {"a"}, "at": float("inf")})
@@ -33,12 +33,12 @@ def plain(value: object) -> Any:
     """
     try:
         return json.loads(to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=_unknown))
-    except (PydanticSerializationError, RecursionError, ValueError):  # a text that is no UTF-8, a list within itself
+    except (PydanticSerializationError, RecursionError, ValueError):  # not UTF-8, or a list that contains itself
         return _unknown(value)
 
 
 def result_lines(result: object) -> RenderableType:
-    """A flow's result: texts as they are, records as a table, all else as JSON; without control characters."""
+    """A flow's result: texts unchanged, records as a table, all else as JSON; without control characters."""
     if isinstance(result, str):
         return Text(clean_text(result))
     if result is None:
@@ -79,7 +79,7 @@ def _item(item: BaseModel | str) -> Iterable[RenderableType]:
 
 
 def _table(result: object) -> Table | None:
-    """Records that all have the same fields, each of one value, as a table."""
+    """Records with the same fields, each a single value, as a table."""
     if not _is_list(result) or not result:
         return None
     records = [_record(item) for item in result]

@@ -1,4 +1,4 @@
-"""``farebox runs resume``: a run that died or failed goes on, here or by its deployment."""
+"""``farebox runs resume``: continue a run that died or failed, here or by its deployment."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _out = terminal()
 def resume(
     runtime: Runtime, name: str, *, interrupted: ToolDecision | None, limit: Nano | None, yes: bool, as_json: bool
 ) -> None:
-    """Continue a run, once it was shown what is left to pay and somebody agreed.
+    """Continue a run, after showing what is left to pay and asking for confirmation.
 
     Raises:
-        UsageError: it cannot be continued, or nobody agreed.
-        FareboxError: it went on here, and did not complete.
+        UsageError: it cannot be continued, or was not confirmed.
+        FareboxError: it continued here and did not complete.
     """
     found = find_continuation(runtime, name)
     run_id, whose = found.run.run_id, RunOwner.of(found.run)
@@ -65,7 +65,7 @@ def _flow_run(run_id: str) -> FlowRun:
     """The flow run as Prefect has it.
 
     Raises:
-        UsageError: this Prefect does not know it.
+        UsageError: this Prefect server does not know it.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
@@ -79,12 +79,12 @@ def _flow_run(run_id: str) -> FlowRun:
     except (ObjectNotFound, ValueError):
         raise UsageError(
             f"Prefect does not know the flow run {run_id}.",
-            next_step="Set PREFECT_API_URL, or PREFECT_HOME, to what it was started with.",
+            next_step="Set PREFECT_API_URL, or PREFECT_HOME, to the value it was started with.",
         ) from None
 
 
 def _schedule(flow_run: FlowRun) -> None:
-    """Let it start again, whatever state it ended in."""
+    """Schedule the run again, regardless of the state it ended in."""
     from prefect.client.orchestration import get_client
     from prefect.states import Scheduled
 
@@ -108,4 +108,4 @@ def _agree(told: str, *, as_json: bool) -> None:
         if _out.input("Continue it? [y/N] ").strip().lower() in {"y", "yes"}:
             return
         raise UsageError("The run was not continued, and nothing was spent.")
-    raise UsageError("The run was not continued, and nothing was spent.", next_step=f"Agree with --yes ({told})")
+    raise UsageError("The run was not continued, and nothing was spent.", next_step=f"Confirm with --yes ({told})")

@@ -33,11 +33,11 @@ app.command(routes)
 
 @routes.command
 def explain(name: str, /, *, prompt: Path | None = None, quality: Quality = "fast", json: Json = False) -> None:
-    """Explain where the turns of an automation, or of one operation, would go if it ran now; asks no model.
+    """Explain where the turns of an automation or operation would go if it ran now. Calls no model.
 
     Args:
         name: an automation, like daily-digest, or an operation, like summarize.
-        prompt: a file with a prompt as it would be sent: its complexity is scored.
+        prompt: a file with a rendered prompt, whose complexity is scored.
         quality: fast or best.
         json: print JSON.
     """
@@ -60,7 +60,7 @@ def _named(name: str) -> list[tuple[Automation, str | None]]:
     """The automation of that name, or every automation that has an operation of that name.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: there is no such automation or operation.
     """
     from farebox.automations import automation_of
 
@@ -78,7 +78,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"{path} cannot be read ({why}).", next_step="Give a text file.") from None
 
 
@@ -96,7 +96,7 @@ def _lines(explanation: Explanation) -> RenderableType:
 
 def _operation_lines(one: ExplainedOperation) -> Iterator[RenderableType]:
     asked = f"  {one.tier} · {one.size.input_tokens:,} tokens in, {one.size.output_tokens:,} out"
-    floors = f" · floors: {one.floors.success:.0%} answered, p95 within {one.floors.seconds:g} s"
+    floors = f" · service level: {one.floors.success:.0%} answered, p95 within {one.floors.seconds:g} s"
     yield Text()
     yield Text.assemble((one.operation, "bold"), (asked + floors, "dim"))
     if one.complexity is not None:
@@ -106,7 +106,7 @@ def _operation_lines(one: ExplainedOperation) -> Iterator[RenderableType]:
             else f"  this prompt: complexity {one.complexity.score:.2f}; the tier of the step is declared"
         )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("", "target", "why it stands there"):
+    for heading in ("", "target", "reason"):
         table.add_column(heading)
     for heading in ("a turn", "at worst", "p50", "p95", "answered"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -115,9 +115,9 @@ def _operation_lines(one: ExplainedOperation) -> Iterator[RenderableType]:
         table.add_row(str(number), Text(target.target + asked), Text(target.reason), *_figures(target))
     yield Padding(table, (0, 0, 0, 2))
     if one.raised is not None:
-        share = f"; {one.raised_percent} % of turns of late" if one.raised_percent else ""
+        share = f"; {one.raised_percent} % of recent turns" if one.raised_percent else ""
         yield Text(f"  from complexity {one.threshold:.2f} on: {one.raised} first{share}", style="dim")
-    yield Text(f"  when money runs short: {one.cheapest} first", style="dim")
+    yield Text(f"  on the economic route: {one.cheapest} first", style="dim")
 
 
 def _figures(target: ExplainedTarget) -> Iterator[str]:

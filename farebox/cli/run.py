@@ -1,4 +1,4 @@
-"""``farebox run`` and ``farebox demo``: one run in this process, followed to its end."""
+"""``farebox run`` and ``farebox demo``: one run in this process, shown to its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from farebox.automations import automation_of, state_of
-from farebox.cli.approve import asking
+from farebox.cli.approve import terminal_approval
 from farebox.cli.display import RunDisplay, closing_line
 from farebox.cli.output import near, print_json, terminal, warn, warning_of
 from farebox.discovery import find_flow, read_parameters, with_defaults, with_due
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class _Record:
-    """Remembers what a run was told about itself."""
+    """Records the events of a run."""
 
     def __init__(self) -> None:
         self.run: Run | None = None
@@ -77,10 +77,10 @@ def run_here(
     as_json: bool,
     tell: Callable[[dict[str, Any]], object] = print_json,
 ) -> None:
-    """Run an automation in this process; ends as its exit code says. What is told as JSON goes to ``tell``.
+    """Run an automation in this process; its errors set the exit code. The JSON result is passed to ``tell``.
 
     Raises:
-        UsageError: the due time cannot be kept or read.
+        UsageError: the due time cannot be met or read.
         FareboxError: the run did not complete; its exit code is the command's.
     """
     runtime = get_runtime()
@@ -89,7 +89,7 @@ def run_here(
     due_at = stated_due(runtime, due)
 
     def start() -> State[Any] | OverBudget:
-        # What is refused is refused at once, not after Prefect has started.
+        # A run that is refused fails at once, before Prefect starts.
         if (refused := _refused(runtime, flow, parameters)) is not None:
             return refused
         runtime.check()
@@ -108,7 +108,7 @@ def follow_watched(
     as_json: bool,
     tell: Callable[[dict[str, Any]], object] = print_json,
 ) -> None:
-    """Show a run while it lasts, and its end. ``start`` gives the state it ends in, or its refusal.
+    """Show a run from start to end. ``start`` returns its final state, or its refusal.
 
     Raises:
         FareboxError: the run did not complete; its exit code is the command's.
@@ -117,9 +117,9 @@ def follow_watched(
     record, display = _Record(), RunDisplay(console)
     watchers: list[Watcher] = [record] if as_json else [record, display]
     runtime.watchers += watchers
-    # Nobody is shown the report, so trouble with it is told as it is logged.
+    # The report is not shown here, so that problems with it are only logged.
     report = warning_of("farebox.prefect.artifacts", logging.INFO) if as_json else nullcontext()
-    asked = nullcontext() if as_json else asking(console, display.stop)
+    asked = nullcontext() if as_json else terminal_approval(console, display.stop)
     with warning_of("farebox.runs.admission"), report, use_run(starter), asked:
         try:
             if not as_json:
@@ -145,20 +145,20 @@ def follow_watched(
 
 
 def _tell_left(runtime: Runtime, record: _Record) -> None:
-    """Say how a run goes on that was interrupted while it waited for batches."""
+    """Print how to continue a run that was interrupted while it waited for batches."""
     if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
         return
     lines = sum(batch.lines for batch in batches)
     turns = f"{lines} turn{'' if lines == 1 else 's'}"
     warn(
-        f"The run was left while it waits for {turns} in batches. These go on, and its hold is kept.",
+        f"The run was left while it waits for {turns} in batches. The batches go on, and its hold is kept.",
         f"`farebox runs resume {record.run.run_id}` continues it; `farebox batches cancel {record.run.run_id}` "
         "cancels its batches.",
     )
 
 
 def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> OverBudget | None:
-    """The refusal of a run that no budget has room for. One that a person may still admit is not refused here.
+    """The refusal of a run that exceeds a budget. A run that a person can still approve is not refused here.
 
     Raises:
         FareboxError: it cannot be priced.
@@ -178,7 +178,7 @@ def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a run ended: in a state of Prefect's, or refused before it had one."""
+    """How a run ended: in a Prefect state, or refused before it had one."""
 
     state: State[Any] | None
     error: FareboxError | None
@@ -193,7 +193,7 @@ class _End:
 
 
 def _ended(record: _Record, start: Callable[[], State[Any] | OverBudget]) -> _End | None:
-    """How the run ended; ``None`` where it did, and Prefect does not know."""
+    """How the run ended; ``None`` if it ended and Prefect does not know."""
     try:
         state = start()
     except FareboxError as error:
@@ -208,15 +208,17 @@ def _ended(record: _Record, start: Callable[[], State[Any] | OverBudget]) -> _En
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """Warn of what goes wrong while a run is shown. Its exit code stays: a scheduler would run it, and pay, again."""
+    """Warn about errors while a run is shown. Its exit code stays, so that a scheduler does not run, and pay for, it
+    again.
+    """
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on; without a place to go, what is left would fail again at the end
+    except BrokenPipeError:  # the reader is gone; output flushed at exit would fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except FareboxError as error:
         warn(f"The run is settled, but its report cannot be shown: {error.message}", error.next_step)
-    except Exception as error:  # noqa: BLE001 - of a library: a damaged file, a value that is no JSON, a full disk
+    except Exception as error:  # noqa: BLE001 - of a library: a damaged file, a value that is not JSON, a full disk
         warn(
             f"The run is settled, but its report cannot be shown: {type(error).__name__}: {error}",
             "See `farebox report last`; the run need not be repeated.",
@@ -224,7 +226,7 @@ def _harmless() -> Iterator[None]:
 
 
 def follow_run(start: Callable[[], Any]) -> State[Any]:
-    """The state that a run ends in, which ``start`` begins.
+    """The final state of a run that ``start`` begins.
 
     Raises:
         FareboxError: Prefect itself failed.
@@ -234,7 +236,7 @@ def follow_run(start: Callable[[], Any]) -> State[Any]:
     from farebox.prefect.server import ensure_server
 
     try:
-        # With its heartbeat every synchronous flow waits 1.1 s at its end; nobody watches for zombies here.
+        # With its heartbeat every synchronous flow waits 1.1 s at its end; no zombie detection is needed here.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             ensure_server()
             running = start()
@@ -251,7 +253,7 @@ def follow_run(start: Callable[[], Any]) -> State[Any]:
 
 
 def _iterated(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
-    """The state that a flow which yields ends in, its values as the result: Prefect gives no state of such a flow."""
+    """The final state of a flow that yields, with its values as the result; Prefect gives no state of such a flow."""
     from prefect.states import Completed, Failed
 
     try:
@@ -275,7 +277,7 @@ async def _awaited(running: Awaitable[Any]) -> Any:
 
 
 def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> None:
-    """The result, and of a run that was settled what it cost."""
+    """Print the result, and the cost if the run was settled."""
     from farebox.cli.results import result_lines
     from pricing.reports import run_summary
 
@@ -294,7 +296,7 @@ def _show(runtime: Runtime, record: _Record, end: _End, console: Console) -> Non
 
 
 def _report(runtime: Runtime, record: _Record) -> RunReport | None:
-    """The report of a run that was settled; ``None`` where it cannot be made, which is told."""
+    """The report of a settled run; ``None``, after a warning, if it cannot be made."""
     found = None
     if record.settled_as is not None and record.run is not None:
         with _harmless():
@@ -303,14 +305,14 @@ def _report(runtime: Runtime, record: _Record) -> RunReport | None:
 
 
 def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
-    """The run as JSON; what it cost is what its report says."""
+    """The run as JSON; its cost is that of its report."""
     from farebox.cli.results import plain
 
     run, error = record.run, end.error
     report, settled = _report(runtime, record), record.settled_as
     over_budget = end.state is None or end.state.name == "OverBudget"
     outcome = "over_budget" if over_budget else record.outcome
-    began = outcome == "running"  # and its end is not in the ledger yet: what it cost is not known here
+    began = outcome == "running"  # its end is not in the ledger yet: its cost is not known here
     if began:
         outcome = "completed" if end.completed else "failed"
     if report is not None:
@@ -336,7 +338,7 @@ def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
 
 
 def introduce(console: Console) -> None:
-    """Say what the demo is about to do."""
+    """Print what the demo is about to do."""
     runtime = get_runtime()
     if any(target.stand_in for target in runtime.router.targets):
         console.print(
@@ -350,7 +352,7 @@ def introduce(console: Console) -> None:
 
 
 def what_next(console: Console) -> None:
-    """Say what to try after the demo."""
+    """Print what to try after the demo."""
     console.print()
     for command, why in (
         ("farebox quote daily-digest", "what the next run would cost"),
@@ -363,11 +365,11 @@ def what_next(console: Console) -> None:
 
 def _why(state: State[Any]) -> FareboxError:
     """The error that a run ended with."""
-    error = state.result(raise_on_failure=False)  # of ours, where one ended it; the state's message is Markdown
+    error = state.result(raise_on_failure=False)  # an error of ours if one ended it; the state's message is Markdown
     if isinstance(error, FareboxError):
         return error
     if not isinstance(error, BaseException):
-        return FareboxError(f"The run ended as {state.name}.", next_step="Look it up in the Prefect UI.")
+        return FareboxError(f"The run ended as {state.name}.", next_step="See it in the Prefect UI.")
     own = _own_frames(error)
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return FareboxError(
@@ -377,7 +379,7 @@ def _why(state: State[Any]) -> FareboxError:
 
 
 def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Where in the project's own files it came from, outermost first."""
+    """The frames of an error in the project's own files, outermost first."""
     frames, root = traceback.extract_tb(error.__traceback__), get_runtime().root
     return [
         frame for frame in frames if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename

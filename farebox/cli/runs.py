@@ -47,9 +47,12 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         print_json([line.to_json() | one for line, one in zip(found, more, strict=True)])
         return
     _out.print(render_terminal(found))
+    runtime.batch_histories.fresh()
     for batch in runtime.batches.open():
         told = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
-        until = f"waited for until {moment(from_us(batch.leave_at))}"
+        expected = runtime.expected_at(batch)
+        about = "" if expected is None else f"expected about {moment(from_us(expected))}, "
+        until = f"{about}waited for until {moment(from_us(batch.leave_at))}"
         _out.print(f"Waiting for a batch: {batch.run_id} ({told}, {until})", markup=False)
     kept = runtime.journal.kept_runs() if open_ones else {}
     for line in found:
@@ -69,14 +72,14 @@ def resume_run(
     yes: Annotated[bool, Parameter(name="--yes", negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Continue a run that died or failed: what it was answered is replayed, and only the rest is paid.
+    """Continue a run that died or failed: stored answers are replayed, and only the rest is paid.
 
     A run of a deployment is scheduled there; any other goes on in this process.
 
     Args:
-        run: its id, how that begins or ends, or "last": the newest that can be continued.
-        interrupted: what becomes of tools that were under way when its process ended: retry, skip or fail.
-        budget: a limit of this run from now on: "0.10 USD".
+        run: its id, the beginning or end of it, or "last": the newest that can be continued.
+        interrupted: what to do with tools that were running when its process ended: retry, skip or fail.
+        budget: a new limit for this run: "0.10 USD".
         yes: continue it without asking.
         json: print one JSON document instead of following the run.
     """

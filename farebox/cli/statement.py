@@ -1,4 +1,4 @@
-"""``farebox statement``: what an organisation is charged for a month, as a page, CSV and PDF."""
+"""``farebox statement``: an organisation's charges for a month, as a page, CSV and PDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _out = terminal()
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _FLAGS = ("--headless", "--disable-gpu", "--no-first-run", "--disable-sync", "--no-pdf-header-footer")
 _AS_ROOT = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
-"""Chromium refuses to run as root without it; the page is our own, and asks the network for nothing."""
+"""Chromium refuses to run as root without it; the page is generated here and makes no network request."""
 _PRINT_SECONDS = 120.0
 
 
@@ -43,17 +43,17 @@ def statement(
     folder: Path | None = None,
     json: Json = False,
 ) -> None:
-    """Issue an organisation's statement for a month: outcomes, what they were charged, and its credits.
+    """Issue an organisation's statement for a month: outcomes, charges and credits.
 
-    It gets a number and is kept: issued again, it is the same. HTML and CSV are written, and PDF where Chromium or
-    Chrome is installed.
+    The statement gets a number and is stored: issuing it again gives the same one. HTML and CSV are written, and PDF if
+    Chromium or Chrome is installed.
 
     Args:
         org: the organisation.
         month: such as 2026-11; it must be over.
-        preview: show it as it is now, without a number, and write no file.
-        with_cost: also say what the outcomes cost you; not for the customer.
-        folder: where to write the files; `.farebox/statements/` if left out.
+        preview: show its present state without a number, and write no file.
+        with_cost: also show what the outcomes cost you; not for the customer.
+        folder: where to write the files; by default `.farebox/statements/`.
         json: print JSON; amounts are nano-dollars.
     """
     runtime = get_runtime()
@@ -80,7 +80,7 @@ def _issued(runtime: Runtime, org: str, month: str, *, preview: bool, with_cost:
     found = chargeback_statement(runtime.replica, org, month, zone, now, with_cost=with_cost)
     if not found.items and found.credits is None:
         raise UsageError(
-            f"Nothing was run for {org!r} in {month}, and it has no credits.",
+            f"{org!r} has no runs in {month} and no credits.",
             next_step="`farebox report all --by org --since ever` lists the organisations.",
         )
     if preview:
@@ -113,7 +113,7 @@ def found_folder(folder: Path | None, home: Path) -> Path:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{place} cannot be made ({error.strerror}).", next_step="Name another --folder.") from None
+        raise UsageError(f"{place} cannot be made ({error.strerror}).", next_step="Choose another --folder.") from None
     return place
 
 
@@ -128,7 +128,9 @@ def _write(folder: Path, found: ChargebackStatement) -> list[Path]:
         try:
             path.write_text(text, "utf-8")
         except OSError as error:
-            raise UsageError(f"{path} cannot be written ({error.strerror}).", next_step="Name a --folder.") from None
+            raise UsageError(
+                f"{path} cannot be written ({error.strerror}).", next_step="Choose another --folder."
+            ) from None
         files.append(path)
     pdf = folder / f"{stem}.pdf"
     return [*files, pdf] if _print(files[0], pdf) else files

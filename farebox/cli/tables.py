@@ -1,4 +1,4 @@
-"""Tables that lose no figure, however narrow the terminal: a word is never cut, and an id breaks at its separators."""
+"""Tables for terminals of any width: no word is cut, and ids wrap at their separators."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def grid_table(title: str, grid: Grid, *, texts: Sequence[str] = ()) -> Table:
-    """A report's grid below an empty line; its names and the columns headed by ``texts`` stand left, figures right."""
+    """A report's grid below an empty line; names and the columns headed by ``texts`` are left-aligned, figures right-
+    aligned.
+    """
     table = Table(
         title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0),
         header_style="dim",
@@ -33,7 +35,7 @@ def grid_table(title: str, grid: Grid, *, texts: Sequence[str] = ()) -> Table:
 
 
 def fitted(table: Table, console: Console, options: ConsoleOptions) -> RenderableType:
-    """The table with columns as wide as their longest piece at least; its rows as lists where that does not fit.
+    """The table with columns at least as wide as their longest piece; its rows as lists if that does not fit.
 
     A table that fits as it is comes back unchanged.
     """
@@ -61,7 +63,7 @@ _SEPARATORS = "-/._:@"
 
 
 def breaks(text: str, width: int = 0) -> list[int]:
-    """Where a line may end: before a word, and in a word with letters that is wider after its separators.
+    """Positions where a line may break: before a word, and after separators in a wide word with letters.
 
     A figure keeps its unit.
     """
@@ -81,7 +83,7 @@ def breaks(text: str, width: int = 0) -> list[int]:
 
 
 def broken(text: Text, width: int) -> Text:
-    """The text with lines that end where they may, as long as they fit; longer pieces are left to be folded."""
+    """The text with line breaks at allowed positions; pieces that are too long are left to be folded."""
     lines: list[Text] = []
     for line in text.split("\n", allow_blank=True):
         plain, start, last, ends = line.plain, 0, 0, list[int]()
@@ -101,7 +103,7 @@ def _has_digit(word: str) -> bool:
 
 
 def _text(cell: RenderableType) -> Text | None:
-    """A cell that is text, as it is shown: our consoles read no markup."""
+    """The text of a cell as it is shown: our consoles interpret no markup."""
     return cell if isinstance(cell, Text) else Text(cell) if isinstance(cell, str) else None
 
 
@@ -113,7 +115,7 @@ def _longest_piece(text: Text) -> int:
 
 
 def _measured(column: Column, console: Console, options: ConsoleOptions) -> Measurement:
-    """How wide the column is with its longest piece, and without any break."""
+    """The width of a column by its longest piece, and without any break."""
     free = options.update(max_width=10_000)
     header = Measurement.get(console, free, column.header) if column.header != "" else Measurement(0, 0)
     cells: Sequence[RenderableType] = list(column.cells)
@@ -129,7 +131,7 @@ def _measured(column: Column, console: Console, options: ConsoleOptions) -> Meas
 
 
 def _extra(table: Table) -> int:
-    """What the table takes beside its columns: padding and lines."""
+    """The width of the table beside its columns: padding and lines."""
     _, right, _, left = Padding.unpack(table.padding)
     count = len(table.columns)
     left = 0 if table.collapse_padding else left

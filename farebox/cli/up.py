@@ -18,11 +18,11 @@ _out = terminal()
 
 @app.command
 def up(*, host: str = "127.0.0.1", port: Port = 4200) -> None:
-    """Start a Prefect server with the deployments of prefect.yaml, a worker and the report pages. Ctrl-C ends all.
+    """Start a Prefect server with the deployments of prefect.yaml, a worker and the report pages. Ctrl-C stops all.
 
     Args:
-        host: the address to listen on; anyone who reaches it can start runs.
-        port: the port of the Prefect UI; the report pages have the next one.
+        host: the address to listen on; anyone who can reach it can start runs.
+        port: the port of the Prefect UI; the report pages use the next one.
     """
     from farebox.prefect.up import run_all
 

@@ -1,4 +1,4 @@
-"""AWS keys and region: from the environment, the profile's files, and, where botocore is installed, from its chain."""
+"""AWS keys and region: from the environment, the profile's files, and botocore's credential chain if installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHAIN_SETTINGS = frozenset(
     {"role_arn", "source_profile", "credential_source", "credential_process", "web_identity_token_file"}
     | {"sso_session", "sso_start_url", "sso_account_id", "login_session"}
 )
-"""Settings of a profile whose keys are made by somebody else, which only botocore knows how to ask."""
+"""Settings of a profile whose keys come from another service, which only botocore can call."""
 _CHAIN_VARIABLES = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -28,10 +28,10 @@ _SET_BOTH = "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither."
 
 
 def find_aws_key(tried: list[str]) -> Key | None:
-    """AWS keys, looked for where AWS's own tools look; what was looked at in vain is added to ``tried``.
+    """AWS keys, from the places where AWS's own tools look for them; places without a key are added to ``tried``.
 
     Raises:
-        ConfigError: a place has half a key, or cannot be read.
+        ConfigError: a place has only half of a key, or cannot be read.
     """
     if key := _from_environment():
         return key
@@ -46,7 +46,7 @@ def find_aws_key(tried: list[str]) -> Key | None:
 
 
 def find_region() -> str:
-    """The region that the environment or the profile names, or ``""``."""
+    """The region from the environment or the profile, or ``""``."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if region := os.environ.get(name, "").strip():
             return region
@@ -87,7 +87,7 @@ def _key(place: str, access: str, secret: str, token: str | None) -> Key:
 
 
 def _from_chain(profile: str, values: Mapping[str, str], tried: list[str]) -> Key | None:
-    """Keys that are made on request. Botocore is only asked where something says that it has somebody to ask."""
+    """Keys made on request. Botocore is only used if a setting names a service that makes them."""
     made_by_profile = bool(_CHAIN_SETTINGS & values.keys())
     if not (made_by_profile or any(name in os.environ for name in _CHAIN_VARIABLES) or _is_ec2()):
         return None
@@ -98,17 +98,17 @@ def _from_chain(profile: str, values: Mapping[str, str], tried: list[str]) -> Ke
 
 
 class _Chain:
-    """Botocore's credentials, which renew themselves before they run out."""
+    """Botocore's credentials, which renew themselves before they expire."""
 
     def __init__(self, profile: str | None) -> None:
         self._profile = profile
         self._found: Any = None
 
     def load(self) -> Credential:
-        """Keys that hold right now.
+        """The keys that are valid now.
 
         Raises:
-            ConfigError: the chain has none, or whoever makes them refuses.
+            ConfigError: the chain has no keys, or the service that makes them refuses.
         """
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.session import Session
@@ -132,7 +132,7 @@ _CHECK_CHAIN = "Check that `aws sts get-caller-identity` works here."
 
 
 def _is_ec2() -> bool:
-    """Whether this machine says that it is one of Amazon's, so that its role may be asked for keys."""
+    """Whether this machine is an EC2 instance, whose role can provide keys."""
     try:
         return _VENDOR.read_text("ascii").startswith("Amazon EC2")
     except (OSError, ValueError):
@@ -144,7 +144,7 @@ def _profile() -> str:
 
 
 def _profile_values(profile: str) -> dict[str, str]:
-    """The profile's settings of both files; those of the credentials file win."""
+    """The profile's settings of both files; the credentials file takes precedence."""
     named = profile if profile == "default" else f"profile {profile}"
     return _section(_config_file(), named) | _section(_credentials_file(), profile)
 
@@ -157,7 +157,7 @@ def _section(path: Path, name: str) -> dict[str, str]:
         return {}
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
-    except (configparser.Error, UnicodeDecodeError):  # their texts quote the file
+    except (configparser.Error, UnicodeDecodeError):  # their messages quote the file
         raise ConfigError(
             f"{path} is not a valid AWS configuration file.",
             next_step="Fix it; `aws configure list` shows its faults.",

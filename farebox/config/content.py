@@ -1,4 +1,4 @@
-"""Content capture: what was asked and answered, kept masked where farebox.toml says so, for a time; off by default."""
+"""Content capture: prompts and answers, stored masked for a limited time if farebox.toml says so; off by default."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ from pricing import (
     json_text,
     mark_key,
     media_kind,
-    to_us,
 )
 from tasks.providers import Message, media_of
 from tasks.turn import StepCallRecord, TurnRecord, json_value, unescaped
 
 
 class ContentCapture:
-    """Keeps turns and calls of steps, masked.
+    """Stores turns and calls of steps, masked.
 
     Args:
-        settings: which ones.
-        captures: where.
-        finder: what finds personal data in an operation of an automation.
+        settings: which ones to store.
+        captures: the store.
+        finder: returns what finds personal data in an operation of an automation.
     """
 
     def __init__(self, settings: ContentSettings, captures: Captures, finder: Callable[[str, str], Finder]) -> None:
@@ -44,11 +43,11 @@ class ContentCapture:
         self._finder = finder
 
     def keeps(self, automation: str, operation: str) -> bool:
-        """Whether turns of an operation are kept."""
+        """Whether turns of an operation are stored."""
         return bool(self._settings.keep) and self._settings.keeps(automation, operation)
 
     def keep(self, turn: TurnRecord) -> Captured | None:
-        """Keep one; what was kept, where it may be exported with spans.
+        """Store a turn; returns what was stored if it can be exported with spans.
 
         Raises:
             LedgerError: the store cannot be written.
@@ -73,7 +72,7 @@ class ContentCapture:
             tool_calls=() if reply is None else tuple(_call(call, scrubber) for call in reply.tool_calls),
             schema=turn.request.schema.definition if turn.request.schema else None,
             marks={
-                mark_key(decision.guard, to_us(decision.at)): scrubber.marks(decision, exchange)
+                mark_key(decision.guard, decision.decided_at): scrubber.marks(decision, exchange)
                 for decision, exchange in turn.judged
             },
         )
@@ -81,7 +80,7 @@ class ContentCapture:
         return kept if self._settings.spans else None
 
     def keep_call(self, call: StepCallRecord) -> None:
-        """Keep a call of a step. What its turns were found to hold of persons is masked in it too.
+        """Store a call of a step. Personal data that was found in its turns is masked in it too.
 
         Raises:
             LedgerError: the store cannot be written.
@@ -107,7 +106,7 @@ class ContentCapture:
 
 
 def _scrubbed(arguments: Mapping[str, object], scrubber: Scrubber) -> dict[str, Any] | None:
-    """Arguments as JSON, their names as they are; None when one is no JSON."""
+    """Arguments as JSON, with unchanged names; ``None`` if one cannot be JSON."""
     plain = {name: _plain(value) for name, value in arguments.items()}
     if any(plain[name] is None and value is not None for name, value in arguments.items()):
         return None
@@ -115,13 +114,13 @@ def _scrubbed(arguments: Mapping[str, object], scrubber: Scrubber) -> dict[str, 
 
 
 def _plain(value: object) -> Any:
-    """A value as JSON; None when it is none."""
-    if isinstance(value, Iterator):  # to read it is to take it away
+    """A value as JSON; ``None`` if it cannot be JSON."""
+    if isinstance(value, Iterator):  # reading a generator would consume it
         return None
     try:
         plain = to_jsonable_python(value)
         json.dumps(plain, allow_nan=False)
-    except ValueError:  # pydantic's of what it cannot serialise is one
+    except ValueError:  # pydantic's serialisation errors are ValueErrors
         return None
     return plain
 
@@ -131,7 +130,7 @@ def _is_flag(decision: GuardDecision) -> bool:
 
 
 def _message(message: Message, scrubber: Scrubber) -> dict[str, Any]:
-    """A message as it is kept: of images and documents what they are, of provider state nothing."""
+    """A message in its stored form: a description of images and documents, and no provider state."""
     said: dict[str, Any] = {"role": message.role, "text": _text(message, scrubber)}
     if message.tool_calls:
         said["tool_calls"] = [_call(call, scrubber) for call in message.tool_calls]
@@ -155,7 +154,7 @@ def _result(result: ToolResultPart, scrubber: Scrubber) -> str:
 
 
 def _answer(text: str, scrubber: Scrubber, *, structured: bool) -> str:
-    """An answer as it is kept: of a structured one the strings of its value, not their spelling."""
+    """An answer in its stored form: of a structured one the strings of its value, not their JSON spelling."""
     if not structured:
         return scrubber.scrub(text)
     value = json_value(text)

@@ -1,4 +1,4 @@
-"""Of which turns content is kept. Every command reads it, so nothing heavy is imported here."""
+"""Which turns have their content stored. Every command reads this, so that it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Place = Annotated[str, Field(pattern=r"^(\*|[^*/\s]+|(\*|[^*/\s]+)/[^*/\s]+)$")]
 class ContentSettings(BaseModel):
     """``[content]``: ``keep`` names places (``"*"``, an automation, ``"automation/operation"``, ``"*/operation"``).
 
-    With ``spans`` what is kept is also exported with OpenTelemetry's spans, to wherever these go.
+    With ``spans``, stored content is also exported with OpenTelemetry's spans, to their exporter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,7 +24,7 @@ class ContentSettings(BaseModel):
     spans: bool = False
 
     def keeps(self, automation: str, operation: str) -> bool:
-        """Whether turns of an operation of an automation are kept."""
-        exact = {f"{automation}/{operation}", f"*/{operation}"}  # what a judge is asked would keep an answer twice
+        """Whether turns of an operation of an automation are stored."""
+        exact = {f"{automation}/{operation}", f"*/{operation}"}  # a judge's prompt would store an answer twice
         whole = set() if operation == JUDGE else {"*", automation}
         return not (exact | whole).isdisjoint(self.keep)

@@ -1,7 +1,7 @@
-"""Keys: in the environment, in files, in Prefect's Secret blocks and where AWS keeps its own; never in farebox.toml.
+"""Keys: from the environment, files, Prefect's Secret blocks and AWS's own places; never from farebox.toml.
 
-Where a target names places of its own (``key_env``, ``key_file``, ``key_secret``) only those are looked at, so that two
-accounts of one provider cannot be taken for each other; else those where its provider's keys usually are.
+If a target names places of its own (``key_env``, ``key_file``, ``key_secret``), only those are searched, so that two
+accounts of one provider cannot be confused. Otherwise the usual places of its provider are searched.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tasks.routing import Credential
 
 
 def find_key(settings: TargetSettings) -> Key | Missing:
-    """Where the key of a target is.
+    """The place of a target's key.
 
-    The environment comes first, then files, then Prefect's Secret block; for Bedrock without a bearer token, AWS's own
-    places. A self-hosted server of which no place is named needs no key.
+    The environment is searched first, then files, then Prefect's Secret block; for Bedrock without a bearer token,
+    AWS's own places. A self-hosted server for which no place is named needs no key.
 
     Raises:
-        ConfigError: a file that was named cannot be read, or what a place holds is no key.
+        ConfigError: a named file cannot be read, or a place contains an invalid key.
     """
     tried: list[str] = []
     if settings.key_env or settings.key_file or settings.key_secret:
@@ -55,8 +55,8 @@ def _usual(settings: TargetSettings, tried: list[str]) -> Key | None:
         return find_aws_key(tried)
     if kind == "optional":
         if settings.base_url or provider.base_url:
-            return Key("none needed: a server of one's own", Credential)
-        tried.append("base_url, key_env, key_file and key_secret of the target, which names none of them")
+            return Key("none needed: a self-hosted server", Credential)
+        tried.append("base_url, key_env, key_file and key_secret of the target, none of which is set")
     return None
 
 
@@ -71,7 +71,7 @@ def _from_environment(variable: str, tried: list[str]) -> Key | None:
 
 
 class _Block:
-    """A Secret block of Prefect's, asked for once."""
+    """A Secret block of Prefect, loaded once."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -80,14 +80,14 @@ class _Block:
         after_fork(self._forked)
 
     def _forked(self) -> None:
-        """In a forked child: whoever held the lock is not here."""
+        """In a forked child, the thread that held the lock does not exist."""
         self._asking = threading.Lock()
 
     def load(self) -> Credential:
         """The key in it.
 
         Raises:
-            ConfigError: Prefect cannot be asked, or has no such block, or there is no key in it.
+            ConfigError: Prefect cannot be reached, has no such block, or the block contains no key.
         """
         with self._asking:
             if self._found is None:
@@ -101,7 +101,7 @@ class _Block:
             found = Secret.load(self._name, _sync=True).value.get_secret_value()  # type: ignore[call-arg, union-attr]
         except ValueError:
             why = "it does not exist"
-        except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises; told, and never gone on from
+        except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises is reported as our error
             why = type(error).__name__
         else:
             return found.strip() if isinstance(found, str) else ""

@@ -1,4 +1,4 @@
-"""Settings that variables of the environment set."""
+"""Settings from environment variables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pricing import ConfigError
 
 
 def with_environment(found: dict[str, Any]) -> dict[str, Any]:
-    """What the file says, table by table, and over it what the environment says.
+    """The file's settings, table by table, with those of the environment on top.
 
     Raises:
-        ConfigError: a table is set to something that is no JSON.
+        ConfigError: a table is set to a value that is not JSON.
 
     Example:
         with ``FAREBOX_TURNS__RETRIES=2``, ``{"turns": {"deadline_seconds": 9}}`` also has ``"retries": "2"``
@@ -33,7 +33,7 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Environment(EnvSettingsSource):
-    """Whole tables can be set as JSON, and the sandbox forbidden by one word."""
+    """Whole tables can be set as JSON, and the sandbox can be forbidden by one word."""
 
     def __init__(self, settings: type[BaseSettings]) -> None:
         super().__init__(settings, env_prefix=PREFIX, env_nested_delimiter="__")
@@ -46,6 +46,6 @@ class _Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             raise ConfigError(
-                f"FAREBOX_{field_name.upper()} is set to something that is no JSON.",
+                f"FAREBOX_{field_name.upper()} is set to a value that is not JSON.",
                 next_step="Write it as JSON, or set one value at a time, like FAREBOX_TURNS__RETRIES=2.",
             ) from None

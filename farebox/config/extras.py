@@ -1,4 +1,4 @@
-"""What a target adds to its requests: headers, and fields of the body."""
+"""Additions of a target to its requests: headers, and fields of the body."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _FIELDS: Final = frozenset({"model", "messages", "contents", "input", "stream", 
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Headers as a target may declare them.
+    """The headers that a target declares, validated.
 
     Raises:
-        ValueError: one has no valid name or value, is set by Farebox itself, or would keep a secret in clear.
+        ValueError: one has no valid name or value, is set by Farebox itself, or would store a secret in plain text.
     """
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
@@ -38,18 +38,18 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             if not _VARIABLE.fullmatch(variable):
                 raise ValueError(f"the header {name} takes env: and the name of an environment variable")
         elif _SECRETIVE.search(name) or _CREDENTIAL.match(value):
-            raise ValueError(f'the header {name} would keep a key in clear; write {name} = "env:VARIABLE"')
+            raise ValueError(f'the header {name} would store a key in plain text; write {name} = "env:VARIABLE"')
         elif not _VALUE.fullmatch(value):
             raise ValueError(f"the value of the header {name} is not printable ASCII on one line")
     return headers
 
 
 def checked_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Fields of the body as a target may declare them.
+    """The body fields that a target declares, validated.
 
     Raises:
-        ValueError: one is Farebox's own; or at any depth a name says that its value would be a secret in clear, or a
-            text is a credential by its form.
+        ValueError: a field is set by Farebox itself; or, at any depth, a name implies that its value is a secret in
+            plain text, or a text has the form of a credential.
     """
     for name in body:
         if name in _FIELDS:
@@ -57,12 +57,12 @@ def checked_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in _texts(body):
         secretive = _SECRETIVE_FIELD.search(name) is not None and not name.endswith("cache_key")
         if secretive or _CREDENTIAL.match(value):
-            raise ValueError(f"the field {name[:80]} would keep a key in clear; send it as a header with env:VARIABLE")
+            raise ValueError(f"the field {name[:80]} would store a key; send it as a header with env:VARIABLE")
     return body
 
 
 def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Each text or number in a value, with the names of the fields that it is in."""
+    """Each text or number in a value, with the names of its enclosing fields."""
     if isinstance(value, Mapping):
         for inner_name, inner in value.items():
             yield from _texts(inner, f"{name}.{inner_name}" if name else str(inner_name))
@@ -74,10 +74,10 @@ def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def resolved_headers(headers: Mapping[str, str], target: str) -> dict[str, str]:
-    """The headers with those that come from the environment filled in.
+    """The headers, with values from the environment filled in.
 
     Raises:
-        ConfigError: a variable is not set, or holds what no header can.
+        ConfigError: a variable is not set, or its value is not valid in a header.
     """
     found = {}
     for name, value in headers.items():

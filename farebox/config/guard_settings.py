@@ -1,4 +1,4 @@
-"""Which guards farebox.toml declares, and where. Every command reads it, so nothing heavy is imported here."""
+"""The guards that farebox.toml declares, and where. Every command reads this, so that it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,34 +10,40 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pricing import MediaKind
 
-Mode: TypeAlias = Literal["shadow", "enforce", "off"]
+ConfiguredMode: TypeAlias = Literal["shadow", "enforce", "off"]
 
-DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii": "enforce", "injection": "shadow"}
-"""Guards that are there without being declared."""
+DEFAULTS: Mapping[str, ConfiguredMode] = {
+    "context": "enforce",
+    "secrets": "enforce",
+    "pii": "enforce",
+    "injection": "shadow",
+}
+"""Guards that are active without a declaration."""
 
 
 JUDGE = "judge"
-"""The operation of what guards ask; those that ask do not guard it, or they would never end."""
+"""The operation of guards' model calls; guards that make such calls do not guard it, or they would never end."""
 ASKING = frozenset({"scope", "inappropriate", "judge", "rate"})
 
 
 class GuardSettings(BaseModel):
-    """One guard's table. What is not named here is an option of the guard itself.
+    """The table of one guard. Keys that are not fields here are options of the guard itself.
 
-    A guard that is declared without a mode is in ``shadow``: it earns its place first (``farebox guards promote``).
+    A guard that is declared without a mode runs in ``shadow`` until its evidence is enough (``farebox guards
+    promote``).
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    mode: Mode | None = None
+    mode: ConfiguredMode | None = None
     use: Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")] = ""
 
 
 class GuardsSettings(BaseModel):
     """``[guards.NAME]`` everywhere; ``[guards.at."automation"]`` and ``[guards.at."automation/operation"]`` there.
 
-    ``messages`` is a folder of templates that replace the messages of blocks; ``unmasked_media`` names the kinds of
-    parts (``image``, ``document``) that may be sent although no guard can read them.
+    ``messages`` is a folder of templates that replace block messages; ``unmasked_media`` names the kinds of parts
+    (``image``, ``document``) that may be sent although no guard can read them.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -48,7 +54,7 @@ class GuardsSettings(BaseModel):
     at: dict[str, dict[str, GuardSettings]] = {}
 
     def declared(self, automation: str, operation: str) -> dict[str, dict[str, Any]]:
-        """Per guard what is written down for it, the narrower place winning key by key; ``place`` is the narrowest."""
+        """The declarations by guard; keys of a narrower place take precedence; ``place`` is the narrowest."""
         narrower = (f"*/{operation}", automation, f"{automation}/{operation}")
         places = [("", self.__pydantic_extra__ or {}), *((place, self.at.get(place, {})) for place in narrower)]
         found: dict[str, dict[str, Any]] = {name: {"mode": mode, "place": ""} for name, mode in DEFAULTS.items()}
@@ -59,6 +65,6 @@ class GuardsSettings(BaseModel):
         return found
 
     def has_guards_of_their_own(self) -> bool:
-        """Whether any guard is declared that is not ours."""
+        """Whether a custom guard is declared."""
         tables = (self.__pydantic_extra__ or {}, *self.at.values())
         return any(table.use for place in tables for table in place.values())

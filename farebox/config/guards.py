@@ -1,4 +1,4 @@
-"""Which guards a turn has, and their promotion from shadow to enforce."""
+"""The guards of a turn, and their promotion from shadow to enforce."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class DeclaredGuards:
-    """The guards of each operation of each automation, built when they are first needed.
+    """The guards of each operation of each automation, built on first use.
 
     Args:
-        settings: what is declared.
-        parts: of the house, for guards whose constructor asks for them by name.
+        settings: the declarations.
+        parts: components of Farebox, for guards whose constructor takes them by name.
 
     Raises:
-        ConfigError: a declared guard cannot be built, or a message template of the team's cannot be used.
+        ConfigError: a declared guard cannot be built, or a custom message template is not valid.
     """
 
     def __init__(self, settings: GuardsSettings, parts: Mapping[str, object]) -> None:
@@ -56,13 +56,13 @@ class DeclaredGuards:
         )
 
     def judge(self, automation: str, operation: str) -> JudgeGuard | None:
-        """The judge that is declared there, also where it is off; None where none is."""
+        """The judge declared for that place, also if it is off; ``None`` if there is none."""
         table = self._settings.declared(automation, operation).get(JUDGE)
         built = None if table is None else self._built(JUDGE, table)
         return built if isinstance(built, JudgeGuard) else None
 
     def _finder(self, automation: str, operation: str) -> Finder:
-        """What finds personal data there: the guard as it is declared, also where it is off."""
+        """The finder of personal data for that place: the guard as declared, also if it is off."""
         return cast("Finder", self._built("pii", self._settings.declared(automation, operation)["pii"]))
 
     def _built(self, name: str, table: Mapping[str, Any]) -> Guard:
@@ -72,11 +72,11 @@ class DeclaredGuards:
 
 
 ENOUGH, MOST_WRONG = 200, 0.02
-"""Reviewed decisions of the guard's present version, and the share of them that may be wrong."""
+"""The required number of reviewed decisions of the guard's present version, and the share that may be wrong."""
 
 
 def missing_evidence(guard: str, use: str, lines: Sequence[GuardLine]) -> list[str]:
-    """What speaks against enforcing a guard; evidence of another version says nothing of this one.
+    """Why a guard cannot be enforced yet; evidence about another version of it does not count.
 
     Raises:
         ConfigError: there is no such guard.
@@ -93,10 +93,10 @@ def missing_evidence(guard: str, use: str, lines: Sequence[GuardLine]) -> list[s
 
 
 def enforce(root: Path, guard: str) -> None:
-    """Write ``mode = "enforce"`` into the guard's table in farebox.toml; every other line stays as it is.
+    """Write ``mode = "enforce"`` to the guard's table in farebox.toml; every other line stays unchanged.
 
     Raises:
-        ConfigError: the file has the guard in a form that this does not know how to change.
+        ConfigError: the guard is declared in a form that cannot be changed automatically.
         UsageError: it is enforced already.
     """
     path = root / FILE
@@ -110,7 +110,7 @@ def enforce(root: Path, guard: str) -> None:
         done = False
     if not done:
         raise ConfigError(
-            f"{path} declares {guard!r} in a form that cannot be changed from here.",
+            f"{path} declares {guard!r} in a form that cannot be changed automatically.",
             next_step=f'Write mode = "enforce" for {guard} by hand.',
         )
     path.write_text(changed, "utf-8")

@@ -1,4 +1,4 @@
-"""What a key is to us: the place it was found at, which may be told, and a way to get it, which may not."""
+"""Keys: the place where a key was found, which may be shown, and a function that loads it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tasks.routing import Credential
 
 _LONGEST = 16_384
 _USABLE = re.compile(r"[!-~]+")
-"""What fits in a header: printable ASCII without spaces."""
+"""A valid header value: printable ASCII without spaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where the key of a target is.
+    """The place of a target's key.
 
     Args:
         place: for people, such as ``environment variable GROQ_API_KEY``; never the key.
-        load: gets it; may take a while and raise ``ConfigError`` where ``late``.
-        late: it is with somebody else (Prefect, AWS), and asked for with the first request only.
+        load: returns the key; may take a while and raise ``ConfigError`` if ``late``.
+        late: the key is in another service (Prefect, AWS) and is loaded with the first request only.
     """
 
     place: str
@@ -33,13 +33,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no key; ``tried`` tells every place that was looked at."""
+    """There is no key; ``tried`` lists every place that was searched."""
 
     tried: tuple[str, ...]
 
 
 def from_variable(name: str) -> Key | None:
-    """The key in an environment variable; ``None`` where it is not set, or empty."""
+    """The key in an environment variable; ``None`` if it is not set or empty."""
     found = os.environ.get(name, "").strip()
     if not found:
         return None
@@ -49,10 +49,10 @@ def from_variable(name: str) -> Key | None:
 
 
 def from_file(path: Path, named_by: str) -> Key:
-    """The key in a file, as Docker and Kubernetes mount secrets: nothing but the key and perhaps a line's end.
+    """The key in a file, as Docker and Kubernetes mount secrets: only the key and an optional line end.
 
     Raises:
-        ConfigError: it cannot be read, or there is no key in it.
+        ConfigError: it cannot be read, or contains no key.
     """
     place = f"file {path} (named by {named_by})"
     try:
@@ -69,12 +69,12 @@ def from_file(path: Path, named_by: str) -> Key:
 
 
 def usable(key: str, place: str) -> str:
-    """The key, if it can be sent.
+    """The key, validated for use in a header.
 
     Raises:
-        ConfigError: it is empty, or has characters that no header takes. It is not repeated.
+        ConfigError: it is empty, or has characters that are not valid in a header. The message does not contain it.
     """
     if not _USABLE.fullmatch(key):
-        fault = "holds no key" if not key else "holds something else than a key (spaces, line breaks or odd characters)"
+        fault = "holds no key" if not key else "has spaces, line breaks or other characters that no key has"
         raise ConfigError(f"The {place} {fault}.", next_step="Put the key there, alone and on one line.")
     return key

@@ -1,4 +1,4 @@
-"""farebox.toml and the environment, validated; what is wrong is told with every place it was looked for."""
+"""farebox.toml and the environment, validated; errors list every place that was searched."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tasks.providers import LEVELS, Reasoning, check_provider
 from tasks.routing import Tier
 
 PREFIX = "FAREBOX_"
-"""How the variables begin that set what farebox.toml sets; two underscores stand for the dot of a table."""
+"""The prefix of variables that override farebox.toml; two underscores stand for the dot of a table."""
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
 
@@ -55,9 +55,9 @@ def _address(text: str) -> str:
     except ValueError:
         sound = False
     if text and not sound:
-        raise ValueError("it is no web address; write one like https://llm.example.org/v1")
+        raise ValueError("it is not a web address; write one like https://llm.example.org/v1")
     if text and (url.username or url.password):
-        raise ValueError("a name and password do not belong into an address; use key_env")
+        raise ValueError("an address must not contain a user name or password; use key_env")
     return text
 
 
@@ -90,7 +90,7 @@ def _provider(text: str) -> str:
 def _reasoning(value: object) -> object:
     if isinstance(value, bool):
         levels = ", ".join(LEVELS)
-        raise ValueError(f"it takes a level ({levels}); what a model is capable of is known")  # noqa: TRY004 - pydantic's
+        raise ValueError(f"it takes a level ({levels}), no list of levels")  # noqa: TRY004 - pydantic's
     return value
 
 
@@ -109,12 +109,12 @@ _ROLE: Final = r"^(?:arn:aws(?:-[a-z-]+)?:iam::[0-9]{12}:role/[\w+=,.@/-]+)?$"
 
 
 class TargetSettings(_Table):
-    """One of the ``[[targets]]``. What is left out is what the provider and the model usually have.
+    """One of the ``[[targets]]``. Omitted values are the usual ones of the provider and the model.
 
-    ``key_env``, ``key_file`` and ``key_secret`` name places of the key: a variable, a file, a Prefect Secret block.
+    ``key_env``, ``key_file`` and ``key_secret`` name the place of the key: a variable, a file, a Prefect Secret block.
     ``ca_file`` is a PEM file that its server's certificate is checked against. ``extra_headers`` and ``extra_body`` are
-    added to each request; a header's value may be ``env:`` and the name of an environment variable. ``batch_s3`` and
-    ``batch_role`` are where Bedrock's batches keep requests and results, and as whom it reads and writes them.
+    added to each request; a header's value may be ``env:`` and the name of an environment variable. ``batch_s3`` is
+    where Bedrock's batches store requests and results, ``batch_role`` the role that reads and writes them.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")]
@@ -144,20 +144,20 @@ class TargetSettings(_Table):
 
     @property
     def end_of_life(self) -> EndOfLife | None:
-        """When its model ends: as ``retires`` says, else as far as it is known."""
+        """When its model is retired: from ``retires``, else from the known dates."""
         return EndOfLife(self.retires) if self.retires else end_of_life(self.provider, self.model)
 
     @model_validator(mode="before")
     @classmethod
     def _no_key_in_clear(cls, values: Any) -> Any:
-        """Refuse a key that is written down here, without repeating it."""
+        """Refuse a key in plain text, without repeating it."""
         unknown = values.keys() - cls.model_fields.keys() if isinstance(values, dict) else ()
         for name in unknown:
             misspelt = get_close_matches(str(name), cls.model_fields, 1, cutoff=0.85)
             if not misspelt and _SECRETIVE.search(str(name)):
                 raise ValueError(
-                    f"{str(name)[:40]!r} would keep a key in clear; take it out, and put the key into the environment "
-                    "or name where it is: key_env, key_file or key_secret"
+                    f"{str(name)[:40]!r} would store a key in plain text; remove it and put the key in the environment "
+                    "or name its place: key_env, key_file or key_secret"
                 )
         return values
 
@@ -182,12 +182,14 @@ class BudgetSettings(_Table):
         return self
 
     def stated(self) -> Limit:
-        """The limit it states."""
+        """The limit."""
         return Limit(self.scope, self.key, self.window, self.limit, self.soft)
 
 
 class RateBandSettings(_Table):
-    """One of the bands ``above`` of an own price: what all tokens of a request above so many input tokens cost."""
+    """One of the bands ``above`` of a custom price: the price of all tokens of a request with more input tokens than
+    that.
+    """
 
     tokens: Annotated[int, Field(ge=1)]
     input_per_mtok: Annotated[Decimal, Field(ge=0)]
@@ -198,7 +200,9 @@ class RateBandSettings(_Table):
 
 
 class RateSettings(_Table):
-    """One of the ``[[rates]]``: an own price in dollars per million tokens, before the list's."""
+    """One of the ``[[rates]]``: a custom price in dollars per million tokens, which takes precedence over the price
+    list.
+    """
 
     provider: Provider
     model: str
@@ -214,21 +218,21 @@ class RateSettings(_Table):
     timezone: str = "UTC"
 
     def rate(self) -> OwnRate:
-        """The rate it states."""
+        """The rate."""
         bands = tuple(OwnBand(**band.model_dump()) for band in self.above)
         stated = self.model_dump(exclude={"above", "hours", "timezone"})
         return OwnRate(**stated, above=bands, hours=Hours(self.hours, self.timezone) if self.hours else None)
 
 
 class HoldSettings(_Table):
-    """How much is held, and for how long."""
+    """The size of holds, and their lease."""
 
     buffer_percent: Annotated[int, Field(ge=0, le=200)] = 25
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
 
 
 class AdHocSettings(_Table):
-    """Limits of steps that are called outside an automation: per script or flow run, and of all of them per day."""
+    """Limits of steps that are called outside an automation: per script or flow run, and for all of them per day."""
 
     per_run: Money = 1_000_000_000
     per_day: Money = 5_000_000_000
@@ -244,17 +248,17 @@ class AdHocSettings(_Table):
 
 
 class CreditSettings(_Table):
-    """What one credit is worth in money; left out, what is sold in credits has no margin that could be told."""
+    """The value of one credit in money; without it, outcomes sold in credits have no known margin."""
 
     value: Money | None = None
 
 
 class TurnSettings(_Table):
-    """What one turn may take; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for it before
-    that.
+    """Limits of one turn; one that begins at the service tier ``flex`` has ``flex_deadline_seconds`` for that tier
+    first.
 
-    ``cache_wait_seconds`` is the longest that it waits for another that begins alike, and whose prompt cache it can
-    read then; never more than a quarter of its deadline, and not at all with 0.
+    ``cache_wait_seconds`` is the longest time that a turn waits for another one with the same prefix, to read its
+    prompt cache; at most a quarter of its deadline, and not at all with 0.
     """
 
     deadline_seconds: Seconds = 120.0
@@ -265,8 +269,8 @@ class TurnSettings(_Table):
 
 
 class BatchSettings(_Table):
-    """Batches of runs with a due time: when they are sent, how often they are looked for, and what is kept of the time
-    for asking live what they do not answer.
+    """Batches of runs with a due time: when they are sent, how often they are polled, and how much time is reserved for
+    sending unanswered lines live.
     """
 
     enabled: bool = True
@@ -279,7 +283,7 @@ class BatchSettings(_Table):
 
 
 class BreakerSettings(_Table):
-    """How long a target that lost service is left alone: 10 minutes × 2ⁿ; longer where somebody has to mend it."""
+    """The quarantine of a target that lost service: 10 minutes × 2ⁿ; longer if a person must fix the cause."""
 
     quarantine_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     cap_seconds: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
@@ -287,23 +291,24 @@ class BreakerSettings(_Table):
 
 
 class RoutingSettings(_Table):
-    """From which spent share of a budget, or of a run's hold, on routing steps down to the cheapest targets."""
+    """The spent share of a budget, or of a run's hold, above which steps are routed to the cheapest targets."""
 
     pressure: Annotated[float, Field(gt=0, le=1)] = 0.8
 
 
 class ArchiveSettings(_Table):
-    """How long runs stay in the ledger before ``farebox archive`` moves them, and where to."""
+    """How long runs stay in the ledger before ``farebox archive`` moves them, and the archive's folder."""
 
     keep_days: Annotated[int, Field(ge=LEAST_DAYS)] = 400
     folder: Path | None = None
 
 
 class JournalSettings(_Table):
-    """The journals of durable runs: what is kept until a run has ended well, so that nothing is paid twice.
+    """The journals of durable runs: stored until a run has completed, so that nothing is paid twice.
 
-    ``exclude`` names places whose content may not be stored at all, as in ``[content] keep``; with ``enabled = false``
-    nothing is. ``key_env`` names the variable of a key; without it, one in the ledger's database encrypts what is kept.
+    ``exclude`` names places whose content must not be stored, as in ``[content] keep``; with ``enabled = false``
+    nothing is stored. ``key_env`` names the variable of an encryption key; without it, a key in the ledger's database
+    is used.
     """
 
     enabled: bool = True
@@ -313,19 +318,19 @@ class JournalSettings(_Table):
     key_env: Annotated[str, AfterValidator(_variable)] = ""
 
     def keeps(self, automation: str, operation: str) -> bool:
-        """Whether answers of an operation of an automation may be kept."""
+        """Whether answers of an operation of an automation may be stored."""
         places = {"*", automation, f"{automation}/{operation}", f"*/{operation}"}
         return self.enabled and places.isdisjoint(self.exclude)
 
     def keeps_any(self, automation: str) -> bool:
-        """Whether any answer of an automation may be kept."""
+        """Whether any answer of an automation may be stored."""
         return self.enabled and {"*", automation}.isdisjoint(self.exclude)
 
     def key(self) -> str:
-        """The key that was set, empty if none was.
+        """The encryption key that was set; empty if there is none.
 
         Raises:
-            ConfigError: the variable that is named is not set.
+            ConfigError: the named variable is not set.
         """
         if not self.key_env:
             return ""
@@ -338,7 +343,7 @@ class JournalSettings(_Table):
 
 
 class ReplicaSettings(_Table):
-    """Whether runs keep this machine's replica up to date; where one machine does for several, the others do not."""
+    """Whether runs update this machine's replica; off where another machine does it for several."""
 
     after_runs: bool = True
 
@@ -346,15 +351,15 @@ class ReplicaSettings(_Table):
 def _path_prefix(text: str) -> str:
     prefix = text.rstrip("/")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
-        raise ValueError("it takes the beginning of paths, like /farebox")
+        raise ValueError("it takes the prefix of paths, like /farebox")
     return prefix
 
 
 class WebSettings(_Table):
-    """The report server. ``url`` is where people find it: links from Prefect lead there.
+    """The report server. ``url`` is its public address, used in links from Prefect.
 
-    ``prefix`` is what paths begin with behind a reverse proxy, that of ``url`` if left out. ``token_env`` names the
-    variable of the token that requests must carry; without one it listens on loopback only.
+    ``prefix`` is the path prefix behind a reverse proxy, by default that of ``url``. ``token_env`` names the variable
+    with the token that requests must carry; without one the server listens on loopback only.
     """
 
     url: Address = ""
@@ -364,21 +369,21 @@ class WebSettings(_Table):
 
     @property
     def path_prefix(self) -> str:
-        """What its paths begin with."""
+        """The prefix of its paths."""
         return self.prefix or _path_prefix(urlsplit(self.url).path)
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The names under which people find it, beside those of loopback."""
+        """The host names that it answers to, beside those of loopback."""
         name = urlsplit(self.url).hostname
         return frozenset({name.lower()} if name else ())
 
 
 class MeteringSettings(_Table):
-    """Outcomes handed over to a metered-billing service; off unless ``enabled``.
+    """Outcomes sent to a metered-billing service; off unless ``enabled``.
 
-    Those that ended from ``since`` on are told, under the name ``event``, as 1, as credits or in dollars (``value``).
-    ``customers``: what the service calls an organisation or a user.
+    Outcomes that ended on or after ``since`` are sent, under the name ``event``, as 1, as credits or in dollars
+    (``value``). ``customers`` maps an organisation or a user to the service's customer id.
     """
 
     enabled: bool = False
@@ -399,15 +404,15 @@ class MeteringSettings(_Table):
         return self
 
     def begins(self, zone: ZoneInfo) -> datetime:
-        """The midnight from which outcomes are told."""
+        """The first midnight from which outcomes are sent."""
         return datetime.combine(self.since or date.max, time(), zone)
 
 
 class SandboxSettings(_Table):
-    """The stand-in provider. With a ``url`` it is one that runs already.
+    """The sandbox provider. With ``url``, one that runs already is used.
 
-    Without ``stand_in`` a target must have a key (FAREBOX_SANDBOX=never says so too). With ``only`` it answers for
-    every target, whatever keys there are (FAREBOX_SANDBOX=always).
+    Without ``stand_in`` every target must have a key (like FAREBOX_SANDBOX=never). With ``only`` the sandbox answers
+    for every target, regardless of keys (like FAREBOX_SANDBOX=always).
     """
 
     stand_in: bool = True
@@ -417,7 +422,7 @@ class SandboxSettings(_Table):
 
 
 class OpenAIBridgeSettings(_Table):
-    """``[integrations.openai]``: by the ``model`` that code asks for, a tier or a target; ``"*"`` is all others."""
+    """``[integrations.openai]``: a tier or a target for each ``model`` name in client code; ``"*"`` for all others."""
 
     models: dict[str, str] = {}
 
@@ -429,7 +434,7 @@ class IntegrationSettings(_Table):
 
 
 class Settings(_Table):
-    """Everything that can be set."""
+    """All settings."""
 
     timezone: str = "UTC"
     home: Path = Path(".farebox")
@@ -461,12 +466,12 @@ class Settings(_Table):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is no time zone; write one like Europe/Madrid") from None
+            raise ValueError(f"{name!r} is not a valid time zone; write one like Europe/Madrid") from None
         return name
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where days begin."""
+        """The time zone in which days begin."""
         return ZoneInfo(self.timezone)
 
 
@@ -474,13 +479,13 @@ def load_settings(root: Path) -> Settings:
     """The settings of the project in ``root``; relative paths in them are relative to it.
 
     Raises:
-        ConfigError: the file is no TOML, or a value is wrong; the message tells where each was looked for.
+        ConfigError: the file is not TOML, or a value is wrong; the message lists the places that were searched.
     """
     path = root / FILE
     try:
         found: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}.", next_step="Fix that line.") from None
+        raise ConfigError(f"{path} is not valid TOML: {error}.", next_step="Fix that line.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}).", next_step="Make it readable.") from None
     try:
@@ -503,7 +508,7 @@ def load_settings(root: Path) -> Settings:
 
 
 def _with_environment(found: dict[str, Any]) -> dict[str, Any]:
-    """What the file says, and over it what the environment says, if it says anything: reading it loads a library."""
+    """The file's settings with those of the environment, if there are any: reading them loads a library."""
     if not any(name.upper().startswith(PREFIX) for name in os.environ):
         return found
     from farebox.config.environment import with_environment

@@ -1,4 +1,4 @@
-"""Targets as farebox.toml declares them, completed by what their provider and model usually have."""
+"""Targets from farebox.toml, completed with the defaults of their provider and model."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tasks.routing import Credential, Target
 
 _DEFAULT_REGION = "us-east-1"
 _UNKNOWN_WINDOW = 8_192
-"""Tokens: what a self-hosted model is taken to read when nothing is said (Ollama's own default is 4,096)."""
+"""The assumed context window of a self-hosted model, in tokens (Ollama's own default is 4,096)."""
 
 
-def answering(targets: Sequence[Target]) -> list[Target]:
-    """The targets that may answer: those with a key; where none has one, all of them, by the sandbox.
+def usable_targets(targets: Sequence[Target]) -> list[Target]:
+    """The targets that may answer: those with a key; if none has one, all of them, by the sandbox.
 
-    Never both: an extract of the sandbox must not come where a model's answer is paid for and expected.
+    The two are never mixed: sandbox output never replaces paid answers.
     """
     return [target for target in targets if not target.stand_in] or list(targets)
 
 
 def build_target(settings: TargetSettings, rates: RateCard, key: Key | Missing, *, stand_in: bool = True) -> Target:
-    """The target; without a key it is a stand-in, answered by the sandbox, if ``stand_in`` allows.
+    """The target; without a key it is answered by the sandbox, if ``stand_in`` allows that.
 
-    A key that is with somebody else is not asked for here: it is added when the target is first reached.
+    A key in another service is not loaded here but with the first request.
 
     Raises:
-        ConfigError: it has no key and must not be stood in for, or its certificates or headers cannot be had.
+        ConfigError: it has no key and the sandbox may not answer for it, or its certificates or headers are not valid.
     """
     if isinstance(key, Missing) and not stand_in:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What `farebox doctor` looks at: small checks in a list, none of which spends a token or shows a key."""
+"""The checks of `farebox doctor`: small checks in a list; none spends a token or shows a key."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from pricing.reports import plural
 from tasks.routing import warnings_of
 from tasks.turn import NOT_PLAUSIBLE
 
-State: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
+CheckState: TypeAlias = Literal["ok", "warn", "fail", "skipped"]
 
 _GIGABYTE = 1_000_000_000
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 1 * _GIGABYTE, _GIGABYTE // 10
 _OFF_SECONDS, _REFUSED_SECONDS = 30, 300
-"""AWS refuses what is signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
+"""AWS refuses requests signed by a clock five minutes off (IAM User Guide, "Signature Version 4")."""
 _OLD_PRICES_DAYS = 45
 _NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
 _OF_A_LEASE = 0.25
-"""A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
+"""A hold is renewed three times a lease: clocks that differ by less expire no live hold."""
 _DAY = 86_400
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
-"""Of each table of the ledger, the newest."""
+"""The newest rows of each table of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and what to do about it."""
+class CheckFinding:
+    """The result of one check, and the next step."""
 
     check: str
-    state: State
+    state: CheckState
     message: str
     next_step: str = ""
 
@@ -61,7 +61,7 @@ class Finding:
 
 @dataclass
 class CheckContext:
-    """What is looked at."""
+    """The inputs of the checks."""
 
     settings: Settings
     runtime: Runtime
@@ -69,12 +69,12 @@ class CheckContext:
 
     @cached_property
     def hosts(self) -> list[Reached]:
-        """The hosts of all real targets, tried once."""
+        """The hosts of all real targets, each tried once."""
         urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
         return reach_all(urls, timeout=self.timeout)
 
 
-def examine(root: Path) -> list[Finding]:
+def examine(root: Path) -> list[CheckFinding]:
     """Every finding about the project in ``root``."""
     try:
         settings = load_settings(root)
@@ -86,9 +86,9 @@ def examine(root: Path) -> list[Finding]:
         runtime = Runtime(settings, root)
         runtime.check()
     except FareboxError as error:
-        if all(finding.state != "fail" for finding in findings):  # else it is a key's, told already
+        if all(finding.state != "fail" for finding in findings):  # otherwise it is a key's, reported already
             findings.append(_failed("targets", error))
-        rest = Finding("everything else", "skipped", "it needs targets that can be built")
+        rest = CheckFinding("everything else", "skipped", "it needs targets that can be built")
         return [*findings, *check_prefect(), rest]
     try:
         patient = CheckContext(settings, runtime)
@@ -97,8 +97,8 @@ def examine(root: Path) -> list[Finding]:
         runtime.close()
 
 
-def check_keys(settings: Settings) -> Iterator[Finding]:
-    """Where the key of each target is; a key that somebody else keeps is asked for."""
+def check_keys(settings: Settings) -> Iterator[CheckFinding]:
+    """The place of each target's key; a key in another service is loaded."""
     found: dict[str, str | Missing] = {}
     for target in settings.targets:
         try:
@@ -111,34 +111,36 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     mixed = any(isinstance(place, str) for place in found.values())
     for name, place in found.items():
         if isinstance(place, str):
-            yield Finding(f"key of {name}", "ok", f"real: {place}")
+            yield CheckFinding(f"key of {name}", "ok", f"real: {place}")
         elif not settings.sandbox.stand_in:
-            yield Finding(f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these.")
+            yield CheckFinding(
+                f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these."
+            )
         elif mixed:
             told = f"none, so it is left out; tried {'; '.join(place.tried)}"
-            yield Finding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
+            yield CheckFinding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
         else:
-            yield Finding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
+            yield CheckFinding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
 
 
-def check_fallback(patient: CheckContext) -> Iterator[Finding]:
-    """Whether what fails can be made up for elsewhere."""
+def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether a failure can be compensated by another target."""
     targets = patient.runtime.router.targets
     domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
     findings = []
     for target in targets:
         if prices(patient.runtime.rates, target) is None:
-            told = f"no price is known for {target.name}: every run that could reach it is refused"
+            told = f"{target.name} has no known price: every run that could reach it is refused"
             findings.append(
-                Finding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
+                CheckFinding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
             )
-    findings += [Finding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
+    findings += [CheckFinding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
     told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
-    yield from findings or [Finding("fallback", "ok", told)]
+    yield from findings or [CheckFinding("fallback", "ok", told)]
 
 
-def check_retirement(patient: CheckContext) -> Iterator[Finding]:
-    """Whether a model ends soon or is gone, as farebox.toml says or as its provider announced."""
+def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether a model is about to be retired or is retired, from farebox.toml or its provider's announcement."""
     today = datetime.now(patient.settings.zone).date()
     for target in patient.settings.targets:
         ends = target.end_of_life
@@ -147,49 +149,53 @@ def check_retirement(patient: CheckContext) -> Iterator[Finding]:
         next_step = (
             f"See `farebox rates review --move {target.name}=OTHER` for what its successor would cost, then move."
         )
-        state: State = "fail" if ends.is_over(today) else "warn"
-        yield Finding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
+        state: CheckState = "fail" if ends.is_over(today) else "warn"
+        yield CheckFinding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
 
 
-def check_model_ids(patient: CheckContext) -> Iterator[Finding]:
+def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model's id is one that price lists use and Bedrock refuses."""
     for target in patient.settings.targets:
         if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
-            told = f"{target.name}: Bedrock takes no model {target.model!r}; that is its name in price lists"
-            yield Finding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
+            told = f"{target.name}: Bedrock has no model {target.model!r}; that is its name in price lists"
+            yield CheckFinding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
 
 
-def check_hosts(patient: CheckContext) -> Iterator[Finding]:
+def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether every real target's host takes a connection."""
     if not patient.hosts:
-        yield Finding("network", "ok", "no target is real: the sandbox answers on this machine, nothing is reached")
+        yield CheckFinding(
+            "network", "ok", "no target has a key: the sandbox answers on this machine, no host is used"
+        )
     for host in patient.hosts:
         if host.fault is None:
-            yield Finding("network", "ok", f"{host.address} takes connections")
+            yield CheckFinding("network", "ok", f"{host.address} takes connections")
         else:
             next_step = "Check the network, the firewall and the target's base_url."
-            yield Finding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
+            yield CheckFinding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
     if url := patient.settings.sandbox.url:
         sandbox = reach(url, timeout=patient.timeout)
         if sandbox.fault is not None:
             told = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
-            yield Finding("network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out.")
+            yield CheckFinding(
+                "network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out."
+            )
 
 
-def check_clock(patient: CheckContext) -> Iterator[Finding]:
-    """Whether our clock agrees with those of the hosts: budgets reset and requests are signed by it."""
+def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether our clock agrees with the hosts' clocks: budget resets and request signatures depend on it."""
     told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
     if not told_times:
-        yield Finding("clock", "skipped", "no host was reached that tells the time")
+        yield CheckFinding("clock", "skipped", "no host was reached that sends its time")
         return
-    off = min(told_times, key=abs)  # if one host agrees with us, the others are wrong
-    state: State = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
+    off = min(told_times, key=abs)  # if one host agrees with our clock, the others are wrong
+    state: CheckState = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
     told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
-    yield Finding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+    yield CheckFinding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
 
 
-def check_lease_clock(patient: CheckContext) -> Iterator[Finding]:
-    """Whether our clock agrees with the ledger's server, and so with other machines': leases go by it."""
+def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether our clock agrees with the ledger's server, and so with other machines: leases depend on it."""
     store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
     if store.is_sqlite:
         return
@@ -197,19 +203,19 @@ def check_lease_clock(patient: CheckContext) -> Iterator[Finding]:
         with store.read() as connection:
             asked = time.time()
             there = float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
-    except FareboxError:  # it is told of as the ledger's
+    except FareboxError:  # reported by the check of the ledger
         return
     off = there - (asked + time.time()) / 2
     if abs(off) < lease * _OF_A_LEASE:
-        yield Finding("lease clock", "ok", "agrees with the ledger's server")
+        yield CheckFinding("lease clock", "ok", "agrees with the ledger's server")
     else:
         told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
-        step = "Let both keep their time (NTP), or raise holds.lease_seconds: runs that live could be settled as lost."
-        yield Finding("lease clock", "warn", told, step)
+        step = "Let both keep their time (NTP), or raise holds.lease_seconds: live runs could be settled as lost."
+        yield CheckFinding("lease clock", "warn", told, step)
 
 
-def check_folder(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the data folder can be written, and has room."""
+def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether the data folder is writable and has enough disk space."""
     home = patient.runtime.home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -217,18 +223,20 @@ def check_folder(patient: CheckContext) -> Iterator[Finding]:
             free = shutil.disk_usage(home).free
     except OSError as error:
         next_step = "Make it writable, or point FAREBOX_HOME at another folder."
-        yield Finding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
+        yield CheckFinding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
         return
-    state: State = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
+    state: CheckState = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
     told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
-    yield Finding("data folder", state, told, "" if state == "ok" else "Make room, or point FAREBOX_HOME elsewhere.")
+    yield CheckFinding(
+        "data folder", state, told, "" if state == "ok" else "Free some space, or point FAREBOX_HOME elsewhere."
+    )
 
 
-def check_ledger(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the ledger opens, is whole, and waits for nobody."""
+def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether the ledger opens, is intact, and has no pending settlements."""
     store = patient.runtime.ledger.store
     if store.is_sqlite and not Path(store.place).exists():
-        yield Finding("ledger", "ok", f"{store.place} is not there yet: the first run makes it")
+        yield CheckFinding("ledger", "ok", f"{store.place} does not exist yet: the first run creates it")
         return
     try:
         with store.read() as connection:
@@ -240,60 +248,62 @@ def check_ledger(patient: CheckContext) -> Iterator[Finding]:
         yield _failed("ledger", error)
         return
     if whole:
-        yield Finding("ledger", "ok", f"{store.place} opens and is whole; schema {SCHEMA_VERSION}")
+        yield CheckFinding("ledger", "ok", f"{store.place} opens and is whole; schema {SCHEMA_VERSION}")
     else:
         next_step = "Move it aside and restore it from a backup."
-        yield Finding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
+        yield CheckFinding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
     if dead := [*leases.dead, *leases.not_resumed]:
         told = f"{len(dead)} held by processes that went away"
-        yield Finding("holds", "warn", told, "The next run settles them; nothing is lost.")
+        yield CheckFinding("holds", "warn", told, "The next run settles them; nothing is lost.")
     if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
         told = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
-        yield Finding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
+        yield CheckFinding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
     for hold in stuck:
         told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
         step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
-        yield Finding("holds", "fail", told, step)
+        yield CheckFinding("holds", "fail", told, step)
 
 
-def check_usage(patient: CheckContext) -> Iterator[Finding]:
-    """Whether a target reported token counts lately that its requests cannot have."""
+def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether a target recently reported token counts that its requests cannot have."""
     ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
     if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
         return
     try:
         refused = {target.name: with_code(ledger, target.name, NOT_PLAUSIBLE) for target in targets}
-    except FareboxError:  # reported as the ledger's
+    except FareboxError:  # reported by the check of the ledger
         return
     step = "Compare with the provider's bill; check the proxy or server behind its base_url."
     for name, count in refused.items():
         if count:
             told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
-            yield Finding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
+            yield CheckFinding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
     if not any(refused.values()):
-        yield Finding("usage", "ok", "the token counts of all targets are plausible")
+        yield CheckFinding("usage", "ok", "the token counts of all targets are plausible")
 
 
-def check_replica(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the replica can be read, has what the ledger has, and how far it is behind."""
+def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether the replica can be read, matches the ledger, and how far it is behind."""
     import duckdb
 
     replica, store = patient.runtime.replica, patient.runtime.ledger.store
     if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
-        yield Finding("replica", "ok", f"{replica.path} is not there yet: the first report makes it")
+        yield CheckFinding("replica", "ok", f"{replica.path} does not exist yet: the first report creates it")
         return
     try:
         found = replica.compare(wait=1.0)
-    except LedgerError as error:  # it is only a copy; what is wrong with the ledger is said above
-        yield Finding("replica", "warn", error.message.rstrip("."), error.next_step)
+    except LedgerError as error:  # only a copy; problems of the ledger are reported above
+        yield CheckFinding("replica", "warn", error.message.rstrip("."), error.next_step)
     except duckdb.Error:
-        yield Finding("replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`")
+        yield CheckFinding(
+            "replica", "warn", f"{replica.path} is damaged; it is only a copy", "`farebox sync --rebuild`"
+        )
     else:
         yield _about_replica(found)
 
 
-def check_archive(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the archive has what the ledger says, where this machine is to have it."""
+def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Whether the archive matches the ledger, if this machine stores it."""
     import duckdb
 
     archive, store = patient.runtime.archive, patient.runtime.ledger.store
@@ -301,24 +311,24 @@ def check_archive(patient: CheckContext) -> Iterator[Finding]:
         segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
         told = f"{plural(len(segments), 'segment')} in {archive.folder}"
         if not segments:
-            yield Finding("archive", "ok", "nothing is archived: every run is in the ledger")
+            yield CheckFinding("archive", "ok", "nothing is archived: every run is in the ledger")
         elif not patient.settings.replica.after_runs and not archive.folder.exists():
-            yield Finding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
+            yield CheckFinding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
         else:
             with duckdb.connect(":memory:") as duck:
                 for segment in segments:
                     segment.glance(duck)
-            yield Finding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
+            yield CheckFinding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
     except FareboxError as error:
         yield _failed("archive", error)
         return
     if any(not segment.pruned for segment in segments):
         told = "an archiving was interrupted; nothing is lost and nothing counts twice"
-        yield Finding("archive", "warn", told, "`farebox archive` finishes it.")
+        yield CheckFinding("archive", "warn", told, "`farebox archive` finishes it.")
 
 
-def check_content(patient: CheckContext) -> Iterator[Finding]:
-    """What of prompts and answers is kept, where, and how long."""
+def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Which prompts and answers are stored, where, and how long."""
     settings, captures = patient.settings.content, patient.runtime.captures
     try:
         turns = sum(kept.turns for kept in captures.kept())
@@ -327,71 +337,71 @@ def check_content(patient: CheckContext) -> Iterator[Finding]:
         return
     if settings.keep:
         told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
-        yield Finding(
+        yield CheckFinding(
             "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
         )
     elif turns:
         told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
-        yield Finding("content", "warn", told, "`farebox content delete --all`")
+        yield CheckFinding("content", "warn", told, "`farebox content delete --all`")
     else:
-        yield Finding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
+        yield CheckFinding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
 
 
-def check_rates(patient: CheckContext) -> Iterator[Finding]:
-    """Which prices are used, and how old they are: by the newest date in them, not by their installation."""
+def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
+    """Which prices are used, and their age: by the newest date in them, not by installation."""
     rates, own = patient.runtime.rates, f"{len(patient.settings.rates)} own"
     today = datetime.now(UTC).date()
     newest = rates.newest_date(today)
     if newest is None:
-        yield Finding("rates", "warn", f"{rates.version}, which bears no date, {own}", _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", f"{rates.version}, which has no date, {own}", _NEWER_PRICES)
         return
     days = (today - newest).days
     told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
     if days <= _OLD_PRICES_DAYS:
-        yield Finding("rates", "ok", told)
+        yield CheckFinding("rates", "ok", told)
     elif (looked := PriceLists(patient.runtime.home / "prices").newest_on()) and _recent(looked, today):
-        yield Finding("rates", "ok", f"{told}; no newer list was published by {looked}")
+        yield CheckFinding("rates", "ok", f"{told}; no newer list was published by {looked}")
     elif any(not target.stand_in for target in patient.runtime.router.targets):
-        yield Finding("rates", "warn", told, _NEWER_PRICES)
-    else:  # nobody is billed at them
-        yield Finding("rates", "ok", told, _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", told, _NEWER_PRICES)
+    else:  # no bill uses them
+        yield CheckFinding("rates", "ok", told, _NEWER_PRICES)
 
 
 def _recent(looked: date, today: date) -> bool:
     return (today - looked).days <= _OLD_PRICES_DAYS
 
 
-def check_time_zone(patient: CheckContext) -> Iterator[Finding]:
-    """Where days begin."""
+def check_time_zone(patient: CheckContext) -> Iterator[CheckFinding]:
+    """The time zone in which days begin."""
     here = datetime.now(patient.settings.zone)
     told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
-    yield Finding("time zone", "ok", told)
+    yield CheckFinding("time zone", "ok", told)
 
 
-def check_prefect() -> Iterator[Finding]:
-    """Which Prefect there is, and whether the server it is pointed at answers."""
+def check_prefect() -> Iterator[CheckFinding]:
+    """The version of Prefect, and whether the configured server answers."""
     from importlib.metadata import version
 
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
     if not url:
-        yield Finding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
+        yield CheckFinding("prefect", "ok", f"{version('prefect')}; no server is set, so each run here starts its own")
         return
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
     server = reach(f"{host}{parts.path.rstrip('/')}/health")
     if server.fault is None and server.status is not None and server.status < _SERVER_ERROR:
-        yield Finding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
+        yield CheckFinding("prefect", "ok", f"{version('prefect')}; the server at {host} answers")
     else:
         why = server.fault or (f"status {server.status}" if server.status else "it does not speak HTTP")
         next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL."
-        yield Finding(
+        yield CheckFinding(
             "prefect", "fail", f"{version('prefect')}; the server at {host} does not answer ({why})", next_step
         )
 
 
-CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[CheckContext], Iterable[CheckFinding]], ...] = (
     check_fallback,
     check_retirement,
     check_model_ids,
@@ -407,22 +417,22 @@ CHECKS: tuple[Callable[[CheckContext], Iterable[Finding]], ...] = (
     check_rates,
     check_time_zone,
 )
-"""In the order they are shown."""
+"""In display order."""
 
 
-def _about_settings(root: Path, settings: Settings) -> Finding:
+def _about_settings(root: Path, settings: Settings) -> CheckFinding:
     counts = f"{len(settings.targets)} targets, {len(settings.budgets)} budgets, {len(settings.rates)} own rates"
     if not (root / FILE).exists():
-        return Finding(
-            FILE, "warn", f"there is none in {root} or above: defaults hold", "Write one, or `farebox init`."
+        return CheckFinding(
+            FILE, "warn", f"there is none in {root} or above: defaults apply", "Write one, or `farebox init`."
         )
-    return Finding(FILE, "ok", f"{root / FILE} is valid: {counts}")
+    return CheckFinding(FILE, "ok", f"{root / FILE} is valid: {counts}")
 
 
-def _about_replica(found: Comparison) -> Finding:
+def _about_replica(found: Comparison) -> CheckFinding:
     if found.why:
         step = "`farebox sync` rebuilds it; so does the next report."
-        return Finding("replica", "warn", f"must be rebuilt: {found.why}", step)
+        return CheckFinding("replica", "warn", f"must be rebuilt: {found.why}", step)
     if not found.same:
         counts = (
             (found.missing, "missing"),
@@ -431,12 +441,14 @@ def _about_replica(found: Comparison) -> Finding:
         )
         told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
         told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
-        return Finding("replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`")
+        return CheckFinding(
+            "replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`"
+        )
     if found.behind:
         step = "`farebox sync` brings it up to date; so does the next report."
-        return Finding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
-    return Finding("replica", "ok", "in step with the ledger")
+        return CheckFinding("replica", "warn", f"{found.behind:,} rows behind the ledger", step)
+    return CheckFinding("replica", "ok", "in step with the ledger")
 
 
-def _failed(check: str, error: FareboxError) -> Finding:
-    return Finding(check, "fail", error.message.rstrip("."), error.next_step)
+def _failed(check: str, error: FareboxError) -> CheckFinding:
+    return CheckFinding(check, "fail", error.message.rstrip("."), error.next_step)

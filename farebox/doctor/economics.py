@@ -1,7 +1,7 @@
-"""What `farebox doctor --economics` looks for in one's own ledger: decisions that cost money, each with its evidence.
+"""The checks of `farebox doctor --economics`: decisions in one's own ledger that cost money, each with its evidence.
 
-They are the failure modes that keep returning in AI products: one model for everything, a premium one for light work,
-no way out when a provider fails, costs and outcomes that nobody priced, prices that nobody looks at again.
+They are recurring failure modes of AI products: one model for everything, a premium model for light work, no fallback
+when a provider fails, costs and outcomes without a price, prices that are never reviewed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from farebox.price_review import last_review, reviewed_version
 from farebox.runtime import Runtime
 from pricing import Nano, format_money, from_us, gross_margin
 from pricing.reports import (
-    Choice,
     CostTrend,
     EconomicSigns,
     Row,
+    RunSelection,
     at_rates,
     cost_trends,
     drop_sentence,
@@ -35,15 +35,15 @@ _ALL, _SEVERAL = 0.95, 3
 _SHORT_INPUT, _SHORT_ANSWER = 4_000, 300
 """Tokens on the mean, up to which an operation looks light: a summary, an extraction, a choice of tool."""
 _WORTH = 0.01
-"""A share of what was spent that is worth mending."""
+"""The share of spend from which a finding is worth fixing."""
 _PRICES, _FOLLOWS, _ENOUGH = 5, 0.9, 20
 """Priced by tokens: so many prices, going with the costs of so many outcomes by this correlation."""
 
 
 @dataclass(frozen=True, slots=True)
 class EconomicFinding:
-    """What one check says. ``at_stake`` is in nano-dollars over the days looked at; what stands behind it is
-    ``evidence``. Nothing is at stake where it was not ``found``.
+    """The result of one check. ``at_stake`` is in nano-dollars over the period; ``evidence`` holds the rows behind it.
+    Nothing is at stake unless it was ``found``.
     """
 
     check: str
@@ -61,7 +61,7 @@ class EconomicFinding:
 
 @dataclass(frozen=True, slots=True)
 class EconomicsContext:
-    """What is looked at."""
+    """The inputs of the checks."""
 
     runtime: Runtime
     signs: EconomicSigns
@@ -71,24 +71,24 @@ class EconomicsContext:
 
     @property
     def spent(self) -> Nano:
-        """By all runs."""
+        """The cost of all runs, in nano-dollars."""
         return sum(row["cost_nano"] for row in self.signs.runs)
 
     @property
     def routed(self) -> list[Row]:
-        """What operations cost by model, without calibrations: these ask every model on purpose."""
+        """The costs of operations by model, without calibrations, which call every model on purpose."""
         return [row for row in self.signs.operations if not row["calibrates"]]
 
     @property
     def charged(self) -> Nano:
-        """For all outcomes."""
+        """The charges for all outcomes, in nano-dollars."""
         return sum(row["charged_nano"] for row in self.signs.runs)
 
 
 def diagnose(
     runtime: Runtime, *, days: float = 30, margin: float = 0.6, now: datetime | None = None
 ) -> list[EconomicFinding] | None:
-    """Every symptom, found or not; None where nothing ran in that time.
+    """Every finding, also those without a problem; ``None`` if there were no runs in the period.
 
     Args:
         runtime: the project.
@@ -97,11 +97,11 @@ def diagnose(
         now: the moment of looking.
 
     Raises:
-        LedgerBusy: somebody holds the replica's file.
+        LedgerBusy: another process uses the replica's file.
     """
     moment = now or datetime.now(UTC)
     since = moment - timedelta(days=days)
-    found = signs(runtime.replica, Choice(since=since))
+    found = signs(runtime.replica, RunSelection(since=since))
     if found is None:
         return None
     trends = cost_trends(runtime.replica, since, now=moment)
@@ -151,7 +151,7 @@ def premium_for_light(case: EconomicsContext) -> Iterator[EconomicFinding]:
             "premium for light work",
             True,
             f"{row['operation']} asks {row['model']} ({format_money(row['cost_nano'])}) for {read:,} tokens in and "
-            f"{wrote:,} out on the mean: that looks like light work",
+            f"{wrote:,} out on the mean: this looks like light work",
             stake,
             f'Set tier="light" on {row["operation"]}, once `farebox calibrate` shows that it is good enough.',
             {"operation": row["operation"], "model": row["model"], "input_mean": read, "output_mean": wrote},
@@ -168,7 +168,7 @@ def cross_provider(case: EconomicsContext) -> Iterator[EconomicFinding]:
         yield EconomicFinding(
             "cross-provider fallback",
             True,
-            f"every target is {providers[0]}'s: when it is out, nothing answers" if providers else "there is no target",
+            f"every target is {providers[0]}'s: if it fails, there is no other" if providers else "there is no target",
             case.charged or case.spent,
             "Add a target of another provider to farebox.toml, and its key.",
             evidence,
@@ -178,14 +178,14 @@ def cross_provider(case: EconomicsContext) -> Iterator[EconomicFinding]:
 
 
 def unpriced(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Costs that nobody told, and outcomes that have no price."""
+    """Costs without reported usage, and outcomes without a price."""
     unknown = sum(row["unknown_nano"] for row in case.signs.operations)
     if unknown > _WORTH * max(case.spent, 1):
         names = sorted({row["operation"] for row in case.signs.operations if row["unknown_nano"]})
         yield EconomicFinding(
             "unpriced costs",
             True,
-            f"{format_money(unknown)} of {format_money(case.spent)} are worst cases, because no usage was told "
+            f"{format_money(unknown)} of {format_money(case.spent)} are worst cases, because no usage was reported "
             f"({', '.join(names)})",
             unknown,
             "See which targets time out (`farebox models`), and give them a longer read_timeout.",
@@ -200,7 +200,7 @@ def unpriced(case: EconomicsContext) -> Iterator[EconomicFinding]:
             True,
             f"{plural(row['unpriced'], 'outcome')} of {_name(row)} had no known price",
             row["cost_nano"],
-            'Give it one, like price="3 credits", and say in [credits] value what a credit is worth.',
+            'Give it one, like price="3 credits", and set [credits] value to the value of a credit.',
             {"automation": row["automation"], "quality": row["quality"], "outcomes": row["unpriced"]},
         )
     if not without:
@@ -208,7 +208,7 @@ def unpriced(case: EconomicsContext) -> Iterator[EconomicFinding]:
 
 
 def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Runs that belong to nobody, beside others that belong to somebody."""
+    """Runs without an owner beside others with one."""
     runs, unowned = (sum(row[name] for row in case.signs.runs) for name in ("runs", "unowned"))
     if 0 < unowned < runs:
         names = list(dict.fromkeys(row["automation"] for row in case.signs.runs if row["unowned"]))
@@ -217,16 +217,16 @@ def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
             True,
             f"{unowned:,} of {plural(runs, 'run')} are of no user and no organisation ({', '.join(names)})",
             sum(row["unowned_nano"] for row in case.signs.runs),
-            "Say whose each run is: parameters named user and org, or --user and --org.",
+            "Give each run an owner: parameters named user and org, or --user and --org.",
             {"runs": unowned, "automations": names},
         )
     else:
-        told = "every run says whose it is" if not unowned else "no run says whose it is: one owner pays for all"
+        told = "every run has an owner" if not unowned else "no run has an owner: one owner pays for all"
         yield EconomicFinding("unattributed runs", False, told)
 
 
 def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Costs per outcome that have risen; what is at stake is what the newest outcomes cost more."""
+    """Costs per outcome that have risen; the amount at stake is the additional cost of the newest outcomes."""
     risen = [
         (trend, change, new, old)
         for trend in case.trends.values()
@@ -244,11 +244,13 @@ def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
             {"automation": trend.automation, "quality": trend.quality, "ratio": change.ratio},
         )
     if not risen:
-        yield EconomicFinding("cost change", False, "no outcome costs more than before, as far as can be told")
+        yield EconomicFinding("cost change", False, "no outcome costs more than before, within the margin of error")
 
 
 def cache_drop(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Operations that read less from prompt caches than they did; at stake is what reading would have saved since."""
+    """Operations that read less from prompt caches than before; the amount at stake is what reading would have saved
+    since.
+    """
     found = [
         (row, drop)
         for row in case.signs.runs
@@ -275,25 +277,25 @@ def cache_drop(case: EconomicsContext) -> Iterator[EconomicFinding]:
             },
         )
     if not found:
-        yield EconomicFinding("cache drop", False, "no operation reads less from prompt caches than it did")
+        yield EconomicFinding("cache drop", False, "no operation reads less from prompt caches than before")
 
 
-_VARIES = "Move what varies behind the static part: into the user block of its prompt."
+_VARIES = "Move variable text behind the static part: into the user block of its prompt."
 _CACHE_ADVICE: Mapping[str, str] = {
-    "model": "Ask the model of before first, or expect the cost of the new one (`farebox models --prices`).",
+    "model": "Put the previous model first, or expect the cost of the new one (`farebox models --prices`).",
     "place": "Keep an operation at one region and account, or accept that each has a cache of its own.",
-    "minimum": "Lengthen the static part up to the minimum, or do not count on its cache.",
+    "minimum": "Lengthen the static part up to the minimum, or do not rely on its cache.",
     "tools": "Give the same tools in the same order to every turn.",
     "schema": "Keep the answer's type the same from turn to turn.",
     "system": _VARIES,
     "messages": _VARIES,
     "expired": "Run it more often than its cache expires, or several inputs in one run.",
-    "unknown": "See whether its turns are sent together (docs/prompt-caches.md), and ask the provider.",
+    "unknown": "Check whether its turns are sent together (docs/prompt-caches.md), and ask the provider.",
 }
 
 
 def low_margin(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Margins below the target, as they are now; what is given away on purpose, at a price of nothing, has none."""
+    """Margins below the target, at present; outcomes with a price of zero have none."""
     low = []
     for row in case.signs.runs:
         cost, charged, when = row["cost_nano"], row["charged_nano"], ""
@@ -346,7 +348,7 @@ def old_price(case: EconomicsContext) -> Iterator[EconomicFinding]:
             True,
             f"the price of {name} was set {why}, on {since:%Y-%m-%d}, and prices were not reviewed since",
             sold[name],
-            "`farebox rates review` says what today's rates make of its margin.",
+            "`farebox rates review` shows its margin at today's rates.",
             {"automation": name, "since": since.isoformat(), "rates": rates},
         )
     if not found:
@@ -369,7 +371,7 @@ def by_tokens(case: EconomicsContext) -> Iterator[EconomicFinding]:
             f"{_name(row)} sold {plural(row['outcomes'], 'outcome')} at {plural(row['prices'], 'price')} that "
             f"go with what each cost (correlation {row['follows']:.2f})",
             row["charged_nano"],
-            "Sell the outcome at one price: customers can reckon with it, and a cheaper model becomes your margin.",
+            "Sell the outcome at one price: customers can plan with it, and a cheaper model increases your margin.",
             {
                 "automation": row["automation"],
                 "quality": row["quality"],
@@ -382,7 +384,7 @@ def by_tokens(case: EconomicsContext) -> Iterator[EconomicFinding]:
 
 
 def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Guards that stop or change things, and whom nobody checks."""
+    """Guards that block or change content without review."""
     acting: dict[str, list[int]] = {}
     for row in case.signs.guards:
         if row["mode"] == "enforce":
@@ -398,7 +400,7 @@ def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
             True,
             f"not reviewed yet: what these guards stopped or changed: {told}",
             sum(row["charged_nano"] // row["outcomes"] * row["blocked"] for row in blocked),
-            "`farebox guards review` shows them one by one; a wrong block is an outcome not sold.",
+            "`farebox guards review` shows them one by one; a wrong block loses an outcome.",
             {"guards": blind},
         )
     else:
@@ -407,7 +409,7 @@ def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
 
 
 def no_limit(case: EconomicsContext) -> Iterator[EconomicFinding]:
-    """Automations that no budget of a day, week or month would stop."""
+    """Automations that no budget of a day, week or month limits."""
     for row in case.signs.budgets:
         yield EconomicFinding(
             "no limit",
@@ -418,7 +420,7 @@ def no_limit(case: EconomicsContext) -> Iterator[EconomicFinding]:
             {"automation": row["automation"], "runs": row["runs"]},
         )
     if not case.signs.budgets:
-        yield EconomicFinding("no limit", False, "every run was held on a budget that ends")
+        yield EconomicFinding("no limit", False, "every run was held on a budget with a window")
 
 
 CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
@@ -435,7 +437,7 @@ CHECKS: tuple[Callable[[EconomicsContext], Iterator[EconomicFinding]], ...] = (
     unreviewed_guards,
     no_limit,
 )
-"""In the order they are told."""
+"""In display order."""
 
 
 def _name(row: Row) -> str:
@@ -443,7 +445,7 @@ def _name(row: Row) -> str:
 
 
 def _dearer_than_light(case: EconomicsContext, rows: list[Row]) -> Nano:
-    """What rows cost above what their tokens cost at the project's light target; nothing without one."""
+    """The cost of rows above the price of the same tokens at the project's light target; zero without such a target."""
     light = first_of_tier(case.runtime, "light")
     if light is None:
         return 0

@@ -1,4 +1,4 @@
-"""Whether a host can be reached, without asking it for anything that costs."""
+"""Whether a host can be reached, without any billed request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reach_all(urls: Iterable[str], *, timeout: float = TIMEOUT_SECONDS) -> list[
 
 
 def reach(url: str, *, timeout: float = TIMEOUT_SECONDS) -> Reached:
-    """Connect (and agree on encryption, for https), then ask for the headers of the page, with no key."""
+    """Connect (with TLS for https), then request the headers of the page, without a key."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -59,7 +59,7 @@ def reach(url: str, *, timeout: float = TIMEOUT_SECONDS) -> Reached:
             connection.request("HEAD", parts.path or "/")
             reply = connection.getresponse()
         except (OSError, http.client.HTTPException):
-            return Reached(address)  # it is there, and speaks no HTTP of this kind
+            return Reached(address)  # it accepts connections but does not speak this kind of HTTP
         return Reached(address, status=reply.status, ahead=_ahead(reply.headers.get("Date")))
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions as a server reads and writes them, in our words."""
+"""OpenAI's Chat Completions, read and written as a server does, in terms of our types."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ WITHOUT_EFFECT: Final = frozenset(
         "prompt_cache_retention",
     }
 )
-"""Fields that change no answer; prices, tags and caches are ours to decide."""
+"""Ignored fields that do not change an answer."""
 _NEUTRAL: Final[Mapping[str, tuple[object, ...]]] = {
     "n": (1,),
     "frequency_penalty": (0,),
@@ -86,7 +86,7 @@ ANY_OBJECT: Final = Schema("answer", {"type": "object"})
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request as it arrived: what is asked, of which model, and how the answer is to come."""
+    """A parsed request: what is asked, of which model, and the form of the answer."""
 
     asked: GuestRequest
     model: str
@@ -100,7 +100,7 @@ def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
     """A request from its body.
 
     Raises:
-        UsageError: it is none, or asks for something that a turn cannot do.
+        UsageError: it is not a valid request, or uses something that turns do not support.
     """
     try:
         given = json.loads(body)
@@ -109,8 +109,8 @@ def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
         if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
             told = f"The request has a part that cannot be sent: {error}."
         else:
-            told = f"The request is no Chat Completions request ({type(error).__name__} while reading it)."
-        raise UsageError(told, next_step="Send what OpenAI's API reference describes.") from None
+            told = f"The request is not a valid Chat Completions request ({type(error).__name__} while reading it)."
+        raise UsageError(told, next_step="Follow OpenAI's API reference.") from None
 
 
 def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
@@ -118,7 +118,7 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
         known = name in _READ or name in WITHOUT_EFFECT
         if not known and value is not None and value not in _NEUTRAL.get(name, ()):
             raise UsageError(
-                f"Turns of Farebox have no {name[:60]!r}.", next_step="Leave it out of the request.", field=name[:60]
+                f"Farebox does not support {name[:60]!r}.", next_step="Remove it from the request.", field=name[:60]
             )
     stop, tools = given.get("stop") or (), given.get("tools") or ()
     asked = GuestRequest(
@@ -167,9 +167,7 @@ def _messages(given: Sequence[JSONObject], states: ProviderStates) -> list[Messa
                 else:
                     found.append(Message("tool", (result,)))
             case role:
-                raise UsageError(
-                    f"Turns of Farebox have no messages of {str(role)[:40]!r}.", next_step="Leave them out."
-                )
+                raise UsageError(f"Turns of Farebox have no messages of {str(role)[:40]!r}.", next_step="Remove them.")
     return found
 
 
@@ -208,7 +206,7 @@ def _part(part: JSONObject) -> Part:
         case "file" if "file_data" in part["file"]:
             return DocumentPart(*data_of(part["file"]["file_data"]))
     raise UsageError(
-        f"Turns of Farebox cannot carry a part {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
+        f"Farebox does not support message parts of type {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
     )
 
 
@@ -220,7 +218,7 @@ def data_of(url: str) -> tuple[str, bytes]:
 
 def _tool(tool: JSONObject) -> Tool:
     if tool["type"] != "function":
-        raise UsageError(f"Turns of Farebox have no {tool['type'][:40]!r} tools.", next_step="Use function tools.")
+        raise UsageError(f"Farebox does not support {tool['type'][:40]!r} tools.", next_step="Use function tools.")
     function = tool["function"]
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     return Tool(function["name"], function.get("description") or "", parameters, bool(function.get("strict")))
@@ -231,7 +229,7 @@ def _choice(choice: Any) -> str:
         return choice
     if choice["type"] != "function":
         raise UsageError(
-            "This tool_choice is not one of Farebox's.", next_step="Use auto, none, required or a function."
+            "Farebox does not support this tool_choice.", next_step="Use auto, none, required or a function."
         )
     return str(choice["function"]["name"])
 
@@ -318,14 +316,14 @@ def _id() -> str:
 
 
 def keep_states(asked: GuestRequest, reply: ModelReply, states: ProviderStates) -> None:
-    """Remember what a model thought before it called tools: the messages have no place for it."""
+    """Store a model's reasoning before tool calls: OpenAI's messages have no place for it."""
     thought = [part for part in reply.parts if isinstance(part, ProviderStatePart)]
     if thought and reply.tool_calls:
         states.keep(place_of(asked.messages, reply.tool_calls[0].id), thought)
 
 
 def place_of(before: Sequence[Message], call_id: str) -> str:
-    """The place of a reply in its conversation: some servers number their calls, so that ids alone are not unique."""
+    """The position of a reply in its conversation: some servers number their calls, so ids alone are not unique."""
     said = [[message.role, [identity(part) for part in message.parts]] for message in before]
     kept = [[role, [one for one in parts if one is not None]] for role, parts in said]
     return hashlib.sha256(json_text([kept, call_id]).encode("utf-8", "surrogatepass")).hexdigest()

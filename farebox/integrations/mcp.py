@@ -30,29 +30,29 @@ __all__ = ["McpServer", "mcp"]
 _LAUNCHER: Final = re.compile(
     r"(npx|uvx|uv|run|tool|bunx?|pipx|docker|python[0-9.]*|node|deno|exec|sh|bash)(\.exe)?", re.IGNORECASE
 )
-"""Words of a command that start what comes behind them."""
+"""Launchers: words of a command that start the program behind them."""
 _SECRET: Final = re.compile(
     r"(?:^|[^a-z])(?:auth(?:orization|entication)?|(?:api)?key|token|secret|cookie|pass(?:word|wd)|credentials?)(?:$|[^a-z])",
     re.IGNORECASE,
 )
-"""Names of headers and variables that hold secrets."""
+"""Names of headers and variables that contain secrets."""
 _REFERENCE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _log = logging.getLogger(__name__)
 _MOST_RESTARTS: Final = 3
-"""Times that a server that stopped is started again in one run."""
+"""How often a stopped server is restarted in one run."""
 
 
 @dataclass(frozen=True, eq=False)
 class McpServer:
-    """A server of the Model Context Protocol as a source of tools: what ``mcp(…)`` gives.
+    """A server of the Model Context Protocol as a source of tools: the return value of ``mcp(…)``.
 
     Args:
-        address: where it is.
-        interrupted: what becomes of a call that was under way when the process of its run ended.
-        replay: whether results are kept in durable runs.
-        costs: nano-dollars of a call, by tool; ``"*"`` for all others.
-        provider: who is paid.
+        address: its address.
+        interrupted: what to do with a call that was running when the process of its run ended.
+        replay: whether results are stored in durable runs.
+        costs: nano-dollars per call, by tool; ``"*"`` for all others.
+        provider: the payee.
     """
 
     address: ServerAddress
@@ -64,7 +64,7 @@ class McpServer:
 
     @property
     def name(self) -> str:
-        """What tells its tools from those of others."""
+        """The prefix that distinguishes its tools from those of others."""
         return self.address.name
 
     async def source_tools(self, engine: Engine, run_id: str) -> Sequence[SourceTool]:
@@ -84,24 +84,24 @@ class McpServer:
         return found
 
     def forget(self, run_id: str) -> None:
-        """Forget a run, whose connection is closed."""
+        """Drop the state of a run whose connection is closed."""
         self._sessions.pop(run_id, None)
 
     def rules_of(self, tool: str) -> ToolRules:
-        """How calls of a tool are kept; their name is what the ledger and Prefect show."""
+        """How calls of a tool are stored; the name is the one in the ledger and in Prefect."""
         shown = tool
         if not _PLAIN_NAME.fullmatch(tool):
             shown = f"tool-{hashlib.sha256(tool.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
         return ToolRules(f"{self.name}.{shown}", replay=self.replay, interrupted=self.interrupted)
 
     def cost_of(self, tool: str) -> ToolCost | None:
-        """What a call of a tool costs, if that is declared."""
+        """The declared cost of a call of a tool, if there is one."""
         amount = self.costs.get(tool, self.costs.get("*"))
         return None if amount is None else ToolCost(self.rules_of(tool).name, amount, self.provider, 1)
 
 
 class _RunSession:
-    """A server in one run: one connection, and its tools as they were listed first."""
+    """A server in one run: one connection, and its tools as first listed."""
 
     def __init__(self, server: McpServer, engine: Engine, run_id: str) -> None:
         self.loop = asyncio.get_running_loop()
@@ -151,7 +151,7 @@ class _RunSession:
         return await connection.call(name, arguments)
 
     async def _connected(self) -> ServerConnection:
-        """The connection; one that ended is opened again, and its tools are compared."""
+        """The connection; a closed one is opened again, and its tools are compared."""
         if self._connection is not None and self._connection.is_open:
             return self._connection
         again = self._connection is not None
@@ -164,7 +164,7 @@ class _RunSession:
         return self._connection
 
     def _check(self, found: Sequence[ServedTool]) -> None:
-        """Leave out tools whose definition is another one now."""
+        """Remove tools whose definition has changed."""
         now = {tool.name: tool.digest for tool in found}
         gone = [name for name, digest in self._definitions.items() if now.get(name) != digest]
         for name in gone:
@@ -178,7 +178,7 @@ class _RunSession:
             )
 
     def _idle(self) -> None:
-        """Close it: nothing was asked of it for long, and nobody has said that the run ended."""
+        """Close the connection after a long time without calls, if the end of the run was not reported."""
         self._server.forget(self._run_id)
 
 
@@ -198,35 +198,35 @@ def mcp(
     cost: str | Mapping[str, str] | None = None,
     provider: str = "other",
 ) -> McpServer:
-    """A server of the Model Context Protocol, whose tools an agent is given. Needs the extra ``mcp``.
+    """A server of the Model Context Protocol whose tools an agent can call. Needs the extra ``mcp``.
 
-    A run has one connection to it, opened with its first agent and closed at its end. Tools are listed once; one that
-    changes afterwards is not called any more. Results come as text, data, images and PDFs, and pass the guards.
+    A run has one connection to it, opened with its first agent and closed at the end of the run. Tools are listed once;
+    a tool that changes afterwards is not called any more. Results are text, data, images and PDFs, and pass the guards.
 
     Args:
         address: ``"stdio"`` for a server that is started by ``command``, or the URL of one, by streamable HTTP.
         command: the program and its arguments.
-        env: variables of the started program. Ours are not handed on, but for ``PATH``, ``HOME`` and the like;
-            ``"${NAME}"`` stands for the value of a variable of ours.
+        env: variables of the started program. Ours are not passed on, except ``PATH``, ``HOME`` and the like;
+            ``"${NAME}"`` is replaced by the value of our variable.
         headers: of each request, likewise: ``{"Authorization": "Bearer ${DOCS_TOKEN}"}``.
-        cwd: the folder that the program is started in.
-        log: a file for what the program writes to its standard error; dropped if left out.
-        name: in the ledger, and before names of tools that two servers have; from its address if left out.
-        only: names of the tools to have; all of them if left out.
-        timeout: seconds for its start and for each call. A call that takes longer is told to the model.
-        interrupted: what becomes of a call that was under way when the process of its run ended, as for ``@tool``.
-        replay: whether results are kept in durable runs, as for ``@tool``.
+        cwd: the working folder of the program.
+        log: a file for the program's standard error; discarded by default.
+        name: its name in the ledger, and the prefix of tool names that two servers share; from its address by default.
+        only: names of the tools to use; all of them by default.
+        timeout: seconds for its start and for each call. The model receives an error for a call that takes longer.
+        interrupted: what to do with a call that was running when the process of its run ended, as for ``@tool``.
+        replay: whether results are stored in durable runs, as for ``@tool``.
         cost: of one call, such as ``"0.005 USD"``; by tool, as a mapping, where they differ (``"*"`` for the rest).
             Plan it as ``plan("server.tool", calls=2, cost="0.005 USD")``.
-        provider: who is paid.
+        provider: the payee.
 
     Raises:
-        PlanError: the address is none, or a secret is written where a reference belongs.
-        MoneyError: ``cost`` is no amount of money.
+        PlanError: the address is not valid, or a secret is given instead of a reference to a variable.
+        MoneyError: ``cost`` is not a valid amount.
 
     Example:
         ``docs = mcp("https://docs.example/mcp", headers={"Authorization": "Bearer ${DOCS_TOKEN}"}, only=["search"])``
-        ``files = mcp("stdio", command=["npx", "-y", "@modelcontextprotocol/server-filesystem", "data"])``
+            ``files = mcp("stdio", command=["npx", "-y", "@modelcontextprotocol/server-filesystem", "data"])``
     """
     if interrupted not in INTERRUPTIONS or not timeout > 0:
         raise PlanError(
@@ -247,7 +247,7 @@ def _costs(cost: str | Mapping[str, str] | None) -> dict[str, int]:
     """Nano-dollars of a call, by tool.
 
     Raises:
-        MoneyError: one is no amount of money.
+        MoneyError: one is not a valid amount.
     """
     named = {"*": cost} if isinstance(cost, str) else dict(cost or {})
     return {tool: parse_money(amount) for tool, amount in named.items()}
@@ -256,15 +256,15 @@ def _costs(cost: str | Mapping[str, str] | None) -> dict[str, int]:
 def _address(
     address: str, command: Sequence[str], env: Mapping[str, str], headers: Mapping[str, str], name: str
 ) -> ServerAddress:
-    """Where a server is.
+    """The address of a server.
 
     Raises:
-        PlanError: nowhere, or a secret is written where a reference belongs.
+        PlanError: there is no address, or a secret is given instead of a reference to a variable.
     """
     url = "" if address == "stdio" else _checked_url(address, headers)
     if bool(command) == bool(url) or isinstance(command, str):
         raise PlanError(
-            "mcp(…) is either started or reached by its address.",
+            "mcp(…) takes either a command or an address.",
             next_step='Write mcp("stdio", command=["program", "argument"]) or mcp("https://…").',
         )
     _check_secrets("header", headers)
@@ -279,10 +279,10 @@ def _address(
 
 
 def _checked_url(address: str, headers: Mapping[str, str]) -> str:
-    """The address of a server.
+    """The validated address of a server.
 
     Raises:
-        PlanError: it is none, holds a password, or would send headers in the clear to another machine.
+        PlanError: it is not valid, contains a password, or would send headers unencrypted to another machine.
     """
     try:
         found = urlsplit(address)
@@ -296,7 +296,7 @@ def _checked_url(address: str, headers: Mapping[str, str]) -> str:
         )
     if found.username or found.password:
         raise PlanError(
-            f"The address of the server of tools at {host} holds a user or a password.",
+            f"The address of the server of tools at {host} contains a user name or a password.",
             next_step='Send it as a header: headers={"Authorization": "Basic ${NAME}"}.',
         )
     if scheme == "http" and headers and host not in {"localhost", "127.0.0.1", "::1"}:
@@ -307,15 +307,15 @@ def _checked_url(address: str, headers: Mapping[str, str]) -> str:
 
 
 def _check_secrets(what: str, values: Mapping[str, str]) -> None:
-    """See that secrets are referred to.
+    """Check that secrets are references to variables.
 
     Raises:
-        PlanError: one is written out.
+        PlanError: one is a literal value.
     """
     for name, value in values.items():
         if _SECRET.search(name) and value and not _REFERENCE.search(value):
             raise PlanError(
-                f"The {what} {name[:40]!r} of a server of tools has its value written out.",
+                f"The {what} {name[:40]!r} of a server of tools has a literal value.",
                 next_step=f'Keep it in a variable of the environment and write "${{NAME}}" for it ({name[:40]}).',
             )
 
@@ -326,7 +326,7 @@ def _name_of_url(url: str) -> str:
 
 
 def _name_of_command(command: Sequence[str]) -> str:
-    """The program that is started: the first word that is no launcher and no option."""
+    """The program that is started: the first word that is neither a launcher nor an option."""
     words = [PurePath(str(word)).name for word in command if not str(word).startswith("-")]
     plain = [word for word in words if not _LAUNCHER.fullmatch(word)]
     chosen = re.sub(r"\.(py|js|mjs|ts|exe)$", "", (plain or words or ["server"])[0])

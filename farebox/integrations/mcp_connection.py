@@ -30,25 +30,25 @@ _log = logging.getLogger(__name__)
 
 _TIMED_OUT: Final = -32001
 _CLOSED: Final = "Connection closed"
-"""How the SDK calls the end of a connection."""
+"""The SDK's message for a closed connection."""
 _SECONDS_IDLE: Final = 600.0
-"""After so long without a call a connection is closed: the end of a run is not noticed in a worker of a task runner."""
+"""Seconds without a call after which a connection is closed: task-runner workers do not see the end of a run."""
 _SECONDS_MORE: Final = 5.0
-"""Beyond its own time limit, for the SDK to say that the limit is over."""
+"""Seconds beyond the time limit, so that the SDK reports its own timeout first."""
 _MOST_TOOLS: Final = 256
 _MOST_PAGES: Final = 50
 _LONGEST_DESCRIPTION: Final = 4_000
 _LARGEST_SCHEMA: Final = 50_000
-"""Characters of one tool's definition: each turn pays for it."""
+"""The maximum of characters in a tool's definition, which every turn pays for."""
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where a server is, and what it may take.
+    """The address of a server, and its limits.
 
     Args:
-        name: tells its tools from those of others.
+        name: distinguishes its tools from those of others.
         url: of a server that is reached by streamable HTTP; empty for one that is started.
         command: what starts it, for one that speaks over its standard input and output.
         env: variables of that process, on top of a few harmless ones; ``${NAME}`` stands for one of ours.
@@ -93,9 +93,9 @@ class ServerConnection:
         self._ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._owner: asyncio.Task[None] | None = None
         self.changed = False
-        """Whether the server said that it lists other tools now."""
+        """Whether the server reported that its list of tools changed."""
         self.idle = False
-        """Whether it was closed because nothing was asked of it."""
+        """Whether it was closed for lack of calls."""
 
     @classmethod
     async def open(cls, server: ServerAddress, idle: Callable[[], None]) -> Self:
@@ -103,7 +103,7 @@ class ServerConnection:
 
         Raises:
             NoToolServer: it does not start or answer in time.
-            ConfigError: the extra is not installed, or a variable that it is to be given is not set.
+            ConfigError: the extra is not installed, or a variable for the server is not set.
         """
         _check_installed()
         env, headers = _resolved(server.name, server.env), _resolved(server.name, server.headers)
@@ -116,7 +116,7 @@ class ServerConnection:
             self._owner.cancel()
             raise
         except NoToolServer:
-            await asyncio.wait([self._owner])  # cancelled in the middle of its end it could leave a process behind
+            await asyncio.wait([self._owner])  # a cancelled shutdown could leave a process behind
             raise
         return self
 
@@ -126,16 +126,16 @@ class ServerConnection:
         return self._client is not None and not self._closing.is_set()
 
     async def close(self) -> None:
-        """End it, and wait until that is done."""
+        """Close the connection, and wait until that is done."""
         self._closing.set()
         if self._owner is not None:
             await asyncio.wait([self._owner])
 
     async def list_tools(self, *, complete: bool = True) -> list[ServedTool]:
-        """Its tools that the server may have; one whose definition cannot be given to a model is left out.
+        """Its usable tools; a tool whose definition cannot be given to a model is left out.
 
         Raises:
-            NoToolServer: it does not list them, or lacks one that it is to have and the list has to be ``complete``.
+            NoToolServer: it does not list them, or, with ``complete``, lacks one of ``only``.
         """
         found: list[ServedTool] = []
         cursor: str | None = None
@@ -160,10 +160,10 @@ class ServerConnection:
         return unique
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """What a tool gives back: text, a JSON value, or parts.
+        """The result of a tool: text, a JSON value, or parts.
 
         Raises:
-            ToolError: it failed, did not answer in time, or answered what it had not declared.
+            ToolError: it failed, did not answer in time, or its result does not match its declared schema.
         """
         from mcp import MCPError
 
@@ -182,9 +182,11 @@ class ServerConnection:
                     "The tool's server stopped during the call. Whether the call took effect is not known."
                 ) from None
             raise ToolError(f"The server refused the call: {error.message[:500]}") from None
-        except RuntimeError:  # the SDK's word for results that contradict the schema that the server declared
-            raise ToolError("The tool's answer is not of the type that its server declares. It was left out.") from None
-        except Exception as error:  # noqa: BLE001 - the server is foreign: whatever it causes is told to the model
+        except RuntimeError:  # the SDK's error for results that contradict the declared schema
+            raise ToolError(
+                "The tool's result does not match the type its server declares. It was discarded."
+            ) from None
+        except Exception as error:  # noqa: BLE001 - the server is foreign: its errors are reported to the model
             _log.warning("A call of a tool of %s failed: %s", self._server.name, type(_cause(error)).__name__)
             raise ToolError("The call failed on its way to the tool's server.") from None
         finally:
@@ -196,7 +198,7 @@ class ServerConnection:
         return value
 
     def _lost(self, error: BaseException) -> bool:
-        """Whether the connection is over; then it is left."""
+        """Whether the connection is over; if so, it is closed."""
         from mcp_types import CONNECTION_CLOSED
 
         # servers use the same code for errors of their own
@@ -230,7 +232,7 @@ class ServerConnection:
                     finally:
                         listening.cancel()
                         await asyncio.wait([listening])
-        except Exception as error:  # noqa: BLE001 - told to whoever waits for it, else the connection is over
+        except Exception as error:  # noqa: BLE001 - reported to the waiting caller, else the connection is over
             if not self._ready.done():
                 self._ready.set_exception(
                     self._failed(error, "does not start" if self._server.command else "cannot be reached")
@@ -271,14 +273,14 @@ class ServerConnection:
         return stdio_client(parameters, errlog=errors)
 
     async def _heard(self, message: object) -> None:
-        """Notes that tools changed, on connections that are told so unasked."""
+        """Notes that tools changed, on connections that receive this unasked."""
         from mcp_types import ToolListChangedNotification
 
         if isinstance(getattr(message, "root", message), ToolListChangedNotification):
             self.changed = True
 
     async def _listen(self, client: Client) -> None:
-        """Notes that tools changed, on connections that have to ask for that."""
+        """Notes that tools changed, on connections that must subscribe to that."""
         from mcp import MCPError
         from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 
@@ -291,7 +293,7 @@ class ServerConnection:
                     self.changed = True
 
     def _served(self, tool: Any, *, tell: bool) -> ServedTool | None:
-        """A tool as it can be given to a model; ``None`` of one that an agent is not to have, or cannot."""
+        """A tool in the form that models take; ``None`` if the agent must not or cannot have it."""
         if self._server.only is not None and tool.name not in self._server.only:
             return None
         schema = tool.input_schema
@@ -310,12 +312,12 @@ class ServerConnection:
         return ServedTool(tool.name, described, _plain(schema), digest)
 
     def _failed(self, error: BaseException, what: str) -> NoToolServer:
-        """What went wrong with the server, without a word of its own."""
+        """The error of the server, without any of its own text."""
         cause = _cause(error)
         if isinstance(cause, TimeoutError):
             return NoToolServer(
                 f"The server of tools {self._server.name!r} did not answer within {self._server.timeout:g} s.",
-                next_step="Check that it runs, or give it longer: mcp(…, timeout=…).",
+                next_step="Check that it runs, or raise the limit: mcp(…, timeout=…).",
                 server=self._server.name,
             )
         why = type(cause).__name__
@@ -332,13 +334,13 @@ class ServerConnection:
         )
         return NoToolServer(
             f"The server of tools {self._server.name!r} {what}: {why}.",
-            next_step=f"{started}; mcp(…, log=…) keeps what it says." if self._server.command else f"{started}.",
+            next_step=f"{started}; mcp(…, log=…) stores its output." if self._server.command else f"{started}.",
             server=self._server.name,
         )
 
 
 def _fault(schema: Any) -> str:
-    """Why a schema of arguments is none that models can be given."""
+    """Why a schema of arguments cannot be given to models."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
@@ -363,14 +365,14 @@ def _references(schema: Any) -> Sequence[str]:
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what says nothing to a model."""
+    """The schema without keys that mean nothing to a model."""
     found = {name: value for name, value in schema.items() if name not in {"$schema", "$id", "title"}}
     found.setdefault("properties", {})
     return found
 
 
 def _resolved(server: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Values with variables of the environment in the place of their references.
+    """Values with references replaced by environment variables.
 
     Raises:
         ConfigError: one is not set.
@@ -380,7 +382,7 @@ def _resolved(server: str, values: Mapping[str, str]) -> dict[str, str]:
         value = os.environ.get(found[1])
         if not value:
             raise ConfigError(
-                f"The server of tools {server!r} is to be given the variable {found[1]}, which is not set.",
+                f"The server of tools {server!r} needs the variable {found[1]}, which is not set.",
                 next_step=f"Set {found[1]} in the environment of the run.",
             )
         return value
@@ -399,17 +401,17 @@ def _check_installed() -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What is behind a group of exceptions."""
+    """The first exception of an exception group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 class _WithoutContent(logging.Filter):
-    """Keeps what servers send out of logs: the SDK logs lines that it cannot read, with their text."""
+    """Keeps server content out of logs: the SDK logs lines that it cannot parse with their text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take the exception, which holds the text, out of a record."""
+        """Remove the exception, which contains the text, from a record."""
         record.exc_info = record.exc_text = None
         record.args, record.msg = (), f"{record.name}: {str(record.msg).split(chr(10))[0][:60].split('%')[0]}"
         return record.levelno >= logging.WARNING

@@ -1,4 +1,4 @@
-"""What tools of a server of the Model Context Protocol give back, as values and parts that guards can look at."""
+"""Results of MCP tools as values and parts that guards can inspect."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Final
 from pricing import LONGEST_RESULT, DocumentPart, ImagePart, TextPart, json_text
 
 _LONGEST_READ: Final = 2 * LONGEST_RESULT
-"""Characters of a result that are looked at; a model is given half as many."""
+"""The number of characters of a result that are inspected; a model receives half as many."""
 
 
 def value_of(content: Sequence[Any], structured: Any) -> Any:
-    """A result: the data that the server gives beside its texts where it gives any, else its texts as one; with images
-    and PDFs, parts. What a model cannot be given is named in a text in its place.
+    """A result: the server's structured data if there is any, else its texts joined; with images and PDFs, parts.
+    Content that a model cannot receive is replaced by a text that names it.
     """
     blocks = [_part(block) for block in content]
     media = [block for block in blocks if not isinstance(block, str)]
@@ -43,15 +43,15 @@ def _part(block: Any) -> str | ImagePart | DocumentPart:
         case "resource_link":
             return f"[a resource that was not read: {block.uri}]"
         case "audio":
-            return "[audio, left out: models are not given any]"
+            return "[audio, left out: models do not receive it]"
         case _:
-            return "[something of an unknown type, left out]"
+            return "[content of an unknown type, left out]"
 
 
 def _media(media_type: str, data: str) -> str | ImagePart | DocumentPart:
-    """An image or a PDF from its Base64; a text about it where it is none."""
+    """An image or a PDF from its Base64; a text about it if it is not valid."""
     kind = DocumentPart if media_type in DocumentPart.types else ImagePart
     try:
         return kind(media_type, b64decode(data, validate=True))
     except (ValueError, binascii.Error):
-        return f"[{media_type[:60]!a}, left out: it is no image or PDF that models are given]"
+        return f"[{media_type[:60]!a}, left out: not a supported image or PDF]"

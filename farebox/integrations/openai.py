@@ -1,4 +1,4 @@
-"""OpenAI's SDK inside a priced run: clients whose chat completions and responses are turns of ours, answered here.
+"""OpenAI's SDK inside a priced run: clients whose chat completions and responses are turns, answered in this process.
 
 Needs the extra ``openai``.
 """
@@ -24,7 +24,7 @@ from tasks.turn import Answer
 
 if TYPE_CHECKING or not openai.VERSION.startswith("2."):
     import httpx2
-else:  # its second generation, which other libraries still pin, takes clients of httpx alone
+else:  # version 2, which other libraries still pin, takes httpx clients only
     import httpx as httpx2
 
 _TIERS: Final = ("light", "premium", "auto")
@@ -36,11 +36,11 @@ _STATUSES: Final[tuple[tuple[type[FareboxError], int, str], ...]] = (
     (UsageError, 400, "invalid_request_error"),
 )
 ADDRESS: Final = "http://farebox.invalid/v1"
-"""Nothing is ever sent there."""
+"""A placeholder; no request is sent there."""
 
 
 class BudgetRefused(openai.APIStatusError, OverBudget):
-    """A budget had no room for the request. It is OpenAI's error of a status, and ours."""
+    """A budget did not cover the request. It is both OpenAI's status error and ours."""
 
     def __init__(self, error: OverBudget, response: httpx2.Response, body: object) -> None:
         openai.APIStatusError.__init__(self, error.message, response=response, body=body)
@@ -54,8 +54,8 @@ class BudgetRefused(openai.APIStatusError, OverBudget):
 
 
 class Client(openai.OpenAI):
-    """OpenAI's client, answered by our turns; ``farebox_step`` is what a plan takes, ``farebox_http`` the HTTP client
-    for libraries that make their own client of OpenAI's.
+    """OpenAI's client, answered by our turns; ``farebox_step`` is for plans, ``farebox_http`` is the HTTP client for
+    libraries that create their own OpenAI client.
     """
 
     farebox_step: Step
@@ -91,24 +91,23 @@ def client(
 ) -> Client:
     """OpenAI's client whose chat completions and responses are turns: routed, guarded, recorded, replayed, priced.
 
-    No key and no server of its own; retries of the SDK are off, those of the turn decide. Anything else is answered
-    with a 404.
+    It needs no key and no server. The SDK's retries are off; the turn retries. Other endpoints return 404.
 
     Args:
-        operation: what its turns are attributed to.
-        tier: what a plan is quoted with: the tier that most of its requests go to.
-        models: by the ``model`` that code asks for, a tier (``light``, ``premium``, ``auto``) or a target of
-            farebox.toml, which is asked first of its tier; ``"*"`` stands for every other name. They go before those of
-            ``[integrations.openai.models]`` in farebox.toml. Names of tiers and targets and the models of targets are
-            known without. Other names are answered with a 404.
-        max_tokens: of each answer; requests may ask for less.
-        reasoning: how much a model is to think; ``reasoning_effort`` of a request goes first.
-        guards: of its turns, beside the project's.
+        operation: the operation of its turns.
+        tier: the tier for quotes: the one that most of its requests use.
+        models: by ``model`` name in client code, a tier (``light``, ``premium``, ``auto``) or a target of farebox.toml,
+            which then comes first in its tier; ``"*"`` matches every other name. They take precedence over
+            ``[integrations.openai.models]`` in farebox.toml. Names of tiers, of targets and of their models need no
+            entry. Other names return 404.
+        max_tokens: of each answer; requests may set less.
+        reasoning: the reasoning level; ``reasoning_effort`` of a request takes precedence.
+        guards: additional guards of its turns.
         unmasked_media: whether images and documents may be sent although no guard can read them.
 
     Raises:
-        PlanError: ``reasoning`` is no setting.
-        BudgetRefused: of a request: the run's hold or a budget has no room. It is also an ``openai.APIStatusError``.
+        PlanError: ``reasoning`` is not a valid level.
+        BudgetRefused: a request exceeds the run's hold or a budget. It is also an ``openai.APIStatusError``.
         openai.APIStatusError: of a request, for every other reason: its body has our message and next step.
 
     Example:
@@ -116,7 +115,7 @@ def client(
         ``llm.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])``
     """
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
-    web = httpx2.Client(transport=Transport(step, models), trust_env=False)
+    web = httpx2.Client(transport=GuestTransport(step, models), trust_env=False)
     found = Client(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
     found.farebox_step, found.farebox_http = step, web
     return found
@@ -134,7 +133,7 @@ def async_client(
 ) -> AsyncClient:
     """The same for async code: ``await llm.chat.completions.create(…)``."""
     step = Step(operation, tier, max_tokens, reasoning=reasoning, guards=tuple(guards), unmasked_media=unmasked_media)
-    web = httpx2.AsyncClient(transport=AsyncTransport(step, models), trust_env=False)
+    web = httpx2.AsyncClient(transport=AsyncGuestTransport(step, models), trust_env=False)
     found = AsyncClient(api_key="none", base_url=ADDRESS, max_retries=0, http_client=web)
     found.farebox_step, found.farebox_http = step, web
     return found
@@ -158,7 +157,7 @@ _DIALECTS: Final = {
 
 
 class _Server:
-    """What answers requests of either kind of client."""
+    """Answers requests of both kinds of client."""
 
     def __init__(self, step: Step, models: Mapping[str, str] = MappingProxyType({})) -> None:
         self._models = models
@@ -175,10 +174,10 @@ class _Server:
         return found
 
     def _asked(self, request: ChatRequest) -> GuestRequest:
-        """What is asked, of the targets that the model's name stands for.
+        """The request, with the targets of its model name.
 
         Raises:
-            UsageError: it stands for none.
+            UsageError: the name matches no tier and no target.
         """
         runtime, model = get_runtime(), request.model
         stated, targets = runtime.settings.integrations.openai.models, runtime.router.targets
@@ -193,21 +192,21 @@ class _Server:
         known = {*_TIERS, *(target.name for target in targets)}
         if mapped:
             raise _NotFound(
-                f"The model {model[:60]!r} is mapped to {mapped[:60]!r}, which is no tier and no target.",
+                f"The model {model[:60]!r} is mapped to {mapped[:60]!r}, which is neither a tier nor a target.",
                 next_step=f"Map it to one of {', '.join(sorted(known))}.",
             )
         names = ", ".join(sorted({*self._models, *stated, *known} - {"*"}))
         raise _NotFound(
-            f"The model {model[:60]!r} stands for no tier and no target.",
+            f"The model {model[:60]!r} matches no tier and no target.",
             next_step=f"Map it in models={{…}} or [integrations.openai.models], or ask for one of {names}.",
         )
 
 
-class Transport(_Server, httpx2.BaseTransport):
+class GuestTransport(_Server, httpx2.BaseTransport):
     """Answers an ``httpx2.Client`` in this process."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer of a turn, or the response that its error is."""
+        """The answer of a turn, or its error as a response."""
         request.read()
         try:
             dialect = self._dialect(request)
@@ -222,11 +221,11 @@ class Transport(_Server, httpx2.BaseTransport):
         return httpx2.Response(200, headers=_EVENTS, stream=_Events(dialect.events(read, _STATES), first, pieces))
 
 
-class AsyncTransport(_Server, httpx2.AsyncBaseTransport):
+class AsyncGuestTransport(_Server, httpx2.AsyncBaseTransport):
     """Answers an ``httpx2.AsyncClient`` in this process."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer of a turn, or the response that its error is."""
+        """The answer of a turn, or its error as a response."""
         await request.aread()
         try:
             dialect = self._dialect(request)
@@ -245,11 +244,11 @@ _EVENTS: Final = {"content-type": "text/event-stream"}
 
 
 class _NotFound(UsageError):
-    """What is asked for is not here."""
+    """The requested endpoint does not exist here."""
 
 
 class _Events(httpx2.SyncByteStream):
-    """A turn under way as server-sent events; closing it early ends the turn."""
+    """A running turn as server-sent events; closing it early ends the turn."""
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""OpenAI's Responses as a server reads and writes them, in our words. Nothing is stored: each request brings it all."""
+"""OpenAI's Responses, read and written as a server does. Nothing is stored: each request contains the whole
+conversation.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def read_response_request(body: bytes, states: ProviderStates) -> ChatRequest:
     """A request from its body.
 
     Raises:
-        UsageError: it is none, or asks for something that a turn cannot do.
+        UsageError: it is not a valid request, or uses something that turns do not support.
     """
     try:
         return _read(json.loads(body), states)
@@ -52,8 +54,8 @@ def read_response_request(body: bytes, states: ProviderStates) -> ChatRequest:
         if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
             told = f"The request has a part that cannot be sent: {error}."
         else:
-            told = f"The request is no Responses request ({type(error).__name__} while reading it)."
-        raise UsageError(told, next_step="Send what OpenAI's API reference describes.") from None
+            told = f"The request is not a valid Responses request ({type(error).__name__} while reading it)."
+        raise UsageError(told, next_step="Follow OpenAI's API reference.") from None
 
 
 def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
@@ -62,12 +64,12 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
             continue
         if name in _STORED:
             raise UsageError(
-                f"Farebox stores no responses, so that {name} refers to nothing.",
+                f"Farebox stores no responses, so {name} cannot be used.",
                 next_step="Send the whole conversation in input, the items of earlier outputs included.",
                 field=name,
             )
         raise UsageError(
-            f"Turns of Farebox have no {name[:60]!r}.", next_step="Leave it out of the request.", field=name[:60]
+            f"Farebox does not support {name[:60]!r}.", next_step="Remove it from the request.", field=name[:60]
         )
     tools, format_ = given.get("tools") or (), (given.get("text") or {}).get("format") or {"type": "text"}
     effort = (given.get("reasoning") or {}).get("effort")
@@ -92,7 +94,7 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
 
 
 def _messages(items: Sequence[JSONObject], states: ProviderStates) -> list[Message]:
-    """The conversation: an assistant's words and calls that follow one another are one message, and so are results."""
+    """The conversation: consecutive assistant texts and calls are one message, and so are results."""
     found: list[Message] = []
     for item in items:
         match item.get("type", "message"):
@@ -114,7 +116,7 @@ def _messages(items: Sequence[JSONObject], states: ProviderStates) -> list[Messa
             case "function_call_output":
                 _join(found, "tool", [ToolResultPart(item["call_id"], _result(item["output"]))])
             case "reasoning":
-                continue  # what a model thought stays here, under the place of its calls
+                continue  # reasoning stays here, under the position of its calls
             case kind:
                 raise UsageError(
                     f"Turns of Farebox have no items of type {str(kind)[:40]!r}.",
@@ -162,13 +164,13 @@ def _part(part: JSONObject) -> Part:
         case "input_file" if part.get("file_url"):
             return DocumentPart("application/pdf", url=part["file_url"])
     raise UsageError(
-        f"Turns of Farebox cannot carry a part {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
+        f"Farebox does not support message parts of type {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
     )
 
 
 def _tool(tool: JSONObject) -> Tool:
     if tool["type"] != "function":
-        raise UsageError(f"Turns of Farebox have no {tool['type'][:40]!r} tools.", next_step="Use function tools.")
+        raise UsageError(f"Farebox does not support {tool['type'][:40]!r} tools.", next_step="Use function tools.")
     parameters = tool.get("parameters") or {"type": "object", "properties": {}}
     return Tool(tool["name"], tool.get("description") or "", parameters, bool(tool.get("strict")))
 
@@ -178,7 +180,7 @@ def _choice(choice: Any) -> str:
         return choice
     if choice["type"] != "function":
         raise UsageError(
-            "This tool_choice is not one of Farebox's.", next_step="Use auto, none, required or a function."
+            "Farebox does not support this tool_choice.", next_step="Use auto, none, required or a function."
         )
     return str(choice["name"])
 

@@ -47,7 +47,7 @@ _STATES: Final = ProviderStates()
 
 
 class TargetsFailed(ModelAPIError, NoTarget):
-    """No target answered. It is also pydantic-ai's error of a model's API, which its ``FallbackModel`` acts on."""
+    """No target answered. It is also pydantic-ai's model API error, which its ``FallbackModel`` handles."""
 
     def __init__(self, message: str, *, next_step: str = "", **fields: Any) -> None:
         ModelAPIError.__init__(self, PROVIDER, message)
@@ -63,27 +63,27 @@ class TargetsFailed(ModelAPIError, NoTarget):
 class FareboxModel(Model[None]):
     """A pydantic-ai model whose requests are turns: routed, fallen back, guarded, held, recorded, replayed and priced.
 
-    It takes function tools, the output modes ``tool`` (the default), ``native`` and ``prompted``, images and PDFs, and
-    streams text. What a model thought goes back to the model family that thought it, within one process; messages that
-    pydantic-ai saves hold only a key of it. Built-in (native) tools of providers are refused by pydantic-ai itself.
+    It supports function tools, the output modes ``tool`` (the default), ``native`` and ``prompted``, images and PDFs,
+    and text streaming. Reasoning is returned to the model family that produced it, within one process; messages that
+    pydantic-ai saves contain only a key to it. Providers' built-in tools are refused by pydantic-ai itself.
 
     Args:
-        operation: what its turns are attributed to.
-        tier: which targets take them; ``"auto"`` lets the complexity of each turn decide.
-        max_tokens: of each answer; ``ModelSettings(max_tokens=…)`` may ask for less.
-        reasoning: how much a model is to think; the setting ``thinking`` goes first.
-        guards: of its turns, beside the project's.
+        operation: the operation of its turns.
+        tier: the tier of its targets; ``"auto"`` chooses by the complexity of each turn.
+        max_tokens: of each answer; ``ModelSettings(max_tokens=…)`` may set less.
+        reasoning: the reasoning level; the setting ``thinking`` takes precedence.
+        guards: additional guards of its turns.
         unmasked_media: whether images and documents may be sent although no guard can read them.
         settings: pydantic-ai's defaults for requests.
 
     Raises:
-        PlanError: ``reasoning`` is no setting.
-        OverBudget: of a request: the run's hold or a budget has no room. The agent ends with it; it is not retried.
-        TargetsFailed: of a request: no target answered.
+        PlanError: ``reasoning`` is not a valid level.
+        OverBudget: a request exceeds the run's hold or a budget. The agent ends with it; it is not retried.
+        TargetsFailed: no target answered a request.
 
     Example:
-        ``agent = pydantic_ai.Agent(FareboxModel(operation="triage"), tools=[look_up])``
-        ``@automation(…, plan=plan(agent.model, calls=4, max_calls=8, input_tokens=900, output_tokens=150))``
+        ``agent = pydantic_ai.Agent(FareboxModel(operation="triage"), tools=[look_up])`` ``@automation(…,
+            plan=plan(agent.model, calls=4, max_calls=8, input_tokens=900, output_tokens=150))``
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class FareboxModel(Model[None]):
 
     @property
     def model_name(self) -> str:
-        """The operation: which model answers, each turn's route decides."""
+        """The operation; each turn's route decides which model answers."""
         return self.farebox_step.operation
 
     @property
@@ -143,7 +143,7 @@ class FareboxModel(Model[None]):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse, None]:
-        """One turn whose text is handed on as it arrives; calls of tools follow when it is whole."""
+        """One turn whose text is passed on as it arrives; tool calls follow when it is complete."""
         del run_context
         asked = self._asked(messages, model_settings, model_request_parameters)
         async with aclosing(self._turns.stream(asked)) as pieces:
@@ -166,7 +166,7 @@ class FareboxModel(Model[None]):
 
 @dataclass
 class _StreamedTurn(StreamedResponse):
-    """A turn under way, as pydantic-ai reads it."""
+    """A running turn in the form that pydantic-ai reads."""
 
     _model_name: str
     _first: str | Answer[str]
@@ -223,7 +223,7 @@ class _StreamedTurn(StreamedResponse):
 
 
 def _parts(reply: ModelReply) -> list[ModelResponsePart]:
-    """A reply as pydantic-ai keeps it: of what its model thought, the key."""
+    """A reply in pydantic-ai's form; reasoning is replaced by a key."""
     found: list[ModelResponsePart] = []
     for part in reply.parts:
         match part:
@@ -241,8 +241,8 @@ def _parts(reply: ModelReply) -> list[ModelResponsePart]:
 
 
 def _usage(answer: Answer[str]) -> RequestUsage:
-    """What a turn counted and cost, its failed attempts included in the cost; what was not reported is left at 0, as
-    pydantic-ai has no word for it.
+    """Usage and cost of a turn, including the cost of its failed attempts; unreported counts are 0, since pydantic-ai
+    has no value for unknown.
     """
     counted = answer.reply.usage
     return RequestUsage(
@@ -260,7 +260,7 @@ def _targets_failed(error: NoTarget) -> TargetsFailed:
 
 
 def _check_one_journal() -> None:
-    """See that pydantic-ai does not keep the answers, too: a replay of its own would hide turns from ours.
+    """Check that pydantic-ai does not store the answers too: its own replay would hide turns from Farebox.
 
     Raises:
         UsageError: the request is made inside a task of pydantic-ai's Prefect integration.
@@ -273,6 +273,6 @@ def _check_one_journal() -> None:
     module = "" if found is None else getattr(found.task.fn, "__module__", "")
     if module.startswith("pydantic_ai.durable_exec"):
         raise UsageError(
-            "The agent is wrapped in pydantic-ai's Prefect durability, and Farebox keeps its answers already.",
+            "The agent is wrapped in pydantic-ai's Prefect durability, and Farebox stores its answers already.",
             next_step="Run the agent itself: PrefectAgent(agent) becomes agent, PrefectDurability is left out.",
         )

@@ -1,4 +1,4 @@
-"""pydantic-ai's requests in our words: messages, tools, output modes and settings."""
+"""pydantic-ai's requests in terms of our types: messages, tools, output modes and settings."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def guest_request(
     instructions: Sequence[str],
     states: ProviderStates,
 ) -> GuestRequest:
-    """A request that pydantic-ai has prepared.
+    """A request that pydantic-ai has prepared, as a turn request.
 
     Raises:
-        UserError: it has something that our turns cannot carry.
+        UserError: it has content that turns do not support.
     """
     system = [
         part.content
@@ -139,7 +139,7 @@ def _messages(message: ModelMessage, states: ProviderStates) -> list[Message]:
                 given = [part.content] if isinstance(part.content, str) else part.content
                 asked += [_content(one) for one in given if not isinstance(one, CachePoint)]
             case _:
-                raise UserError(f"A turn of Farebox cannot carry a {type(part).__name__}.")
+                raise UserError(f"Farebox does not support a {type(part).__name__}.")
     found = [Message("tool", tuple(results))] if results else []
     return [*found, Message("user", tuple(asked))] if asked else found
 
@@ -153,8 +153,8 @@ def _said(part: Any, states: ProviderStates) -> list[Part]:
         case GuestThinking() if part.provider_name == PROVIDER and part.id:
             return list(states.of(part.id))
         case GuestThinking() | FilePart():
-            return []  # of another provider's model: no other can read it
-    raise UserError(f"A turn of Farebox cannot carry a {type(part).__name__} of an earlier answer.")
+            return []  # from another provider's model: no other model can read it
+    raise UserError(f"Farebox does not support a {type(part).__name__} of an earlier answer.")
 
 
 def _value(text: str) -> Any:
@@ -171,7 +171,7 @@ def _content(content: UserContent) -> Part:
     """A piece of a user's message.
 
     Raises:
-        UserError: it is no text, image or PDF.
+        UserError: it is not text, an image or a PDF.
     """
     try:
         match content:
@@ -188,5 +188,5 @@ def _content(content: UserContent) -> Part:
             case DocumentUrl():
                 return DocumentPart(content.media_type, url=content.url)
     except ValueError as error:
-        raise UserError(f"A turn of Farebox cannot carry this {type(content).__name__}: {error}.") from None
-    raise UserError(f"A turn of Farebox cannot carry a {type(content).__name__}.")
+        raise UserError(f"Farebox does not support this {type(content).__name__}: {error}.") from None
+    raise UserError(f"Farebox does not support a {type(content).__name__}.")

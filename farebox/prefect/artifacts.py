@@ -14,13 +14,14 @@ from uuid import UUID
 
 from farebox.cache_drops import with_cache_drops
 from farebox.prefect.events import tell_cache_drops
+from farebox.prefect.report_artifacts import artifact_key
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
-from pricing import FareboxError
+from pricing import FareboxError, from_us
 from pricing.ledger import BudgetRule, Refusal, Run, Settled
 from pricing.quotes import Quote, ResolvedPlan
 from pricing.replica import RunCopy
-from pricing.reports import escape_markdown
+from pricing.reports import escape_markdown, moment
 from tasks.turn import TurnEvent, WaveNews
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _tell_prefect(run_id: str, automation: str, markdown: str, address: str | No
     # Around an async flow it would hand back a coroutine, even on a thread of its own, and publish nothing.
     create_markdown_artifact(
         markdown,
-        key=f"{automation}-cost",
+        key=artifact_key(automation),
         description="What this run cost, and why",
         _sync=True,  # type: ignore[call-arg]
     )
@@ -166,6 +167,7 @@ class _Progress:
         self._planned = planned
         self._made: Counter[str] = Counter()
         self._waiting = 0
+        self._expected_at: int | None = None
         self._artifact: UUID | None = None
         self._moved = threading.Event()
         self._ended = threading.Event()
@@ -184,9 +186,9 @@ class _Progress:
             self._moved.set()
 
     def batches(self, news: WaveNews) -> None:
-        """How many of its turns wait for batches."""
+        """How many of its turns wait for batches, and when these are expected."""
         if news.run_id == self.run_id:
-            self._waiting = news.waiting
+            self._waiting, self._expected_at = news.waiting, news.expected_at
             self._moved.set()
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
@@ -235,5 +237,6 @@ class _Progress:
             f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
             for operation, planned in self._planned.items()
         )
-        waiting = f". {self._waiting} wait for batches" if self._waiting else ""
+        expected = "" if self._expected_at is None else f", expected about {moment(from_us(self._expected_at))}"
+        waiting = f". {self._waiting} wait for batches{expected}" if self._waiting else ""
         return f"Turns made of those planned: {', '.join(each)}{waiting}"

@@ -17,7 +17,7 @@ from uuid import UUID
 from farebox.prefect.flow_runs import end_cancelled
 from farebox.runs.batch_waits import PAUSE_KEY
 from farebox.runtime import Runtime
-from pricing import FareboxError, Nano, format_money, from_us, now_us
+from pricing import FareboxError, Nano, format_money, from_us
 from pricing.ledger import Batch
 from pricing.reports import escape_markdown, moment
 
@@ -127,11 +127,23 @@ def _waits_for_batches(state: Any) -> bool:
     return key is not None and str(key).startswith(PAUSE_KEY)
 
 
-HEADS: Final = ("batch", "run", "target", "state", "lines", "answered", "failed", "sent", "waits until", "cost")
+HEADS: Final = (
+    "batch",
+    "run",
+    "target",
+    "state",
+    "lines",
+    "answered",
+    "failed",
+    "sent",
+    "expected",
+    "waits until",
+    "cost",
+)
 
 
-def batch_row(batch: Batch, cost: Nano) -> tuple[str, ...]:
-    """A batch as a row of a table."""
+def batch_row(batch: Batch, cost: Nano, expected_at: int | None) -> tuple[str, ...]:
+    """A batch as a row of a table; ``expected_at`` is when it is expected back, in microseconds UTC."""
     return (
         batch.label,
         batch.run_id,
@@ -141,6 +153,7 @@ def batch_row(batch: Batch, cost: Nano) -> tuple[str, ...]:
         f"{batch.completed}",
         f"{batch.failed}",
         moment(from_us(batch.submitted_at or batch.begun_at)),
+        moment(from_us(expected_at)) if expected_at is not None else "–",
         moment(from_us(batch.leave_at)) if batch.is_open else "–",
         format_money(cost),
     )
@@ -148,12 +161,6 @@ def batch_row(batch: Batch, cost: Nano) -> tuple[str, ...]:
 
 def batch_table(runtime: Runtime, batches: Sequence[Batch]) -> list[dict[str, str]]:
     """Batches as an artifact of Prefect shows them."""
-    return [
-        dict(zip(HEADS, map(escape_markdown, batch_row(batch, runtime.batches.costs(batch.label))), strict=True))
-        for batch in batches
-    ]
-
-
-def is_late(batch: Batch) -> bool:
-    """Whether the run of an open batch waits for it no longer."""
-    return batch.is_open and now_us() >= batch.leave_at
+    runtime.batch_histories.fresh()
+    rows = (batch_row(batch, runtime.batches.costs(batch.label), runtime.expected_at(batch)) for batch in batches)
+    return [dict(zip(HEADS, map(escape_markdown, row), strict=True)) for row in rows]

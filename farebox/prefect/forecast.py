@@ -29,7 +29,7 @@ from farebox.runs.admission import (
     standing_rules,
     stated_limits,
 )
-from farebox.runs.cheaper_starts import CheaperStart, Move, cheaper_start, moves_of
+from farebox.runs.cheaper_starts import CheaperStart, StartMove, cheaper_start, moves_of
 from farebox.runs.context import RunOwner, run_owner
 from farebox.runs.due_times import run_due_at
 from farebox.runtime import Runtime
@@ -68,7 +68,7 @@ class Upcoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
+class WindowForecast:
     """A budget in one window: what is left of it now, and what the runs ahead are expected to spend of it."""
 
     budget: str
@@ -84,14 +84,14 @@ class Outlook:
 
     until: datetime
     runs: tuple[Upcoming, ...]
-    budgets: tuple[Spend, ...]
+    budgets: tuple[WindowForecast, ...]
     undecided: tuple[str, ...] = ()
     """Runs that ended, because nobody decided about them in time."""
     crashed: tuple[str, ...] = ()
     """Runs that Prefect still took to be running, whose processes went away."""
     cancelled: tuple[str, ...] = ()
     """Runs that were ended in Prefect while they were suspended, and are settled now."""
-    moves: tuple[Move, ...] = ()
+    moves: tuple[StartMove, ...] = ()
     """Schedules whose runs would cost less at another time of day."""
 
     @property
@@ -230,10 +230,10 @@ class _View:
             usual = price_run(self._runtime, automation, parameters, usual.economic, at=at)
         return cheaper_start(self._runtime, automation, parameters, usual, start=at, end=at + timedelta(days=1))
 
-    def spends(self) -> Iterator[Spend]:
+    def spends(self) -> Iterator[WindowForecast]:
         """The budgets that runs ahead touch."""
         for place, state in sorted(self._touched.items(), key=lambda item: (item[1].starts_at, item[1].name)):
-            yield Spend(state.name, state.starts_at, state.limit, state.left, self._expected[place])
+            yield WindowForecast(state.name, state.starts_at, state.limit, state.left, self._expected[place])
 
     def _fit(self, flow: Flow[..., Any], flow_run: FlowRun, at: datetime) -> _Fit:
         """On the usual route; on the economic one where only that fits."""

@@ -1,6 +1,7 @@
 """The report files of runs, ``.farebox/reports/<run>.md`` and ``.html``.
 
-They are written when a run ends, and again when a later finding has changed what it cost.
+They are written when a run ends, and again when a later finding has changed what it cost. The run's artifact in Prefect
+is updated then, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farebox.prefect.report_artifacts import update_report_artifacts
 from farebox.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -33,25 +35,27 @@ def write_report_files(runtime: Runtime, report: RunReport) -> str:
 
 def refresh_report_files(runtime: Runtime) -> int:
     """Write the files of runs again that were corrected since: an attempt that came back after its run was settled, a
-    bill, a settlement by another process. How many runs.
+    bill, a settlement by another process. Their artifacts in Prefect follow. How many runs.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
     from pricing.reports import corrected_runs, run_report
 
-    folder, written = runtime.home / "reports", 0
+    folder, written = runtime.home / "reports", dict[str, str]()
     if not folder.is_dir():
         return 0
     before = _read(folder / _MARK)
     found = corrected_runs(runtime.replica, before)
     for run_id, known_at in found.runs.items():
         if _is_older(folder / f"{run_id}.md", known_at):
-            write_report_files(runtime, run_report(runtime.replica, run_id))
-            written += 1
+            report = run_report(runtime.replica, run_id)
+            write_report_files(runtime, report)
+            written[run_id] = report.run.automation
+    update_report_artifacts(folder, written)
     if found.end != before:
         (folder / _MARK).write_text(json.dumps(found.end), "utf-8")
-    return written
+    return len(written)
 
 
 def _is_older(path: Path, known_at: datetime) -> bool:

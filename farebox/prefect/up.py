@@ -36,7 +36,7 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
         FareboxError: the server or the worker ended by itself; with the last lines of its log.
     """
     from farebox.prefect.deployments import declared, pools
-    from farebox.web import checked_token, serving
+    from farebox.web import checked_token, page_server
 
     found = declared(runtime.root)
     checked_token(runtime, host)
@@ -48,7 +48,7 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - it is what they gave
     address = f"http://{shown}:{port}"
     environment = {"PREFECT_API_URL": f"{address}/api", VARIABLE: str(runtime.root)}
-    with _interruption() as interrupted, serving(runtime, host, port + 1) as reports:
+    with _interruption() as interrupted, page_server(runtime, host, port + 1) as reports:
         server_log = logs / "server.log"
         environment[WEB_URL] = os.environ.get(WEB_URL) or reports  # runs link to their page there
         tell("Starting Prefect's server …")

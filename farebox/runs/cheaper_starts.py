@@ -27,7 +27,7 @@ class CheaperStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class StartMove:
     """What it would save to start a deployment's runs at another time of day; ``saving_nano`` is a day's."""
 
     deployment: str
@@ -68,7 +68,7 @@ def cheaper_start(
     return best
 
 
-def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo, ahead: timedelta) -> list[Move]:
+def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo, ahead: timedelta) -> list[StartMove]:
     """What to move: by deployment and time of day, the savings of its runs ahead, a day's share of them; the largest
     first.
     """
@@ -77,5 +77,5 @@ def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo
         key = deployment, f"{start.astimezone(zone):%H:%M}", f"{better.at.astimezone(zone):%H:%M}"
         summed[key] = summed.get(key, 0) + better.saving_nano
     days = max(1.0, ahead / _DAY)
-    moves = [Move(*key, round(saving / days)) for key, saving in summed.items()]
+    moves = [StartMove(*key, round(saving / days)) for key, saving in summed.items()]
     return sorted(moves, key=lambda move: (-move.saving_nano, move.deployment, move.start))

@@ -14,11 +14,7 @@ from pricing.quotes import ResolvedPlan, ResolvedStep
 from tasks import Step
 from tasks.batches import batch_refusal
 from tasks.providers import spec_of
-from tasks.routing import FLEX_MEDIAN, BatchTime, Candidate, Route, Target
-
-LIVE_PERCENT: Final = 5
-"""Of a hundred turns of a batch or of the flex tier, those that are expected to be asked at the standard price after
-all: 95% of batches are back in time, and providers shed few flex requests."""
+from tasks.routing import FLEX_MEDIAN, LIVE_PERCENT, BatchTime, Candidate, Route, Target
 
 _LONG_MINUTES: Final = 90
 
@@ -76,7 +72,7 @@ def with_service_tiers(
     found, now = dict(routes), now_us() if at is None else to_us(at)
     if due_at is None:
         return found
-    runtime.batch_times.fresh()
+    runtime.batch_histories.fresh()
     batches = durable and runtime.settings.batches.enabled
     for one in planned:
         batched = batches and one.operation != JUDGE and can_be_batched(steps[one.operation])
@@ -106,7 +102,10 @@ def _asked(
         )
     if choice.live_at is None:
         return candidate
-    return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
+    if choice.service_tier != "batch":
+        return replace(candidate, service_tier=choice.service_tier, live_percent=LIVE_PERCENT)
+    percent = runtime.service_tiers.history(candidate.target.provider).live_percent
+    return replace(candidate, service_tier=choice.service_tier, live_percent=percent)
 
 
 def _fits_batch(target: Target, calls: int) -> bool:
@@ -126,7 +125,7 @@ def expected_time(runtime: Runtime, plan: ResolvedPlan, routes: Mapping[str, Rou
         if not first.live_percent:  # it does not wait, or is asked so whatever the due time
             continue
         if first.service_tier == "batch":
-            waits.append(runtime.service_tiers.batch_time(first.target))
+            waits.append(runtime.service_tiers.history(first.target.provider).time)
             batches.append(waits[-1].batches)
         else:
             waits.append(BatchTime(FLEX_MEDIAN, runtime.service_tiers.flex_seconds))

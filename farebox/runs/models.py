@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from farebox.config.keys import Missing
-from farebox.config.targets import answering
+from farebox.config.targets import usable_targets
 from farebox.runtime import Runtime
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import STANDARD, EndOfLife, RateCard, ServiceTier
@@ -126,7 +126,7 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
     """
     known = {(h.target, h.provider, h.model, h.stand_in): h for h in target_health(runtime.replica)}
     ends = {target.name: target.end_of_life for target in runtime.settings.targets}
-    lines, asked = [], answering(runtime.targets)
+    lines, asked = [], usable_targets(runtime.targets)
     for target in runtime.targets:
         key = runtime.keys[target.name]
         lines.append(

@@ -14,7 +14,7 @@ from pricing.ledger import BudgetRule, CacheUse, complexities
 from pricing.quotes import CachedPrompt, CachedPrompts, Counter, PlanCost, ResolvedPlan, ResolvedStep
 from pricing.tokens import MediaSize, count_tokens
 from tasks import Step
-from tasks.providers import usual_thinking
+from tasks.providers import usual_thinking_tokens
 from tasks.routing import ENOUGH, TYPICAL, Quality, Route, Size
 
 _ANSWERS = 2
@@ -128,7 +128,7 @@ def with_thoughts(route: Route, step: Step) -> Route:
     """A step's route with what each model usually thinks before an answer; a step of several turns may have tools."""
     tools = step.max_turns > 1
     return tuple(
-        replace(candidate, thinking=usual_thinking(candidate.target, step.reasoning, tools=tools))
+        replace(candidate, thinking=usual_thinking_tokens(candidate.target, step.reasoning, tools=tools))
         for candidate in route
     )
 

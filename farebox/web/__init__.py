@@ -6,9 +6,9 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from farebox.web.app import web_app
-    from farebox.web.server import checked_token, serve, serving
+    from farebox.web.server import checked_token, page_server, serve
 
-__all__ = ["checked_token", "serve", "serving", "web_app"]
+__all__ = ["checked_token", "page_server", "serve", "web_app"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
@@ -16,7 +16,7 @@ if not TYPE_CHECKING:
         {
             "checked_token": "farebox.web.server",
             "serve": "farebox.web.server",
-            "serving": "farebox.web.server",
+            "page_server": "farebox.web.server",
             "web_app": "farebox.web.app",
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ from farebox.web.pages import (
 )
 from farebox.web.replica_state import state_of
 from farebox.web.security import HostCheck, SecurityHeaders, TokenCheck
-from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.site import PERIODS, Site
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import FareboxError, LedgerBusy, UsageError
 from pricing.reports import moment, page_environment
 
@@ -84,8 +84,8 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         views.start()
-        for page, query in _usual():
-            views.want(_key(page.path, Asked({}, query)), partial(page.view, site, Asked({}, query)))
+        for page, asked in _usual():
+            views.want(_key(page.path, asked), partial(made, site, page, asked))
         if sync is not None:
             sync.start()
         yield
@@ -111,13 +111,25 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
     return SecurityHeaders(guarded)
 
 
-def _usual() -> list[tuple[PageRoute, dict[str, str]]]:
-    """What is asked for most, and made before anybody does."""
-    whole = [(page, dict[str, str]()) for page in PAGES if page.kept == "stale" and "{" not in page.path]
-    return [*whole, *((overview.PAGE, {"since": word}) for word in ("7d", "90d", "ever"))]
+def _usual() -> list[tuple[PageRoute, PageRequest]]:
+    """What is asked for most, and made before anybody does: pages that read much, and their links to other periods."""
+    read_much = [page for page in PAGES if page.kept == "stale" and "{" not in page.path]
+    whole = [(page, PageRequest({}, {})) for page in read_much]
+    return [*whole, *(one for page in read_much for one in _of_periods(page, {}))]
 
 
-def _key(path: str, asked: Asked) -> tuple[str, ...]:
+def _of_periods(page: PageRoute, path: Mapping[str, str]) -> list[tuple[PageRoute, PageRequest]]:
+    """A page over each period that it links to."""
+    return [(page, PageRequest(path, {"since": word})) for word, _ in PERIODS] if page.has_periods else []
+
+
+def made(site: Site, page: PageRoute, asked: PageRequest) -> View:
+    """Make a view of the replica, which is opened once for all that is asked of it."""
+    with site.replica.read():
+        return page.view(site, asked)
+
+
+def _key(path: str, asked: PageRequest) -> tuple[str, ...]:
     query = sorted((name, value) for name, value in asked.query.items() if name != "format" and value)
     return path, *(f"{name}={value}" for name, value in [*sorted(asked.path.items()), ("?", ""), *query])
 
@@ -140,7 +152,7 @@ class _Answers:
         return answer
 
     def _answer(self, page: PageRoute, request: Request) -> Response:
-        asked = Asked(dict(request.path_params), dict(request.query_params))
+        asked = PageRequest(dict(request.path_params), dict(request.query_params))
         try:
             view = self._view(page, asked)
         except UsageError as error:
@@ -154,11 +166,15 @@ class _Answers:
             return json_response(view.data)
         return HTMLResponse(self._html(view, request))
 
-    def _view(self, page: PageRoute, asked: Asked) -> View:
-        make = partial(page.view, self._site, asked)
+    def _view(self, page: PageRoute, asked: PageRequest) -> View:
         if page.kept == "never":
-            return make()
-        return self._views.view(_key(page.path, asked), make, stale=page.kept == "stale")
+            return page.view(self._site, asked)
+        make = partial(made, self._site, page, asked)
+        view = self._views.view(_key(page.path, asked), make, stale=page.kept == "stale")
+        if page.kept == "stale":
+            for near, other in (*_of_periods(page, asked.path), *page.near(view)):
+                self._views.expect(_key(near.path, other), partial(made, self._site, near, other))
+        return view
 
     def _html(self, view: View, request: Request) -> str:
         query = {name: value for name, value in request.query_params.items() if name != "format"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from farebox.web.site import Site
 from pricing import Nano, format_money
 from pricing.ledger import budget_label
-from pricing.reports import DecidedApproval, QuoteAudit, RunLine, Share, duration, moment, percent
+from pricing.reports import DecidedApproval, QuoteAudit, RunLine, ShareEstimate, duration, moment, percent
 from pricing.reports.charts import Grid
 
 UNKNOWN = "–"
@@ -105,7 +105,7 @@ def sizes_grid(audits: Sequence[QuoteAudit]) -> Grid:
     return Grid(heads, rows, 3)
 
 
-def between(share: Share) -> str:
+def between(share: ShareEstimate) -> str:
     """An interval of shares."""
     return between_shares(share.low, share.high)
 

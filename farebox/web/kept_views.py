@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from farebox.web.replica_state import State
+from farebox.web.replica_state import ReplicaState
 from farebox.web.view import View
 
 _MOST = 256
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Kept:
     view: View
-    state: State
+    state: ReplicaState
     make: Callable[[], View]
     stale: bool
     asked: float
@@ -43,7 +43,7 @@ class KeptViews:
         state: tells the state of the replica now.
     """
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], ReplicaState]) -> None:
         self._state = state
         self._views: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = threading.Lock()
@@ -80,6 +80,7 @@ class KeptViews:
                 kept.asked = time.monotonic()
                 if kept.state != state:
                     self._want(key, make)
+                    self._waiting.move_to_end(key, last=False)
                 return kept.view
         return self._made(key, make, stale=stale)
 
@@ -88,6 +89,15 @@ class KeptViews:
         with self._lock:
             self._usual.add(key)
             if key not in self._views:
+                self._want(key, make)
+
+    def expect(self, key: Hashable, make: Callable[[], View]) -> None:
+        """Have a view made soon that may be asked for next, and anew for as long as one that was asked for now."""
+        with self._lock:
+            kept = self._views.get(key)
+            if kept is not None:
+                kept.asked = time.monotonic()
+            elif key not in self._waiting:
                 self._want(key, make)
 
     def refresh(self) -> None:

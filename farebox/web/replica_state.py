@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-State: TypeAlias = tuple[tuple[int, int, int], ...]
+ReplicaState: TypeAlias = tuple[tuple[int, int, int], ...]
 """What identifies a replica's file and its log."""
 
 
-def state_of(path: Path) -> State:
+def state_of(path: Path) -> ReplicaState:
     """The state of a replica's file: it changes with every sync that copies anything."""
     found = []
     for file in (path, path.with_name(path.name + ".wal")):

@@ -63,7 +63,7 @@ def serve(runtime: Runtime, host: str, port: int, tell: Callable[[str], object])
 
 
 @contextmanager
-def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
+def page_server(runtime: Runtime, host: str, port: int) -> Iterator[str]:
     """Serve the pages on a thread of its own until the block ends: their address.
 
     Raises:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from farebox.runtime import Runtime
-from farebox.web.replica_state import State, state_of
+from farebox.web.replica_state import ReplicaState, state_of
 from farebox.web.view import Link
 from pricing.replica import Replica
 from pricing.reports import Page, automations
@@ -45,7 +45,7 @@ class Site:
     def __init__(self, runtime: Runtime, prefix: str = "") -> None:
         self.runtime = runtime
         self.prefix = prefix
-        self._automations: tuple[State, list[str]] | None = None
+        self._automations: tuple[ReplicaState, list[str]] | None = None
 
     @property
     def replica(self) -> Replica:

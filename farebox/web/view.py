@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -61,7 +61,7 @@ class View:
     """Its HTML by address, once it was made: a view that is kept is rendered once."""
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """What a request asks for: the names in its path, and its query."""
 
     path: Mapping[str, str]
@@ -92,7 +92,7 @@ class Asked(NamedTuple):
         return word
 
 
-Viewer: TypeAlias = "Callable[[Site, Asked], View]"
+Viewer: TypeAlias = "Callable[[Site, PageRequest], View]"
 """Makes a page.
 
 Raises:
@@ -100,15 +100,29 @@ Raises:
 """
 
 
-Kept: TypeAlias = Literal["never", "unchanged", "stale"]
+CachePolicy: TypeAlias = Literal["never", "unchanged", "stale"]
 """Whether a view may be shown again: never, since it reads more than the replica; while the replica is unchanged; or,
 because it reads much, while the next one is made (:mod:`farebox.web.kept_views`)."""
 
 
+def _nothing_near(_: View) -> list[tuple[PageRoute, PageRequest]]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """A page, where it is, and whether its views are kept."""
+    """A page, where it is, and whether its views are kept.
+
+    Args:
+        path: of its address.
+        view: makes it.
+        kept: whether its views are shown again.
+        has_periods: it links to itself over other periods.
+        near: what readers of one of its views are likely to ask for next, made before they do.
+    """
 
     path: str
     view: Viewer
-    kept: Kept = "never"
+    kept: CachePolicy = "never"
+    has_periods: bool = False
+    near: Callable[[View], Sequence[tuple[PageRoute, PageRequest]]] = _nothing_near

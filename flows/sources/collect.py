@@ -13,7 +13,7 @@ from flows.sources.documents import Collection, Document
 from flows.sources.feed import SUFFIXES, looks_like_feed, parse_feed, public_address
 from flows.sources.file_kinds import HTML, PDF
 from flows.sources.files import HEAD_BYTES, MAX_BYTES, NotRegular, read_at_most
-from flows.sources.folder import Reading, moment, read_folder, readable, titled
+from flows.sources.folder import FolderContents, moment, read_folder, readable, titled
 from flows.sources.git import NoGit, Repository, history, listed_files, open_repository
 from flows.sources.media import pdf_words
 from flows.sources.text import MAX_CHARACTERS, clean_line, clean_text, counted, cut
@@ -188,7 +188,7 @@ def _from_folder(path: str, origin: str, limit: int) -> _Gathered:
     except NoGit as reason:
         notes.append(f"{reason}: using its documents instead.")
     bare = repository is not None and repository.bare
-    reading = Reading((), 0, ()) if bare else read_folder(path, limit=limit, listed=listed)
+    reading = FolderContents((), 0, ()) if bare else read_folder(path, limit=limit, listed=listed)
     places = limit - min(len(reading.documents), (limit + 1) // 3)
     commits = _commits(repository, places, notes) if repository else ()
     if not commits and not reading.documents and not bare:
@@ -217,7 +217,7 @@ def _commits(repository: Repository, places: int, notes: list[str]) -> tuple[Doc
     return recent.documents
 
 
-def _folder_notes(reading: Reading, kept: int) -> list[str]:
+def _folder_notes(reading: FolderContents, kept: int) -> list[str]:
     unread = reading.unread + len(reading.documents) - kept
     cut_note = [f"Cut to {counted(kept, 'document')}: {counted(unread, 'more file')} not taken."] if unread else []
     return [*cut_note, *reading.notes]

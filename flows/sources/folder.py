@@ -33,7 +33,7 @@ _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FolderContents:
     """The documents read from a folder, how many files were left unread for the limit, and notes for a person."""
 
     documents: tuple[Document, ...]
@@ -81,7 +81,7 @@ class _Found:
 
 def read_folder(
     root: str, *, limit: int, listed: Mapping[str, int | None] | None = None, code: bool = False
-) -> Reading:
+) -> FolderContents:
     """The best ``limit`` documents of a folder: its README, then the newest.
 
     Args:
@@ -103,7 +103,7 @@ def read_folder(
                 unread += 1
             elif (document := _read(file, found)) is not None:
                 documents.append(document)
-    return Reading(tuple(documents), unread, found.notes())
+    return FolderContents(tuple(documents), unread, found.notes())
 
 
 def titled(name: str, text: str) -> str:

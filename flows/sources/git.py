@@ -60,7 +60,7 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CommitHistory:
     """Commits as documents, newest first; how many commits those hold, and how many older ones were seen."""
 
     documents: tuple[Document, ...]
@@ -148,7 +148,7 @@ def _last_changes(repository: Repository) -> Iterator[tuple[str, int]]:
             yield next(tokens, ""), when
 
 
-def history(repository: Repository, *, items: int) -> History:
+def history(repository: Repository, *, items: int) -> CommitHistory:
     """Recent commits as at most ``items`` documents, newest first, merges left out.
 
     One commit is one document while the week up to the newest commit fits; in a busier repository up to
@@ -170,7 +170,7 @@ def history(repository: Repository, *, items: int) -> History:
     if repository.shallow:
         notes.append("The git repository is a shallow copy: its older commits are not there.")
     told = sum(len(group) for group in groups)
-    return History(tuple(_document(group, changes) for group in groups), told, len(commits) - told, tuple(notes))
+    return CommitHistory(tuple(_document(group, changes) for group in groups), told, len(commits) - told, tuple(notes))
 
 
 def _grouped(commits: Sequence[_Commit], items: int) -> list[list[_Commit]]:

@@ -14,11 +14,11 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block, retry
-from guardrails.model_calls import Ask, ExpectedModelCalls, ModelJudgement
+from guardrails.model_calls import ExpectedModelCalls, ModelCaller, ModelJudgement
 from pricing import FareboxError
 from pricing.tokens import estimate_tokens
 
-Outcome: TypeAlias = Literal["pass", "fail", "unknown"]
+JudgedOutcome: TypeAlias = Literal["pass", "fail", "unknown"]
 _LONGEST_ANSWER, _LONGEST_RULE = 20_000, 150
 _INSTRUCTIONS, _FOUND = 400, 60
 """Tokens of its template and schema, and of what it finds of one criterion."""
@@ -29,7 +29,7 @@ class Criterion(BaseModel):
 
     evidence: Annotated[str, Field(max_length=400)]
     criterion: str
-    outcome: Outcome
+    outcome: JudgedOutcome
 
 
 class Judgement(BaseModel):
@@ -61,7 +61,7 @@ class JudgeGuard:
         ValueError: there is no criterion.
     """
 
-    ask: Ask = field(repr=False)
+    ask: ModelCaller = field(repr=False)
     criteria: dict[str, str]
     facts: str = field(default="", repr=False)
     every: bool = False

@@ -10,6 +10,7 @@ prose stay weak, here as everywhere.
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 import re
 import zlib
@@ -71,6 +72,10 @@ _OPTION_HINTS = (
     "with_pass",
 )
 """Passwords that commands and calls are given."""
+_BUNDLER = re.compile(
+    r"""\bBUNDLE_[A-Z0-9_]{3,80}__[A-Z]{2,10}["']?[ ]?[=:][ ]?["']?(?P<value>[\w.-]{3,80}:[^\s"'<>$(){}|;&]{3,128}+)"""
+)
+"""User and password of a gem server, in the settings that Bundler reads from the environment."""
 _NAMES_OF_PASSWORDS = (
     r"pass(?:word|wd|phrase|code|wort)|(?<![a-z])pass(?![a-z])|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
     r"пароль|密码|口令|パスワード|비밀번호"
@@ -103,7 +108,10 @@ _TOLD = re.compile(
     r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
 
-_TOKEN = re.compile(r"(?<![A-Za-z0-9_/+~@.-])[A-Za-z0-9_+/~-][A-Za-z0-9_+/.~!@%^*-]{9,512}+={0,3}")
+_TOKEN = re.compile(
+    r"(?<=[\"'`])[A-Za-z0-9_+/=~-][A-Za-z0-9_+/=.~-]{9,512}+(?=[\"'`])|"
+    r"(?<![A-Za-z0-9_/+~@.-])[A-Za-z0-9_+/~-][A-Za-z0-9_+/.~!@%^*-]{9,512}+={0,3}"
+)
 _SERVICES = (
     "adafruit|adobe|adyen|airtable|algolia|aliyun|alibaba|asana|atlassian|auth0|azure|beamer|bitbucket|bittrex|braintree|bugsnag|"
     "cloudflare|codecov|cohere|coinbase|confluence|confluent|contentful|datadog|deepgram|discord|django|droneci|drone|dropbox|"
@@ -113,7 +121,7 @@ _SERVICES = (
     "snyk|sonar|squarespace|sumo|telegram|travis|trello|twilio|twitch|twitter|yandex|zendesk|artifactory"
 )
 _KEY_NAME = (
-    r"secret|token|credentials?|bearer|apikey|(?:api|access|auth|account|private|signing|encrypt(?:ion)?|master|client|service|deploy|"
+    r"secret|token|cred(?:ential)?s?(?![a-z])|bearer|apikey|(?:api|access|auth|account|private|signing|encrypt(?:ion)?|master|client|service|deploy|"
     r"shared|storage|webhook|subscription|app|application|license|consumer|session|ssh|rsa|hmac|jwt|admin|server|integration|write|"
     r"ingest|project|instrumentation|connection)[ _.-]?(?:key|secret|auth)|"
     r"(?<![a-z])auth(?![a-z])|pass(?:word|wd|phrase)|pwd|(?<![a-z])(?:_|-)?key(?![a-z])"
@@ -121,15 +129,15 @@ _KEY_NAME = (
 _NAMED_BEFORE = re.compile(
     rf"""(?ix) (?: {_KEY_NAME} | (?P<service>{_SERVICES}) )
       (?P<rest>[\w.-]{{0,30}}) [\\"'\]]{{0,3}} (?:[ ]string)? [ \t]{{0,8}}
-      (?: => | :{{1,3}}= | [?.+|]{{0,2}}={{1,3}} | : | , (?=[ ]?[\\"']) | >\s{{0,20}} | [ ]is )
+      (?: => | :{{1,3}}= | [?.+|]{{0,2}}={{1,3}} | : | , (?=[ ]?[\\"']|$) | >\s{{0,20}} | [ ]is )
       [ \t]{{0,8}} (?:[|>][+-]?\s{{1,20}})? [\\]?["'`]{{0,3}} $"""
 )
 _KEY_WORD = re.compile(rf"(?i){_KEY_NAME}")
-_KEY_HINTS = ("secret", "token", "credential", "bearer", "key", "auth", "pass", "pwd")
+_KEY_HINTS = ("secret", "token", "cred", "bearer", "key", "auth", "pass", "pwd")
 _SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
 _LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, *_SERVICE_HINTS)
 _OTHER_NAME = re.compile(
-    r"(?i)(?:(?<![a-z])id|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
+    r"(?i)(?:(?-i:(?<![A-Za-z])id|I[dD])|event|code|board|frame|mesh|pair|press(?:ed)?|(?<!t)ring|selector|signature|store|vault|word|alias|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
     r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|title|hint|valid(?:_for)?|lifetime|duration|timeout|age|min|max|domain|project|arn|region|role|policy|provider)s?$"
 )
 _OTHER_BEFORE = re.compile(
@@ -153,7 +161,8 @@ _SLUG = re.compile(
 """Words and numbers between separators: a name that somebody gave."""
 _SNAKE = re.compile(r"(?:[A-Za-z]{2,20}\d{0,2}[_-]){1,12}[A-Za-z]{2,20}\d{0,2}")
 _REACH = 90
-_KEY_LENGTH, _SERVICE_KEY_LENGTH, _PASSWORD_LENGTH, _LEAST_VARIED, _SHORT_VARIED = 16, 20, 6, 8, 7
+_KEY_LENGTH, _SERVICE_KEY_LENGTH, _SHORT_SERVICE_KEY_LENGTH = 16, 20, 14
+_PASSWORD_LENGTH, _LEAST_VARIED, _SHORT_VARIED = 6, 8, 7
 _LEAST_ENTROPY = 3.0
 
 
@@ -184,6 +193,8 @@ def _look(text: str) -> list[Finding]:
     found = sorted((*_prefixed(text), *_private_keys(text), *_assigned(text)), key=lambda f: (f.start, -f.end))
     kept: list[Finding] = []
     for finding in found:
+        if _digest(text[finding.start : finding.end]) in _PUBLISHED:
+            continue
         if not kept or finding.start >= kept[-1].end:
             kept.append(finding)
         elif finding.end > kept[-1].end:
@@ -224,6 +235,34 @@ def _is_issued(kind: str, value: str) -> bool:
         return False
     varied = len(set(value)) > _LEAST_VARIED  # documentation shows keys of xxxxx, issuers never do
     return varied and not re.search(r"(?i)x{6}|\*{4}|example|your[_-]|placeholder|abcdefgh", value)
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:12]
+
+
+_PUBLISHED = frozenset(
+    [
+        "f56e323494a6",
+        "2037abcaffb2",
+        "3f370c9dd822",
+        "e4a5542bb7fd",
+        "a19f89ab3555",
+        "0b476bdf9acf",
+        "eb540d2b6ee2",
+        "37f8f09bdf12",
+        "8731261cb72d",
+        "49f777db995e",
+        "27a9a42931df",
+        "dc0fcf046c61",
+        "4c98242dcadc",
+        "ea9bb1082cf9",
+        "3a8b61d0f636",
+        "a6c814bc555a",
+        "2f21fd9c8167",
+    ]
+)
+"""Digests of keys that documentation and open source show to everybody: those of the Firebase samples and of Yarn's search."""
 
 
 def _has_checksum(value: str) -> bool:
@@ -284,6 +323,9 @@ def _assigned(text: str) -> Iterator[Finding]:
         value = match["value"].rstrip("\"')")
         if _is_password(value, quoted=True):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
+    for match in _BUNDLER.finditer(text) if "BUNDLE_" in text else ():
+        if not _PLACEHOLDER.search(match["value"]):
+            yield Finding(*match.span("value"), "password")
     if "kind" in folded and "secret" in folded:
         yield from _manifests(text)
     for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
@@ -309,13 +351,13 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
 
 def _keys(text: str, folded: str) -> Iterator[Finding]:
     """Values of the shape of a key, behind a name that says it is one or names who issues such."""
-    if longest_word(text) < _KEY_LENGTH:  # no key has a blank in it
+    if longest_word(text) < _SHORT_SERVICE_KEY_LENGTH:  # no key has a blank in it
         return
     if not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
         return
     for match in _TOKEN.finditer(text):
         value = match[0].rstrip(".,!%^*")
-        if not _is_key(value):
+        if not _is_key(value, least=_SHORT_SERVICE_KEY_LENGTH):
             continue
         named = _NAMED_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
         if (
@@ -324,11 +366,10 @@ def _keys(text: str, folded: str) -> Iterator[Finding]:
             or _OTHER_BEFORE.search(text[max(0, named.start() - 14) : named.start()])
         ):
             continue
-        if (
-            not named["service"]
-            or _KEY_WORD.search(named["rest"])
-            or (len(value) >= _SERVICE_KEY_LENGTH and not _SNAKE.fullmatch(value))
-        ):
+        least = _KEY_LENGTH
+        if named["service"]:
+            least = _SHORT_SERVICE_KEY_LENGTH if _KEY_WORD.search(named["rest"]) else _SERVICE_KEY_LENGTH
+        if len(value) >= least and (least < _SERVICE_KEY_LENGTH or not _SNAKE.fullmatch(value)):
             yield Finding(match.start(), match.start() + len(value), "assigned")
 
 
@@ -394,12 +435,12 @@ def _data_lines(document: str) -> Iterator[tuple[int, str]]:
         at += len(line) + 1
 
 
-def _is_key(value: str) -> bool:
+def _is_key(value: str, *, least: int = _KEY_LENGTH) -> bool:
     """Whether a value has the shape of an issued key: letters and digits mixed at random, no word, path or placeholder."""
     digits = sum(map(str.isdigit, value))
     letters = sum(map(str.isalpha, value))
     return (
-        len(value) >= _KEY_LENGTH
+        len(value) >= least
         and digits > 1
         and letters > 1
         and value.isascii()

@@ -9,11 +9,13 @@ general knowledge and errands, and a team adds its own.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import nlargest
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +24,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
-from guardrails.model_calls import Ask, ExpectedModelCalls
+from guardrails.embeddings import require_embeddings
+from guardrails.guards.scope_embeddings import MeaningModel
+from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from pricing.tokens import estimate_tokens
 
 NEGATIVES = tuple(Path(__file__).with_name("scope_negatives.txt").read_text("utf-8").splitlines())
@@ -47,16 +51,13 @@ class ScopeModel:
     an intent that nobody thought of is told by what it does not share with the examples.
 
     Args:
-        inside: examples of what belongs.
-        outside: examples of what does not.
-
-    Raises:
-        ValueError: there are none of one kind.
+        inside: examples of what belongs, at least one.
+        outside: examples of what does not, at least one.
+        embeddings: also compare what requests mean, which needs the extra ``embeddings``.
     """
 
-    def __init__(self, inside: Sequence[str], outside: Sequence[str]) -> None:
-        if not inside or not outside:
-            raise ValueError("it needs examples of what is in scope")
+    def __init__(self, inside: Sequence[str], outside: Sequence[str], *, embeddings: bool = False) -> None:
+        self._meanings = MeaningModel(inside, outside) if embeddings else None
         self._sides = (Counter[str](), Counter[str]())
         for side, texts in zip(self._sides, (outside, inside), strict=True):
             for text in texts:
@@ -83,13 +84,23 @@ class ScopeModel:
             return 0.0
         step = max(1, len(inside) // _MOST_CALIBRATED)
         scores = sorted(self._score(inside[at], at) for at in range(0, len(inside), step))
-        place = _WRONG * (len(scores) - 1)
+        place = (_WRONG_BY_MEANING if self._meanings else _WRONG) * (len(scores) - 1)
         below, above = scores[int(place)], scores[min(int(place) + 1, len(scores) - 1)]
         lowest = below + (place - int(place)) * (above - below)
-        return max(-_MOST_RAISED, math.log(UNSURE / (1 - UNSURE)) - lowest)
+        shift = math.log(UNSURE / (1 - UNSURE)) - lowest
+        return shift if self._meanings else max(-_MOST_RAISED, shift)
 
     def _score(self, text: str, example: int | None = None) -> float:
         """Log odds of being inside; an example is judged as if it were none."""
+        words = self._score_of_words(text, example)
+        if self._meanings is None:
+            return words
+        meaning = (
+            self._meanings.score(text[:_READ_MEANING]) if example is None else self._meanings.score_of_example(example)
+        )
+        return _MEANING_WEIGHT * meaning + _WORDS_BESIDE_MEANING * words
+
+    def _score_of_words(self, text: str, example: int | None) -> float:
         features = set(_features(text))
         if example is None:
             score = sum(self._weights.get(feature, 0.0) for feature in features)
@@ -117,6 +128,10 @@ class ScopeModel:
 _LEAST_CALIBRATED, _MOST_CALIBRATED, _WRONG, _MOST_RAISED = 20, 300, 0.022, 1.0
 """Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked, and
 how much stricter than without it may become."""
+_WRONG_BY_MEANING = 0.015
+"""Likewise with embeddings, which leave more room."""
+_MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.12, 1_000
+"""What a score of meaning counts, what the score of words counts beside it, and characters that are read for meaning."""
 _SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
 """Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about."""
 
@@ -199,6 +214,9 @@ def _stem(word: str) -> str:
     return word
 
 
+_learnt = lru_cache(maxsize=64)(ScopeModel)
+
+
 class Topic(BaseModel):
     """What a model says of a request."""
 
@@ -217,24 +235,36 @@ class ScopeGuard:
         block_below: likelihood of being inside below which a request is blocked.
         sure_above: from which on it passes; what lies between is the grey zone.
         unsure: what becomes of the grey zone: ``allow``, or ``ask`` a light model.
+        embeddings: compare meanings too, in the languages of ``guardrails.embeddings``; needs that extra.
+
+    Raises:
+        ValueError: there is no example, or the extra is missing.
     """
 
-    ask: Ask = field(repr=False)
+    ask: ModelCaller = field(repr=False)
     inside: tuple[str, ...] = field(repr=False)
     outside: tuple[str, ...] = field(default=(), repr=False)
     topics: str = ""
     block_below: Share = UNSURE
     sure_above: Share = SURE
     unsure: Literal["allow", "ask"] = "allow"
-    model: ScopeModel = field(init=False, repr=False)
+    embeddings: bool = False
 
     name: ClassVar[str] = "scope"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 40
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model", ScopeModel(self.inside, (*NEGATIVES, *self.outside)))
+        if not self.inside:
+            raise ValueError("it needs examples of what is in scope")
+        if self.embeddings:
+            require_embeddings()
+
+    @property
+    def model(self) -> ScopeModel:
+        """What it has learnt from the examples, when it is first needed."""
+        return _learnt(self.inside, (*NEGATIVES, *self.outside), embeddings=self.embeddings)
 
     def asks(self) -> ExpectedModelCalls:
         """A question for each request in the grey zone, if that is to be asked about."""
@@ -244,7 +274,7 @@ class ScopeGuard:
     async def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``scope``, or allow; judged is what the user asks last, not what tools gave back since."""
         text = exchange.texts[exchange.request]
-        likely = self.model.inside(text)
+        likely = await asyncio.to_thread(self._likely, text) if self.embeddings else self._likely(text)
         if likely >= self.sure_above:
             return allow()
         if likely < self.block_below:
@@ -254,6 +284,9 @@ class ScopeGuard:
         values = {"topics": self.topics, "examples": self.inside[:20], "text": text[:_READ]}
         told = await self.ask(exchange, "guard_scope.j2", values, Topic)
         return allow(cost_nano=told.cost_nano) if told.value.in_scope else self._outside(told.cost_nano)
+
+    def _likely(self, text: str) -> float:
+        return self.model.inside(text)
 
     def _outside(self, cost: int) -> Verdict:
         if self.topics:

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, retry
-from guardrails.model_calls import Ask, ExpectedModelCalls
+from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from guardrails.text_matching import Phrases, visible
 
 _WORDS = [
@@ -122,7 +122,7 @@ class InappropriateGuard:
         on_find: ``retry`` asks once for another answer, ``block`` withholds it.
     """
 
-    ask: Ask = field(repr=False)
+    ask: ModelCaller = field(repr=False)
     more: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     judge: bool = False

@@ -21,7 +21,7 @@ from guardrails.pii.national_ids import national_ids
 from guardrails.pii.patterns import Entity, addresses, cards, emails, ibans, macs, urls
 from guardrails.pii.phones import phones
 from guardrails.pii.records import births, plates, postal_addresses
-from guardrails.pii.text import Plain
+from guardrails.pii.text import PlainText
 from guardrails.pii.values import Known, KnownValues, find_known, known_trees
 from guardrails.pii.vault import LITERAL, Vault, lookalikes
 
@@ -152,7 +152,7 @@ def _found(text: str) -> tuple[Entity, ...]:
 
 
 def _look(text: str) -> list[Entity]:
-    plain = Plain(text)
+    plain = PlainText(text)
     found = merged([entity for finder in _FINDERS for entity in finder(plain)])
     places = plain.places
     if places is None:

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, Labels, NumberWords, Plain, Words
+from guardrails.pii.text import LABEL_END, Labels, NumberWords, PlainText, Words
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -438,7 +438,7 @@ _LABELLED_FORMS = frozenset({"sg", "tw", "pps"})
 """Forms that part numbers have too: only behind a label."""
 
 
-def national_ids(plain: Plain) -> Iterator[Entity]:
+def national_ids(plain: PlainText) -> Iterator[Entity]:
     """Identifiers of persons with their check digits, or behind a label."""
     if not plain.has_digit:
         return
@@ -458,7 +458,7 @@ def _valid(module: str, value: str) -> bool:
     return _stdnum(module)(re.sub(r"[ .]", "", value).upper() if module != "fi.hetu" else value)
 
 
-def _of_digits(plain: Plain) -> Iterator[Entity]:
+def _of_digits(plain: PlainText) -> Iterator[Entity]:
     words: dict[_Number, Words] = {}
     of_any = NumberWords(_LABELS_OF_ANY, plain)
     medicare = NumberWords(_MEDICARE_WORDS, plain)
@@ -480,7 +480,7 @@ def _ends(run: str) -> Iterator[int]:
 
 
 def _identified(
-    run: re.Match[str], end: int, plain: Plain, words: dict[_Number, Words] | None, *, named_otherwise: bool
+    run: re.Match[str], end: int, plain: PlainText, words: dict[_Number, Words] | None, *, named_otherwise: bool
 ) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
@@ -511,7 +511,7 @@ _DATE = re.compile(
 _LEAST_SIGNS, _LEAST_DIGITS, _MOST_SIGNS = 6, 4, 22
 
 
-def _labelled(plain: Plain, words: Words) -> Iterator[Entity]:
+def _labelled(plain: PlainText, words: Words) -> Iterator[Entity]:
     """What stands directly behind a label and reads like an identifier, in whatever form its country has."""
     if not plain.has_four_digits:  # of an identifier they stand within 22 letters and digits, and 16 signs between
         return
@@ -562,7 +562,7 @@ _PASSPORT = re.compile(
 _MRZ = re.compile(r"(?<![A-Z0-9<])P[A-Z<][A-Z]{3}[A-Z<]{39}(?:\s{1,2}[A-Z0-9<]{44})?(?![A-Z0-9<])")
 
 
-def _passports(plain: Plain) -> Iterator[Entity]:
+def _passports(plain: PlainText) -> Iterator[Entity]:
     """Numbers of passports behind a word that says so, and the lines that machines read."""
     for place in NumberWords(_PASSPORT_LABELS, plain).places():
         if match := _PASSPORT.match(plain.text, place):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import Labels, NumberWords, Plain, Words
+from guardrails.pii.text import Labels, NumberWords, PlainText, Words
 from guardrails.text_matching import has_any
 
 
@@ -129,7 +129,7 @@ _MAIL_WORDS = (
 _MAIL_LABELS = Labels(_MAIL_WORDS)
 
 
-def emails(plain: Plain) -> Iterator[Entity]:
+def emails(plain: PlainText) -> Iterator[Entity]:
     """Around each ``@``: 64 characters of local part before it, a domain with a top level of letters behind it."""
     text = plain.text
     at = text.find("@")
@@ -150,7 +150,7 @@ def emails(plain: Plain) -> Iterator[Entity]:
     yield from _spelled(plain)
 
 
-def _spelled(plain: Plain) -> Iterator[Entity]:
+def _spelled(plain: PlainText) -> Iterator[Entity]:
     """Addresses with a word, an entity or blanks for the ``@``."""
     if _may_be_spelled(plain.folded):
         for match in _SPELLED.finditer(plain.text):
@@ -235,7 +235,7 @@ _IMPORT_BEFORE = re.compile(
 )
 
 
-def urls(plain: Plain) -> Iterator[Entity]:
+def urls(plain: PlainText) -> Iterator[Entity]:
     """With a scheme, with ``www.``, or a host of a known top level; the whole address with path and query."""
     text = plain.text
     for pattern, may_be in ((_SCHEME, "://" in text), (_WWW, "www" in plain.folded)):
@@ -348,7 +348,7 @@ _RELEASES = 200
 _EVERYBODYS = ("127.", "0.", "255.")
 
 
-def addresses(plain: Plain) -> Iterator[Entity]:
+def addresses(plain: PlainText) -> Iterator[Entity]:
     """IPv4 and IPv6; not versions, not numbers of sections, not the loopback, no slices like ``a[::2]``."""
     text = plain.text
     if not plain.has_digit:
@@ -407,7 +407,7 @@ _MAC_HINTS = tuple(map(re.compile, (r":[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-", r"
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
 
 
-def macs(plain: Plain) -> Iterator[Entity]:
+def macs(plain: PlainText) -> Iterator[Entity]:
     """Six or eight octets, Cisco's three groups, or twelve digits named as such."""
     text = plain.text
     for match in _MAC.finditer(text) if any(hint.search(text) for hint in _MAC_HINTS) else ():
@@ -466,7 +466,7 @@ _FIRST_GROUP = 3
 _ROUGHLY = re.compile(r"\d{3,}(?:[ ._-]{1,2}\d{2,}){0,5}")
 
 
-def cards(plain: Plain) -> Iterator[Entity]:
+def cards(plain: PlainText) -> Iterator[Entity]:
     """12 to 19 digits that an issuer's range has and that satisfy Luhn, or stand behind a word for cards."""
     words = NumberWords(_CARD_LABELS, plain)
     for match in plain.numbers(_CARD, 12):
@@ -543,7 +543,7 @@ _IN_FOURS = re.compile(r"[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?")
 _UNBROKEN = re.compile(r"[A-Z]{2}\d{2}(?:\d{12,24}|[A-Z]{4}\d{8,18}|[A-Z]\d{10}[A-Z0-9]{12}|\d{10}[A-Z0-9]{11}\d{2})")
 
 
-def _is_iban_by_form(plain: Plain, start: int, end: int) -> bool:
+def _is_iban_by_form(plain: PlainText, start: int, end: int) -> bool:
     """Whether it is written as accounts are and has its country's length: people mistype, and who copies is not asked."""
     written = plain.text[start:end]
     if sum(map(str.isdigit, written)) < _LEAST_IBAN_DIGITS:
@@ -557,7 +557,7 @@ _ANY_IBAN = re.compile(r"[A-Z]{2}\d{2}(?=[A-Z]{0,4}\d{6})[A-Z0-9]{10,30}(?![A-Za
 """Of whatever length: people and programs make them up, with check digits that are right."""
 
 
-def ibans(plain: Plain) -> Iterator[Entity]:
+def ibans(plain: PlainText) -> Iterator[Entity]:
     """A country's letters and as many characters as it has; check digits hold, or the word IBAN stands before."""
     text = plain.text
     if next(iter(plain.numbers(_IBAN_START, 2)), None) is None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import Labels, NumberWords, Plain, Words
+from guardrails.pii.text import Labels, NumberWords, PlainText, Words
 
 _EXTENSION = r"(?:[ ,;(/]{0,2}(?:(?i:extension|ext\.?|extn\.?|poste|durchwahl|dw|anexo|ramal|interno|int\.|dahili|доб\.?|x)|#)[ .:=]{0,2}\d{1,6}(?!\d)\)?)"
 _SEP = r"[ ./()-]{0,3}"
@@ -262,14 +262,14 @@ _LEAST = 7
 """Digits of the shortest number that is looked for."""
 
 
-def phones(plain: Plain) -> Iterator[Entity]:
+def phones(plain: PlainText) -> Iterator[Entity]:
     """Phone numbers, with their extensions."""
     for entity in _numbers(plain):
         behind = _EXTENSION_BEHIND.match(plain.source, entity.end)
         yield Entity(entity.start, behind.end(), "phone") if behind else entity
 
 
-def _numbers(plain: Plain) -> Iterator[Entity]:
+def _numbers(plain: PlainText) -> Iterator[Entity]:
     words = NumberWords(_LABELS, plain)
     yield from _international(plain, words)
     checked: dict[str, bool] = {}
@@ -289,7 +289,7 @@ def _numbers(plain: Plain) -> Iterator[Entity]:
                 yield Entity(*match.span(), "phone")
 
 
-def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, checked: dict[str, bool]) -> bool:
+def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: PlainText, checked: dict[str, bool]) -> bool:
     """Whether a number without a label is one of a telephone by its form alone."""
     if pattern is _TRUNK:
         return bool(_TWO_GROUPS.fullmatch(match[0])) or _is_national(_digits(match[0]), checked)
@@ -305,7 +305,7 @@ def _is_formed(pattern: re.Pattern[str], match: re.Match[str], plain: Plain, che
     return True
 
 
-def _international(plain: Plain, words: Words) -> Iterator[Entity]:
+def _international(plain: PlainText, words: Words) -> Iterator[Entity]:
     text = plain.text
     for match in plain.numbers(_PLUS, _LEAST, "+") if "+" in text else ():
         end = 0 if _DECIMAL.fullmatch(match[0]) else _possible_end(match[0])
@@ -341,7 +341,7 @@ def _digits(text: str) -> str:
     return re.sub(r"\D", "", re.split(r"[A-Za-zа-я#]", text, maxsplit=1)[0])
 
 
-def _excluded(plain: Plain, match: re.Match[str], words: Words) -> bool:
+def _excluded(plain: PlainText, match: re.Match[str], words: Words) -> bool:
     """Whether it is a date, a range of years, an amount, a round number, of the form of an SSN, or named otherwise."""
     found = match[0]
     if (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, Labels, NumberWords, Plain
+from guardrails.pii.text import LABEL_END, Labels, NumberWords, PlainText
 from guardrails.text_matching import has_any
 
 _BIRTH_WORDS = (
@@ -466,7 +466,7 @@ _BORN_THEN = re.compile(
 )
 
 
-def births(plain: Plain) -> Iterator[Entity]:
+def births(plain: PlainText) -> Iterator[Entity]:
     """Dates of birth behind a label, or before one in languages that put it there."""
     if not plain.has_digit:
         return
@@ -482,7 +482,7 @@ def births(plain: Plain) -> Iterator[Entity]:
             yield born
 
 
-def _date_behind(plain: Plain, place: int) -> Entity | None:
+def _date_behind(plain: PlainText, place: int) -> Entity | None:
     """The date that follows on the label that ends at ``place``, no number before it."""
     for begins in _DATE_BEGINS.finditer(plain.source, place, place + _MOST_TO_DATE):
         if born := _DATE.match(plain.source, begins.start()):
@@ -492,7 +492,7 @@ def _date_behind(plain: Plain, place: int) -> Entity | None:
     return None
 
 
-def postal_addresses(plain: Plain) -> Iterator[Entity]:
+def postal_addresses(plain: PlainText) -> Iterator[Entity]:
     """Addresses behind a label, up to the end of the line, the field or the sentence."""
     if not plain.has_digit:
         return
@@ -511,7 +511,7 @@ def postal_addresses(plain: Plain) -> Iterator[Entity]:
             yield Entity(match.start(), done, "address")
 
 
-def _to_addresses(plain: Plain) -> Iterator[int]:
+def _to_addresses(plain: PlainText) -> Iterator[int]:
     """Where an address may begin, behind its label."""
     for place in NumberWords(_ADDRESS_LABELS, plain).places():
         if not _NO_POSTAL.search(_before_label(plain.source, place)):
@@ -538,7 +538,7 @@ def _is_postal(written: str) -> bool:
     return bool(capital and _POSTAL.match(soon) and not _NOT_POSTAL.search(written))
 
 
-def plates(plain: Plain) -> Iterator[Entity]:
+def plates(plain: PlainText) -> Iterator[Entity]:
     """Licence plates behind a label."""
     if not plain.has_digit:
         return

@@ -249,7 +249,7 @@ _UNSPACED = re.compile(
 _BOUNDARY = "\u3000"
 
 
-class Plain:
+class PlainText:
     """One text.
 
     Attributes:
@@ -565,7 +565,7 @@ class Words:
         reach: characters that may lie between a label and the value.
     """
 
-    def __init__(self, labels: Labels, plain: Plain, reach: int = 35) -> None:
+    def __init__(self, labels: Labels, plain: PlainText, reach: int = 35) -> None:
         self._labels = labels
         self._plain = plain
         self._reach = reach

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from pricing.analysis.intervals import wilson
     from pricing.analysis.packaging import LosingCustomer, Packaging, advise_packaging
     from pricing.analysis.paired_test import PairedTest, paired_cases_needed, paired_lower_bound
-    from pricing.analysis.price_review import Candidate, Rates, Review, review
+    from pricing.analysis.price_review import Rates, Review, ReviewCandidate, review
     from pricing.analysis.spend_forecast import Planned
 
 __all__ = [
     "CacheDrop",
-    "Candidate",
     "LosingCustomer",
     "Packaging",
     "PairedTest",
     "Planned",
     "Rates",
     "Review",
+    "ReviewCandidate",
     "advise_packaging",
     "drop_length",
     "find_drop",
@@ -40,7 +40,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "CacheDrop": "pricing.analysis.cache_drops",
-            "Candidate": "pricing.analysis.price_review",
+            "ReviewCandidate": "pricing.analysis.price_review",
             "drop_length": "pricing.analysis.cache_drops",
             "find_drop": "pricing.analysis.cache_drops",
             "LosingCustomer": "pricing.analysis.packaging",

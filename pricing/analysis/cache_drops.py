@@ -1,10 +1,10 @@
 """When an operation suddenly reads less of its input from prompt caches, and why.
 
-Whether it does is asked after each run, so that the question must be right each time. The newest few runs are held
-against those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as
-any other, whatever the shares are and however much they vary. A drop is told where fewer than one order in 50,000 puts
-the newest so low, and where it is large: also below what as many runs in a row have been before, since shares follow
-the week and the load. After ten runs before, ten suffice; after thirty, six; after a hundred, four.
+Whether it does is asked after each run, so that the question must be right each time. The newest few runs are compared
+with those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as any
+other, whatever the shares are and however much they vary. A drop is reported where so low an order is rare, and where
+it is large: also below what as many runs in a row have been before, since shares follow the week and the load. Where
+the requests themselves have changed at the same time, an order that is less rare suffices.
 
 The cause is read from keyed hashes of what requests share: no content is looked at.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import comb
 from statistics import median
@@ -28,14 +28,20 @@ CacheDropCause: TypeAlias = Literal[
 """What is behind a drop: another model; another region, account or address; a static part below the model's minimum;
 the first block of the prompt that is not what it was; entries that expire before they are read; nothing that shows."""
 
-_LOOKS: Final = ((4, 0), (6, 0), (8, 0), (10, 0), (8, 1), (10, 2))
+_LOOKS: Final = ((3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (10, 0), (8, 1), (10, 2))
 """Newest runs, and how many of them may be as good as before."""
-_LEAST_BEFORE: Final = 10
-_RARE: Final = 2e-5
+_LEAST_BEFORE: Final = 5
+_RARE: Final = 5e-5
+"""The chance below which a drop is reported whether or not a cause shows."""
+_RARE_WITH_CAUSE: Final = 2.5e-3
+"""The chance below which a drop is reported whose requests differ from those before."""
 _LEAST_DROP: Final = 0.1
-"""Of the input: a smaller drop is not told."""
+"""Of the input: a smaller drop is not reported."""
 _LEAST_RATIO: Final = 0.8
-"""Of what is usual, and of the lowest that as many runs in a row were before: above it, a drop is not told."""
+"""Of what is usual, and of the lowest that as many runs in a row were before: above it, a drop is not reported. Below
+the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing varies much in proportion."""
+_LONG_PAUSE: Final = 3.0
+"""Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
 _TOLD_RUNS: Final = 40
 """A drop that does not end is told for so many runs more."""
 _COMPARED_RUNS: Final = 20
@@ -55,7 +61,7 @@ class CacheDrop:
         operation: which.
         since_run: the first run of the drop.
         runs: how many runs the drop has lasted.
-        before: the usual share of its input that was read from a cache, 0 to 1.
+        before: the share of its input that was read from a cache in the runs before, 0 to 1.
         now: that of the runs since.
         cause: what is behind it, as far as it shows.
         explanation: that in a sentence.
@@ -72,11 +78,12 @@ class CacheDrop:
     new: bool = False
 
 
-def drop_length(shares: Sequence[float]) -> int | None:
+def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
     """How many of the newest runs read less from caches than those before; None where that may be chance.
 
     Args:
         shares: of each run's input what came from a cache, 0 to 1, oldest first.
+        rare: the chance below which it is a drop, 0 to 1.
 
     Example:
         >>> drop_length([0.9, 0.92, 0.88] * 8 + [0.0] * 5)
@@ -86,7 +93,7 @@ def drop_length(shares: Sequence[float]) -> int | None:
     """
     highest = max(shares, default=0.0)
     for after in range(min(_TOLD_RUNS, len(shares))):
-        if (found := drop_at_end(shares[: len(shares) - after])) is not None:
+        if (found := drop_at_end(shares[: len(shares) - after], rare)) is not None:
             length, middle = found
             return length + after if all(share < middle for share in shares[len(shares) - after :]) else None
         if shares[-after - 1] >= _LEAST_RATIO * highest:  # no drop goes on through it
@@ -94,22 +101,53 @@ def drop_length(shares: Sequence[float]) -> int | None:
     return None
 
 
-def drop_at_end(shares: Sequence[float]) -> tuple[int, float] | None:
+def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None:
+    """How many of the newest runs of an operation the drop lasts that it is in; None where it is in none.
+
+    Runs are compared as they are, then without the first request of each, which is often cold, then only those that
+    began after a usual pause: what changes with the size of runs and with nights and weekends hides no drop there.
+
+    Args:
+        uses: its newest runs, oldest first.
+        rare: as of ``drop_length``.
+    """
+    for places, shares in _comparisons(uses):
+        if (length := drop_length(shares, rare)) is not None:
+            return len(uses) - places[-length]
+    return None
+
+
+def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Sequence[float]]]:
+    """Series of runs that may be compared: their places among all, and a share of each."""
+    everything = range(len(uses))
+    found: list[tuple[Sequence[int], Sequence[float]]] = [(everything, [use.share for use in uses])]
+    if later := [(at, use.later_share) for at, use in enumerate(uses) if use.later_share is not None]:
+        places, shares = zip(*later, strict=True)
+        found.append((places, shares))
+    pauses = [later.started_at - earlier.ended_at for earlier, later in pairwise(uses)]
+    longest = _LONG_PAUSE * median(pauses) if pauses else 0
+    soon = [at + 1 for at, pause in enumerate(pauses) if pause <= longest]
+    if len(soon) < len(pauses):
+        found.append((soon, [uses[at].share for at in soon]))
+    return found
+
+
+def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, float] | None:
     """The drop that shows in the last of some runs for itself: how long it is, and the share halfway down."""
     for newest, exceptions in _LOOKS:
         earlier = len(shares) - newest
         if earlier < _LEAST_BEFORE:
-            return None
+            continue
         before, now = shares[:earlier], sorted(shares[earlier:])
+        highest = now[newest - 1 - exceptions]
+        low = sum(share <= highest for share in shares)
+        if _chance(len(shares), low, newest, newest - exceptions) >= rare:
+            continue
         typical, usual = median(now), median(before)
         if typical > min(usual - _LEAST_DROP, _LEAST_RATIO * usual):
             continue
-        if typical > _LEAST_RATIO * _lowest(before, newest):
-            continue
-        highest = now[newest - 1 - exceptions]
-        low = sum(share <= highest for share in shares)
-        if _chance(len(shares), low, newest, newest - exceptions) < _RARE:
-            middle = (usual + typical) / 2
+        lowest, middle = _lowest(before, newest), (usual + typical) / 2
+        if typical <= min(lowest - _LEAST_DROP / 2, _LEAST_RATIO * lowest) and shares[-1] < middle:
             return _extended(shares, newest, middle), middle
     return None
 
@@ -133,36 +171,47 @@ def _extended(shares: Sequence[float], newest: int, middle: float) -> int:
     return length
 
 
-def find_drop(
-    uses: Sequence[RunCacheUse], requests: Callable[[Sequence[str]], Sequence[CachedRequest]]
-) -> CacheDrop | None:
+Requests: TypeAlias = "Callable[[Sequence[str]], Sequence[CachedRequest]]"
+"""Reads an operation's requests in some runs, by their ids, in the order in which they were sent."""
+
+
+def find_drop(uses: Sequence[RunCacheUse], requests: Requests) -> CacheDrop | None:
     """The drop that one operation is in, with its cause; None where there is none.
 
     Args:
         uses: its newest runs, oldest first.
-        requests: reads its requests in some runs, by their ids.
+        requests: reads its requests in some runs.
     """
-    shares = [use.share for use in uses]
-    length = drop_length(shares)
+    drop = _drop(uses, requests)
+    return drop and replace(drop, new=_drop(uses[:-1], requests) is None)
+
+
+def _drop(uses: Sequence[RunCacheUse], requests: Requests) -> CacheDrop | None:
+    certain = runs_dropped(uses)
+    length = certain or runs_dropped(uses, _RARE_WITH_CAUSE)
     if length is None:
         return None
     before, since = uses[:-length], uses[-length:]
+    usual, now = _share(before), _share(since)
+    if now >= usual:
+        return None
     compared = [use.run_id for use in (*before[-_COMPARED_RUNS:], *since[:_COMPARED_RUNS])]
     known = {use.run_id for use in since}
     sent = [_Sent.of(one) for one in requests(compared)]
     cause, told = explain(
         [one for one in sent if one.request.run_id not in known], [one for one in sent if one.request.run_id in known]
     )
-    return CacheDrop(
-        operation=since[0].operation,
-        since_run=since[0].run_id,
-        runs=length,
-        before=median(shares[:-length]),
-        now=median(shares[-length:]),
-        cause=cause,
-        explanation=told,
-        new=drop_length(shares[:-1]) is None,
-    )
+    if certain is None and cause in _COMES_AND_GOES:
+        return None
+    return CacheDrop(since[0].operation, since[0].run_id, length, usual, now, cause, told)
+
+
+_COMES_AND_GOES: Final[frozenset[CacheDropCause]] = frozenset({"expired", "unknown"})
+"""Causes that do not by themselves say that something has changed for good: runs are rarer at weekends too."""
+
+
+def _share(uses: Sequence[RunCacheUse]) -> float:
+    return sum(use.read_tokens for use in uses) / sum(use.input_tokens for use in uses)
 
 
 @dataclass(frozen=True, slots=True)

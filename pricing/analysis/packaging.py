@@ -121,7 +121,7 @@ class LosingCustomer:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
+class PriceTier:
     """Two prices in place of one, per outcome: for the ``customers`` that lose money, and for all others."""
 
     customers: tuple[str, ...]
@@ -144,7 +144,7 @@ class Packaging(Plain):
     pooled: int
     unowned: int
     losing: tuple[LosingCustomer, ...]
-    tier: Tier | None
+    tier: PriceTier | None
     few: bool
 
 
@@ -367,7 +367,7 @@ def _losing(groups: Sequence[_Group], price: Nano | None, days: float, margin: f
     return tuple(sorted(found, key=lambda one: -one.lost_nano))
 
 
-def _tier(groups: Sequence[_Group], losing: Sequence[LosingCustomer], period: str, margin: float) -> Tier | None:
+def _tier(groups: Sequence[_Group], losing: Sequence[LosingCustomer], period: str, margin: float) -> PriceTier | None:
     """A price for those that lose money and one for the others; ``None`` where either group is empty."""
     names = {one.customer for one in losing}
     apart = [group for group in groups if group.name in names], [group for group in groups if group.name not in names]
@@ -378,4 +378,4 @@ def _tier(groups: Sequence[_Group], losing: Sequence[LosingCustomer], period: st
             return None
         safe = _safe_price([invoice for own in _invoices(part, period) for invoice in own])
         prices.append(max(safe, _fair_price(unit.cost_nano, margin)))
-    return Tier(tuple(one.customer for one in losing), *prices)
+    return PriceTier(tuple(one.customer for one in losing), *prices)

@@ -22,7 +22,7 @@ from pricing.rates.rate import Band
 from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD
 from pricing.reports.drift import cost_trends
 from pricing.reports.format import Plain
-from pricing.reports.query import Reading, reading
+from pricing.reports.query import ReplicaReading, read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -50,7 +50,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ReviewedRoute:
     """A target that an automation could run on as a whole, and what that would have cost."""
 
     target: str
@@ -77,7 +77,7 @@ class ReviewLine:
     margin_before: float | None
     margin_after: float | None
     below_target: bool
-    restored_by: Route | None
+    restored_by: ReviewedRoute | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Review(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ReviewCandidate:
     """A target that there is: where automations could go, and when it ends, if that is known."""
 
     name: str
@@ -125,7 +125,7 @@ def review(
     after: Rates,
     *,
     period: tuple[datetime, datetime],
-    targets: Sequence[Candidate] = (),
+    targets: Sequence[ReviewCandidate] = (),
     target_margin: float = 0.6,
     stand_in: bool = False,
 ) -> Review:
@@ -138,7 +138,7 @@ def review(
     """
     since, until = period
     asked = {"since": to_us(since), "until": to_us(until), "stand_in": stand_in}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         source.run("review_usage", **asked)
         used = source.rows("review_models")
         models = {(row["provider"], row["model"], row["service_tier"]) for row in used if row["kind"] == "model"}
@@ -207,12 +207,14 @@ def _restored(line: ReviewLine, there: Mapping[str, Mapping[AtQuality, Nano]], t
     if not line.below_target:
         return line
     key = line.automation, line.quality
-    routes = [Route(name, costs[key], gross_margin(line.revenue_nano, costs[key])) for name, costs in there.items()]
+    routes = [
+        ReviewedRoute(name, costs[key], gross_margin(line.revenue_nano, costs[key])) for name, costs in there.items()
+    ]
     fitting = [route for route in routes if route.margin is not None and route.margin >= target_margin]
     return replace(line, restored_by=min(fitting, key=lambda route: route.cost_nano, default=None))
 
 
-def _all_at(rates: Rates, models: set[_Used], target: Candidate) -> Rates:
+def _all_at(rates: Rates, models: set[_Used], target: ReviewCandidate) -> Rates:
     """Everything moved to one target, token for token."""
     moved = dict.fromkeys(((provider, model) for provider, model, _ in models), (target.provider, target.model))
     return Rates(rates.card, rates.at, moved)
@@ -253,7 +255,7 @@ def _timed(
 
 
 def _at_cheapest_hours(
-    source: Reading,
+    source: ReplicaReading,
     models: set[_Used],
     rates: Rates,
     period: tuple[datetime, datetime],
@@ -274,7 +276,7 @@ def _at_cheapest_hours(
 
 
 def _repriced(
-    source: Reading,
+    source: ReplicaReading,
     models: set[_Used],
     rates: Rates,
     period: tuple[datetime, datetime],

@@ -66,7 +66,7 @@ class RunsOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Paths:
+class SpendPaths:
     """Imagined months: by draw, what is spent by the end of each day that is left, from now on."""
 
     days: tuple[date, ...]
@@ -123,7 +123,7 @@ class Trend:
 
 def imagine(
     past: Mapping[date, Nano], today: date, until: date, *, left_of_today: float = 1.0, planned: Sequence[Planned] = ()
-) -> Paths:
+) -> SpendPaths:
     """What the days from ``today`` to ``until`` may come to.
 
     Args:
@@ -140,13 +140,13 @@ def imagine(
     history = _filled(past, today)
     dice = random.Random(_SEED)  # noqa: S311 - no secret is drawn
     if len(history) < LEAST_DAYS and planned:
-        return Paths(days, tuple(_of_schedule(dice, planned, days) for _ in range(_DRAWS)))
+        return SpendPaths(days, tuple(_of_schedule(dice, planned, days) for _ in range(_DRAWS)))
     if not any(amount for _, amount in history):
-        return Paths(days, ((0.0,) * len(days),))
+        return SpendPaths(days, ((0.0,) * len(days),))
     trend = Trend(*growth_per_day([amount for _, amount in history]), len(history))
     shares = [left_of_today, *[1.0] * (len(days) - 1)]
     samples = [_sample(history, day) for day in days]
-    return Paths(days, tuple(_path(dice, days, samples, shares, trend) for _ in range(_DRAWS)))
+    return SpendPaths(days, tuple(_path(dice, days, samples, shares, trend) for _ in range(_DRAWS)))
 
 
 def growth_per_day(amounts: Sequence[float]) -> tuple[float, float]:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
         Choice,
         shortfalls,
     )
-    from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, BatchState, ClaimedLine
+    from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, ClaimedLine, RecordedBatchState
     from pricing.ledger.batches import Batches
-    from pricing.ledger.block_reviews import Finding, Reviews
+    from pricing.ledger.block_reviews import ReviewFinding, Reviews
     from pricing.ledger.budgets import BudgetRule, BudgetState, Refusal, Scope, budget_label
     from pricing.ledger.cache_use import CachedRequest, CacheUse, RunCacheUse
     from pricing.ledger.calibration_scores import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         CallOutcome,
         Completion,
         Intent,
-        Priced,
+        PriceBasis,
         Run,
         RunOutcome,
         Turn,
@@ -89,7 +89,6 @@ __all__ = [
     "Approved",
     "Batch",
     "BatchAttempt",
-    "BatchState",
     "Batches",
     "BudgetRule",
     "BudgetState",
@@ -104,7 +103,6 @@ __all__ = [
     "Completion",
     "Ended",
     "EntryKind",
-    "Finding",
     "Import",
     "ImportedRun",
     "ImportedRuns",
@@ -122,10 +120,12 @@ __all__ = [
     "OutboxState",
     "PendingEnd",
     "PendingEnds",
-    "Priced",
+    "PriceBasis",
     "RateLimit",
+    "RecordedBatchState",
     "Refusal",
     "Results",
+    "ReviewFinding",
     "Reviews",
     "Run",
     "RunCacheUse",
@@ -210,11 +210,11 @@ if not TYPE_CHECKING:
             "Batch": "pricing.ledger.batch_facts",
             "BatchAttempt": "pricing.ledger.batch_facts",
             "Batches": "pricing.ledger.batches",
-            "BatchState": "pricing.ledger.batch_facts",
+            "RecordedBatchState": "pricing.ledger.batch_facts",
             "ClaimedLine": "pricing.ledger.batch_facts",
             "Ended": "pricing.ledger.calibration_scores",
             "FRESH_DAYS": "pricing.ledger.calibration_scores",
-            "Finding": "pricing.ledger.block_reviews",
+            "ReviewFinding": "pricing.ledger.block_reviews",
             "Intent": "pricing.ledger.facts",
             "LONGEST_KEY": "pricing.ledger.limits",
             "EntryKind": "pricing.ledger.journal",
@@ -229,7 +229,7 @@ if not TYPE_CHECKING:
             "NEWEST": "pricing.ledger.facts",
             "PendingEnd": "pricing.ledger.pending_ends",
             "PendingEnds": "pricing.ledger.pending_ends",
-            "Priced": "pricing.ledger.facts",
+            "PriceBasis": "pricing.ledger.facts",
             "RateLimit": "pricing.ledger.rate_limits",
             "Refusal": "pricing.ledger.budgets",
             "Results": "pricing.ledger.calibration_scores",

@@ -11,7 +11,9 @@ from pricing.ledger.facts import Intent
 if TYPE_CHECKING:
     from pricing.ledger.journal import JournalEntry
 
-BatchState: TypeAlias = Literal["begun", "submitted", "running", "ended", "failed", "expired", "cancelled", "abandoned"]
+RecordedBatchState: TypeAlias = Literal[
+    "begun", "submitted", "running", "ended", "failed", "expired", "cancelled", "abandoned"
+]
 LineState: TypeAlias = Literal["open", "answered", "failed"]
 
 BY_DUE_TIME: Final = "due time"
@@ -33,7 +35,7 @@ class Batch:
     provider: str
     model: str
     stand_in: bool
-    state: BatchState
+    state: RecordedBatchState
     execution: int
     lines: int
     begun_at: int

@@ -19,7 +19,7 @@ from pricing.clock import now_us
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.db.journal_table import entries
-from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, BatchState, ClaimedLine, LineState
+from pricing.ledger.batch_facts import BY_DUE_TIME, Batch, BatchAttempt, ClaimedLine, LineState, RecordedBatchState
 from pricing.ledger.budgets import Refusal
 from pricing.ledger.entries import CompleteAttempt, InsertIntent, write_page
 from pricing.ledger.facts import Completion, Intent
@@ -78,7 +78,14 @@ class Batches:
     # What the provider says --------------------------------------------------------------------------------------
 
     def observed(
-        self, label: str, state: BatchState, *, completed: int, failed: int, fault: str | None, ended_at: int | None
+        self,
+        label: str,
+        state: RecordedBatchState,
+        *,
+        completed: int,
+        failed: int,
+        fault: str | None,
+        ended_at: int | None,
     ) -> None:
         """Note what the provider says about a batch."""
         values: dict[str, Any] = {"state": state, "completed": completed, "failed": failed, "fault": fault}
@@ -155,7 +162,7 @@ class Batches:
         tries = tuple(map(_line, connection.execute(others.order_by(_L.line_id)).all()))
         labels = [one.label for one in tries]
         by_person = bool(labels) and self._by_person(connection, labels)
-        return ClaimedLine(line, answer, tries, by_person, _sent(connection, line.turn_id))
+        return ClaimedLine(line, answer, tries, by_person, _sent(connection, line))
 
     def _by_person(self, connection: Connection, labels: Collection[str]) -> bool:
         by = sa.and_(_B.label.in_(labels), _B.cancelled_by.is_not(None), _B.cancelled_by != BY_DUE_TIME)
@@ -169,7 +176,10 @@ class Batches:
         query = sa.select(schema.batch_lines).where(_L.entry_id == entry_id, ~recorded)
         with self._store.read() as connection:
             row = connection.execute(query).one_or_none()
-            return None if row is None else (_line(row), _sent(connection, row.turn_id))
+            if row is None:
+                return None
+            line = _line(row)
+            return line, _sent(connection, line)
 
     def release(self, journal_id: str, holder: str) -> None:
         """Let the lines of a called run be claimed again, since it is started again by itself."""
@@ -232,17 +242,50 @@ class Batches:
             return int(connection.execute(total).scalar_one())
 
     def past_seconds(self, *, stand_in: bool, limit: int = 200) -> dict[str, list[float]]:
-        """By provider, how long the newest batches took that ended by themselves, in seconds, the newest last.
+        """By provider, how long the newest batches took, in seconds, the newest last.
 
-        Those of the sandbox (``stand_in``) say nothing of a provider's.
+        One that expired, or that was cancelled since its run was due, counts for as long as it was waited for: without
+        it a provider whose batches are late would seem to be in time. Those of the sandbox (``stand_in``) say nothing
+        of a provider's.
         """
-        took = sa.and_(_B.state == "ended", _B.ended_at.is_not(None), _B.submitted_at.is_not(None))
-        query = sa.select(_B.provider, _B.ended_at - _B.submitted_at).where(took, _B.stand_in == stand_in)
+        ended = sa.case((_B.cancelled_by == BY_DUE_TIME, _B.cancelled_at), else_=_B.ended_at)
+        took = sa.and_(
+            sa.or_(_B.state.in_(["ended", "expired"]), _B.cancelled_by == BY_DUE_TIME),
+            sa.or_(_B.cancelled_by.is_(None), _B.cancelled_by == BY_DUE_TIME),
+            _B.ended_at.is_not(None),
+            _B.submitted_at.is_not(None),
+        )
+        query = sa.select(_B.provider, ended - _B.submitted_at).where(took, _B.stand_in == stand_in)
         found = dict[str, list[float]]()
         with self._store.read() as connection:
             for provider, took_us in connection.execute(query.order_by(_B.ended_at.desc()).limit(limit)):
                 found.setdefault(provider, []).insert(0, max(0, int(took_us)) / 1e6)
         return found
+
+    def past_turns(self, *, stand_in: bool, limit: int = 2_000) -> dict[str, tuple[int, int]]:
+        """By provider, how many turns the newest lines were of, and how many of these were asked live after all.
+
+        Turns that have not ended do not count, nor batches that a person cancelled.
+        """
+        turns, attempts = schema.turns.c, schema.attempts.c
+        by_itself = sa.or_(_B.cancelled_by.is_(None), _B.cancelled_by == BY_DUE_TIME)
+        recent = (
+            sa.select(_L.turn_id, _L.run_id, _B.provider)
+            .join(schema.batches, _B.label == _L.label)
+            .join(schema.turns, turns.turn_id == _L.turn_id)
+            .where(_B.stand_in == stand_in, by_itself, _L.state != "open")
+            .order_by(_B.begun_at.desc(), _L.line_id)
+            .limit(limit)
+            .cte("recent")
+        )
+        live = sa.select(attempts.turn_id).where(
+            attempts.run_id.in_(sa.select(recent.c.run_id)), attempts.service_tier_asked.is_distinct_from("batch")
+        )
+        turn = recent.c.turn_id
+        asked_live = sa.func.count(sa.distinct(sa.case((turn.in_(live), turn))))
+        query = sa.select(recent.c.provider, sa.func.count(sa.distinct(turn)), asked_live).group_by(recent.c.provider)
+        with self._store.read() as connection:
+            return {provider: (int(asked), int(missed)) for provider, asked, missed in connection.execute(query)}
 
     def _select(self, condition: Any) -> list[Batch]:
         query = sa.select(schema.batches).where(condition).order_by(_B.begun_at, _B.label)
@@ -255,10 +298,12 @@ class Batches:
             return connection.execute(changed).rowcount == 1
 
 
-def _sent(connection: Connection, turn_id: str) -> int:
-    """How many attempts a turn has made, lines that are under way included."""
-    ended = sa.select(sa.func.count()).where(schema.attempts.c.turn_id == turn_id)
-    under_way = sa.select(sa.func.count()).where(_L.turn_id == turn_id, _L.state == "open")
+def _sent(connection: Connection, line: BatchAttempt) -> int:
+    """How many attempts the turn of a line has made, lines that are under way included."""
+    attempts = schema.attempts.c
+    mine = sa.and_(attempts.run_id == line.intent.run_id, attempts.turn_id == line.turn_id)
+    ended = sa.select(sa.func.count()).select_from(schema.attempts).where(mine)
+    under_way = sa.select(sa.func.count()).where(_L.turn_id == line.turn_id, _L.state == "open")
     return int(connection.execute(ended).scalar_one()) + int(connection.execute(under_way).scalar_one())
 
 

@@ -12,7 +12,7 @@ from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import UsageError
 
-Finding: TypeAlias = Literal["right", "wrong"]
+ReviewFinding: TypeAlias = Literal["right", "wrong"]
 
 
 class Reviews:
@@ -32,7 +32,7 @@ class Reviews:
         with self._store.write() as connection:
             connection.execute(schema.guard_decisions.insert(), dict(decision))
 
-    def mark(self, decision: int, finding: Finding, origin: str = "cli") -> None:
+    def mark(self, decision: int, finding: ReviewFinding, origin: str = "cli") -> None:
         """Write down what somebody found of a decision; of several findings the latest counts.
 
         Args:

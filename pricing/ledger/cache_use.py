@@ -19,17 +19,31 @@ MOST_REQUESTS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class RunCacheUse:
-    """One operation in one run: tokens that its requests read, and how many of these came from a cache."""
+    """One operation in one run: tokens that its requests read, and how many of these came from a cache.
+
+    ``first_input_tokens`` and ``first_read_tokens`` are those of its first request. ``started_at`` and ``ended_at``,
+    of its first request and of its last, are microseconds UTC.
+    """
 
     run_id: str
     operation: str
     input_tokens: int
     read_tokens: int
+    first_input_tokens: int
+    first_read_tokens: int
+    started_at: int
+    ended_at: int
 
     @property
     def share(self) -> float:
         """Of its input, what was read from a cache."""
         return self.read_tokens / self.input_tokens
+
+    @property
+    def later_share(self) -> float | None:
+        """Likewise, of what was sent after its first request; None where nothing was."""
+        tokens = self.input_tokens - self.first_input_tokens
+        return (self.read_tokens - self.first_read_tokens) / tokens if tokens else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,7 @@ class CacheUse:
         places = {run_id: place for place, run_id in enumerate(reversed(order))}
         found: dict[str, list[RunCacheUse]] = {}
         for row in sorted(used, key=lambda row: places[row.run_id]):
-            use = RunCacheUse(row.run_id, row.operation, int(row.input_tokens), int(row.read_tokens))
+            use = RunCacheUse(row.run_id, row.operation, *map(int, row[2:]))
             found.setdefault(row.operation, []).append(use)
         return found
 
@@ -157,14 +171,30 @@ _COUNTED = (_A.kind == "model", _A.priced == "usage", _A.input_tokens > 0)
 """What was answered, and counted by its provider."""
 
 
-def _used(run_ids: Sequence[str]) -> sa.Select[tuple[str, str, int, int]]:
-    return (
+def _used(run_ids: Sequence[str]) -> sa.Select[tuple[str, str, int, int, int, int, int, int]]:
+    place = sa.func.row_number().over(partition_by=(_A.run_id, _A.operation), order_by=(_A.started_at, _A.seq))
+    sent = (
         sa.select(
             _A.run_id,
             _A.operation,
-            sa.func.sum(_A.input_tokens).label("input_tokens"),
-            sa.func.sum(sa.func.coalesce(_A.cache_read_tokens, 0)).label("read_tokens"),
+            _A.input_tokens,
+            sa.func.coalesce(_A.cache_read_tokens, 0).label("read_tokens"),
+            _A.started_at,
+            (_A.started_at + _A.duration_us).label("ended_at"),
+            place.label("place"),
         )
         .where(_A.run_id.in_(run_ids), *_COUNTED)
-        .group_by(_A.run_id, _A.operation)
+        .subquery()
+        .c
     )
+    first = sent.place == 1
+    return sa.select(
+        sent.run_id,
+        sent.operation,
+        sa.func.sum(sent.input_tokens),
+        sa.func.sum(sent.read_tokens),
+        sa.func.sum(sa.case((first, sent.input_tokens), else_=0)),
+        sa.func.sum(sa.case((first, sent.read_tokens), else_=0)),
+        sa.func.min(sent.started_at),
+        sa.func.max(sent.ended_at),
+    ).group_by(sent.run_id, sent.operation)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pricing.db import schema
 from pricing.db.prepared import PreparedStatement, one_trip
-from pricing.db.write_queue import Entry
+from pricing.db.write_queue import WriteEntry
 from pricing.ledger import budgets, holds
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.ledger.facts import NEWEST, Completion, Intent, Turn, as_row
@@ -44,7 +44,7 @@ class _WrittenOff(Exception):
     """One of several attempts had been taken for lost: each is written alone."""
 
 
-def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[Any]:
+def write_page(connection: Connection, entries: Sequence[WriteEntry[Any]]) -> list[Any]:
     """Write entries together; their results in the same order."""
     page = _Page(entries)
     try:
@@ -58,7 +58,7 @@ def write_page(connection: Connection, entries: Sequence[Entry[Any]]) -> list[An
 
 
 @dataclass(slots=True, eq=False)
-class InsertIntent(Entry[list[Refusal]]):
+class InsertIntent(WriteEntry[list[Refusal]]):
     """An attempt about to be sent; the refusals of budgets without room for its worst case.
 
     ``soft`` gets the budgets that it brings to their thresholds, as they are at ``clock()``. Only the newest
@@ -83,7 +83,7 @@ class InsertIntent(Entry[list[Refusal]]):
 
 
 @dataclass(slots=True, eq=False)
-class CompleteAttempt(Entry[float]):
+class CompleteAttempt(WriteEntry[float]):
     """How an attempt ended; the share of its run's hold that is spent now, 1 where the hold is gone."""
 
     intent: Intent
@@ -94,7 +94,7 @@ class CompleteAttempt(Entry[float]):
     def __call__(self, connection: Connection) -> float:
         """Write it alone: one that was taken for lost corrects what was written then."""
         if holds.under_way(connection, self.intent.run_id, self.intent.attempt_id):
-            return Entry.__call__(self, connection)
+            return WriteEntry.__call__(self, connection)
         holds.adjust(connection, self.row(), self.clock())
         return 1.0
 
@@ -114,7 +114,7 @@ class CompleteAttempt(Entry[float]):
 
 
 @dataclass(slots=True, eq=False)
-class InsertTurn(Entry[None]):
+class InsertTurn(WriteEntry[None]):
     """A turn that is over, and what its guards decided: rows of ``guard_decisions``."""
 
     turn: Turn
@@ -125,17 +125,20 @@ class InsertTurn(Entry[None]):
 class _Page:
     """Entries that are written in one transaction: as if all went well, and then it is looked whether it did."""
 
-    def __init__(self, entries: Sequence[Entry[Any]]) -> None:
+    def __init__(self, entries: Sequence[WriteEntry[Any]]) -> None:
         self.results = dict[int, Any]()
-        self._ends = [entry for entry in entries if isinstance(entry, CompleteAttempt)]
+        self._ends: list[CompleteAttempt] = []
         self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
-        for end in self._ends:
-            self._ended[end.intent.run_id].append(end)
         self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
+        self._told: list[InsertTurn] = []
         for entry in entries:
-            if isinstance(entry, InsertIntent):
+            if type(entry) is InsertIntent:
                 self._begun[entry.intent.run_id, entry.execution].append(entry)
-        self._told = [entry for entry in entries if isinstance(entry, InsertTurn)]
+            elif type(entry) is CompleteAttempt:
+                self._ends.append(entry)
+                self._ended[entry.intent.run_id].append(entry)
+            elif type(entry) is InsertTurn:
+                self._told.append(entry)
         self._charges = dict[str, Any]()
         self._asides = dict[_Key, Any]()
         self._landed: Any = None

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pricing.money import Nano
 from pricing.rates.service_tiers import ServiceTier
+from pricing.records import record
 from pricing.usage import Usage
 
 NEWEST: Final = 2**62
@@ -17,7 +18,7 @@ NEWEST: Final = 2**62
 AD_HOC: Final = "ad_hoc"
 """The method of a run that nothing was quoted for: its steps were called outside an automation."""
 
-Priced: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
+PriceBasis: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
 telling, certainly nothing, or what the code stated for a tool. Reports also say ``billed``: an accepted reconciliation
 replaced it by what the provider's bill says."""
@@ -68,7 +69,7 @@ class Run:
         return self.method != AD_HOC
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Intent:
     """One request about to go on the wire. ``hop`` counts targets within the turn, ``ordinal`` requests, from 0;
     ``estimated_input`` is what its input is expected to count, before any factor learned from bills; ``units`` is what
@@ -101,7 +102,7 @@ class Intent:
     prompt_parts: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Completion:
     """How an attempt ended: ``ok`` or a failure class, what it used and what that costs; ``units`` of a tool.
 
@@ -113,7 +114,7 @@ class Completion:
     outcome: str
     usage: Usage
     cost_nano: Nano
-    priced: Priced
+    priced: PriceBasis
     duration_us: int
     status: int | None = None
     code: str | None = None
@@ -126,7 +127,7 @@ class Completion:
     service_tier_saved_nano: Nano = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """One model exchange as the automation sees it. ``route`` is the JSON of its candidates, each with its reason."""
 

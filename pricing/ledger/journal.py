@@ -31,7 +31,7 @@ from pricing.db.journal_table import entries
 from pricing.db.prepared import PreparedStatement
 from pricing.db.schema import Number
 from pricing.db.upsert import insert_into
-from pricing.db.write_queue import Entry, PendingWrite
+from pricing.db.write_queue import PendingWrite, WriteEntry
 from pricing.errors import JournalUnreadable
 from pricing.money import Nano
 
@@ -111,7 +111,7 @@ class Interrupted:
 
 
 @dataclass(slots=True, eq=False)
-class _Append(Entry[None]):
+class _Append(WriteEntry[None]):
     """One new entry."""
 
     row: Mapping[str, Any]

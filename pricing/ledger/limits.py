@@ -91,7 +91,7 @@ def applicable(limits: Iterable[Limit], about: Mapping[Scope, Collection[str]]) 
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LimitChange:
     """A limit that came to be: ``set`` by a person (``limit`` is ``None`` where it was taken back), or in force in a
     ``window``.
     """
@@ -157,7 +157,7 @@ class StatedLimits:
                 )
             )
 
-    def changes(self, scope: Scope, key: str, *, limit: int) -> list[Change]:
+    def changes(self, scope: Scope, key: str, *, limit: int) -> list[LimitChange]:
         """How a budget's limits came to be, newest first."""
         table = schema.budget_changes.c
         query = (
@@ -168,7 +168,9 @@ class StatedLimits:
         )
         with self._store.read() as connection:
             rows = connection.execute(query).all()
-        return [Change(from_us(row.changed_at), row.span, row.limit_nano, row.soft_nano, row.origin) for row in rows]
+        return [
+            LimitChange(from_us(row.changed_at), row.span, row.limit_nano, row.soft_nano, row.origin) for row in rows
+        ]
 
     def windows(self, scope: Scope, key: str, *, limit: int) -> list[BudgetState]:
         """What was spent in a budget's windows, newest first, the current ones included."""

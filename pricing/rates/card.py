@@ -247,7 +247,8 @@ class RateCard:
         clock: datetime | None = None,
     ) -> Rate:
         moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        key = (model, provider, service_tier, moment.astimezone(UTC).date())
+        day = moment.date() if moment.tzinfo is UTC else moment.astimezone(UTC).date()
+        key = (model, provider, service_tier, day)
         if (known := self._compiled.get(key)) is not None:
             return known
         by_hours = self.has_hours(model, provider, service_tier)

@@ -23,7 +23,7 @@ _SHOWN = 40
 _SECOND = timedelta(seconds=1)
 
 
-class Window(NamedTuple):
+class PriceWindow(NamedTuple):
     """Minutes of the day from ``begin`` up to ``end``, which is on the next day where it is not after ``begin``.
 
     ``days`` are those that it begins on; Monday is 0.
@@ -63,7 +63,7 @@ class Hours:
 
     windows: tuple[str, ...]
     timezone: str = "UTC"
-    _read: tuple[Window, ...] = field(init=False, repr=False, compare=False)
+    _read: tuple[PriceWindow, ...] = field(init=False, repr=False, compare=False)
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -124,13 +124,13 @@ def changes_of(hours: Iterable[Hours], start: datetime, end: datetime) -> list[d
     return sorted({moment for one in hours for moment in one.changes(start, end)})
 
 
-def _window(text: str) -> Window:
+def _window(text: str) -> PriceWindow:
     found = _WINDOW.fullmatch(" ".join(text.lower().split()))
     if found is not None:
         days = _days(found["days"]) if found["days"] else frozenset(range(7))
         begin, end = (_minute(found[name]) for name in ("begin", "end"))
         if days and begin is not None and end is not None and begin != end and begin < _MIDNIGHT:
-            return Window(days, begin, end)
+            return PriceWindow(days, begin, end)
     raise ConfigError(
         f"{text[:_SHOWN]!r} is not a window of hours.",
         next_step='Write it like "22:00-06:00", "mon-fri 18:00-24:00" or "sat,sun 00:00-24:00".',

@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
 from pricing.money import USD, Nano, format_money
-from pricing.reconciliation.groups import KINDS, Attempt, Books, Group, Key
+from pricing.reconciliation.groups import KINDS, Attempt, Books, Group, GroupKey
 from pricing.reconciliation.readers import STANDARD
 
 Cause: TypeAlias = Literal[
@@ -47,7 +47,7 @@ _SAME: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class DifferenceReason:
     """A part of a difference: billed less recorded, in nano-dollars, and the rows behind it.
 
     ``lines`` are the first of ``rows`` lines of the export, ``attempts`` the first of ``requests`` attempts.
@@ -72,14 +72,14 @@ class Correction:
 
 
 @dataclass(slots=True)
-class Finding:
+class DifferenceFinding:
     """One group taken apart: the sum of its reasons is what was billed, credits and all, less what was recorded."""
 
     group: Group
     price_nano: Nano = 0
     volume_nano: Nano = 0
     rounding_nano: Nano = 0
-    reasons: list[Reason] = field(default_factory=list)
+    reasons: list[DifferenceReason] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
 
     def because(
@@ -89,10 +89,10 @@ class Finding:
         if nano:
             ids = tuple(one.attempt_id for one in attempts[:_SHOWN])
             told = (self.group.lines, self.group.rows) if lines else ((), 0)
-            self.reasons.append(Reason(cause, nano, note, *told, ids, len(attempts)))
+            self.reasons.append(DifferenceReason(cause, nano, note, *told, ids, len(attempts)))
 
 
-def classify(books: Books, prices: UnitPrices, *, until: date) -> list[Finding]:
+def classify(books: Books, prices: UnitPrices, *, until: date) -> list[DifferenceFinding]:
     """Take all differences apart.
 
     Args:
@@ -109,12 +109,12 @@ def classify(books: Books, prices: UnitPrices, *, until: date) -> list[Finding]:
     return [findings[key] for key in sorted(findings)]
 
 
-def _last_day(key: Key) -> date:
+def _last_day(key: GroupKey) -> date:
     return key.day + timedelta(days=key.days - 1)
 
 
-def _taken_apart(group: Group, books: Books, prices: UnitPrices) -> Finding:
-    finding = Finding(group)
+def _taken_apart(group: Group, books: Books, prices: UnitPrices) -> DifferenceFinding:
+    finding = DifferenceFinding(group)
     finding.rounding_nano = round(group.rows * float(books.quantum) * USD / 2 + group.billed_nano * _SHARE_OF_ROUNDING)
     units = unit_prices(group, prices)
     used = group.recorded_nano - group.estimated_nano
@@ -123,7 +123,7 @@ def _taken_apart(group: Group, books: Books, prices: UnitPrices) -> Finding:
     finding.volume_nano = group.billed_nano - used - finding.price_nano
     for charge, other in sorted(group.others.items()):
         cause: Cause = "discount" if charge == "discount" else "tax" if charge == "tax" else "credit"
-        finding.reasons.append(Reason(cause, other.nano, lines=other.lines, rows=other.rows))
+        finding.reasons.append(DifferenceReason(cause, other.nano, lines=other.lines, rows=other.rows))
     return finding
 
 
@@ -164,7 +164,7 @@ def _scaled(group: Group, card: Mapping[str, float]) -> dict[str, float]:
     return {kind: price * group.billed["all"].nano / at_list for kind, price in listed.items()} if at_list else {}
 
 
-def _midnights(findings: Mapping[Key, Finding], books: Books) -> None:
+def _midnights(findings: Mapping[GroupKey, DifferenceFinding], books: Books) -> None:
     """Requests that were in flight when a day ended are recorded on the day they began, and billed on the next."""
     crossings = {key: one.group.crossing for key, one in findings.items() if one.group.crossing}
     by_start = {(key.day, key[2:]): one for key, one in findings.items()}
@@ -185,9 +185,9 @@ def _midnights(findings: Mapping[Key, Finding], books: Books) -> None:
                 finding.because("midnight", sign * moved, note, crossing)
 
 
-def _tiers(findings: Mapping[Key, Finding]) -> None:
+def _tiers(findings: Mapping[GroupKey, DifferenceFinding]) -> None:
     """Tokens that are recorded at one service tier and billed at another one."""
-    families: dict[tuple[date, int, str, str], list[Finding]] = defaultdict(list)
+    families: dict[tuple[date, int, str, str], list[DifferenceFinding]] = defaultdict(list)
     for key, finding in findings.items():
         families[key[:4]].append(finding)
     for family in families.values():
@@ -197,7 +197,7 @@ def _tiers(findings: Mapping[Key, Finding]) -> None:
                 _billed_elsewhere(other, recorded)
 
 
-def _billed_elsewhere(other: Finding, recorded: Sequence[Finding]) -> None:
+def _billed_elsewhere(other: DifferenceFinding, recorded: Sequence[DifferenceFinding]) -> None:
     """What nothing is recorded for at its tier, where a group of another tier misses those tokens."""
     misses = (one for one in recorded if one.volume_nano < 0 and _covers(one.group, other.group))
     source = next(misses, None)
@@ -245,7 +245,7 @@ def _list_price(source: Group, other: Group) -> Nano:
     return round(used * sum(counts.values()) / mine) if mine else 0
 
 
-def _explain(finding: Finding, *, late: bool) -> None:
+def _explain(finding: DifferenceFinding, *, late: bool) -> None:
     group = finding.group
     if late and (finding.volume_nano < -finding.rounding_nano or (not group.rows and group.recorded_nano)):
         finding.because(
@@ -260,7 +260,7 @@ def _explain(finding: Finding, *, late: bool) -> None:
         finding.because("price", finding.price_nano, _price_note(group))
 
 
-def _estimates(finding: Finding) -> None:
+def _estimates(finding: DifferenceFinding) -> None:
     """What was recorded at its worst case, or at nothing, and what of it was billed."""
     group, estimated = finding.group, finding.group.estimated_nano
     if group.estimates:
@@ -289,7 +289,7 @@ def _has_tokens(group: Group) -> bool:
     return any(one.tokens for one in group.billed.values())
 
 
-def _rest(finding: Finding) -> None:
+def _rest(finding: DifferenceFinding) -> None:
     group, rest = finding.group, finding.volume_nano
     if abs(rest) <= finding.rounding_nano and group.rows and group.recorded_nano:
         finding.because("rounding", rest)
@@ -331,7 +331,7 @@ def _price_note(group: Group) -> str:
     return f"{told}; recorded with {group.rate_version} of {group.key.day}"
 
 
-def sums(findings: Iterable[Finding]) -> dict[Cause, Nano]:
+def sums(findings: Iterable[DifferenceFinding]) -> dict[Cause, Nano]:
     """What each cause comes to over all groups; causes that came to nothing in every group are left out."""
     found: dict[Cause, Nano] = {}
     for finding in findings:

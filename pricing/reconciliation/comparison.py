@@ -18,7 +18,7 @@ from pricing.errors import UnknownPrice, UsageError
 from pricing.ledger.bill_corrections import BillCorrection, correct
 from pricing.money import USD, Nano
 from pricing.rates import RateCard
-from pricing.reconciliation.classification import Cause, Finding, Reason, classify, sums
+from pricing.reconciliation.classification import Cause, DifferenceFinding, DifferenceReason, classify, sums
 from pricing.reconciliation.groups import Books, Fold, billed_books, rows_of, spans_of
 from pricing.reconciliation.readers import READERS, Reader, read_export
 from pricing.reports.format import Plain
@@ -50,7 +50,7 @@ class Difference:
     billed_requests: int | None
     recorded_requests: int
     within_tolerance: bool
-    reasons: tuple[Reason, ...]
+    reasons: tuple[DifferenceReason, ...]
 
     @property
     def difference_nano(self) -> Nano:
@@ -218,7 +218,7 @@ def _reconciliation(
     provider: str,
     files: Sequence[Path],
     books: Books,
-    findings: Sequence[Finding],
+    findings: Sequence[DifferenceFinding],
     differences: tuple[Difference, ...],
 ) -> Reconciliation:
     billed, recorded = sum(one.billed_nano for one in differences), sum(one.recorded_nano for one in differences)
@@ -248,7 +248,7 @@ def _reconciliation(
     )
 
 
-def _difference(finding: Finding, tolerance: float, tolerance_nano: Nano) -> Difference:
+def _difference(finding: DifferenceFinding, tolerance: float, tolerance_nano: Nano) -> Difference:
     group = finding.group
     billed = group.billed_nano + sum(one.nano for one in group.others.values())
     room = max(tolerance_nano, round(tolerance * max(abs(billed), group.recorded_nano)))
@@ -265,7 +265,7 @@ def _difference(finding: Finding, tolerance: float, tolerance_nano: Nano) -> Dif
     )
 
 
-def _corrections(provider: str, findings: Sequence[Finding]) -> list[BillCorrection]:
+def _corrections(provider: str, findings: Sequence[DifferenceFinding]) -> list[BillCorrection]:
     return [
         BillCorrection(
             one.attempt.attempt_id,

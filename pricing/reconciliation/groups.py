@@ -22,7 +22,7 @@ _CENTS = 2
 KINDS = ("input", "cache_read", "cache_write", "cache_write_1h", "output")
 
 
-class Key(NamedTuple):
+class GroupKey(NamedTuple):
     """Where a group stands. ``day`` is the first of ``days``; a part that the export does not tell apart is empty."""
 
     day: date
@@ -67,7 +67,7 @@ class Other:
 class Group:
     """Both sides of one key. ``estimates`` are attempts priced at their worst case or as an accepted bill said."""
 
-    key: Key
+    key: GroupKey
     model_name: str = ""
     billed: dict[str, Volume] = field(default_factory=dict)
     billed_requests: int | None = None
@@ -106,7 +106,7 @@ class Group:
 class Books:
     """All groups, and the days that the export is about."""
 
-    groups: dict[Key, Group]
+    groups: dict[GroupKey, Group]
     first: date
     last: date
     quantum: Decimal
@@ -114,7 +114,7 @@ class Books:
     lines: int
     by_account: bool = False
     by_model: bool = True
-    arrivals: dict[Key, list[Attempt]] = field(default_factory=dict)
+    arrivals: dict[GroupKey, list[Attempt]] = field(default_factory=dict)
     """Requests that began on the day before the first and ended on it."""
 
 
@@ -131,14 +131,14 @@ def billed_books(
     """
     names = {*known}
     rows = _rows(duck, (_sql("billed_groups")))
-    groups: dict[Key, Group] = {}
+    groups: dict[GroupKey, Group] = {}
     for row in rows:
         account = ""
         if by_account:
             name = row["account"] or "default"  # a provider's default workspace has no id
             told = accounts.get(name, name)
             account = told if told in names else f"{told} (not ours)"
-        key = Key(row["day"], row["days"], account, row["model"], row["service_tier"])
+        key = GroupKey(row["day"], row["days"], account, row["model"], row["service_tier"])
         group = groups.setdefault(key, Group(key))
         _add(group, row)
     [(first, last, quantum, lines)] = duck.execute(
@@ -179,10 +179,10 @@ class Fold:
     spans: Callable[[date], tuple[date, int]]
     by_tier: bool = False
 
-    def key(self, row: Mapping[str, Any]) -> Key:
+    def key(self, row: Mapping[str, Any]) -> GroupKey:
         """Where what was recorded belongs."""
         begins, days = self.spans(day_of(row["day"]))
-        return Key(
+        return GroupKey(
             begins,
             days,
             row["account"] if self.by_account else "",

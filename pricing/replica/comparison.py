@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from pricing.db import schema
 from pricing.replica import duckdb_tables
 from pricing.replica.segments import TABLES, Segment
-from pricing.replica.watermarks import Horizon, Watermark, horizon_of, watermarks
+from pricing.replica.watermarks import SnapshotHorizon, Watermark, horizon_of, watermarks
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -85,7 +85,7 @@ class _Table:
     without: Collection[int]
     on_sqlite: bool
 
-    def behind(self, horizon: Horizon) -> int:
+    def behind(self, horizon: SnapshotHorizon) -> int:
         """Rows that the next sync copies."""
         new = self.mark.new(self.table, horizon, on_sqlite=self.on_sqlite)
         return int(self.ledger.execute(sa.select(sa.func.count()).select_from(self.table).where(new)).scalar_one())

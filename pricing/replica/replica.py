@@ -38,7 +38,7 @@ from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
 from pricing.replica import duckdb_tables, rollups, sync_points
 from pricing.replica import rollups as cells
 from pricing.replica.comparison import Comparison, compare
-from pricing.replica.segments import TABLES, Checked, Segment, files_of, missing, sealed, shape_of, span
+from pricing.replica.segments import TABLES, Checked, Segment, files_of, missing_segment, sealed, shape_of, span
 from pricing.replica.watermarks import (
     Watermark,
     create_watermarks,
@@ -371,7 +371,7 @@ class Replica:
         if known:
             for segment in known:
                 if not segment.folder.exists():
-                    raise missing(segment.folder)
+                    raise missing_segment(segment.folder)
             span(replica, known)
         duckdb_tables.execute(replica, "costs")
 

@@ -94,7 +94,7 @@ class Segment:
                     continue
                 found = digest_of(path)
             except FileNotFoundError:
-                raise missing(path) from None
+                raise missing_segment(path) from None
             except OSError as error:
                 raise unreadable(path, error.strerror or "") from None
             if found != digest:
@@ -113,7 +113,7 @@ class Segment:
         for table, (rows, _) in self.files.items():
             path = self.path(table)
             if not path.exists():
-                raise missing(path)
+                raise missing_segment(path)
             try:
                 found = duck.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()
             except duckdb.Error:
@@ -173,7 +173,7 @@ def shape_of(duck: DuckDBPyConnection, segment: Segment) -> str:
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
-def missing(path: Path) -> LedgerUnusable:
+def missing_segment(path: Path) -> LedgerUnusable:
     """The error of a file that is not there."""
     return LedgerUnusable(
         f"The archived {path} is missing.",

@@ -27,7 +27,7 @@ _MOST = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Horizon:
+class SnapshotHorizon:
     """What is complete in a snapshot of the ledger: on Postgres, transactions before ``low``; none has ``high`` yet."""
 
     low: int = 0
@@ -49,7 +49,7 @@ class Watermark:
     last_seq: int = 0
     last_digest: str = ""
 
-    def new(self, table: sa.Table, horizon: Horizon, *, on_sqlite: bool) -> sa.ColumnElement[bool]:
+    def new(self, table: sa.Table, horizon: SnapshotHorizon, *, on_sqlite: bool) -> sa.ColumnElement[bool]:
         """Which complete rows were not copied yet."""
         if on_sqlite:
             return table.c.seq > self.mark
@@ -64,7 +64,7 @@ class Watermark:
         foreign = sa.and_(table.c.seq <= self.foreign_seq, table.c.xid >= _xid(self.foreign_xid))
         return sa.or_(table.c.xid < _xid(self.mark), foreign)
 
-    def moved(self, ledger: Connection, table: sa.Table, horizon: Horizon, *, on_sqlite: bool) -> Watermark:
+    def moved(self, ledger: Connection, table: sa.Table, horizon: SnapshotHorizon, *, on_sqlite: bool) -> Watermark:
         """The watermark once all that is new was copied; ``last_seq`` is the newest of these rows already."""
         if on_sqlite:
             return replace(self, mark=max(self.mark, self.last_seq))
@@ -75,13 +75,13 @@ class Watermark:
         return replace(self, mark=horizon.low, foreign_seq=ahead, foreign_xid=horizon.high)
 
 
-def horizon_of(ledger: Connection, *, on_sqlite: bool) -> Horizon:
+def horizon_of(ledger: Connection, *, on_sqlite: bool) -> SnapshotHorizon:
     """What is complete in this snapshot."""
     if on_sqlite:
-        return Horizon()
+        return SnapshotHorizon()
     now = "pg_current_snapshot()"
     found = ledger.execute(sa.text(f"SELECT pg_snapshot_xmin({now})::text, pg_snapshot_xmax({now})::text")).one()
-    return Horizon(*map(int, found))
+    return SnapshotHorizon(*map(int, found))
 
 
 def create_watermarks(replica: DuckDBPyConnection) -> None:

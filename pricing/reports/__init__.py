@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pricing.reports.corrections import CorrectedRuns, corrected_runs
     from pricing.reports.drift import CostTrend, cost_changes, cost_trends
     from pricing.reports.economics import EconomicSigns, signs
-    from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
     from pricing.reports.exports import export
     from pricing.reports.focus import FocusRates, write_focus
     from pricing.reports.format import Plain, clean, clean_lines, duration, moment, percent, plural
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
         judged_answers,
         review_queue,
     )
+    from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
     from pricing.reports.month_close import (
         MonthFigures,
         month_bounds,
@@ -63,10 +63,10 @@ if TYPE_CHECKING:
     from pricing.reports.past_sales import PastSales, sales
     from pricing.reports.price_review import review_markdown
     from pricing.reports.query import Row
-    from pricing.reports.quote_audit import ENOUGH, QuoteAudit, Share, quote_audits
+    from pricing.reports.quote_audit import ENOUGH, QuoteAudit, ShareEstimate, quote_audits
     from pricing.reports.quoted_path import QuotedPath, quoted_paths
+    from pricing.reports.rate_comparison import TargetRates, at_rates
     from pricing.reports.render import page_of, render_html, render_terminal
-    from pricing.reports.repricing import TargetRates, at_rates
     from pricing.reports.run.data import AttemptLine, RunReport, TurnLine
     from pricing.reports.run.markdown import render_markdown
     from pricing.reports.run.report import run_report
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from pricing.reports.run.trace import GuardEvent, RunTrace, run_trace
     from pricing.reports.run_list import RunFilter, RunLine, RunPage, run_page, runs
     from pricing.reports.run_lookup import automations
-    from pricing.reports.selection import Choice
+    from pricing.reports.selection import RunSelection
     from pricing.reports.sentences import cost_sentence, money_sentence, quality_sentence
     from pricing.reports.targets import TargetHealth, target_health
     from pricing.reports.volume import asked_turns
@@ -86,7 +86,6 @@ __all__ = [
     "AttemptLine",
     "Breakdown",
     "ChargebackStatement",
-    "Choice",
     "CorrectedRuns",
     "CostTrend",
     "DecidedApproval",
@@ -112,9 +111,10 @@ __all__ = [
     "RunLine",
     "RunPage",
     "RunReport",
+    "RunSelection",
     "RunTrace",
     "Section",
-    "Share",
+    "ShareEstimate",
     "SpendForecast",
     "TargetHealth",
     "TargetRates",
@@ -225,7 +225,7 @@ if not TYPE_CHECKING:
             "decided_approvals": "pricing.reports.approvals",
             "BY": "pricing.reports.breakdowns",
             "Breakdown": "pricing.reports.breakdowns",
-            "Choice": "pricing.reports.selection",
+            "RunSelection": "pricing.reports.selection",
             "ENOUGH": "pricing.reports.quote_audit",
             "EconomicSigns": "pricing.reports.economics",
             "Figure": "pricing.reports.page",
@@ -249,11 +249,11 @@ if not TYPE_CHECKING:
             "RunReport": "pricing.reports.run.data",
             "TurnLine": "pricing.reports.run.data",
             "Section": "pricing.reports.page",
-            "Share": "pricing.reports.quote_audit",
+            "ShareEstimate": "pricing.reports.quote_audit",
             "TargetHealth": "pricing.reports.targets",
-            "TargetRates": "pricing.reports.repricing",
+            "TargetRates": "pricing.reports.rate_comparison",
             "asked_turns": "pricing.reports.volume",
-            "at_rates": "pricing.reports.repricing",
+            "at_rates": "pricing.reports.rate_comparison",
             "automation_grid": "pricing.reports.overview.page",
             "cost_sentence": "pricing.reports.sentences",
             "money_sentence": "pricing.reports.sentences",
@@ -263,12 +263,12 @@ if not TYPE_CHECKING:
             "clean": "pricing.reports.format",
             "clean_lines": "pricing.reports.format",
             "duration": "pricing.reports.format",
-            "escape_advice": "pricing.reports.escaping",
-            "escape_markdown": "pricing.reports.escaping",
+            "escape_advice": "pricing.reports.markdown_text",
+            "escape_markdown": "pricing.reports.markdown_text",
             "export": "pricing.reports.exports",
             "guard_report": "pricing.reports.guards",
             "judged_answers": "pricing.reports.guards",
-            "markdown_code": "pricing.reports.escaping",
+            "markdown_code": "pricing.reports.markdown_text",
             "moment": "pricing.reports.format",
             "percent": "pricing.reports.format",
             "plural": "pricing.reports.format",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pricing.clock import from_us
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -40,7 +40,7 @@ def decided_approvals(replica: Replica, *, automation: str | None = None, most: 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("approvals", automation=automation, most=most)
     return [
         DecidedApproval(

@@ -15,8 +15,8 @@ from pricing.margins import gross_margin, markup
 from pricing.money import Nano
 from pricing.reports.drift import cost_changes
 from pricing.reports.format import Plain, ratio
-from pricing.reports.query import Row, reading
-from pricing.reports.selection import Choice, choose
+from pricing.reports.query import Row, read_replica
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -31,7 +31,7 @@ NOBODY = "–"
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Plain):
+class BreakdownLine(Plain):
     """One combination of what was asked for: ``names`` in that order.
 
     Counted by runs, there are ``runs`` to ``markup``; counted by operation, model, target or service tier, there are
@@ -68,11 +68,11 @@ class Breakdown(Plain):
 
     by: tuple[str, ...]
     of_runs: bool
-    lines: tuple[Line, ...]
+    lines: tuple[BreakdownLine, ...]
     changes: tuple[str, ...] = ()
 
 
-def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None) -> Breakdown:
+def breakdown(replica: Replica, by: Sequence[str], choice: RunSelection | None = None) -> Breakdown:
     """What the chosen runs came to, by one or several of ``BY``.
 
     Raises:
@@ -82,8 +82,8 @@ def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None)
     wanted = tuple(dict.fromkeys(by))
     if unknown := [name for name in wanted if name not in BY]:
         raise UsageError(f"Reports are not made by {unknown[0][:40]!r}.", next_step=f"By any of: {', '.join(BY)}.")
-    choice, of_runs = choice or Choice(), not set(wanted) & set(OF_COSTS)
-    with reading(replica) as source:
+    choice, of_runs = choice or RunSelection(), not set(wanted) & set(OF_COSTS)
+    with read_replica(replica) as source:
         query = "breakdown_runs" if of_runs else "breakdown_costs"
         known = choose(source, choice, run_by_run=not _RUN_BY_RUN.isdisjoint(wanted))
         rows = source.rows(query, by=list(wanted)) if known else []
@@ -96,7 +96,7 @@ def breakdown(replica: Replica, by: Sequence[str], choice: Choice | None = None)
     return Breakdown(wanted, of_runs, tuple(lines), changes)
 
 
-def _line(row: Row, by: tuple[str, ...], total: Nano, zone: ZoneInfo) -> Line:
+def _line(row: Row, by: tuple[str, ...], total: Nano, zone: ZoneInfo) -> BreakdownLine:
     known: dict[str, Any] = {name: value for name, value in row.items() if name not in {*BY, "unpriced"}}
     if "charged_nano" in known:
         priced = row["outcomes"] and not row["unpriced"]
@@ -104,7 +104,7 @@ def _line(row: Row, by: tuple[str, ...], total: Nano, zone: ZoneInfo) -> Line:
         margins = gross_margin(charged, row["cost_nano"]), markup(charged, row["cost_nano"])
         known |= {"charged_nano": charged, "gross_margin": margins[0], "markup": margins[1]}
     names = tuple(_name(row[name], zone) if name == "day" else row[name] or NOBODY for name in by)
-    return Line(**known, names=names, share=ratio(row["cost_nano"], total))
+    return BreakdownLine(**known, names=names, share=ratio(row["cost_nano"], total))
 
 
 def _name(midnight: int, zone: ZoneInfo) -> str:

@@ -20,7 +20,7 @@ from pricing.reports.exports import defused
 from pricing.reports.format import Plain, plural
 from pricing.reports.month_close import month_bounds
 from pricing.reports.page import Figure, Page, Section
-from pricing.reports.query import Readable, reading
+from pricing.reports.query import ReadableReplica, read_replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class ChargebackStatement(Plain):
 
 
 def chargeback_statement(
-    replica: Readable, org: str, month: str, zone: ZoneInfo, now: datetime, *, with_cost: bool = False
+    replica: ReadableReplica, org: str, month: str, zone: ZoneInfo, now: datetime, *, with_cost: bool = False
 ) -> ChargebackStatement:
     """What an organisation was charged in a month, without a number.
 
@@ -108,7 +108,7 @@ def chargeback_statement(
     """
     begins, ends = month_bounds(month, zone)
     span = {"org": org, "begins": to_us(begins), "ends": to_us(ends)}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("statement_items", **span)
         [moved] = source.rows("statement_credits", **span)
     has_wallet = moved.pop("entries") > 0

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pricing.clock import from_us
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -28,7 +28,7 @@ def corrected_runs(replica: Replica, after: tuple[int, int] | None = None) -> Co
         LedgerBusy: somebody holds the replica's file.
     """
     adjusted, settled = after or (0, 2**62)
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("corrected_runs", adjusted=adjusted, settled=settled)
         [newest] = source.rows("corrected_runs_end")
     return CorrectedRuns(

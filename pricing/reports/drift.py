@@ -16,7 +16,7 @@ from pricing.clock import to_us
 from pricing.margins import gross_margin
 from pricing.money import Nano, format_money
 from pricing.reports.format import Plain, percent, plural
-from pricing.reports.query import Row, reading
+from pricing.reports.query import Row, read_replica
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def cost_trends(
     begins = since or datetime.fromtimestamp(0, UTC)
     recent = until - RECENT if until - begins >= 2 * RECENT else until
     before = max(begins - BEFORE, datetime.fromtimestamp(0, UTC))
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows(
             "cost_periods",
             automation=automation,

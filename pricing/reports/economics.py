@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pricing.reports.query import Row, reading
-from pricing.reports.selection import Choice, choose
+from pricing.reports.query import Row, read_replica
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -26,13 +26,13 @@ class EconomicSigns:
     guards: tuple[Row, ...]
 
 
-def signs(replica: Replica, choice: Choice) -> EconomicSigns | None:
+def signs(replica: Replica, choice: RunSelection) -> EconomicSigns | None:
     """What there is to judge; None where nothing ran.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         if not choose(source, choice):
             return None
         names = ("symptoms_operations", "symptoms_runs", "symptoms_prices", "symptoms_budgets", "overview_guards")

@@ -17,10 +17,10 @@ from typing import Any, Literal, TypeAlias
 
 from pricing.characters import invisible
 from pricing.errors import UsageError
-from pricing.reports.breakdowns import Breakdown, Line
+from pricing.reports.breakdowns import Breakdown, BreakdownLine
 from pricing.reports.run.data import RunReport
 
-Format: TypeAlias = Literal["csv", "parquet"]
+ExportFormat: TypeAlias = Literal["csv", "parquet"]
 _BEGINS_FORMULA = frozenset("=+-@\N{MINUS SIGN}")
 _TEXT = "VARCHAR"
 _PASSED = re.compile(r'[\s\x00-\x1f"]')
@@ -46,7 +46,7 @@ _ATTEMPTS = {
 }
 
 
-def export(report: RunReport | Breakdown, path: Path, kind: Format) -> int:
+def export(report: RunReport | Breakdown, path: Path, kind: ExportFormat) -> int:
     """Write a run's attempts, or a breakdown's lines; how many.
 
     Raises:
@@ -123,7 +123,7 @@ def _of_run(report: RunReport) -> tuple[dict[str, str], Iterable[dict[str, Any]]
 
 
 def _of_breakdown(found: Breakdown) -> tuple[dict[str, str], Iterable[dict[str, Any]]]:
-    told = [field for field in fields(Line) if field.name != "names"]
+    told = [field for field in fields(BreakdownLine) if field.name != "names"]
     apart = _OF_COSTS if found.of_runs else _OF_RUNS
     kinds = {field.name: _TYPES[str(field.type).partition(" ")[0]] for field in told if field.name not in apart}
     columns = dict.fromkeys(found.by, "VARCHAR") | kinds

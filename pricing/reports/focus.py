@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pricing.clock import to_us
 from pricing.errors import UnknownPrice, UsageError
-from pricing.reports.query import Readable, Reading, Row, reading
-from pricing.reports.selection import Choice
+from pricing.reports.query import ReadableReplica, ReplicaReading, Row, read_replica
+from pricing.reports.selection import RunSelection
 
 if TYPE_CHECKING:
     from pricing.rates import RateCard
@@ -174,7 +174,9 @@ class FocusRates:
     regions: Mapping[str, str]
 
 
-def write_focus(replica: Readable, rates: FocusRates, path: Path, choice: Choice, *, run_id: str | None = None) -> int:
+def write_focus(
+    replica: ReadableReplica, rates: FocusRates, path: Path, choice: RunSelection, *, run_id: str | None = None
+) -> int:
     """Write what was spent as FOCUS rows; how many.
 
     Args:
@@ -197,7 +199,7 @@ def write_focus(replica: Readable, rates: FocusRates, path: Path, choice: Choice
         "since": to_us(choice.since) if choice.since else 0,
         "until": to_us(choice.until) if choice.until else _END_OF_TIME,
     }
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         _put_rates(source, rates, span)
         whose = {"automation": choice.automation, "org": choice.org, "user": choice.user, "run_id": run_id}
         source.run("focus", **span, **whose)
@@ -231,7 +233,7 @@ CREATE OR REPLACE TEMP MACRO focus_tags(automation, quality, org, owner, names) 
 """
 
 
-def _put_rates(source: Reading, rates: FocusRates, span: Mapping[str, int]) -> None:
+def _put_rates(source: ReplicaReading, rates: FocusRates, span: Mapping[str, int]) -> None:
     """The tables ``focus_rates`` and ``focus_regions`` for the query."""
     names = ", ".join(f"{side}_{kind} BIGINT" for side in ("list", "own") for kind in _KINDS)
     source.execute(

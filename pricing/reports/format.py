@@ -17,7 +17,7 @@ class Plain:
 
     def to_json(self) -> dict[str, Any]:
         """The report as dicts, lists, strings and numbers: amounts are integer nano-dollars, times ISO 8601 in UTC."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        return {name: _plain(getattr(self, name)) for name in _names(type(self))}
 
 
 def _plain(value: Any) -> Any:
@@ -25,9 +25,20 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if names := _names(type(value)):
+        return {name: _plain(getattr(value, name)) for name in names}
     return value.isoformat() if isinstance(value, date) else value
+
+
+_fields: dict[type, tuple[str, ...]] = {}
+
+
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass; none of anything else."""
+    names = _fields.get(kind)
+    if names is None:
+        names = _fields[kind] = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+    return names
 
 
 UNKNOWN = "–"

@@ -12,8 +12,8 @@ from pricing.analysis.intervals import wilson
 from pricing.clock import from_us
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.query import reading
-from pricing.reports.selection import Choice, choose
+from pricing.reports.query import read_replica
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -98,8 +98,8 @@ def guard_report(replica: Replica, since: int = 0) -> GuardReport:
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
-        choose(source, Choice(since=from_us(since)))
+    with read_replica(replica) as source:
+        choose(source, RunSelection(since=from_us(since)))
         reasons = {row["reason"]: row["turns"] for row in source.rows("guards_reasons")}
         lines = source.rows("guards", since=since)
         leaks = source.rows("guards_leaks", since=since, most=_MOST_LEAKS)
@@ -118,8 +118,9 @@ def review_queue(replica: Replica, guard: str | None = None, most: int = 50) -> 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
-        return [_reviewable(**row) for row in source.rows("guards_queue", guard=guard, most=most)]
+    with read_replica(replica) as source:
+        [bound] = source.rows("guards_queue_since", guard=guard, most=most)
+        return [_reviewable(**row) for row in source.rows("guards_queue", guard=guard, most=most, since=bound["since"])]
 
 
 def judged_answers(replica: Replica, judge: str, since: int) -> dict[str, JudgedAnswer]:
@@ -128,7 +129,7 @@ def judged_answers(replica: Replica, judge: str, since: int) -> dict[str, Judged
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("answers_judged", judge=judge, since=since)
     return {row.pop("turn_id"): JudgedAnswer(**row) for row in rows}
 

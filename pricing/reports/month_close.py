@@ -16,7 +16,7 @@ from pricing.errors import UsageError
 from pricing.money import Nano, format_money
 from pricing.reports.charts import Grid
 from pricing.reports.format import Plain, percent, plural
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 
 _SETTLED = timedelta(seconds=60)
 """What became known this long before a close is in the ledger, however slowly it was written."""
@@ -112,7 +112,7 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def month_figures(
-    replica: Readable, month: str, zone: ZoneInfo, now: datetime, open_attempts: Sequence[tuple[int, Nano]] = ()
+    replica: ReadableReplica, month: str, zone: ZoneInfo, now: datetime, open_attempts: Sequence[tuple[int, Nano]] = ()
 ) -> MonthFigures:
     """What a month comes to as far as it is known a minute before ``now``.
 
@@ -131,7 +131,7 @@ def month_figures(
     cut = to_us(now - _SETTLED)
     span = {"begins": to_us(begins), "ends": to_us(ends)}
     days = {"first_day": f"{begins:%Y-%m-%d}", "last_day": f"{ends - timedelta(days=1):%Y-%m-%d}"}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         costs = source.rows("close_costs", **span, cut=cut, month=month)
         sales = source.rows("close_sales", **span)
         bills = [MonthBill(**row) for row in source.rows("close_bills", **days, cut=cut)]

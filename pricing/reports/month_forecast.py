@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pricing.analysis.spend_forecast import HISTORY_DAYS, LEVEL, Interval, Paths, Planned, imagine
+from pricing.analysis.spend_forecast import HISTORY_DAYS, LEVEL, Interval, Planned, SpendPaths, imagine
 from pricing.clock import from_us, to_us
 from pricing.ledger.budgets import BudgetState
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 
 By: TypeAlias = Literal["total", "automation", "customer"]
 Amounts: TypeAlias = dict[date, Nano]
@@ -116,7 +116,7 @@ class Moment:
 
 
 def spend_forecast(
-    replica: Readable,
+    replica: ReadableReplica,
     moment: Moment,
     *,
     budgets: Sequence[BudgetState] = (),
@@ -137,7 +137,7 @@ def spend_forecast(
     since = to_us(
         datetime.combine(min(first, moment.today - timedelta(days=HISTORY_DAYS)), datetime.min.time(), moment.zone)
     )
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("forecast_runs", since=since, stand_in=False)
         stand_in = not rows
         rows = rows or source.rows("forecast_runs", since=since, stand_in=True)
@@ -185,7 +185,9 @@ class _Month:
             days=self._by_day(paths),
         )
 
-    def _line(self, by: By, name: str, rows: Sequence[Row], planned: Sequence[Planned]) -> tuple[ForecastLine, Paths]:
+    def _line(
+        self, by: By, name: str, rows: Sequence[Row], planned: Sequence[Planned]
+    ) -> tuple[ForecastLine, SpendPaths]:
         cost, charged = _by_day(rows, "cost_nano"), _by_day(rows, "charged_nano")
         spent, earned = (self._to_date(amounts) for amounts in (cost, charged))
         paths = self._imagine(cost, self._last, planned)
@@ -194,14 +196,14 @@ class _Month:
         line = ForecastLine(by, name, spent, paths.total().plus(spent), earned, revenue.plus(earned), runs)
         return line, paths
 
-    def _imagine(self, amounts: Amounts, until: date, planned: Sequence[Planned]) -> Paths:
+    def _imagine(self, amounts: Amounts, until: date, planned: Sequence[Planned]) -> SpendPaths:
         today, left = self._moment.today, self._moment.left_of_today
         return imagine(amounts, today, max(until, today), left_of_today=left, planned=planned)
 
     def _to_date(self, amounts: Amounts) -> Nano:
         return sum(amount for day, amount in amounts.items() if day >= self._first)
 
-    def _by_day(self, paths: Paths) -> tuple[DayForecast, ...]:
+    def _by_day(self, paths: SpendPaths) -> tuple[DayForecast, ...]:
         cost = _by_day(self._rows, "cost_nano")
         told, spent = [], 0
         for number in range((self._moment.today - self._first).days + 1):

@@ -20,12 +20,12 @@ from pricing.money import Nano
 from pricing.reports.charts import Grid
 from pricing.reports.format import Plain, percent, plural
 from pricing.reports.month_forecast import Amounts, Moment
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 from pricing.reports.run_lookup import check_automation
 
 Series: TypeAlias = Literal["spend", "revenue"]
 Horizon: TypeAlias = Literal["week", "month"]
-Verdict: TypeAlias = Literal["consistent", "too narrow", "too wide"]
+IntervalVerdict: TypeAlias = Literal["consistent", "too narrow", "too wide"]
 AUDIT_DAYS = 182
 """How far back forecasts are made again unless told otherwise."""
 _WEEK = 7
@@ -57,7 +57,7 @@ class ForecastCoverage(Plain):
     level: float
     width: float | None
     bias: float | None
-    verdict: Verdict | None
+    verdict: IntervalVerdict | None
 
 
 class _Past(NamedTuple):
@@ -83,7 +83,7 @@ class _Outcome(NamedTuple):
 
 
 def forecast_audit(
-    replica: Readable, moment: Moment, *, automation: str | None = None, days: int = AUDIT_DAYS
+    replica: ReadableReplica, moment: Moment, *, automation: str | None = None, days: int = AUDIT_DAYS
 ) -> list[ForecastCoverage]:
     """Make past forecasts again and count how many held what came.
 
@@ -106,7 +106,7 @@ def forecast_audit(
     """
     begins = moment.today - timedelta(days=days + HISTORY_DAYS)
     since = to_us(datetime.combine(begins, datetime.min.time(), moment.zone))
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         check_automation(source, automation)
         chosen = {"since": since, "stand_in": False, "automation": automation}
         rows = source.rows("forecast_past", **chosen)
@@ -172,7 +172,7 @@ def _coverage(series: Series, horizon: Horizon, gone: int, made: Sequence[_Outco
     within = sum(one.low <= one.came <= one.high for one in made)
     low, high = clopper_pearson(within, len(made))
     came = [one for one in made if one.came > 0]
-    verdict: Verdict = "too narrow" if high < LEVEL else "too wide" if low > LEVEL else "consistent"
+    verdict: IntervalVerdict = "too narrow" if high < LEVEL else "too wide" if low > LEVEL else "consistent"
     return ForecastCoverage(
         series=series,
         horizon=horizon,

@@ -7,10 +7,10 @@ from datetime import date
 
 from pricing.analysis.spend_forecast import Interval
 from pricing.money import USD, format_money
-from pricing.reports.charts import Band, Chart, Grid, Point, linear, scatter
+from pricing.reports.charts import Chart, ChartBand, Grid, Point, linear, scatter
 from pricing.reports.charts.data import Tick
-from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import SANDBOX, UNKNOWN, percent, plural
+from pricing.reports.markdown_text import escape_markdown
 from pricing.reports.month_forecast import BudgetForecast, ForecastLine, SpendForecast
 from pricing.reports.page import Figure, Page, Section
 
@@ -163,7 +163,7 @@ def forecast_chart(found: SpendForecast) -> Chart:
         (level, up),
         grid,
         across=across,
-        band=Band(
+        band=ChartBand(
             "90 % of the months that may come",
             places,
             tuple(one.low_nano / USD for one in days),

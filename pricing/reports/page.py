@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pricing.reports.charts.data import Bars, Chart, Grid, LinkedText, Tone
+from pricing.reports.charts.data import Bars, Chart, ChartTone, Grid, LinkedText
 from pricing.reports.format import clean
 from pricing.templates import template_environment
 
@@ -32,7 +32,7 @@ class Figure:
     name: str
     value: str
     note: str = ""
-    tone: Tone | None = None
+    tone: ChartTone | None = None
 
 
 @dataclass(frozen=True, slots=True)

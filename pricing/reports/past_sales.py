@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pricing.analysis.packaging import Sale
 from pricing.clock import from_us, to_us
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def sales(
     """
     ends = until or datetime.now(UTC)
     asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "newest": NEWEST}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("economics", since=to_us(since) if since else 0, until=to_us(ends), **asked)
         if not rows:  # of an automation that was imported there may be no other
             check_automation(source, automation)

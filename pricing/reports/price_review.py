@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pricing.money import format_money
-from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import UNKNOWN, percent
+from pricing.reports.markdown_text import escape_markdown
 
 if TYPE_CHECKING:
     from pricing.analysis.price_review import Review, ReviewLine

@@ -19,7 +19,7 @@ _COSTS = {"attempts", "adjustments"}
 """What the view ``costs`` reads."""
 
 
-class Readable(Protocol):
+class ReadableReplica(Protocol):
     """A replica, or what stands for one."""
 
     def read(self) -> AbstractContextManager[DuckDBPyConnection]:
@@ -32,10 +32,10 @@ class Readable(Protocol):
         """Make sure that what was archived of these tables is what was sealed."""
 
 
-class Reading:
+class ReplicaReading:
     """One connection's worth of queries, all of them on the same state of the replica."""
 
-    def __init__(self, replica: Readable, connection: DuckDBPyConnection) -> None:
+    def __init__(self, replica: ReadableReplica, connection: DuckDBPyConnection) -> None:
         self._replica = replica
         self._connection = connection
         self._narrowed = False
@@ -70,11 +70,11 @@ class Reading:
 
 
 @contextmanager
-def reading(replica: Readable) -> Iterator[Reading]:
+def read_replica(replica: ReadableReplica) -> Iterator[ReplicaReading]:
     """The replica as it is now: facts, the view ``costs`` of attempts as later findings corrected them, rollups.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
     with replica.read() as connection:
-        yield Reading(replica, connection)
+        yield ReplicaReading(replica, connection)

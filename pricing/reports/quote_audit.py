@@ -14,7 +14,7 @@ from pricing.analysis.intervals import wilson
 from pricing.clock import to_us
 from pricing.money import Nano, format_money
 from pricing.reports.format import Plain, percent, ratio
-from pricing.reports.query import Row, reading
+from pricing.reports.query import Row, read_replica
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _MOVED = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareEstimate:
     """``within`` of ``runs``, and Wilson's interval (95 %) for the share in the long run."""
 
     runs: int
@@ -52,8 +52,8 @@ class SizeShare:
 
     low_nano: Nano
     high_nano: Nano
-    p95: Share
-    whole: Share
+    p95: ShareEstimate
+    whole: ShareEstimate
     over_holding: float | None
 
 
@@ -71,10 +71,10 @@ class QuoteAudit(Plain):
     automation: str
     quality: str
     stand_in: bool
-    p95: Share
-    whole: Share
-    p50: Share
-    recent: Share
+    p95: ShareEstimate
+    whole: ShareEstimate
+    p50: ShareEstimate
+    recent: ShareEstimate
     sizes: tuple[SizeShare, ...]
     over_holding: float | None
     drift: float | None
@@ -93,7 +93,7 @@ def quote_audits(replica: Replica, automation: str | None = None, *, since: date
         UsageError: no run of that automation is known.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         check_automation(source, automation)
         rows = source.rows("quote_audit", automation=automation, newest=NEWEST, since=to_us(since) if since else 0)
     keys = ("automation", "quality", "stand_in")
@@ -150,9 +150,9 @@ def _size_warnings(sizes: Sequence[SizeShare]) -> Iterator[str]:
             yield f"{between} are quoted too high: {told} are within their p95"
 
 
-def _share(rows: Sequence[Row], quoted: str) -> Share:
+def _share(rows: Sequence[Row], quoted: str) -> ShareEstimate:
     within = sum(row["outcome"] == "completed" and row["cost_nano"] <= row[quoted] for row in rows)
-    return Share(len(rows), within, ratio(within, len(rows)), *wilson(within, len(rows)))
+    return ShareEstimate(len(rows), within, ratio(within, len(rows)), *wilson(within, len(rows)))
 
 
 def _whole(row: Row) -> int:
@@ -168,7 +168,7 @@ def _drift(rows: Sequence[Row]) -> float | None:
     return median(scores[-RECENT:]) / before if before else None
 
 
-def _warnings(p95: Share, whole: Share, recent: Share, drift: float | None) -> list[str]:
+def _warnings(p95: ShareEstimate, whole: ShareEstimate, recent: ShareEstimate, drift: float | None) -> list[str]:
     low, high = HONEST
     found = []
     if p95.high < low:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.quotes.prediction import WINDOW
 from pricing.reports.format import percent, plural, ratio
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -61,6 +61,6 @@ def quoted_paths(replica: Replica, automation: str, *, stand_in: bool) -> list[Q
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         rows = source.rows("quoted_path", automation=automation, stand_in=stand_in, newest=WINDOW)
     return [QuotedPath(**row) for row in rows]

@@ -10,7 +10,7 @@ from pricing.clock import from_us, to_us
 from pricing.errors import UsageError
 from pricing.money import Nano
 from pricing.reports.format import Plain, ratio
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 from pricing.reports.run_lookup import check_automation
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def run_page(replica: Replica, chosen: RunFilter, *, limit: int = 50, after: str
         LedgerBusy: somebody holds the replica's file.
     """
     last = (2**62, 2**62) if after is None else _key(after)
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         check_automation(source, chosen.automation)
         rows = source.rows(
             "runs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pricing.errors import UsageError
-from pricing.reports.query import Reading, reading
+from pricing.reports.query import ReplicaReading, read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -18,7 +18,7 @@ _SIMILAR = 0.75
 START = "Run an automation, or `farebox demo`; then, if it ran on another machine, `farebox sync`."
 
 
-def find_run(replica: Reading, asked: str) -> str:
+def find_run(replica: ReplicaReading, asked: str) -> str:
     """The id of the run that was meant.
 
     Raises:
@@ -73,11 +73,11 @@ def automations(replica: Replica) -> list[str]:
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return [row["automation"] for row in source.rows("automations")]
 
 
-def check_automation(replica: Reading, name: str | None) -> None:
+def check_automation(replica: ReplicaReading, name: str | None) -> None:
     """Make sure that a run of this automation is known; any will do for None.
 
     Raises:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pricing.clock import from_us, to_us
 from pricing.ledger.calibration_scores import CALIBRATION
 from pricing.replica.rollups import DAY_US
-from pricing.reports.query import Reading
+from pricing.reports.query import ReplicaReading
 from pricing.reports.run_lookup import check_automation
 
 _END_OF_TIME = 2**62
@@ -19,7 +19,7 @@ _UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RunSelection:
     """Runs that began from ``since`` (from the first, if None) up to ``until`` (to the last), of one automation,
     organisation or user, if named. Days are those of ``zone``.
     """
@@ -42,7 +42,7 @@ class Choice:
         return ", ".join(name for name in named if name is not None) or None
 
 
-def choose(source: Reading, choice: Choice, *, run_by_run: bool = False) -> bool:
+def choose(source: ReplicaReading, choice: RunSelection, *, run_by_run: bool = False) -> bool:
     """Make the views ``chosen_…`` of the runs and what they came to, and the table ``quarters`` that tells their days;
     whether anything was chosen.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.clock import from_us
 from pricing.reports.format import Plain
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -42,7 +42,7 @@ def target_health(replica: Replica) -> list[TargetHealth]:
     Raises:
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return [_line(**row) for row in source.rows("target_health", last=LAST)]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pricing.clock import to_us
-from pricing.reports.query import reading
+from pricing.reports.query import read_replica
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -21,6 +21,6 @@ def asked_turns(
         LedgerBusy: somebody holds the replica's file.
     """
     asked = {"automation": automation, "operation": operation, "quality": quality, "stand_in": stand_in}
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         [row] = source.rows("asked_turns", **asked, since=to_us(since))
     return int(row["turns"])

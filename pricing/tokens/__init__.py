@@ -7,13 +7,13 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from pricing.tokens.estimate import NOT_LEARNED, Factor, TokenCount, count_tokens, estimate_tokens
     from pricing.tokens.factors import TokenFactors, learn_factors
-    from pricing.tokens.media import MediaSize, Size
+    from pricing.tokens.media import MediaSize, PixelSize
 
 __all__ = [
     "NOT_LEARNED",
     "Factor",
     "MediaSize",
-    "Size",
+    "PixelSize",
     "TokenCount",
     "TokenFactors",
     "count_tokens",
@@ -28,7 +28,7 @@ if not TYPE_CHECKING:
             "Factor": "pricing.tokens.estimate",
             "MediaSize": "pricing.tokens.media",
             "NOT_LEARNED": "pricing.tokens.estimate",
-            "Size": "pricing.tokens.media",
+            "PixelSize": "pricing.tokens.media",
             "TokenCount": "pricing.tokens.estimate",
             "TokenFactors": "pricing.tokens.factors",
             "count_tokens": "pricing.tokens.estimate",

@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from math import ceil
 
 from pricing.content import DocumentPart, ImagePart
+from pricing.records import record
 from pricing.tokens.media import MediaSize
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_ENCODED = re.compile(rb"[A-Za-z0-9+/]{24,}")
-"""So long without a break, it is a hash, a key or base64 rather than a word."""
+_ENCODED_CHARACTER = re.compile(rb"[A-Za-z0-9+/]")
+_LEAST_ENCODED = 24
+"""Characters of encoded data without a break: so many are a hash, a key or base64 rather than a word."""
+_ENCODED = re.compile(rb"%b{%d,}" % (_ENCODED_CHARACTER.pattern, _LEAST_ENCODED))
 
 _LETTER, _DIGIT, _MARK, _BLANK = b"a0. "
 
@@ -38,6 +41,10 @@ def _kind(byte: int) -> int:
 
 
 _KINDS = bytes(_kind(byte) for byte in range(256))
+_WORDS = bytes(b" a"[not chr(byte).isspace()] for byte in range(256))
+"""ASCII as ``str.split`` sees it."""
+_ENCODABLE = bytes(b" a"[_ENCODED_CHARACTER.match(bytes([byte])) is not None] for byte in range(256))
+_LONG_RUN = b"a" * _LEAST_ENCODED
 _DIGITS_ONLY = bytes(kind if kind == _DIGIT else _BLANK for kind in _KINDS)
 _MARKS_ONLY = bytes(kind if kind == _MARK else _BLANK for kind in _KINDS)
 
@@ -101,7 +108,7 @@ class Factor:
 NOT_LEARNED = Factor()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TokenCount:
     """What is known of a request's tokens before it is sent. Its text was read once, and is kept nowhere.
 
@@ -146,7 +153,9 @@ class TokenCount:
 def count_tokens(text: str, *, framing: int = 0, media: Iterable[ImagePart | DocumentPart] = ()) -> TokenCount:
     """Read a text for its tokens, and images and documents for their sizes. About 0.2 ms for 10 KB of text."""
     data = _utf8(text)
-    encoded = _PER_ENCODED * sum(map(len, _ENCODED.findall(data)))
+    encoded = 0.0
+    if _LONG_RUN in data.translate(_ENCODABLE):  # ten times as quick as to look for it with a pattern
+        encoded = _PER_ENCODED * sum(map(len, _ENCODED.findall(data)))
     return TokenCount(_weigh(text, data), encoded, len(data), framing, tuple(map(MediaSize.of, media)))
 
 
@@ -163,16 +172,27 @@ def _weigh(text: str, data: bytes) -> float:
     """Every step runs in C, over the whole text."""
     kinds = data.translate(_KINDS)
     weight = (
-        _PER_WORD * len(text.split())
+        _PER_WORD * _words(text, data)
         + _PER_LETTER * kinds.count(_LETTER)
         + _PER_LINE * text.count("\n")
-        + _PER_DIGITS * len(data.translate(_DIGITS_ONLY).split())
-        + _PER_DIGIT * kinds.count(_DIGIT)
         + _PER_PUNCTUATION * len(data.translate(_MARKS_ONLY).split())
         + _PER_MARK * kinds.count(_MARK)
-        + _PER_SWITCH * (kinds.count(b"a0") + kinds.count(b"0a"))
     )
+    if digits := kinds.count(_DIGIT):
+        weight += (
+            _PER_DIGITS * len(data.translate(_DIGITS_ONLY).split())
+            + _PER_DIGIT * digits
+            + _PER_SWITCH * (kinds.count(b"a0") + kinds.count(b"0a"))
+        )
     if text.isascii():
         return weight
     foreign = Counter("".join(_NOT_ASCII.findall(text)))
     return weight + sum(_SCRIPT_WEIGHTS[bisect_right(_SCRIPT_STARTS, ord(c)) - 1] * n for c, n in foreign.items())
+
+
+def _words(text: str, data: bytes) -> int:
+    """How many words ``text.split()`` has; of ASCII, how often a word begins."""
+    if not text.isascii():
+        return len(text.split())
+    words = data.translate(_WORDS)
+    return words.count(b" a") + words.startswith(b"a")

@@ -46,7 +46,7 @@ _PAGES = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
-class Size(NamedTuple):
+class PixelSize(NamedTuple):
     """Width and height in pixels."""
 
     width: int
@@ -57,7 +57,7 @@ class Size(NamedTuple):
 class MediaSize:
     """What decides how many tokens a part is: the size of an image, ``None`` when unknown, or the pages of a PDF."""
 
-    size: Size | None = None
+    size: PixelSize | None = None
     pages: int = 0
 
     @classmethod
@@ -65,12 +65,12 @@ class MediaSize:
         """The size of a part."""
         if isinstance(part, ImagePart):
             return cls(image_size(part.data))
-        return cls(Size(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else _pages_of(part))
+        return cls(PixelSize(*_PAGE_SIZE), _UNKNOWN_PAGES if part.url else _pages_of(part))
 
     @classmethod
     def of_pages(cls, pages: int) -> MediaSize:
         """So many pages of a document."""
-        return cls(Size(*_PAGE_SIZE), pages)
+        return cls(PixelSize(*_PAGE_SIZE), pages)
 
     def expected(self, model: str) -> int:
         """Tokens it is expected to count."""
@@ -115,7 +115,7 @@ def _compressed_pages(data: bytes) -> int:
         return 0
 
 
-def image_size(data: bytes) -> Size | None:
+def image_size(data: bytes) -> PixelSize | None:
     """Width and height of a PNG, GIF, WebP or JPEG; None when its header does not say."""
     if data.startswith(b"\x89PNG") and len(data) >= 24:  # noqa: PLR2004
         return _sized(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
@@ -126,24 +126,24 @@ def image_size(data: bytes) -> Size | None:
     return _jpeg_size(data) if data.startswith(b"\xff\xd8") else None
 
 
-def _sized(width: int, height: int) -> Size | None:
-    return Size(width, height) if width and height else None
+def _sized(width: int, height: int) -> PixelSize | None:
+    return PixelSize(width, height) if width and height else None
 
 
-def _webp_size(data: bytes) -> Size | None:
+def _webp_size(data: bytes) -> PixelSize | None:
     match data[12:16]:
         case b"VP8X":
-            return Size(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
+            return PixelSize(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
         case b"VP8L":
             bits = int.from_bytes(data[21:25], "little")
-            return Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+            return PixelSize(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
         case b"VP8 ":
             width, height = int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
             return _sized(width & 0x3FFF, height & 0x3FFF)
     return None
 
 
-def _jpeg_size(data: bytes) -> Size | None:
+def _jpeg_size(data: bytes) -> PixelSize | None:
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004
         if data[at + 1] in _JPEG_FRAMES:
@@ -152,7 +152,7 @@ def _jpeg_size(data: bytes) -> Size | None:
     return None
 
 
-def _image_tokens(model: str, size: Size | None) -> tuple[int, int]:
+def _image_tokens(model: str, size: PixelSize | None) -> tuple[int, int]:
     """Tokens of one image, as expected and at most; without a published formula the most that any usual one gives."""
     lowered = model.lower()
     if "gemini" in lowered:
@@ -176,12 +176,12 @@ def _page_tokens(model: str) -> tuple[int, int]:
     if "gemini" in lowered:
         tiled = _GEMINI_TILED.search(lowered) is not None
         return (_GEMINI_TILE, _GEMINI_TILE) if tiled else (_GEMINI_PAGE, _GEMINI_PAGE_MOST)
-    shown = _image_tokens(model, Size(*_PAGE_SIZE))[0]
+    shown = _image_tokens(model, PixelSize(*_PAGE_SIZE))[0]
     expected = _BEDROCK_PAGE if "anthropic.claude" in lowered else shown + _PAGE_TEXT
     return expected, shown + _PAGE_TEXT_MOST
 
 
-def _gemini_tiles(size: Size | None) -> int:
+def _gemini_tiles(size: PixelSize | None) -> int:
     if size is None:
         return _GEMINI_TILE * ceil(2576 / _GEMINI_EDGE) ** 2
     if max(size) <= _GEMINI_SMALL:
@@ -189,7 +189,7 @@ def _gemini_tiles(size: Size | None) -> int:
     return _GEMINI_TILE * ceil(size.width / _GEMINI_EDGE) * ceil(size.height / _GEMINI_EDGE)
 
 
-def _claude(size: Size | None, *, fine: bool) -> int:
+def _claude(size: PixelSize | None, *, fine: bool) -> int:
     edge, most = _CLAUDE_CAPS[fine]
     if size is None:
         return most
@@ -197,7 +197,7 @@ def _claude(size: Size | None, *, fine: bool) -> int:
     return min(most, ceil(width / 28) * ceil(height / 28))
 
 
-def _tiles(size: Size | None, base: int, tile: int) -> int:
+def _tiles(size: PixelSize | None, base: int, tile: int) -> int:
     if size is None:
         return base + tile * 8
     width, height = _fitted(size, 2048)
@@ -205,13 +205,13 @@ def _tiles(size: Size | None, base: int, tile: int) -> int:
     return base + tile * ceil(width * scale / 512) * ceil(height * scale / 512)
 
 
-def _patches(size: Size | None, factor: float, edge: int | None, budget: int) -> int:
+def _patches(size: PixelSize | None, factor: float, edge: int | None, budget: int) -> int:
     if size is None:
         return ceil(budget * factor)
     width, height = _fitted(size, edge) if edge else size
     return ceil(min(ceil(width / 32) * ceil(height / 32), budget) * factor)
 
 
-def _fitted(size: Size, edge: int) -> tuple[float, float]:
+def _fitted(size: PixelSize, edge: int) -> tuple[float, float]:
     scale = min(1.0, edge / max(size))
     return size.width * scale, size.height * scale

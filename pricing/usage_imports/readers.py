@@ -20,7 +20,7 @@ Line = tuple[int, Any]
 Read = Callable[[Any], Mapping[str, Any] | None]
 
 
-class Format(NamedTuple):
+class UsageFormat(NamedTuple):
     """How lines of one source are read; ``None`` of a line that is no usage. ``lists`` are the paths of a JSON document
     under which its lines are.
     """
@@ -74,7 +74,7 @@ def read_usage(path: Path, kind: str, columns: Mapping[str, str]) -> list[UsageR
     return found
 
 
-def _lines(path: Path, kind: Format) -> Iterator[Line]:
+def _lines(path: Path, kind: UsageFormat) -> Iterator[Line]:
     """The lines of a file, numbered from 1; the entries of a document that is one JSON value."""
     try:
         if path.stat().st_size > _LARGEST:
@@ -279,12 +279,12 @@ def _openrouter(line: Any) -> Mapping[str, Any]:
     }
 
 
-FORMATS: Final[Mapping[str, Format]] = {
-    "litellm": Format("LiteLLM's spend logs", _litellm),
-    "langfuse": Format("Langfuse's observations", _langfuse, ("data", "observations")),
-    "otel": Format("spans by OpenTelemetry's GenAI conventions", _otel, ("spans",)),
-    "openai": Format("OpenAI's usage of completions", _openai),
-    "anthropic": Format("Anthropic's usage report of messages", _anthropic),
-    "openrouter": Format("OpenRouter's activity", _openrouter),
-    "csv": Format("CSV or JSON with a mapping", lambda _: {}),
+FORMATS: Final[Mapping[str, UsageFormat]] = {
+    "litellm": UsageFormat("LiteLLM's spend logs", _litellm),
+    "langfuse": UsageFormat("Langfuse's observations", _langfuse, ("data", "observations")),
+    "otel": UsageFormat("spans by OpenTelemetry's GenAI conventions", _otel, ("spans",)),
+    "openai": UsageFormat("OpenAI's usage of completions", _openai),
+    "anthropic": UsageFormat("Anthropic's usage report of messages", _anthropic),
+    "openrouter": UsageFormat("OpenRouter's activity", _openrouter),
+    "csv": UsageFormat("CSV or JSON with a mapping", lambda _: {}),
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -12,33 +11,27 @@ from urllib.parse import quote
 
 from tasks.batches.api import (
     GONE,
-    BatchCall,
-    BatchCallFailed,
     BatchCounts,
     BatchHandle,
     BatchLine,
-    BatchNotEnded,
     BatchState,
     BatchStatus,
     BatchUncertain,
     LineResult,
     LinesRefused,
-    ResultTally,
     check_label,
 )
-from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, left, not_run, read_rows, split
+from tasks.batches.base import HttpBatchClient, LineReader
+from tasks.batches.calls import Method, request
+from tasks.batches.lines import check, decoded, encoded_line, not_run, split
 from tasks.providers.anthropic import VERSION
 from tasks.providers.base import OK
-from tasks.providers.batch_rules import BatchRules
-from tasks.providers.failure_kinds import failure
 from tasks.providers.json_fields import count, encode, obj, objects, parse, text
 from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
-from tasks.providers.spec import ProviderSpec
-from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 
 _PATH: Final = "/v1/messages/batches"
+_RESULTS: Final = "/results"
 _FRAME: Final = b'{"requests":[%b]}'
 _REFUSED: Final = ("stream", "speed", "store", "diagnostics")
 """Fields that requests of a batch may not have; each would fail by itself, hours later."""
@@ -62,23 +55,8 @@ _SKEW_US: Final = 600_000_000
 """By which the provider's clock may be behind ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnthropicBatchClient:
-    """Message Batches, version 2023-06-01. Betas hold for a whole batch: they are headers of its target.
-
-    Args:
-        transport: the process's.
-        spec: the provider's; its ``features.batches`` are the limits.
-        rules: these limits.
-    """
-
-    transport: Transport
-    spec: ProviderSpec
-    rules: BatchRules
-
-    @property
-    def _calls(self) -> Calls:
-        return Calls(self.transport, self.spec)
+class AnthropicBatchClient(HttpBatchClient):
+    """Message Batches, version 2023-06-01. Betas hold for a whole batch: they are headers of its target."""
 
     def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
         """A request as ``{custom_id, params}``.
@@ -113,8 +91,7 @@ class AnthropicBatchClient:
         body = _FRAME % b",".join(map(_written, lines))
         check(self.rules, lines, len(body))
         created = await self._calls.ask("create", _call(target, "POST", "", body))
-        if not (batch_id := text(created.get("id"))):
-            raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))
+        batch_id = self._id_in("create", created)
         return BatchHandle(target, batch_id, label, tuple(line.line_id for line in lines))
 
     async def find(
@@ -153,89 +130,28 @@ class AnthropicBatchClient:
             raise BatchUncertain("a batch that may be the one has not ended yet", tuple(maybe))
         return None
 
-    async def status(self, handle: BatchHandle) -> BatchStatus:
-        """How far the batch is. Its counts are known once it has ended.
+    async def _cancel(self, handle: BatchHandle) -> BatchStatus:
+        return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", _of(handle, "/cancel"))))
 
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        batch = await self._known(handle, "status")
-        return GONE if batch is None else self._status(batch)
+    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
+        return [_call(handle.target, "DELETE", _of(handle))]
 
-    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
-        """The lines of the file of results.
+    def _get(self, handle: BatchHandle) -> HttpRequest:
+        return _call(handle.target, "GET", _of(handle))
 
-        It is asked for at the target's own address: ``results_url`` could name any, and the key goes with the call.
+    def _result_files(self, handle: BatchHandle, batch: JSONObject) -> tuple[str, ...]:  # noqa: ARG002 - the base's
+        return (_RESULTS,)
 
-        Raises:
-            BatchNotEnded: the batch is not final.
-            BatchCallFailed: the file cannot be had now.
-        """
-        matched = Matched(handle.line_ids, tally)
-        batch = await self._known(handle, "results")
-        status = GONE if batch is None else self._status(batch)
-        if not status.final:
-            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
-        succeeded, gone = 0, batch is None or status.fault is not None
-        try:
-            async with aclosing(read_rows(partial(self._rows, handle, gone=gone), matched)) as read:
-                async for result in read:
-                    succeeded += result.outcome == "succeeded"
-                    yield result
-        except BatchCallFailed as failed:
-            if not is_gone(failed):
-                raise
-            gone = True
-        for result in left(matched, status, gone=gone, succeeded=succeeded):
-            yield result
+    def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
+        """At the target's own address: ``results_url`` could name any, and the key goes with the call."""
+        return _call(handle.target, "GET", _of(handle, file))
 
-    async def cancel(self, handle: BatchHandle) -> BatchStatus:
-        """Cancel the batch; one that is final already stays as it is.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        try:
-            return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", _of(handle, "/cancel"))))
-        except BatchCallFailed as failed:
-            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
-                raise
-            now = await self.status(handle)
-            if now.final:
-                return now
-            raise
-
-    async def discard(self, handle: BatchHandle) -> None:
-        """Delete the batch, requests and results.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        try:
-            await self._calls.send("discard", _call(handle.target, "DELETE", _of(handle)))
-        except BatchCallFailed as failed:
-            if not is_gone(failed):
-                raise
-
-    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
-        """The batch; ``None`` if the provider does not have it any more."""
-        try:
-            return await self._calls.ask(call, _call(handle.target, "GET", _of(handle)))
-        except BatchCallFailed as failed:
-            if is_gone(failed):
-                return None
-            raise
-
-    async def _rows(self, handle: BatchHandle, *, gone: bool) -> AsyncGenerator[LineResult | None, None]:
-        if gone:
-            return
-        async with aclosing(self._calls.lines(_call(handle.target, "GET", _of(handle, "/results")))) as rows:
-            async for row in rows:
-                yield _result(handle.target, row)
+    def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:  # noqa: ARG002 - the base's
+        return partial(_result, handle.target)
 
     async def _has(self, handle: BatchHandle, ids: frozenset[str]) -> bool:
         """Whether a batch that has ended is one of these lines: all of them are, or none."""
-        async with aclosing(self._calls.lines(_call(handle.target, "GET", _of(handle, "/results")))) as rows:
+        async with aclosing(self._calls.lines(self._get_file(handle, _RESULTS))) as rows:
             async for row in rows:
                 if line_id := text(obj(parse(row)).get("custom_id")):
                     return line_id in ids
@@ -248,7 +164,7 @@ class AnthropicBatchClient:
             case str(word) if word:
                 return BatchStatus("running", BatchCounts(_total(batch)), cancelling=word == "canceling")
             case _:
-                raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+                raise self._unknown_status()
         counts = obj(batch.get("request_counts"))
         cancelled, expired = count(counts.get("canceled")) or 0, count(counts.get("expired")) or 0
         failed = (count(counts.get("errored")) or 0) + cancelled + expired

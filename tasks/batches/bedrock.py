@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,35 +15,28 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from tasks.batches.api import (
-    GONE,
-    BatchCall,
     BatchCallFailed,
     BatchCounts,
     BatchFault,
     BatchHandle,
     BatchLine,
-    BatchNotEnded,
     BatchState,
     BatchStatus,
     BatchUncertain,
     LineResult,
     LinesRefused,
-    ResultTally,
     check_label,
 )
-from tasks.batches.calls import Calls, Method, is_gone, is_no_object, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, read_rows, split
+from tasks.batches.base import HttpBatchClient, LineReader
+from tasks.batches.calls import Method, is_no_object, request
+from tasks.batches.lines import check, decoded, encoded_line, known_state, split
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.base import OK
-from tasks.providers.batch_rules import BatchRules
 from tasks.providers.bedrock import region_of
-from tasks.providers.failure_kinds import failure
 from tasks.providers.json_fields import count, encode, obj, objects, parse, text
 from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
 from tasks.providers.registry import spec_of
 from tasks.providers.sigv4 import signed_headers
-from tasks.providers.spec import ProviderSpec
-from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 
 CONVERSE: Final = "converse"
@@ -76,23 +68,8 @@ _STAND_IN: Final = ("s3://sandbox/batches", "arn:aws:iam::000000000000:role/sand
 _SKEW_SECONDS: Final = 600
 
 
-@dataclass(frozen=True, slots=True)
-class BedrockBatchClient:
-    """Model invocation jobs, of type Converse, or InvokeModel where a request to Claude has tools.
-
-    Args:
-        transport: the process's.
-        spec: the provider's; its ``features.batches`` are the limits.
-        rules: these limits.
-    """
-
-    transport: Transport
-    spec: ProviderSpec
-    rules: BatchRules
-
-    @property
-    def _calls(self) -> Calls:
-        return Calls(self.transport, self.spec)
+class BedrockBatchClient(HttpBatchClient):
+    """Model invocation jobs, of type Converse, or InvokeModel where a request to Claude has tools."""
 
     def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
         """A request as a record: ``{recordId, modelInput}``.
@@ -147,8 +124,7 @@ class BedrockBatchClient:
             "timeoutDurationInHours": self.rules.window_hours,
         }
         created = await self._calls.ask("create", place.control("POST", "/model-invocation-job", encode(asked)))
-        if not (arn := text(created.get("jobArn"))):
-            raise BatchCallFailed(self.spec.name, "create", failure("server_error", status=OK, maybe_billed=True))
+        arn = self._id_in("create", created, "jobArn")
         return BatchHandle(target, arn, label, tuple(line.line_id for line in lines))
 
     async def find(
@@ -173,96 +149,43 @@ class BedrockBatchClient:
             raise BatchUncertain("there are more jobs with that name than are looked at")
         return None if found is None else BatchHandle(target, text(found.get("jobArn")), label, tuple(line_ids))
 
-    async def status(self, handle: BatchHandle) -> BatchStatus:
-        """How far the job is.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        job = await self._known(handle, "status")
-        return GONE if job is None else self._status(job)
-
-    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
-        """The records of the file that the job wrote; a stopped or expired job leaves what was done by then.
-
-        Raises:
-            BatchNotEnded: the job is not final.
-            BatchCallFailed: the file cannot be had now.
-        """
-        matched = Matched(handle.line_ids, tally)
-        job = await self._known(handle, "results")
-        status = GONE if job is None else self._status(job)
-        if not status.final:
-            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
-        succeeded, gone = 0, job is None
-        try:
-            async with aclosing(read_rows(partial(self._rows, handle, job), matched)) as read:
-                async for result in read:
-                    succeeded += result.outcome == "succeeded"
-                    yield result
-        except BatchCallFailed as failed:
-            if not is_no_object(failed):
-                raise
-            gone = bool(status.counts.succeeded)
-        for result in left(matched, status, gone=gone, succeeded=succeeded):
-            yield result
-
-    async def cancel(self, handle: BatchHandle) -> BatchStatus:
-        """Stop the job; one that is final already stays as it is.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
+    async def _cancel(self, handle: BatchHandle) -> None:
         place = _Place.of(handle.target, handle.label)
-        try:
-            await self._calls.send("cancel", place.control("POST", f"{_job(handle)}/stop"))
-        except BatchCallFailed as failed:
-            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
-                raise
-            now = await self.status(handle)
-            if now.final:
-                return now
-            raise
-        return await self.status(handle)
+        await self._calls.send("cancel", place.control("POST", f"{_job(handle)}/stop"))
 
-    async def discard(self, handle: BatchHandle) -> None:
-        """Delete the files of the job in S3; the job itself cannot be deleted.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
+    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
+        """Of the job's files in S3; the job itself cannot be deleted."""
         place = _Place.of(handle.target, handle.label)
-        for key in (place.input_key, place.output_key(handle.batch_id), place.manifest_key(handle.batch_id)):
-            try:
-                await self._calls.send("discard", place.object("DELETE", key))
-            except BatchCallFailed as failed:
-                if not is_no_object(failed):
-                    raise
+        keys = (place.input_key, place.output_key(handle.batch_id), place.manifest_key(handle.batch_id))
+        return [place.object("DELETE", key) for key in keys]
 
-    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
-        """The job; ``None`` if the provider does not have it any more."""
-        place = _Place.of(handle.target, handle.label)
-        try:
-            return await self._calls.ask(call, place.control("GET", _job(handle)))
-        except BatchCallFailed as failed:
-            if is_gone(failed):
-                return None
-            raise
+    def _get(self, handle: BatchHandle) -> HttpRequest:
+        return _Place.of(handle.target, handle.label).control("GET", _job(handle))
 
-    async def _rows(self, handle: BatchHandle, job: JSONObject | None) -> AsyncGenerator[LineResult | None, None]:
-        if job is None or job.get("status") == "Failed":
-            return
-        place = _Place.of(handle.target, handle.label)
+    def _result_files(self, handle: BatchHandle, batch: JSONObject) -> tuple[str, ...]:
+        """The file that the job wrote; a stopped or expired job leaves what was done by then."""
+        if batch.get("status") == "Failed":
+            return ()
+        return (_Place.of(handle.target, handle.label).output_key(handle.batch_id),)
+
+    def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
+        return _Place.of(handle.target, handle.label).object("GET", file)
+
+    def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:
         ids = {_record(line_id): line_id for line_id in handle.line_ids}
-        native = job.get("modelInvocationType") == _TYPES[INVOKE]
-        async with aclosing(self._calls.lines(place.object("GET", place.output_key(handle.batch_id)))) as rows:
-            async for row in rows:
-                yield _result(handle.target, row, ids, native=native)
+        native = batch.get("modelInvocationType") == _TYPES[INVOKE]
+        return partial(_result, handle.target, ids=ids, native=native)
+
+    def _is_absent(self, failed: BatchCallFailed) -> bool:
+        return is_no_object(failed)
+
+    def _is_lost(self, status: BatchStatus) -> bool:
+        return bool(status.counts.succeeded)
 
     def _status(self, job: JSONObject) -> BatchStatus:
         state = known_state(_STATES, job.get("status"))
         if state is None:
-            raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+            raise self._unknown_status()
         total, done = count(job.get("totalRecordCount")), count(job.get("successRecordCount"))
         counts = BatchCounts(total, done, count(job.get("errorRecordCount")))
         fault = _fault(text(job.get("message"))) if state == "failed" else None
@@ -378,7 +301,7 @@ def _written(line: BatchLine) -> bytes:
     return b'{"recordId":"%b","modelInput":%b}\n' % (_record(line.line_id).encode(), line.body)
 
 
-def _result(target: Target, row: bytes, ids: dict[str, str], *, native: bool) -> LineResult | None:
+def _result(target: Target, row: bytes, *, ids: dict[str, str], native: bool) -> LineResult | None:
     """A record of the results; ``None`` if it cannot be read."""
     found = obj(parse(row))
     record = text(found.get("recordId"))

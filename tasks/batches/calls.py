@@ -33,7 +33,7 @@ _WRONG_ADDRESS: Final = frozenset({"unknown_url", "UnknownOperationException"})
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class BatchCalls:
     """Calls of one provider's batch API."""
 
     transport: Transport

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from tasks.batches.api import (
-    GONE,
-    BatchCall,
     BatchCallFailed,
     BatchCounts,
     BatchFault,
     BatchHandle,
     BatchLine,
-    BatchNotEnded,
     BatchState,
     BatchStatus,
     BatchUncertain,
     FaultKind,
     LineResult,
-    ResultTally,
     check_label,
 )
-from tasks.batches.calls import Calls, Method, is_gone, request
-from tasks.batches.lines import Matched, check, decoded, encoded_line, known_state, left, not_run, read_rows, split
-from tasks.providers.base import OK
-from tasks.providers.batch_rules import BatchRules
+from tasks.batches.base import HttpBatchClient, LineReader
+from tasks.batches.calls import Method, request
+from tasks.batches.lines import check, decoded, encoded_line, known_state, not_run, split
 from tasks.providers.failure_kinds import FailureKind, failure
 from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, encode, obj, objects, parse, text
 from tasks.providers.messages import HttpRequest, JSONObject, ModelRequest
-from tasks.providers.spec import ProviderSpec
-from tasks.providers.transport import Transport
 from tasks.routing.target import Target
 
 _LABEL: Final = "farebox_label"
@@ -75,23 +66,8 @@ _BAD_REQUEST: Final = 400
 _WORST_FIRST: Final[tuple[FaultKind, ...]] = ("queue_full", "refused", "rejected", "server")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAIBatchClient:
-    """Batches of Chat Completions or Responses.
-
-    Args:
-        transport: the process's.
-        spec: the provider's; its ``features.batches`` are the limits.
-        rules: these limits.
-    """
-
-    transport: Transport
-    spec: ProviderSpec
-    rules: BatchRules
-
-    @property
-    def _calls(self) -> Calls:
-        return Calls(self.transport, self.spec)
+class OpenAIBatchClient(HttpBatchClient):
+    """Batches of Chat Completions or Responses."""
 
     def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
         """A request as a line: ``{custom_id, method, url, body}``.
@@ -123,7 +99,7 @@ class OpenAIBatchClient:
             "metadata": {_LABEL: label},
         }
         created = await self._calls.ask("create", _call(target, "POST", "/batches", encode(asked)))
-        return BatchHandle(target, self._id("create", created), label, tuple(line.line_id for line in lines))
+        return BatchHandle(target, self._id_in("create", created), label, tuple(line.line_id for line in lines))
 
     async def find(
         self, target: Target, label: str, *, line_ids: Sequence[str] = (), since: int = 0
@@ -142,7 +118,7 @@ class OpenAIBatchClient:
             for batch in batches:
                 if obj(batch.get("metadata")).get(_LABEL) != label:
                     continue
-                handle = BatchHandle(target, self._id("list", batch), label, tuple(line_ids))
+                handle = BatchHandle(target, self._id_in("list", batch), label, tuple(line_ids))
                 if batch.get("status") != "failed":
                     return handle
                 failed = failed or handle
@@ -153,104 +129,39 @@ class OpenAIBatchClient:
             return failed
         raise BatchUncertain(f"the account has more than {_PAGE * _MOST_PAGES:,} batches since then")
 
-    async def status(self, handle: BatchHandle) -> BatchStatus:
-        """How far the batch is.
+    async def _cancel(self, handle: BatchHandle) -> BatchStatus:
+        return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", f"{_path(handle)}/cancel")))
 
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        batch = await self._known(handle, "status")
-        return GONE if batch is None else self._status(batch)
+    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
+        batch = await self._batch(handle, "discard") or {}
+        files = _files(batch, "input_file_id", "output_file_id", "error_file_id")
+        return [_call(handle.target, "DELETE", f"/files/{quote(file, safe='')}") for file in files]
 
-    async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
-        """The lines of the file of results, then of the file of errors, then those that are in neither.
+    def _get(self, handle: BatchHandle) -> HttpRequest:
+        return _call(handle.target, "GET", _path(handle))
 
-        Raises:
-            BatchNotEnded: the batch is not final.
-            BatchCallFailed: a file cannot be had now.
-        """
-        matched = Matched(handle.line_ids, tally)
-        batch = await self._known(handle, "results")
-        status = GONE if batch is None else self._status(batch)
-        if not status.final:
-            raise BatchNotEnded(f"the batch {handle.batch_id} is {status.state}")
-        succeeded, gone = 0, batch is None
-        for file in _files(batch or {}, "output_file_id", "error_file_id"):
-            try:
-                async with aclosing(read_rows(partial(self._rows, handle, file), matched)) as read:
-                    async for result in read:
-                        succeeded += result.outcome == "succeeded"
-                        yield result
-            except BatchCallFailed as failed:
-                if not is_gone(failed):
-                    raise
-                gone = True
-        if batch is not None and not batch.get("output_file_id") and status.counts.succeeded:
+    def _result_files(self, handle: BatchHandle, batch: JSONObject) -> list[str]:  # noqa: ARG002 - the base's
+        return _files(batch, "output_file_id", "error_file_id")
+
+    def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
+        return _call(handle.target, "GET", f"/files/{quote(file, safe='')}/content")
+
+    def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:  # noqa: ARG002 - the base's
+        return partial(_result, handle.target)
+
+    def _check_complete(self, batch: JSONObject, status: BatchStatus) -> None:
+        if not batch.get("output_file_id") and status.counts.succeeded:
             # It is there in a moment: a batch can be completed before its file can be had.
             raise BatchCallFailed(self.spec.name, "results", failure("server_error", code="output_file_missing"))
-        for result in left(matched, status, gone=gone, succeeded=succeeded):
-            yield result
-
-    async def cancel(self, handle: BatchHandle) -> BatchStatus:
-        """Cancel the batch; one that is final already stays as it is.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        path = f"/batches/{quote(handle.batch_id, safe='')}/cancel"
-        try:
-            return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", path)))
-        except BatchCallFailed as failed:
-            if failed.failure.kind not in {"invalid_request", "not_found", "server_error"}:
-                raise
-            now = await self.status(handle)
-            if now.final:
-                return now
-            raise
-
-    async def discard(self, handle: BatchHandle) -> None:
-        """Delete the batch's files: its requests, its results and its errors.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        batch = await self._known(handle, "discard") or {}
-        for file in _files(batch, "input_file_id", "output_file_id", "error_file_id"):
-            try:
-                await self._calls.send("discard", _call(handle.target, "DELETE", f"/files/{quote(file, safe='')}"))
-            except BatchCallFailed as failed:
-                if not is_gone(failed):
-                    raise
 
     async def _upload(self, target: Target, file: bytes, label: str) -> str:
         kind, body = multipart({"purpose": "batch"}, f"{label}.jsonl", file)
-        return self._id("upload", await self._calls.ask("upload", _call(target, "POST", "/files", body, kind)))
-
-    async def _known(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
-        """The batch; ``None`` if the provider does not have it any more."""
-        path = f"/batches/{quote(handle.batch_id, safe='')}"
-        try:
-            return await self._calls.ask(call, _call(handle.target, "GET", path))
-        except BatchCallFailed as failed:
-            if is_gone(failed):
-                return None
-            raise
-
-    async def _rows(self, handle: BatchHandle, file: str) -> AsyncGenerator[LineResult | None, None]:
-        path = f"/files/{quote(file, safe='')}/content"
-        async with aclosing(self._calls.lines(_call(handle.target, "GET", path))) as rows:
-            async for row in rows:
-                yield _result(handle.target, row)
-
-    def _id(self, call: BatchCall, made: JSONObject) -> str:
-        if not (found := text(made.get("id"))):
-            raise BatchCallFailed(self.spec.name, call, failure("server_error", status=OK, maybe_billed=True))
-        return found
+        return self._id_in("upload", await self._calls.ask("upload", _call(target, "POST", "/files", body, kind)))
 
     def _status(self, batch: JSONObject) -> BatchStatus:
         state = known_state(_STATES, batch.get("status"))
         if state is None:
-            raise BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))
+            raise self._unknown_status()
         counts = obj(batch.get("request_counts"))
         ended = next((at for name in _ENDS if (at := count(batch.get(name)))), None)
         fault = self._fault(objects(obj(batch.get("errors")).get("data")), state)
@@ -290,6 +201,10 @@ def _is_last(page: JSONObject, batches: Sequence[JSONObject]) -> bool:
 
 def _files(batch: JSONObject, *names: str) -> list[str]:
     return [file for name in names if (file := text(batch.get(name)))]
+
+
+def _path(handle: BatchHandle) -> str:
+    return f"/batches/{quote(handle.batch_id, safe='')}"
 
 
 def _call(target: Target, method: Method, path: str, body: bytes = b"", kind: str = "application/json") -> HttpRequest:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from tasks.providers.options import RequestOptions
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
-    from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking
+    from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking_tokens
     from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.spec import ProviderSpec
@@ -63,7 +63,7 @@ __all__ = [
     "spec_of",
     "strict_schema",
     "thinking_room",
-    "usual_thinking",
+    "usual_thinking_tokens",
 ]
 
 if not TYPE_CHECKING:
@@ -103,6 +103,6 @@ if not TYPE_CHECKING:
             "spec_of": "tasks.providers.registry",
             "strict_schema": "tasks.providers.schemas",
             "thinking_room": "tasks.providers.reasoning_fields",
-            "usual_thinking": "tasks.providers.reasoning_fields",
+            "usual_thinking_tokens": "tasks.providers.reasoning_fields",
         },
     )

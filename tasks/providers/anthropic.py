@@ -22,7 +22,14 @@ from tasks.providers.conversations import NO_OUTPUT, own_state, state_family, tu
 from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, Tool
-from tasks.providers.reasoning_fields import askable, claude_fields, output_limit, require_choice, sampling, takes
+from tasks.providers.reasoning_fields import (
+    askable,
+    claude_fields,
+    output_limit,
+    require_choice,
+    sampling_fields,
+    takes,
+)
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
@@ -79,7 +86,7 @@ class AnthropicAdapter:
         body |= _tools(request, form)
         if request.options.stop:
             body["stop_sequences"] = list(request.options.stop)
-        body |= sampling(target, request)
+        body |= sampling_fields(target, request)
         thinking = claude_fields(target, request)
         if effort := thinking.pop("effort", None):
             body["output_config"] = {**body.get("output_config", {}), "effort": effort}

@@ -37,7 +37,14 @@ from tasks.providers.messages import (
     media_of,
 )
 from tasks.providers.options import Option
-from tasks.providers.reasoning_fields import askable, converse_fields, output_limit, require_choice, sampling, takes
+from tasks.providers.reasoning_fields import (
+    askable,
+    converse_fields,
+    output_limit,
+    require_choice,
+    sampling_fields,
+    takes,
+)
 from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.sigv4 import signed_headers
@@ -105,7 +112,7 @@ class BedrockAdapter:
             body |= _tool_config(target, request, form)
         if request.options.stop:
             body["inferenceConfig"]["stopSequences"] = list(request.options.stop)
-        sampled = sampling(target, request)
+        sampled = sampling_fields(target, request)
         body["inferenceConfig"] |= {_SAMPLING[name]: value for name, value in sampled.items()}
         if fields := converse_fields(target, request):
             body["additionalModelRequestFields"] = {**body.get("additionalModelRequestFields", {}), **fields}

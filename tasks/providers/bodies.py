@@ -87,7 +87,7 @@ async def whole_body(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, m
     return bytes(body)
 
 
-async def beginning(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, most: int) -> bytes:
+async def first_bytes(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, most: int) -> bytes:
     """As much of a body as can be had: of an error, which its status tells anyway. Raises nothing of its own."""
     body = bytearray()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count, groupby
 from typing import Any, Final, Literal, TypeAlias
 
@@ -80,8 +81,12 @@ def state_family(target: Target) -> str:
 
     Claude Haiku 5.5 reads what its own account made, OpenAI what its own organisation did; no provider reads another's.
     """
-    name = _BEHIND_NAME.sub("", _BEFORE_NAME.sub("", target.model.lower()))
-    return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.account}/{name}"
+    return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.account}/{_bare_name(target.model)}"
+
+
+@lru_cache(maxsize=256)
+def _bare_name(model: str) -> str:
+    return _BEHIND_NAME.sub("", _BEFORE_NAME.sub("", model.lower()))
 
 
 def own_state(part: ProviderStatePart, target: Target) -> Any | None:

@@ -26,7 +26,7 @@ from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import ALL_OPTIONS, NO_OPTIONS, Option
-from tasks.providers.reasoning_fields import gemini_fields, output_limit, sampling
+from tasks.providers.reasoning_fields import gemini_fields, output_limit, sampling_fields
 from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
@@ -200,7 +200,7 @@ def _generation_config(target: Target, request: ModelRequest, form: SchemaForm) 
         config |= {"responseMimeType": "application/json", "responseJsonSchema": request.schema.definition}
     if thinking := gemini_fields(target, request):
         config["thinkingConfig"] = thinking
-    for name, value in sampling(target, request).items():
+    for name, value in sampling_fields(target, request).items():
         config["topP" if name == "top_p" else name] = value
     asked = request.options
     if asked.stop:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage
+from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage, record
 from pricing.rates import ServiceTier
 from tasks.providers.options import NO_OPTIONS, RequestOptions
 from tasks.providers.reasoning import Reasoning
@@ -51,7 +51,7 @@ def media_of(parts: Sequence[Part]) -> tuple[ImagePart | DocumentPart, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Message:
     """One message of a conversation: a role and its parts. Results of tools have a ``tool`` message."""
 
@@ -100,7 +100,7 @@ class Schema:
     definition: JSONObject
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModelRequest:
     """One question to one model.
 
@@ -132,7 +132,7 @@ class ModelRequest:
         return self.cache and "cache_control" not in self.without
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModelReply:
     """One answer, as the parts of an assistant's message in the order they came.
 
@@ -166,7 +166,7 @@ class ModelReply:
         return Message("assistant", self.parts)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HttpRequest:
     """What goes on the wire: an absolute URL, headers (authorisation included) and a body: JSON of a call to a model, a
     file's bytes of an upload, none of a GET.

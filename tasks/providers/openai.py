@@ -19,8 +19,8 @@ from tasks.providers.framing import SseFrames
 from tasks.providers.json_fields import arguments, count, dump, encode, obj, objects, parse, stated_cost, text, words
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import NO_OPTIONS
-from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options, breakpoints
-from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling
+from tasks.providers.prompt_caches import BREAKPOINT, breakpoint_options, breakpoints
+from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling_fields
 from tasks.providers.schemas import can_be_strict, strict_schema, told
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
@@ -114,7 +114,7 @@ class OpenAIAdapter:
         if marks:
             body |= breakpoint_options(request)
         body |= _response_format(request, held)
-        body |= sampling(target, request)
+        body |= sampling_fields(target, request)
         body |= chat_fields(target, request)
         if self.flavour.hidden and not self.flavour.strict_models.match(target.model):
             body |= self.flavour.hidden if level_of(target, request) != "none" else {}

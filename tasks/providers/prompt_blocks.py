@@ -9,14 +9,14 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import takewhile
 from typing import Final
 
-from pricing import DocumentPart, ImagePart, Part, TextPart, identity
+from pricing import DocumentPart, ImagePart, Part, TextPart, identity, record
 from pricing.tokens import MediaSize
 from tasks.providers.json_fields import dump
-from tasks.providers.messages import ModelRequest
+from tasks.providers.messages import ModelRequest, Role
 from tasks.routing.target import Target
 
 _BYTES: Final = 8
@@ -27,59 +27,70 @@ NONE: Final = "-----"
 
 
 @dataclass(frozen=True, slots=True)
-class PromptBlock:
-    """One block: its keyed hash, the bytes of its text, the tokens of an image or document, and which part it is."""
+class FixedBlocks:
+    """What comes before the messages: the place that a request goes to, its tools, its schema and its system text.
+
+    Args:
+        digest: of all four; ``size`` is the bytes of the last three.
+        label: a hash each of the four, as the ledger keeps them.
+    """
 
     digest: bytes
     size: int
-    media_tokens: int = 0
-    part: Part | None = None
+    label: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
+class PromptBlock:
+    """A part of a message: its keyed hash, the bytes of its text, and the tokens of an image or document."""
+
+    digest: bytes
+    size: int
+    media_tokens: int
+    part: Part
+
+
+@record(frozen=True, slots=True)
 class PromptBlocks:
-    """A request, cut into blocks.
+    """A request, cut into blocks: what comes before its messages, and the parts of those in order."""
 
-    Args:
-        place: the target, account, region and model that it goes to.
-        tools: all of its tools, ``schema`` its schema, ``system`` its system text.
-        parts: those of its messages, in order.
-    """
-
-    place: PromptBlock
-    tools: PromptBlock
-    schema: PromptBlock
-    system: PromptBlock
+    fixed: FixedBlocks
     parts: tuple[PromptBlock, ...]
 
     def tokens(self, parts: int, text_tokens: int) -> int:
         """About how many tokens its first blocks have, of a text of ``text_tokens`` in all."""
-        fixed = self.tools.size + self.schema.size + self.system.size
-        whole = fixed + sum(part.size for part in self.parts)
-        static = fixed + sum(part.size for part in self.parts[:parts])
-        media = sum(part.media_tokens for part in self.parts[:parts])
+        whole = static = self.fixed.size
+        media = 0
+        for place, part in enumerate(self.parts):
+            whole += part.size
+            if place < parts:
+                static += part.size
+                media += part.media_tokens
         return (text_tokens * static // whole if whole else 0) + media
 
     def shared_with(self, other: PromptBlocks) -> int:
         """How many of its messages' leading parts it shares; 0 where anything before them differs."""
-        if self.prefix_key(0) != other.prefix_key(0):
-            return 0
-        pairs = zip(self.parts, other.parts, strict=False)
-        return sum(1 for _ in takewhile(lambda pair: pair[0].digest == pair[1].digest, pairs))
+        shared = 0
+        if self.fixed.digest == other.fixed.digest:
+            for mine, theirs in zip(self.parts, other.parts, strict=False):
+                if mine.digest != theirs.digest:
+                    break
+                shared += 1
+        return shared
 
     def prefix_key(self, parts: int) -> bytes:
         """What is the same for requests that share everything up to so many parts of their messages."""
-        fixed = self.place.digest + self.tools.digest + self.schema.digest + self.system.digest
-        return blake2b(b"".join([fixed, *(part.digest for part in self.parts[:parts])]), digest_size=16).digest()
+        digests = b"".join([self.fixed.digest, *(part.digest for part in self.parts[:parts])])
+        return blake2b(digests, digest_size=16).digest()
 
     def label(self, parts: int, *, tokens: int, minimum: int, seconds: float) -> str:
         """Its static part as the ledger keeps it: estimated tokens, the model's minimum, seconds that an entry lives,
         then a hash each of the place, the tools, the schema, the system text and the shared parts of messages.
         """
-        shared = blake2b(b"".join(part.digest for part in self.parts[:parts]), digest_size=_BYTES).digest()
-        messages = _short(shared) if parts else NONE
-        hashes = [_short(one.digest) if one.size else NONE for one in (self.tools, self.schema, self.system)]
-        return ".".join([f"{tokens}", f"{minimum}", f"{seconds:.0f}", _short(self.place.digest), *hashes, messages])
+        messages = NONE
+        if parts:
+            messages = _short(_hash(b"".join(part.digest for part in self.parts[:parts])))
+        return f"{tokens}.{minimum}.{seconds:.0f}.{self.fixed.label}.{messages}"
 
 
 def prompt_blocks(target: Target, request: ModelRequest, key: bytes) -> PromptBlocks:
@@ -90,21 +101,27 @@ def prompt_blocks(target: Target, request: ModelRequest, key: bytes) -> PromptBl
         request: what is sent.
         key: of the hashes, up to 64 bytes; those of different keys cannot be compared.
     """
-
-    def block(text: str, part: Part | None = None) -> PromptBlock:
-        data = text.encode("utf-8", "surrogatepass")
-        digest = blake2b(data, digest_size=_BYTES, key=key).digest()
-        if isinstance(part, ImagePart | DocumentPart):
-            return PromptBlock(digest, 0, MediaSize.of(part).expected(target.model), part)
-        return PromptBlock(digest, len(data), 0, part)
-
-    place = [target.name, target.provider, target.account, target.region, target.base_url, target.model]
+    place = f"{target.name}\n{target.provider}\n{target.account}\n{target.region}\n{target.base_url}\n{target.model}"
     tools = dump([[tool.name, tool.description, tool.parameters] for tool in request.tools]) if request.tools else ""
     schema = dump([request.schema.name, request.schema.definition]) if request.schema else ""
-    parts = tuple(
-        block(f"{message.role}\n{_told(part)}", part) for message in request.messages for part in message.parts
-    )
-    return PromptBlocks(block("\n".join(place)), block(tools), block(schema), block(request.system.text), parts)
+    parts = tuple([_block(part, message.role, target, key) for message in request.messages for part in message.parts])
+    return PromptBlocks(_fixed_blocks(place, tools, schema, request.system.text, key), parts)
+
+
+@lru_cache(maxsize=64)
+def _fixed_blocks(place: str, tools: str, schema: str, system: str, key: bytes) -> FixedBlocks:
+    """Of texts that are the same in most requests of an operation."""
+    texts = [_bytes(text) for text in (place, tools, schema, system)]
+    digests = [_hash(data, key) for data in texts]
+    hashes = [_short(digest) if data else NONE for digest, data in zip(digests, texts, strict=True)]
+    return FixedBlocks(b"".join(digests), sum(map(len, texts[1:])), ".".join(hashes))
+
+
+def _block(part: Part, role: Role, target: Target, key: bytes) -> PromptBlock:
+    data = _bytes(f"{role}\n{part.text if isinstance(part, TextPart) else dump(identity(part))}")
+    if not isinstance(part, TextPart) and isinstance(part, ImagePart | DocumentPart):
+        return PromptBlock(_hash(data, key), 0, MediaSize.of(part).expected(target.model), part)
+    return PromptBlock(_hash(data, key), len(data), 0, part)
 
 
 def last_mark(parts: Sequence[PromptBlock]) -> Part | None:
@@ -113,8 +130,12 @@ def last_mark(parts: Sequence[PromptBlock]) -> Part | None:
     return next((part for part in able if not isinstance(part, TextPart) or part.text.strip()), None)
 
 
-def _told(part: Part) -> str:
-    return part.text if isinstance(part, TextPart) else dump(identity(part))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _hash(data: bytes, key: bytes = b"") -> bytes:
+    return blake2b(data, digest_size=_BYTES, key=key).digest()
 
 
 def _short(digest: bytes) -> str:

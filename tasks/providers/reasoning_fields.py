@@ -48,7 +48,7 @@ def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = Fa
     return _room(target.provider, target.model, target.window, asked_level(target, setting), tools)
 
 
-def usual_thinking(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
+def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Tokens that thoughts usually take there."""
     usual = rules_for(target).usual(asked_level(target, setting), tools=tools)
     return min(usual, thinking_room(target, setting, tools=tools))
@@ -120,7 +120,7 @@ def require_choice(target: Target, request: ModelRequest) -> None:
         raise OptionRefused(why)
 
 
-def sampling(target: Target, request: ModelRequest) -> dict[str, float]:
+def sampling_fields(target: Target, request: ModelRequest) -> dict[str, float]:
     """Temperature and ``top_p`` as far as they are asked for, and the model takes them."""
     asked: dict[Parameter, float | None] = {"temperature": request.temperature, "top_p": request.options.top_p}
     return {name: value for name, value in asked.items() if value is not None and takes(target, request, name)}

@@ -28,8 +28,8 @@ from tasks.providers.failures import classify_reply
 from tasks.providers.json_fields import count, dump, encode, obj, objects, parse, text
 from tasks.providers.messages import JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import OptionRefused
-from tasks.providers.prompt_caching import BREAKPOINT, breakpoint_options
-from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling
+from tasks.providers.prompt_caches import BREAKPOINT, breakpoint_options
+from tasks.providers.reasoning_fields import asked_level, output_limit, rules_for, sampling_fields
 from tasks.providers.schemas import can_be_strict, strict_schema
 from tasks.routing.target import Target
 
@@ -83,7 +83,7 @@ def body_of(target: Target, request: ModelRequest, *, stream: bool = False, mark
     asked = asked_level(target, request.reasoning)
     if asked and "reasoning" not in request.without and (word := rules_for(target).word(asked)):
         body["reasoning"] = {"effort": word}
-    body |= sampling(target, request)
+    body |= sampling_fields(target, request)
     return body | ({"stream": True} if stream else {})
 
 

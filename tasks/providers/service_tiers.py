@@ -9,7 +9,7 @@ from pricing.rates import ServiceTier
 
 if TYPE_CHECKING:
     from tasks.providers.messages import ModelRequest
-    from tasks.providers.spec import Features
+    from tasks.providers.spec import ProviderFeatures
 
 ASKABLE: Final[tuple[ServiceTier, ...]] = ("standard", "priority", "flex")
 """Service tiers that a request can name; ``batch`` is a provider's other API."""
@@ -42,7 +42,7 @@ def served_tier(word: str | None) -> str | None:
     return _SERVED.get(told, told)
 
 
-def asked_word(features: Features, request: ModelRequest) -> str | None:
+def asked_word(features: ProviderFeatures, request: ModelRequest) -> str | None:
     """The value of the provider's field; ``None`` where the request names no service tier, or the provider has no word
     for it: a batch is asked for by its own API.
     """

@@ -18,7 +18,7 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import FailureRules
 from tasks.providers.media import MediaRules
 from tasks.providers.options import CHAT_OPTIONS, Option
-from tasks.providers.prompt_caching import CachedModels, CacheRules, rules_among
+from tasks.providers.prompt_caches import CachedModels, CacheRules, rules_among
 
 CredentialKind: TypeAlias = Literal["key", "own_address", "aws", "optional"]
 """One API key, also for an address of one's own; a Bedrock API key or AWS keys; a key only where the server was given
@@ -51,7 +51,7 @@ class CredentialRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class ProviderFeatures:
     """What a provider can do, whichever of its models answers.
 
     Args:
@@ -116,7 +116,7 @@ class ProviderSpec:
     price_list: str | None
     otel_name: str
     key_kind: str | None
-    features: Features
+    features: ProviderFeatures
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

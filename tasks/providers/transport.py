@@ -11,14 +11,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
-from pricing import ConfigError
+from pricing import ConfigError, record
 from pricing.db import abandon, after_fork
-from tasks.providers.bodies import LARGEST_ANSWER, beginning, decoded, whole_body
+from tasks.providers.bodies import LARGEST_ANSWER, decoded, first_bytes, whole_body
 from tasks.providers.certificates import trusted_ca
 from tasks.providers.messages import HttpRequest, WireFailed
 
@@ -38,7 +38,7 @@ _LARGEST_ERROR = 256 * 1024
 """Bytes of an error's body that are read: its code stands at its beginning, and its status tells the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HttpReply:
     """What came back: headers are case-insensitive, the body is whole."""
 
@@ -119,7 +119,7 @@ class Transport:
                 if reply.status_code == _OK:
                     body = await whole_body(headers, _wire(reply), most=most)
                 else:
-                    body = await beginning(headers, _wire(reply), most=_LARGEST_ERROR)
+                    body = await first_bytes(headers, _wire(reply), most=_LARGEST_ERROR)
                 return HttpReply(reply.status_code, headers, body)
             finally:
                 await reply.aclose()
@@ -235,7 +235,7 @@ def _decoded(value: bytes) -> str:
 async def _pieces(reply: httpx.Response, most: int) -> AsyncIterator[bytes]:
     try:
         if reply.status_code != _OK:
-            yield await beginning(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
+            yield await first_bytes(reply.headers, reply.aiter_raw(), most=_LARGEST_ERROR)
             return
         async for piece in decoded(reply.headers, reply.aiter_raw(), most=most):
             yield piece

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from tasks.routing.batch_history import LIVE_PERCENT, BatchHistory, BatchTime, batch_time
     from tasks.routing.breaker import BY_HAND, Breaker, BreakerEvent, Quarantine, open_domains
     from tasks.routing.complexity import THRESHOLD, Complexity, score
     from tasks.routing.locks import RouteLock, RouteLocks, model_of
@@ -13,13 +14,10 @@ if TYPE_CHECKING:
         FLEX_MEDIAN,
         FLEX_SECONDS,
         RESERVE,
-        BatchTime,
         ServiceTierChoice,
         ServiceTiers,
         TierOffer,
-        batch_time,
         choose_service_tier,
-        live_reserve,
     )
     from tasks.routing.slo import ENOUGH, Quality, TargetSLO
     from tasks.routing.stats_cache import HoldsInUse, Observations
@@ -30,9 +28,11 @@ __all__ = [
     "ENOUGH",
     "FLEX_MEDIAN",
     "FLEX_SECONDS",
+    "LIVE_PERCENT",
     "RESERVE",
     "THRESHOLD",
     "TYPICAL",
+    "BatchHistory",
     "BatchTime",
     "Breaker",
     "BreakerEvent",
@@ -60,7 +60,6 @@ __all__ = [
     "choose_service_tier",
     "describe",
     "economic_reason",
-    "live_reserve",
     "model_of",
     "open_domains",
     "score",
@@ -72,7 +71,8 @@ if not TYPE_CHECKING:
         __name__,
         {
             "BY_HAND": "tasks.routing.breaker",
-            "BatchTime": "tasks.routing.service_tiers",
+            "BatchHistory": "tasks.routing.batch_history",
+            "BatchTime": "tasks.routing.batch_history",
             "Breaker": "tasks.routing.breaker",
             "BreakerEvent": "tasks.routing.breaker",
             "Candidate": "tasks.routing.router",
@@ -88,9 +88,9 @@ if not TYPE_CHECKING:
             "ServiceTierChoice": "tasks.routing.service_tiers",
             "ServiceTiers": "tasks.routing.service_tiers",
             "TierOffer": "tasks.routing.service_tiers",
-            "batch_time": "tasks.routing.service_tiers",
+            "LIVE_PERCENT": "tasks.routing.batch_history",
+            "batch_time": "tasks.routing.batch_history",
             "choose_service_tier": "tasks.routing.service_tiers",
-            "live_reserve": "tasks.routing.service_tiers",
             "Quality": "tasks.routing.slo",
             "Quarantine": "tasks.routing.breaker",
             "Route": "tasks.routing.router",

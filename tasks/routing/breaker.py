@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from pricing import from_us
+from pricing import from_us, record
 from pricing.db import abandon, after_fork
 from tasks.providers.failure_kinds import Failure, FailureKind
 from tasks.routing.target import Target
@@ -62,7 +62,7 @@ class BreakerEvent:
     open_until: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CircuitPermit:
     """A target may be asked; ``probe`` when the answer decides about its circuit."""
 

@@ -70,7 +70,7 @@ _DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class PromptFeatures:
     """What is counted: whole numbers, from 0.
 
     ``steps`` are numbered lines and words of sequence, ``markers`` different words that ask for reasoning (both in
@@ -126,7 +126,7 @@ def score(request: ModelRequest) -> Complexity:
     return rate(features_of(request))
 
 
-def rate(features: Features) -> Complexity:
+def rate(features: PromptFeatures) -> Complexity:
     """The complexity that features add up to: more of any of them never lowers it."""
     counted = {name: getattr(features, name) for name in _SCALES}
     points = {name: _points(counted[name], scale) for name, scale in _SCALES.items()}
@@ -135,7 +135,7 @@ def rate(features: Features) -> Complexity:
     return Complexity(round(min(1.0, sum(points.values())), 4), reasons)
 
 
-def features_of(request: ModelRequest) -> Features:
+def features_of(request: ModelRequest) -> PromptFeatures:
     """What is counted of a request."""
     texts = [request.system.text, *(message.text for message in request.messages)]
     described = [f"{tool.name} {tool.description} {json.dumps(tool.parameters)}" for tool in request.tools]
@@ -143,7 +143,7 @@ def features_of(request: ModelRequest) -> Features:
     asked = "\n".join([request.system.text, *(message.text for message in request.messages if message.role == "user")])
     instructions = _outside_tags(asked).lower()
     words = Counter(_WORD.findall(instructions))
-    return Features(
+    return PromptFeatures(
         tokens=estimate_tokens("\n".join([*texts, *described, json.dumps(schema) if schema else ""])),
         tools=len(request.tools),
         steps=sum(words[word] for word in _SEQUENCE) + sum(map(bool, map(_NUMBERED.match, instructions.splitlines()))),

@@ -94,8 +94,7 @@ class TargetScore:
     met: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What a route is asked for."""
 
     tier: Tier
@@ -198,10 +197,11 @@ class Router:
         if known is not evidence or len(made) >= _MOST_ROUTES:
             made = {}
             self._made = (evidence, made)
-        if asked not in made:
-            made[asked] = self._with_service_tiers(self._made_of(self._standings(asked, evidence), asked), asked)
-        first, *rest = made[asked]
-        return (replace(first, reason=f"{first.reason}; {why}"), *rest) if why else made[asked]
+        route = made.get(asked)
+        if route is None:
+            route = self._with_service_tiers(self._made_of(self._standings(asked, evidence), asked), asked)
+            made[asked] = route
+        return (replace(route[0], reason=f"{route[0].reason}; {why}"), *route[1:]) if why else route
 
     def primary(self, tier: Tier) -> Target:
         """The first declared of a tier, else the first of all: who is asked first as long as nothing is known."""
@@ -330,21 +330,30 @@ def _from_the_cheapest(standings: Sequence[TargetScore], why: str) -> Route:
 
 def describe(route: Route) -> list[dict[str, Any]]:
     """The route as plain data, for the ledger and for people."""
-    return [
-        {
-            "target": candidate.target.name,
-            "provider": candidate.target.provider,
-            "model": candidate.target.model,
-            "reason": candidate.reason,
-        }
-        | ({} if candidate.economic is None else {"economic": candidate.economic})
-        | ({} if candidate.percent is None else {"percent": candidate.percent})
-        | ({} if candidate.lock is None else {"lock": candidate.lock})
-        | ({} if not candidate.thinking else {"thinking": candidate.thinking})
-        | ({} if candidate.service_tier in {None, STANDARD} else {"service_tier": candidate.service_tier})
-        | ({} if not candidate.live_percent else {"live_percent": candidate.live_percent})
-        for candidate in route
-    ]
+    return list(map(_described, route))
+
+
+def _described(candidate: Candidate) -> dict[str, Any]:
+    target = candidate.target
+    told: dict[str, Any] = {
+        "target": target.name,
+        "provider": target.provider,
+        "model": target.model,
+        "reason": candidate.reason,
+    }
+    if candidate.economic is not None:
+        told["economic"] = candidate.economic
+    if candidate.percent is not None:
+        told["percent"] = candidate.percent
+    if candidate.lock is not None:
+        told["lock"] = candidate.lock
+    if candidate.thinking:
+        told["thinking"] = candidate.thinking
+    if candidate.service_tier is not None and candidate.service_tier != STANDARD:
+        told["service_tier"] = candidate.service_tier
+    if candidate.live_percent:
+        told["live_percent"] = candidate.live_percent
+    return told
 
 
 def economic_reason(routes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:

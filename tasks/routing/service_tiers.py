@@ -7,15 +7,15 @@ answers within minutes, may be refused when the provider is busy, and is asked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from pricing import Nano, UnknownPrice, Usage
 from pricing.rates import RateCard, ServiceTier
 from tasks.providers.registry import spec_of
+from tasks.routing.batch_history import BatchHistory, BatchTime
 from tasks.routing.router import Candidate, Route
 from tasks.routing.target import Target
 
@@ -25,27 +25,6 @@ FLEX_SECONDS: Final = 15 * 60.0
 """Seconds that one flex request may take where nothing else is set: what the providers advise as its time-out."""
 FLEX_MEDIAN: Final = 60.0
 """Seconds after which about half of all flex requests are answered."""
-LEAST_BATCHES: Final = 19
-"""The fewest past batches that have a 95% quantile: with fewer, the longest of them may be exceeded more often."""
-
-
-class BatchTime(NamedTuple):
-    """How long batches of a provider take, in seconds.
-
-    Args:
-        median: half of them are back by then.
-        p95: 95 of 100 are.
-        batches: how many past ones that is based on.
-    """
-
-    median: float
-    p95: float
-    batches: int = 0
-
-
-UNKNOWN_BATCH_TIME: Final = BatchTime(3600.0, 4 * 3600.0)
-"""Of a provider without past batches. All promise 24 hours; what is published is a median of minutes and 90% within one
-hour. Four hours leave room, and cost no money where they are not needed."""
 
 
 class ServiceTierChoice(NamedTuple):
@@ -62,7 +41,8 @@ class ServiceTierChoice(NamedTuple):
 
 _STANDARD: Final[ServiceTier] = "standard"
 _US: Final = 1_000_000
-_NO_BATCHES: Final[Mapping[str, BatchTime]] = MappingProxyType({})
+_NONE: Final = BatchHistory()
+_NO_BATCHES: Final[Mapping[str, BatchHistory]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +78,7 @@ def choose_service_tier(
         flex_seconds: what one flex request may take.
 
     Example:
-        >>> offer = TierOffer({"standard": 100, "flex": 50, "batch": 50}, UNKNOWN_BATCH_TIME)
+        >>> offer = TierOffer({"standard": 100, "flex": 50, "batch": 50}, BatchTime(3600, 4 * 3600))
         >>> hour = 3_600_000_000
         >>> [choose_service_tier(offer, due_at=due * hour, now=0).service_tier for due in (0, 1, 6)]
         ['standard', 'flex', 'batch']
@@ -122,52 +102,24 @@ def choose_service_tier(
     return ServiceTierChoice(cheapest, why, live_at)
 
 
-def batch_time(seconds: Sequence[float]) -> BatchTime:
-    """How long batches take that took so many ``seconds`` each, the newest last: by order statistics.
-
-    Where there are too few for a quantile, it is the longest of them, and not less than is assumed without any.
-
-    Example:
-        >>> batch_time([600.0] * 18 + [1200.0] * 2)
-        BatchTime(median=600.0, p95=1200.0, batches=20)
-        >>> batch_time([])
-        BatchTime(median=3600.0, p95=14400.0, batches=0)
-    """
-    if not seconds:
-        return UNKNOWN_BATCH_TIME
-    ordered = sorted(seconds)
-    median = ordered[(len(ordered) - 1) // 2]
-    if len(ordered) < LEAST_BATCHES:
-        return BatchTime(median, max(UNKNOWN_BATCH_TIME.p95, ordered[-1]), len(ordered))
-    rank = min(len(ordered), ceil(95 * (len(ordered) + 1) / 100))
-    return BatchTime(median, ordered[rank - 1], len(ordered))
-
-
-def live_reserve(turns: int, seconds: float, at_once: int) -> float:
-    """Seconds that so many turns need when they are asked live, so many at once, each of that length: ``RESERVE`` at
-    least.
-    """
-    return max(RESERVE, ceil(turns / max(1, at_once)) * seconds)
-
-
 class ServiceTiers:
     """What targets offer beside the standard tier, and which service tier a turn asks for.
 
     Args:
         rates: prices it.
-        batch_times: how long past batches took, by provider; asked at each choice.
+        histories: past batches, by provider; asked at each choice.
         flex_seconds: what one flex request may take.
     """
 
     def __init__(
         self,
         rates: RateCard,
-        batch_times: Callable[[], Mapping[str, BatchTime]] = lambda: _NO_BATCHES,
+        histories: Callable[[], Mapping[str, BatchHistory]] = lambda: _NO_BATCHES,
         *,
         flex_seconds: float = FLEX_SECONDS,
     ) -> None:
         self._rates = rates
-        self._batch_times = batch_times
+        self._histories = histories
         self.flex_seconds = flex_seconds
 
     def offer(self, target: Target, usage: Usage, *, batched: bool) -> TierOffer:
@@ -191,11 +143,11 @@ class ServiceTiers:
             except UnknownPrice:  # it is not offered then, but for the standard tier, without which nothing is
                 if service_tier == _STANDARD:
                     raise
-        return TierOffer(prices, self.batch_time(target) if "batch" in prices else None)
+        return TierOffer(prices, self.history(target.provider).time if "batch" in prices else None)
 
-    def batch_time(self, target: Target) -> BatchTime:
-        """How long batches of the target's provider take."""
-        return self._batch_times().get(target.provider, UNKNOWN_BATCH_TIME)
+    def history(self, provider: str) -> BatchHistory:
+        """The past batches of a provider."""
+        return self._histories().get(provider, _NONE)
 
     def by_due_time(self, route: Route, usage: Usage, *, due_at: int, now: int) -> Route:
         """A route whose targets are asked at the flex tier where that is cheaper and there is time; what steps and

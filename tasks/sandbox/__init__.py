@@ -6,17 +6,17 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from tasks.sandbox.faults import Fault
-    from tasks.sandbox.journal import Entry, read_journal
+    from tasks.sandbox.journal import SandboxEntry, read_journal
     from tasks.sandbox.latency import Latency
     from tasks.sandbox.protocol import SandboxRequest
     from tasks.sandbox.script import ScriptedCalls, ScriptedValue
     from tasks.sandbox.server import Sandbox
 
 __all__ = [
-    "Entry",
     "Fault",
     "Latency",
     "Sandbox",
+    "SandboxEntry",
     "SandboxRequest",
     "ScriptedCalls",
     "ScriptedValue",
@@ -27,7 +27,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
-            "Entry": "tasks.sandbox.journal",
+            "SandboxEntry": "tasks.sandbox.journal",
             "Fault": "tasks.sandbox.faults",
             "Latency": "tasks.sandbox.latency",
             "Sandbox": "tasks.sandbox.server",

@@ -13,9 +13,17 @@ from tasks.sandbox.batch_store import SandboxBatch, SandboxLine
 from tasks.sandbox.cache import PromptCache
 from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.faults import Fault, FaultPlan, alter
-from tasks.sandbox.journal import Entry, Journal
+from tasks.sandbox.journal import SandboxEntry, SandboxJournal
 from tasks.sandbox.media import media_tokens
-from tasks.sandbox.protocol import Answer, BadRequest, Complaint, Facts, Provider, SandboxExchange, SandboxRequest
+from tasks.sandbox.protocol import (
+    BadRequest,
+    Complaint,
+    Facts,
+    Provider,
+    SandboxAnswer,
+    SandboxExchange,
+    SandboxRequest,
+)
 from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.tokens import count_tokens
 
@@ -47,7 +55,7 @@ class LineRunner:
         script: says what a request gets instead, where it does.
     """
 
-    journal: Journal
+    journal: SandboxJournal
     cache: PromptCache
     plan: Callable[[], FaultPlan]
     windows: Mapping[str, int]
@@ -77,7 +85,12 @@ class LineRunner:
         return replace(question, media_tokens=media_tokens(line.body, question.model, batch.dialect.provider))
 
     def _answer(
-        self, batch: SandboxBatch, line: SandboxLine, question: SandboxRequest, fault: Fault | None, own: Answer | None
+        self,
+        batch: SandboxBatch,
+        line: SandboxLine,
+        question: SandboxRequest,
+        fault: Fault | None,
+        own: SandboxAnswer | None,
     ) -> None:
         kind = None if fault is None else fault.kind
         tokens = line_tokens(question)
@@ -117,7 +130,7 @@ class LineRunner:
     def _write(self, batch: SandboxBatch, line: SandboxLine, kind: str | None, billed: Usage | None) -> None:
         usage = billed or Usage()
         self.journal.write(
-            Entry(
+            SandboxEntry(
                 time=time.time(),
                 request_id=line.request_id,
                 client_request_id=line.line_id,

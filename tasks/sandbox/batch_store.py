@@ -98,7 +98,7 @@ class SandboxBatch:
                 yield line
 
 
-class RunLine(Protocol):
+class RunBatchLine(Protocol):
     """Runs one line of a batch, and writes it into the billing journal."""
 
     def __call__(self, batch: SandboxBatch, line: SandboxLine, /) -> None:
@@ -113,7 +113,7 @@ class BatchStore:
         clock: seconds since 1970.
     """
 
-    def __init__(self, run: RunLine, clock: SandboxClock) -> None:
+    def __init__(self, run: RunBatchLine, clock: SandboxClock) -> None:
         self._run = run
         self.clock = clock
         self._batches: dict[str, SandboxBatch] = {}

@@ -19,7 +19,7 @@ from tasks.sandbox.dialects.openai_batches import OpenAIBatches
 from tasks.sandbox.protocol import LABEL, BadRequest, Dialect, Facts
 
 
-class BatchApi(Protocol):
+class SandboxBatchApi(Protocol):
     """One provider's batch API."""
 
     dialect: Dialect
@@ -33,7 +33,7 @@ class BatchApi(Protocol):
         """Status and body; ``None`` to close the connection without a reply; :class:`BadRequest` to complain."""
 
 
-class Batches:
+class SandboxBatches:
     """All batches of one sandbox.
 
     Control, beside the providers' own paths: ``POST /_sandbox/batches`` replaces the rules (a list of
@@ -53,7 +53,7 @@ class Batches:
         self._plan = BatchPlan()
         self._store = BatchStore(run, SandboxClock())
         plan = lambda: self._plan  # noqa: E731 - rules are replaced while batches run
-        self._apis: list[tuple[str, BatchApi]] = [
+        self._apis: list[tuple[str, SandboxBatchApi]] = [
             ("/openai", OpenAIBatches(self._store, plan, groq)),
             ("", BedrockBatches(self._store, plan, bedrock)),
             ("", AnthropicBatches(self._store, plan, anthropic)),

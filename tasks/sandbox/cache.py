@@ -15,8 +15,8 @@ from hashlib import blake2b
 from typing import Final
 
 from tasks.providers import spec_of
-from tasks.providers.prompt_caching import CacheRules
-from tasks.sandbox.protocol import Lifetime, Provider, Segment
+from tasks.providers.prompt_caches import CacheRules
+from tasks.sandbox.protocol import Lifetime, PromptSegment, Provider
 from tasks.sandbox.tokens import count_tokens, token_ends
 
 _UNKNOWN_MODEL: Final = CacheRules(1_024)
@@ -32,7 +32,7 @@ def rules_of(provider: Provider, model: str) -> CacheRules:
 
 
 @dataclass(frozen=True, slots=True)
-class CacheUse:
+class PromptCacheUse:
     """Tokens of one prompt that were read from the cache or are written to it, by lifetime.
 
     ``entries`` can be read by others from :meth:`PromptCache.publish` on.
@@ -61,8 +61,8 @@ class PromptCache:
         self._clock = clock
         self._entries: dict[_Key, _Entry] = {}
 
-    def marked(self, scope: str, segments: Sequence[Segment], minimum: int) -> CacheUse:
-        """Use of the cache by a prompt whose segments carry marks; see ``Segment.cache``.
+    def marked(self, scope: str, segments: Sequence[PromptSegment], minimum: int) -> PromptCacheUse:
+        """Use of the cache by a prompt whose segments carry marks; see ``PromptSegment.cache``.
 
         Args:
             scope: whose cache it is.
@@ -71,7 +71,7 @@ class PromptCache:
         """
         last = max((index for index, segment in enumerate(segments) if segment.cache), default=-1)
         if last < 0:
-            return CacheUse()
+            return PromptCacheUse()
         boundaries = list(_boundaries(segments[: last + 1]))
         read = self._longest(scope, [(key, tokens) for key, tokens, _ in boundaries])
         written: dict[Lifetime, int] = dict.fromkeys(_LIFETIME, 0)
@@ -83,9 +83,9 @@ class PromptCache:
                 written[lifetime] += tokens - counted
                 counted = tokens
             entries.append(((scope, key), _LIFETIME[lifetime]))
-        return CacheUse(read, written["5m"] + written["30m"], written["1h"], tuple(entries))
+        return PromptCacheUse(read, written["5m"] + written["30m"], written["1h"], tuple(entries))
 
-    def automatic(self, scope: str, prompt: str, rules: CacheRules) -> CacheUse:
+    def automatic(self, scope: str, prompt: str, rules: CacheRules) -> PromptCacheUse:
         """Use of the cache by a prompt without marks: reads only, since writes cost nothing extra there."""
         ends = token_ends(prompt)
         digest = blake2b(digest_size=16)
@@ -95,9 +95,9 @@ class PromptCache:
             start = ends[tokens - 1]
             prefixes.append((digest.digest(), tokens))
         read = self._longest(scope, prefixes)
-        return CacheUse(read, entries=tuple(((scope, key), rules.seconds) for key, _ in prefixes))
+        return PromptCacheUse(read, entries=tuple(((scope, key), rules.seconds) for key, _ in prefixes))
 
-    def publish(self, use: CacheUse) -> None:
+    def publish(self, use: PromptCacheUse) -> None:
         """The answer has begun: what its request wrote can be read."""
         now = self._clock()
         if len(self._entries) >= _SWEEP_AT:
@@ -118,7 +118,7 @@ class PromptCache:
         return 0
 
 
-def _boundaries(segments: Sequence[Segment]) -> Iterator[tuple[bytes, int, Lifetime | None]]:
+def _boundaries(segments: Sequence[PromptSegment]) -> Iterator[tuple[bytes, int, Lifetime | None]]:
     """After each segment: the digest of all up to there, its tokens, and the lifetime if it is marked."""
     digest = blake2b(digest_size=16)
     tokens = 0

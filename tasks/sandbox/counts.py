@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pricing import Usage
-from tasks.sandbox.cache import CacheUse, PromptCache, rules_of
-from tasks.sandbox.protocol import Answer, Dialect, SandboxRequest
+from tasks.sandbox.cache import PromptCache, PromptCacheUse, rules_of
+from tasks.sandbox.protocol import Dialect, SandboxAnswer, SandboxRequest
 from tasks.sandbox.thoughts import thought_tokens
 from tasks.sandbox.tokens import count_tokens
 
 
-def cache_use(cache: PromptCache, dialect: Dialect, question: SandboxRequest, target: str | None) -> CacheUse:
+def cache_use(cache: PromptCache, dialect: Dialect, question: SandboxRequest, target: str | None) -> PromptCacheUse:
     """What a request reads from the cache of a target, and writes to it once its answer has begun."""
     provider, scope = dialect.provider, f"{target}\0{question.model}"
     rules = rules_of(provider, question.model)
@@ -18,7 +18,9 @@ def cache_use(cache: PromptCache, dialect: Dialect, question: SandboxRequest, ta
     return cache.automatic(scope, question.prompt, rules)
 
 
-def counted_usage(dialect: Dialect, asked: tuple[SandboxRequest, Answer], cached: CacheUse, request_id: str) -> Usage:
+def counted_usage(
+    dialect: Dialect, asked: tuple[SandboxRequest, SandboxAnswer], cached: PromptCacheUse, request_id: str
+) -> Usage:
     """The counts of one answered request, in the words that its dialect has."""
     question, answer = asked
     thought = thought_tokens(request_id) if question.thinks else 0

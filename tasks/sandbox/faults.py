@@ -11,10 +11,10 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from tasks.providers.messages import StopReason
-from tasks.sandbox.protocol import Answer, Provider, SandboxRequest
+from tasks.sandbox.protocol import Provider, SandboxAnswer, SandboxRequest
 from tasks.sandbox.tokens import count_tokens, first_tokens
 
-FaultKind: TypeAlias = Literal[
+SandboxFaultKind: TypeAlias = Literal[
     "429",
     "500",
     "503",
@@ -72,7 +72,7 @@ class Fault:
         service_tier: the reply's word of a ``tier``; the dialect's usual one, if left out.
     """
 
-    kind: FaultKind
+    kind: SandboxFaultKind
     target: str | None = None
     provider: Provider | None = None
     model: str | None = None
@@ -130,12 +130,12 @@ class FaultPlan:
 REFUSAL: Final = "I'm sorry, but I can't help with that."
 
 
-def alter(answer: Answer, kind: FaultKind | None, question: SandboxRequest) -> Answer:
+def alter(answer: SandboxAnswer, kind: SandboxFaultKind | None, question: SandboxRequest) -> SandboxAnswer:
     """The answer as the fault leaves it; faults of transport leave it alone."""
     if kind == "refusal":
         return _text(REFUSAL, "refusal")
     if kind == "empty":
-        return Answer("", 1)
+        return SandboxAnswer("", 1)
     if kind == "truncate":
         whole = answer.text or "".join(call.arguments for call in answer.calls)
         return _text(first_tokens(whole, max(1, answer.tokens // 2)), "length")
@@ -151,5 +151,5 @@ def _broken(text: str) -> str:
     return text.rstrip("}") + ',"'
 
 
-def _text(text: str, stop: StopReason) -> Answer:
-    return Answer(text, max(1, count_tokens(text)), stop=stop)
+def _text(text: str, stop: StopReason) -> SandboxAnswer:
+    return SandboxAnswer(text, max(1, count_tokens(text)), stop=stop)

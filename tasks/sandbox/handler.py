@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from pricing import Usage
 from tasks.sandbox.answers.answer import answer_question
 from tasks.sandbox.batch_lines import LineRunner
-from tasks.sandbox.batches import Batches
-from tasks.sandbox.cache import CacheUse, PromptCache
+from tasks.sandbox.batches import SandboxBatches
+from tasks.sandbox.cache import PromptCache, PromptCacheUse
 from tasks.sandbox.counts import cache_use, counted_usage
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
@@ -31,20 +31,20 @@ from tasks.sandbox.dialects.gemini import GeminiDialect
 from tasks.sandbox.dialects.openai import OpenAIDialect
 from tasks.sandbox.dialects.responses import ResponsesDialect
 from tasks.sandbox.faults import FAULTS, Fault, FaultPlan, alter
-from tasks.sandbox.journal import Entry, Journal, read_since
+from tasks.sandbox.journal import SandboxEntry, SandboxJournal, read_since
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.media import media_tokens
 from tasks.sandbox.protocol import (
     LABEL,
-    Answer,
     BadRequest,
     Complaint,
     Dialect,
     Facts,
-    Part,
-    Refusal,
+    SandboxAnswer,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
+    StreamPart,
 )
 from tasks.sandbox.script import Script, scripted_answer
 from tasks.sandbox.service_tiers import asked_tier, billed_tier, serving_tier
@@ -110,7 +110,7 @@ class Handler:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: SandboxJournal,
         *,
         faults: Sequence[Fault],
         latency: Latency,
@@ -130,7 +130,7 @@ class Handler:
         self._anthropic = AnthropicDialect()
         self._bedrock = BedrockDialect()
         self._gemini = GeminiDialect()
-        self._batches = Batches(
+        self._batches = SandboxBatches(
             LineRunner(journal, self._cache, lambda: self._plan, self._windows, script),
             openai={"/chat/completions": self._openai, "/responses": self._responses},
             groq={"/chat/completions": self._groq},
@@ -221,7 +221,7 @@ class Handler:
         return await self._generate(call, question, facts, own)
 
     async def _generate(
-        self, call: _Call, question: SandboxRequest, facts: Facts, own: Answer | None
+        self, call: _Call, question: SandboxRequest, facts: Facts, own: SandboxAnswer | None
     ) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         try:
@@ -251,7 +251,7 @@ class Handler:
             return await self._cut(call, body)
         return web.Response(body=body, content_type="application/json", headers=call.headers)
 
-    async def _stream(self, call: _Call, exchange: SandboxExchange, cached: CacheUse) -> web.StreamResponse:
+    async def _stream(self, call: _Call, exchange: SandboxExchange, cached: PromptCacheUse) -> web.StreamResponse:
         kind = None if call.fault is None else call.fault.kind
         parts = call.dialect.stream(exchange)
         usage = exchange.usage
@@ -259,7 +259,7 @@ class Handler:
             parts = parts[: max(1, len(parts) // 2)]
             usage = replace(usage, output_tokens=sum(part.tokens for part in parts))
         elif kind == "malformed":
-            parts = [*parts[: len(parts) // 2], Part(call.dialect.garbage())]
+            parts = [*parts[: len(parts) // 2], StreamPart(call.dialect.garbage())]
         self._write(call, 200, usage)
         await self._pause(call, self._latency.base)
         if kind == "hang_after":
@@ -304,14 +304,14 @@ class Handler:
     def _refuse(
         self, call: _Call, complaint: Complaint, facts: Facts, *, billed: Usage | None = None
     ) -> web.StreamResponse:
-        refusal: Refusal = call.dialect.refuse(complaint, facts)
+        refusal: SandboxRefusal = call.dialect.refuse(complaint, facts)
         self._write(call, refusal.status, billed)
         return _json(refusal.status, refusal.body, {**call.headers, **refusal.headers})
 
     def _write(self, call: _Call, status: int | None, billed: Usage | None = None) -> None:
         usage = billed or Usage()
         self._journal.write(
-            Entry(
+            SandboxEntry(
                 time=time.time(),
                 request_id=call.request_id,
                 client_request_id=call.http.headers.get("x-client-request-id"),

@@ -19,7 +19,7 @@ from tasks.sandbox.protocol import Provider
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SandboxEntry:
     """One request.
 
     Args:
@@ -68,7 +68,7 @@ class Entry:
         )
 
 
-class Journal:
+class SandboxJournal:
     """The writing end. A line goes out in one ``write`` to a file opened for appending, so lines never mix."""
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: SandboxEntry) -> None:
         """Append one line.
 
         Raises:
@@ -97,7 +97,7 @@ class Journal:
         self.close()
 
 
-def read_journal(path: Path) -> list[Entry]:
+def read_journal(path: Path) -> list[SandboxEntry]:
     """All entries in the order they were written.
 
     A last line without its end is somebody's write in progress, or their end, and is left out.
@@ -108,7 +108,7 @@ def read_journal(path: Path) -> list[Entry]:
     return [_entry(path, number, line) for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1)]
 
 
-def read_since(path: Path, offset: int) -> tuple[list[Entry], int]:
+def read_since(path: Path, offset: int) -> tuple[list[SandboxEntry], int]:
     """The entries after a byte offset, and the offset to ask from next time."""
     with path.open("rb") as file:
         file.seek(offset)
@@ -117,9 +117,9 @@ def read_since(path: Path, offset: int) -> tuple[list[Entry], int]:
     return [_entry(path, number, line) for number, line in enumerate(whole.splitlines(), start=1)], offset + len(whole)
 
 
-def _entry(path: Path, number: int, line: bytes) -> Entry:
+def _entry(path: Path, number: int, line: bytes) -> SandboxEntry:
     try:
-        return Entry(**orjson.loads(line))
+        return SandboxEntry(**orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise SourceError(
             f"Line {number} of the journal {path} is not an entry.", next_step="Move the file away and start anew."

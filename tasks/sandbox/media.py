@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pricing import DocumentPart, ImagePart
-from pricing.tokens import MediaSize, Size
+from pricing.tokens import MediaSize, PixelSize
 from tasks.sandbox.protocol import Provider
 from tasks.sandbox.tokens import count_tokens
 
@@ -60,7 +60,7 @@ def _tokens(part: ImagePart | DocumentPart, model: str, provider: Provider) -> i
     words = sum(map(count_tokens, texts))
     if provider == "bedrock":
         return words
-    return words + len(texts) * MediaSize(Size(*_A_PAGE)).expected(model)
+    return words + len(texts) * MediaSize(PixelSize(*_A_PAGE)).expected(model)
 
 
 def _pages(data: bytes) -> list[str]:

@@ -35,7 +35,7 @@ Complaint: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PromptSegment:
     """A piece of a prompt in the order the model reads it; ``cache`` marks the end of a prefix worth caching."""
 
     text: str
@@ -54,7 +54,7 @@ class SandboxRequest:
 
     model: str
     messages: Sequence[Message]
-    segments: Sequence[Segment]
+    segments: Sequence[PromptSegment]
     instructions: str = ""
     tools: Sequence[Tool] = ()
     schema: Schema | None = None
@@ -84,7 +84,7 @@ class GeneratedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SandboxAnswer:
     """What the sandbox generated; ``tokens`` is all of its output."""
 
     text: str
@@ -101,7 +101,7 @@ class SandboxExchange:
 
     request_id: str
     question: SandboxRequest
-    answer: Answer
+    answer: SandboxAnswer
     usage: Usage
     created: int
     latency_ms: int
@@ -125,7 +125,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SandboxRefusal:
     """An HTTP reply that is no answer. ``headers`` are beyond the content type and the request id."""
 
     status: int
@@ -134,7 +134,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StreamPart:
     """One event of a stream, as bytes, and the output tokens it carries."""
 
     data: bytes
@@ -173,10 +173,10 @@ class Dialect(Protocol):
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """The body of a reply with status 200."""
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """The events of a streamed reply, in order."""
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """The reply that says what is wrong."""
 
     def garbage(self) -> bytes:

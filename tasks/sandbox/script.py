@@ -9,7 +9,7 @@ import orjson
 
 from tasks.sandbox.answers.schema import schema_in
 from tasks.sandbox.faults import Fault
-from tasks.sandbox.protocol import Answer, GeneratedCall, SandboxRequest
+from tasks.sandbox.protocol import GeneratedCall, SandboxAnswer, SandboxRequest
 from tasks.sandbox.tokens import count_tokens
 
 
@@ -34,7 +34,7 @@ class Script(Protocol):
         """Called once for every request that the dialect can read, in the order they come."""
 
 
-def scripted_answer(scripted: ScriptedValue | ScriptedCalls, question: SandboxRequest) -> Answer:
+def scripted_answer(scripted: ScriptedValue | ScriptedCalls, question: SandboxRequest) -> SandboxAnswer:
     """The answer that a scripted value makes to a question."""
     if isinstance(scripted, ScriptedCalls):
         calls = tuple(
@@ -42,9 +42,9 @@ def scripted_answer(scripted: ScriptedValue | ScriptedCalls, question: SandboxRe
             for place, (name, arguments) in enumerate(scripted.calls)
         )
         tokens = sum(count_tokens(call.name) + count_tokens(call.arguments) for call in calls)
-        return Answer("", max(1, tokens), calls=calls, stop="tool_calls")
+        return SandboxAnswer("", max(1, tokens), calls=calls, stop="tool_calls")
     text = _text(scripted.value, question)
-    return Answer(text, max(1, count_tokens(text)))
+    return SandboxAnswer(text, max(1, count_tokens(text)))
 
 
 def _text(value: Any, question: SandboxRequest) -> str:

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from pricing import ConfigError
 from tasks.sandbox.faults import Fault
-from tasks.sandbox.journal import Journal
+from tasks.sandbox.journal import SandboxJournal
 from tasks.sandbox.latency import Latency
 from tasks.sandbox.script import Script
 
@@ -109,7 +109,7 @@ class Sandbox:
 
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
-        with Journal(self.journal) as journal:
+        with SandboxJournal(self.journal) as journal:
             handler = Handler(
                 journal, faults=self._faults, latency=self._latency, windows=self._windows, script=self._script
             )

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from tasks.telemetry.spans import Telemetry
+    from tasks.telemetry.spans import BatchLineSpan, Telemetry
 
-__all__ = ["Telemetry"]
+__all__ = ["BatchLineSpan", "Telemetry"]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy_exports(__name__, {"Telemetry": "tasks.telemetry.spans"})
+    __getattr__ = lazy_exports(
+        __name__, {"BatchLineSpan": "tasks.telemetry.spans", "Telemetry": "tasks.telemetry.spans"}
+    )

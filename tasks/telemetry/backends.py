@@ -1,9 +1,16 @@
 """Attributes by which tracing tools show attempts as generations with their cost.
 
-Langfuse reads ``langfuse.observation.*`` first (its OtelIngestionProcessor, October 2026): kinds of tokens there must
-not overlap, so cached and reasoning tokens are taken out of input and output; without cost details it reads
-``gen_ai.usage.cost``. Phoenix reads OpenInference's names (openinference-semantic-conventions), in which prompt tokens
-include cached ones. Costs are dollars as both want them: exact amounts are in ``farebox.cost.nano_usd``.
+Langfuse (packages/shared/src/server/otel, OtelIngestionProcessor.ts at 0030ed8 and ObservationTypeMapper.ts at 005da4e)
+reads ``langfuse.observation.*`` before any other name: its kinds of tokens must not overlap, so cached and reasoning
+tokens are taken out of input and output; without cost details it reads ``gen_ai.usage.cost``.
+
+Phoenix (src/phoenix/server, cost_details_calculator.py at 1e5ea66, cost_model_lookup.py at bd188fe and
+span_cost_calculator.py at 022beea) reads OpenInference's names (openinference-semantic-conventions at 0101ec1), in
+which prompt tokens include cached ones. It multiplies tokens with the prices of its own that it has for
+``llm.model_name``, preferring those of ``llm.provider``; ``llm.cost.*`` is kept with the span, but not summed
+(Phoenix issue 15240).
+
+Costs are dollars: exact amounts are in ``farebox.cost.nano_usd``.
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ from pricing.ledger import Completion, Intent
 if TYPE_CHECKING:  # its store needs the database's library
     from pricing import Captured
 
-Attributes: TypeAlias = dict[str, str | int | float | bool]
+BackendAttributes: TypeAlias = dict[str, str | int | float | bool]
 
 SESSION: Final = "session.id"
 """Both group traces by it: the run's id."""
@@ -46,13 +53,22 @@ PHOENIX_INPUT_KIND: Final = "input.mime_type"
 PHOENIX_OUTPUT: Final = "output.value"
 PHOENIX_OUTPUT_KIND: Final = "output.mime_type"
 
+_PHOENIX_PROVIDERS: Final[Mapping[str, str]] = {
+    "azure_openai": "azure",
+    "bedrock": "aws",
+    "gemini": "google",
+    "mistral": "mistralai",
+    "vertex": "google",
+}
+"""What OpenInference calls providers, where that is not the name they have here."""
 
-def turn_attributes(run_id: str) -> Attributes:
+
+def turn_attributes(run_id: str) -> BackendAttributes:
     """Of a turn that begins: a span that holds generations."""
     return {SESSION: run_id, LANGFUSE_KIND: "span", PHOENIX_KIND: "CHAIN"}
 
 
-def generation_attributes(intent: Intent) -> Attributes:
+def generation_attributes(intent: Intent) -> BackendAttributes:
     """Of an attempt that begins."""
     return {
         SESSION: intent.run_id,
@@ -60,13 +76,13 @@ def generation_attributes(intent: Intent) -> Attributes:
         LANGFUSE_MODEL: intent.model,
         PHOENIX_KIND: "LLM",
         PHOENIX_MODEL: intent.model,
-        PHOENIX_PROVIDER: intent.provider,
+        PHOENIX_PROVIDER: _PHOENIX_PROVIDERS.get(intent.provider, intent.provider),
     }
 
 
-def generation_result(completion: Completion) -> Attributes:
+def generation_result(completion: Completion) -> BackendAttributes:
     """Of an attempt that ended: its tokens as far as they are known, and its cost."""
-    failed: Attributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
+    failed: BackendAttributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
     return (
         cost_attributes(completion.cost_nano)
         | _usage(completion.usage)
@@ -74,24 +90,24 @@ def generation_result(completion: Completion) -> Attributes:
     )
 
 
-def cost_attributes(cost_nano: Nano) -> Attributes:
+def cost_attributes(cost_nano: Nano) -> BackendAttributes:
     """A cost, under the names of both."""
     cost = float(dollars(cost_nano))
     return {LANGFUSE_COST: json.dumps({"total": cost}), USAGE_COST: cost, PHOENIX_COST: cost}
 
 
-def content_attributes(turn: Captured) -> Attributes:
+def content_attributes(turn: Captured) -> BackendAttributes:
     """What a turn was asked and answered, masked: only where ``[content]`` keeps and exports it."""
     asked = [{"role": "system", "content": turn.system}] if turn.system else []
     asked += [{"role": str(one["role"]), "content": str(one["text"])} for one in turn.messages]
     text = json.dumps(asked, ensure_ascii=False)
-    found: Attributes = {LANGFUSE_INPUT: text, PHOENIX_INPUT: text, PHOENIX_INPUT_KIND: "application/json"}
+    found: BackendAttributes = {LANGFUSE_INPUT: text, PHOENIX_INPUT: text, PHOENIX_INPUT_KIND: "application/json"}
     if turn.answer is not None:
         found |= {LANGFUSE_OUTPUT: turn.answer, PHOENIX_OUTPUT: turn.answer, PHOENIX_OUTPUT_KIND: "text/plain"}
     return found
 
 
-def _usage(usage: Usage) -> Attributes:
+def _usage(usage: Usage) -> BackendAttributes:
     read, reasoning = usage.cache_read_tokens, usage.reasoning_tokens
     writes = [count for count in (usage.cache_write_tokens, usage.cache_write_1h_tokens) if count is not None]
     written = sum(writes) if writes else None
@@ -102,16 +118,15 @@ def _usage(usage: Usage) -> Attributes:
         PHOENIX_CACHE_WRITE: written,
         PHOENIX_REASONING: reasoning,
     }
-    found: Attributes = {name: count for name, count in known.items() if count is not None}
-    if usage.input_tokens is None or usage.output_tokens is None:
-        return found
-    apart = {
-        "input": usage.input_tokens - (read or 0) - (written or 0),
-        "cache_read_input_tokens": read or 0,
-        "cache_creation_input_tokens": written or 0,
-        "output": usage.output_tokens - (reasoning or 0),
-        "output_reasoning_tokens": reasoning or 0,
-    }
-    details = {name: count for name, count in apart.items() if count or name in {"input", "output"}}
-    total = usage.input_tokens + usage.output_tokens
-    return found | {PHOENIX_TOTAL: total, LANGFUSE_USAGE: json.dumps(details | {"total": total})}
+    found: BackendAttributes = {name: count for name, count in known.items() if count is not None}
+    details: dict[str, int] = {}
+    if usage.input_tokens is not None:
+        details["input"] = usage.input_tokens - (read or 0) - (written or 0)
+        details |= {"cache_read_input_tokens": read} if read else {}
+        details |= {"cache_creation_input_tokens": written} if written else {}
+    if usage.output_tokens is not None:
+        details["output"] = usage.output_tokens - (reasoning or 0)
+        details |= {"output_reasoning_tokens": reasoning} if reasoning else {}
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        found[PHOENIX_TOTAL] = details["total"] = usage.input_tokens + usage.output_tokens
+    return found | ({LANGFUSE_USAGE: json.dumps(details)} if details else {})

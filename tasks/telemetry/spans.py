@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -28,6 +29,7 @@ from tasks.telemetry import attributes as names
 from tasks.telemetry.backends import content_attributes, generation_attributes, generation_result, turn_attributes
 
 if TYPE_CHECKING:  # loaded with the first turn
+    from opentelemetry.context import Context
     from opentelemetry.metrics import Histogram, MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
@@ -61,6 +63,27 @@ class _Silent:
         """Does nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchLineSpan:
+    """The span of an attempt that was a line of a batch, told once its result is taken.
+
+    Args:
+        label: of the batch.
+        batch_id: the provider's id of it.
+        asked_by: W3C ``traceparent`` of the span of the turn that asked; empty where nobody listened then.
+        sent_at: when the batch was submitted, in microseconds since 1970.
+        ended_at: when it ended at its provider, likewise.
+        max_tokens: that were asked for.
+    """
+
+    label: str
+    batch_id: str | None
+    asked_by: str
+    sent_at: int
+    ended_at: int
+    max_tokens: int
+
+
 _SILENCE: AbstractContextManager[_Silent] = nullcontext(_Silent())
 
 
@@ -91,6 +114,59 @@ class Telemetry:
         if tracer is None and instruments is None:
             return _SILENCE
         return _attempt_span(tracer, instruments, intent, _where(intent, reached), max_tokens)
+
+    def trace_parent(self) -> str:
+        """The current span as a W3C ``traceparent``, for spans that other processes add to it; empty without one."""
+        if self._find_tracer() is None:
+            return ""
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        carrier = dict[str, str]()
+        TraceContextTextMapPropagator().inject(carrier)
+        return carrier.get("traceparent", "")
+
+    def goes_on_from(self, asked_by: str) -> None:
+        """Link the current span to that of the turn which it goes on with, by its ``traceparent``."""
+        if not asked_by or self._find_tracer() is None:
+            return
+        trace = _api()[0]
+        before = trace.get_current_span(_context_of(asked_by)).get_span_context()
+        if before.is_valid:
+            trace.get_current_span().add_link(before)
+
+    def batch_line(
+        self,
+        intent: Intent,
+        reached: Target | None,
+        completion: Completion,
+        reply: ModelReply | None,
+        of: BatchLineSpan,
+    ) -> None:
+        """An attempt that was a line of a batch: a child of the turn that asked, from the submission of its batch to
+        its end.
+
+        Its tokens are measured; its duration is not, as hours of waiting say nothing of how fast a model answers.
+        """
+        where = _where(intent, reached)
+        if (instruments := self._find_instruments()) is not None:
+            instruments.record_tokens(where, completion, reply)
+        tracer = self._find_tracer()
+        if tracer is None:
+            return
+        from opentelemetry.trace import SpanKind
+
+        batch: Attributes = {names.BATCH_LABEL: of.label}
+        if of.batch_id is not None:
+            batch[names.BATCH_ID] = of.batch_id
+        span = tracer.start_span(
+            names.attempt_name(intent.model),
+            context=_context_of(of.asked_by),
+            kind=SpanKind.CLIENT,
+            attributes={**_asked(intent, where, of.max_tokens), **batch, **generation_attributes(intent)},
+            start_time=of.sent_at * 1_000,
+        )
+        _Attempt(span, None, where).ended(completion, reply)
+        span.end(max(of.sent_at, of.ended_at) * 1_000)  # the provider's clock may be behind ours
 
     def _find_tracer(self) -> Tracer | None:
         provider = self._tracers or _api()[0].get_tracer_provider()
@@ -141,16 +217,21 @@ class _Instruments:
         )
 
     def record(self, where: Attributes, completion: Completion, reply: ModelReply | None) -> None:
-        """Measure one attempt. Tokens that nobody counted are not measured: they are unknown, not none."""
+        """Measure one attempt."""
+        about = self.record_tokens(where, completion, reply)
+        if completion.outcome != "ok":
+            about[names.ERROR_TYPE] = completion.outcome
+        self._duration.record(completion.duration_us / 1_000_000, about)
+
+    def record_tokens(self, where: Attributes, completion: Completion, reply: ModelReply | None) -> Attributes:
+        """Measure its tokens; what they are told with. What nobody counted is not measured: it is unknown, not none."""
         about = dict(where)
         if reply is not None and reply.model:
             about[names.RESPONSE_MODEL] = reply.model
         for kind, count in (("input", completion.usage.input_tokens), ("output", completion.usage.output_tokens)):
             if count is not None:
                 self._tokens.record(count, {**about, names.USAGE_KIND: kind})
-        if completion.outcome != "ok":
-            about[names.ERROR_TYPE] = completion.outcome
-        self._duration.record(completion.duration_us / 1_000_000, about)
+        return about
 
 
 class _Turn:
@@ -161,6 +242,7 @@ class _Turn:
         if not self._span.is_recording():
             return
         told: Attributes = {
+            names.TURN_ID: turn.turn_id,  # that of its first execution, where it goes on after a suspension
             names.OUTCOME: turn.outcome,
             names.ATTEMPTS: turn.attempts,
             names.REPAIRED: turn.repaired,
@@ -215,42 +297,51 @@ def _attempt_span(
         return
     from opentelemetry.trace import SpanKind
 
-    told: Attributes = (
-        where
-        | {
-            names.REQUEST_MAX_TOKENS: max_tokens,
-            names.RUN_ID: intent.run_id,
-            names.TURN_ID: intent.turn_id,
-            names.ATTEMPT_ID: intent.attempt_id,
-            names.OPERATION: intent.operation,
-            names.HOP: intent.hop,
-            names.ORDINAL: intent.ordinal,
-            names.REASON: intent.reason,
-            names.TARGET: intent.target,
-            names.TIER: intent.tier,
-            names.RATE_VERSION: intent.rate_version,
-        }
-        | ({names.SERVICE_TIER_ASKED: intent.service_tier_asked} if intent.service_tier_asked else {})
-    )
     with tracer.start_as_current_span(
         names.attempt_name(intent.model),
         kind=SpanKind.CLIENT,
-        attributes={**told, **generation_attributes(intent)},
+        attributes={**_asked(intent, where, max_tokens), **generation_attributes(intent)},
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
         yield _Attempt(span, instruments, where)
 
 
-def _where(intent: Intent, reached: Target) -> Attributes:
-    """What was called: of few different values, so fit for metrics too."""
+def _asked(intent: Intent, where: Attributes, max_tokens: int) -> Attributes:
+    """What is known of an attempt when it begins."""
+    asked: Attributes = {
+        names.REQUEST_MAX_TOKENS: max_tokens,
+        names.RUN_ID: intent.run_id,
+        names.TURN_ID: intent.turn_id,
+        names.ATTEMPT_ID: intent.attempt_id,
+        names.OPERATION: intent.operation,
+        names.HOP: intent.hop,
+        names.ORDINAL: intent.ordinal,
+        names.REASON: intent.reason,
+        names.TARGET: intent.target,
+        names.TIER: intent.tier,
+        names.RATE_VERSION: intent.rate_version,
+    }
+    return where | asked | ({names.SERVICE_TIER_ASKED: intent.service_tier_asked} if intent.service_tier_asked else {})
+
+
+def _context_of(trace_parent: str) -> Context:
+    """The context of a span of another process."""
+    from opentelemetry.context import Context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    return TraceContextTextMapPropagator().extract({"traceparent": trace_parent}, Context())
+
+
+def _where(intent: Intent, reached: Target | None) -> Attributes:
+    """What was called: of few different values, so fit for metrics too. ``None`` is a target that there is no more."""
     where: Attributes = {
         names.OPERATION_NAME: names.CHAT,
-        names.PROVIDER_NAME: spec_of(reached.provider).otel_name,
+        names.PROVIDER_NAME: spec_of(intent.provider).otel_name,
         names.REQUEST_MODEL: intent.model,
         names.STAND_IN: intent.stand_in,
     }
-    url = urlsplit(reached.base_url)
+    url = urlsplit("" if reached is None else reached.base_url)
     if url.hostname:
         where[names.SERVER_ADDRESS] = url.hostname
         where[names.SERVER_PORT] = url.port or _PORTS.get(url.scheme, 443)

@@ -7,7 +7,7 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from tasks.turn.answers import Answers
     from tasks.turn.attempts import Attempts
-    from tasks.turn.batch_results import BatchResults, BatchRules
+    from tasks.turn.batch_results import BatchResults, BatchWaits
     from tasks.turn.batched import BatchedAttempts
     from tasks.turn.engine import Engine
     from tasks.turn.executor import Answer, TurnEvent, Turns
@@ -27,7 +27,7 @@ __all__ = [
     "Answers",
     "Attempts",
     "BatchResults",
-    "BatchRules",
+    "BatchWaits",
     "BatchedAttempts",
     "Engine",
     "Limits",
@@ -58,7 +58,7 @@ if not TYPE_CHECKING:
             "Attempts": "tasks.turn.attempts",
             "BROKEN": "tasks.turn.verifiers",
             "BatchResults": "tasks.turn.batch_results",
-            "BatchRules": "tasks.turn.batch_results",
+            "BatchWaits": "tasks.turn.batch_results",
             "BatchedAttempts": "tasks.turn.batched",
             "RunWaves": "tasks.turn.waves",
             "WaitMode": "tasks.turn.waves",

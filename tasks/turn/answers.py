@@ -98,7 +98,8 @@ class StepAnswers:
 class KeptAnswer:
     """A reply that was paid for, who gave it and what it cost.
 
-    ``turn_id`` is the turn that a batch has brought it to, with so many attempts ``sent``, if nobody has recorded that.
+    ``turn_id`` is the turn that a batch has brought it to, with so many attempts ``sent``, if nobody has recorded that;
+    ``asked_by`` is the ``traceparent`` of its first span.
     """
 
     reply: ModelReply
@@ -106,6 +107,7 @@ class KeptAnswer:
     cost_nano: Nano
     turn_id: str = ""
     sent: int = 0
+    asked_by: str = ""
 
 
 class FreeEntries:
@@ -225,7 +227,11 @@ class TurnAnswers:
             self.replayed += 1
             self.saved_nano += entry.cost_nano
         kept = KeptAnswer(read_reply(entry.value, vault), entry.target, entry.cost_nano)
-        return kept if line is None else replace(kept, turn_id=line[0].turn_id, sent=line[1])
+        return (
+            kept
+            if line is None
+            else replace(kept, turn_id=line[0].turn_id, sent=line[1], asked_by=line[0].details.get("asked_by", ""))
+        )
 
     async def _line(self, entry: JournalEntry) -> tuple[BatchAttempt, int] | None:
         """The line of a batch that brought an answer, where this turn is the one that waited for it."""

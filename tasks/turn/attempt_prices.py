@@ -6,10 +6,11 @@ Tokens that are unknown are never free, and a service tier whose price is unknow
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from pricing import Nano, UnknownPrice, Usage, from_us
-from pricing.ledger import Intent, Priced
+from pricing.ledger import Intent, PriceBasis
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.routing.target import Target
 from tasks.turn.usage_check import was_counted
@@ -21,7 +22,7 @@ class AttemptPrice(NamedTuple):
     """
 
     cost_nano: Nano
-    priced: Priced
+    priced: PriceBasis
     service_tier: str
     saved_nano: Nano = 0
     service_tier_saved_nano: Nano = 0
@@ -78,28 +79,28 @@ class AttemptPrices:
             if maybe_billed:
                 return AttemptPrice(intent.worst_nano, "worst_case", service_tier)
             return AttemptPrice(0, "unbilled", service_tier)
+        at = from_us(intent.started_at)
         try:
-            cost = self._price(intent, usage, service_tier)
+            cost = self._price(intent, usage, service_tier, at)
         except UnknownPrice:
             self._unpriced_tier(intent, service_tier)
-            return AttemptPrice(self._most(intent, usage), "worst_case", service_tier)
+            return AttemptPrice(self._most(intent, usage, at), "worst_case", service_tier)
         if service_tier != (intent.service_tier_asked or STANDARD):
             self._served.setdefault((intent.target, intent.service_tier_asked), set()).add(service_tier)
-        at = from_us(intent.started_at)
         less = self._rates.service_tier_saved(intent.model, intent.provider, usage, service_tier, at)
-        return AttemptPrice(cost, "usage", service_tier, self._saved(intent, usage, service_tier), less)
+        return AttemptPrice(cost, "usage", service_tier, self._saved(intent, usage, service_tier, at), less)
 
-    def _most(self, intent: Intent, usage: Usage) -> Nano:
+    def _most(self, intent: Intent, usage: Usage, at: datetime) -> Nano:
         """Of counts whose service tier has no price: the worst case, or what the dearest tier with a price costs."""
-        known = self._rates.service_tiers(intent.model, intent.provider, from_us(intent.started_at))
-        return max(intent.worst_nano, *(self._price(intent, usage, one) for one in known))
+        known = self._rates.service_tiers(intent.model, intent.provider, at)
+        return max(intent.worst_nano, *(self._price(intent, usage, one, at) for one in known))
 
-    def _saved(self, intent: Intent, usage: Usage, service_tier: str) -> Nano:
+    def _saved(self, intent: Intent, usage: Usage, service_tier: str, at: datetime) -> Nano:
         if not any((usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)):
             return 0
         uncached = Usage(usage.input_tokens, usage.output_tokens)
-        return self._price(intent, uncached, service_tier) - self._price(intent, usage, service_tier)
+        return self._price(intent, uncached, service_tier, at) - self._price(intent, usage, service_tier, at)
 
-    def _price(self, intent: Intent, usage: Usage, service_tier: str) -> Nano:
+    def _price(self, intent: Intent, usage: Usage, service_tier: str, at: datetime) -> Nano:
         """At the rates of the moment the request was made, which may be yesterday's by now."""
-        return self._rates.price(intent.model, intent.provider, usage, from_us(intent.started_at), service_tier)
+        return self._rates.price(intent.model, intent.provider, usage, at, service_tier)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pricing import Nano, Usage, from_us, now_us
+from pricing import Nano, Usage, from_us, now_us, record
 from pricing.ledger import Completion, Intent
 from pricing.rates import STANDARD, RateCard, ServiceTier
 from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
@@ -105,7 +105,7 @@ class TurnAllowance:
         return self.max_attempts - self.sent
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptContext:
     """Where a request of a turn is to be sent, and why there. What is asked, and in which run, is the turn's.
 
@@ -241,7 +241,6 @@ class Attempts:
         self._transport = transport
         self._endpoint = endpoint
         self._retries = retries
-        self._refused = RefusedFeatures()
         self._static = StaticParts(rates, hash_key, prefix_seconds)
         self._telemetry = telemetry
         self._spent = spent
@@ -349,23 +348,23 @@ class Attempts:
             request = replace(request, service_tier=slot.service_tier)
         told = slot.estimated_input or 0
         turn = TurnPlace(slot.asked.operation, slot.turn_id)
-        shares = self._static.use(target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds)
-        async with shares as static:
+        with await self._static.use(
+            target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds
+        ) as static:
             if slot.allowance.spent:
                 raise AttemptFailed(failure("timeout", phase="pool"))
-            intent = self._intent(slot, static, reason)
+            limit = output_limit(target, static.request)
+            intent = self._intent(slot, static, reason, limit)
             reached = self._endpoint(target)  # before anything is written down: its key may be missing
             if refusals := await self._ledger.begin(intent, slot.where.execution):
                 raise Refused(refusals, intent.worst_nano)
             slot.allowance.sent += 1
-            limit = output_limit(target, static.request)
             with self._telemetry.attempt(intent, reached, limit) as span:
                 return await self._exchange(slot, intent, reached, span, static)
 
-    def _intent(self, slot: AttemptContext, static: StaticUse, reason: str) -> Intent:
-        """What is written down before a request is sent."""
+    def _intent(self, slot: AttemptContext, static: StaticUse, reason: str, limit: int) -> Intent:
+        """What is written down before a request is sent that may be answered with so many tokens."""
         target = slot.target
-        limit = output_limit(target, static.request)
         return Intent(
             attempt_id=secrets.token_hex(16),
             turn_id=slot.turn_id,

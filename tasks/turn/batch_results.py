@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails.pii import neutral_text
 from pricing import Nano, ProviderStatePart, Usage, from_us, now_us
-from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Completion, Intent, Priced
+from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Completion, Intent, PriceBasis
 from pricing.rates import RateCard
 from tasks.batches import (
     BatchCallFailed,
@@ -28,8 +28,9 @@ from tasks.batches import (
 from tasks.providers.failure_kinds import FAILED_STOPS
 from tasks.providers.messages import ModelReply
 from tasks.routing.target import Target
+from tasks.telemetry import BatchLineSpan, Telemetry
 from tasks.turn.answers import write_reply
-from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_counted
+from tasks.turn.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, UsageLimits, was_counted
 
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Batches
@@ -43,8 +44,8 @@ QUEUE_FULL: Final = "queue_full"
 REJECTED: Final = "rejected"
 """The outcome of lines whose batch was not taken at all."""
 NEVER_CREATED: Final = "The provider has no batch of this label: it was never created, and nothing of it is billed."
-_WORST: Final[Priced] = "worst_case"
-_COUNTED: Final[Priced] = "usage"
+_WORST: Final[PriceBasis] = "worst_case"
+_COUNTED: Final[PriceBasis] = "usage"
 _OUTCOMES: Final[Mapping[str, str]] = {"expired": "timeout", "cancelled": "cancelled", "missing": "server_error"}
 """By outcome of a line that has no failure of its own, that of its attempt."""
 
@@ -58,6 +59,7 @@ class LineDetails(NamedTuple):
         reasons: whether its target is a reasoning model.
         nonce: that of the vault whose tokens are in the request; empty where nothing was masked.
         prefix: what thoughts in its reply are tied to.
+        asked_by: W3C ``traceparent`` of the span of its turn; empty where nobody listens.
     """
 
     worst_nano: Nano
@@ -65,6 +67,7 @@ class LineDetails(NamedTuple):
     reasons: bool
     nonce: str = ""
     prefix: str = ""
+    asked_by: str = ""
 
     @classmethod
     def of(cls, line: BatchAttempt) -> LineDetails:
@@ -78,7 +81,7 @@ class LineDetails(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRules:
+class BatchWaits:
     """When to ask providers.
 
     Args:
@@ -99,6 +102,7 @@ class BatchResults:
         client: of a provider.
         reached: a target by its name, as it is reached; ``None`` where there is no such target any more.
         rules: when to ask.
+        telemetry: told of each line whose result is taken.
         load: loads what a new process lacks to send a request.
         implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
         other_model: told of an attempt that another model answered than was asked, and which.
@@ -110,8 +114,9 @@ class BatchResults:
         rates: RateCard,
         client: Callable[[str], BatchClient],
         reached: Callable[[str], Target | None],
-        rules: BatchRules,
+        rules: BatchWaits,
         *,
+        telemetry: Telemetry,
         load: Callable[[], Awaitable[None]],
         implausible: Callable[[Intent, str], None] = lambda _intent, _fault: None,
         other_model: Callable[[Intent, str], None] = lambda _intent, _model: None,
@@ -121,6 +126,7 @@ class BatchResults:
         self._client = client
         self._reached = reached
         self._rules = rules
+        self._telemetry = telemetry
         self._load = load
         self._implausible = implausible
         self._other_model = other_model
@@ -191,10 +197,12 @@ class BatchResults:
 
     async def give_up(self, label: str, lines: list[BatchAttempt], outcome: str, code: str) -> None:
         """Complete the lines of a batch that does not exist: nothing of it was billed."""
+        batch = await asyncio.to_thread(self.batches.batch, label)
         for line in lines:
             if line.state == "open":
                 ended = self._ended(line, "cancelled", Usage(), 0, "unbilled", code=code)
-                await asyncio.to_thread(self.batches.take, line, ended, outcome, None)
+                if await asyncio.to_thread(self.batches.take, line, ended, outcome, None):
+                    self._tell(line, batch, ended, None)
         await asyncio.to_thread(self.batches.collected, label)
 
     def _handle(self, batch: Batch, target: Target, lines: list[BatchAttempt]) -> BatchHandle:
@@ -235,17 +243,36 @@ class BatchResults:
         if status.state == "failed":
             failed = QUEUE_FULL if status.fault is not None and status.fault.again else REJECTED
         waiting = {line.line_id: line for line in lines if line.state == "open"}
+        observed = replace(batch, ended_at=status.ended_at)
         async for result in client.results(handle):
             line = waiting.pop(result.line_id, None)
             if line is not None:
-                await self._take(line, result, failed or result.outcome)
+                await self._take(line, observed, result, failed or result.outcome)
         await asyncio.to_thread(self.batches.collected, batch.label)
 
-    async def _take(self, line: BatchAttempt, result: LineResult, outcome: str) -> None:
+    async def _take(self, line: BatchAttempt, batch: Batch, result: LineResult, outcome: str) -> None:
         reply = result.reply
         completion = self._completed(line, result) if reply is None else self._answered(line, reply)
         value = None if reply is None else written(line, reply)
-        await asyncio.to_thread(self.batches.take, line, completion, outcome, value)
+        if await asyncio.to_thread(self.batches.take, line, completion, outcome, value):
+            self._tell(line, batch, completion, reply)
+
+    def _tell(self, line: BatchAttempt, batch: Batch | None, completion: Completion, reply: ModelReply | None) -> None:
+        """Emit the span of a line: by whoever took its result, so that there is one of each."""
+        details, sent_at = LineDetails.of(line), line.intent.started_at
+        ended_at = sent_at + completion.duration_us
+        if batch is not None:
+            sent_at, ended_at = batch.submitted_at or sent_at, batch.ended_at or ended_at
+        _, most_output, _ = details.limits
+        span = BatchLineSpan(
+            line.label,
+            None if batch is None else batch.batch_id,
+            details.asked_by,
+            sent_at,
+            ended_at,
+            most_output - EXTRA_OUTPUT,
+        )
+        self._telemetry.batch_line(line.intent, self._reached(line.intent.target), completion, reply, span)
 
     def _answered(self, line: BatchAttempt, reply: ModelReply) -> Completion:
         """A line that has a reply, whether or not that is an answer."""
@@ -299,7 +326,7 @@ class BatchResults:
         outcome: str,
         usage: Usage,
         cost: Nano,
-        priced: Priced,
+        priced: PriceBasis,
         *,
         code: str | None = None,
         status: int | None = None,

@@ -25,6 +25,7 @@ from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.providers.reasoning_fields import output_limit, thinking_room
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.routing.target import Target
+from tasks.telemetry import Telemetry
 from tasks.turn.answers import TurnAnswers, read_reply
 from tasks.turn.attempts import AttemptContext
 from tasks.turn.batch_results import BATCH, QUEUE_FULL, BatchResults, LineDetails
@@ -64,7 +65,7 @@ class BatchedQuestion:
         vault: what was taken out of it.
         answers: the turn's journal.
         waves: those of its run.
-        adopt: told of the turn that it was before its run was suspended, and how many attempts it had made.
+        adopt: told of the turn that it was before its run was suspended, how many attempts it had made, and its span.
         left: told that the turn has not ended although nobody waits for it here any more.
         call: of the step that asks.
     """
@@ -74,7 +75,7 @@ class BatchedQuestion:
     vault: Vault | None
     answers: TurnAnswers
     waves: RunWaves
-    adopt: Callable[[str, int], None]
+    adopt: Callable[[str, int, str], None]
     left: Callable[[], None]
     call: StepCall | None = None
     tried: list[str] = field(default_factory=list)
@@ -91,6 +92,7 @@ class BatchedAttempts:
         client: of a provider.
         endpoint: a target as it is reached.
         refused: what models were seen to refuse.
+        telemetry: knows the span of the turn that asks.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class BatchedAttempts:
         client: Callable[[str], BatchClient],
         endpoint: Callable[[Target], Target],
         refused: RefusedFeatures,
+        telemetry: Telemetry,
     ) -> None:
         self.batches = batches
         self.results = results
@@ -109,6 +112,7 @@ class BatchedAttempts:
         self._client = client
         self._endpoint = endpoint
         self._refused = refused
+        self._telemetry = telemetry
 
     def can(self, target: Target) -> bool:
         """Whether a target's provider has batches, at a price that is known."""
@@ -137,7 +141,7 @@ class BatchedAttempts:
             key = asked.answers.key(asked.request, asked.vault)
             claim = partial(self.batches.claim, place.run_id, key, place.execution, place.holder)
             if (found := await asyncio.to_thread(claim)) is not None:
-                asked.adopt(found.line.turn_id, found.sent)
+                asked.adopt(found.line.turn_id, found.sent, LineDetails.of(found.line).asked_by)
                 if found.answer is not None:
                     return self._entry(asked, found.answer)
                 line: BatchAttempt | None = found.line
@@ -270,6 +274,7 @@ class BatchedAttempts:
             reasons=thinking_room(slot.target, slot.asked.reasoning) > 0,
             nonce="" if asked.vault is None else asked.vault.nonce,
             prefix=prefix_of(asked.request),
+            asked_by=self._telemetry.trace_parent(),
         )
 
     async def _answer(self, asked: BatchedQuestion, line: BatchAttempt) -> BatchAnswer | None:

@@ -18,7 +18,7 @@ from pricing.rates import ServiceTier
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.prompts import InlinePrompt, Prompt, Prompts
-from tasks.providers.reasoning_fields import output_limit, usual_thinking
+from tasks.providers.reasoning_fields import output_limit, usual_thinking_tokens
 from tasks.routing.complexity import Complexity, score
 from tasks.routing.locks import RouteLocks
 from tasks.routing.router import (
@@ -223,7 +223,7 @@ class Engine:
         first, price = route[0].target, partial(self._router.price, service_tier=route[0].service_tier)
         tokens = count_request(asked.request).expected(model=first.model)
         reserved = output_limit(first, asked.request)
-        thinking = usual_thinking(first, asked.reasoning, tools=bool(asked.tools))
+        thinking = usual_thinking_tokens(first, asked.reasoning, tools=bool(asked.tools))
         return Foresight(
             tokens=tokens,
             window=max(candidate.target.window for candidate in route),

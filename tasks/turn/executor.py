@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -26,6 +26,7 @@ from pricing import (
     TurnFailed,
     Usage,
     json_text,
+    record,
 )
 from pricing.ledger import TurnOutcome
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, failure
@@ -58,7 +59,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer(Generic[T]):
     """What a turn got: the value of its type (none when the model wants tools), and the reply it was read from."""
 
@@ -71,7 +72,7 @@ class Answer(Generic[T]):
     """When its turn's time is up, by the monotonic clock, where that began anew after it had waited for a batch."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnEvent:
     """What a watcher of the run is told when a turn ends."""
 
@@ -434,6 +435,7 @@ class Turns:
             if where.noted is not None:
                 where.noted(exchanged)
         target, allowance = journey.answered_by, journey.allowance
+        self._telemetry.goes_on_from(journey.asked_by)
         span.ended(fact, allowance.cost_nano, exported)
         self._watch(
             TurnEvent(

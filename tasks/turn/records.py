@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
-from pricing import FareboxError, to_us
+from pricing import FareboxError
 from pricing.ledger import CallOutcome, Run, Turn
-from tasks.personal_values import Known
+from tasks.personal_values import KnownPairs
 from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.target import Target
@@ -39,7 +39,7 @@ class TurnRecord:
     request: ModelRequest = field(repr=False)
     reply: ModelReply | None = field(repr=False)
     answered_by: Target | None
-    known: Known = field(repr=False)
+    known: KnownPairs = field(repr=False)
     vault: Vault = field(repr=False)
     judged: Sequence[tuple[GuardDecision, GuardInput]] = field(repr=False)
 
@@ -102,5 +102,5 @@ def decision_row(decision: GuardDecision, turn_id: str) -> dict[str, Any]:
         "spans": dump(spans) if spans else "[]",
         "facts": dump(facts) if facts else "{}",
         "turn_id": turn_id,
-        "decided_at": to_us(decision.at),
+        "decided_at": decision.decided_at,
     }

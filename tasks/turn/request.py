@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
 from guardrails import Guarded
+from pricing import record
 from pricing.ledger import Run
 from pricing.rates import ServiceTier
 from tasks.context import Step
-from tasks.personal_values import Known
+from tasks.personal_values import KnownPairs
 from tasks.prompts import Prompt
 from tasks.providers.messages import Message, ModelRequest, Tool
 from tasks.providers.options import NO_OPTIONS, RequestOptions
@@ -38,7 +39,7 @@ def version_with(version: str, reasoning: Reasoning | None) -> str:
     return f"{version}+{reasoning}" if reasoning else version
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnRequest(Generic[T]):
     """What is asked in one turn.
 
@@ -127,7 +128,7 @@ class TurnRequest(Generic[T]):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnContext:
     """Where a turn is asked: in which run and steps, of which targets.
 
@@ -155,7 +156,7 @@ class TurnContext:
     route: Route
     steps: tuple[str, ...] = ()
     complexity: float | None = None
-    known: Known = field(default=(), repr=False)
+    known: KnownPairs = field(default=(), repr=False)
     values_of: str = ""
     noted: Callable[[TurnRecord], None] | None = None
     pin: str = ""

@@ -8,10 +8,8 @@ wait is bounded; a first turn that fails or is cancelled is replaced by the next
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from tasks.providers.prompt_blocks import PromptBlocks
 
@@ -44,7 +42,9 @@ class _Prefix:
 
 
 class PrefixUse:
-    """One request with a static part that others share, while it is under way."""
+    """One request with a static part that others share, while it is under way. As a context manager it ends itself: if
+    that is before its answer began, the next goes first.
+    """
 
     __slots__ = ("_life", "_prefix", "_written")
 
@@ -67,6 +67,12 @@ class PrefixUse:
         """The provider counted nothing as read or written: the static part is not cached there."""
         self._prefix.warm_until = float("-inf")
         self._prefix.useless_until = asyncio.get_running_loop().time() + _UNCACHED_SECONDS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended()
 
     def ended(self) -> None:
         """It is over, or its answer has begun: the others go on."""
@@ -97,31 +103,22 @@ class SharedPrefixes:
         if len(self._recent) >= _REMEMBERED:
             self._recent.clear()
         recent = self._recent.setdefault(where, {})
-        shared = max((blocks.shared_with(other) for turn, other in recent.items() if turn != turn_id), default=0)
         recent.pop(turn_id, None)
+        shared = max(map(blocks.shared_with, recent.values()), default=0)
         recent[turn_id] = blocks
         if len(recent) > _REQUESTS:
             del recent[next(iter(recent))]
         return shared
 
-    @asynccontextmanager
-    async def use(self, key: bytes, *, life: float, seconds_left: float) -> AsyncIterator[PrefixUse]:
-        """A request with this static part: entered when it may be sent. If it ends before its answer began, the next
-        goes first.
+    async def use(self, key: bytes, *, life: float, seconds_left: float) -> PrefixUse:
+        """A request with this static part, to be entered at once; given when it may be sent.
 
         Args:
             key: of the static part at its target.
             life: seconds that an entry lives after it was last used.
             seconds_left: until the turn's deadline.
         """
-        use = await self._admitted(key, life * _SAFE, seconds_left)
-        try:
-            yield use
-        finally:
-            use.ended()
-
-    async def _admitted(self, key: bytes, life: float, seconds_left: float) -> PrefixUse:
-        loop = self._of_this_loop()
+        loop, life = self._of_this_loop(), life * _SAFE
         prefix = self._prefixes.get(key) or self._new(key, loop.time())
         give_up = loop.time() + min(self._most_seconds, _SHARE * max(0.0, seconds_left))
         while prefix.must_be_written(loop.time()):

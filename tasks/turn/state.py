@@ -30,7 +30,7 @@ from pricing import (
 )
 from pricing.ledger import Turn, TurnOutcome
 from pricing.tokens import NOT_LEARNED, Factor, TokenCount, count_tokens
-from tasks.personal_values import Known, personal_values
+from tasks.personal_values import KnownPairs, personal_values
 from tasks.providers import media, options, spec_of
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.json_fields import dump
@@ -137,6 +137,7 @@ class TurnState(Generic[T]):
         self._unable = False
         self._hurried = False
         self.turn_id = secrets.token_hex(16)
+        self.asked_by = ""
         self._hop = 0
         self._tried: list[str] = []
         self._skipped: dict[str, str] = {}
@@ -254,7 +255,7 @@ class TurnState(Generic[T]):
         )
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> KnownPairs:
         """What is known of persons: what the run was told, and what tools told since."""
         told: list[object] = []
         for message in self.question.messages:
@@ -299,13 +300,16 @@ class TurnState(Generic[T]):
             return None
         kept = await self.answers.claim(request, self.vault)
         if kept is not None and kept.turn_id:
-            self.adopt(kept.turn_id, kept.sent)
+            self.adopt(kept.turn_id, kept.sent, kept.asked_by)
             self.allowance.cost_nano += kept.cost_nano
         return kept
 
-    def adopt(self, turn_id: str, sent: int) -> None:
-        """Be the turn that it was before its run was suspended, which had made so many attempts."""
+    def adopt(self, turn_id: str, sent: int, asked_by: str) -> None:
+        """Be the turn that it was before its run was suspended, which had made so many attempts, and whose span was
+        ``asked_by``.
+        """
         self.turn_id = turn_id
+        self.asked_by = asked_by
         self.allowance.sent = max(self.allowance.sent, sent)
 
     def keep_answer(self, request: ModelRequest, reply: ModelReply, target: Target, cost: Nano) -> None:
@@ -382,7 +386,7 @@ class TurnState(Generic[T]):
             operation=question.operation,
             prompt=question.prompt.name,
             prompt_version=question.prompt_version,
-            route=dump([place | self._skip(place["target"]) for place in describe(self.where.route)]),
+            route=self._described_route(),
             outcome=outcome,
             reason=reason or ("escalated" if self.escalated else None),
             target=self.answered_by.name if self.answered_by else None,
@@ -452,8 +456,13 @@ class TurnState(Generic[T]):
             self._tried.append(f"{target.name} ({why})")
         return why is not None
 
-    def _skip(self, target: str) -> dict[str, str]:
-        return {"skipped": self._skipped[target]} if target in self._skipped else {}
+    def _described_route(self) -> str:
+        places = describe(self.where.route)
+        if self._skipped:
+            for place in places:
+                if (why := self._skipped.get(place["target"])) is not None:
+                    place["skipped"] = why
+        return dump(places)
 
     def _move_on(self, target: Target, why: str) -> None:
         self._tried.append(f"{target.name} ({why})")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from dataclasses import field, replace
+from typing import Final, NamedTuple, Self
 
-from pricing import Part, Usage
+from pricing import Part, Usage, record
 from pricing.rates import RateCard
 from tasks.providers.messages import ModelRequest
 from tasks.providers.prompt_blocks import last_mark, prompt_blocks
-from tasks.providers.prompt_caching import CacheRules
+from tasks.providers.prompt_caches import CacheRules
 from tasks.providers.registry import spec_of
 from tasks.routing.target import Target
 from tasks.turn.shared_prefixes import LEAST_TOKENS, PrefixUse, SharedPrefixes
@@ -28,27 +27,25 @@ class TurnPlace(NamedTuple):
     turn_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StaticPart:
     """What a request shares with others at a target.
 
     Args:
         label: its hashes, as the ledger keeps them.
-        key: the same for all requests that share it.
         rules: how the target's model caches.
         tokens: about how many it has.
         end: the last of the messages' parts that are shared, where the provider wants that to be said.
     """
 
     label: str
-    key: bytes
     rules: CacheRules
     tokens: int
     end: Part | None = field(default=None, repr=False)
 
 
 class StaticUse:
-    """One request under way, with its static part.
+    """One request under way, with its static part. As a context manager it ends with the block, and others go on.
 
     Args:
         request: it, with the end of what is shared marked where the provider wants that.
@@ -64,6 +61,13 @@ class StaticUse:
         self._part = part
         self._prefix = prefix
         self._answering = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._prefix is not None:
+            self._prefix.ended()
 
     @property
     def label(self) -> str | None:
@@ -100,11 +104,11 @@ class StaticParts:
         self._key: bytes | None = None
         self._shared = SharedPrefixes(most_seconds)
 
-    @asynccontextmanager
     async def use(
         self, target: Target, request: ModelRequest, turn: TurnPlace, *, text_tokens: int, seconds_left: float
-    ) -> AsyncIterator[StaticUse]:
-        """Entered when a request may be sent: at once, or when the first with its static part has begun.
+    ) -> StaticUse:
+        """The request, to be entered at once; given when it may be sent: now, or when the first with its static part
+        has begun.
 
         Args:
             target: where it goes.
@@ -113,19 +117,9 @@ class StaticParts:
             text_tokens: about how many tokens its text has.
             seconds_left: until its turn's deadline.
         """
-        part = await self._part(target, request, turn, text_tokens)
-        if part is None or not self._pays(part, target):
-            yield StaticUse(request, part)
-            return
-        async with self._shared.use(part.key, life=part.rules.seconds, seconds_left=seconds_left) as prefix:
-            yield StaticUse(request, part, prefix)
-
-    async def _part(
-        self, target: Target, request: ModelRequest, turn: TurnPlace, text_tokens: int
-    ) -> StaticPart | None:
         rules = spec_of(target.provider).features.caching(target.model)
         if rules is None or (rules.marks and (not request.cache or request.without & _MARKS)):
-            return None
+            return StaticUse(request)
         if self._key is None:
             self._key = await asyncio.to_thread(self._hash_key)
         blocks = prompt_blocks(target, request, self._key)
@@ -133,7 +127,11 @@ class StaticParts:
         tokens = blocks.tokens(parts, text_tokens)
         label = blocks.label(parts, tokens=tokens, minimum=rules.minimum, seconds=rules.seconds)
         end = last_mark(blocks.parts[:parts]) if rules.marks and tokens >= rules.minimum else None
-        return StaticPart(label, blocks.prefix_key(parts), rules, tokens, end)
+        part = StaticPart(label, rules, tokens, end)
+        if not self._pays(part, target):
+            return StaticUse(request, part)
+        key = blocks.prefix_key(parts)
+        return StaticUse(request, part, await self._shared.use(key, life=rules.seconds, seconds_left=seconds_left))
 
     def _pays(self, part: StaticPart, target: Target) -> bool:
         """Whether reading is cheaper than writing: N requests at once cost N writes, with a first one a write and

@@ -7,10 +7,10 @@ a proxy or an attacker, and never reaches the ledger.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, Self
 
-from pricing import Usage
+from pricing import Usage, record
 from tasks.providers import spec_of
 from tasks.routing.target import Target
 
@@ -43,7 +43,7 @@ def was_cut(target: Target, estimated: int | None, usage: Usage) -> bool:
     return estimated >= _WORTH_COMPARING and usage.input_tokens < _SHARE_READ * estimated
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UsageLimits:
     """The most tokens that one attempt can count.
 

@@ -92,6 +92,7 @@ class _Waiting:
 Submit: TypeAlias = Callable[["RunWaves", Sequence[QueuedLine]], Awaitable[None]]
 Visit: TypeAlias = "Callable[[str], Awaitable[Batch]]"
 LinesOf: TypeAlias = "Callable[[str], list[BatchAttempt]]"
+Expected: TypeAlias = "Callable[[Batch], int | None]"
 
 
 @dataclass(eq=False)
@@ -108,6 +109,7 @@ class RunWaves:
         lines_of: the lines of a batch as the ledger has them.
         leave: the exception that ends a turn whose run is suspended.
         tell: told how far the batches are.
+        expected: when a batch is expected back, in microseconds UTC.
     """
 
     run_id: str
@@ -119,6 +121,7 @@ class RunWaves:
     lines_of: LinesOf
     leave: Callable[[], BaseException]
     tell: Callable[[WaveNews], None] = lambda _news: None
+    expected: Expected = lambda _batch: None
     suspended: bool = False
     """Whether its turns have left, and the run is to be suspended."""
     _turns: int = 0
@@ -330,9 +333,9 @@ class RunWaves:
                 if waiting is not None and not waiting.done.done():
                     waiting.done.set_result(None)
         left = sum(not one.done.done() for one in self._lines.values())
-        self.tell(
-            WaveNews(self.run_id, left, batch.completed, batch.submitted_at or since, self.due_at, None, batch.fault)
-        )
+        sent = batch.submitted_at or since
+        news = WaveNews(self.run_id, left, batch.completed, sent, self.due_at, self.expected(batch), batch.fault)
+        self.tell(news)
 
 
 class Suspended(BaseException):
@@ -348,6 +351,7 @@ class Waves:
         visit: does what is due of one batch.
         lines_of: the lines of a batch as the ledger has them.
         tell: told how far the batches of a run are.
+        expected: when a batch is expected back, in microseconds UTC.
     """
 
     def __init__(
@@ -356,13 +360,16 @@ class Waves:
         submit: Submit,
         visit: Visit,
         lines_of: LinesOf,
+        *,
         tell: Callable[[WaveNews], None] = lambda _news: None,
+        expected: Expected = lambda _batch: None,
     ) -> None:
         self.settings = settings
         self._submit = submit
         self._visit = visit
         self._lines_of = lines_of
         self._tell = tell
+        self._expected = expected
         self._start_anew()
         after_fork(self._start_anew)
 
@@ -391,7 +398,16 @@ class Waves:
             found = self._runs.get((run_id, execution))
             if found is None:
                 made = RunWaves(
-                    run_id, due_at, mode, self.settings, self._submit, self._visit, self._lines_of, leave, self._tell
+                    run_id,
+                    due_at,
+                    mode,
+                    self.settings,
+                    self._submit,
+                    self._visit,
+                    self._lines_of,
+                    leave,
+                    self._tell,
+                    self._expected,
                 )
                 found = self._runs[run_id, execution] = made
             return found

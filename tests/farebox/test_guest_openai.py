@@ -159,7 +159,7 @@ def test_models_are_tiers_and_targets(farebox_project: TestProject, model: str, 
 
 
 def test_an_unknown_model_is_an_error_that_names_what_is_known(farebox_project: TestProject):
-    with pytest.raises(openai.NotFoundError, match=r"'gpt-9' stands for no tier and no target.*gpt-4o.*haiku"):
+    with pytest.raises(openai.NotFoundError, match=r"'gpt-9' matches no tier and no target.*gpt-4o.*haiku"):
         ask("gpt-9")
     farebox_project.answers.add("Hi.")
     every = client(operation="chat", models={"*": "light"})

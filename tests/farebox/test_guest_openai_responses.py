@@ -190,16 +190,19 @@ def test_any_object_is_an_answer_of_both_apis(farebox_project: TestProject):
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"previous_response_id": "resp_1"}, "stores no responses, so that previous_response_id refers to nothing"),
-        ({"conversation": "conv_1"}, "stores no responses, so that conversation"),
-        ({"background": True}, "have no 'background'"),
-        ({"truncation": "auto"}, "have no 'truncation'"),
-        ({"tools": [{"type": "web_search"}]}, "have no 'web_search' tools"),
-        ({"tool_choice": {"type": "file_search"}}, "tool_choice is not one"),
+        ({"previous_response_id": "resp_1"}, "stores no responses, so previous_response_id cannot be used"),
+        ({"conversation": "conv_1"}, "stores no responses, so conversation"),
+        ({"background": True}, "does not support 'background'"),
+        ({"truncation": "auto"}, "does not support 'truncation'"),
+        ({"tools": [{"type": "web_search"}]}, "does not support 'web_search' tools"),
+        ({"tool_choice": {"type": "file_search"}}, "does not support this tool_choice"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "no items of type 'item_reference'"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "cannot carry a part"),
-        ({"input": 3}, "is no Responses request"),
-        ({"max_tool_calls": 3}, "have no 'max_tool_calls'"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]},
+            "does not support message parts",
+        ),
+        ({"input": 3}, "is not a valid Responses request"),
+        ({"max_tool_calls": 3}, "does not support 'max_tool_calls'"),
     ],
 )
 def test_what_a_turn_cannot_do_is_refused(farebox_project: TestProject, more: dict[str, Any], why: str):
@@ -221,7 +224,9 @@ def test_models_are_mapped_by_farebox_toml(farebox_project: TestProject):
     own = client(operation="chat", models={"gpt-5": "haiku"})
     own.responses.create(model="gpt-5", input="?")
     assert farebox_project.turns()[-1].target == "haiku"
-    with pytest.raises(openai.NotFoundError, match=r"'odd' is mapped to 'nowhere', which is no tier and no target"):
+    with pytest.raises(
+        openai.NotFoundError, match=r"'odd' is mapped to 'nowhere', which is neither a tier nor a target"
+    ):
         llm.responses.create(model="odd", input="?")
     with pytest.raises(
         openai.NotFoundError, match=r"\[integrations\.openai\.models\], or ask for one of .*gpt-5.*haiku"

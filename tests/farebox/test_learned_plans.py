@@ -70,9 +70,9 @@ def test_it_stands_alone():
     with pytest.raises(MoneyError):
         learn("much")
     for left, right in ((learn("1 USD"), plan(say, input_tokens=1, output_tokens=1)), (learn("1 USD"), learn("1 USD"))):
-        with pytest.raises(PlanError, match="added to another"):
+        with pytest.raises(PlanError, match="cannot be combined with another"):
             left + right
-        with pytest.raises(PlanError, match="added to another"):
+        with pytest.raises(PlanError, match="cannot be combined with another"):
             right + left
 
 
@@ -87,5 +87,5 @@ def test_quotes_are_ordered_whatever_runs_cost(past: list[tuple[int, int, int]],
 
 def test_a_quote_says_what_it_rests_on():
     first, later = (basis(learned_quote(FirstGuess(1_000, 9_000), CARD, past)) for past in ([], [(7, 500, 0)] * 2))
-    assert first.startswith("a first guess; no history yet; rates: ")
+    assert first.startswith("a first estimate; no history yet; rates: ")
     assert later.startswith("what 2 past runs cost; rates: ")

@@ -80,7 +80,7 @@ def test_a_started_server_answers_fails_dies_and_is_started_again(
     )
     assert told(farebox_project, chat, "fail") == "ERROR The archive is closed."
     assert told(farebox_project, chat, "vague", when=3) == "ERROR when: give a date as text"
-    assert "not of the type that its server declares" in told(farebox_project, chat, "liar")
+    assert "does not match the type its server declares" in told(farebox_project, chat, "liar")
     assert told(farebox_project, chat, "ns_odd_name") == "ns/odd name done"
     assert told(farebox_project, chat, "tests_support_mcp_server_ns_odd_name") == "ns.odd name done"
     assert len(told(farebox_project, chat, "long")) == 40_000
@@ -111,8 +111,8 @@ def test_a_reached_server_gives_parts_that_pass_the_guards(
     mixed = told(farebox_project, chat, "mixed").split("\n")
     assert mixed == [
         "first",
-        "[audio, left out: models are not given any]",
-        "['image/svg+xml', left out: it is no image or PDF that models are given]",
+        "[audio, left out: models do not receive it]",
+        "['image/svg+xml', left out: not a supported image or PDF]",
         "a note",
         "[a resource that was not read: file:///more.txt]",
     ]
@@ -291,19 +291,19 @@ def test_a_process_killed_during_a_call_leaves_a_decision_and_one_after_it_a_res
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"address": "stdio"}, "started or reached"),
-        ({"address": "https://a.example/mcp", "command": ["a"]}, "started or reached"),
-        ({"address": "stdio", "command": "a b"}, "started or reached"),
+        ({"address": "stdio"}, "either a command or an address"),
+        ({"address": "https://a.example/mcp", "command": ["a"]}, "either a command or an address"),
+        ({"address": "stdio", "command": "a b"}, "either a command or an address"),
         ({"address": "ftp://a.example"}, "begins with https"),
         ({"address": "a.example/mcp"}, "begins with https"),
         ({"address": "http://[::1"}, "begins with https"),
-        ({"address": "https://ada:sesame@a.example/mcp"}, "holds a user or a password"),
+        ({"address": "https://ada:sesame@a.example/mcp"}, "contains a user name or a password"),
         ({"address": "http://a.example/mcp", "headers": {"X-Team": "blue"}}, "unencrypted"),
-        ({"address": "https://a.example/mcp", "headers": {"Authorization": "Bearer sesame"}}, "written out"),
-        ({"address": "https://a.example/mcp", "headers": {"x-api-key": "sesame"}}, "written out"),
-        ({"address": "https://a.example/mcp", "headers": {"Proxy-Authorization": "sesame"}}, "written out"),
-        ({"address": "stdio", "command": ["a"], "env": {"APIKEY": "sesame"}}, "written out"),
-        ({"address": "stdio", "command": ["a"], "env": {"GITHUB_TOKEN": "sesame"}}, "written out"),
+        ({"address": "https://a.example/mcp", "headers": {"Authorization": "Bearer sesame"}}, "a literal value"),
+        ({"address": "https://a.example/mcp", "headers": {"x-api-key": "sesame"}}, "a literal value"),
+        ({"address": "https://a.example/mcp", "headers": {"Proxy-Authorization": "sesame"}}, "a literal value"),
+        ({"address": "stdio", "command": ["a"], "env": {"APIKEY": "sesame"}}, "a literal value"),
+        ({"address": "stdio", "command": ["a"], "env": {"GITHUB_TOKEN": "sesame"}}, "a literal value"),
         ({"address": "https://a.example/mcp", "timeout": 0}, "timeout=0"),
         ({"address": "https://a.example/mcp", "interrupted": "again"}, "interrupted='again'"),
         ({"address": "https://a.example/mcp", "name": "a b"}, "not a valid name"),

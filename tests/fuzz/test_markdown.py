@@ -19,13 +19,13 @@ from farebox.judging.audit import Audited, audit_page
 from farebox.prefect.artifacts import _Progress
 from farebox.prefect.forecast import Outlook, Upcoming
 from farebox.runs.approval import Suspending, rejected, told
-from pricing.analysis.price_review import Retirement, Review, ReviewLine, Route
+from pricing.analysis.price_review import Retirement, Review, ReviewedRoute, ReviewLine
 from pricing.errors import FareboxError, OverBudget, UsageError
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.money import USD
-from pricing.reports.escaping import escape_advice, escape_markdown, markdown_code
 from pricing.reports.format import clean
+from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
 from pricing.reports.price_review import review_markdown
 from tests.support.hostile import FUZZ, PAYLOADS
 from tests.support.ledger import a_run
@@ -167,7 +167,7 @@ def progress(name: str) -> str:
 
 
 def price_review(name: str) -> str:
-    route = Route.__new__(Route)
+    route = ReviewedRoute.__new__(ReviewedRoute)
     for field, value in (("target", name), ("cost_nano", USD), ("margin", 0.7)):
         object.__setattr__(route, field, value)
     line = ReviewLine(name, name, 1, 1, 1, USD, USD, 2 * USD, USD, 0.5, 0.1, below_target=True, restored_by=route)

@@ -9,6 +9,7 @@ import pytest
 
 from guardrails.base import Direction, GuardDecision, GuardInput, Reason, Span, Verdict, allow, block, redact, retry
 from guardrails.pipeline import Guarded, GuardedResult, Pipeline
+from pricing.clock import now_us
 from pricing.errors import Blocked
 
 PRIVATE = "the patient's name is Ada"
@@ -56,12 +57,14 @@ async def run(
 
 
 async def test_allows_and_records_every_guard():
+    began = now_us()
     passed, rows = await run(Scripted(allow(), "a"), Scripted(allow(), "b"))
     assert passed.texts == (PRIVATE,)
     assert passed.retry is None
     assert [(row.guard, row.action, row.reason) for row in rows] == [("a", "allow", None), ("b", "allow", None)]
     assert passed.decisions == tuple(rows)
-    assert all(row.run_id == "run-1" and row.operation == "chat" and row.at.utcoffset() is not None for row in rows)
+    assert all(row.run_id == "run-1" and row.operation == "chat" for row in rows)
+    assert all(began <= row.decided_at <= now_us() for row in rows)
 
 
 async def test_a_block_stops_the_guards_behind_it_and_says_why():

@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from farebox import Agent, ask, automation, llm_task, plan
+from farebox.automations import automation_of
+from farebox.cli.display import waiting_line
+from farebox.runs.admission import price_run
 from farebox.runtime import Runtime
+from pricing import from_us, now_us, to_us
 from pricing.db import schema
-from pricing.reports import run_report
+from pricing.reports import moment, run_report
 from tasks.sandbox import Sandbox, read_journal
+from tasks.turn import WaveNews
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.command import Call
-from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules, due_run
+from tests.support.due_runs import BATCHED, DAYS_6, QUICK, assert_served_once, batch_rules, due_run
 from tests.support.project import Project, make_project
 from tests.support.runs import at_once
 from tests.support.waiting import until
@@ -156,10 +162,20 @@ def tiers_of(attempts: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
     return Counter((a["service_tier"], a["outcome"]) for a in attempts)
 
 
-def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbox: Sandbox):
+@llm_task(operation="once", max_tokens=60)
+def once_said(text: str) -> str:
+    return ask("say.j2", text=text)
+
+
+@automation(price="1 credit", plan=plan(once_said, calls=40, input_tokens=60, output_tokens=40), due="6h")
+def once() -> None:
+    """Never called: tests price it."""
+
+
+def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, project: Project, sandbox: Sandbox):
     """Each batch answers one line only; the third one's leftovers are asked live."""
     batch_rules(sandbox, {"lines": 1, "seconds": 0})
-    with days_pass(sandbox), due_run(runtime, errand, {}) as ride:
+    with days_pass(sandbox), due_run(runtime, errand, {}, due_in=DAYS_6) as ride:
         said = at_once(say.fn, NOTES[:5], threads=5)
     assert len(said) == 5
     assert batches_of(runtime, ride.run.run_id) == [5, 4, 3]
@@ -167,6 +183,13 @@ def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, sandbo
     assert tiers_of(attempts) == {("batch", "ok"): 3, ("batch", "timeout"): 9, ("standard", "ok"): 2}
     turns = rows(runtime.ledger, schema.turns)
     assert sorted(turn["attempts"] for turn in turns) == [1, 2, 3, 4, 4]
+    assert runtime.batches.past_turns(stand_in=True) == {"openai": (5, 2)}
+    with project.runtime_here() as later:
+        quoted = price_run(later, automation_of(once), {}, due_at=now_us() + DAYS_6)
+    [first, *_] = quoted.routes["once"]
+    assert (first.service_tier, first.live_percent) == ("batch", 7), "two of five, beside 5 of 100 assumed"
+    assert quoted.expected is not None
+    assert quoted.expected.median >= 86_400, "they expired after a day"
 
 
 @pytest.mark.parametrize("code", ["invalid_request", "token_limit_exceeded"])
@@ -224,15 +247,34 @@ def test_one_whose_answers_may_not_be_kept_asks_live(tmp_path: Path, sandbox: Sa
         assert batches_of(runtime, ride.run.run_id) == []
 
 
+def past_batches(runtime: Runtime, minutes: tuple[int, ...]) -> None:
+    """Batches of the sandbox that took so long each."""
+    row = {
+        "run_id": "r", "target": "gpt-mini", "provider": "openai", "model": "m", "stand_in": True, "state": "ended",
+        "execution": 1, "lines": 1, "completed": 1, "failed": 0, "begun_at": 1, "submitted_at": 1, "collected_at": 1,
+        "cancel_at": 1, "leave_at": 1,
+    }  # fmt: skip
+    values = [row | {"label": f"past-{one}", "ended_at": 1 + one * 60_000_000} for one in minutes]
+    with runtime.ledger.store.write() as connection:
+        connection.execute(schema.batches.insert(), values)
+
+
 def test_batches_are_listed_shown_collected_and_cancelled(runtime: Runtime, sandbox: Sandbox, call: Call):
     """What a person cancels is asked live by its run, and not in another batch."""
     batch_rules(sandbox, {"seconds": 3600})
     labels: list[str] = []
 
+    news = list[WaveNews]()
+    told: list[str] = []
+    runtime.watchers.append(Mock(batches=news.append))
+    past_batches(runtime, minutes=(10, 20, 120))
+
     def cancel() -> None:
         until("submitted batch", lambda: any(batch.state != "begun" for batch in runtime.batches.open()))
+        until("news of it", lambda: news)
         [batch] = runtime.batches.open()
         labels.append(batch.label)
+        told.extend(call(*words).out for words in (["batches"], ["batches", "show", batch.label]))
         assert runtime.engine.loop.run(runtime.batch_results.cancel(batch.label, "ana"))
 
     person = threading.Thread(target=cancel)
@@ -240,11 +282,18 @@ def test_batches_are_listed_shown_collected_and_cancelled(runtime: Runtime, sand
     with due_run(runtime, errand, {}) as ride:
         assert len(at_once(say.fn, NOTES[:3], threads=3)) == 3
     person.join()
+    sent = runtime.batches.of_run(ride.run.run_id)[0].submitted_at or 0
+    expected = from_us(sent + 20 * 60_000_000)
+    assert {one.expected_at for one in news if one.waiting} == {to_us(expected)}
+    assert f"{expected:%m-%d %H:%M}" in told[0]
+    assert f"about {moment(expected)}, by 3 past batches of openai" in " ".join(told[1].split())
+    assert f"expected about {moment(expected)}" in waiting_line(news[0])
     assert batches_of(runtime, ride.run.run_id) == [3]
     attempts = assert_served_once(runtime, sandbox)
     assert tiers_of(attempts) == {("batch", "cancelled"): 3, ("standard", "ok"): 3}
     listed = json.loads(call("batches", "--json").out)
-    assert [(one["label"], one["state"], one["cancelled_by"]) for one in listed] == [(labels[0], "cancelled", "ana")]
+    found = [(one["label"], one["state"], one["cancelled_by"]) for one in listed if one["run_id"] != "r"]
+    assert found == [(labels[0], "cancelled", "ana")]
     shown = call("batches", "show", f"…{labels[0][-8:]}")
     assert shown.code == 0, shown.err
     assert "by ana" in shown.out

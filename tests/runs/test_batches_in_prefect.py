@@ -13,6 +13,10 @@ from uuid import UUID
 import httpx
 import pytest
 import sqlalchemy as sa
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
@@ -52,7 +56,7 @@ def say(text: str) -> str:
     return ask("say.j2", text=text)
 
 
-@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=40), due="6h")
+@automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=40), due="6d")
 def notes_of(names: list[str]) -> list[str]:
     """Two waves: what is said of each name, then of what was said; failures of steps are put up with."""
     first = [future.result(raise_on_failure=False) for future in say.map([f"A note about {name}." for name in names])]
@@ -226,7 +230,12 @@ async def gathered(names: list[str]) -> list[str]:
     return list(await asyncio.gather(*(say_async(f"A note about {name}.") for name in names)))
 
 
-def test_an_async_automation_is_suspended_and_resumed(runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient):
+def test_an_async_automation_is_suspended_and_resumed(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+):
+    spans, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracers)
     batch_rules(sandbox, QUICK)
     run_id = deployed_run(client, gathered, names=NAMES)
 
@@ -243,3 +252,12 @@ def test_an_async_automation_is_suspended_and_resumed(runtime: Runtime, sandbox:
     assert [batch.lines for batch in runtime.batches.of_run(str(run_id))] == [3]
     assert Counter(turn["outcome"] for turn in rows(runtime.ledger, schema.turns)) == {"answered": 3}
     assert_served_once(runtime, sandbox)
+    seen = spans.get_finished_spans()
+    asked = {one.context.span_id: one for one in seen if one.name.startswith("farebox.turn") and not one.links}
+    went_on = [one for one in seen if one.links]
+    lines = [one for one in seen if one.name.startswith("chat")]
+    assert {len(asked), len(went_on), len(lines)} == {3}
+    assert {one.parent.span_id for one in lines if one.parent} == set(asked), "below the turns that asked"
+    assert {link.context.span_id for one in went_on for link in one.links} == set(asked)
+    turns = [{(one.attributes or {})["farebox.turn.id"] for one in some} for some in (asked.values(), went_on, lines)]
+    assert turns[0] == turns[1] == turns[2]

@@ -96,7 +96,7 @@ def test_a_calibration_that_is_killed_and_resumed_pays_no_case_twice(
     assert lock.sandbox
     assert lock.route == ("gpt-oss",), told.all
     assert " ".join(told.out.split()).count("daily-digest/classify is locked on gpt-oss") == 1, "it is said once"
-    assert "real targets do not obey it" in " ".join(told.out.split())
+    assert "it does not apply to real targets" in " ".join(told.out.split())
     explained = farebox("routes", "explain", "classify").out
     assert "locked, light" in " ".join(explained.split())
 
@@ -149,8 +149,8 @@ def test_outcomes_in_parquet_of_models_that_nobody_declared_are_told_and_not_loc
     told = farebox("calibrate", "classify", "--outcomes", "outcomes.parquet")
     said = " ".join(told.out.split())
     assert told.code == 0, told.all
-    assert "is taken for the best since its mean is the highest" in said
-    assert "Nothing is written: mistral is no target of this project." in said
+    assert "was used as the best because its mean is the highest" in said
+    assert "Nothing was written: mistral is not a target here." in said
     assert not (project.root / LOCK_FILE).exists()
     wrong = farebox("calibrate", "classify", "--outcomes", "outcomes.parquet", "--best", "opus")
     assert (wrong.code, "has no outcomes of 'opus'" in wrong.err) == (2, True)
@@ -179,7 +179,7 @@ def test_the_budget_of_an_operation_holds_its_calibration_back_too(
 
 def test_what_is_wrong_with_cases_is_one_line(project: Project, farebox: Call):
     for text, message in (
-        ('{"id": "1"}\n', "line 1 is no case: inputs"),
+        ('{"id": "1"}\n', "line 1 is not a valid case: inputs"),
         ('{"id": "1", "inputs": {"text": "x"}, "expected": 1}\n', "does not fit classify"),
     ):
         (project.root / "cases.jsonl").write_text(text, "utf-8")

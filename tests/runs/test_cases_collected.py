@@ -151,7 +151,7 @@ def test_calls_of_agents_async_steps_and_what_is_no_json(runtime: Runtime):
     assert "[EMAIL_1] is known" in agent_call.answer
     assert kept(runtime, "sort_later")[0].inputs is not None
     assert [call.inputs for call in kept(runtime, "odd")] == [None, None, {"given": {"a": [1, 2], "b": "x"}}]
-    assert collect(runtime, ODD, 7, 10).left_out == {"with an argument that is no JSON": 2}
+    assert collect(runtime, ODD, 7, 10).left_out == {"with an argument that is not JSON": 2}
     of_agent = collect(runtime, CHAT, 7, 10)
     assert (of_agent.compared, of_agent.cases[0].expected) == (False, None)
 
@@ -286,7 +286,7 @@ def test_cases_are_never_written_over_another_file(tmp_path: Path):
     path = tmp_path / "cases.jsonl"
     write_cases(path, [])
     assert path.stat().st_mode & 0o077 == 0
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         write_cases(path, [])
 
 
@@ -309,7 +309,7 @@ def test_from_a_run_to_a_lock_as_a_user_goes(tmp_path: Path, call: Call, prefect
         path = ".farebox/cases/daily-digest.classify.jsonl"
         assert f"Next: farebox calibrate daily-digest/classify --cases {path}\n" in told.out
         said = " ".join(told.out.split())
-        assert "8 of 8 say what is expected: 8 as sonnet, the best, answered then." in said, told.all
+        assert "8 of 8 have an expected answer: 8 as sonnet, the best, answered then." in said, told.all
         assert len(read_cases(project.root / path)) == 8
         with project.runtime_here():
             done = call("calibrate", "daily-digest/classify", "--cases", path, "--margin", "0.5")

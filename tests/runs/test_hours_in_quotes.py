@@ -12,7 +12,7 @@ from farebox import Due, ask, automation, llm_task, plan
 from farebox.automations import automation_of
 from farebox.cli.quote import compare
 from farebox.runs.admission import Priced, price_run
-from farebox.runs.cheaper_starts import CheaperStart, Move, cheaper_start, moves_of
+from farebox.runs.cheaper_starts import CheaperStart, StartMove, cheaper_start, moves_of
 from farebox.runtime import Runtime
 from tests.support.project import Project, make_project
 from tests.support.report_pages import shown
@@ -103,7 +103,7 @@ def test_savings_of_a_schedule_are_a_days(runtime: Runtime):
     runs = [
         ("digest/daily", NOON + number * DAY, CheaperStart(found.at + number * DAY, 2 * 10**8)) for number in range(3)
     ]
-    assert moves_of(runs, ZoneInfo("UTC"), 3 * DAY) == [Move("digest/daily", "12:00", "16:30", 2 * 10**8)]
+    assert moves_of(runs, ZoneInfo("UTC"), 3 * DAY) == [StartMove("digest/daily", "12:00", "16:30", 2 * 10**8)]
     told = str(moves_of(runs, ZoneInfo("UTC"), 3 * DAY)[0])
     assert told == "digest/daily: starting at 16:30 instead of 12:00 would save about $0.20 a day"
     often = [("digest/hourly", NOON, CheaperStart(OFF_PEAK, 10**8))] * 6

@@ -70,7 +70,7 @@ def test_the_command_judges_what_has_no_verdict_and_keeps_what_it_paid_for(proje
     assert told.code == 0, told.all
     said = " ".join(told.out.split())
     assert f"Quote {NAME}" in said
-    assert "The sandbox judged, by a rule" in said
+    assert "The sandbox judged, by a fixed rule" in said
     assert "Fewer than 100 labels" in said
     assert all(json.loads(line)["judged"] in {"pass", "fail"} for line in saved.read_text().splitlines())
     again = farebox(project.root, "guards", "agreement", "--labels", str(saved), "--json")

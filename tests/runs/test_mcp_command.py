@@ -130,8 +130,8 @@ def test_what_runs_may_cost_is_counted_down(farebox_project: TestProject, monkey
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--allow-run"], "--allow-run and --limit go together"),
-        (["--limit", "2 USD"], "--allow-run and --limit go together"),
+        (["--allow-run"], "--allow-run and --limit must be used together"),
+        (["--limit", "2 USD"], "--allow-run and --limit must be used together"),
         (["--allow-run", "--limit", "0 USD"], "allows no run"),
         (["--allow-run", "--limit", "two"], "two"),
     ],

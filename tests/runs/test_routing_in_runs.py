@@ -283,7 +283,7 @@ def test_the_command(project: Project):
         "cross-provider, light",
         "$0.00",
         "not seen yet",
-        "when money runs short",
+        "on the economic route",
     ):
         assert words in said.out
     (project.root / "prompt.txt").write_text(DEMANDING)

@@ -12,7 +12,7 @@ import httpx
 from tasks.batches import BatchClient, BatchHandle, BatchLine, BatchStatus, LineResult, ResultTally, batch_client
 from tasks.providers import Message, ModelRequest, Transport, spec_of
 from tasks.routing import Credential, Target
-from tasks.sandbox import Entry, Latency, Sandbox, read_journal
+from tasks.sandbox import Latency, Sandbox, SandboxEntry, read_journal
 from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class BatchBench:
     def status(self, handle: BatchHandle) -> BatchStatus:
         return self.run(handle.provider, lambda client: client.status(handle))
 
-    def billed(self, handle: BatchHandle) -> list[Entry]:
+    def billed(self, handle: BatchHandle) -> list[SandboxEntry]:
         """What the journal has of a batch."""
         return [entry for entry in read_journal(self.sandbox.journal) if entry.batch_id == handle.batch_id]
 

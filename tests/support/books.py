@@ -11,7 +11,7 @@ from pricing.db import schema
 from pricing.ledger.ledger import Ledger
 from pricing.replica.replica import Replica
 from pricing.usage import Usage
-from tasks.sandbox import Entry, read_journal
+from tasks.sandbox import SandboxEntry, read_journal
 
 UNTOLD = {"timeout", "connection", "cancelled", "lost", "server_error", "invalid_output"}
 """How an attempt may end that may have been billed without our being told."""
@@ -49,7 +49,7 @@ def assert_ledger_equals_journal(runtime: Runtime, journal: Path) -> list[dict[s
 
 
 def _assert_priced(runtime: Runtime, attempt: dict[str, Any], adjustment: dict[str, Any] | None) -> None:
-    entry: Entry | None = attempt["entry"]
+    entry: SandboxEntry | None = attempt["entry"]
     priced, cost, told = attempt["priced"], attempt["cost_nano"], usage_of(attempt)
     if adjustment is not None:  # it was written off as lost, and came back
         assert attempt["outcome"] == "lost"

@@ -12,7 +12,7 @@ ACME = """
 from tasks.providers.failure_rules import FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import OpenAIAdapter
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="{name}",
@@ -25,7 +25,7 @@ SPEC = ProviderSpec(
     price_list="groq",
     otel_name="acme_ai",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=False,

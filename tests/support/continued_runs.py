@@ -24,7 +24,7 @@ from farebox import Agent, ask, automation, llm_task, plan, tool
 from farebox.runtime import Runtime
 from pricing.db import schema
 from pricing.errors import ToolInterrupted
-from tasks.sandbox import Entry, read_journal
+from tasks.sandbox import SandboxEntry, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.project import REPOSITORY, Project
 from tests.support.runs import at_once, riding
@@ -215,7 +215,7 @@ def assert_paid_once(runtime: Runtime, roots: Sequence[Path], journal: Path, tal
     assert set(per_run.values()) == {turns}, "a turn that was answered was asked again, or one is missing"
     assert len(per_run) == tally.runs
     assert set(completed) <= {"ok", "lost"}
-    served: list[Entry] = read_journal(journal)
+    served: list[SandboxEntry] = read_journal(journal)
     assert len(served) <= tally.runs * turns + completed["lost"]
     called = Counter(line for root in roots for line in _lines(root / EFFECTS))
     assert len(called) == len(CASES) + 2, called

@@ -36,6 +36,8 @@ read_timeout = {read_timeout}
 QUICK: dict[str, object] = {"seconds": 0}
 """The sandbox's rule that batches end as soon as they are looked at."""
 HOURS_6 = 6 * 3_600_000_000
+DAYS_6 = 24 * HOURS_6
+"""Enough for batches also where past ones expired, which takes a day."""
 
 
 @contextmanager

@@ -7,14 +7,14 @@ from typing import Any
 
 from farebox.web.grids import approvals_grid, budgets_told
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import format_money
 from pricing.ledger import ApprovalRequest
 from pricing.reports import Figure, Page, Section, decided_approvals, moment
 from pricing.reports.charts import Grid
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page. Open questions are read from the ledger, decisions from the replica."""
     waiting = site.runtime.approvals.waiting()
     decided = decided_approvals(site.replica, automation=asked.given("automation"))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from farebox.overview import make_overview
 from farebox.web.grids import approvals_grid, audits_grid, runs_grid, sizes_grid
 from farebox.web.site import PERIOD, Site
-from farebox.web.view import Asked, Link, PageRoute, View
+from farebox.web.view import Link, PageRequest, PageRoute, View
 from pricing.reports import (
-    Choice,
     RunFilter,
+    RunSelection,
     Section,
     decided_approvals,
     page_of,
@@ -22,14 +22,14 @@ _LATEST = 10
 _DECIDED = 20
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page.
 
     Raises:
         UsageError: no run of that automation is known.
     """
     name, since = asked.path["automation"], asked.given("since") or PERIOD
-    choice = Choice(since=asked.moment("since", site, PERIOD), automation=name, zone=site.zone)
+    choice = RunSelection(since=asked.moment("since", site, PERIOD), automation=name, zone=site.zone)
     found = make_overview(site.runtime, choice)
     latest = run_page(site.replica, RunFilter(automation=name), limit=_LATEST).runs
     audits, decided = quote_audits(site.replica, name), decided_approvals(site.replica, automation=name, most=_DECIDED)
@@ -51,4 +51,4 @@ def view(site: Site, asked: Asked) -> View:
     return View(replace(page, title=name, sections=(*page.sections, *more)), data, links=links)
 
 
-PAGE = PageRoute("/automations/{automation:path}", view, kept="stale")
+PAGE = PageRoute("/automations/{automation:path}", view, kept="stale", has_periods=True)

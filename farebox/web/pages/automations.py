@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from farebox.overview import make_overview
+from farebox.web.pages import automation
 from farebox.web.site import PERIOD, Site
-from farebox.web.view import Asked, PageRoute, View
-from pricing.reports import Choice, Page, Section, automation_grid, automations, plural
+from farebox.web.view import PageRequest, PageRoute, View
+from pricing.reports import Page, RunSelection, Section, automation_grid, automations, plural
 from pricing.reports.charts import Grid
 
+_NEAR = 20
+"""Automations whose pages are made while somebody reads the list."""
 
-def view(site: Site, asked: Asked) -> View:
+
+def view(site: Site, asked: PageRequest) -> View:
     """The page."""
     since = asked.given("since") or PERIOD
     known = automations(site.replica)
-    found = make_overview(site.runtime, Choice(since=asked.moment("since", site, PERIOD), zone=site.zone))
+    found = make_overview(site.runtime, RunSelection(since=asked.moment("since", site, PERIOD), zone=site.zone))
     parts = [part for part in (found.real, found.sandbox) if part is not None]
     seen = {one.automation for part in parts for one in part.automations}
     sections = [
@@ -33,4 +37,9 @@ def view(site: Site, asked: Asked) -> View:
     return View(page, {"known": known, "automations": lines}, links=site.periods(since, "automations"))
 
 
-PAGE = PageRoute("/automations", view, kept="stale")
+def _near(shown: View) -> list[tuple[PageRoute, PageRequest]]:
+    """The pages of the automations that it lists, those that ran last first."""
+    return [(automation.PAGE, PageRequest({"automation": name}, {})) for name in shown.data["known"][:_NEAR]]
+
+
+PAGE = PageRoute("/automations", view, kept="stale", has_periods=True, near=_near)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import format_money
 from pricing.ledger import BudgetState, Limit
 from pricing.reports import Figure, Page, Section, moment, percent
@@ -16,7 +16,7 @@ _NEAR = 0.8
 """Spent and held together, as a share of the limit."""
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page. Budgets are read from the ledger, which alone knows what is held at this moment."""
     del asked
     states = sorted(site.runtime.ledger.budgets(), key=lambda state: (-_taken(state), state.name))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from farebox.spend_forecast import forecast_now
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing.reports import forecast_page
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page."""
     del asked
     found = forecast_now(site.runtime)

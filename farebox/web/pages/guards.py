@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from farebox.web.grids import UNKNOWN, between_shares
 from farebox.web.site import PERIOD, Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import format_money, to_us
 from pricing.reports import (
     Figure,
@@ -27,7 +27,7 @@ from pricing.reports.charts import Grid
 _QUEUE = 50
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page."""
     word = asked.given("since") or PERIOD
     since = asked.moment("since", site, PERIOD) or datetime.now(UTC) - timedelta(days=36_500)
@@ -97,4 +97,4 @@ def _queue(site: Site, lines: Sequence[Reviewable]) -> Grid:
     return Grid(heads, rows, 8)
 
 
-PAGE = PageRoute("/guards", view, kept="stale")
+PAGE = PageRoute("/guards", view, kept="stale", has_periods=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from farebox.web.grids import audits_grid, sizes_grid
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing.reports import ENOUGH, Page, Section, quote_audits
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page.
 
     Raises:
@@ -34,4 +34,4 @@ def view(site: Site, asked: Asked) -> View:
     return View(page, [one.to_json() for one in found], links=site.periods(since, "quotes"))
 
 
-PAGE = PageRoute("/quotes", view, kept="stale")
+PAGE = PageRoute("/quotes", view, kept="stale", has_periods=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from farebox.web.site import Site
-from farebox.web.view import Asked, Link, PageRoute, View
+from farebox.web.view import Link, PageRequest, PageRoute, View
 from pricing.reports import page_of, run_report
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from farebox.web.grids import runs_grid
 from farebox.web.site import Site
-from farebox.web.view import Asked, Field, Link, PageRoute, View
+from farebox.web.view import Field, Link, PageRequest, PageRoute, View
 from pricing.reports import Page, RunFilter, Section, run_page
 
 _ROWS = 50
@@ -12,7 +12,7 @@ _OUTCOMES = ("running", "completed", "failed", "blocked", "over_budget", "cancel
 _NAMES = ("automation", "outcome", "owner", "tag", "since", "until", "id")
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from farebox.web.grids import UNKNOWN
 from farebox.web.site import Site
-from farebox.web.view import Asked, PageRoute, View
+from farebox.web.view import PageRequest, PageRoute, View
 from pricing import from_us
 from pricing.ledger import Circuit
 from pricing.reports import Figure, Page, Section, TargetHealth, duration, moment, plural, target_health
@@ -20,7 +20,7 @@ _STATES = {
 }
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page. Circuits are read from the ledger, attempts from the replica."""
     del asked
     circuits, now = site.runtime.circuits.snapshot(), site.runtime.circuits.clock()

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from farebox.web.site import Site
-from farebox.web.view import Asked, Link, PageRoute, View
+from farebox.web.view import Link, PageRequest, PageRoute, View
 from pricing import Captured, CapturedCall, UsageError, format_money
 from pricing.reports import (
     AttemptLine,
@@ -33,7 +33,7 @@ _OPEN_TURNS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TraceBar:
     """When something was under way: percent of the run's time."""
 
     left: float
@@ -42,7 +42,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class MaskedText:
     """A text of a turn, masked."""
 
     role: str
@@ -57,15 +57,15 @@ class Node:
     note: str = ""
     result: str = ""
     tone: str = "good"
-    bars: tuple[Bar, ...] = ()
+    bars: tuple[TraceBar, ...] = ()
     cost: str = ""
     took: str = ""
-    texts: tuple[Text, ...] = ()
+    texts: tuple[MaskedText, ...] = ()
     children: tuple[Node, ...] = ()
     open: bool = False
 
 
-def view(site: Site, asked: Asked) -> View:
+def view(site: Site, asked: PageRequest) -> View:
     """The page.
 
     Raises:
@@ -96,7 +96,7 @@ def view(site: Site, asked: Asked) -> View:
     return View(page, data, links=links, pager=pager, template="trace.html.j2", extra=extra)
 
 
-def _first(asked: Asked) -> int:
+def _first(asked: PageRequest) -> int:
     text = asked.given("from") or "0"
     if not text.isdecimal() or len(text) > 9:  # noqa: PLR2004 - no run has as many
         raise UsageError(f"{text[:40]!r} is not the number of a turn.", next_step="Begin with from=0.")
@@ -179,7 +179,7 @@ class _Tree:
             f"quality {run.quality}",
             run.outcome.replace("_", " "),
             "good" if run.outcome == "completed" else "warn" if run.outcome == "running" else "bad",
-            (Bar(0, 100, "quiet"),),
+            (TraceBar(0, 100, "quiet"),),
             format_money(money.spent_nano),
             duration(run.duration_us),
             children=children,
@@ -289,10 +289,10 @@ class _Tree:
             duration(event.latency_us),
         )
 
-    def _bar(self, begin: datetime, end: datetime, tone: str) -> Bar:
+    def _bar(self, begin: datetime, end: datetime, tone: str) -> TraceBar:
         left = min(max((begin - self._begin).total_seconds() / self._span, 0), 1) * 100
         width = max((end - begin).total_seconds(), 0) / self._span * 100
-        return Bar(round(left, 3), round(min(width, 100 - left), 3), tone)
+        return TraceBar(round(left, 3), round(min(width, 100 - left), 3), tone)
 
 
 def _end(turn: TurnLine) -> datetime:
@@ -301,18 +301,18 @@ def _end(turn: TurnLine) -> datetime:
     return max(ends)
 
 
-def _texts(turn: Captured) -> Iterator[Text]:
+def _texts(turn: Captured) -> Iterator[MaskedText]:
     if turn.system:
-        yield Text("system", turn.system)
+        yield MaskedText("system", turn.system)
     for message in turn.messages:
         if message.get("text"):
-            yield Text(str(message["role"]), str(message["text"]))
+            yield MaskedText(str(message["role"]), str(message["text"]))
         for call in message.get("tool_calls", ()):
-            yield Text(f"{message['role']} calls {call['name']}", str(call["arguments"]))
+            yield MaskedText(f"{message['role']} calls {call['name']}", str(call["arguments"]))
     if turn.answer:
-        yield Text("answer", turn.answer)
+        yield MaskedText("answer", turn.answer)
     for call in turn.tool_calls:
-        yield Text(f"answer calls {call['name']}", str(call["arguments"]))
+        yield MaskedText(f"answer calls {call['name']}", str(call["arguments"]))
 
 
 def _lines(text: str) -> Markup:

@@ -8,21 +8,21 @@ from pricing.reports.charts.flow import flow
 
 if TYPE_CHECKING:
     from pricing.reports.charts.axes import Axis, linear, logarithmic, ordinal
-    from pricing.reports.charts.bars import Share, shares
+    from pricing.reports.charts.bars import BarRow, shares
     from pricing.reports.charts.columns import histogram
-    from pricing.reports.charts.data import Bars, Chart, Grid, LinkedText, Tone
-    from pricing.reports.charts.points import Band, Point, lines, scatter
+    from pricing.reports.charts.data import Bars, Chart, ChartTone, Grid, LinkedText
+    from pricing.reports.charts.points import ChartBand, Point, lines, scatter
 
 __all__ = [
     "Axis",
-    "Band",
+    "BarRow",
     "Bars",
     "Chart",
+    "ChartBand",
+    "ChartTone",
     "Grid",
     "LinkedText",
     "Point",
-    "Share",
-    "Tone",
     "columns",
     "flow",
     "histogram",
@@ -39,14 +39,14 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Axis": "pricing.reports.charts.axes",
-            "Band": "pricing.reports.charts.points",
+            "ChartBand": "pricing.reports.charts.points",
             "Bars": "pricing.reports.charts.data",
             "Chart": "pricing.reports.charts.data",
             "Grid": "pricing.reports.charts.data",
             "LinkedText": "pricing.reports.charts.data",
             "Point": "pricing.reports.charts.points",
-            "Share": "pricing.reports.charts.bars",
-            "Tone": "pricing.reports.charts.data",
+            "BarRow": "pricing.reports.charts.bars",
+            "ChartTone": "pricing.reports.charts.data",
             "histogram": "pricing.reports.charts.columns",
             "linear": "pricing.reports.charts.axes",
             "lines": "pricing.reports.charts.points",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pricing.reports.charts.data import Bar, Bars, Key, Tone
+from pricing.reports.charts.data import Bar, Bars, ChartTone, LegendKey
 
 _WHOLE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class BarRow:
     """One row: its parts one after the other, and what is written beside it."""
 
     name: str
-    parts: tuple[tuple[float, Tone], ...]
+    parts: tuple[tuple[float, ChartTone], ...]
     text: str
     note: str = ""
 
 
-def shares(title: str, told: str, rows: Sequence[Share], *, legend: Sequence[tuple[str, Tone]] = ()) -> Bars:
+def shares(title: str, told: str, rows: Sequence[BarRow], *, legend: Sequence[tuple[str, ChartTone]] = ()) -> Bars:
     """Rows of bars on one scale: the longest fills the width."""
     longest = max((sum(part for part, _ in row.parts) for row in rows), default=0) or 1
     return Bars(
@@ -35,5 +35,5 @@ def shares(title: str, told: str, rows: Sequence[Share], *, legend: Sequence[tup
             )
             for row in rows
         ),
-        tuple(Key(text, tone) for text, tone in legend),
+        tuple(LegendKey(text, tone) for text, tone in legend),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pricing.reports.charts.axes import linear
-from pricing.reports.charts.data import HEIGHT, Chart, Grid, Key, Rect, Rule, Tick, Tone, tone
+from pricing.reports.charts.data import HEIGHT, Chart, ChartTone, Grid, LegendKey, Rect, Rule, Tick, tone
 
 _WHOLE = 100.0
 _MOST_LABELS = 8
@@ -58,7 +58,7 @@ def columns(
         across=_labels(names),
         up=axis.up(HEIGHT),
         rects=tuple(rects),
-        legend=tuple(Key(name, tone(position)) for position, name in enumerate(series)),
+        legend=tuple(LegendKey(name, tone(position)) for position, name in enumerate(series)),
         up_label=up_label,
     )
 
@@ -67,7 +67,7 @@ def histogram(
     title: str,
     told: str,
     bins: Sequence[tuple[float, float, int]],
-    marks: Sequence[tuple[str, float, Tone]],
+    marks: Sequence[tuple[str, float, ChartTone]],
     *,
     text: Callable[[float], str],
     across_label: str = "",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
-Tone: TypeAlias = Literal["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "good", "warn", "bad", "quiet"]
+ChartTone: TypeAlias = Literal["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "good", "warn", "bad", "quiet"]
 """A colour by what it means, light and dark: series, or a judgement."""
-SERIES: tuple[Tone, ...] = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
+SERIES: tuple[ChartTone, ...] = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
 HEIGHT = 220
 
 
@@ -32,7 +32,7 @@ class Rect:
     y: float
     width: float
     height: float
-    tone: Tone
+    tone: ChartTone
     tip: str = ""
 
 
@@ -42,7 +42,7 @@ class Dot:
 
     x: float
     y: float
-    tone: Tone
+    tone: ChartTone
     tip: str = ""
     label: str = ""
     low: float | None = None
@@ -64,7 +64,7 @@ class Path:
     """A line, or an area where ``filled``; ``d`` as SVG has it, x of 0–100."""
 
     d: str
-    tone: Tone
+    tone: ChartTone
     filled: bool = False
     dashed: bool = False
     tip: str = ""
@@ -75,18 +75,18 @@ class Rule:
     """A named line across: upright at ``x``, level at ``y``; its name is ``row`` lines below the top."""
 
     text: str
-    tone: Tone
+    tone: ChartTone
     x: float | None = None
     y: float | None = None
     row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class LegendKey:
     """An entry of the legend."""
 
     text: str
-    tone: Tone
+    tone: ChartTone
 
 
 class LinkedText(str):
@@ -134,7 +134,7 @@ class Chart:
     dots: tuple[Dot, ...] = ()
     rules: tuple[Rule, ...] = ()
     labels: tuple[Label, ...] = ()
-    legend: tuple[Key, ...] = ()
+    legend: tuple[LegendKey, ...] = ()
     across_label: str = ""
     up_label: str = ""
 
@@ -144,7 +144,7 @@ class Bar:
     """A row of level bars, each part a share of the longest; its figures are told beside it."""
 
     name: str
-    parts: tuple[tuple[float, Tone], ...]
+    parts: tuple[tuple[float, ChartTone], ...]
     text: str
     note: str = ""
 
@@ -156,9 +156,9 @@ class Bars:
     title: str
     told: str
     rows: tuple[Bar, ...]
-    legend: tuple[Key, ...] = ()
+    legend: tuple[LegendKey, ...] = ()
 
 
-def tone(position: int) -> Tone:
+def tone(position: int) -> ChartTone:
     """The colour of the series at this position; after the eighth they begin again."""
     return SERIES[position % len(SERIES)]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
-from pricing.reports.charts.data import Chart, Grid, Label, Path, Rect, Tone, tone
+from pricing.reports.charts.data import Chart, ChartTone, Grid, Label, Path, Rect, tone
 
 _GAP = 30
 """Pixels between two ends: room for the name of the lower one."""
@@ -37,7 +37,7 @@ def flow(
         ends[end] += number
     total = sum(starts.values()) or 1
     left, right = ([name for name, _ in side.most_common()] for side in (starts, ends))
-    shade: dict[str, Tone] = {name: tone(place) for place, name in enumerate(left)}
+    shade: dict[str, ChartTone] = {name: tone(place) for place, name in enumerate(left)}
     tops = _tops([starts[name] for name in left], total), _tops([ends[name] for name in right], total)
     out, into = dict(zip(left, tops[0], strict=True)), dict(zip(right, tops[1], strict=True))
     paths = []
@@ -47,7 +47,7 @@ def flow(
         paths.append(Path(_ribbon(out[start], into[end], width), "bad" if end in bad else shade[start], True, tip=tip))
         out[start] += width
         into[end] += width
-    shades: dict[str, Tone] = shade | dict.fromkeys(bad, "bad")
+    shades: dict[str, ChartTone] = shade | dict.fromkeys(bad, "bad")
     rects, labels = _ends((left, starts), (right, ends), tops, total, shades)
     height = round(_TALL + _GAP * max(len(left), len(right)) + 4)
     grid = Grid(heads, tuple((start, end, f"{number:,}") for start, end, number in links), names=2)
@@ -72,7 +72,7 @@ def _ends(
     right: tuple[list[str], Counter[str]],
     tops: tuple[list[float], list[float]],
     total: int,
-    shades: Mapping[str, Tone],
+    shades: Mapping[str, ChartTone],
 ) -> tuple[list[Rect], list[Label]]:
     """The blocks at both sides, and their names above them."""
     rects, names = [], []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pricing.reports.charts.axes import Axis
-from pricing.reports.charts.data import HEIGHT, Chart, Dot, Grid, Key, Path, Rule, Tick, Tone, tone
+from pricing.reports.charts.data import HEIGHT, Chart, ChartTone, Dot, Grid, LegendKey, Path, Rule, Tick, tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +16,21 @@ class Point:
     x: float
     y: float
     tip: str = ""
-    tone: Tone = "s1"
+    tone: ChartTone = "s1"
     label: str = ""
     low: float | None = None
     high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class ChartBand:
     """An area between two heights, along ``xs``."""
 
     name: str
     xs: tuple[float, ...]
     lows: tuple[float, ...]
     highs: tuple[float, ...]
-    tone: Tone = "s1"
+    tone: ChartTone = "s1"
 
 
 def scatter(
@@ -41,10 +41,10 @@ def scatter(
     grid: Grid,
     *,
     across: tuple[Tick, ...] | None = None,
-    band: Band | None = None,
+    band: ChartBand | None = None,
     line: Sequence[tuple[float, float]] = (),
-    rules: Sequence[tuple[str, float, Tone]] = (),
-    legend: Sequence[tuple[str, Tone]] = (),
+    rules: Sequence[tuple[str, float, ChartTone]] = (),
+    legend: Sequence[tuple[str, ChartTone]] = (),
 ) -> Chart:
     """Points over an axis across and one up.
 
@@ -75,7 +75,7 @@ def scatter(
         paths=tuple(paths),
         dots=tuple(_dot(point, level, up) for point in points),
         rules=tuple(Rule(name, shade, y=up.y(height, HEIGHT)) for name, height, shade in rules),
-        legend=tuple(Key(text, shade) for text, shade in legend),
+        legend=tuple(LegendKey(text, shade) for text, shade in legend),
         across_label=level.label,
         up_label=up.label,
     )
@@ -89,7 +89,7 @@ def lines(
     grid: Grid,
     *,
     across: tuple[Tick, ...] | None = None,
-    rules: Sequence[tuple[str, float, Tone]] = (),
+    rules: Sequence[tuple[str, float, ChartTone]] = (),
     dashed: Sequence[str] = (),
 ) -> Chart:
     """A line per series, those named in ``dashed`` dashed."""
@@ -105,7 +105,9 @@ def lines(
             for position, (name, places) in enumerate(series.items())
         ),
         rules=tuple(Rule(name, shade, y=up.y(height, HEIGHT)) for name, height, shade in rules),
-        legend=tuple(Key(name, tone(position)) for position, name in enumerate(series)) if len(series) > 1 else (),
+        legend=tuple(LegendKey(name, tone(position)) for position, name in enumerate(series))
+        if len(series) > 1
+        else (),
         across_label=level.label,
         up_label=up.label,
     )
@@ -116,11 +118,11 @@ def _dot(point: Point, level: Axis, up: Axis) -> Dot:
     return Dot(level.x(point.x), up.y(point.y, HEIGHT), point.tone, point.tip, point.label, low, high)
 
 
-def _line(places: Sequence[tuple[float, float]], level: Axis, up: Axis, shade: Tone, *, dashed: bool) -> Path:
+def _line(places: Sequence[tuple[float, float]], level: Axis, up: Axis, shade: ChartTone, *, dashed: bool) -> Path:
     return Path("M" + "L".join(_at(x, y, level, up) for x, y in places), shade, dashed=dashed)
 
 
-def _area(band: Band, level: Axis, up: Axis) -> Path:
+def _area(band: ChartBand, level: Axis, up: Axis) -> Path:
     there = [_at(x, high, level, up) for x, high in zip(band.xs, band.highs, strict=True)]
     back = [_at(x, low, level, up) for x, low in zip(reversed(band.xs), reversed(band.lows), strict=True)]
     return Path("M" + "L".join(there + back) + "Z", band.tone, filled=True, tip=band.name)

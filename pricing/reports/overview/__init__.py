@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
     from pricing.reports.overview.data import Overview
-    from pricing.reports.repricing import TargetRates
-    from pricing.reports.selection import Choice
+    from pricing.reports.rate_comparison import TargetRates
+    from pricing.reports.selection import RunSelection
 
 
 def overview(
-    replica: Replica, choice: Choice | None = None, *, premium: TargetRates | None = None, buffer_percent: int = 25
+    replica: Replica,
+    choice: RunSelection | None = None,
+    *,
+    premium: TargetRates | None = None,
+    buffer_percent: int = 25,
 ) -> Overview:
     """What the chosen runs came to.
 
@@ -27,6 +31,6 @@ def overview(
         LedgerBusy: somebody holds the replica's file.
     """
     from pricing.reports.overview.report import read_overview
-    from pricing.reports.selection import Choice
+    from pricing.reports.selection import RunSelection
 
-    return read_overview(replica, choice or Choice(), premium=premium, buffer_percent=buffer_percent)
+    return read_overview(replica, choice or RunSelection(), premium=premium, buffer_percent=buffer_percent)

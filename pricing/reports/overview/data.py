@@ -9,7 +9,7 @@ from typing import Literal
 from pricing.margins import Buffer
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.run.data import Savings, Tokens
+from pricing.reports.run.data import Savings, TokenSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class OperationModelLine:
     model: str
     attempts: int
     failed: int
-    tokens: Tokens
+    tokens: TokenSums
     cost_nano: Nano
     share: float | None
 
@@ -171,7 +171,7 @@ class RoutingSavings:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class TargetMove:
     """So many ``turns`` went on from one target to another, which ``answered`` them or not."""
 
     origin: str
@@ -244,7 +244,7 @@ class BurnDown:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SpendSection:
     """Runs that are summed together. ``stand_in_nano`` is the part of ``spent_nano`` that the sandbox answered for:
     all of it in the sandbox's own section, and elsewhere what a run took from a stand-in target. ``savings`` are those
     operations that saved anything, most first.
@@ -269,7 +269,7 @@ class Section:
     sizes: tuple[SizeLine, ...]
     fallbacks: Fallbacks
     blocks: tuple[BlockLine, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[TargetMove, ...]
     guards: tuple[GuardTotals, ...]
     newest: tuple[QuotedRun, ...]
 
@@ -287,8 +287,8 @@ class Overview(Plain):
     org: str | None
     user: str | None
     zone: str
-    real: Section | None
-    sandbox: Section | None
+    real: SpendSection | None
+    sandbox: SpendSection | None
     circuits: tuple[CircuitLine, ...]
     budgets: tuple[BurnDown, ...]
     buffer_percent: int

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from pricing.money import Nano, format_money
 from pricing.reports.charts import (
-    Band,
+    BarRow,
     Bars,
     Chart,
+    ChartBand,
+    ChartTone,
     Grid,
     Point,
-    Share,
-    Tone,
     columns,
     flow,
     histogram,
@@ -24,7 +24,7 @@ from pricing.reports.charts import (
 )
 from pricing.reports.charts.data import Tick, tone
 from pricing.reports.format import count, moment, percent, plural
-from pricing.reports.overview.data import AutomationLine, BurnDown, Section
+from pricing.reports.overview.data import AutomationLine, BurnDown, SpendSection
 
 _MOST_SERIES = 7
 _MOST_ROWS = 8
@@ -39,7 +39,7 @@ def money(amount: float) -> str:
     return format_money(round(amount))
 
 
-def cost_per_day(section: Section) -> Chart:
+def cost_per_day(section: SpendSection) -> Chart:
     """What each day's runs cost, by operation; the smaller ones together."""
     totals: dict[str, Nano] = {}
     for day in section.days:
@@ -59,17 +59,17 @@ def cost_per_day(section: Section) -> Chart:
     return columns("Cost per day, by operation", told, names, series or {"nothing": [0] * len(days)}, text=money)
 
 
-def by_model(section: Section) -> Bars:
+def by_model(section: SpendSection) -> Bars:
     """What each operation cost, and which models that went to."""
     models = list(dict.fromkeys(one.model for one in section.operations))
-    shade: dict[str, Tone] = {name: tone(place) for place, name in enumerate(models)}
+    shade: dict[str, ChartTone] = {name: tone(place) for place, name in enumerate(models)}
     operations = list(dict.fromkeys(one.operation for one in section.operations))
     costs = {
         name: [(one.model, one.cost_nano) for one in section.operations if one.operation == name] for name in operations
     }
     ranked = sorted(operations, key=lambda name: -sum(cost for _, cost in costs[name]))[:_MOST_ROWS]
     rows = [
-        Share(
+        BarRow(
             name,
             tuple((cost, shade[model]) for model, cost in costs[name]),
             format_money(sum(cost for _, cost in costs[name])),
@@ -87,7 +87,7 @@ def by_model(section: Section) -> Bars:
 
 def distribution(line: AutomationLine) -> Chart:
     """How the cost of its runs is spread, and where its price is."""
-    marks: list[tuple[str, float, Tone]] = []
+    marks: list[tuple[str, float, ChartTone]] = []
     if line.p50_nano is not None and line.p95_nano is not None:
         marks += [
             (f"p50 {format_money(line.p50_nano)}", line.p50_nano, "quiet"),
@@ -104,13 +104,13 @@ def distribution(line: AutomationLine) -> Chart:
     return histogram(f"Cost of a run: {line.automation}", told, bins, marks, text=money, across_label="cost of a run")
 
 
-def quoted(section: Section) -> Chart:
+def quoted(section: SpendSection) -> Chart:
     """The newest runs over their own point; the band is what was quoted: p50 to p95."""
     found = [one for one in section.newest if one.point_nano]
     scores = [one.spent_nano / one.point_nano for one in found]
     xs = tuple(float(place) for place in range(len(found)))
     highs = tuple(min(one.p95_nano / one.point_nano, _FAR * 2) for one in found)
-    band = Band(
+    band = ChartBand(
         "quoted: p50 to p95", xs, tuple(min(one.p50_nano / one.point_nano, _FAR * 2) for one in found), highs, "s1"
     )
     above = [one.spent_nano > one.p95_nano or one.outcome != "completed" for one in found]
@@ -157,18 +157,18 @@ def quoted(section: Section) -> Chart:
     )
 
 
-def savings(section: Section) -> Bars:
+def savings(section: SpendSection) -> Bars:
     """Routing, prompt caching and stored answers on one scale."""
     found = [] if section.routing is None else [("by routing", section.routing.saved_nano, "at least")]
     found += [
         ("by prompt caching", section.saved.caching_nano, ""),
         ("by stored answers", section.saved.stored_nano, plural(section.saved.stored_turns, "answer")),
     ]
-    rows = [Share(name, ((max(amount, 0), "s3"),), format_money(amount), note) for name, amount, note in found]
+    rows = [BarRow(name, ((max(amount, 0), "s3"),), format_money(amount), note) for name, amount, note in found]
     return shares("Not spent", "What was saved, next to the full cost.", rows)
 
 
-def fallback(section: Section) -> Chart:
+def fallback(section: SpendSection) -> Chart:
     """From the target that failed to the one that was asked instead."""
     links: dict[tuple[str, str], int] = {}
     for one in section.moves:
@@ -183,10 +183,10 @@ def fallback(section: Section) -> Chart:
     )
 
 
-def blocks(section: Section) -> Bars:
+def blocks(section: SpendSection) -> Bars:
     """How often something was refused, per thousand turns or runs."""
     rows = [
-        Share(
+        BarRow(
             one.reason.replace("_", " "),
             ((one.count / whole, "s2" if one.what == "run" else "s1"),),
             f"{one.count / whole * _PER:.3g} per 1,000",
@@ -195,7 +195,7 @@ def blocks(section: Section) -> Bars:
         for one in section.blocks[:_MOST_ROWS]
         for whole in [max(section.runs if one.what == "run" else section.turns, 1)]
     ]
-    legend: list[tuple[str, Tone]] = [("of turns", "s1"), ("of runs, refused before they began", "s2")]
+    legend: list[tuple[str, ChartTone]] = [("of turns", "s1"), ("of runs, refused before they began", "s2")]
     return shares("Block rates by reason", "How often a guard, a limit or a budget said no.", rows, legend=legend)
 
 
@@ -211,7 +211,7 @@ def burn_down(budget: BurnDown) -> Chart:
     low = min(0.0, *(left for _, left in places))
     axes = ordinal(2), linear(low, budget.limit_nano, money, label="left")
     left = budget.left[-1][1]
-    rules: list[tuple[str, float, Tone]] = []
+    rules: list[tuple[str, float, ChartTone]] = []
     if budget.soft_nano is not None:
         rules.append(("soft threshold", budget.limit_nano - budget.soft_nano, "warn"))
     told = (

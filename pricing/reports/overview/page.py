@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pricing.money import format_money
-from pricing.reports.charts import Grid, Tone
+from pricing.reports.charts import ChartTone, Grid
 from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 from pricing.reports.overview import drawings as draw
-from pricing.reports.overview.data import AutomationLine, BurnDown, Overview, Section
+from pricing.reports.overview.data import AutomationLine, BurnDown, Overview, SpendSection
 from pricing.reports.overview.sentences import (
     HONEST,
     about,
@@ -21,8 +21,7 @@ from pricing.reports.overview.sentences import (
     routing_sentence,
     size_sentences,
 )
-from pricing.reports.page import Figure, Page
-from pricing.reports.page import Section as Part
+from pricing.reports.page import Figure, Page, Section
 from pricing.reports.sentences import markup_figure, markup_words, saved_sentence
 
 _AGREES = 0.99
@@ -55,7 +54,7 @@ def overview_page(overview: Overview) -> Page:
     )
 
 
-def _warning(overview: Overview, shown: Section) -> str:
+def _warning(overview: Overview, shown: SpendSection) -> str:
     if shown.stand_in:
         return f"Sandbox: {SANDBOX}."
     apart = overview.sandbox
@@ -65,7 +64,7 @@ def _warning(overview: Overview, shown: Section) -> str:
     return " ".join(told)
 
 
-def _figures(section: Section) -> Iterator[Figure]:
+def _figures(section: SpendSection) -> Iterator[Figure]:
     sold, refused = section.sold, section.refused
     if sold.outcomes:
         each = -(-section.spent_nano // sold.outcomes)
@@ -73,7 +72,7 @@ def _figures(section: Section) -> Iterator[Figure]:
         if sold.charged_nano is not None:
             yield Figure("Price", format_money(sold.charged_nano // sold.outcomes), "of a completed run, on average")
     if sold.gross_margin is not None:
-        tone: Tone = "good" if sold.gross_margin > 0 else "bad"
+        tone: ChartTone = "good" if sold.gross_margin > 0 else "bad"
         above = "" if sold.markup is None else markup_words(sold.markup)
         yield Figure("Gross margin", percent(sold.gross_margin), above, tone)
     note = "by a budget, before any call" if refused else "nothing was refused before it began"
@@ -88,14 +87,14 @@ def _figures(section: Section) -> Iterator[Figure]:
 def _bills(overview: Overview) -> Iterator[Figure]:
     share = explained(overview)
     if share is not None:
-        tone: Tone = "good" if share >= _AGREES else "warn"
+        tone: ChartTone = "good" if share >= _AGREES else "warn"
         yield Figure("Explained against bills", percent(share), bills_note(overview), tone)
 
 
-def _parts(overview: Overview, section: Section) -> Iterator[Part]:
+def _parts(overview: Overview, section: SpendSection) -> Iterator[Section]:
     yield _economics(section)
     charts = (draw.cost_per_day(section), draw.by_model(section))
-    yield Part("Cost by day, operation and model", (), charts, _operations(section), folded=True)
+    yield Section("Cost by day, operation and model", (), charts, _operations(section), folded=True)
     yield _quotes(section)
     if overview.budgets:
         yield _budgets(overview.budgets)
@@ -106,7 +105,7 @@ def _parts(overview: Overview, section: Section) -> Iterator[Part]:
         yield _refusals(section)
 
 
-def _budgets(budgets: Sequence[BurnDown]) -> Part:
+def _budgets(budgets: Sequence[BurnDown]) -> Section:
     """What is left, as a table; a chart of those that several runs took from is there on demand."""
     heads = ("budget", "window", "from", "limit", "left", "left of it", "runs")
     rows = tuple(
@@ -124,10 +123,10 @@ def _budgets(budgets: Sequence[BurnDown]) -> Part:
     drawn = [one for one in budgets if len(one.left) > _FEW][:_DRAWN]
     told = "What was left of each budget after its last run, in its newest window."
     charts = tuple(draw.burn_down(one) for one in drawn)
-    return Part("Budgets", (told,), charts, Grid(heads, rows, 3), folded_drawings=True)
+    return Section("Budgets", (told,), charts, Grid(heads, rows, 3), folded_drawings=True)
 
 
-def automation_grid(section: Section) -> Grid:
+def automation_grid(section: SpendSection) -> Grid:
     """The unit economics of each automation, as a table."""
     heads = (
         *("automation", "runs", "reached", "refused", "run p50", "run p95", "cost of an outcome", "price"),
@@ -147,12 +146,12 @@ def automation_grid(section: Section) -> Grid:
     return Grid(heads, rows)
 
 
-def _economics(section: Section) -> Part:
+def _economics(section: SpendSection) -> Section:
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
     telling = [one for one in drawn if one.runs >= _TELLING] if len(section.automations) == 1 else []
     told = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
-    return Part(
+    return Section(
         "What each automation earns" if len(section.automations) > 1 else "What it earns",
         (*(_risk(one) for one in lost), *told),
         tuple(draw.distribution(one) for one in drawn),
@@ -165,7 +164,7 @@ def _risk(line: AutomationLine) -> str:
     return f"{line.automation} loses money on its most expensive runs: a run at the p95 costs more than it sells for."
 
 
-def _operations(section: Section) -> Grid:
+def _operations(section: SpendSection) -> Grid:
     heads = ("operation", "model", "attempts", "failed", "in", "cached", "out", "cost", "share")
     rows = tuple(
         (
@@ -182,7 +181,7 @@ def _operations(section: Section) -> Grid:
     return Grid(heads, rows, names=2)
 
 
-def _quotes(section: Section) -> Part:
+def _quotes(section: SpendSection) -> Section:
     coverage = section.coverage
     told = []
     if coverage.runs:
@@ -195,10 +194,10 @@ def _quotes(section: Section) -> Part:
     drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
     sizes = _sizes(section)
     told = [" ".join(told[:2]), *told[2:]] if told else ["No run has ended yet."]
-    return Part("Quotes against actual cost", tuple(told), drawn, sizes, folded=True, folded_drawings=True)
+    return Section("Quotes against actual cost", tuple(told), drawn, sizes, folded=True, folded_drawings=True)
 
 
-def _sizes(section: Section) -> Grid | None:
+def _sizes(section: SpendSection) -> Grid | None:
     """Coverage by size, where sizes vary."""
     heads = ("automation", "quality", "quoted at", "runs", "within p95", "95 % interval")
     rows = tuple(
@@ -215,16 +214,16 @@ def _sizes(section: Section) -> Grid | None:
     return Grid(heads, rows, names=3) if rows else None
 
 
-def _savings(section: Section) -> Part:
+def _savings(section: SpendSection) -> Section:
     told = []
     if section.routing is not None and section.routing.spent_nano:
         told.append(f"{routing_sentence(section.routing)}.")
     if sentence := saved_sentence(section.saved):
         told.append(f"{sentence}.")
-    return Part("Savings", tuple(told), (draw.savings(section),), folded_drawings=True)
+    return Section("Savings", tuple(told), (draw.savings(section),), folded_drawings=True)
 
 
-def _fallback(overview: Overview, section: Section) -> Part:
+def _fallback(overview: Overview, section: SpendSection) -> Section:
     fell = section.fallbacks
     told = [
         f"{fell.fell_back:,} of {plural(fell.turns, 'turn')} that asked a model went on to another target: "
@@ -240,10 +239,10 @@ def _fallback(overview: Overview, section: Section) -> Part:
         told.append("Targets that lost service were left alone by the circuit breaker, and tried again afterwards.")
     grid = Grid(("target", "last reason", "last time", "times", "left alone for"), rows, 3) if rows else None
     drawn = (draw.fallback(section),) if section.moves else ()
-    return Part("Fallbacks", tuple(told), drawn, grid, folded=True, folded_drawings=True)
+    return Section("Fallbacks", tuple(told), drawn, grid, folded=True, folded_drawings=True)
 
 
-def _refusals(section: Section) -> Part:
+def _refusals(section: SpendSection) -> Section:
     heads = ("guard", "mode", "did", "reason", "times", "reviewed", "of these wrong")
     rows = tuple(
         (
@@ -255,4 +254,4 @@ def _refusals(section: Section) -> Part:
     drawn = (draw.blocks(section),) if section.blocks else ()
     told = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_TOLD])}.",) if section.blocks else ()
     grid = Grid(heads, rows, 4) if rows else None
-    return Part("Refusals and blocks", told, drawn, grid, folded=True, folded_drawings=True)
+    return Section("Refusals and blocks", told, drawn, grid, folded=True, folded_drawings=True)

@@ -11,9 +11,9 @@ from pricing.ledger.windows import calendar_window
 from pricing.reports.drift import cost_changes
 from pricing.reports.overview.data import BillLine, BurnDown, CircuitLine, Overview
 from pricing.reports.overview.section import Tables, section
-from pricing.reports.query import Reading, Row, reading
-from pricing.reports.repricing import TargetRates
-from pricing.reports.selection import Choice, choose
+from pricing.reports.query import ReplicaReading, Row, read_replica
+from pricing.reports.rate_comparison import TargetRates
+from pricing.reports.selection import RunSelection, choose
 
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
@@ -24,9 +24,11 @@ _NEWEST = 300
 """Runs that are drawn beside their quotes."""
 
 
-def read_overview(replica: Replica, choice: Choice, *, premium: TargetRates | None, buffer_percent: int) -> Overview:
+def read_overview(
+    replica: Replica, choice: RunSelection, *, premium: TargetRates | None, buffer_percent: int
+) -> Overview:
     """What the chosen runs came to; :func:`pricing.reports.overview` says of each argument what it is."""
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         tables = _tables(source) if choose(source, choice) else {}
         circuits = source.rows("overview_circuits") if choice.about is None else []
         budgets = source.rows("overview_budgets") if tables and choice.about is None else []
@@ -54,7 +56,7 @@ def read_overview(replica: Replica, choice: Choice, *, premium: TargetRates | No
     )
 
 
-def _tables(source: Reading) -> Tables:
+def _tables(source: ReplicaReading) -> Tables:
     source.run("overview_spreads")
     tables = {name: source.rows(f"overview_{name}") for name in (*_OF_RUNS, *_OF_ALL)}
     tables["newest"] = source.rows("overview_newest", newest=_NEWEST)

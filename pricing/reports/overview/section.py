@@ -20,18 +20,18 @@ from pricing.reports.overview.data import (
     Fallbacks,
     GuardTotals,
     Money,
-    Move,
     OperationModelLine,
     OperationSavings,
     OutcomeLine,
     QuotedRun,
     RoutingSavings,
-    Section,
     SizeLine,
+    SpendSection,
+    TargetMove,
 )
 from pricing.reports.query import Row
-from pricing.reports.repricing import TargetRates, at_rates
-from pricing.reports.run.data import Savings, Tokens
+from pricing.reports.rate_comparison import TargetRates, at_rates
+from pricing.reports.run.data import Savings, TokenSums
 
 Tables: TypeAlias = dict[str, list[Row]]
 
@@ -43,14 +43,14 @@ _BINS = 30
 
 def section(
     tables: Tables, zone: ZoneInfo, premium: TargetRates | None, buffer_percent: int, *, stand_in: bool
-) -> Section | None:
+) -> SpendSection | None:
     """The runs answered by models, or those of the sandbox; None where there were none."""
     mine = {name: [_rest(row) for row in rows if row["stand_in"] == stand_in] for name, rows in tables.items()}
     if not mine["totals"]:
         return None
     [totals] = mine["totals"]
     asked, fell_back = (sum(row[name] for row in mine["turns"]) for name in ("asked", "fell_back"))
-    return Section(
+    return SpendSection(
         stand_in=stand_in,
         runs=totals["runs"],
         refused=totals["refused"],
@@ -75,7 +75,7 @@ def section(
         sizes=tuple(_size(row) for row in mine["sizes"]),
         fallbacks=Fallbacks(asked, fell_back, ratio(fell_back, asked)),
         blocks=_blocks(mine["turns"], totals["refused"]),
-        moves=tuple(Move(**row) for row in mine["moves"]),
+        moves=tuple(TargetMove(**row) for row in mine["moves"]),
         guards=tuple(GuardTotals(**row) for row in mine["guards"]),
         newest=tuple(QuotedRun(**(row | {"started_at": from_us(row["started_at"])})) for row in mine["newest"]),
     )
@@ -157,7 +157,7 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
         model=row["model"],
         attempts=row["attempts"],
         failed=row["failed"],
-        tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
+        tokens=TokenSums(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
         cost_nano=row["cost_nano"],
         share=ratio(row["cost_nano"], spent),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pricing.money import format_money
 from pricing.reports.format import moment, percent, plural
-from pricing.reports.overview.data import AutomationLine, BlockLine, Overview, RoutingSavings, Section
+from pricing.reports.overview.data import AutomationLine, BlockLine, Overview, RoutingSavings, SpendSection
 from pricing.reports.sentences import margin_words
 
 HONEST = 0.93
@@ -33,7 +33,7 @@ def about(overview: Overview) -> str:
     return ", ".join(name for name in named if name is not None) or "All automations"
 
 
-def completed_sentences(section: Section) -> Iterator[str]:
+def completed_sentences(section: SpendSection) -> Iterator[str]:
     """How many runs completed for what, and what was spent on those that did not."""
     spent, completed = format_money(section.spent_nano), section.sold.outcomes
     yield f"{completed:,} of {plural(section.runs, 'run')} completed, for {spent} in all."
@@ -51,7 +51,7 @@ def completed_sentences(section: Section) -> Iterator[str]:
         )
 
 
-def outcome_sentences(section: Section) -> Iterator[str]:
+def outcome_sentences(section: SpendSection) -> Iterator[str]:
     """The same with what pages say in cards: what a completed run cost and sold for, and what was refused."""
     yield from completed_sentences(section)
     sold = section.sold
@@ -100,7 +100,7 @@ def buffer_sentence(line: AutomationLine) -> str | None:
     return f"{told} per invoice. It is above it by {above}: {fits}."
 
 
-def size_sentences(section: Section) -> Iterator[str]:
+def size_sentences(section: SpendSection) -> Iterator[str]:
     """Sizes of runs whose p95 is surely too low."""
     for one in section.sizes:
         if one.high < HONEST:

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pricing.money import Nano, format_money
-from pricing.reports.breakdowns import Breakdown, Line
+from pricing.reports.breakdowns import Breakdown, BreakdownLine
 from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
-from pricing.reports.overview.data import Overview, Section
+from pricing.reports.overview.data import Overview, SpendSection
 from pricing.reports.overview.sentences import (
     about,
     bills_note,
@@ -75,7 +75,7 @@ _RUN_HEADS = ("runs", "reached", "run p50", "run p95", "spent", "share", "charge
 _COST_HEADS = ("tries", "failed", "in", "cached", "out", "cost", "share")
 
 
-def _run_cells(one: Line) -> list[str]:
+def _run_cells(one: BreakdownLine) -> list[str]:
     return [
         count(one.runs),
         count(one.outcomes),
@@ -88,7 +88,7 @@ def _run_cells(one: Line) -> list[str]:
     ]
 
 
-def _cost_cells(one: Line) -> list[str]:
+def _cost_cells(one: BreakdownLine) -> list[str]:
     tokens = (one.input_tokens, one.cache_read_tokens, one.output_tokens)
     numbers = map(count, (one.attempts, one.failed, *tokens))
     return [*numbers, format_money(one.cost_nano), percent(one.share)]
@@ -98,7 +98,7 @@ def _period(overview: Overview) -> Text:
     return line((about(overview), "bold"), (f"  {period(overview)}", QUIET))
 
 
-def _section(section: Section) -> Iterator[RenderableType]:
+def _section(section: SpendSection) -> Iterator[RenderableType]:
     yield Text()
     if section.stand_in:
         yield line(("Sandbox  ", "bold"), _totals(section))
@@ -126,12 +126,12 @@ def _section(section: Section) -> Iterator[RenderableType]:
         yield table("Refused", ["reason", "what", "times"], rows, names=2)
 
 
-def _totals(section: Section) -> str:
+def _totals(section: SpendSection) -> str:
     told = (plural(section.runs, "run"), plural(section.turns, "turn"), plural(section.attempts, "attempt"))
     return f"{format_money(section.spent_nano)} in {', '.join(told)}"
 
 
-def _quality(section: Section) -> Iterator[Text]:
+def _quality(section: SpendSection) -> Iterator[Text]:
     """How well runs were quoted, and how often turns had to fall back."""
     coverage, fell = section.coverage, section.fallbacks
     if coverage.runs:
@@ -145,7 +145,7 @@ def _quality(section: Section) -> Iterator[Text]:
         yield line(("Fell back  ", QUIET), f"{percent(fell.share)} of {plural(fell.turns, 'turn')}")
 
 
-def _automations(section: Section) -> Iterator[RenderableType]:
+def _automations(section: SpendSection) -> Iterator[RenderableType]:
     """What each automation's outcomes cost and earn, and what its price leaves for single invoices."""
     shown = section.automations[:_MOST_ROWS]
     rows = [
@@ -168,7 +168,7 @@ def _automations(section: Section) -> Iterator[RenderableType]:
             yield line((told, QUIET))
 
 
-def _days(section: Section) -> RenderableType:
+def _days(section: SpendSection) -> RenderableType:
     shown = section.days[-_MOST_DAYS:]
     most = max((day.spent_nano for day in shown), default=0)
     rows: list[list[str | Text]] = [
@@ -184,7 +184,7 @@ def _days(section: Section) -> RenderableType:
     return table(title, ["day", "", "runs", "spent"], rows, names=2)
 
 
-def _operations(section: Section) -> RenderableType:
+def _operations(section: SpendSection) -> RenderableType:
     rows = [
         [
             one.operation,

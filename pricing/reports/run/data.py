@@ -121,7 +121,7 @@ class SaleFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenSums:
     """Sums of what was reported; ``input`` includes ``cached``, read from a prompt cache, and ``written`` to one."""
 
     input: int | None
@@ -163,7 +163,7 @@ class OperationLine:
     blocked: int
     open: int
     attempts: int
-    tokens: Tokens
+    tokens: TokenSums
     cost_nano: Nano
     share: float | None
     saved: Savings
@@ -181,7 +181,7 @@ class ModelLine:
     attempts: int
     ok: int
     failed: int
-    tokens: Tokens
+    tokens: TokenSums
     cost_nano: Nano
     share: float | None
     service_tier: str = STANDARD
@@ -210,7 +210,7 @@ class AttemptLine:
     reason: str
     outcome: str
     status: int | None
-    tokens: Tokens
+    tokens: TokenSums
     cost_nano: Nano
     saved_nano: Nano
     priced: str
@@ -319,7 +319,7 @@ class FallbackLine:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardLine:
+class RunGuardLine:
     """What guards did other than allow. In ``shadow`` mode it is what they would have done."""
 
     guard: str
@@ -382,7 +382,7 @@ class RunReport(Plain):
     models: tuple[ModelLine, ...]
     turns: tuple[TurnLine, ...]
     fallbacks: tuple[FallbackLine, ...]
-    guards: tuple[GuardLine, ...]
+    guards: tuple[RunGuardLine, ...]
     adjustments: tuple[AdjustmentLine, ...]
     unknown: Unknown
     tools: tuple[ToolLine, ...] = ()

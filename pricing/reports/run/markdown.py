@@ -7,8 +7,8 @@ from pathlib import Path
 from pricing.money import format_money
 from pricing.reports import sentences
 from pricing.reports.cache_drops import drop_sentence
-from pricing.reports.escaping import escape_markdown
 from pricing.reports.format import amount, count, duration, moment, percent, plural
+from pricing.reports.markdown_text import escape_markdown
 from pricing.reports.run.data import RunReport
 from pricing.templates import template_environment
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from pricing.money import format_money
 from pricing.reports.cache_drops import drop_sentence
-from pricing.reports.charts import Bars, Chart, Grid, Share, Tone, linear, shares
-from pricing.reports.charts.data import Key, Rect, tone
+from pricing.reports.charts import BarRow, Bars, Chart, ChartTone, Grid, linear, shares
+from pricing.reports.charts.data import LegendKey, Rect, tone
 from pricing.reports.format import UNKNOWN, amount, count, duration, moment, percent, plural
 from pricing.reports.page import Figure, Page, Section
 from pricing.reports.run.data import RunReport, ToolLine, TurnLine
@@ -35,13 +35,13 @@ from pricing.reports.sentences import (
 
 MOST = 500
 """Turns drawn and listed; ``farebox report --json`` has all."""
-_PLACES: dict[Place, Tone] = {
+_PLACES: dict[Place, ChartTone] = {
     "within the quote": "good",
     "above the p95": "warn",
     "above the ceiling": "bad",
     "not quoted": "quiet",
 }
-_ENDS: dict[str, tuple[str, Tone]] = {
+_ENDS: dict[str, tuple[str, ChartTone]] = {
     "completed": ("completed", "good"),
     "failed": ("failed", "bad"),
     "over_budget": ("was stopped by a budget", "warn"),
@@ -165,7 +165,7 @@ def _sections(report: RunReport) -> Iterator[Section]:
 
 def _quote(report: RunReport) -> Bars:
     quote, money = report.quote, report.money
-    rows: list[tuple[str, int, Tone]] = [
+    rows: list[tuple[str, int, ChartTone]] = [
         ("spent", money.spent_nano, _PLACES[place(report)]),
         ("estimate", quote.point_nano, "quiet"),
         ("p50", quote.p50_nano, "quiet"),
@@ -175,13 +175,13 @@ def _quote(report: RunReport) -> Bars:
     return shares(
         "Quote and actual cost",
         f"Quoted with {basis(report)}.",
-        [Share(name, ((amount, shade),), format_money(amount)) for name, amount, shade in rows],
+        [BarRow(name, ((amount, shade),), format_money(amount)) for name, amount, shade in rows],
     )
 
 
 def _by_operation(report: RunReport) -> Bars:
     rows = [
-        Share(
+        BarRow(
             one.operation,
             ((one.cost_nano, tone(place)),),
             format_money(one.cost_nano),
@@ -194,7 +194,7 @@ def _by_operation(report: RunReport) -> Bars:
 
 def _by_model(report: RunReport) -> Bars:
     rows = [
-        Share(
+        BarRow(
             one.target,
             ((one.cost_nano, "s1"),),
             format_money(one.cost_nano),
@@ -231,7 +231,7 @@ def _timeline(report: RunReport) -> Chart:
     ]
     begin, end = min(start for start, _ in moments), max(end for _, end in moments)
     axis = linear(0, max((end - begin).total_seconds(), 0.001), lambda s: duration(round(s * 1_000_000)) if s else "0")
-    shades: dict[str, Tone] = defaultdict(lambda: tone(len(shades)))
+    shades: dict[str, ChartTone] = defaultdict(lambda: tone(len(shades)))
     for one in report.operations:
         shades[one.operation]
     rects = tuple(
@@ -249,7 +249,9 @@ def _timeline(report: RunReport) -> Chart:
         for left in [axis.x((attempt.started_at - begin).total_seconds())]
     )
     failed = any(rect.tone == "bad" for rect in rects)
-    keys = [Key(name, shade) for name, shade in shades.items()] + ([Key("failed attempt", "bad")] if failed else [])
+    keys = [LegendKey(name, shade) for name, shade in shades.items()] + (
+        [LegendKey("failed attempt", "bad")] if failed else []
+    )
     return Chart(
         "When each turn was asked",
         "A row per turn, a bar per attempt; bars side by side are asked at the same time.",

@@ -11,23 +11,23 @@ from typing import TypeVar
 from pricing.clock import from_us
 from pricing.margins import gross_margin, markup
 from pricing.reports.format import ratio
-from pricing.reports.query import Readable, Reading, Row, reading
+from pricing.reports.query import ReadableReplica, ReplicaReading, Row, read_replica
 from pricing.reports.run.data import (
     AdjustmentLine,
     ApprovalLine,
     AttemptLine,
     DueFacts,
-    GuardLine,
     ModelLine,
     MoneyFacts,
     OperationLine,
     QuoteFacts,
     RunFacts,
+    RunGuardLine,
     RunReport,
     SaleFacts,
     Savings,
     Settlement,
-    Tokens,
+    TokenSums,
     ToolLine,
     TryLine,
     TurnLine,
@@ -35,7 +35,7 @@ from pricing.reports.run.data import (
 )
 from pricing.reports.run.fallbacks import fallbacks
 from pricing.reports.run.quality import lowered_quality
-from pricing.reports.run.timing import guard_times, time_spent
+from pricing.reports.run.time_spent import guard_times, time_spent
 from pricing.reports.run_lookup import find_run
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ _ATTEMPT = (
 )
 
 
-def run_report(replica: Readable, run_id: str) -> RunReport:
+def run_report(replica: ReadableReplica, run_id: str) -> RunReport:
     """The report of one run, as far as the replica knows it.
 
     Args:
@@ -60,11 +60,11 @@ def run_report(replica: Readable, run_id: str) -> RunReport:
         UsageError: no such run, or several; the next step names some ids.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         return read_report(source, run_id)
 
 
-def read_report(source: Reading, run_id: str) -> RunReport:
+def read_report(source: ReplicaReading, run_id: str) -> RunReport:
     """The same from a replica that is being read; it is narrowed to the run.
 
     Raises:
@@ -103,7 +103,7 @@ def read_report(source: Reading, run_id: str) -> RunReport:
         models=_models(attempts, spent),
         turns=turns,
         fallbacks=fallbacks(turns),
-        guards=tuple(GuardLine(r["guard"], r["action"], r["reason"], r["mode"], r["events"]) for r in guards),
+        guards=tuple(RunGuardLine(r["guard"], r["action"], r["reason"], r["mode"], r["events"]) for r in guards),
         adjustments=adjustments,
         unknown=Unknown(len(unknown), _cost(unknown)),
         tools=_tools(paid, spent),
@@ -256,7 +256,7 @@ def _attempts(rows: Iterable[Row]) -> tuple[AttemptLine, ...]:
     return tuple(
         AttemptLine(
             **{name: row[name] for name in _ATTEMPT},
-            tokens=Tokens(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], _written(row)),
+            tokens=TokenSums(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], _written(row)),
             started_at=from_us(row["started_at"]),
         )
         for row in rows
@@ -349,9 +349,9 @@ def _savings(turns: Sequence[TurnLine]) -> Savings:
     )
 
 
-def _tokens(attempts: Iterable[AttemptLine]) -> Tokens:
+def _tokens(attempts: Iterable[AttemptLine]) -> TokenSums:
     counts = [attempt.tokens for attempt in attempts]
-    return Tokens(
+    return TokenSums(
         _shared_value(tokens.input for tokens in counts),
         _shared_value(tokens.output for tokens in counts),
         _shared_value(tokens.cached for tokens in counts),

@@ -10,7 +10,7 @@ from datetime import datetime
 from pricing.clock import from_us
 from pricing.money import Nano
 from pricing.reports.format import Plain
-from pricing.reports.query import Readable, Row, reading
+from pricing.reports.query import ReadableReplica, Row, read_replica
 from pricing.reports.run.data import RunReport
 from pricing.reports.run.report import read_report
 
@@ -39,7 +39,7 @@ class RunTrace(Plain):
     guards: dict[str, list[GuardEvent]]
 
 
-def run_trace(replica: Readable, run_id: str) -> RunTrace:
+def run_trace(replica: ReadableReplica, run_id: str) -> RunTrace:
     """The trace of one run.
 
     Args:
@@ -50,7 +50,7 @@ def run_trace(replica: Readable, run_id: str) -> RunTrace:
         UsageError: no such run, or several; the next step names some ids.
         LedgerBusy: somebody holds the replica's file.
     """
-    with reading(replica) as source:
+    with read_replica(replica) as source:
         report = read_report(source, run_id)
         rows = source.rows("run_decisions", run_id=report.run.run_id)
     guards: dict[str, list[GuardEvent]] = defaultdict(list)

@@ -7,8 +7,8 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import Crowd, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_CLAUDE
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_CLAUDE
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 FAILURES = FailureRules(
     codes=codes(
@@ -47,7 +47,7 @@ SPEC = ProviderSpec(
     price_list="anthropic",
     otel_name="anthropic",
     key_kind="anthropic",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

@@ -11,8 +11,8 @@ from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_AZURE
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_AZURE
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 _SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-(?:mini|preview))")
 _FLAVOUR = Flavour(max_tokens="max_completion_tokens", schema_models=_SCHEMAS)
@@ -31,7 +31,7 @@ SPEC = ProviderSpec(
     price_list="openai",
     otel_name="azure.ai.openai",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

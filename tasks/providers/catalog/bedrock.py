@@ -7,8 +7,8 @@ from tasks.providers.bedrock import BedrockAdapter
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, BEDROCK_OVERFLOW, FailureRules, codes, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_BEDROCK
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_BEDROCK
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 FAILURES = FailureRules(
     codes=codes(
@@ -66,7 +66,7 @@ SPEC = ProviderSpec(
     price_list="aws",
     otel_name="aws.bedrock",
     key_kind="bedrock",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

@@ -8,7 +8,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE, texts
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="cerebras",
@@ -22,7 +22,7 @@ SPEC = ProviderSpec(
     price_list="cerebras",
     otel_name="cerebras",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

@@ -8,8 +8,8 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.prompt_caching import CACHED_DEEPSEEK
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_DEEPSEEK
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 _NONE = re.compile(r"(?!)")
 """It takes "any JSON object" only."""
@@ -23,7 +23,7 @@ SPEC = ProviderSpec(
     price_list="deepseek",
     otel_name="deepseek",
     key_kind="openai",
-    features=Features(
+    features=ProviderFeatures(
         schemas=False,
         tools=True,
         reasoning=True,

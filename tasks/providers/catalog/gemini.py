@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tasks.providers.gemini import FAILURES, OPTIONS, GeminiAdapter
 from tasks.providers.media import MediaRules
-from tasks.providers.prompt_caching import CACHED_GEMINI
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_GEMINI
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 MEDIA = MediaRules(
     takes=frozenset({"image data", "document data"}),
@@ -25,7 +25,7 @@ SPEC = ProviderSpec(
     price_list="google",
     otel_name="gcp.gemini",
     key_kind="google",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

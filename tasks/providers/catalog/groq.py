@@ -10,8 +10,8 @@ from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.prompt_caching import CACHED_GROQ
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_GROQ
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="groq",
@@ -31,7 +31,7 @@ SPEC = ProviderSpec(
     price_list="groq",
     otel_name="groq",
     key_kind="groq",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

@@ -8,7 +8,7 @@ from tasks.providers.failure_rules import OPENAI_COMPATIBLE, codes
 from tasks.providers.media import MediaRules
 from tasks.providers.mistral import MistralAdapter
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="mistral",
@@ -30,7 +30,7 @@ SPEC = ProviderSpec(
     price_list="mistral",
     otel_name="mistral_ai",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

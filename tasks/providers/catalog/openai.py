@@ -10,8 +10,8 @@ from tasks.providers.failure_rules import OPENAI
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.prompt_caching import CACHED_OPENAI
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.prompt_caches import CACHED_OPENAI
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 _SCHEMAS = re.compile(r"(?!gpt-3\.5|gpt-4(?:-|$)|o1-(?:mini|preview))")
 
@@ -27,7 +27,7 @@ SPEC = ProviderSpec(
     price_list="openai",
     otel_name="openai",
     key_kind="openai",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

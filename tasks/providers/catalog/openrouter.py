@@ -8,7 +8,7 @@ from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
 from tasks.providers.options import ALL_OPTIONS
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="openrouter",
@@ -19,7 +19,7 @@ SPEC = ProviderSpec(
     price_list="openrouter",
     otel_name="openrouter",
     key_kind="openai",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

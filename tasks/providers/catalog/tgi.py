@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import OpenAIAdapter
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="tgi",
@@ -16,7 +16,7 @@ SPEC = ProviderSpec(
     price_list=None,
     otel_name="tgi",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import OpenAIAdapter
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="together",
@@ -16,7 +16,7 @@ SPEC = ProviderSpec(
     price_list="together",
     otel_name="together_ai",
     key_kind=None,
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

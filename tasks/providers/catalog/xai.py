@@ -7,7 +7,7 @@ from functools import partial
 from tasks.providers.failure_rules import OPENAI_COMPATIBLE
 from tasks.providers.media import MediaRules
 from tasks.providers.openai import Flavour, OpenAIAdapter
-from tasks.providers.spec import CredentialRule, Features, ProviderSpec
+from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
 
 SPEC = ProviderSpec(
     name="xai",
@@ -18,7 +18,7 @@ SPEC = ProviderSpec(
     price_list="x-ai",
     otel_name="x_ai",
     key_kind="xai",
-    features=Features(
+    features=ProviderFeatures(
         schemas=True,
         tools=True,
         reasoning=True,

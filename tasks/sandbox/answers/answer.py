@@ -12,14 +12,14 @@ from typing import Any, Final
 import orjson
 
 from tasks.providers.messages import JSONObject
-from tasks.sandbox.answers.digest import Digest
+from tasks.sandbox.answers.digest import TextDigest
 from tasks.sandbox.answers.filler import Effort, Filler
 from tasks.sandbox.answers.judgement import judgement
 from tasks.sandbox.answers.language import cut
 from tasks.sandbox.answers.material import Material, gather
 from tasks.sandbox.answers.schema import Unfillable, schema_in
 from tasks.sandbox.answers.toolbox import next_call
-from tasks.sandbox.protocol import Answer, BadRequest, SandboxRequest
+from tasks.sandbox.protocol import BadRequest, SandboxAnswer, SandboxRequest
 from tasks.sandbox.tokens import count_tokens, first_tokens
 
 LABEL: Final = "[sandbox] "
@@ -28,7 +28,7 @@ _EFFORTS: Final = (Effort(), Effort(2, 3, 160), Effort(1, 2, 90), Effort(1, 1, 4
 _LONGEST_ECHO: Final = 160
 
 
-def answer_question(question: SandboxRequest, seed: str) -> Answer:
+def answer_question(question: SandboxRequest, seed: str) -> SandboxAnswer:
     """The answer to a question; ``seed`` makes the id of a tool call.
 
     Raises:
@@ -39,7 +39,7 @@ def answer_question(question: SandboxRequest, seed: str) -> Answer:
     if call is not None:
         tokens = count_tokens(call.name) + count_tokens(call.arguments)
         if question.max_tokens is None or tokens <= question.max_tokens:
-            return Answer("", tokens, calls=(call,), stop="tool_calls")
+            return SandboxAnswer("", tokens, calls=(call,), stop="tool_calls")
         return _limited(call.arguments, question.max_tokens)
     text = ""
     for effort in _EFFORTS:
@@ -54,12 +54,14 @@ def _compose(question: SandboxRequest, material: Material, effort: Effort) -> st
     if definition is not None:
         return orjson.dumps(_structure(definition, material, effort)).decode()
     if question.json_object:
-        digest = Digest(material.whole, material.orders)
+        digest = TextDigest(material.whole, material.orders)
         summary = digest.summary(effort.sentences, effort.characters)
         return orjson.dumps({"sandbox": True, "summary": summary}).decode()
     if material.results:
-        return LABEL + Digest("\n\n".join(material.results), material.said).summary(effort.sentences, effort.characters)
-    digest = Digest(material.text, material.orders)
+        return LABEL + TextDigest("\n\n".join(material.results), material.said).summary(
+            effort.sentences, effort.characters
+        )
+    digest = TextDigest(material.text, material.orders)
     if not material.orders and len(digest.statements()) <= 1:
         return f"{LABEL}No model is behind this answer. What was asked: {cut(material.text.strip(), _LONGEST_ECHO)}"
     return LABEL + digest.summary(effort.sentences, effort.characters)
@@ -75,8 +77,8 @@ def _structure(definition: JSONObject, material: Material, effort: Effort) -> An
         raise BadRequest(f"Invalid schema: {error}.", param="response_format") from error
 
 
-def _limited(text: str, limit: int | None) -> Answer:
+def _limited(text: str, limit: int | None) -> SandboxAnswer:
     tokens = max(1, count_tokens(text))
     if limit is None or tokens <= limit:
-        return Answer(text, tokens)
-    return Answer(first_tokens(text, limit), limit, stop="length")
+        return SandboxAnswer(text, tokens)
+    return SandboxAnswer(first_tokens(text, limit), limit, stop="length")

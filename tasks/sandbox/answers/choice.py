@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tasks.sandbox.answers.digest import Digest
+from tasks.sandbox.answers.digest import TextDigest
 from tasks.sandbox.answers.language import name_words, stem, stems
 
 _KIN: Final = {
@@ -41,7 +41,7 @@ _HELPERS: Final = frozenset(
 )
 
 
-def choose(values: Sequence[Any], description: str, digest: Digest) -> Any:
+def choose(values: Sequence[Any], description: str, digest: TextDigest) -> Any:
     """The value whose words, kin or description meet the text most; undecided, the most neutral one.
 
     A verdict is *pass*: what judges by facts is in ``judging``, and an answer that quotes *fail* is no failure.
@@ -55,12 +55,12 @@ def choose(values: Sequence[Any], description: str, digest: Digest) -> Any:
     return neutral[0] if neutral else values[0]
 
 
-def rank(values: Sequence[Any], description: str, digest: Digest) -> list[Any]:
+def rank(values: Sequence[Any], description: str, digest: TextDigest) -> list[Any]:
     """All values, those that meet the text most first."""
     return sorted(values, key=lambda value: -_overlap(value, values, description, digest))
 
 
-def holds(name: str, digest: Digest) -> bool:
+def holds(name: str, digest: TextDigest) -> bool:
     """Whether the text mentions all of what a yes-or-no field is named after; approvals are given."""
     words = [stem(word) for word in name_words(name) if word not in _HELPERS]
     if any(word in _APPROVALS for word in words):
@@ -68,7 +68,7 @@ def holds(name: str, digest: Digest) -> bool:
     return bool(words) and all(word in digest.words or bool(_kin(word) & digest.words) for word in words)
 
 
-def _overlap(value: Any, values: Sequence[Any], description: str, digest: Digest) -> int:
+def _overlap(value: Any, values: Sequence[Any], description: str, digest: TextDigest) -> int:
     if not isinstance(value, str):
         return int(str(value).lower() in digest.words)
     words = frozenset(stem(word) for word in name_words(value))

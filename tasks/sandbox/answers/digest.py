@@ -37,7 +37,7 @@ class _Clause:
     words: frozenset[str]
 
 
-class Digest:
+class TextDigest:
     """A text, ranked once and asked many times.
 
     Args:
@@ -106,7 +106,7 @@ class Digest:
     def title(self) -> str:
         """The lead; of a long one its first clauses or words.
 
-        >>> Digest("fix(cli): show a run's result where its report cannot be made").title()
+        >>> TextDigest("fix(cli): show a run's result where its report cannot be made").title()
         "Show a run's result where its report cannot be made"
         """
         return as_title(self.lead, _TITLE_CHARACTERS)

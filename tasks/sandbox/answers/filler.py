@@ -9,7 +9,7 @@ import orjson
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.answers.choice import choose, holds, rank
-from tasks.sandbox.answers.digest import Digest
+from tasks.sandbox.answers.digest import TextDigest
 from tasks.sandbox.answers.evidence import find_number, find_text, is_fact
 from tasks.sandbox.answers.language import name_words, stem, stems
 from tasks.sandbox.answers.prose import fit, write
@@ -61,7 +61,7 @@ class Filler:
         self._effort = effort
         self._focus = focus
         self._sparse = sparse
-        self._digest = Digest(text, focus)
+        self._digest = TextDigest(text, focus)
         self._text = f"{text}\n\n{facts}" if facts else text
         self._used: list[str] = []
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from tasks.providers.messages import JSONObject
-from tasks.sandbox.answers.digest import Digest, as_title, joined
+from tasks.sandbox.answers.digest import TextDigest, as_title, joined
 from tasks.sandbox.answers.evidence import find_text
 from tasks.sandbox.answers.language import cut, name_words
 from tasks.sandbox.answers.schema import Unfillable
@@ -36,7 +36,7 @@ _FILL: Final = "(no more to say) "
 
 
 def write(
-    name: str, schema: JSONObject, digest: Digest, text: str, *, sentences: int, characters: int, used: list[str]
+    name: str, schema: JSONObject, digest: TextDigest, text: str, *, sentences: int, characters: int, used: list[str]
 ) -> str:
     """A string for the field ``name``; sentences in ``used`` are avoided, and those taken are added to it.
 
@@ -70,7 +70,9 @@ def fit(value: str, low: int, high: int | None) -> str:
     return value
 
 
-def _prose(name: str, schema: JSONObject, digest: Digest, *, sentences: int, characters: int, used: list[str]) -> str:
+def _prose(
+    name: str, schema: JSONObject, digest: TextDigest, *, sentences: int, characters: int, used: list[str]
+) -> str:
     words = set(name_words(name))
     if words & _TITLES:
         used.append(digest.lead)

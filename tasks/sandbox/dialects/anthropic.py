@@ -16,12 +16,12 @@ from tasks.sandbox.protocol import (
     Complaint,
     Facts,
     Lifetime,
-    Part,
+    PromptSegment,
     Provider,
-    Refusal,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
-    Segment,
+    StreamPart,
     json_object,
     positive_int,
     require_objects,
@@ -127,7 +127,7 @@ class AnthropicDialect:
             "usage": _usage_body(exchange.usage, exchange.service_tier),
         }
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """The events of a streamed message."""
         answer = exchange.answer
         opening = {**_head(exchange), "content": [], "stop_reason": None, "stop_details": None}
@@ -155,7 +155,7 @@ class AnthropicDialect:
         parts.append(_event("message_stop", {}))
         return parts
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """An error object; a spend limit comes without ``retry-after``, as it does from Anthropic."""
         status, kind, message = _ERRORS.get(complaint, (400, "invalid_request_error", ""))
         text = message.format(tokens=facts.tokens, window=facts.window) or facts.message
@@ -167,7 +167,7 @@ class AnthropicDialect:
             headers["retry-after"] = str(math.ceil(facts.retry_after))
         if complaint == "429":
             headers["anthropic-ratelimit-requests-remaining"] = "0"
-        return Refusal(status, {"type": "error", "error": error, "request_id": facts.request_id}, headers)
+        return SandboxRefusal(status, {"type": "error", "error": error, "request_id": facts.request_id}, headers)
 
     def garbage(self) -> bytes:
         """An event whose data is no JSON."""
@@ -225,7 +225,7 @@ def _thought(exchange: SandboxExchange) -> JSONObject:
     return {"type": "thinking", "thinking": text, "signature": signature(text)}
 
 
-def _thought_events(block: JSONObject) -> list[Part]:
+def _thought_events(block: JSONObject) -> list[StreamPart]:
     start = {**block, "thinking": "", "signature": ""}
     said = {"type": "thinking_delta", "thinking": block["thinking"]}
     sealed = {"type": "signature_delta", "signature": block["signature"]}
@@ -267,8 +267,8 @@ def _usage_body(usage: Usage, service_tier: str) -> JSONObject:
     }
 
 
-def _event(kind: str, body: JSONObject, tokens: int = 0) -> Part:
-    return Part(b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **body}) + b"\n\n", tokens)
+def _event(kind: str, body: JSONObject, tokens: int = 0) -> StreamPart:
+    return StreamPart(b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **body}) + b"\n\n", tokens)
 
 
 def _tools(wire: Any) -> list[Tool]:
@@ -357,32 +357,32 @@ def _user(blocks: Sequence[JSONObject], where: str) -> list[Message]:
     return [*messages, Message.of("user", text_of(rest, param=where))] if rest else messages
 
 
-def _segments(body: JSONObject, schema: Schema | None, messages: Sequence[JSONObject]) -> list[Segment]:
+def _segments(body: JSONObject, schema: Schema | None, messages: Sequence[JSONObject]) -> list[PromptSegment]:
     """What is counted, in the order the cache reads it: tools, system, messages."""
     segments = [_segment(tool) for tool in body.get("tools") or []]
     if schema is not None:
-        segments.append(Segment(orjson.dumps(schema.definition).decode()))
+        segments.append(PromptSegment(orjson.dumps(schema.definition).decode()))
     system = body.get("system") or []
     for content in [system, *(message["content"] for message in messages)]:
         if isinstance(content, str):
-            segments.append(Segment(content))
+            segments.append(PromptSegment(content))
         else:
             segments += [_segment(block) for block in require_objects(content, name="system")]
     if "cache_control" in body and segments:
-        segments[-1] = Segment(segments[-1].text, _lifetime(body))
+        segments[-1] = PromptSegment(segments[-1].text, _lifetime(body))
     marks = sum(segment.cache is not None for segment in segments)
     if marks > _MOST_MARKS:
         raise BadRequest(f"A maximum of {_MOST_MARKS} blocks with cache_control may be provided. Found {marks}.")
     return segments
 
 
-def _segment(block: JSONObject) -> Segment:
+def _segment(block: JSONObject) -> PromptSegment:
     if isinstance(block.get("text"), str):
-        return Segment(block["text"], _lifetime(block))
+        return PromptSegment(block["text"], _lifetime(block))
     if block.get("type") == "tool_result":
-        return Segment(text_of(block.get("content"), param="messages"), _lifetime(block))
+        return PromptSegment(text_of(block.get("content"), param="messages"), _lifetime(block))
     bare = {key: value for key, value in block.items() if key not in {"cache_control", "source"}}
-    return Segment(orjson.dumps(bare).decode(), _lifetime(block))
+    return PromptSegment(orjson.dumps(bare).decode(), _lifetime(block))
 
 
 def _lifetime(block: JSONObject) -> Lifetime | None:

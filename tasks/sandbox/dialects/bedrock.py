@@ -17,12 +17,12 @@ from tasks.sandbox.protocol import (
     Complaint,
     Facts,
     Lifetime,
-    Part,
+    PromptSegment,
     Provider,
-    Refusal,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
-    Segment,
+    StreamPart,
     json_object,
     positive_int,
     require_objects,
@@ -129,55 +129,57 @@ class BedrockDialect:
             **_service_tier(exchange),
         }
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """The events of ConverseStream."""
         answer = exchange.answer
-        parts = [Part(event("messageStart", {"role": "assistant"}))]
+        parts = [StreamPart(event("messageStart", {"role": "assistant"}))]
         index = 0
         if exchange.question.thinks:
             said = _thought(exchange)["reasoningContent"]["reasoningText"]
             parts += [
-                Part(event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {name: value}}}))
+                StreamPart(
+                    event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {name: value}}})
+                )
                 for name, value in said.items()
             ]
-            parts.append(Part(event("contentBlockStop", {"contentBlockIndex": 0})))
+            parts.append(StreamPart(event("contentBlockStop", {"contentBlockIndex": 0})))
             index = 1
         if answer.text:
             parts += [
-                Part(event("contentBlockDelta", {"contentBlockIndex": index, "delta": {"text": text}}), tokens)
+                StreamPart(event("contentBlockDelta", {"contentBlockIndex": index, "delta": {"text": text}}), tokens)
                 for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)
             ]
-            parts.append(Part(event("contentBlockStop", {"contentBlockIndex": index})))
+            parts.append(StreamPart(event("contentBlockStop", {"contentBlockIndex": index})))
             index += 1
         for call in answer.calls if answer.stop != "malformed" else ():
             start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
-            parts.append(Part(event("contentBlockStart", {"contentBlockIndex": index, "start": start})))
+            parts.append(StreamPart(event("contentBlockStart", {"contentBlockIndex": index, "start": start})))
             parts += [
-                Part(
+                StreamPart(
                     event("contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": text}}}),
                     tokens,
                 )
                 for text, tokens in chunks(call.arguments, _TOKENS_PER_EVENT)
             ]
-            parts.append(Part(event("contentBlockStop", {"contentBlockIndex": index})))
+            parts.append(StreamPart(event("contentBlockStop", {"contentBlockIndex": index})))
             index += 1
-        parts.append(Part(event("messageStop", {"stopReason": _STOP[answer.stop]})))
+        parts.append(StreamPart(event("messageStop", {"stopReason": _STOP[answer.stop]})))
         metadata = {
             "usage": _usage_body(exchange.usage),
             "metrics": {"latencyMs": exchange.latency_ms},
             **_service_tier(exchange),
         }
-        parts.append(Part(event("metadata", metadata)))
+        parts.append(StreamPart(event("metadata", metadata)))
         return parts
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """An exception; waits are asked for as botocore reads them, in ``x-amz-retry-after`` (milliseconds)."""
         status, code, message = _ERRORS.get(complaint, (400, "ValidationException", ""))
         text = message.format(tokens=facts.tokens, window=facts.window) or facts.message
         headers = {"x-amzn-ErrorType": f"{code}:{_NAMESPACE}"}
         if complaint in {"429", "503", "529"} and facts.retry_after is not None:
             headers["x-amz-retry-after"] = f"{facts.retry_after * 1000:.0f}"
-        return Refusal(status, {"message": text}, headers)
+        return SandboxRefusal(status, {"message": text}, headers)
 
     def garbage(self) -> bytes:
         """An event with a wrong checksum."""
@@ -333,19 +335,19 @@ def _result_text(content: Any) -> str:
 
 def _segments(
     body: JSONObject, config: JSONObject, schema: Schema | None, messages: Sequence[JSONObject]
-) -> list[Segment]:
+) -> list[PromptSegment]:
     """What is counted, in the order the cache reads it: tools, system, messages; a cache point marks what precedes."""
     blocks = [*(config.get("tools") or []), *require_objects(body.get("system") or [], name="system")]
-    segments = [] if schema is None else [Segment(orjson.dumps(schema.definition).decode())]
+    segments = [] if schema is None else [PromptSegment(orjson.dumps(schema.definition).decode())]
     for block in [*blocks, *(block for message in messages for block in message["content"])]:
         if "cachePoint" in block:
             if not segments:
                 raise BadRequest("A cachePoint cannot come first.")
-            segments[-1] = Segment(segments[-1].text, _lifetime(block["cachePoint"]))
+            segments[-1] = PromptSegment(segments[-1].text, _lifetime(block["cachePoint"]))
         elif isinstance(block.get("text"), str):
-            segments.append(Segment(block["text"]))
+            segments.append(PromptSegment(block["text"]))
         elif "image" not in block and "document" not in block:
-            segments.append(Segment(orjson.dumps(block).decode()))
+            segments.append(PromptSegment(orjson.dumps(block).decode()))
     return segments
 
 

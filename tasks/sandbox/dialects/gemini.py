@@ -16,12 +16,12 @@ from tasks.sandbox.protocol import (
     BadRequest,
     Complaint,
     Facts,
-    Part,
+    PromptSegment,
     Provider,
-    Refusal,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
-    Segment,
+    StreamPart,
     json_object,
     positive_int,
     require_objects,
@@ -100,7 +100,7 @@ class GeminiDialect:
             model=model,
             messages=_messages(contents),
             instructions=instructions,
-            segments=[Segment(text) for text in (*static, *map(_counted, contents))],
+            segments=[PromptSegment(text) for text in (*static, *map(_counted, contents))],
             tools=tools,
             schema=schema,
             json_object=schema is None and config.get("responseMimeType") == "application/json",
@@ -121,18 +121,18 @@ class GeminiDialect:
         parts: list[JSONObject] = [{"text": answer.text, **_signature(exchange)}] if answer.text else []
         return self._body(exchange, [*parts, *_calls(exchange)], last=True)
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """The replies of streamGenerateContent, each with a piece."""
         answer = exchange.answer
         parts = [
-            Part(_event(self._body(exchange, [{"text": text}], last=False)), tokens)
+            StreamPart(_event(self._body(exchange, [{"text": text}], last=False)), tokens)
             for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)
         ]
         signature = _signature(exchange)
         signed: list[JSONObject] = [{"text": "", **signature}] if signature else []
-        return [*parts, Part(_event(self._body(exchange, [*signed, *_calls(exchange)], last=True)))]
+        return [*parts, StreamPart(_event(self._body(exchange, [*signed, *_calls(exchange)], last=True)))]
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """An error; waits are asked for in ``RetryInfo``, since there is no header."""
         status, code, message = _ERRORS.get(complaint, (400, "INVALID_ARGUMENT", ""))
         details: list[JSONObject] = []
@@ -146,7 +146,7 @@ class GeminiDialect:
             details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait})
         told = message.format(tokens=facts.tokens, window=facts.window) or facts.message
         error: JSONObject = {"code": status, "message": told, "status": code}
-        return Refusal(status, {"error": error | ({"details": details} if details else {})})
+        return SandboxRefusal(status, {"error": error | ({"details": details} if details else {})})
 
     def garbage(self) -> bytes:
         """An event that is no JSON."""

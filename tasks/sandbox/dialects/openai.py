@@ -14,17 +14,17 @@ from pricing import ToolCallPart, ToolResultPart, Usage
 from tasks.providers.messages import JSONObject, Message, Schema, StopReason, Tool
 from tasks.sandbox.dialects.openai_cache import marked_segments
 from tasks.sandbox.protocol import (
-    Answer,
     BadRequest,
     Complaint,
     Facts,
     GeneratedCall,
-    Part,
+    PromptSegment,
     Provider,
-    Refusal,
+    SandboxAnswer,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
-    Segment,
+    StreamPart,
     positive_int,
     require_objects,
     require_schema,
@@ -97,7 +97,7 @@ _GROQ: Final[Mapping[Complaint, tuple[int, str, str | None, str]]] = {
 }
 
 
-def openai_refusal(complaint: Complaint, facts: Facts) -> Refusal:
+def openai_refusal(complaint: Complaint, facts: Facts) -> SandboxRefusal:
     """OpenAI's reply to a complaint."""
     headers = _retry_after(facts) if complaint in {"429", "503", "529"} else {}
     if complaint == "429":
@@ -107,7 +107,7 @@ def openai_refusal(complaint: Complaint, facts: Facts) -> Refusal:
     return _refusal(_OPENAI, complaint, facts, headers)
 
 
-def groq_refusal(complaint: Complaint, facts: Facts) -> Refusal:
+def groq_refusal(complaint: Complaint, facts: Facts) -> SandboxRefusal:
     """Groq's reply to a complaint; what a model garbled comes back as ``failed_generation``."""
     headers = _retry_after(facts) if complaint == "429" else {}
     refusal = _refusal(_GROQ, complaint, facts, headers)
@@ -121,13 +121,13 @@ def _refusal(
     complaint: Complaint,
     facts: Facts,
     headers: Mapping[str, str],
-) -> Refusal:
+) -> SandboxRefusal:
     status, kind, code, message = table.get(complaint, (400, _INVALID, facts.code, facts.message))
     if complaint in table:
         message = message.format(model=facts.model, tokens=facts.tokens, window=facts.window)
     param = "messages" if complaint == "overflow" else facts.param
     error: JSONObject = {"message": message, "type": kind, "param": param, "code": code}
-    return Refusal(status, {"error": error}, headers)
+    return SandboxRefusal(status, {"error": error}, headers)
 
 
 def _retry_after(facts: Facts) -> dict[str, str]:
@@ -182,9 +182,9 @@ class OpenAIDialect:
         schema, json_object = self._format(body.get("response_format"))
         limit = body.get("max_completion_tokens", body.get("max_tokens"))
         options = body.get("stream_options")
-        static = [Segment(orjson.dumps(tool).decode()) for tool in body.get("tools") or []]
+        static = [PromptSegment(orjson.dumps(tool).decode()) for tool in body.get("tools") or []]
         if schema is not None:
-            static.append(Segment(orjson.dumps(schema.definition).decode()))
+            static.append(PromptSegment(orjson.dumps(schema.definition).decode()))
         return SandboxRequest(
             model=named,
             messages=_messages(wire_messages),
@@ -237,7 +237,7 @@ class OpenAIDialect:
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
         return {**self._head(exchange, "chat.completion"), "choices": [choice], "usage": self._usage_body(exchange)}
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """The chunks of a streamed completion; usage comes last, if asked for."""
         head = self._head(exchange, "chat.completion.chunk")
         if exchange.question.stream_usage:
@@ -249,26 +249,26 @@ class OpenAIDialect:
 
         answer = exchange.answer
         word = "refusal" if answer.stop == "refusal" and self.provider == "openai" else "content"
-        parts = [Part(event({"role": "assistant", "content": "" if not answer.calls else None}))]
+        parts = [StreamPart(event({"role": "assistant", "content": "" if not answer.calls else None}))]
         if exchange.question.thinks:
             pieces = chunks(sealed(exchange.request_id), _TOKENS_PER_EVENT)
-            parts += [Part(event({"reasoning_content": piece})) for piece, _ in pieces]
-        parts += [Part(event({word: text}), tokens) for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)]
+            parts += [StreamPart(event({"reasoning_content": piece})) for piece, _ in pieces]
+        parts += [StreamPart(event({word: text}), tokens) for text, tokens in chunks(answer.text, _TOKENS_PER_EVENT)]
         for index, call in enumerate(answer.calls):
             opening = {"index": index, **_call(call)}
             opening["function"] = {"name": call.name, "arguments": ""}
-            parts.append(Part(event({"tool_calls": [opening]})))
+            parts.append(StreamPart(event({"tool_calls": [opening]})))
             parts += [
-                Part(event({"tool_calls": [{"index": index, "function": {"arguments": text}}]}), tokens)
+                StreamPart(event({"tool_calls": [{"index": index, "function": {"arguments": text}}]}), tokens)
                 for text, tokens in chunks(call.arguments, _TOKENS_PER_EVENT)
             ]
-        parts.append(Part(event({}, _finish(answer))))
+        parts.append(StreamPart(event({}, _finish(answer))))
         if exchange.question.stream_usage:
-            parts.append(Part(_event({**head, "choices": [], "usage": self._usage_body(exchange)})))
-        parts.append(Part(b"data: [DONE]\n\n"))
+            parts.append(StreamPart(_event({**head, "choices": [], "usage": self._usage_body(exchange)})))
+        parts.append(StreamPart(b"data: [DONE]\n\n"))
         return parts
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """An error object."""
         return (groq_refusal if self.provider == "groq" else openai_refusal)(complaint, facts)
 
@@ -315,7 +315,7 @@ def _thinks(body: JSONObject, model: str, messages: Sequence[JSONObject]) -> boo
     return True
 
 
-def _finish(answer: Answer) -> str:
+def _finish(answer: SandboxAnswer) -> str:
     return "tool_calls" if answer.calls and answer.stop == "malformed" else _FINISH[answer.stop]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.cache import rules_of
-from tasks.sandbox.protocol import BadRequest, Lifetime, Provider, Segment
+from tasks.sandbox.protocol import BadRequest, Lifetime, PromptSegment, Provider
 
 _BREAKPOINT: Final = "prompt_cache_breakpoint"
 _OPTIONS: Final = "prompt_cache_options"
@@ -21,7 +21,7 @@ _MOST: Final = 4
 
 def marked_segments(
     provider: Provider, model: str, body: JSONObject, messages: Sequence[tuple[Any, str]]
-) -> list[Segment]:
+) -> list[PromptSegment]:
     """The messages' segments, marked where what is cached ends.
 
     Args:
@@ -51,13 +51,13 @@ def marked_segments(
     return segments
 
 
-def _segments(content: Any, more: str) -> Iterator[Segment]:
+def _segments(content: Any, more: str) -> Iterator[PromptSegment]:
     if isinstance(content, list):
         for block in content:
             if isinstance(block, dict):
                 text = block.get("text")
-                yield Segment(text if isinstance(text, str) else "", _LIFETIME if _BREAKPOINT in block else None)
+                yield PromptSegment(text if isinstance(text, str) else "", _LIFETIME if _BREAKPOINT in block else None)
     elif isinstance(content, str):
-        yield Segment(content)
+        yield PromptSegment(content)
     if more:
-        yield Segment(more)
+        yield PromptSegment(more)

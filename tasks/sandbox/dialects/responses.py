@@ -17,12 +17,12 @@ from tasks.sandbox.protocol import (
     BadRequest,
     Complaint,
     Facts,
-    Part,
+    PromptSegment,
     Provider,
-    Refusal,
     SandboxExchange,
+    SandboxRefusal,
     SandboxRequest,
-    Segment,
+    StreamPart,
     positive_int,
     require_objects,
     require_pairs,
@@ -66,14 +66,18 @@ class ResponsesDialect:
         if limit is not None and positive_int(limit, name="max_output_tokens") < _LEAST_OUTPUT:
             raise BadRequest("Invalid 'max_output_tokens': integer below minimum value 16.", param="max_output_tokens")
         instructions = text_of(body.get("instructions"), param="instructions")
-        static = [Segment(orjson.dumps(tool).decode()) for tool in body.get("tools") or []]
+        static = [PromptSegment(orjson.dumps(tool).decode()) for tool in body.get("tools") or []]
         if schema is not None:
-            static.append(Segment(orjson.dumps(schema.definition).decode()))
+            static.append(PromptSegment(orjson.dumps(schema.definition).decode()))
         return SandboxRequest(
             model=named,
             messages=_messages(items),
             instructions=instructions,
-            segments=[*static, Segment(instructions), *marked_segments("openai", named, body, [*map(_counted, items)])],
+            segments=[
+                *static,
+                PromptSegment(instructions),
+                *marked_segments("openai", named, body, [*map(_counted, items)]),
+            ],
             tools=tools,
             schema=schema,
             max_tokens=limit,
@@ -90,7 +94,7 @@ class ResponsesDialect:
         """A response, whole."""
         return _head(exchange) | _ending(exchange) | {"output": _output(exchange)}
 
-    def stream(self, exchange: SandboxExchange) -> list[Part]:
+    def stream(self, exchange: SandboxExchange) -> list[StreamPart]:
         """Its events; the last holds the response, and there is no ``[DONE]``."""
         parts = [_event("response.created", {"response": _head(exchange) | {"status": "in_progress", "output": []}})]
         for index, item in enumerate(_output(exchange)):
@@ -103,7 +107,7 @@ class ResponsesDialect:
         parts.append(_event(f"response.{whole['status']}", {"response": whole}))
         return parts
 
-    def refuse(self, complaint: Complaint, facts: Facts) -> Refusal:
+    def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
         """An error object, as chat completions have it."""
         return openai_refusal(complaint, facts)
 
@@ -301,5 +305,5 @@ def _streamed(item: JSONObject) -> tuple[str, str, str]:
     return "response.output_text.delta", "delta", said["text"]
 
 
-def _event(kind: str, body: JSONObject, tokens: int = 0) -> Part:
-    return Part(b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **body}) + b"\n\n", tokens)
+def _event(kind: str, body: JSONObject, tokens: int = 0) -> StreamPart:
+    return StreamPart(b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **body}) + b"\n\n", tokens)

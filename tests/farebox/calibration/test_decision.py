@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.calibration.decision import PILOT, AcceptanceCriteria, CalibrationDecision, Outcome, cascade, chosen
+from farebox.calibration.decision import PILOT, AcceptanceCriteria, CalibrationDecision, CaseOutcome, cascade, chosen
 
 
-def outcomes(scores: list[float], cost: int = 100, seconds: float = 1.0) -> dict[str, Outcome]:
-    return {str(n): Outcome(score, cost, seconds) for n, score in enumerate(scores)}
+def outcomes(scores: list[float], cost: int = 100, seconds: float = 1.0) -> dict[str, CaseOutcome]:
+    return {str(n): CaseOutcome(score, cost, seconds) for n, score in enumerate(scores)}
 
 
 TENTH = AcceptanceCriteria(0.1)
-Seen = dict[str, Outcome]
+Seen = dict[str, CaseOutcome]
 
 
 def decide(
@@ -78,16 +78,16 @@ def test_candidates_share_the_error():
 
 
 def test_a_cascade_pays_for_both_where_it_escalates():
-    cheap = {"a": Outcome(1.0, 10, 0.5, verified=True), "b": Outcome(0.0, 10, 0.5, verified=False)}
-    best = {"a": Outcome(1.0, 100, 2.0), "b": Outcome(1.0, 100, 2.0), "c": Outcome(1.0, 100, 2.0)}
+    cheap = {"a": CaseOutcome(1.0, 10, 0.5, verified=True), "b": CaseOutcome(0.0, 10, 0.5, verified=False)}
+    best = {"a": CaseOutcome(1.0, 100, 2.0), "b": CaseOutcome(1.0, 100, 2.0), "c": CaseOutcome(1.0, 100, 2.0)}
     joined = cascade(cheap, best)
-    assert joined == {"a": cheap["a"], "b": Outcome(1.0, 110, 2.5)}
+    assert joined == {"a": cheap["a"], "b": CaseOutcome(1.0, 110, 2.5)}
     assert cascade(best, cheap) == {}
 
 
 def test_a_cascade_is_locked_where_its_cheap_half_alone_is_not():
     right = [n % 4 != 0 for n in range(300)]
-    cheap = {str(n): Outcome(float(ok), 100, 1.0, verified=ok) for n, ok in enumerate(right)}
+    cheap = {str(n): CaseOutcome(float(ok), 100, 1.0, verified=ok) for n, ok in enumerate(right)}
     decision = CalibrationDecision("best", [("cheap",), ("cheap", "best")], AcceptanceCriteria(0.05), 300)
     decision.look({"best": GOOD, "cheap": cheap})
     standings = decision.standings({"best": GOOD, "cheap": cheap})
@@ -105,9 +105,9 @@ def test_a_decision_never_changes(seed, lost):
     before: dict[str, str] = {}
     for done in range(0, 200, 20):
         for case in map(str, range(done, done + 20)):
-            seen["best"][case] = Outcome(1.0, 1000, 1.0)
-            seen["a"][case] = Outcome(float(rng.random() > lost), 100, 1.0)
-            seen["b"][case] = Outcome(float(rng.random() > 0.1), 200, 1.0)
+            seen["best"][case] = CaseOutcome(1.0, 1000, 1.0)
+            seen["a"][case] = CaseOutcome(float(rng.random() > lost), 100, 1.0)
+            seen["b"][case] = CaseOutcome(float(rng.random() > 0.1), 200, 1.0)
         decision.look(seen)
         now = {one.name: str(one.verdict) for one in decision.standings(seen) if one.verdict != "open"}
         assert before.items() <= now.items()

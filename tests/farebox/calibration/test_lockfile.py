@@ -35,7 +35,7 @@ def test_what_is_written_is_read_again_and_others_stay_as_they_are(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[routes", "is no valid TOML"),
+        ("[routes", "is not valid TOML"),
         ('[routes."a/b"]\nroute = []\n', "is wrong at routes.a/b.route"),
     ],
 )

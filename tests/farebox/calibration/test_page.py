@@ -64,4 +64,4 @@ def test_routes_are_drawn_by_cost_with_the_locked_one_named():
     [chart] = calibration_page(KEY, crowded, 1).sections[0].drawings
     assert isinstance(chart, Chart)
     assert {dot.tone for dot in chart.dots[-2:]} == {"s1", "s3"}, "the locked one is on top of one at its place"
-    assert page.warning.startswith("The answers are the sandbox's")
+    assert page.warning.startswith("The sandbox gave the answers")

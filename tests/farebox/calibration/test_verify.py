@@ -69,12 +69,12 @@ def test_a_lock_that_rests_on_more_and_holds_is_not_replaced(runtime: Runtime):
 
     told, route = locked_now(there, fewer)
     assert route == ("gpt-oss",)
-    assert "stays locked on gpt-oss: that lock rests on 240 cases and still holds." in told
-    assert "rests on 20, and would lock sonnet: calibrate on more, or say --replace." in told
+    assert "stays locked on gpt-oss: that lock is based on 240 cases and is still valid." in told
+    assert "is based on 20, and would lock sonnet: calibrate on more, or use --replace." in told
     real = there.model_copy(update={"sandbox": False})
     told, route = locked_now(real, there.model_copy(update={**stays, "n": 999}))
-    assert (route, "rests on answers of models" in told) == (("gpt-oss",), True)
-    assert "rests on the sandbox's, and would lock sonnet: calibrate with a key, or say --replace." in told
+    assert (route, "is based on answers of models" in told) == (("gpt-oss",), True)
+    assert "is based on the sandbox's, and would lock sonnet: calibrate with a key, or use --replace." in told
     assert locked_now(there, real.model_copy(update={**stays, "n": 20}))[1] == ("sonnet",), "the sandbox's weigh less"
     assert locked_now(there, fewer, replace=True)[1] == ("sonnet",)
     assert locked_now(there, there.model_copy(update=stays))[1] == ("sonnet",), "as many"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from farebox.cli.approve import asking, decide
+from farebox.cli.approve import decide, terminal_approval
 from farebox.runs.approval import ASK_HERE, choices
 from pricing.errors import OverBudget
 from pricing.ledger import ApprovalRequest, Run
@@ -50,9 +50,9 @@ def test_each_answer_is_a_decision(said: list[str], choice: str, more: int, monk
 
 
 def test_nobody_is_asked_without_a_terminal():
-    with asking(Console(file=StringIO()), lambda: None):
+    with terminal_approval(Console(file=StringIO()), lambda: None):
         assert ASK_HERE.get() is None
-    with asking(Answers(), lambda: None):
+    with terminal_approval(Answers(), lambda: None):
         assert ASK_HERE.get() is not None
     assert ASK_HERE.get() is None
 

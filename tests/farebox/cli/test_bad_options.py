@@ -118,7 +118,7 @@ OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
 SAID = (
     "amount of money",
     "date or period",
-    "is no date",
+    "is not a valid date",
     "no target",
     "--",
     "credits",

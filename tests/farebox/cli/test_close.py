@@ -130,7 +130,7 @@ def test_what_cannot_be_closed_says_so(runtime: Runtime) -> None:
         kept = connection.execute(sa.select(schema.month_closes.c.figures)).scalar_one()
         changed = kept.replace(f'"cost_nano":{preview.cost_nano}', '"cost_nano":1', 1)
         connection.execute(schema.month_closes.update().values(figures=changed))
-    with pytest.raises(LedgerError, match="not those that were written"):
+    with pytest.raises(LedgerError, match="were changed after it was closed"):
         closed_month(runtime, "2026-11")
 
 

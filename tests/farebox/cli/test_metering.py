@@ -28,7 +28,9 @@ _PATHS = {"stripe": "/v1/billing/meter_events", "openmeter": "/api/v1/events", "
 
 
 class Service:
-    """Counts events by id. ``script`` says what it does with the next ones: a status, or ``lost`` (taken, and no reply)."""
+    """Counts events by id. ``script`` says what it does with the next ones: a status, or ``lost`` (taken, and no
+    reply).
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -196,7 +198,7 @@ def test_sending_stops_where_nothing_is_taken_and_nothing_is_lost(
     service.script = [500] * 5
     said = call("metering", "send")
     assert said.code == 0
-    assert "0 events confirmed, 5 to be sent again" in said.out
+    assert "0 events confirmed, 5 to retry" in said.out
     told = call("metering", "status").out
     assert "last fault: HTTP 500 bad_thing" in told
     assert KEY not in told

@@ -81,10 +81,10 @@ def test_it_is_shown_then_taken_and_can_be_undone(project: Project) -> None:
     assert "mini" in shown.out
     assert "-50%" in shown.out
     assert "sonnet" not in shown.out  # its rates are the same
-    assert "Not taken" in shown.out
+    assert "Not installed" in shown.out
     assert price(project) == before
 
-    assert "Taken" in farebox(project.root, "rates", "update", place, "--yes").out
+    assert "Installed" in farebox(project.root, "rates", "update", place, "--yes").out
     assert price(project) == 1_000 * 200 + 100 * 800
     second = written(project, published(TODAY, mini=0.1), "second.json")
     told = json.loads(farebox(project.root, "rates", "update", second, "--yes", "--json").out)
@@ -98,7 +98,7 @@ def test_it_is_shown_then_taken_and_can_be_undone(project: Project) -> None:
     for expected in (1_000 * 200 + 100 * 800, before):
         assert farebox(project.root, "rates", "update", "--undo").code == 0
         assert price(project) == expected
-    assert "No list was taken" in farebox(project.root, "rates", "update", "--undo").all
+    assert "There is no installed list to undo" in farebox(project.root, "rates", "update", "--undo").all
 
 
 def test_the_list_in_use_is_noted_as_the_newest(project: Project) -> None:
@@ -165,7 +165,7 @@ def server() -> Iterator[str]:
 
 
 def test_a_list_is_taken_from_an_address(project: Project, server: str) -> None:
-    assert "Taken" in farebox(project.root, "rates", "update", f"{server}/data.json", "--yes").out
+    assert "Installed" in farebox(project.root, "rates", "update", f"{server}/data.json", "--yes").out
     [taken] = PriceLists(project.home / "prices").taken()
     assert (taken.source, taken.newest) == (f"{server}/data.json", f"{TODAY}")
     missing = farebox(project.root, "rates", "update", f"{server}/none.json", "--yes")

@@ -169,7 +169,7 @@ def test_what_cannot_be_done_says_what_to_do(project: Project, call: Call) -> No
         (("openai",), "OPENAI_ADMIN_KEY"),
         (("aws",), "--file"),
         (("openai", "--file", "nowhere.json"), "is not a file"),
-        (("openai", "--since", "soon"), "is not a day"),
+        (("openai", "--since", "soon"), "is not a valid date"),
         (("openai", "--account", "proj"), "ID=NAME"),
         (("azure",), "azure"),
     ):

@@ -79,7 +79,7 @@ def test_what_runs_shows_report_takes(company: Runtime, call: Call):
     "asked, line",
     [
         (("all", "--since", "2026-13-01"), "error: '2026-13-01' is not a valid date or period."),
-        (("weekly-digest", "--since", "30d"), "error: 'weekly-digest' is no automation that has run: "),
+        (("weekly-digest", "--since", "30d"), "error: 'weekly-digest' is not an automation that has run, and "),
         (("weekly-digest",), "error: There is no run 'weekly-digest' in the reports."),
         (("all", "--by", "weather"), "error: "),
         (("all", "--csv", "/nowhere/at/all.csv"), "error: /nowhere/at/all.csv cannot be written"),
@@ -118,4 +118,4 @@ def test_nothing_is_found_where_nothing_ran(call: Call, tmp_path: Path, monkeypa
         runtime.close()
     assert (told.code, plain.code, json.loads(plain.out)) == (0, 0, [])
     said = " ".join(told.out.split())
-    assert said == "No run in this period. --since looks further back."
+    assert said == "No run in this period. Use an earlier --since."

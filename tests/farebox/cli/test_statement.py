@@ -107,7 +107,7 @@ def test_what_cannot_be_issued_says_so(runtime: Runtime, call: Call) -> None:
     for arguments, words in (
         (("acme", "2199-01"), "is not over"),
         (("acme", "october"), "is not a month"),
-        (("nobody", "2026-10"), "Nothing was run for 'nobody'"),
+        (("nobody", "2026-10"), "'nobody' has no runs"),
     ):
         said = call("statement", *arguments)
         assert said.code == 2

@@ -26,7 +26,7 @@ def made(columns: int, *, box: bool = False, no_wrap: bool = False) -> tuple[Tab
     table.add_column("automation")
     for index in range(columns):
         table.add_column(f"amount {index}", justify="right", no_wrap=no_wrap)
-    table.add_column("why it stands there")
+    table.add_column("reason")
     figures = [f"${index}.{row}{index:06}" for row in range(3) for index in range(columns)]
     for row in range(3):
         cells = figures[row * columns : (row + 1) * columns]

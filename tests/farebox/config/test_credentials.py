@@ -112,7 +112,7 @@ def test_a_key_in_farebox_toml_is_refused_and_not_repeated(tmp_path: Path):
             load_settings(project(tmp_path, f"{OPENAI}{line}\n"))
         assert KEY not in f"{error.value!r} {error.value} {error.value.fields}"
         assert error.value.__cause__ is None
-    with pytest.raises(ConfigError, match="keep a key in clear"):
+    with pytest.raises(ConfigError, match="store a key"):
         load_settings(project(tmp_path, f'{OPENAI}key = "{KEY}"\n'))
     with pytest.raises(ConfigError, match="did you mean 'key_env'"):
         load_settings(project(tmp_path, f'{OPENAI}key_evn = "OPENAI"\n'))

@@ -20,7 +20,7 @@ from farebox.cli.app import load_all
 from farebox.cli.doctor import finding_lines
 from farebox.config.settings import load_settings
 from farebox.doctor import checks
-from farebox.doctor.checks import CheckContext, Finding, check_rates, examine
+from farebox.doctor.checks import CheckContext, CheckFinding, check_rates, examine
 from farebox.doctor.reachability import reach, reach_all
 from farebox.runtime import Runtime, get_runtime
 from pricing.db import schema
@@ -102,16 +102,16 @@ def host() -> Iterator[tuple[int, type[_Host]]]:
     server.server_close()
 
 
-def of(findings: list[Finding], check: str) -> list[Finding]:
+def of(findings: list[CheckFinding], check: str) -> list[CheckFinding]:
     return [finding for finding in findings if finding.check == check]
 
 
-def one(findings: list[Finding], check: str) -> Finding:
+def one(findings: list[CheckFinding], check: str) -> CheckFinding:
     [finding] = of(findings, check)
     return finding
 
 
-def failed(findings: list[Finding]) -> list[str]:
+def failed(findings: list[CheckFinding]) -> list[str]:
     return [finding.check for finding in findings if finding.state == "fail"]
 
 
@@ -123,7 +123,7 @@ def test_a_newcomers_project_is_well(root: Path):
     assert "sandbox answers" in one(findings, "key of mini").message
     assert "sandbox answers on this machine" in one(findings, "network").message
     assert one(findings, "clock").state == "skipped"
-    assert "first run makes it" in one(findings, "ledger").message
+    assert "first run creates it" in one(findings, "ledger").message
     assert not (root / ".farebox" / "ledger.db").exists()  # looking makes nothing
 
 
@@ -344,7 +344,7 @@ def test_a_replica_of_a_ledger_that_was_restored(root: Path):
     assert (found.state, "a backup was restored" in found.message) == ("warn", True)
     assert "farebox sync" in found.next_step
     assert runtime.replica.sync().rebuilt
-    assert one(examine(root), "replica") == Finding("replica", "ok", "in step with the ledger")
+    assert one(examine(root), "replica") == CheckFinding("replica", "ok", "in step with the ledger")
     with runtime.ledger.store.write() as ledger:
         ledger.execute(sa.update(schema.runs).where(schema.runs.c.run_id == "r1").values(automation="other"))
     assert one(examine(root), "replica").message == "differs from the ledger: 1 row changed"

@@ -15,7 +15,7 @@ from farebox.runs.models import abilities, list_targets
 from farebox.runtime import Runtime
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.money import USD
-from pricing.reports import Choice
+from pricing.reports import RunSelection
 from pricing.usage import Usage
 
 TARGETS = """
@@ -95,7 +95,7 @@ def test_the_page_fits_and_tells_what_matters(runtime: Runtime):
     assert "domain cellar" in text
     assert "$1.00 in, $5.00 out · example $0.0045" in text
     assert "cache: read $0.10" in text
-    assert "no price is known" in text
+    assert "no known price" in text
     assert "cache:" not in page(runtime)
 
 
@@ -123,7 +123,7 @@ def test_a_model_that_ends_is_marked_in_models_and_reports(tmp_path: Path, monke
         assert told in " ".join(page(runtime).split())
         assert list_targets(runtime)[0].to_json()["retires"] == "2026-06-19"
         runtime.replica.sync()
-        assert any(told in sentence for sentence in make_overview(runtime, Choice()).changes)
+        assert any(told in sentence for sentence in make_overview(runtime, RunSelection()).changes)
     finally:
         runtime.close()
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks.screenshots import PAGES
-from farebox.web import serving
+from farebox.web import page_server
 from tests.support.browser import MISSING, Page, browser
 from tests.support.web_company import TRACED, free_port, make_company
 
@@ -23,7 +23,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(MISSING)
     runtime = make_company(tmp_path_factory.mktemp("company"), days=4)
     port = free_port()
-    with serving(runtime, "127.0.0.1", port):
+    with page_server(runtime, "127.0.0.1", port):
         yield f"http://127.0.0.1:{port}"
     runtime.close()
 

@@ -11,7 +11,7 @@ from farebox.prefect.report_files import refresh_report_files, write_report_file
 from farebox.runtime import Runtime
 from farebox.web import kept_views, web_app
 from farebox.web.kept_views import KeptViews
-from farebox.web.replica_state import State, state_of
+from farebox.web.replica_state import ReplicaState, state_of
 from farebox.web.view import View
 from pricing import format_money
 from pricing.reports import Page, run_report
@@ -29,7 +29,7 @@ class Replica:
         self.let_go = threading.Event()
         self.let_go.set()
 
-    def state(self) -> State:
+    def state(self) -> ReplicaState:
         return ((self.number, 0, 0),)
 
     def make(self) -> View:
@@ -95,6 +95,50 @@ def test_a_refresh_makes_what_reads_much_and_a_fault_is_met_by_who_asks():
         assert views.view("broken", made, stale=True).data == 1
     finally:
         views.stop()
+
+
+def test_what_may_be_asked_for_next_is_made_once_and_followed_while_it_is_expected(monkeypatch: pytest.MonkeyPatch):
+    replica = Replica()
+    views = KeptViews(replica.state)
+    views.start()
+    try:
+        views.expect("next", replica.make)
+        until("next view", lambda: replica.made == [0])
+        views.expect("next", replica.make)
+        assert views.view("next", replica.make, stale=True).data == 0
+        replica.number = 1
+        monkeypatch.setattr(kept_views, "_RECENT_SECONDS", -1.0)
+        views.refresh()
+        assert replica.made == [0], "nobody has expected it for a while"
+        monkeypatch.undo()
+        views.expect("next", replica.make)
+        views.refresh()
+        until("followed", lambda: replica.made == [0, 1])
+    finally:
+        views.stop()
+
+
+def test_links_of_a_page_that_reads_much_are_made_before_they_are_followed(
+    small: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    books = Books(small.store)
+    for automation in ("digest", "triage"):
+        books.answered(books.run(f"run-{automation}", automation=automation), f"t-{automation}", CENT)
+    small.replica.sync()
+    expected: list[tuple[str, ...]] = []
+    monkeypatch.setattr(KeptViews, "expect", lambda _, key, make: expected.append((*key, make().page.title)))
+    with TestClient(web_app(small, follow=False), base_url="http://localhost") as client:
+        client.get("/automations")
+        assert ("/automations", "?=", "since=90d", "Automations") in expected
+        titles = {key[-1] for key in expected if key[0].startswith("/automations/")}
+        assert titles == {"digest", "triage"}
+        expected.clear()
+        client.get("/automations/digest")
+        assert [key[2] for key in expected] == ["?=", "?=", "?=", "?="]
+        assert {key[-2] for key in expected} == {"since=7d", "since=30d", "since=90d", "since=ever"}
+        expected.clear()
+        client.get("/runs")
+        assert expected == []
 
 
 def test_a_sync_that_copies_something_changes_the_state(small: Runtime):

@@ -14,7 +14,7 @@ from farebox.web.app import PAGES
 from farebox.web.view import PageRoute
 from pricing import format_money
 from pricing.ledger import BudgetRule
-from pricing.reports import Choice, run_report, runs
+from pricing.reports import RunSelection, run_report, runs
 from tests.support.report_books import CENT, Books
 from tests.support.web_pages import page, said, texts
 
@@ -47,7 +47,7 @@ def test_each_page_works_before_anything_ran(small: Runtime, one: PageRoute):
 
 
 def test_the_overview_is_that_of_the_command_line(client: TestClient, company: Runtime):
-    found = make_overview(company, Choice(zone=company.settings.zone))
+    found = make_overview(company, RunSelection(zone=company.settings.zone))
     assert said(client, "/?since=ever") == json.loads(json.dumps(found.to_json()))
     assert found.real is not None
     assert format_money(found.real.spent_nano) in texts(page(client, "/?since=ever"))

@@ -1,3 +1,4 @@
+import hashlib
 import random
 import zlib
 from dataclasses import replace
@@ -20,6 +21,7 @@ from benchmarks.guard_texts import (
 )
 from benchmarks.guards import secrets_recall
 from guardrails.base import GuardInput, Reason
+from guardrails.guards import secrets
 from guardrails.guards.secret_rules import RULES, SHORTEST
 from guardrails.guards.secrets import MASK, SecretsGuard, find_secrets
 from tests.support.effort import assert_cheap
@@ -224,3 +226,47 @@ def test_formats_of_issuers_are_found_and_what_looks_like_one_is_not():
 )
 def test_passwords_of_commands_and_calls_are_found(text, secret):
     assert hidden(text, secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("creds = q7Lm29XcVt04Rp81Hs63Wd", "q7Lm29XcVt04Rp81Hs63Wd"),
+        ("cred: 'q7Lm29XcVt04Rp81Hs63Wd'", "q7Lm29XcVt04Rp81Hs63Wd"),
+        ("netlifyToken,q7lm29xcvt04rp81hs63wdk2,", "q7lm29xcvt04rp81hs63wdk2"),
+        ('shop_token = "4kd8=93kd7s_82jd=x9sk3=fk2"', "4kd8=93kd7s_82jd=x9sk3=fk2"),
+        ('dropbox_access_token: "k3j9d8s7h2f6g1a"', "k3j9d8s7h2f6g1a"),
+        ("facebook 1308742762612587|rhoK1cbv0DOU_RTX_87O4MkX7AI", "1308742762612587|rhoK1cbv0DOU_RTX_87O4MkX7AI"),
+        ("token: s.4hGq81LmZ0cVx7Tb5RkW2pDn", "s.4hGq81LmZ0cVx7Tb5RkW2pDn"),
+        ("export BUNDLE_GEMS__EXAMPLECORP__IO=badc0ffe:deadc0de", "badc0ffe:deadc0de"),
+        ('BUNDLE_PACKAGES__SHOP__DEV: "robot:wq82-kd"', "robot:wq82-kd"),
+    ],
+)
+def test_less_usual_places_of_keys(text, secret):
+    assert hidden(text, secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s.MaximumConnectionTimeout",
+        "key_up_event=kd83Jdk20dkf93kdKDf0",
+        "<UserSecretsId>1c9b8d0e-6a44-4c19-9f0a-2f8a7d2f0c11</UserSecretsId>",
+        'keyring_path="kd83Jdk20dkf93kdKDf0"',
+        "| 1308742762612587|monthly-report-of-the-warehouse |",
+        "BUNDLE_JOBS=4 BUNDLE_PATH=vendor/bundle",
+        "the token, 1c9b8d0e-6a44-4c19-9f0a-2f8a7d2f0c11, is the number of the order",
+        "linkedin_api_version = '2024-05-01b7'",
+    ],
+)
+def test_names_and_numbers_beside_words_of_keys(text):
+    assert find_secrets(text) == []
+
+
+def test_keys_that_documentation_publishes_are_nobody_s_secret(monkeypatch):
+    key = "q7Lm29XcVt04Rp81Hs63Wd"
+    assert find_secrets(f"api_key: '{key}'")
+    monkeypatch.setattr(secrets, "_PUBLISHED", frozenset({hashlib.sha256(key.encode()).hexdigest()[:12]}))
+    secrets._remembered.cache_clear()
+    assert find_secrets(f"api_key: '{key}'") == []
+    secrets._remembered.cache_clear()

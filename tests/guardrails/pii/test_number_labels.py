@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.pii.guard import find
-from guardrails.pii.text import Labels, NumberWords, Plain, Words
+from guardrails.pii.text import Labels, NumberWords, PlainText, Words
 
 _FILLER = "Nothing of interest is said in this sentence, nor in the next one. "
 _LABELS = Labels(("ssn", "steuer", "id", "born"))
@@ -37,7 +37,7 @@ def test_a_label_is_found_wherever_it_stands(text: str, kind: str, before: str, 
     st.lists(st.sampled_from(["ssn ", "Steuer-", "my id: ", "born", "7", "12 ", _FILLER, "\n", "a,b;"]), max_size=40)
 )
 def test_what_stands_near_a_number_is_what_a_look_at_all_of_the_text_finds(pieces: list[str]) -> None:
-    plain = Plain("".join(pieces))
+    plain = PlainText("".join(pieces))
     everywhere, near = Words(_LABELS, plain), NumberWords(_LABELS, plain)
     for place, sign in enumerate(plain.text):
         if sign.isdigit():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.pii import national_ids, patterns, phones
-from guardrails.pii.text import Plain
+from guardrails.pii.text import PlainText
 
 PIECES = [
     *(
@@ -32,6 +32,6 @@ PATTERNS = [
 @settings(max_examples=150, deadline=None)
 @given(text=texts)
 def test_numbers_are_found_wherever_they_stand(pattern, least, text):
-    plain = Plain(text)
+    plain = PlainText(text)
     found = [match.span() for match in plain.numbers(pattern, least)]
     assert found == [match.span() for match in pattern.finditer(plain.source)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing.analysis.price_review import Candidate, Rates, Review, review
+from pricing.analysis.price_review import Rates, Review, ReviewCandidate, review
 from pricing.clock import from_us
 from pricing.db.database import Store
 from pricing.errors import UnknownPrice, UsageError
@@ -87,7 +87,9 @@ def test_the_replay_is_what_the_card_says_attempt_by_attempt(tmp_path_factory, w
 def test_margins_and_the_cheapest_target_that_restores_them(books: Books, replica: Replica):
     used(books, 0, [(HAIKU, Usage(1000, 1000))], price_nano=2 * CENT)
     dear = RateCard.load([OwnRate(*HAIKU, Decimal(10), Decimal(10))])
-    targets = [Candidate(name, *model) for name, model in zip(("haiku", "sonnet", "groq", "mini"), MODELS, strict=True)]
+    targets = [
+        ReviewCandidate(name, *model) for name, model in zip(("haiku", "sonnet", "groq", "mini"), MODELS, strict=True)
+    ]
     found = reviewed(replica, Rates(dear, TODAY), targets=targets, target_margin=0.6)
     [line] = found.lines
     assert line.margin_before == pytest.approx(1 - 0.0066 / 0.02)
@@ -133,7 +135,10 @@ def test_runs_without_a_known_price_have_no_margin(books: Books, replica: Replic
 
 def test_a_model_in_use_that_retires_is_told(books: Books, replica: Replica):
     used(books, 0, [(SONNET, Usage(10, 10))] * 2)
-    targets = [Candidate("sonnet", *SONNET, retires=date(2026, 11, 30)), Candidate("mini", *MINI, date(2027, 1, 1))]
+    targets = [
+        ReviewCandidate("sonnet", *SONNET, retires=date(2026, 11, 30)),
+        ReviewCandidate("mini", *MINI, date(2027, 1, 1)),
+    ]
     [ending] = reviewed(replica, Rates(CARD, TODAY), targets=targets).retirements
     assert (ending.target, ending.attempts, ending.on) == ("sonnet", 2, date(2026, 11, 30))
 

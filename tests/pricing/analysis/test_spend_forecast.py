@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from benchmarks.forecast_coverage import SCENARIOS, measure
-from pricing.analysis.spend_forecast import Paths, Planned, growth_per_day, imagine
+from pricing.analysis.spend_forecast import Planned, SpendPaths, growth_per_day, imagine
 
 TODAY = date(2026, 11, 16)  # a Monday
 END = date(2026, 11, 30)
@@ -75,7 +75,7 @@ def test_when_a_budget_runs_out() -> None:
 
 
 def test_a_budget_is_spent_on_the_day_that_passes_its_limit() -> None:
-    paths = Paths((TODAY, TODAY + timedelta(days=1)), ((10.0, 20.0), (10.0, 20.0)))
+    paths = SpendPaths((TODAY, TODAY + timedelta(days=1)), ((10.0, 20.0), (10.0, 20.0)))
     assert paths.runs_out(10).expected == TODAY
     assert paths.runs_out(11).expected == TODAY + timedelta(days=1)
     assert paths.runs_out(21).expected is None

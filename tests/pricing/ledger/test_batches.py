@@ -8,7 +8,7 @@ import pytest
 from pricing.db import schema
 from pricing.db.database import Store
 from pricing.errors import RunTakenOver
-from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Batches, BudgetRule, Completion, Journal, Ledger
+from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Batches, BudgetRule, Completion, Journal, Ledger, Turn
 from pricing.money import USD
 from pricing.usage import Usage
 from tests.support.clock import Clock
@@ -43,7 +43,7 @@ class Books:
                 label, self.run.run_id, self.run.run_id, key or f"key-{n}", f"{label}-e{n}", self.execution, intent
             )
             for n in range(count)
-            for intent in [replace(an_intent(self.run, worst), attempt_id=f"{label}-{n}")]
+            for intent in [replace(an_intent(self.run, worst), attempt_id=f"{label}-{n}", service_tier_asked="batch")]
         ]
 
     def begin(self, count: int = 3, label: str = "b1", worst: int = WORST, key: str = "") -> list[BatchAttempt]:
@@ -233,3 +233,50 @@ def test_how_long_batches_took(books: Books):
         books.clock.now = NOON
     assert books.batches.past_seconds(stand_in=True) == {"groq": [60, 120]}
     assert books.batches.past_seconds(stand_in=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "counted"),
+    [
+        ("ended", None, [600]),
+        ("expired", None, [600]),
+        ("cancelled", BY_DUE_TIME, [300]),  # for as long as it was waited for
+        ("cancelled", "ana", []),
+        ("ended", "ana", []),
+        ("failed", None, []),
+    ],
+)
+def test_late_batches_count_for_as_long_as_they_were_waited_for(
+    books: Books, state: Any, by: str | None, counted: list[int]
+):
+    books.begin(1)
+    books.batches.created("b1", "batch-1")
+    books.clock.now += 300_000_000
+    if by is not None:
+        books.batches.cancel("b1", by)
+    ended = NOON + 600_000_000
+    books.batches.observed("b1", state, completed=0, failed=0, fault=None, ended_at=ended)
+    assert books.batches.past_seconds(stand_in=True) == ({"groq": counted} if counted else {})
+
+
+def test_how_many_turns_of_batches_were_asked_live(books: Books):
+    """A turn in two batches counts once, one that has not ended not at all, nor one that a person cancelled."""
+    [back, late, twice, under_way] = books.begin(4)
+    [again] = [replace(line, intent=replace(line.intent, turn_id=twice.turn_id)) for line in books.lines(1, "b2")]
+    batch = replace(books.batches.open()[0], label="b2", lines=1)
+    books.batches.begin(batch, [again], books.execution)
+    for line in (back, again):
+        books.batches.take(line, ok(100), "succeeded", b"an answer")
+    for line in (late, twice, under_way):
+        books.batches.take(line, NOTHING, "expired", None)
+    live = replace(an_intent(books.run, WORST), turn_id=late.turn_id)
+    assert books.ledger.begin(live, books.execution).result() == []
+    books.ledger.end(live, DONE).result()
+    assert books.batches.past_turns(stand_in=True) == {}, "no turn has ended"
+    for line in (back, late, twice):
+        turn = Turn(line.turn_id, books.run.run_id, "say", "p.j2", "v1", "[]", "answered", None, "t", 1, False, NOON, 5)
+        books.ledger.record_turn(turn).result()
+    assert books.batches.past_turns(stand_in=True) == {"groq": (3, 1)}
+    assert books.batches.past_turns(stand_in=False) == {}
+    books.batches.cancel("b1", "ana")
+    assert books.batches.past_turns(stand_in=True) == {"groq": (1, 0)}

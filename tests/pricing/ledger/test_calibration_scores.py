@@ -6,14 +6,14 @@ import pytest
 
 from pricing.db.database import Store
 from pricing.ledger.calibration_scores import CaseScore, Results, paid_for
-from pricing.ledger.facts import Completion, Intent, Priced, Run
+from pricing.ledger.facts import Completion, Intent, PriceBasis, Run
 from pricing.ledger.ledger import Ledger
 from pricing.usage import Usage
 
 USED, UNKNOWN, REFUSED = (Usage(100, 20), 300, "usage"), (Usage(), 900, "worst_case"), (Usage(), 0, "unbilled")
 
 
-def attempt(ledger: Ledger, usage: Usage, cost: int, priced: Priced) -> None:
+def attempt(ledger: Ledger, usage: Usage, cost: int, priced: PriceBasis) -> None:
     intent = Intent(
         attempt_id=uuid.uuid4().hex, turn_id="t", run_id="r", operation="classify", hop=0, ordinal=0,
         reason="primary", target="x", provider="groq", account="default", model="m", tier="light", stand_in=False,
@@ -34,7 +34,7 @@ def attempt(ledger: Ledger, usage: Usage, cost: int, priced: Priced) -> None:
     ],
 )
 def test_tokens_are_known_only_where_all_that_was_billed_told_its_usage(
-    store: Store, attempts: list[tuple[Usage, int, Priced]], cost: int, tokens: tuple[int | None, int | None]
+    store: Store, attempts: list[tuple[Usage, int, PriceBasis]], cost: int, tokens: tuple[int | None, int | None]
 ):
     ledger = Ledger(store)
     run = Run(

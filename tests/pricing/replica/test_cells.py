@@ -20,8 +20,8 @@ from pricing.replica.replica import Replica
 from pricing.replica.rollups import DAY_US
 from pricing.reports import breakdown, overview
 from pricing.reports.guards import guard_report
-from pricing.reports.overview.data import Section
-from pricing.reports.selection import Choice
+from pricing.reports.overview.data import SpendSection
+from pricing.reports.selection import RunSelection
 from tests.support.rollups import Fact, filled, write
 
 FIRST, DAYS, QUARTER = to_us(datetime(2026, 3, 7, tzinfo=UTC)), 4, 900_000_000
@@ -116,7 +116,7 @@ def history(draw: Any) -> tuple[list[Fact], list[Fact]]:
 
 
 choices = st.builds(
-    lambda low, high, **rest: Choice(low and from_us(low), high and from_us(high), **rest),
+    lambda low, high, **rest: RunSelection(low and from_us(low), high and from_us(high), **rest),
     st.one_of(st.none(), moments),
     st.one_of(st.none(), moments),
     automation=st.sampled_from([None, None, "x"]),
@@ -162,7 +162,7 @@ def runs_of(facts: list[Fact]) -> list[Run]:
     return runs
 
 
-def is_chosen(run: Run, choice: Choice) -> bool:
+def is_chosen(run: Run, choice: RunSelection) -> bool:
     since, until = (to_us(moment) if moment else None for moment in (choice.since, choice.until))
     began = run.row["started_at"]
     return (
@@ -218,7 +218,7 @@ def expected(runs: list[Run], zone: ZoneInfo) -> dict[str, Any] | None:
     }
 
 
-def told(section: Section | None) -> dict[str, Any] | None:
+def told(section: SpendSection | None) -> dict[str, Any] | None:
     """What the overview tells, in the same shape."""
     if section is None:
         return None
@@ -252,7 +252,7 @@ def told(section: Section | None) -> dict[str, Any] | None:
     }
 
 
-def check(copied: Copied, choice: Choice) -> None:
+def check(copied: Copied, choice: RunSelection) -> None:
     runs = runs_of(copied.facts)
     if choice.automation and not any(run.row["automation"] == choice.automation for run in runs):
         return
@@ -298,7 +298,7 @@ def check_guards(copied: Copied, since: int) -> None:
 @settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(parts=history(), archived=st.sampled_from([None, 0, 1, 2]), chosen=st.lists(choices, min_size=2, max_size=2))
 def test_reports_say_what_the_facts_say(
-    copied: Copied, parts: tuple[list[Fact], list[Fact]], archived: int | None, chosen: list[Choice]
+    copied: Copied, parts: tuple[list[Fact], list[Fact]], archived: int | None, chosen: list[RunSelection]
 ):
     """Facts come late, corrections later still, and the archive takes some of them before or after."""
     for number, facts in enumerate(parts):
@@ -327,4 +327,4 @@ def test_days_are_closed_and_a_rebuild_has_the_same_cells(copied: Copied):
     copied.replica.rebuild()
     assert cells() == before
     for zone in ZONES:
-        check(copied, Choice(zone=zone))
+        check(copied, RunSelection(zone=zone))

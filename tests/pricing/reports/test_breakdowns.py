@@ -12,9 +12,9 @@ from pricing.errors import UsageError
 from pricing.money import USD
 from pricing.rates.rate import Band
 from pricing.replica.replica import Replica
-from pricing.reports import BY, Choice, breakdown, overview, run_report
+from pricing.reports import BY, RunSelection, breakdown, overview, run_report
 from pricing.reports.exports import export
-from pricing.reports.repricing import TargetRates
+from pricing.reports.rate_comparison import TargetRates
 from tests.pricing.reports.conftest import eventful
 from tests.support.business import write_business
 from tests.support.report_books import CENT, NOON, SECOND, Books
@@ -60,7 +60,7 @@ def test_margins_by_hand(books: Books, replica: Replica):
     assert (acme.names, acme.runs, acme.outcomes, acme.cost_nano) == (("acme",), 3, 2, 40 * CENT)
     assert (acme.charged_nano, acme.gross_margin, acme.markup) == (100 * CENT, 0.6, 1.5)
     assert (nobody.names, nobody.gross_margin) == (("–",), 0.9)
-    section = overview(replica, Choice(org="acme")).real
+    section = overview(replica, RunSelection(org="acme")).real
     assert section is not None
     [line] = section.automations
     assert (line.cost_nano, line.price_nano, line.unearned_nano) == (20 * CENT, 50 * CENT, 10 * CENT)
@@ -70,7 +70,7 @@ def test_margins_by_hand(books: Books, replica: Replica):
         ("completed", 30 * CENT, 100 * CENT),
         ("failed", 10 * CENT, 0),
     ]
-    assert {line.names for line in breakdown(replica, ["user"], Choice(user="of acme")).lines} == {("of acme",)}
+    assert {line.names for line in breakdown(replica, ["user"], RunSelection(user="of acme")).lines} == {("of acme",)}
 
 
 def test_an_outcome_without_a_price_has_no_margin(light_books: Books, light_replica: Replica):
@@ -122,7 +122,7 @@ def test_budgets_burn_down_and_circuits_open(light_store: Store, light_replica: 
     assert seen.real is not None
     for budget in seen.budgets:
         begins = from_us(NOON).replace(year=2026, month=11, day=1, hour=0, minute=0, second=0)
-        since = Choice(begins, **({budget.scope: budget.key}))  # type: ignore[arg-type]
+        since = RunSelection(begins, **({budget.scope: budget.key}))  # type: ignore[arg-type]
         within = overview(light_replica, since).real
         assert within is not None
         assert budget.limit_nano - budget.left[-1][1] == within.spent_nano
@@ -130,7 +130,7 @@ def test_budgets_burn_down_and_circuits_open(light_store: Store, light_replica: 
     [circuit] = seen.circuits
     assert (circuit.target, circuit.opened, circuit.away_us) == ("haiku", 2, 30 * 60 * SECOND)
     assert circuit.last_at.hour == 13
-    assert overview(light_replica, Choice(since=circuit.last_at + timedelta(minutes=1))).circuits == ()
+    assert overview(light_replica, RunSelection(since=circuit.last_at + timedelta(minutes=1))).circuits == ()
 
 
 def test_unknown_names_are_refused(light_books: Books, light_replica: Replica):
@@ -139,7 +139,7 @@ def test_unknown_names_are_refused(light_books: Books, light_replica: Replica):
     with pytest.raises(UsageError, match="not made by 'colour'"):
         breakdown(light_replica, ["colour"])
     with pytest.raises(UsageError, match="no runs of an automation 'digset'"):
-        breakdown(light_replica, ["org"], Choice(automation="digset"))
+        breakdown(light_replica, ["org"], RunSelection(automation="digset"))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -18,7 +18,7 @@ from pricing.db.database import Store
 from pricing.errors import UsageError
 from pricing.rates import OwnRate, RateCard
 from pricing.replica.replica import Replica
-from pricing.reports import Choice, FocusRates, write_focus
+from pricing.reports import FocusRates, RunSelection, write_focus
 from pricing.reports.focus import COLUMNS
 from tests.support.business import write_business
 
@@ -111,9 +111,9 @@ def own_rates() -> RateCard:
     )
 
 
-def written(replica: Replica, path: Path, choice: Choice | None = None, **more: Any) -> list[dict[str, Any]]:
+def written(replica: Replica, path: Path, choice: RunSelection | None = None, **more: Any) -> list[dict[str, Any]]:
     rates = FocusRates(RateCard.load(), own_rates(), {"haiku": "us-east-1", "gpt-oss": ""})
-    count = write_focus(replica, rates, path, choice or Choice(), **more)
+    count = write_focus(replica, rates, path, choice or RunSelection(), **more)
     source = f"read_csv('{path}', all_varchar = true)" if path.suffix == ".csv" else f"read_parquet('{path}')"
     with duckdb.connect() as duck:
         found = duck.execute(f"FROM {source}")
@@ -185,10 +185,10 @@ def test_csv_says_the_same_and_a_choice_is_kept(
     told = written(books[1], tmp_path / "focus.csv")
     assert [row["x_FareboxAttemptId"] for row in told] == [row["x_FareboxAttemptId"] for row in rows]
     assert sum(Decimal(row["BilledCost"]) for row in told) == sum(row["BilledCost"] for row in rows)
-    mine = written(books[1], tmp_path / "acme.csv", Choice(org="acme"))
+    mine = written(books[1], tmp_path / "acme.csv", RunSelection(org="acme"))
     assert {row["SubAccountId"] for row in mine} == {"acme"}
     since = datetime(2026, 11, 1, tzinfo=UTC)
-    november = written(books[1], tmp_path / "november.csv", Choice(since=since))
+    november = written(books[1], tmp_path / "november.csv", RunSelection(since=since))
     assert {row["BillingPeriodStart"] for row in november} == {"2026-11-01T00:00:00Z"}
     first = rows[0]["x_FareboxRunId"]
     assert {row["x_FareboxRunId"] for row in written(books[1], tmp_path / "one.csv", run_id=first)} == {first}
@@ -203,7 +203,7 @@ def test_the_sandbox_is_left_out(tmp_path: Path) -> None:
     write_business(store, days=1, stand_in=True)
     replica = Replica(tmp_path / "replica.duckdb", store)
     replica.sync(wait=60)
-    assert written(replica, tmp_path / "focus.csv", replace(Choice())) == []
+    assert written(replica, tmp_path / "focus.csv", replace(RunSelection())) == []
 
 
 def test_every_column_is_documented() -> None:

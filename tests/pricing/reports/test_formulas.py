@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pricing.reports.breakdowns import Breakdown, Line
+from pricing.reports.breakdowns import Breakdown, BreakdownLine
 from pricing.reports.exports import defused, export
 
 FORMULAS = (
@@ -61,7 +61,7 @@ def test_what_is_harmless_stays_as_it_is(cell: object):
 def test_what_is_written_is_read_back(tmp_path: Path, kind: str):
     names = [*FORMULAS, *HARMLESS[:5]]
     lines = tuple(
-        Line((name, f"@{number}"), stand_in=False, attempts=1, cost_nano=-number, share=-0.5)
+        BreakdownLine((name, f"@{number}"), stand_in=False, attempts=1, cost_nano=-number, share=-0.5)
         for number, name in enumerate(names)
     )
     path = tmp_path / f"out.{kind}"

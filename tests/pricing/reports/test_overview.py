@@ -14,16 +14,16 @@ from pricing.db.database import Store
 from pricing.errors import UsageError
 from pricing.ledger.budgets import BudgetRule
 from pricing.replica.replica import Replica
-from pricing.reports import Choice, overview, runs
-from pricing.reports.overview.data import Section
-from pricing.reports.run.data import Tokens
+from pricing.reports import RunSelection, overview, runs
+from pricing.reports.overview.data import SpendSection
+from pricing.reports.run.data import TokenSums
 from tests.pricing.reports.conftest import eventful
 from tests.support.report_books import CENT, DAY, NOON, SECOND, Books
 
 
-def everything(replica: Replica, **changed: Any) -> Section:
+def everything(replica: Replica, **changed: Any) -> SpendSection:
     replica.sync()
-    section = overview(replica, Choice(**changed)).real
+    section = overview(replica, RunSelection(**changed)).real
     assert section is not None
     return section
 
@@ -54,7 +54,7 @@ def test_totals_by_hand(books: Books, replica: Replica):
     ]
     summarize, plan, groq = section.operations
     assert (summarize.operation, summarize.model, summarize.cost_nano) == ("summarize", "claude-haiku-4-5", 249 * CENT)
-    assert (summarize.attempts, summarize.failed, summarize.tokens) == (24, 2, Tokens(22_000, 4_400, 8_800))
+    assert (summarize.attempts, summarize.failed, summarize.tokens) == (24, 2, TokenSums(22_000, 4_400, 8_800))
     assert (plan.operation, plan.cost_nano) == ("plan", 5 * CENT)
     assert (groq.provider, groq.model, groq.cost_nano, groq.share) == ("groq", "gpt-oss-120b", CENT, 1 / 255)
     assert (section.coverage.runs, section.coverage.within, section.coverage.share) == (22, 21, 21 / 22)
@@ -148,10 +148,10 @@ def test_periods_are_half_open_and_days_are_those_of_the_zone(light_books: Books
         a_run(books, f"run-{day}", (day + 1) * CENT)
     light_replica.sync()
     start = from_us(NOON)
-    seen = overview(light_replica, Choice(start + timedelta(days=1), start + timedelta(days=2))).real
+    seen = overview(light_replica, RunSelection(start + timedelta(days=1), start + timedelta(days=2))).real
     assert seen is not None
     assert (seen.runs, seen.spent_nano) == (1, 2 * CENT)
-    apia = overview(light_replica, Choice(zone=ZoneInfo("Pacific/Apia"))).real
+    apia = overview(light_replica, RunSelection(zone=ZoneInfo("Pacific/Apia"))).real
     assert apia is not None
     assert [day.day for day in apia.days] == [date(2026, 9, 22), date(2026, 9, 23), date(2026, 9, 24)]
 
@@ -169,10 +169,10 @@ def test_days_of_25_hours(light_books: Books, light_replica: Replica):
 def test_nothing_in_the_period_is_not_an_error_but_an_unknown_name_is(light_books: Books, light_replica: Replica):
     a_run(light_books, "one", CENT)
     light_replica.sync()
-    seen = overview(light_replica, Choice(since=from_us(NOON + DAY)))
+    seen = overview(light_replica, RunSelection(since=from_us(NOON + DAY)))
     assert (seen.real, seen.sandbox) == (None, None)
     for read in (
-        lambda: overview(light_replica, Choice(automation="digset")),
+        lambda: overview(light_replica, RunSelection(automation="digset")),
         lambda: runs(light_replica, automation="digset"),
     ):
         with pytest.raises(UsageError) as caught:

@@ -17,7 +17,7 @@ from pricing.rates.rate import Band
 from pricing.replica.replica import Replica
 from pricing.reports import overview, render_html, run_report
 from pricing.reports.charts import linear, logarithmic
-from pricing.reports.repricing import TargetRates
+from pricing.reports.rate_comparison import TargetRates
 from tests.pricing.reports.conftest import eventful
 from tests.support.browser import MISSING, Page, browser
 from tests.support.business import write_business

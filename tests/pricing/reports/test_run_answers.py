@@ -13,7 +13,16 @@ from pricing.ledger.budgets import BudgetRule
 from pricing.money import format_money
 from pricing.replica.replica import Replica
 from pricing.replica.run_copy import RunCopy
-from pricing.reports import Choice, breakdown, overview, render_html, render_markdown, render_terminal, run_report, runs
+from pricing.reports import (
+    RunSelection,
+    breakdown,
+    overview,
+    render_html,
+    render_markdown,
+    render_terminal,
+    run_report,
+    runs,
+)
 from pricing.reports.sentences import (
     approval_sentence,
     cost_sentence,
@@ -101,7 +110,7 @@ def test_a_run_has_one_cost_in_every_view(light_books: Books, light_replica: Rep
     assert report.to_json()["money"]["spent_nano"] == light_books.ledger.spent("run-one") == cost
     [line] = runs(light_replica)
     assert (line.spent_nano, line.outcome) == (cost, outcome)
-    whole = overview(light_replica, Choice()).real
+    whole = overview(light_replica, RunSelection()).real
     assert whole is not None
     assert whole.spent_nano == cost
     assert [one.cost_nano for one in breakdown(light_replica, ["automation"]).lines] == [cost]

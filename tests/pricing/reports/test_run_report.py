@@ -16,7 +16,7 @@ from pricing.ledger.budgets import BudgetRule
 from pricing.replica.replica import Replica
 from pricing.replica.run_copy import RunCopy
 from pricing.reports import RunReport, run_report
-from pricing.reports.run.data import Tokens
+from pricing.reports.run.data import TokenSums
 from pricing.usage import Usage
 from tests.pricing.reports.conftest import eventful
 from tests.support.examples import examples
@@ -61,7 +61,7 @@ def test_an_eventful_run(store: Store, books: Books, replica: Replica):
     summarize, plan = report.operations
     assert (summarize.operation, summarize.turns, summarize.answered, summarize.blocked) == ("summarize", 3, 2, 1)
     assert (summarize.attempts, summarize.cost_nano, summarize.share) == (4, 10 * CENT, 10 / 15)
-    assert summarize.tokens == Tokens(2000, 400, 800)
+    assert summarize.tokens == TokenSums(2000, 400, 800)
     assert (plan.operation, plan.turns, plan.attempts, plan.cost_nano) == ("plan", 1, 2, 5 * CENT)
     haiku, groq = report.models
     assert (haiku.target, haiku.attempts, haiku.ok, haiku.failed, haiku.cost_nano) == ("haiku", 5, 3, 2, 14 * CENT)
@@ -97,7 +97,7 @@ def test_what_nobody_counted_is_not_zero(books: Books, replica: Replica):
     books.turn(run, "t", 1, "failed", reason="connection")
     books.ledger.settle(run.run_id, "failed", "no target answered")
     report = report_of(replica)
-    assert report.operations[0].tokens == Tokens(None, None, None)
+    assert report.operations[0].tokens == TokenSums(None, None, None)
     assert report.operations[0].share is None
     assert (report.run.outcome, report.run.reason) == ("failed", "no target answered")
 
@@ -146,7 +146,7 @@ def test_a_lost_attempt_counts_at_its_worst_until_it_comes_back(store: Store, bo
     assert [(a.attempt_id, a.delta_nano) for a in report.adjustments] == [(intent.attempt_id, -7 * CENT)]
     assert report.unknown.attempts == 0
     [attempt] = report.turns[0].attempts
-    assert (attempt.outcome, attempt.priced, attempt.tokens) == ("lost", "usage", Tokens(700, 80, None))
+    assert (attempt.outcome, attempt.priced, attempt.tokens) == ("lost", "usage", TokenSums(700, 80, None))
     assert sums(report) == {2 * CENT} == {spent_in_ledger(store, "lost")}
 
 

@@ -13,7 +13,7 @@ from pricing.rates import RateCard
 from pricing.reconciliation import reconcile
 from pricing.replica.replica import Replica
 from pricing.reports import FocusRates, breakdown, render_markdown, run_report, write_focus
-from pricing.reports.selection import Choice
+from pricing.reports.selection import RunSelection
 from pricing.reports.targets import target_health
 from pricing.usage import Usage
 from tests.support.report_books import CENT, NOON, Books
@@ -76,7 +76,7 @@ def test_costs_by_service_tier(tiers: Replica):
     assert {line.names[0]: (line.attempts, line.cost_nano) for line in found.lines} == {
         "standard": (2, 2 * price("standard")), "flex": (2, price("flex")), "batch": (1, price("batch")),
     }  # fmt: skip
-    both = breakdown(tiers, ["model", "service_tier"], Choice())
+    both = breakdown(tiers, ["model", "service_tier"], RunSelection())
     assert {line.names for line in both.lines} == {("gpt-5", tier) for tier in ("standard", "flex", "batch")}
 
 
@@ -87,7 +87,7 @@ def test_a_tier_without_capacity_is_no_failure_of_the_target(tiers: Replica):
 
 def test_focus_rows_have_the_tiers_own_unit_prices(tiers: Replica, tmp_path: Path):
     path = tmp_path / "focus.csv"
-    write_focus(tiers, FocusRates(CARD, CARD, {}), path, Choice())
+    write_focus(tiers, FocusRates(CARD, CARD, {}), path, RunSelection())
     with path.open() as file:
         rows = list(csv.DictReader(file))
     flex = [row for row in rows if row["x_ServiceTier"] == "flex"]

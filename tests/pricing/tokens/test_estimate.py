@@ -1,5 +1,6 @@
 import json
 import random
+import re
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,18 @@ def test_nothing_is_no_tokens():
 def test_encoded_data_is_allowed_for_in_full():
     digest = random.Random(1).randbytes(600).hex()
     assert upper_tokens(digest) >= 0.9 * len(digest)
+
+
+PIECES = st.sampled_from(
+    ["word", "a", "B7", "42", " ", "\n", "\x1f", "\t", "Привет", "+/", "Zm9v" * 6, "Q" * 23, "."]
+)
+
+
+@given(st.lists(PIECES).map("".join))
+def test_words_and_encoded_data_are_counted_as_by_splitting_and_by_the_pattern(text):
+    apart, joined = count_tokens(" ".join(text.split())), count_tokens(text)
+    assert joined.weight - text.count("\n") * 0.73 == pytest.approx(apart.weight)
+    assert joined.encoded == pytest.approx(0.6 * sum(map(len, re.findall(r"[A-Za-z0-9+/]{24,}", text))))
 
 
 def test_ten_kilobytes_cost_little_and_work_grows_with_length():

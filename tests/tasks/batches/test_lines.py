@@ -107,8 +107,8 @@ def test_no_line_of_results_stops_the_others(row: bytes):
     found = [
         openai_row(target("openai"), row),
         anthropic_row(target("anthropic"), row),
-        bedrock_row(target("bedrock"), row, {}, native=False),
-        bedrock_row(target("bedrock"), row, {}, native=True),
+        bedrock_row(target("bedrock"), row, ids={}, native=False),
+        bedrock_row(target("bedrock"), row, ids={}, native=True),
     ]
     for result in found:
         if result is not None:

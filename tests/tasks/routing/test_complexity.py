@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tasks.providers.messages import Message, ModelRequest, Tool
-from tasks.routing.complexity import Features, features_of, rate, score
+from tasks.routing.complexity import PromptFeatures, features_of, rate, score
 from tasks.structured_output import answer_type
 
 COUNTS = st.integers(0, 100_000)
-FEATURES = st.builds(Features, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
-NAMES = [field.name for field in fields(Features)]
+FEATURES = st.builds(PromptFeatures, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
+NAMES = [field.name for field in fields(PromptFeatures)]
 
 
 class Leaf(BaseModel):
@@ -45,7 +45,7 @@ def test_every_reason_carries_points_and_none_is_missing(features):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_feature_can_raise_the_score_and_says_so(name):
-    found = rate(replace(Features(), **{name: 100_000}))
+    found = rate(replace(PromptFeatures(), **{name: 100_000}))
     assert found.score >= 0.2
     [reason] = found.reasons
     assert "100,000" in reason

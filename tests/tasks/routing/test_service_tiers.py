@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pricing.errors import UnknownPrice
 from pricing.rates import OwnRate, RateCard, ServiceTier
 from pricing.usage import Usage
-from tasks.routing import BatchTime, ServiceTiers, TierOffer, batch_time, choose_service_tier, live_reserve
-from tasks.routing.service_tiers import FLEX_SECONDS, LEAST_BATCHES, RESERVE, UNKNOWN_BATCH_TIME
+from tasks.routing import BatchHistory, BatchTime, ServiceTiers, TierOffer, choose_service_tier
+from tasks.routing.batch_history import UNKNOWN_BATCH_TIME
+from tasks.routing.service_tiers import FLEX_SECONDS, RESERVE
 from tests.support.routes import target
 
 HOUR = 3_600_000_000
@@ -58,8 +59,6 @@ def test_what_the_step_or_target_names_counts(named: str, hours: float | None):
 
 
 def test_a_larger_reserve_is_kept_for_more_turns():
-    assert live_reserve(10, 20, 8) == RESERVE
-    assert live_reserve(1_000, 20, 8) == 2_500
     assert chosen(TierOffer(ALL, QUICK), 1, reserve=1800) == "batch"
     assert chosen(TierOffer(ALL, QUICK), 1, reserve=2_000) == "flex"
     choice = choose_service_tier(TierOffer(ALL, QUICK), due_at=HOUR, now=0, reserve=1200)
@@ -92,28 +91,14 @@ def test_no_choice_costs_more_than_standard_or_is_late(
     assert prices[later.service_tier] <= prices[choice.service_tier]
 
 
-@given(st.lists(st.floats(0, 1e6), max_size=60))
-def test_times_of_batches_come_from_past_ones(seconds: list[float]):
-    found = batch_time(seconds)
-    assert found.batches == len(seconds)
-    if not seconds:
-        assert found == UNKNOWN_BATCH_TIME
-        return
-    assert sum(second <= found.median for second in seconds) * 2 >= len(seconds)
-    assert sum(second <= found.p95 for second in seconds) >= 0.95 * len(seconds)
-    if len(seconds) < LEAST_BATCHES:
-        assert found.p95 == max(UNKNOWN_BATCH_TIME.p95, *seconds)
-    else:
-        assert found.p95 in seconds
-
-
 CARD = RateCard.load()
 CARD_OF_ONES_OWN = [OwnRate("vllm", "mine", Decimal(1), Decimal(2))]
 USED = Usage(10_000, 1_000)
 
 
 def test_targets_offer_what_their_provider_sells_at_a_known_price():
-    tiers = ServiceTiers(CARD, lambda: {"openai": QUICK})
+    history = BatchHistory((600.0,) * 30 + (1_800.0,) * 10)
+    tiers = ServiceTiers(CARD, lambda: {"openai": history})
     mini = target("mini", "light", "openai", "gpt-5.4-mini")
     offer = tiers.offer(mini, USED, batched=True)
     standard = CARD.price("gpt-5.4-mini", "openai", USED)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.sandbox import Entry, Latency, Sandbox, read_journal
+from tasks.sandbox import Latency, Sandbox, SandboxEntry, read_journal
 from tests.support.waiting import PATIENCE
 
 TEXT = (
@@ -31,7 +31,7 @@ def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def journal(sandbox: Sandbox) -> Callable[[], list[Entry]]:
+def journal(sandbox: Sandbox) -> Callable[[], list[SandboxEntry]]:
     return lambda: read_journal(sandbox.journal)
 
 

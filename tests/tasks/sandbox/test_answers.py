@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pricing.content import ToolCallPart, ToolResultPart
 from tasks.providers.messages import Message, Schema, Tool
 from tasks.sandbox.answers.answer import answer_question
-from tasks.sandbox.answers.digest import Digest
+from tasks.sandbox.answers.digest import TextDigest
 from tasks.sandbox.dialects.anthropic import AnthropicDialect
 from tasks.sandbox.dialects.bedrock import BedrockDialect
 from tasks.sandbox.dialects.openai import OpenAIDialect
-from tasks.sandbox.protocol import Answer, BadRequest, Dialect, SandboxRequest, Segment
+from tasks.sandbox.protocol import BadRequest, Dialect, PromptSegment, SandboxAnswer, SandboxRequest
 from tasks.sandbox.tokens import chunks, count_tokens, first_tokens
 from tests.support.effort import assert_grows_with_length
 from tests.support.examples import examples
@@ -47,11 +47,11 @@ def ask(
     max_tokens: int | None = None,
     tool_choice: str = "auto",
     forced_tool: str | None = None,
-) -> Answer:
+) -> SandboxAnswer:
     question = SandboxRequest(
         "m",
         messages or [Message.of("user", text)],
-        [Segment(text)],
+        [PromptSegment(text)],
         tools=tools,
         schema=Schema("x", schema) if schema else None,
         max_tokens=max_tokens,
@@ -66,9 +66,12 @@ def test_sentences_are_those_of_the_text() -> None:
     assert text.startswith("[sandbox] ")
     assert "locked for two hours" in text
     assert "SystemExit" not in text
-    assert Digest(ARTICLE).items() == ["Add an alarm on disk space, and test it.", "Move the ledger to its own disk."]
-    assert "Dr. Lee saw it at 9." in Digest(ARTICLE).statements()
-    assert Digest(ARTICLE).title() == "Outage on Monday"
+    assert TextDigest(ARTICLE).items() == [
+        "Add an alarm on disk space, and test it.",
+        "Move the ledger to its own disk.",
+    ]
+    assert "Dr. Lee saw it at 9." in TextDigest(ARTICLE).statements()
+    assert TextDigest(ARTICLE).title() == "Outage on Monday"
 
 
 def test_only_delimited_content_is_worked_on() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.providers.prompt_caching import CacheRules
-from tasks.sandbox import Entry, Latency, Sandbox, read_journal
-from tasks.sandbox.cache import CacheUse, PromptCache
-from tasks.sandbox.protocol import Segment
+from tasks.providers.prompt_caches import CacheRules
+from tasks.sandbox import Latency, Sandbox, SandboxEntry, read_journal
+from tasks.sandbox.cache import PromptCache, PromptCacheUse
+from tasks.sandbox.protocol import PromptSegment
 from tests.support.waiting import PATIENCE
 
-Journal = Callable[[], list[Entry]]
+Journal = Callable[[], list[SandboxEntry]]
 SYSTEM = "You are careful and brief. " * 300
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 TOKENS = 2_100
@@ -27,7 +27,7 @@ class Cache(PromptCache):
         self.now = 0.0
         super().__init__(lambda: self.now)
 
-    def ask(self, *segments: Segment, scope: str = "t", minimum: int = 1_024) -> CacheUse:
+    def ask(self, *segments: PromptSegment, scope: str = "t", minimum: int = 1_024) -> PromptCacheUse:
         use = self.marked(scope, segments, minimum)
         self.publish(use)
         return use
@@ -36,7 +36,7 @@ class Cache(PromptCache):
 @pytest.mark.parametrize(("lifetime", "seconds"), [("5m", 300), ("30m", 1_800), ("1h", 3_600)])
 def test_an_entry_lives_on_from_its_last_use(lifetime: Any, seconds: int) -> None:
     cache = Cache()
-    segments = Segment("word " * 1_100, lifetime), Segment("tail")
+    segments = PromptSegment("word " * 1_100, lifetime), PromptSegment("tail")
     first = cache.ask(*segments)
     assert (first.write_1h if lifetime == "1h" else first.write_5m) == 1_100
     for _ in range(3):
@@ -49,8 +49,8 @@ def test_an_entry_lives_on_from_its_last_use(lifetime: Any, seconds: int) -> Non
 
 def test_a_longer_prefix_reads_the_old_and_writes_the_new() -> None:
     cache = Cache()
-    cache.ask(Segment("word " * 1_100, "1h"))
-    use = cache.ask(Segment("word " * 1_100), Segment("more " * 50, "5m"))
+    cache.ask(PromptSegment("word " * 1_100, "1h"))
+    use = cache.ask(PromptSegment("word " * 1_100), PromptSegment("more " * 50, "5m"))
     assert (use.read, use.write_5m, use.write_1h) == (1_100, 50, 0)
 
 
@@ -58,14 +58,16 @@ def test_a_longer_prefix_reads_the_old_and_writes_the_new() -> None:
 def test_a_prefix_below_the_minimum_is_not_cached(minimum: int) -> None:
     cache = Cache()
     for _ in range(2):
-        short, long = (cache.ask(Segment("word " * tokens, "5m"), minimum=minimum) for tokens in (minimum - 1, minimum))
+        short, long = (
+            cache.ask(PromptSegment("word " * tokens, "5m"), minimum=minimum) for tokens in (minimum - 1, minimum)
+        )
         assert (short.read, short.write_5m) == (0, 0)
     assert long.read == minimum
 
 
 def test_nothing_can_be_read_before_the_answer_of_its_writer_has_begun() -> None:
     cache = Cache()
-    segment = Segment("word " * 2_000, "5m")
+    segment = PromptSegment("word " * 2_000, "5m")
     together = [cache.marked("t", [segment], 1_024) for _ in range(3)]
     assert [(use.read, use.write_5m) for use in together] == [(0, 2_000)] * 3
     cache.publish(together[1])

@@ -17,10 +17,10 @@ from botocore.eventstream import EventStreamBuffer
 from botocore.parsers import create_parser
 from openai.types.chat import ChatCompletion
 
-from tasks.sandbox import Entry, Sandbox
+from tasks.sandbox import Sandbox, SandboxEntry
 
 Ask = Callable[..., httpx.Response]
-Journal = Callable[[], list[Entry]]
+Journal = Callable[[], list[SandboxEntry]]
 
 TOOL = {"type": "object", "properties": {"ticket_id": {"type": "string"}}, "required": ["ticket_id"]}
 SYSTEM = "You are careful and brief. " * 300

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks.providers import classify
-from tasks.sandbox import Entry, Fault
+from tasks.sandbox import Fault, SandboxEntry
 from tasks.sandbox.faults import FAULTS, FaultPlan
 from tests.support.waiting import leave
 
 Ask = Callable[..., httpx.Response]
 Inject = Callable[..., None]
-Journal = Callable[[], list[Entry]]
+Journal = Callable[[], list[SandboxEntry]]
 
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 

@@ -15,26 +15,28 @@ import pytest
 
 from pricing.errors import ConfigError, SourceError
 from pricing.usage import Usage
-from tasks.sandbox import Entry, Latency, Sandbox, read_journal
-from tasks.sandbox.journal import Journal
+from tasks.sandbox import Latency, Sandbox, SandboxEntry, read_journal
+from tasks.sandbox.journal import SandboxJournal
 from tests.support.waiting import PATIENCE, leave
 
 ROOT = Path(__file__).parents[3]
 WRITER = """
 import sys, pathlib
-from tasks.sandbox.journal import Entry, Journal
-with Journal(pathlib.Path(sys.argv[1])) as journal:
+from tasks.sandbox.journal import SandboxEntry, SandboxJournal
+with SandboxJournal(pathlib.Path(sys.argv[1])) as journal:
     for number in range(500):
-        journal.write(Entry(0.0, f"{sys.argv[2]}-{number}", None, None, "openai", "m" * 200, 200, True, None))
+        journal.write(SandboxEntry(0.0, f"{sys.argv[2]}-{number}", None, None, "openai", "m" * 200, 200, True, None))
 """
 
 
-def entry(request_id: str = "req_1") -> Entry:
-    return Entry(1.0, request_id, "client-1", "t", "openai", "m", 200, True, None, input_tokens=3, output_tokens=2)
+def entry(request_id: str = "req_1") -> SandboxEntry:
+    return SandboxEntry(
+        1.0, request_id, "client-1", "t", "openai", "m", 200, True, None, input_tokens=3, output_tokens=2
+    )
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    with Journal(tmp_path / "new" / "j") as journal:
+    with SandboxJournal(tmp_path / "new" / "j") as journal:
         journal.write(entry())
     [read] = read_journal(tmp_path / "new" / "j")
     assert read == entry()
@@ -43,7 +45,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    with Journal(path) as journal:
+    with SandboxJournal(path) as journal:
         journal.write(entry("req_1"))
         journal.write(entry("req_2"))
     path.write_bytes(path.read_bytes()[:-20])
@@ -79,7 +81,7 @@ def test_the_journal_never_holds_content(
 
 
 def test_client_ids_targets_and_offsets(
-    client: httpx.Client, journal: Callable[[], list[Entry]], ask: Callable[..., httpx.Response]
+    client: httpx.Client, journal: Callable[[], list[SandboxEntry]], ask: Callable[..., httpx.Response]
 ) -> None:
     ask("openai")
     offset = client.get("/_sandbox/journal").json()["offset"]
@@ -87,13 +89,15 @@ def test_client_ids_targets_and_offsets(
     client.post("/t/a%2Fb/v1/chat/completions", json=body, headers={"x-client-request-id": "mine"})
     later = client.get("/_sandbox/journal", params={"offset": offset}).json()["entries"]
     assert [(line["client_request_id"], line["target"]) for line in later] == [("mine", "a/b")]
-    assert Entry(**later[0]) == journal()[-1]
+    assert SandboxEntry(**later[0]) == journal()[-1]
     assert client.get("/_sandbox/journal", params={"offset": "x"}).status_code == 422
     assert client.get("/_sandbox/stats").json() == {"requests": 2, "by_target": {"t1": 1, "a/b": 1}}
     assert client.get("/health").json() == {"status": "ok", "sandbox": True}
 
 
-async def test_concurrent_requests_are_each_billed_once(sandbox: Sandbox, journal: Callable[[], list[Entry]]) -> None:
+async def test_concurrent_requests_are_each_billed_once(
+    sandbox: Sandbox, journal: Callable[[], list[SandboxEntry]]
+) -> None:
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
 
         async def one(number: int) -> str:

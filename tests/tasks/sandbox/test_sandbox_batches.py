@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.sandbox import Entry
+from tasks.sandbox import SandboxEntry
 
 CHAT = {"model": "m-1", "messages": [{"role": "user", "content": "Say something."}], "max_completion_tokens": 50}
 LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": CHAT}
@@ -106,7 +106,7 @@ def test_what_anthropic_refuses_at_once(client: httpx.Client, asked: dict[str, A
 
 @pytest.mark.parametrize("field", ["stream", "speed", "store", "diagnostics"])
 def test_anthropic_looks_at_requests_when_they_run(
-    client: httpx.Client, journal: Callable[[], list[Entry]], field: str
+    client: httpx.Client, journal: Callable[[], list[SandboxEntry]], field: str
 ):
     client.post("/_sandbox/batches", json=[{"seconds": 0}])
     asked = {

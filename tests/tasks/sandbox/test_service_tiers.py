@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from tasks.providers import classify
-from tasks.sandbox import Entry
+from tasks.sandbox import SandboxEntry
 
 Inject = Callable[..., None]
-Journal = Callable[[], list[Entry]]
+Journal = Callable[[], list[SandboxEntry]]
 TEXT = "The disk was full on Monday."
 
 PATHS = {

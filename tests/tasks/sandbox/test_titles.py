@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.sandbox.answers.digest import Digest, as_title
+from tasks.sandbox.answers.digest import TextDigest, as_title
 from tasks.sandbox.answers.prose import write
 
 TITLES = {
@@ -18,7 +18,7 @@ TITLES = {
 
 
 def headline(text: str, most: int = 120) -> str:
-    digest = Digest(text)
+    digest = TextDigest(text)
     return write("headline", {"maxLength": most}, digest, text, sentences=3, characters=240, used=[])
 
 
@@ -44,4 +44,4 @@ def test_no_title_has_an_ellipsis(text: str, most: int):
 
 def test_a_summary_names_no_type_of_a_commit():
     text = "- [fix, normal] fix(cli): show the result. perf(web): load less."
-    assert Digest(text).summary(2, 200) == "Show the result. perf(web): load less."
+    assert TextDigest(text).summary(2, 200) == "Show the result. perf(web): load less."

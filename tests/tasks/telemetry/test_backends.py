@@ -91,7 +91,7 @@ def test_langfuse_sees_a_generation_with_its_cost(seen: Seen):
 def test_phoenix_sees_an_llm_span_with_its_cost(seen: Seen):
     turn, attempt = seen.told(Completion("ok", Usage(1_000, 300, 400, 100, 50, 120), 12_345_678, "usage", 900_000))
     assert (turn["openinference.span.kind"], attempt["openinference.span.kind"]) == ("CHAIN", "LLM")
-    assert (attempt["llm.model_name"], attempt["llm.provider"]) == ("claude-haiku-4-5", "bedrock")
+    assert (attempt["llm.model_name"], attempt["llm.provider"]) == ("claude-haiku-4-5", "aws")
     counts = {name.removeprefix("llm.token_count."): value for name, value in attempt.items() if "token_count" in name}
     assert counts == {
         "prompt": 1_000,

@@ -71,7 +71,7 @@ def play(schedule: list[Asked], most: float = MOST) -> list[Seen]:
         async def one(seen: Seen) -> None:
             await asyncio.sleep(seen.asked.at)
             try:
-                async with shared.use(seen.asked.key, life=LIFE, seconds_left=seen.asked.deadline) as use:
+                with await shared.use(seen.asked.key, life=LIFE, seconds_left=seen.asked.deadline) as use:
                     seen.sent, seen.first = loop.time(), use.first
                     await provider.answer(seen, use.began)
             except ConnectionError:
@@ -141,7 +141,7 @@ def test_a_prefix_of_which_nothing_was_cached_is_not_waited_for_again():
 
         async def ask(seconds: float) -> float:
             began = loop.time()
-            async with shared.use(b"k", life=LIFE, seconds_left=60.0) as use:
+            with await shared.use(b"k", life=LIFE, seconds_left=60.0) as use:
                 waited = loop.time() - began
                 await asyncio.sleep(seconds)
                 use.began()
@@ -161,7 +161,7 @@ def test_another_loop_begins_with_nothing():
     shared = SharedPrefixes(MOST)
 
     async def first() -> bool:
-        async with shared.use(b"k", life=LIFE, seconds_left=60.0) as use:
+        with await shared.use(b"k", life=LIFE, seconds_left=60.0) as use:
             use.began()
             return use.first
 

@@ -48,7 +48,7 @@ def uses(where: Target, *requests: ModelRequest, seconds: float = 5.0) -> list[S
                 len(part.text) for message in one.messages for part in message.parts if part.__class__ is TextPart
             )
             text_tokens = (tokens + len(one.system.text)) // 4
-            async with parts.use(
+            with await parts.use(
                 where, one, TurnPlace("read", f"{number}"), text_tokens=text_tokens, seconds_left=0.0
             ) as use:
                 found.append(use)
@@ -130,7 +130,7 @@ def test_a_retry_shares_nothing_with_itself():
         parts, turn = StaticParts(RATES, lambda: b"key", 5.0), TurnPlace("read", "one")
         for _ in range(2):
             asked = parts.use(DIALECTS["anthropic"], plain(HANDBOOK), turn, text_tokens=4_000, seconds_left=0.0)
-            async with asked as use:
+            with await asked as use:
                 pass
         return use
 
@@ -175,9 +175,9 @@ def test_only_what_is_long_enough_and_cheaper_to_read_is_waited_for():
             parts = StaticParts(rates, lambda: b"key", 0.01)
             tokens = len(asked.system.text) // 4
             how: Any = {"text_tokens": tokens, "seconds_left": 60.0}
-            async with parts.use(where, asked, TurnPlace("read", "1"), **how) as one:
+            with await parts.use(where, asked, TurnPlace("read", "1"), **how) as one:
                 assert one._prefix is None or one._prefix.first
-                async with parts.use(where, asked, TurnPlace("read", "1"), **how) as other:
+                with await parts.use(where, asked, TurnPlace("read", "1"), **how) as other:
                     return one._prefix is not None and other._prefix is not None
 
         return asyncio.run(second())
@@ -237,10 +237,10 @@ def test_a_first_that_cached_nothing_tells_the_others():
     async def first(counted: Usage) -> bool:
         parts = StaticParts(RATES, lambda: b"key", 5.0)
         how: Any = {"text_tokens": 4_000, "seconds_left": 60.0}
-        async with parts.use(where, plain("Why?"), TurnPlace("read", "1"), **how) as use:
+        with await parts.use(where, plain("Why?"), TurnPlace("read", "1"), **how) as use:
             use.began()
             use.counted(counted)
-        async with parts.use(where, plain("And?"), TurnPlace("read", "2"), **how) as use:
+        with await parts.use(where, plain("And?"), TurnPlace("read", "2"), **how) as use:
             assert use._prefix is not None
             return use._prefix._prefix.useless_until > 0
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pricing.clock import to_us
 from pricing.reports.run.data import AttemptLine, RunFacts, Timing, TurnLine
 
-Interval: TypeAlias = tuple[int, int]
+TimeSpan: TypeAlias = tuple[int, int]
 """From when to when, in microseconds since 1970."""
 
 
@@ -34,17 +34,17 @@ def guard_times(rows: Iterable[Mapping[str, int | str | None]]) -> dict[str, int
     return {str(row["turn_id"]): int(row["latency_us"] or 0) for row in rows if row["turn_id"] is not None}
 
 
-def _of_attempt(attempt: AttemptLine) -> Interval:
+def _of_attempt(attempt: AttemptLine) -> TimeSpan:
     begin = to_us(attempt.started_at)
     return begin, begin + attempt.duration_us
 
 
-def _of_turn(turn: TurnLine) -> Interval:
+def _of_turn(turn: TurnLine) -> TimeSpan:
     begin = to_us(turn.started_at)
     return begin, begin + (turn.duration_us or 0)
 
 
-def _covered(intervals: Iterable[Interval]) -> int:
+def _covered(intervals: Iterable[TimeSpan]) -> int:
     """How long at least one of them lasted."""
     total, reached = 0, 0
     for begin, end in sorted(intervals):
