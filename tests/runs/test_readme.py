@@ -1,15 +1,21 @@
 """What the README shows works as it is printed there."""
 
 import importlib.util
+import io
+import json
 import re
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from rich.console import Console
 
 from farebox.automations import automation_of
+from farebox.cli.quote import compare
 from farebox.runtime import Runtime
+from farebox.testing import project_apart
 from pricing.db import schema
 from tests.support.books import rows
 from tests.support.project import REPOSITORY, Project
@@ -42,6 +48,23 @@ def test_the_automation_it_shows_runs_as_it_stands(written: ModuleType, runtime:
     [run] = rows(runtime.ledger, schema.runs)
     assert run["automation"] == "notes-digest"
     assert len(rows(runtime.ledger, schema.attempts)) == 2
+
+
+def test_the_automation_is_of_15_lines_and_its_quote_is_the_one_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    [said] = re.findall(r"^\$ farebox quote notes-digest --notes '(.*)'\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+    console = Console(width=120, file=io.StringIO(), color_system=None)
+    path = tmp_path / "notes_digest.py"
+    path.write_text(code, "utf-8")
+    names = runpy.run_path(str(path))
+    with project_apart(REPOSITORY, tmp_path / "apart", monkeypatch) as found:
+        compared = compare(found.runtime, names["notes_digest"], {"notes": json.loads(said[0])})
+        console.print(compared.lines())
+    printed = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert printed == said[1].splitlines()
 
 
 def test_every_command_it_shows_exists():
