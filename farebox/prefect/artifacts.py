@@ -230,10 +230,10 @@ class _Progress:
         return min(_ALL * made / sum(self._planned.values()), _ALMOST)
 
     def _told(self) -> str:
-        """Turns made against turns planned: a run that retries or branches makes more or fewer."""
+        """Model calls completed and planned: a run that retries or branches makes more or fewer."""
         each = (
-            f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
+            f"{escape_markdown(operation)} {self._made[operation]} / {planned}"
             for operation, planned in self._planned.items()
         )
         waiting = f". {self._waiting} wait for batches" if self._waiting else ""
-        return f"Turns made of those planned: {', '.join(each)}{waiting}"
+        return f"Model calls completed / planned: {', '.join(each)}{waiting}"
