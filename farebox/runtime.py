@@ -310,7 +310,7 @@ class Runtime:
 
     @_Part
     def approvals(self) -> Approvals:
-        """What people decided about runs that no budget had room for."""
+        """The decisions about runs that exceeded a budget."""
         from pricing.ledger import Approvals
 
         return Approvals(self.store)
@@ -475,7 +475,7 @@ class Runtime:
 
         found = []
         for target in targets:
-            with suppress(ConfigError):  # raised again, and told, where the target is asked
+            with suppress(ConfigError):  # raised again, and reported, when the target is asked
                 adapter_for(target.provider)
                 found.append(self._reached(target))
         return found
@@ -611,7 +611,7 @@ class _SandboxAddress:
 
 
 class _OncePerProcess:
-    """Builds the runtime for whoever asks first; threads that ask at the same time get the same one."""
+    """Builds the runtime on first use; concurrent threads get the same one."""
 
     def __init__(self) -> None:
         self._building = threading.Lock()

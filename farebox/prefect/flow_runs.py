@@ -95,7 +95,7 @@ def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
 
 
 def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
-    """Settle the runs that were suspended and then ended in Prefect, where no process is told of it; their ids.
+    """Settle the runs that were suspended and then ended in Prefect, where no process notices; their ids.
 
     One that this server does not know is left alone: others may share the ledger. So is one whose process was left or
     killed while it waits for batches: it can be continued.

@@ -42,7 +42,7 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
     try:
         told = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
     except FareboxError as error:  # a plan that cannot be resolved for these parameters is the run's to refuse
-        told = dict.fromkeys(list(schema.properties)[:1], f"No price can be told: {escape_markdown(error.message)}")
+        told = dict.fromkeys(list(schema.properties)[:1], f"No price is available: {escape_markdown(error.message)}")
     for name, text in told.items():
         field = schema.properties[name]
         field["description"] = "\n\n".join(filter(None, [field.get("description", "").strip(), text]))
