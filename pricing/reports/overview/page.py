@@ -96,9 +96,9 @@ def _parts(overview: Overview, section: Section) -> Iterator[Part]:
     yield _economics(section)
     charts = (draw.cost_per_day(section), draw.by_model(section))
     yield Part("Cost by day, operation and model", (), charts, _operations(section), folded=True)
-    yield _quotes(section)
     if overview.budgets:
         yield _budgets(overview.budgets)
+    yield _quotes(section)
     if section.saved.any or section.routing is not None:
         yield _savings(section)
     yield _fallback(overview, section)
