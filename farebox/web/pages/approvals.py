@@ -31,7 +31,9 @@ def view(site: Site, asked: PageRequest) -> View:
         figures=(
             Figure("Waiting", f"{len(waiting):,}", "for a decision", "warn" if waiting else None),
             Figure("Approved", f"{sum(one.choice in _APPROVED for one in decided):,}", "of those listed"),
-            Figure("Refused or too late", f"{sum(one.choice not in _APPROVED for one in decided):,}", "likewise"),
+            Figure(
+                "Refused or too late", f"{sum(one.choice not in _APPROVED for one in decided):,}", "of those listed"
+            ),
         )
         if sections
         else (),
