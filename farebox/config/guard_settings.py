@@ -18,7 +18,7 @@ DEFAULTS: Mapping[str, Mode] = {"context": "enforce", "secrets": "enforce", "pii
 
 JUDGE = "judge"
 """The operation of what guards ask; those that ask do not guard it, or they would never end."""
-ASKING = frozenset({"scope", "inappropriate", "judge", "rate"})
+ASKING = frozenset({"scope", "injection", "inappropriate", "judge", "rate"})
 
 
 class GuardSettings(BaseModel):
