@@ -90,6 +90,8 @@ class Tool:
     parameters: JSONObject
     strict: bool = False
     """Whether its arguments have to follow ``parameters`` exactly."""
+    foreign: bool = False
+    """Whether another process says what it is: guards read that."""
 
 
 @dataclass(frozen=True, slots=True)
