@@ -17,7 +17,7 @@ from uuid import UUID
 from farebox.prefect.flow_runs import end_cancelled
 from farebox.runs.batch_waits import PAUSE_KEY
 from farebox.runtime import Runtime
-from pricing import FareboxError, Nano, format_money, from_us, now_us
+from pricing import FareboxError, Nano, format_money, from_us
 from pricing.ledger import Batch
 from pricing.reports import escape_markdown, moment
 
@@ -152,8 +152,3 @@ def batch_table(runtime: Runtime, batches: Sequence[Batch]) -> list[dict[str, st
         dict(zip(HEADS, map(escape_markdown, batch_row(batch, runtime.batches.costs(batch.label))), strict=True))
         for batch in batches
     ]
-
-
-def is_late(batch: Batch) -> bool:
-    """Whether the run of an open batch waits for it no longer."""
-    return batch.is_open and now_us() >= batch.leave_at
