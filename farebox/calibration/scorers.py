@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from farebox.config.guard_settings import JUDGE
+from farebox.judging.answers import declared_judge, judge_answer
 from farebox.judging.ask import STEP
 from farebox.runtime import Runtime
-from guardrails import GuardInput
-from pricing import ConfigError, FareboxError, UsageError
+from pricing import FareboxError, UsageError
 from tasks import fingerprint, inside
 
 SCORE = replace(STEP, operation="score")
@@ -66,16 +66,14 @@ def exact(answer: Any, expected: Any) -> float:
 
 
 def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
-    judge = runtime.guards.judge(automation, operation)
-    if judge is None:
-        raise ConfigError("No judge is declared.", next_step="Declare [guards.judge] with criteria in farebox.toml.")
+    judge = declared_judge(runtime, automation, operation)
 
     def score(answer: Any, expected: Any) -> float:
-        facts = judge.facts if expected is None else str(expected)
+        facts = None if expected is None else str(expected)
         with inside(SCORE) as place:
-            exchange = GuardInput("output", JUDGE, automation, place.run_id, (str(answer),))
-            told = runtime.engine.loop.run(replace(judge, facts=facts).judged(exchange))
-        return 0.0 if told.value else 1.0
+            judged = judge_answer(judge, (str(answer),), run_id=place.run_id, automation=automation, facts=facts)
+            told = runtime.engine.loop.run(judged)
+        return float(told.outcome == "pass")
 
     asked = hashlib.sha256(json.dumps([judge.version, judge.criteria, judge.facts], sort_keys=True).encode())
     return Scorer(JUDGE, f"{JUDGE}@{asked.hexdigest()[:8]}", score)

@@ -39,7 +39,6 @@ _OLD_PRICES_DAYS = 45
 _NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire no live hold."""
-_DAY = 86_400
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
 """The newest rows of each table of the ledger."""

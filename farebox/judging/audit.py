@@ -17,10 +17,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from farebox.config.guard_settings import JUDGE
+from farebox.judging.answers import UNJUDGED, judge_answer
 from farebox.runtime import Runtime, get_runtime
-from guardrails import GuardInput, Reason
+from guardrails import Reason
 from guardrails.guards import JudgeGuard
-from pricing import Blocked, Captured, ConfigError, NoTarget, TurnFailed, UsageError, Waiting, format_money, now_us
+from pricing import Captured, ConfigError, UsageError, Waiting, format_money, now_us
 from pricing.analysis import wilson
 from pricing.ledger import Reviews
 from pricing.reports import escape_markdown, percent, plural
@@ -102,15 +103,13 @@ def audit_answer(turn_id: str) -> Audited:
     texts = (turn.answer or "", *(call["arguments"] for call in turn.tool_calls))
     models = {target.name: target.model for target in runtime.targets}
     by = models.get(turn.target or "", "")
-    exchange = GuardInput("output", turn.operation, turn.automation, current_step().run_id, texts, answered_by=by)
+    run_id, names = current_step().run_id, {"automation": turn.automation, "operation": turn.operation}
     started = time.perf_counter_ns()
     try:
-        told = runtime.engine.loop.run(judge.judged(exchange))
-    except (Blocked, NoTarget, TurnFailed):
+        told = runtime.engine.loop.run(judge_answer(judge, texts, run_id=run_id, answered_by=by, **names))
+    except UNJUDGED:
         return seen
-    found = seen.model_copy(
-        update={"outcome": "fail" if told.value else "pass", "rule": told.value, "cost_nano": told.cost_nano}
-    )
+    found = seen.model_copy(update={"outcome": told.outcome, "rule": told.rule, "cost_nano": told.cost_nano})
     _record(runtime, turn, judge, found, (time.perf_counter_ns() - started) // 1000)
     return found
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from farebox.config.guard_settings import JUDGE
 from farebox.declaration import Budget, DeclaredPlan, Price
+from farebox.judging.answers import UNJUDGED, declared_judge, judge_answer
 from farebox.judging.ask import STEP
 from farebox.runs.admission import Automation, admit
 from farebox.runtime import Runtime
-from guardrails import GuardInput, Labelled
+from guardrails import Labelled
 from guardrails.guards import JudgeGuard
-from pricing import ConfigError, NoTarget, TurnFailed
 from pricing.quotes import Plan, PlanStep
 from pricing.tokens import estimate_tokens
 
@@ -37,9 +37,7 @@ def try_judge(runtime: Runtime, labelled: Sequence[Labelled], place: str = "") -
         OverBudget: the run exceeds a budget.
     """
     automation, _, operation = place.partition("/")
-    judge = runtime.guards.judge(automation, operation)
-    if judge is None:
-        raise ConfigError("No judge is declared.", next_step="Declare [guards.judge] with criteria in farebox.toml.")
+    judge = declared_judge(runtime, automation, operation)
     read = max(
         estimate_tokens(" ".join((str(judge.criteria), _facts(judge, one), one.answer or ""))) for one in labelled
     )
@@ -61,12 +59,11 @@ async def _judged(judge: JudgeGuard, labelled: Sequence[Labelled], run_id: str) 
 
     async def one(row: Labelled) -> Labelled:
         async with room:
-            exchange = GuardInput("output", JUDGE, NAME, run_id, (row.answer or "",))
             try:
-                told = await replace(judge, facts=_facts(judge, row)).judged(exchange)
-            except (NoTarget, TurnFailed):
+                told = await judge_answer(judge, (row.answer or "",), run_id=run_id, automation=NAME, facts=row.facts)
+            except UNJUDGED:
                 return row
-            return replace(row, judged="fail" if told.value else "pass")
+            return replace(row, judged=told.outcome)
 
     tasks = [asyncio.ensure_future(one(row)) for row in labelled]
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ResultTally,
     )
     from tasks.batches.polling import USUAL_PACE, BatchUnreachable, Pace, checks
-    from tasks.batches.registry import batch_client, batch_refusal, can_batch
+    from tasks.batches.registry import batch_client, batch_refusal
     from tasks.batches.webhooks import BatchNotice, WebhookRefused, signed_webhook, verify_webhook
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "WebhookRefused",
     "batch_client",
     "batch_refusal",
-    "can_batch",
     "checks",
     "signed_webhook",
     "verify_webhook",
@@ -80,7 +79,6 @@ if not TYPE_CHECKING:
             "checks": "tasks.batches.polling",
             "batch_client": "tasks.batches.registry",
             "batch_refusal": "tasks.batches.registry",
-            "can_batch": "tasks.batches.registry",
             "BatchNotice": "tasks.batches.webhooks",
             "WebhookRefused": "tasks.batches.webhooks",
             "signed_webhook": "tasks.batches.webhooks",

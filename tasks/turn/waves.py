@@ -8,7 +8,6 @@ later steps are the next wave. All of it runs on the process's one event loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -25,7 +24,6 @@ from tasks.routing.target import Target
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Batch, BatchAttempt
 
-_log = logging.getLogger(__name__)
 
 WaitMode: TypeAlias = Literal["here", "suspended"]
 """Where a run waits for its batches: in its process, or suspended, without any."""

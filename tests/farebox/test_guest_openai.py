@@ -11,16 +11,16 @@ from typing import Any
 
 import openai
 import pytest
-from pydantic import BaseModel
 
 from farebox import Budget, automation, plan, spend
 from farebox.integrations.chat_completions import completion, read_request
-from farebox.integrations.openai import BudgetRefused, async_client, client
+from farebox.integrations.openai import async_client, client
 from farebox.testing import TestProject
 from pricing import DocumentPart, ImagePart, OverBudget, ProviderStatePart, ToolCallPart, Usage, UsageError
 from tasks import ProviderStates
 from tasks.providers import ModelReply
 from tasks.turn import Answer
+from tests.support.guests import City, same_bare_and_inside_a_run, script, stopped_by_its_budget
 from tests.support.runs import riding
 
 TOOLS: Any = [
@@ -34,11 +34,6 @@ TOOLS: Any = [
     }
 ]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
-
-
-class City(BaseModel):
-    name: str
-    people: int
 
 
 def agent(llm: Any, calls: list[str], pays: str = "") -> str:
@@ -74,42 +69,18 @@ def guest_chat() -> str:
     return agent(llm, [])
 
 
-def script(project: TestProject, account: str = "a1") -> None:
-    project.answers.call("look_up", account=account)
-    project.answers.add("Gold it is.")
-
-
 def test_the_same_code_bare_and_inside_a_run_asks_and_gets_the_same(farebox_project: TestProject):
-    url = f"{farebox_project.runtime.settings.sandbox.url}/t/bare~/v1"
-    calls: list[str] = []
-    script(farebox_project)
-    there = agent(openai.OpenAI(base_url=url, api_key="sandbox"), calls)
-    script(farebox_project)
-    with riding(farebox_project.runtime, guest_chat, {}) as ride:
-        here = agent(llm, calls)
-    assert here == there == "Gold it is."
-    assert calls == ["a1", "a1"]
-    said = [(one.system, one.text.replace('": "', '":"'), one.tools) for one in farebox_project.answers.asked]
-    assert said[2:] == said[:2]
-    turns = farebox_project.turns("chat")
-    assert [(turn.outcome, turn.run_id) for turn in turns] == [("answered", ride.run.run_id)] * 2
-    assert farebox_project.runs()[-1].spent_nano == sum(turn.cost_nano for turn in turns) > 0
+    same_bare_and_inside_a_run(farebox_project, agent, guest_chat, llm)
 
 
 def test_a_budget_stops_it_in_the_middle_and_it_survives(farebox_project: TestProject):
-    script(farebox_project)
-    calls: list[str] = []
-    with riding(farebox_project.runtime, guest_chat, {}):
-        with pytest.raises(BudgetRefused, match="stopped at chat") as raised:
-            agent(llm, calls, pays="0.04998 USD")
-        assert calls == ["a1"], "its work so far was done"
-    assert isinstance(raised.value, OverBudget)
-    assert isinstance(raised.value, openai.APIStatusError)
-    assert raised.value.status_code == 402
-    assert raised.value.fields["operation"] == "chat"
-    again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - our own
-    assert (type(again), str(again)) == (OverBudget, str(raised.value))
-    assert [turn.outcome for turn in farebox_project.turns()] == ["answered", "stopped"]
+    error = stopped_by_its_budget(farebox_project, agent, guest_chat, llm)
+    assert isinstance(error, OverBudget)
+    assert isinstance(error, openai.APIStatusError)
+    assert error.status_code == 402
+    assert error.fields["operation"] == "chat"
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(again), str(again)) == (OverBudget, str(error))
 
 
 def test_a_run_whose_process_was_killed_goes_on_with_what_it_paid_for(farebox_project: TestProject):

@@ -9,17 +9,17 @@ from typing import Any
 
 import openai
 import pytest
-from pydantic import BaseModel
 
 from farebox import Budget, automation, plan, spend
 from farebox.integrations.chat_completions import ChatRequest
-from farebox.integrations.openai import BudgetRefused, async_client, client
+from farebox.integrations.openai import async_client, client
 from farebox.integrations.openai_responses import read_response_request, response
 from farebox.testing import TestProject
 from pricing import ImagePart, ProviderStatePart, TextPart, ToolCallPart, ToolResultPart, Usage, UsageError
 from tasks import ProviderStates
 from tasks.providers import ModelReply
 from tasks.turn import Answer
+from tests.support.guests import City, same_bare_and_inside_a_run, script, stopped_by_its_budget
 from tests.support.runs import riding
 
 TOOLS: Any = [
@@ -32,11 +32,6 @@ TOOLS: Any = [
     }
 ]
 PNG = "data:image/png;base64,iVBORw0KGgoAAAAA"
-
-
-class City(BaseModel):
-    name: str
-    people: int
 
 
 def agent(llm: Any, calls: list[str], pays: str = "") -> str:
@@ -73,36 +68,12 @@ def guest_responses() -> str:
     return agent(llm, [])
 
 
-def script(project: TestProject, account: str = "a1") -> None:
-    project.answers.call("look_up", account=account)
-    project.answers.add("Gold it is.")
-
-
 def test_the_same_code_bare_and_inside_a_run_asks_and_gets_the_same(farebox_project: TestProject):
-    url = f"{farebox_project.runtime.settings.sandbox.url}/t/bare~/v1"
-    calls: list[str] = []
-    script(farebox_project)
-    there = agent(openai.OpenAI(base_url=url, api_key="sandbox"), calls)
-    script(farebox_project)
-    with riding(farebox_project.runtime, guest_responses, {}) as ride:
-        here = agent(llm, calls)
-    assert here == there == "Gold it is."
-    assert calls == ["a1", "a1"]
-    said = [(one.system, one.text.replace('": "', '":"'), one.tools) for one in farebox_project.answers.asked]
-    assert said[2:] == said[:2]
-    turns = farebox_project.turns("chat")
-    assert [(turn.outcome, turn.run_id) for turn in turns] == [("answered", ride.run.run_id)] * 2
-    assert farebox_project.runs()[-1].spent_nano == sum(turn.cost_nano for turn in turns) > 0
+    same_bare_and_inside_a_run(farebox_project, agent, guest_responses, llm)
 
 
 def test_a_budget_stops_it_in_the_middle_and_it_survives(farebox_project: TestProject):
-    script(farebox_project)
-    calls: list[str] = []
-    with riding(farebox_project.runtime, guest_responses, {}):
-        with pytest.raises(BudgetRefused, match="stopped at chat"):
-            agent(llm, calls, pays="0.04998 USD")
-        assert calls == ["a1"], "its work so far was done"
-    assert [turn.outcome for turn in farebox_project.turns()] == ["answered", "stopped"]
+    stopped_by_its_budget(farebox_project, agent, guest_responses, llm)
 
 
 def test_a_run_whose_process_was_killed_goes_on_with_what_it_paid_for(farebox_project: TestProject):

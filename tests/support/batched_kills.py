@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from tasks.batches.openai import OpenAIBatchClient
 from tasks.sandbox import read_journal
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.due_runs import due_run
+from tests.support.forked_tries import fork, serve_forks
 from tests.support.project import REPOSITORY, Project
 from tests.support.runs import at_once
 from tests.support.waiting import PATIENCE
@@ -224,34 +224,21 @@ def one_try(runtime: Runtime, run_id: str) -> None:
 
 def _fork(words: str) -> int:
     root, run_id, name, number = words.split()
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
+
+    def work() -> str:
         for stage in STAGES:
             if stage.name == name:
                 stage.arm(int(number))
         os.chdir(root)
         with Project(Path(root)).runtime_here() as runtime:
             one_try(runtime, run_id)
-        os.write(1, b"completed\n")
-    except BaseException:  # noqa: BLE001 - whatever it is, a fork must not go on as its parent
-        import traceback
+        return "completed"
 
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+    return fork(work)
 
 
 def main() -> None:
-    from pricing.rates.card import RateCard
-
-    RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list
-    assert threading.active_count() == 1, "forking would lose a thread"
-    for words in sys.stdin:
-        pid = _fork(words)
-        _, code = os.waitpid(pid, 0)
-        os.write(1, f"ended {os.waitstatus_to_exitcode(code)}\n".encode())
+    serve_forks(_fork)
 
 
 if __name__ == "__main__":

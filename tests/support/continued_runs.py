@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from pricing.db import schema
 from pricing.errors import ToolInterrupted
 from tasks.sandbox import SandboxEntry, read_journal
 from tests.support.books import assert_ledger_adds_up, rows
+from tests.support.forked_tries import fork, serve_forks
 from tests.support.project import REPOSITORY, Project
 from tests.support.runs import at_once, riding
 from tests.support.waiting import PATIENCE
@@ -248,32 +248,17 @@ def _lines(path: Path) -> list[str]:
 
 def _fork(words: str) -> int:
     root, run_id, seed, way = words.split()
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
+
+    def work() -> str:
         os.chdir(root)
         with Project(Path(root)).runtime_here() as runtime:
-            said = one_try(runtime, run_id, int(seed), way)
-        os.write(1, f"{said}\n".encode())
-    except BaseException:  # noqa: BLE001 - whatever it is, a fork must not go on as its parent
-        import traceback
+            return one_try(runtime, run_id, int(seed), way)
 
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+    return fork(work)
 
 
 def main() -> None:
-    from pricing.rates.card import RateCard
-
-    RateCard.load().worst("gpt-4.1-mini", "openai", 1, 1)  # reads the price list
-    assert threading.active_count() == 1, "forking would lose a thread"
-    for words in sys.stdin:
-        pid = _fork(words)
-        os.write(1, f"pid {pid}\n".encode())
-        _, code = os.waitpid(pid, 0)
-        os.write(1, f"ended {os.waitstatus_to_exitcode(code)}\n".encode())
+    serve_forks(_fork, say_pid=True)
 
 
 if __name__ == "__main__":
