@@ -8,12 +8,14 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from guardrails import Finder, Scrubber, find_guard, masked_exception
+from guardrails import find_guard, masked_exception
 from tasks.context import current_run
 from tasks.run_values import run_values
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
+
+    from guardrails import Finder  # the patterns of personal data take longer to load than all of this floor
 
 R = TypeVar("R")
 
@@ -28,6 +30,8 @@ def _own_finder() -> Finder:
 
 def _mask() -> Callable[[str], str]:
     """A text without what is known here of persons, without personal data and keys."""
+    from guardrails import Scrubber
+
     finder = EXCEPTION_FINDER.get(_own_finder)()
     run = current_run()
     scrubber = Scrubber(finder, (*run_values.of(run.values_of), *run.known), None)

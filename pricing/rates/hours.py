@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.errors import ConfigError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo  # loads what the interpreter was built with
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = re.compile(
@@ -67,6 +69,8 @@ class Hours:
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        from zoneinfo import ZoneInfo
+
         object.__setattr__(self, "_read", tuple(_window(text) for text in self.windows))
         try:
             object.__setattr__(self, "_zone", ZoneInfo(self.timezone))
