@@ -107,6 +107,9 @@ async def _visit_all(runtime: Runtime, batches: Sequence[Batch]) -> list[Batch]:
             except FareboxError as error:
                 _log.warning("Batch %s is not looked at: %s", batch.label, error.message)
                 return batch
+            except Exception as error:  # noqa: BLE001 - one batch must not keep the results of the others back
+                _log.error("Batch %s cannot be looked at: %s", batch.label, type(error).__name__)
+                return batch
 
     return list(await asyncio.gather(*map(visit, batches)))
 

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -315,8 +315,12 @@ class RunWaves:
             if labels - known:  # a new wave: it may be back soon
                 pause, known = self.settings.poll_seconds, known | labels
             for label in sorted(labels):
-                with suppress(LedgerError, LookupError):
+                try:
                     await self._look(label, since)
+                except (LedgerError, LookupError):
+                    continue
+                except Exception as error:  # noqa: BLE001 - looked at again: its run must not wait for ever
+                    _log.error("Batch %s cannot be looked at: %s", label, type(error).__name__)
             now = self.settings.clock()
             ahead = [(moment - now) / _US for moment in self._moments if moment > now]
             await asyncio.sleep(max(0.01, min([pause, *ahead])))
