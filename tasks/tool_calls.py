@@ -34,7 +34,6 @@ Interruption: TypeAlias = Literal["ask", "retry", "skip", "fail"]
 out, or the run fails."""
 INTERRUPTIONS: Final = ("ask", "retry", "skip", "fail")
 SKIPPED: Final = "The tool was interrupted before; whether it took effect is not known. It was not called again."
-_PARTS: Final = {"text": TextPart, "image": ImagePart, "document": DocumentPart}
 _log = logging.getLogger(__name__)
 
 

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from farebox.cli.app import app
-from farebox.cli.numbers import WHOLE
 from farebox.cli.output import print_json, terminal
 from farebox.cli.periods import read_moment, read_since
 from farebox.runtime import Runtime, get_runtime
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pricing.reports import Breakdown, Overview, RunReport, RunSelection
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
-Count = Annotated[int, WHOLE, Parameter(validator=validators.Number(gte=1, lte=1_000_000))]
 
 _out = terminal()
 _told = terminal(stderr=True)

@@ -39,7 +39,6 @@ _OLD_PRICES_DAYS = 45
 _NEWER_PRICES = "`farebox rates update` looks for a newer list and shows what it changes."
 _OF_A_LEASE = 0.25
 """A hold is renewed three times a lease: clocks that differ by less expire none that lives."""
-_DAY = 86_400
 _SERVER_ERROR = 500
 _ROWS_LOOKED_AT = 100_000
 """Of each table of the ledger, the newest."""
@@ -70,8 +69,8 @@ class CheckContext:
     @cached_property
     def hosts(self) -> list[Reached]:
         """The hosts of all real targets, tried once."""
-        urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
-        return reach_all(urls, timeout=self.timeout)
+        real = [target for target in self.runtime.router.targets if not target.stand_in]
+        return reach_all([(target.base_url, target.ca_file) for target in real], timeout=self.timeout)
 
 
 def examine(root: Path) -> list[CheckFinding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -14,8 +13,6 @@ from farebox.web.view import Link
 from pricing.replica import Replica
 from pricing.reports import Page, automations
 from pricing.reports.charts import Grid, LinkedText
-
-Paths: TypeAlias = Mapping[str, str]
 
 _NAVIGATION = (
     ("Overview", "/"),

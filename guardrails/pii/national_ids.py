@@ -70,24 +70,6 @@ _SSN_WORDS = (
     ),
 )
 _NHS_WORDS = ("nhs", "national health")
-_TAX_WORDS = (
-    *(
-        "tax",
-        "tin",
-        "steuer",
-        "idnr",
-        "fiscal",
-        "impôt",
-        "contribuinte",
-        "contribuyente",
-        "inn",
-        "инн",
-        "ид",
-        "税号",
-        "納税",
-    ),
-    *("vat", "nif", "nie", "dni", "utr"),
-)
 _ID_WORDS = (
     *(
         "national id",

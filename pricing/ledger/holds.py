@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -25,8 +25,6 @@ from pricing.ledger.budgets import BudgetRule, Refusal
 from pricing.ledger.facts import NEWEST
 from pricing.money import Nano
 from pricing.rates.service_tiers import STANDARD
-
-HoldState: TypeAlias = Literal["running", "suspended", "unsettled"]
 
 _H = schema.holds.c
 _I = schema.inflight.c

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         judged_answers,
         review_queue,
     )
-    from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
+    from pricing.reports.markdown_text import escape_advice, escape_markdown
     from pricing.reports.month_close import (
         MonthFigures,
         month_bounds,
@@ -148,7 +148,6 @@ __all__ = [
     "guard_report",
     "judged_answers",
     "line_grid",
-    "markdown_code",
     "moment",
     "money_sentence",
     "month_bounds",
@@ -268,7 +267,6 @@ if not TYPE_CHECKING:
             "export": "pricing.reports.exports",
             "guard_report": "pricing.reports.guards",
             "judged_answers": "pricing.reports.guards",
-            "markdown_code": "pricing.reports.markdown_text",
             "moment": "pricing.reports.format",
             "percent": "pricing.reports.format",
             "plural": "pricing.reports.format",

@@ -22,8 +22,6 @@ from pricing.reports.run_lookup import check_automation
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
 
-WINDOW_DAYS = 30
-"""The period that commands look at, if none is given."""
 RECENT = timedelta(days=7)
 """The newest days, which are compared with the rest of a period of at least twice as long."""
 BEFORE = timedelta(days=90)

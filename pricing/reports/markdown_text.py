@@ -17,7 +17,6 @@ _INDENT = re.compile(r"^\s{2,}")
 _BLOCK = re.compile(r"^\s?[-+=](?=[-+=\s]|$)|^\s?[0-9]{1,9}[.)](?=\s|$)")
 """What begins a list, a rule or the line under a heading, where it is the first of a line."""
 _COMMAND = re.compile(r"(?<!`)`(?:farebox|prefect|python) [^`\r\n]+`(?!`)")
-_BACKTICKS = re.compile("`+")
 
 
 def escape_markdown(value: object) -> str:
@@ -45,15 +44,3 @@ def escape_advice(text: str) -> str:
         parts += [escape_markdown(cleaned[at : found.start()]), found[0]]
         at = found.end()
     return "".join((*parts, escape_markdown(cleaned[at:])))
-
-
-def markdown_code(value: object) -> str:
-    """The value in a code span that it cannot end: for a path, which people copy. Not for a cell of a table.
-
-    >>> markdown_code("/tmp/a`b")
-    '``/tmp/a`b``'
-    """
-    text = clean(value)
-    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text)), default=0))
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{pad}{text}{pad}{fence}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         LinesRefused,
         ResultTally,
     )
-    from tasks.batches.registry import batch_client, batch_refusal, can_batch
+    from tasks.batches.registry import batch_client, batch_refusal
     from tasks.batches.webhooks import (
         LARGEST_NOTICE,
         TOLERANCE_SECONDS,
@@ -54,7 +54,6 @@ __all__ = [
     "WebhookRefused",
     "batch_client",
     "batch_refusal",
-    "can_batch",
     "signed_webhook",
     "verify_webhook",
 ]
@@ -80,7 +79,6 @@ if not TYPE_CHECKING:
             "ResultTally": "tasks.batches.api",
             "batch_client": "tasks.batches.registry",
             "batch_refusal": "tasks.batches.registry",
-            "can_batch": "tasks.batches.registry",
             "BatchNotice": "tasks.batches.webhooks",
             "LARGEST_NOTICE": "tasks.batches.webhooks",
             "TOLERANCE_SECONDS": "tasks.batches.webhooks",

@@ -41,15 +41,6 @@ def batch_client(provider: str, transport: Transport) -> BatchClient:
     return _CLIENTS[rules.api](transport, spec, rules)
 
 
-def can_batch(provider: str) -> bool:
-    """Whether a provider has batches that a run can use; a target may lack what they need, see ``batch_refusal``.
-
-    Raises:
-        ConfigError: there is no provider of that name.
-    """
-    return spec_of(provider).features.batches is not None
-
-
 def batch_refusal(target: Target) -> str | None:
     """Why runs cannot use batches of a target; ``None`` if they can.
 

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 from guardrails import Origin, Source, readable
-from guardrails.pii import Vault
 from pricing import (
     DocumentPart,
     ImagePart,
@@ -85,12 +84,6 @@ def json_value(text: str) -> Any:
     except (ValueError, RecursionError, UnreadableValue):
         return text
     return value if _encodes(value) else text
-
-
-def restored_json(vault: Vault, text: str) -> str:
-    """JSON with the values back in every string of it; what is no JSON stays as it is, and fails where it is read."""
-    value = json_value(text)
-    return text if isinstance(value, str) else json_text(vault.restore_json(value))
 
 
 def unescaped(text: str) -> str:

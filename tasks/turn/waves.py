@@ -25,6 +25,7 @@ from tasks.routing.target import Target
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Batch, BatchAttempt
 
+
 _log = logging.getLogger(__name__)
 
 WaitMode: TypeAlias = Literal["here", "suspended"]

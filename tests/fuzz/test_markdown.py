@@ -25,7 +25,7 @@ from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.money import USD
 from pricing.reports.format import clean
-from pricing.reports.markdown_text import escape_advice, escape_markdown, markdown_code
+from pricing.reports.markdown_text import escape_advice, escape_markdown
 from pricing.reports.price_review import review_markdown
 from tests.support.hostile import FUZZ, PAYLOADS
 from tests.support.ledger import a_run
@@ -99,9 +99,8 @@ def test_a_value_is_shown_as_it_is(name: str):
 
 @FUZZ
 @given(names)
-def test_advice_keeps_commands_and_code_ends_where_it_should(name: str):
+def test_advice_keeps_commands(name: str):
     harmless(escape_advice(f"Raise it with `farebox budgets set`, {name}."))
-    harmless(f"It is at {markdown_code(name or 'x')}.")
 
 
 def question(name: str) -> ApprovalRequest:

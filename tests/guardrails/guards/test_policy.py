@@ -5,9 +5,7 @@ import pytest
 
 from guardrails.base import GuardInput, Reason, Verdict
 from guardrails.guards.policy import PolicyGuard
-from guardrails.pii.guard import mask
 from guardrails.text_matching import bounded
-from tasks.turn.redaction import restored_json
 
 
 def check(guard: PolicyGuard, *texts: str) -> Verdict:
@@ -63,7 +61,6 @@ def test_an_answer_nested_without_end_is_read_as_text():
     deep, guard = "[" * 100_000, PolicyGuard(fields=("a",), canaries=("zebra",))
     assert check(guard, deep).action == "allow"
     assert check(guard, deep + "zebra").reason == "leak"
-    assert restored_json(mask("ada@example.com").vault, deep) == deep
 
 
 def test_a_guard_without_a_rule_is_refused():
