@@ -271,6 +271,9 @@ class TurnSettings(_Table):
 class BatchSettings(_Table):
     """Batches of runs with a due time: when they are sent, how often they are polled, and how much time is reserved for
     sending unanswered lines live.
+
+    ``webhook_secret_env`` names the variable of the secret with which the provider signs its notices; with it the
+    report server takes them.
     """
 
     enabled: bool = True
@@ -280,6 +283,7 @@ class BatchSettings(_Table):
     reserve_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
     create_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
     most_lines: Annotated[int, Field(ge=1, le=50_000)] = 1_000
+    webhook_secret_env: Annotated[str, AfterValidator(_variable)] = ""
 
 
 class BreakerSettings(_Table):

@@ -80,6 +80,21 @@ def collect_batches(
     return done
 
 
+def collect_batch(runtime: Runtime, batch_id: str) -> Collected | None:
+    """Do what is due of one open batch and resume the run that waits for it; ``None`` where no open batch has the
+    provider's id ``batch_id``.
+    """
+    from prefect.client.orchestration import get_client
+
+    labels = [batch.label for batch in runtime.batches.open() if batch.batch_id == batch_id]
+    if not labels:
+        return None
+    if not runtime.ledger.suspended():
+        return collect_batches(runtime, labels=labels)
+    with get_client(sync_client=True) as client:
+        return collect_batches(runtime, client, labels)
+
+
 async def _visit_all(runtime: Runtime, batches: Sequence[Batch]) -> list[Batch]:
     at_once = asyncio.Semaphore(_AT_ONCE)
 
@@ -91,6 +106,9 @@ async def _visit_all(runtime: Runtime, batches: Sequence[Batch]) -> list[Batch]:
                 return await runtime.batch_results.visit(batch.label)
             except FareboxError as error:
                 _log.warning("Batch %s is not looked at: %s", batch.label, error.message)
+                return batch
+            except Exception as error:  # noqa: BLE001 - one batch must not keep the results of the others back
+                _log.error("Batch %s cannot be looked at: %s", batch.label, type(error).__name__)
                 return batch
 
     return list(await asyncio.gather(*map(visit, batches)))

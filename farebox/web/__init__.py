@@ -1,4 +1,4 @@
-"""The report server: read-only pages and JSON about a project's runs, budgets and guards."""
+"""The report server: read-only pages and JSON about a project's runs, budgets and guards, and notices of batches."""
 
 from typing import TYPE_CHECKING
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from farebox.runtime import Runtime
 from farebox.web.background_sync import BackgroundSync
+from farebox.web.batch_webhook import BatchWebhook, collector, webhook_secrets
 from farebox.web.errors import ErrorPages, json_response, wants_json
 from farebox.web.kept_views import KeptViews
 from farebox.web.pages import (
@@ -73,6 +74,9 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
         runtime: the project's.
         token: what requests must carry; nothing is asked for without one.
         follow: keep the replica up to date while it serves.
+
+    Raises:
+        ConfigError: the secret of the webhook for batches is missing.
     """
     settings = runtime.settings.web
     site = Site(runtime, settings.path_prefix)
@@ -108,6 +112,8 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
         guarded = _Paths(TokenCheck(guarded, token, site.prefix, errors), site.prefix)
     else:
         guarded = HostCheck(guarded, settings.hosts, errors)
+    if secrets := webhook_secrets(runtime):
+        guarded = BatchWebhook(guarded, secrets, site.prefix, collector(runtime))
     return SecurityHeaders(guarded)
 
 

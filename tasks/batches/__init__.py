@@ -22,13 +22,20 @@ if TYPE_CHECKING:
         LinesRefused,
         ResultTally,
     )
-    from tasks.batches.polling import USUAL_PACE, BatchUnreachable, Pace, checks
     from tasks.batches.registry import batch_client, batch_refusal
-    from tasks.batches.webhooks import BatchNotice, WebhookRefused, signed_webhook, verify_webhook
+    from tasks.batches.webhooks import (
+        LARGEST_NOTICE,
+        TOLERANCE_SECONDS,
+        BatchNotice,
+        WebhookRefused,
+        signed_webhook,
+        verify_webhook,
+    )
 
 __all__ = [
     "FINAL",
-    "USUAL_PACE",
+    "LARGEST_NOTICE",
+    "TOLERANCE_SECONDS",
     "BatchCallFailed",
     "BatchClient",
     "BatchCounts",
@@ -40,16 +47,13 @@ __all__ = [
     "BatchState",
     "BatchStatus",
     "BatchUncertain",
-    "BatchUnreachable",
     "LineOutcome",
     "LineResult",
     "LinesRefused",
-    "Pace",
     "ResultTally",
     "WebhookRefused",
     "batch_client",
     "batch_refusal",
-    "checks",
     "signed_webhook",
     "verify_webhook",
 ]
@@ -73,13 +77,11 @@ if not TYPE_CHECKING:
             "LineResult": "tasks.batches.api",
             "LinesRefused": "tasks.batches.api",
             "ResultTally": "tasks.batches.api",
-            "USUAL_PACE": "tasks.batches.polling",
-            "BatchUnreachable": "tasks.batches.polling",
-            "Pace": "tasks.batches.polling",
-            "checks": "tasks.batches.polling",
             "batch_client": "tasks.batches.registry",
             "batch_refusal": "tasks.batches.registry",
             "BatchNotice": "tasks.batches.webhooks",
+            "LARGEST_NOTICE": "tasks.batches.webhooks",
+            "TOLERANCE_SECONDS": "tasks.batches.webhooks",
             "WebhookRefused": "tasks.batches.webhooks",
             "signed_webhook": "tasks.batches.webhooks",
             "verify_webhook": "tasks.batches.webhooks",

@@ -116,6 +116,8 @@ class BatchStore:
     def __init__(self, run: RunBatchLine, clock: SandboxClock) -> None:
         self._run = run
         self.clock = clock
+        self.ended: Callable[[SandboxBatch], None] = lambda _batch: None
+        """Told of each batch that has ended."""
         self._batches: dict[str, SandboxBatch] = {}
 
     def add(self, batch: SandboxBatch) -> SandboxBatch:
@@ -155,16 +157,17 @@ class BatchStore:
         """Run what has run by now, and end what has ended."""
         now = self.clock()
         for batch in list(self._batches.values()):
-            if batch.end is None:
-                self._settle(batch, now)
+            if batch.end is None and self._settle(batch, now):
+                self.ended(batch)
             if now >= batch.created + batch.kept:
                 self.remove(batch)
 
-    def _settle(self, batch: SandboxBatch, now: float) -> None:
+    def _settle(self, batch: SandboxBatch, now: float) -> bool:
+        """Run what has run by now; whether the batch has ended."""
         if batch.fault is not None:
             if not batch.validating(now):
                 batch.end, batch.ended_at = "failed", now
-            return
+            return batch.end is not None
         for line in list(batch.due(now)):
             self._run(batch, line)
             line.end = "succeeded" if line.status == _OK else "errored"
@@ -174,6 +177,7 @@ class BatchStore:
             _close(batch, "cancelled", batch.cancelled_at)
         elif now >= batch.expires:
             _close(batch, "expired", batch.expires)
+        return batch.end is not None
 
 
 def _close(batch: SandboxBatch, end: Literal["expired", "cancelled"], at: float) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tasks.providers.messages import JSONObject
 from tasks.sandbox.batch_lines import LineRunner
+from tasks.sandbox.batch_notices import BatchNotices
 from tasks.sandbox.batch_rules import BATCH_RULES, BatchPlan
 from tasks.sandbox.batch_store import BatchStore, SandboxBatch, SandboxClock
 from tasks.sandbox.dialects.anthropic_batches import AnthropicBatches
@@ -38,7 +39,8 @@ class SandboxBatches:
 
     Control, beside the providers' own paths: ``POST /_sandbox/batches`` replaces the rules (a list of
     :class:`BatchRule`), ``GET /_sandbox/batches`` lists the batches, ``POST /_sandbox/clock`` with ``{"seconds": 60}``
-    puts the clock forward.
+    puts the clock forward, ``POST /_sandbox/webhook`` with ``{"url": …, "secret": …}`` has signed notices of OpenAI's
+    batches sent, ``GET`` lists how they were answered.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class SandboxBatches:
     ) -> None:
         self._plan = BatchPlan()
         self._store = BatchStore(run, SandboxClock())
+        self._notices = BatchNotices(self._store.settle)
+        self._store.ended = self._notices.ended
         plan = lambda: self._plan  # noqa: E731 - rules are replaced while batches run
         self._apis: list[tuple[str, SandboxBatchApi]] = [
             ("/openai", OpenAIBatches(self._store, plan, groq)),
@@ -88,15 +92,30 @@ class SandboxBatches:
         match http.method, path:
             case "GET", "/_sandbox/batches":
                 return _reply(200, {"batches": [_summary(batch) for batch in self._store.every()]}, LABEL)
-            case "POST", "/_sandbox/batches":
-                try:
-                    self._plan = BatchPlan(BATCH_RULES.validate_json(await http.read()))
-                except ValidationError as error:
-                    return _reply(422, {"error": str(error)}, LABEL)
-                return _reply(200, {"rules": len(self._plan.rules)}, LABEL)
-            case "POST", "/_sandbox/clock":
-                return self._advance(await http.read())
+            case "GET", "/_sandbox/webhook":
+                return _reply(200, {"statuses": list(self._notices.statuses)}, LABEL)
+            case "POST", "/_sandbox/batches" | "/_sandbox/clock" | "/_sandbox/webhook":
+                return self._set(path, await http.read())
         return _reply(404, {"error": "no such path"}, LABEL)
+
+    def _set(self, path: str, body: bytes) -> web.Response:
+        if path == "/_sandbox/clock":
+            return self._advance(body)
+        if path == "/_sandbox/webhook":
+            return self._send_notices(body)
+        try:
+            self._plan = BatchPlan(BATCH_RULES.validate_json(body))
+        except ValidationError as error:
+            return _reply(422, {"error": str(error)}, LABEL)
+        return _reply(200, {"rules": len(self._plan.rules)}, LABEL)
+
+    def _send_notices(self, body: bytes) -> web.Response:
+        try:
+            asked = orjson.loads(body)
+            self._notices.send_to(str(asked["url"]), str(asked["secret"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return _reply(422, {"error": 'expected {"url": text, "secret": text}'}, LABEL)
+        return _reply(200, {"sends": True}, LABEL)
 
     def _advance(self, body: bytes) -> web.Response:
         try:

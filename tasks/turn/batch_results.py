@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails.pii import neutral_text
-from pricing import Nano, ProviderStatePart, Usage, from_us, now_us
+from pricing import Nano, ProviderStatePart, UnknownPrice, Usage, from_us, now_us
 from pricing.ledger import BY_DUE_TIME, Batch, BatchAttempt, Completion, Intent, PriceBasis
 from pricing.rates import RateCard
 from tasks.batches import (
@@ -24,6 +25,7 @@ from tasks.batches import (
     BatchStatus,
     BatchUncertain,
     LineResult,
+    ResultTally,
 )
 from tasks.providers.failure_kinds import FAILED_STOPS
 from tasks.providers.messages import ModelReply
@@ -216,8 +218,13 @@ class BatchResults:
             completed=status.counts.succeeded or 0,
             failed=status.counts.failed or 0,
             fault=status.fault.cause if status.fault is not None else None,
-            ended_at=(status.ended_at or self._rules.clock()) if status.final else None,
+            ended_at=self._ended_at(batch, status) if status.final else None,
         )
+
+    def _ended_at(self, batch: Batch, status: BatchStatus) -> int:
+        """When a batch ended, by its provider's clock as far as it agrees with ours: between submission and now."""
+        now = self._rules.clock()
+        return min(now, max(batch.submitted_at or 0, status.ended_at or now))
 
     async def _noted(self, batch: Batch, fault: str) -> Batch:
         """Note why a batch could not be asked for."""
@@ -243,11 +250,20 @@ class BatchResults:
         if status.state == "failed":
             failed = QUEUE_FULL if status.fault is not None and status.fault.again else REJECTED
         waiting = {line.line_id: line for line in lines if line.state == "open"}
-        observed = replace(batch, ended_at=status.ended_at)
-        async for result in client.results(handle):
+        observed, tally = replace(batch, ended_at=self._ended_at(batch, status)), ResultTally()
+        async for result in client.results(handle, tally):
             line = waiting.pop(result.line_id, None)
             if line is not None:
                 await self._take(line, observed, result, failed or result.outcome)
+        if tally.unknown or tally.repeated or tally.damaged:
+            _log.warning(
+                "Batch %s: of its results, %d lines were of no request, %d came twice, and %d could not be read. "
+                "Requests without a readable result are asked again.",
+                batch.label,
+                tally.unknown,
+                tally.repeated,
+                tally.damaged,
+            )
         await asyncio.to_thread(self.batches.collected, batch.label)
 
     async def _take(self, line: BatchAttempt, batch: Batch, result: LineResult, outcome: str) -> None:
@@ -287,7 +303,8 @@ class BatchResults:
             self._other_model(asked, model)
         cost, priced = details.worst_nano, _WORST
         if was_counted(usage):
-            cost, priced = self._rates.price(model, asked.provider, usage, at, BATCH), _COUNTED
+            with suppress(UnknownPrice):  # the worst case then: a rate that is gone must not leave results untaken
+                cost, priced = self._rates.price(model, asked.provider, usage, at, BATCH), _COUNTED
         outcome = FAILED_STOPS.get(reply.stop, "ok")
         code = None if fault is None else NOT_PLAUSIBLE
         ended = self._ended(line, outcome, usage, cost, priced, code=code, status=200, request_id=reply.request_id)

@@ -8,10 +8,11 @@ later steps are the next wave. All of it runs on the process's one event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -24,6 +25,8 @@ from tasks.routing.target import Target
 if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
     from pricing.ledger import Batch, BatchAttempt
 
+
+_log = logging.getLogger(__name__)
 
 WaitMode: TypeAlias = Literal["here", "suspended"]
 """Where a run waits for its batches: in its process, or suspended, without any."""
@@ -313,8 +316,12 @@ class RunWaves:
             if labels - known:  # a new wave: it may be back soon
                 pause, known = self.settings.poll_seconds, known | labels
             for label in sorted(labels):
-                with suppress(LedgerError, LookupError):
+                try:
                     await self._look(label, since)
+                except (LedgerError, LookupError):
+                    continue
+                except Exception as error:  # noqa: BLE001 - looked at again: its run must not wait for ever
+                    _log.error("Batch %s cannot be looked at: %s", label, type(error).__name__)
             now = self.settings.clock()
             ahead = [(moment - now) / _US for moment in self._moments if moment > now]
             await asyncio.sleep(max(0.01, min([pause, *ahead])))

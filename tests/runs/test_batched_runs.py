@@ -188,8 +188,6 @@ def test_lines_that_expire_are_in_a_new_batch_then_live(runtime: Runtime, projec
         quoted = price_run(later, automation_of(once), {}, due_at=now_us() + DAYS_6)
     [first, *_] = quoted.routes["once"]
     assert (first.service_tier, first.live_percent) == ("batch", 7), "two of five, beside 5 of 100 assumed"
-    assert quoted.expected is not None
-    assert quoted.expected.median >= 86_400, "they expired after a day"
 
 
 @pytest.mark.parametrize("code", ["invalid_request", "token_limit_exceeded"])

@@ -1,8 +1,10 @@
 """Runs of deployments that wait for batches: suspended without a process, collected, resumed, completed."""
 
 import asyncio
+import json
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,15 +30,18 @@ from farebox.cli import resume
 from farebox.prefect import collect_batches
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
+from farebox.web import page_server
 from pricing.clock import now_us
 from pricing.db import schema
 from pricing.ledger import BY_DUE_TIME
+from tasks.batches import signed_webhook
 from tasks.sandbox import Sandbox
 from tests.support.books import assert_ledger_adds_up, rows
 from tests.support.due_runs import BATCHED, QUICK, assert_served_once, batch_rules
 from tests.support.prefect_runs import deployed_run, execute
 from tests.support.project import Project, make_project
 from tests.support.waiting import until
+from tests.support.web_company import free_port
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -65,6 +70,12 @@ def notes_of(names: list[str]) -> list[str]:
 
 
 NAMES = ["Acme", "Globex", "Initech"]
+WEBHOOK_SECRET = "whsec_c2VjcmV0LW9mLWEtdGVzdA=="
+
+
+def state_type(client: SyncPrefectClient, run_id: UUID) -> str | None:
+    state = client.read_flow_run(run_id).state
+    return None if state is None else state.type.value
 
 
 def go_on(client: SyncPrefectClient, run_id: UUID, flow: Any = notes_of) -> Any:
@@ -193,6 +204,36 @@ def test_a_run_that_is_cancelled_while_it_waits_has_its_batch_cancelled(
     spent = sum(a["cost_nano"] for a in rows(runtime.ledger, schema.attempts))
     adjusted = sum(a["cost_delta_nano"] for a in rows(runtime.ledger, schema.adjustments))
     assert budget["spent_nano"] == spent + adjusted
+
+
+def test_a_signed_notice_of_the_provider_has_a_run_go_on(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+):
+    """The sandbox signs a notice when the batch ends; the report server verifies it, takes the results and resumes the
+    run. A forged one does nothing.
+    """
+    monkeypatch.setenv("WEBHOOK_OF_A_TEST", WEBHOOK_SECRET)
+    settings = runtime.settings.batches.model_copy(update={"webhook_secret_env": "WEBHOOK_OF_A_TEST"})
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"batches": settings}))
+    batch_rules(sandbox, {"seconds": 3600})
+    run_id = deployed_run(client, left_alone, names=NAMES)
+    assert go_on(client, run_id, left_alone) is None
+    with page_server(runtime, "127.0.0.1", free_port()) as address:
+        url, control = f"{address}/webhooks/batches", f"{sandbox.url}/_sandbox"
+        for secret in ("whsec_Zm9yZ2Vk", WEBHOOK_SECRET):
+            httpx.post(f"{control}/webhook", json={"url": url, "secret": secret}).raise_for_status()
+            if secret == WEBHOOK_SECRET:
+                httpx.post(f"{control}/clock", json={"seconds": 3601}).raise_for_status()
+                until("notice", lambda: httpx.get(f"{control}/webhook").json()["statuses"] == [202], pause=0.1)
+                until("collected batch", lambda: not runtime.batches.open(), pause=0.1)
+                until("resumed run", lambda: state_type(client, run_id) == "SCHEDULED", pause=0.1)
+            else:
+                body = json.dumps({"type": "batch.completed", "data": {"id": runtime.batches.open()[0].batch_id}})
+                forged = signed_webhook("wh_1", int(time.time()), body.encode(), secret)
+                assert httpx.post(url, content=body, headers=forged).status_code == 401
+                assert runtime.batches.open()[0].checked_at is None
+    assert go_on(client, run_id, left_alone).is_completed()
+    assert_served_once(runtime, sandbox)
 
 
 @automation(price="1 credit", plan=plan(say, calls=5, input_tokens=60, output_tokens=40), due="6h")
