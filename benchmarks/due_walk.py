@@ -91,7 +91,8 @@ class Walk:
         """Wait for a state of a run, and no longer than for its end."""
         ends = {state, "Completed", "Failed", "Crashed", "Cancelled", "OverBudget"}
         until(f"run {state}", lambda: self.state_of(run_id) in ends, pause=1.0, seconds=_LONGEST)
-        assert self.state_of(run_id) == state, self.state_of(run_id)
+        if (found := self.state_of(run_id)) != state:
+            raise RuntimeError(f"run {run_id} is {found} instead of {state}")
 
 
 def _farebox() -> str:
@@ -117,9 +118,8 @@ def walk(folder: Path) -> Iterator[Walk]:
             [_farebox(), "up", "--port", str(port)], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
-            assert process.stdout is not None
-            said = next(line for line in process.stdout if "Ctrl-C" in line)
-            assert str(port) in said
+            if not any("Ctrl-C" in line for line in process.stdout or ()):
+                raise RuntimeError("farebox up ended by itself")
             yield Walk(root, sandbox, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}")
         finally:
             process.send_signal(signal.SIGINT)
@@ -138,7 +138,8 @@ def _with_due(flow: str) -> str:
         "premium ones for every step.\n": "premium ones for every step.\n        due: by when the answers are needed.\n",
     }
     for old, new in wanted.items():
-        assert old in flow, old
+        if old not in flow:
+            raise RuntimeError(f"the new flow has no {old!r}")
         flow = flow.replace(old, new)
     return flow
 
@@ -146,7 +147,8 @@ def _with_due(flow: str) -> str:
 def _with_schedule(deployments: str) -> str:
     """Started at 01:00, due at 07:00; results are collected every minute, for nobody waits ten here."""
     head, last = deployments.rsplit("    schedules:\n", 1)
-    assert "0 8 * * *" in last
+    if "0 8 * * *" not in last:
+        raise RuntimeError("the last deployment has another schedule")
     return head.replace('"*/10 * * * *"', '"* * * * *"') + _DUE_SCHEDULE
 
 
@@ -167,7 +169,8 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
         told = "".join(f"$ farebox {command}\n{walked.type(command)}\n" for command in ("batches", "runs"))
         walked.wait(run_id, "Completed")
         batches = json.loads(walked.type("batches", "--json"))
-        assert [batch["state"] for batch in batches] == ["completed"], batches
+        if [batch["completed"] for batch in batches] != [2]:
+            raise RuntimeError(f"another batch than expected: {batches}")
         terminal(folder, page, f"{told}$ farebox batches\n{walked.type('batches')}", to("batches"))
         shown(page, f"{walked.pages}/runs/{run_id}", "completed")
         page.screenshot(to("report"))
@@ -177,7 +180,8 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
             httpx.post(f"{walked.sandbox.url}/_sandbox/clock", json={"seconds": 86_401}).raise_for_status()
             before = walked.state_of(run_id)
             until("next state", lambda: walked.state_of(run_id) != before, pause=0.5, seconds=_LONGEST)  # noqa: B023
-            assert walked.state_of(run_id) not in {"Failed", "Crashed", "Cancelled"}
+            if (state := walked.state_of(run_id)) in {"Failed", "Crashed", "Cancelled"}:
+                raise RuntimeError(f"run {run_id} is {state}")
         terminal(folder, page, f"$ farebox report last\n{walked.type('report', 'last')}", to("expired"))
 
 
