@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,7 +165,7 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
         walked.rules({"seconds": 20})
         run_id = start_from_form(walked, page, to("form"))
         walked.wait(run_id, "Suspended")
-        shown(page, f"{walked.server}/runs/flow-run/{run_id}", "Suspended")
+        shown(page, f"{walked.server}/runs/flow-run/{run_id}", "Suspended until")
         page.screenshot(to("suspended"))
         told = "".join(f"$ farebox {command}\n{walked.type(command)}\n" for command in ("batches", "runs"))
         walked.wait(run_id, "Completed")
@@ -187,27 +188,43 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
 
 def shown(page: Page, address: str, words: str) -> None:
     """Show a page, and wait until it says something: Prefect's are filled by scripts."""
-    page.visit(address, width=_WIDTH, height=900, scheme="light")
-    until(words, lambda: words in page.evaluate("document.body.innerText"), pause=0.3)
+
+    def says() -> bool:
+        page.visit(address, width=_WIDTH, height=900, scheme="light")
+        time.sleep(5.0)
+        return words in page.evaluate("document.body.innerText")
+
+    until(words, says)
 
 
 def start_from_form(walked: Walk, page: Page, picture: Path | None = None) -> str:
     """Fill the form of the deployment, with the due time in six hours, and submit it; the id of the run."""
     found = walked.api("deployments/filter", deployments={"tags": {"all_": ["daily"]}})
     [deployment] = [one for one in found if "due" in one["parameter_openapi_schema"]["properties"]]
-    shown(page, f"{walked.server}/deployments/deployment/{deployment['id']}/run", "due (Optional)")
+    shown(page, f"{walked.server}/deployments/deployment/{deployment['id']}/run", "if left empty")
     before = _runs(walked, deployment["id"])
-    page.evaluate(
-        "(() => { const field = [...document.querySelectorAll('textarea')].at(-1);"
-        "Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, '6h');"
-        "field.dispatchEvent(new Event('input', {bubbles: true})) })()"
-    )
+    page.evaluate(_FILL)
     if picture:
         page.screenshot(picture)
-    page.evaluate("document.querySelector('button[type=submit]').click()")
-    until("submitted run", lambda: _runs(walked, deployment["id"]) - before, pause=0.3)
-    [run_id] = _runs(walked, deployment["id"]) - before
+
+    def submitted() -> set[str]:
+        page.evaluate(_SUBMIT)  # once more, where the page was not ready for it
+        return _runs(walked, deployment["id"]) - before
+
+    [run_id] = until("submitted run", submitted, pause=5.0)
     return run_id
+
+
+_FILL: Final = """(() => {
+    const field = [...document.querySelectorAll('textarea')].at(-1);
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, '6h');
+    field.dispatchEvent(new Event('input', {bubbles: true}));
+})()"""
+_SUBMIT: Final = f"""(() => {{
+    if (!location.pathname.endsWith('/run')) return;
+    {_FILL};
+    document.querySelector('button[type=submit]').click();
+}})()"""
 
 
 def _runs(walked: Walk, deployment: str) -> set[str]:
@@ -221,5 +238,5 @@ def terminal(folder: Path, page: Page, text: str, picture: Path) -> None:
     shown_as = folder / "terminal.html"
     style = "font: 14px/1.4 monospace; margin: 16px; background: #1e1e1e; color: #ddd"
     shown_as.write_text(f'<meta charset="utf-8"><body style="{style}"><pre>{html.escape(text.rstrip())}</pre>', "utf-8")
-    page.open(shown_as, width=_WIDTH, height=100)
+    page.open(shown_as, width=_WIDTH, height=20 * text.count("\n") + 80)
     page.screenshot(picture)
