@@ -104,6 +104,7 @@ def _farebox() -> str:
 def walk(folder: Path) -> Iterator[Walk]:
     """A new project with a due time, and ``farebox up`` in it."""
     os.environ["PREFECT_HOME"] = str(folder / "prefect")
+    os.environ.pop("PREFECT_LOGGING_LEVEL", None)  # the page of a run shows its log
     subprocess.run([_farebox(), "new", "my-automations"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     root = folder / "my-automations"
     subprocess.run([_farebox(), "init", "weekly-notes"], cwd=root, check=True, stdout=subprocess.DEVNULL)
@@ -162,7 +163,7 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
         to: where the picture of a name goes.
     """
     with walk(folder) as walked:
-        walked.rules({"seconds": 20})
+        walked.rules({"seconds": 60})
         run_id = start_from_form(walked, page, to("form"))
         walked.wait(run_id, "Suspended")
         shown(page, f"{walked.server}/runs/flow-run/{run_id}", "Suspended until")
