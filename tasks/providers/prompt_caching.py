@@ -90,24 +90,24 @@ CACHED_OPENAI: Final[CachedModels] = (
 breakpoint says; before, in steps of 128 tokens and for 5 to 10 minutes."""
 
 CACHED_AZURE: Final[CachedModels] = ((r"^gpt-(?:4o|4\.1|4\.5|[5-9])|^o[134]", _OPENAI_AUTOMATIC),)
-"""learn.microsoft.com, "Prompt caching" for Azure OpenAI in Foundry: from GPT-4o on, 1,024 tokens at least, cleared after
-5 to 10 minutes without use. It tells of fees for writes from GPT-5.6 on, and names no breakpoints."""
+"""learn.microsoft.com, "Prompt caching" for Azure OpenAI in Foundry: from GPT-4o on, with OpenAI's minimum, cleared
+after 5 to 10 minutes without use. It tells of fees for writes from GPT-5.6 on, and names no breakpoints."""
 
 CACHED_GROQ: Final[CachedModels] = ((r"gpt-oss", CacheRules(1_024, seconds=7_200.0)),)
 """console.groq.com/docs/prompt-caching: automatic, about two hours without use; 128 to 1,024 tokens by model."""
 
 CACHED_DEEPSEEK: Final[CachedModels] = ((r"", CacheRules(1_024, seconds=3_600.0, step=64)),)
-"""api-docs.deepseek.com/guides/kv_cache, November 2026: automatic, kept for hours to days; a minimum is no longer stated
-(in 2025 it was 64 tokens). Nobody should wait for less than is worth it. What requests share is kept where one ends, at
-fixed distances in long ones, and once it was seen in two of them: of short ones the third is the first that reads it."""
+"""api-docs.deepseek.com/guides/kv_cache, November 2026: automatic, kept for hours to days, without a stated minimum.
+Nobody should wait for less than is worth it. What is kept ends where a request ends, at fixed distances in long ones,
+and where two requests were seen to part: of short ones the third is the first that reads it."""
 
 CACHED_GEMINI: Final[CachedModels] = (
     (r"gemini-2\.5-", CacheRules(2_048)),
     (r"gemini-(?:[3-9]|\d\d)", CacheRules(4_096)),
 )
-"""ai.google.dev/gemini-api/docs/caching of 13 October 2026: implicit caches from 2,048 tokens on for Gemini 2.5 Flash and
-Pro, from 4,096 on for 3.1 Pro, 3.5 to 3.8 Flash and 4 Argon; Vertex AI's overview says 2,048 for all. How long they live is
-not stated. The page of May said 1,024 for the Flash models, and 4,096 for 2.5 Pro."""
+"""ai.google.dev/gemini-api/docs/caching of 13 October 2026: implicit caches from 2,048 tokens on for Gemini 2.5 Flash
+and Pro, from 4,096 on for 3.1 Pro, 3.6 and 3.8 Flash and 4 Argon. Vertex AI's overview says 2,048 for all; the page of
+May said 1,024 for the Flash models, and 4,096 for 2.5 Pro. How long they live is not stated."""
 
 
 def rules_among(models: CachedModels, model: str) -> CacheRules | None:
