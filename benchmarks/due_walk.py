@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,8 @@ class Walk:
         """Wait for a state of a run, and no longer than for its end."""
         ends = {state, "Completed", "Failed", "Crashed", "Cancelled", "OverBudget"}
         until(f"run {state}", lambda: self.state_of(run_id) in ends, pause=1.0, seconds=_LONGEST)
-        assert self.state_of(run_id) == state, self.state_of(run_id)
+        if (found := self.state_of(run_id)) != state:
+            raise RuntimeError(f"run {run_id} is {found} instead of {state}")
 
 
 def _farebox() -> str:
@@ -102,6 +104,7 @@ def _farebox() -> str:
 def walk(folder: Path) -> Iterator[Walk]:
     """A new project with a due time, and ``farebox up`` in it."""
     os.environ["PREFECT_HOME"] = str(folder / "prefect")
+    os.environ.pop("PREFECT_LOGGING_LEVEL", None)  # the page of a run shows its log
     subprocess.run([_farebox(), "new", "my-automations"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     root = folder / "my-automations"
     subprocess.run([_farebox(), "init", "weekly-notes"], cwd=root, check=True, stdout=subprocess.DEVNULL)
@@ -117,9 +120,8 @@ def walk(folder: Path) -> Iterator[Walk]:
             [_farebox(), "up", "--port", str(port)], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
-            assert process.stdout is not None
-            said = next(line for line in process.stdout if "Ctrl-C" in line)
-            assert str(port) in said
+            if not any("Ctrl-C" in line for line in process.stdout or ()):
+                raise RuntimeError("farebox up ended by itself")
             yield Walk(root, sandbox, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}")
         finally:
             process.send_signal(signal.SIGINT)
@@ -138,7 +140,8 @@ def _with_due(flow: str) -> str:
         "premium ones for every step.\n": "premium ones for every step.\n        due: by when the answers are needed.\n",
     }
     for old, new in wanted.items():
-        assert old in flow, old
+        if old not in flow:
+            raise RuntimeError(f"the new flow has no {old!r}")
         flow = flow.replace(old, new)
     return flow
 
@@ -146,7 +149,8 @@ def _with_due(flow: str) -> str:
 def _with_schedule(deployments: str) -> str:
     """Started at 01:00, due at 07:00; results are collected every minute, for nobody waits ten here."""
     head, last = deployments.rsplit("    schedules:\n", 1)
-    assert "0 8 * * *" in last
+    if "0 8 * * *" not in last:
+        raise RuntimeError("the last deployment has another schedule")
     return head.replace('"*/10 * * * *"', '"* * * * *"') + _DUE_SCHEDULE
 
 
@@ -159,15 +163,16 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
         to: where the picture of a name goes.
     """
     with walk(folder) as walked:
-        walked.rules({"seconds": 20})
+        walked.rules({"seconds": 60})
         run_id = start_from_form(walked, page, to("form"))
         walked.wait(run_id, "Suspended")
-        shown(page, f"{walked.server}/runs/flow-run/{run_id}", "Suspended")
+        shown(page, f"{walked.server}/runs/flow-run/{run_id}", "Suspended until")
         page.screenshot(to("suspended"))
         told = "".join(f"$ farebox {command}\n{walked.type(command)}\n" for command in ("batches", "runs"))
         walked.wait(run_id, "Completed")
         batches = json.loads(walked.type("batches", "--json"))
-        assert [batch["state"] for batch in batches] == ["completed"], batches
+        if [batch["completed"] for batch in batches] != [2]:
+            raise RuntimeError(f"another batch than expected: {batches}")
         terminal(folder, page, f"{told}$ farebox batches\n{walked.type('batches')}", to("batches"))
         shown(page, f"{walked.pages}/runs/{run_id}", "completed")
         page.screenshot(to("report"))
@@ -177,33 +182,50 @@ def take_pictures(folder: Path, page: Page, to: Callable[[str], Path]) -> None:
             httpx.post(f"{walked.sandbox.url}/_sandbox/clock", json={"seconds": 86_401}).raise_for_status()
             before = walked.state_of(run_id)
             until("next state", lambda: walked.state_of(run_id) != before, pause=0.5, seconds=_LONGEST)  # noqa: B023
-            assert walked.state_of(run_id) not in {"Failed", "Crashed", "Cancelled"}
+            if (state := walked.state_of(run_id)) in {"Failed", "Crashed", "Cancelled"}:
+                raise RuntimeError(f"run {run_id} is {state}")
         terminal(folder, page, f"$ farebox report last\n{walked.type('report', 'last')}", to("expired"))
 
 
 def shown(page: Page, address: str, words: str) -> None:
     """Show a page, and wait until it says something: Prefect's are filled by scripts."""
-    page.visit(address, width=_WIDTH, height=900, scheme="light")
-    until(words, lambda: words in page.evaluate("document.body.innerText"), pause=0.3)
+
+    def says() -> bool:
+        page.visit(address, width=_WIDTH, height=900, scheme="light")
+        time.sleep(5.0)
+        return words in page.evaluate("document.body.innerText")
+
+    until(words, says)
 
 
 def start_from_form(walked: Walk, page: Page, picture: Path | None = None) -> str:
     """Fill the form of the deployment, with the due time in six hours, and submit it; the id of the run."""
     found = walked.api("deployments/filter", deployments={"tags": {"all_": ["daily"]}})
     [deployment] = [one for one in found if "due" in one["parameter_openapi_schema"]["properties"]]
-    shown(page, f"{walked.server}/deployments/deployment/{deployment['id']}/run", "due (Optional)")
+    shown(page, f"{walked.server}/deployments/deployment/{deployment['id']}/run", "if left empty")
     before = _runs(walked, deployment["id"])
-    page.evaluate(
-        "(() => { const field = [...document.querySelectorAll('textarea')].at(-1);"
-        "Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, '6h');"
-        "field.dispatchEvent(new Event('input', {bubbles: true})) })()"
-    )
+    page.evaluate(_FILL)
     if picture:
         page.screenshot(picture)
-    page.evaluate("document.querySelector('button[type=submit]').click()")
-    until("submitted run", lambda: _runs(walked, deployment["id"]) - before, pause=0.3)
-    [run_id] = _runs(walked, deployment["id"]) - before
+
+    def submitted() -> set[str]:
+        page.evaluate(_SUBMIT)  # once more, where the page was not ready for it
+        return _runs(walked, deployment["id"]) - before
+
+    [run_id] = until("submitted run", submitted, pause=5.0)
     return run_id
+
+
+_FILL: Final = """(() => {
+    const field = [...document.querySelectorAll('textarea')].at(-1);
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, '6h');
+    field.dispatchEvent(new Event('input', {bubbles: true}));
+})()"""
+_SUBMIT: Final = f"""(() => {{
+    if (!location.pathname.endsWith('/run')) return;
+    {_FILL};
+    document.querySelector('button[type=submit]').click();
+}})()"""
 
 
 def _runs(walked: Walk, deployment: str) -> set[str]:
@@ -217,5 +239,5 @@ def terminal(folder: Path, page: Page, text: str, picture: Path) -> None:
     shown_as = folder / "terminal.html"
     style = "font: 14px/1.4 monospace; margin: 16px; background: #1e1e1e; color: #ddd"
     shown_as.write_text(f'<meta charset="utf-8"><body style="{style}"><pre>{html.escape(text.rstrip())}</pre>', "utf-8")
-    page.open(shown_as, width=_WIDTH, height=100)
+    page.open(shown_as, width=_WIDTH, height=20 * text.count("\n") + 80)
     page.screenshot(picture)

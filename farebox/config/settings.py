@@ -31,13 +31,14 @@ from farebox.config.guard_settings import GuardsSettings
 from farebox.project import FILE
 from pricing import ConfigError, FareboxError, MoneyError, Nano, UsageError, parse_money
 from pricing.ledger import SOFT, WILDCARD, Limit, MeteredValue, read_key, read_window, soft_threshold
-from pricing.rates import EndOfLife, Hours, OwnBand, OwnRate, end_of_life
+from pricing.rates import SERVICE_TIERS, EndOfLife, Hours, OwnBand, OwnRate, end_of_life
 from pricing.replica import LEAST_DAYS
-from tasks.providers import LEVELS, Reasoning, check_provider
+from tasks.providers import LEVELS, Reasoning, check_provider, served_tier
 from tasks.routing import Tier
 
 PREFIX = "FAREBOX_"
 """The prefix of variables that override farebox.toml; two underscores stand for the dot of a table."""
+_TIER_WORD = re.compile("[a-z0-9][a-z0-9_-]{0,39}")
 _SECRETIVE = re.compile("key|secret|token|passw|credential", re.IGNORECASE)
 
 
@@ -46,6 +47,19 @@ def _money(value: object) -> Nano:
         return parse_money(value if isinstance(value, str | int | Decimal) else str(value))
     except MoneyError as error:
         raise ValueError(str(error)) from None
+
+
+def _rate_tier(word: str) -> str:
+    """A service tier as replies name it: another word for one would be a rate that never holds."""
+    if not _TIER_WORD.fullmatch(word):
+        raise ValueError(f"{word[:40]!r} is no service tier: write small letters, digits, - and _, such as flex")
+    served = served_tier(word)
+    close = served if served != word else next(iter(get_close_matches(word, SERVICE_TIERS, 1, cutoff=0.8)), word)
+    if close is None:
+        raise ValueError(f"{word!r} leaves the service tier to the provider; write the one that replies name")
+    if close != word:
+        raise ValueError(f"{word!r} is no service tier that a reply is billed at; write {close!r}")
+    return word
 
 
 def _address(text: str) -> str:
@@ -212,10 +226,16 @@ class RateSettings(_Table):
     cache_write_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     cache_write_1h_per_mtok: Annotated[Decimal, Field(ge=0)] | None = None
     valid_from: date | None = None
-    service_tier: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "standard"
+    service_tier: Annotated[str, AfterValidator(_rate_tier)] = "standard"
     above: tuple[RateBandSettings, ...] = ()
     hours: tuple[str, ...] = ()
     timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _zone_of_hours(self) -> Self:
+        if "timezone" in self.model_fields_set and not self.hours:
+            raise ValueError('timezone is that of hours, and none are given; write hours = ["22:00-06:00"] too')
+        return self
 
     def rate(self) -> OwnRate:
         """The rate."""

@@ -7,6 +7,7 @@ in its process, such as that of ``farebox run``, can be left and continued.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,8 @@ def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool)
     mode: WaitMode = "suspended" if suspends and Suspending.can(flow_run) else "here"
     waves = engine.waves.open(ride.run.run_id, ride.execution, ride.run.due_at, mode, Pause)
     left: BaseException | None = None
+    logger, waiting = logging.getLogger("prefect.task_runs"), _WaitingSteps()
+    logger.addFilter(waiting)
     try:
         try:
             yield
@@ -63,8 +66,16 @@ def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool)
         if waves.suspended and left is None:
             _suspend(ride, waves)
     finally:
+        logger.removeFilter(waiting)
         engine.waves.close(ride.run.run_id, ride.execution)
         engine.loop.run(_close(waves))
+
+
+class _WaitingSteps(logging.Filter):
+    """Drops what Prefect logs as an error of each step that waits when its run is suspended: it is none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Finished in state Running(")
 
 
 async def _leave(waves: RunWaves) -> None:

@@ -11,7 +11,7 @@ from pricing.errors import UnknownPrice
 from pricing.money import Nano
 from pricing.rates.hours import Hours, changes_of
 from pricing.rates.model_ids import geography_of, same_name
-from pricing.rates.own_rates import OwnRate, fingerprint
+from pricing.rates.own_rates import OwnRate, check_distinct, fingerprint
 from pricing.rates.rate import Band, Rate
 from pricing.rates.retirements import end_of_life
 from pricing.rates.service_tiers import SERVICE_TIERS, STANDARD, ServiceTier
@@ -46,6 +46,7 @@ class RateCard:
         price_lists: PriceListOf | None = None,
     ) -> None:
         rates = sorted(own, key=lambda rate: (rate.valid_from or date.min, rate.hours is not None), reverse=True)
+        check_distinct(rates)
         self._own_models = {(rate.provider, rate.model) for rate in rates}
         self._own: dict[tuple[str, str, str], list[_Dated]] = {}
         for rate in rates:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from pricing.errors import ConfigError
-from pricing.rates.hours import Hours
+from pricing.rates.hours import Hours, changes_of
 from pricing.rates.rate import NANO_PER_USD, Rate, band_of
 from pricing.rates.service_tiers import STANDARD
 
@@ -104,6 +104,43 @@ class OwnRate:
             for one in states
         )
         return Rate(tuple(bands), tuple(band.tokens for band in self.above), OWN)
+
+
+def check_distinct(rates: Iterable[OwnRate]) -> None:
+    """That of the own rates no two hold for the same requests.
+
+    Raises:
+        ConfigError: two do: which of them is paid would be left to their order.
+    """
+    among: dict[tuple[str, str, str, date | None], list[OwnRate]] = {}
+    for rate in rates:
+        others = among.setdefault((rate.provider, rate.model.strip().lower(), rate.service_tier, rate.valid_from), [])
+        for other in others:
+            if _meet(rate.hours, other.hours):
+                since = f" from {rate.valid_from} on" if rate.valid_from else ""
+                shown = f" at {rate.hours} and {other.hours}" if rate.hours and other.hours else ""
+                raise ConfigError(
+                    f"Two own rates hold for {rate.model!r} on {rate.provider} at the service tier "
+                    f"{rate.service_tier!r}{since}{shown}.",
+                    next_step="Keep one of them under [[rates]] in farebox.toml, or give them other hours or dates.",
+                    provider=rate.provider,
+                    model=rate.model,
+                )
+        others.append(rate)
+
+
+def _meet(hours: Hours | None, others: Hours | None) -> bool:
+    """Whether both hold at some time, in winter or in summer; a rate with hours goes before one without."""
+    if hours is None or others is None:
+        return hours is others
+    for start in _WEEKS:
+        moments = [start, *changes_of({hours, others}, start, start + timedelta(days=7))]
+        if any(hours.cover(moment) and others.cover(moment) for moment in moments):
+            return True
+    return False
+
+
+_WEEKS: Final = tuple(datetime(2026, month, 12, tzinfo=UTC) for month in (1, 7))
 
 
 def _rate_fault(value: object) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking_tokens
     from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
     from tasks.providers.schemas import strict_schema
+    from tasks.providers.service_tiers import served_tier
     from tasks.providers.spec import ProviderSpec
     from tasks.providers.transport import Transport
 
@@ -64,6 +65,7 @@ __all__ = [
     "price_list_of",
     "provider_names",
     "rules_of",
+    "served_tier",
     "spec_of",
     "strict_schema",
     "thinking_room",
@@ -107,6 +109,7 @@ if not TYPE_CHECKING:
             "provider_names": "tasks.providers.known_names",
             "answer_limit": "tasks.providers.reasoning_fields",
             "rules_of": "tasks.providers.reasoning",
+            "served_tier": "tasks.providers.service_tiers",
             "spec_of": "tasks.providers.registry",
             "strict_schema": "tasks.providers.schemas",
             "thinking_room": "tasks.providers.reasoning_fields",

@@ -77,7 +77,8 @@ CACHED_BEDROCK: Final[CachedModels] = (
     *((rf"anthropic\.(?:{pattern})", rules) for pattern, rules in CACHED_CLAUDE),
     (r"amazon\.nova", _marked(1_024)),
 )
-"""docs.aws.amazon.com/bedrock, "Prompt caching for faster model inference": Claude and Nova only."""
+"""docs.aws.amazon.com/bedrock, "Prompt caching for faster model inference": Claude and Nova only. What Nova needs
+at least was not found in a source that states it: 1,024 is what most models there need."""
 
 _OPENAI_MARKED: Final = CacheRules(1_024, seconds=1_800.0, marks=True)
 _OPENAI_AUTOMATIC: Final = CacheRules(1_024)
@@ -89,21 +90,24 @@ CACHED_OPENAI: Final[CachedModels] = (
 breakpoint says; before, in steps of 128 tokens and for 5 to 10 minutes."""
 
 CACHED_AZURE: Final[CachedModels] = ((r"^gpt-(?:4o|4\.1|4\.5|[5-9])|^o[134]", _OPENAI_AUTOMATIC),)
-"""At Azure, whose documentation names no breakpoints (learn.microsoft.com, "Prompt caching")."""
+"""learn.microsoft.com, "Prompt caching" for Azure OpenAI in Foundry: from GPT-4o on, with OpenAI's minimum, cleared
+after 5 to 10 minutes without use. It tells of fees for writes from GPT-5.6 on, and names no breakpoints."""
 
 CACHED_GROQ: Final[CachedModels] = ((r"gpt-oss", CacheRules(1_024, seconds=7_200.0)),)
 """console.groq.com/docs/prompt-caching: automatic, about two hours without use; 128 to 1,024 tokens by model."""
 
 CACHED_DEEPSEEK: Final[CachedModels] = ((r"", CacheRules(1_024, seconds=3_600.0, step=64)),)
-"""api-docs.deepseek.com/guides/kv_cache: automatic, kept for hours to days. It caches from 64 tokens on; nobody should
-wait for less than is worth it."""
+"""api-docs.deepseek.com/guides/kv_cache, November 2026: automatic, kept for hours to days, without a stated minimum.
+Nobody should wait for less than is worth it. What is kept ends where a request ends, at fixed distances in long ones,
+and where two requests were seen to part: of short ones the third is the first that reads it."""
 
 CACHED_GEMINI: Final[CachedModels] = (
-    (r"gemini-[\d.]+-pro", CacheRules(4_096)),
-    (r"gemini-(?:2\.5|[3-9])", CacheRules(2_048)),
+    (r"gemini-2\.5-", CacheRules(2_048)),
+    (r"gemini-(?:[3-9]|\d\d)", CacheRules(4_096)),
 )
-"""ai.google.dev/gemini-api/docs/caching: implicit caches of Gemini 2.5 and later, from 1,024 to 4,096 tokens by model;
-how long they live is not stated."""
+"""ai.google.dev/gemini-api/docs/caching of 13 October 2026: implicit caches from 2,048 tokens on for Gemini 2.5 Flash
+and Pro, from 4,096 on for 3.1 Pro, 3.6 and 3.8 Flash and 4 Argon. Vertex AI's overview says 2,048 for all; the page of
+May said 1,024 for the Flash models, and 4,096 for 2.5 Pro. How long they live is not stated."""
 
 
 def rules_among(models: CachedModels, model: str) -> CacheRules | None:

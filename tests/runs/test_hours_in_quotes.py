@@ -116,3 +116,34 @@ def test_the_command_says_when_a_run_would_cost_least(runtime: Runtime, monkeypa
     compared = compare(runtime, saying, {})
     assert "fast: starting at 16:30 would save about $0.20" in shown(compared.lines(), 200)
     assert json.loads(json.dumps(compared.to_json(), default=str))["start"]["saving_nano"] == 2 * 10**8
+
+
+HOURS = {
+    "over midnight": ("22:00-06:00", "Europe/Madrid", "2026-12-01T12:00", "2026-12-01T21:00"),
+    "in an hour that clocks skip": ("02:30-06:00", "Europe/Madrid", "2026-03-28T20:00", "2026-03-29T01:00"),
+    "in an hour that clocks show twice": ("02:00-03:00", "Europe/Madrid", "2026-10-24T20:00", "2026-10-25T00:00"),
+    "at the weekend, of another zone": ("sat,sun 00:00-24:00", "Asia/Shanghai", "2026-12-04T10:00", "2026-12-04T16:00"),
+    "of one day, over midnight": ("mon 22:00-06:00", "America/New_York", "2026-11-30T12:00", "2026-12-01T03:00"),
+    "at half an hour": ("00:00-08:00", "Asia/Kolkata", "2026-11-30T12:00", "2026-11-30T18:30"),
+}
+
+
+@pytest.mark.parametrize(("window", "zone", "start", "better"), HOURS.values(), ids=HOURS)
+def test_quote_and_schedule_say_the_same_of_any_hours(tmp_path: Path, window: str, zone: str, start: str, better: str):
+    own = RATES.replace("00:30-08:30", window).replace("Asia/Shanghai", zone)
+    begins, cheaper = (datetime.fromisoformat(f"{text}+00:00") for text in (start, better))
+    with make_project(tmp_path / "project", "http://127.0.0.1:9", targets="", more=own).runtime_here() as runtime:
+        usual, then = (priced(runtime, at) for at in (begins, cheaper))
+        assert (usual.quote.point, then.quote.point) == (40 * 1000 * 4_000, 40 * 1000 * 1_000)
+        found = start_of(runtime, begins, begins + DAY)
+        assert found == CheaperStart(cheaper, usual.quote.p50 - then.quote.p50)
+        [move] = moves_of([("digest/daily", begins, found)], ZoneInfo("UTC"), DAY)
+    assert move == Move("digest/daily", f"{begins:%H:%M}", f"{cheaper:%H:%M}", 40 * 1000 * 3_000)
+
+
+def test_the_look_ahead_says_what_the_review_of_the_same_runs_says():
+    """Daily at noon, three dollars less at night, but for Sundays, which are cheap all day."""
+    noons = [NOON + number * DAY for number in range(6)]
+    runs = [("digest/daily", noon, CheaperStart(noon + timedelta(hours=9), 3 * 10**9)) for noon in noons]
+    [move] = moves_of(runs, ZoneInfo("UTC"), 7 * DAY)
+    assert str(move).endswith("would save about $2.60 a day")
