@@ -129,6 +129,8 @@ _MARK = "writer:"
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
+_migration = threading.Lock()
+"""Alembic keeps what it migrates in one place per process: ledgers of two threads would be taken for each other."""
 
 
 @dataclass(slots=True)
@@ -416,7 +418,8 @@ class Store:
                 if self.is_sqlite and now is None:
                     ledger_file.check_new(connection, self.place)
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                with _migration:
+                    command.upgrade(config, "head")
                 if found is None:
                     connection.execute(schema.meta.insert().values(key="epoch", value=uuid.uuid4().hex))
             connection.commit()

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from benchmarks.screenshots import PAGES
 from farebox.web import page_server
+from tests.support.axe import AXE, serious
 from tests.support.browser import MISSING, Page, browser
 from tests.support.web_company import TRACED, free_port, make_company
 
-AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
-"""Installed by ``make axe``; it is no part of this project."""
-LOOKED_AT = [name for name in PAGES if name not in {"runs-filtered", "automation"}]
+LOOKED_AT = list(PAGES)
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +81,10 @@ def test_every_link_of_every_page_leads_to_a_page(page: Page, address: str):
             assert client.get(url).status_code == (404 if "no-such-run" in url else 200), url
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page: Page, address: str, scheme: str):
+@pytest.mark.parametrize("width, scheme", [(1400, "light"), (1400, "dark"), (390, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious(page: Page, address: str, width: int, scheme: str):
     if not AXE.exists():
         pytest.skip("axe-core is not installed: `make axe` does")
     for name in LOOKED_AT:
-        page.visit(address + PAGES[name], width=1400, scheme=scheme)  # type: ignore[arg-type]
-        page.evaluate(AXE.read_text("utf-8") + "; undefined")
-        found = json.loads(
-            page.evaluate(
-                "axe.run(document).then(r => JSON.stringify(r.violations.map(v => [v.impact, v.id, v.nodes[0].html])))"
-            )
-        )
-        assert [one for one in found if one[0] in {"serious", "critical"}] == [], name
+        page.visit(address + PAGES[name], width=width, scheme=scheme)  # type: ignore[arg-type]
+        assert serious(page) == [], name
