@@ -84,13 +84,13 @@ def world_rows(count: int, seed: int) -> list[tuple[str, str, str]]:
     ] + [("PII, per KB of such texts", f"{1e6 * sum(seconds.values()) / sum(size.values()):.2f} ms", "<= 3 ms")]
 
 
-def injection_shares(names: Sequence[str]) -> tuple[float, float]:
+def injection_shares(names: Sequence[str], *, embeddings: bool = False) -> tuple[float, float]:
     """Attacks found, harmless requests blocked, of some sets."""
-    guard = InjectionGuard()
+    guard = InjectionGuard(embeddings=embeddings)
 
     def blocked(kind: str) -> float:
         read = [text for name in names for text in texts(f"{kind}_{name}")]
-        checks = (guard.check(GuardInput("input", "c", "a", "r", ("", text))) for text in read)
+        checks = (guard.look(GuardInput("input", "c", "a", "r", ("", text))) for text in read)
         return sum(verdict.action == "block" for verdict in checks) / len(read)
 
     return blocked("attacks"), blocked("harmless")
@@ -180,7 +180,7 @@ def every_guard() -> dict[str, Callable[[str], object]]:
     sets = requests(1)
     scope, words = ScopeModel(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
     return {
-        "injection": lambda text: InjectionGuard().check(GuardInput("input", "c", "a", "r", ("", text))),
+        "injection": lambda text: InjectionGuard().look(GuardInput("input", "c", "a", "r", ("", text))),
         "scope": scope.inside,
         "policy": lambda text: policy.check(output(text)),
         "brand": lambda text: BrandGuard(NAMES).check(output(text)),

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,11 @@ from guardrails.guards.injection_meaning import combined, passages
 from guardrails.guards.prompt_injection import as_shown
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from guardrails.embeddings import Vectors
+
+    Numbers: TypeAlias = NDArray[np.float64]
 
 DECAY, ROUNDS, STEPS = 0.5, 3, 12
 MOST_FALSE = 0.017
@@ -66,7 +70,7 @@ def fit(learnt: Sequence[Learnt]) -> tuple[Vectors, float]:
     return found[:-1].astype(np.float32), float(found[-1])
 
 
-def _regression(rows: Vectors, labels: Vectors, counts: Vectors) -> Vectors:
+def _regression(rows: Numbers, labels: Numbers, counts: Numbers) -> Numbers:
     decay = DECAY * np.eye(rows.shape[1])
     decay[-1, -1] = 1e-6
     found = np.zeros(rows.shape[1])

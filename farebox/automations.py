@@ -24,7 +24,7 @@ from farebox.prefect.artifacts import follow, leave, publish, spare_tracebacks
 from farebox.prefect.schedule_zone import schedule_zone
 from farebox.runs.admission import AdmittedRun, Automation, Decided, admit, ask_to_go_on
 from farebox.runs.approval import ASK_HERE, Approver, Present, Suspending, kept_until
-from farebox.runs.batch_waits import left_until, waiting_for_batches
+from farebox.runs.batch_waits import end_left_tasks, left_until, waiting_for_batches
 from farebox.runs.context import admitted_context
 from farebox.runs.due_times import read_due, run_due_at, signature_with_due, without_due
 from farebox.runs.outcomes import outcome_of_state
@@ -229,6 +229,7 @@ class _Gate:
                 raise damage from None
             raise
         follow(get_runtime(), ride.run)
+        end_left_tasks(ride, flow_run)
         return ride
 
     def asked(

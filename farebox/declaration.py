@@ -51,7 +51,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits of an automation, each an amount like ``"5 USD"``; ``None`` is no limit.
+    """Limits of an automation, each an amount like ``"5 USD"``; ``None`` means unlimited.
 
     Example:
         ``Budget(per_run="0.50 USD", per_day="5 USD")``

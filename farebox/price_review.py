@@ -42,7 +42,7 @@ class ReviewQuery:
 
     @property
     def title(self) -> str:
-        """In words."""
+        """The query as a sentence."""
         moved = [f"{old} → {new}" for old, new in self.moved.items()]
         factor = [f"{self.inflation:g} tokens for one"] if self.inflation != 1 else []
         card = [f"rates of {self.card}"] if self.card else []

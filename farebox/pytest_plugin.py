@@ -34,7 +34,7 @@ def farebox_project(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[TestProject]:
-    """The project of the test, with a ledger of its own, answered by the sandbox, and no way out of the machine.
+    """The project of the test, with its own ledger, answered by the sandbox, without access to other machines.
 
     Example:
         ``def test_it(farebox_project): assert summarize.fn("…"); assert farebox_project.spent("summarize") > 0``
@@ -47,7 +47,7 @@ def farebox_project(
 
 @pytest.fixture
 def farebox_answers(farebox_project: TestProject) -> Iterator[ScriptedAnswers]:
-    """What models answer in this test; an answer that nobody asked for fails it.
+    """The answers of models in this test; an unused answer fails the test.
 
     Example:
         ``def test_it(farebox_answers): farebox_answers.add("A summary."); assert summarize.fn("…") == "A summary."``

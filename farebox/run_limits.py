@@ -16,7 +16,7 @@ class Remaining:
     """What is left of a run; ``str()`` says it in a sentence for a prompt.
 
     Args:
-        money_nano: nano-dollars that the tightest of its budgets still has room for; ``None`` where no budget applies.
+        money_nano: nano-dollars left in its tightest budget; ``None`` if no budget applies.
         spent_nano: nano-dollars that it has spent.
         turns: turns that the money is enough for, at what the run has spent per turn so far, paid tools included;
             ``None`` before the first, and without a budget.
@@ -47,7 +47,7 @@ def remaining() -> Remaining:
 
     Raises:
         NoRun: the run holds nothing any more.
-        OverBudget: no budget has room for an ad-hoc run.
+        OverBudget: an ad-hoc run exceeds a budget.
 
     Example:
         ``if (left := remaining()).turns is not None and left.turns < 3: return "Answer now."``
@@ -64,7 +64,7 @@ def remaining_in(place: StepContext, operation: str = "") -> Remaining:
 
     Raises:
         NoRun: the run holds nothing any more.
-        OverBudget: no budget has room for an ad-hoc run.
+        OverBudget: an ad-hoc run exceeds a budget.
     """
     runtime = get_runtime()
     runtime.engine.join(place)

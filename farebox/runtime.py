@@ -310,7 +310,7 @@ class Runtime:
 
     @_Part
     def approvals(self) -> Approvals:
-        """What people decided about runs that no budget had room for."""
+        """The decisions about runs that exceeded a budget."""
         from pricing.ledger import Approvals
 
         return Approvals(self.store)
@@ -475,7 +475,7 @@ class Runtime:
 
         found = []
         for target in targets:
-            with suppress(ConfigError):  # raised again, and told, where the target is asked
+            with suppress(ConfigError):  # raised again, and reported, when the target is asked
                 adapter_for(target.provider)
                 found.append(self._reached(target))
         return found
@@ -535,6 +535,10 @@ class Runtime:
         }
         return {name: observed for name, observed in found.items() if observed is not None}
 
+    def shared_sandbox(self) -> str | None:
+        """The address of a sandbox for other processes, which ends with this one; None where no target stands in."""
+        return self._sandbox.started() if any(target.stand_in for target in self.router.targets) else None
+
     def _reached(self, target: Target) -> Target:
         """The target as it is reached: a stand-in at the sandbox, any other with its key.
 
@@ -576,7 +580,7 @@ class _SandboxAddress:
 
         path = urlsplit(target.base_url).path
         return dataclasses.replace(
-            target, base_url=f"{self._started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
+            target, base_url=f"{self.started()}/t/{target.name}{path}", credential=Credential(key="sandbox")
         )
 
     def _forked(self) -> None:
@@ -593,7 +597,8 @@ class _SandboxAddress:
         if isinstance(self._own, Sandbox):
             self._own.stop()
 
-    def _started(self) -> str:
+    def started(self) -> str:
+        """Its address, once it runs."""
         with self._starting:
             if not self._url:
                 from tasks.sandbox import Latency, Sandbox
@@ -606,7 +611,7 @@ class _SandboxAddress:
 
 
 class _OncePerProcess:
-    """Builds the runtime for whoever asks first; threads that ask at the same time get the same one."""
+    """Builds the runtime on first use; concurrent threads get the same one."""
 
     def __init__(self) -> None:
         self._building = threading.Lock()

@@ -135,7 +135,7 @@ class ScriptedAnswers:
         """
         if failure not in FAILURES:
             raise UsageError(
-                f"{failure!r} is no failure that can be scripted.", next_step=f"Use one of {', '.join(FAILURES)}."
+                f"{failure!r} is not a failure that can be scripted.", next_step=f"Use one of {', '.join(FAILURES)}."
             )
         fault = Fault(kind=cast("Any", FAILURES[failure]))
         self._lines.extend(_Line(operation, fault) for _ in range(times))
@@ -274,7 +274,7 @@ class _ScriptedEngine(Engine):
 
 
 class _TestRuntime(Runtime):
-    """A runtime that is answered by one sandbox, which is told the operation with the target's name."""
+    """A runtime that is answered by one sandbox, which receives the operation with the target's name."""
 
     def __init__(self, settings: Settings, root: Path, answers: ScriptedAnswers) -> None:
         super().__init__(settings, root)

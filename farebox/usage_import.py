@@ -44,7 +44,8 @@ def import_file(
         write: whether it is written.
 
     Raises:
-        SourceError: the file cannot be read, or a line of it is no usage or has no price; nothing was written.
+        SourceError: the file cannot be read, or a line of it is not a usage record or has no price; nothing was
+            written.
         UsageError: there is no such automation or field, or its plan needs parameters.
     """
     from pricing.usage_imports import group_runs, read_usage

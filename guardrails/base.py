@@ -162,6 +162,19 @@ def readable(sources: Iterable[Source]) -> Readable:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """A tool that the model may call.
+
+    Args:
+        name: as the model calls it.
+        told: all that another process says of it (description, parameters); "" for a function of ours.
+    """
+
+    name: str
+    told: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class GuardInput:
     """What a guard looks at: a prompt on its way out, or an answer on its way in.
 
@@ -185,6 +198,7 @@ class GuardInput:
         origins: per text where it comes from; empty likewise.
         unreadable: kinds of parts in the prompt that have no text.
         vault: what was taken out of the prompt, for a guard that compares an answer with real values.
+        tools: those that go with a prompt. What is said of them is not among the texts: no guard can change it.
     """
 
     direction: Direction
@@ -205,6 +219,7 @@ class GuardInput:
     origins: tuple[Origin, ...] = ()
     unreadable: frozenset[MediaKind] = frozenset()
     vault: Vault | None = field(default=None, repr=False)
+    tools: tuple[OfferedTool, ...] = ()
 
     def with_texts(self, texts: tuple[str, ...]) -> GuardInput:
         """The exchange with other texts, and its values with these strings."""

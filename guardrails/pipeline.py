@@ -206,16 +206,18 @@ async def _verdict(guard: Guard, exchange: GuardInput) -> Verdict:
     verdict = answer if isinstance(answer, Verdict) else await _awaited(answer)
     if not isinstance(verdict, Verdict):
         raise TypeError("A guard answers with a Verdict.")
-    if verdict.texts is not None and len(verdict.texts) != len(exchange.texts):
-        raise ValueError("A guard gives back as many texts as it got.")
-    return _in_place(verdict, exchange)
-
-
-def _in_place(verdict: Verdict, exchange: GuardInput) -> Verdict:
-    """The verdict; a change to the text of a document blocks, since the document itself would go on as it is."""
-    if verdict.texts is None or "document" not in exchange.origins:
+    if verdict.texts is None:
         return verdict
-    texts = zip(exchange.origins, exchange.texts, verdict.texts, strict=True)
+    if len(verdict.texts) != len(exchange.texts):
+        raise ValueError("A guard gives back as many texts as it got.")
+    return _in_place(verdict, exchange, verdict.texts)
+
+
+def _in_place(verdict: Verdict, exchange: GuardInput, left: tuple[str, ...]) -> Verdict:
+    """The verdict; a change to the text of a document blocks, since the document itself would go on as it is."""
+    if "document" not in exchange.origins:
+        return verdict
+    texts = zip(exchange.origins, exchange.texts, left, strict=True)
     changed = {part for part, (origin, was, now) in enumerate(texts) if origin == "document" and was != now}
     if changed:
         spans = tuple(span for span in verdict.spans if span.part in changed)

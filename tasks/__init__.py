@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.run_context import ANONYMOUS, Pin, RunContext, RunOwner
     from tasks.spend import Spend, ToolCost, tool_cost
     from tasks.structured_output import answer_type
+    from tasks.suspended_tasks import end_suspended_tasks
     from tasks.tool_calls import INTERRUPTIONS, Interruption, ToolRules
     from tasks.tool_sources import SourceTool, ToolError, ToolSource
 
@@ -63,6 +64,7 @@ __all__ = [
     "completed_at_end",
     "current_run",
     "current_step",
+    "end_suspended_tasks",
     "fingerprint",
     "inside",
     "iterate_within",
@@ -116,6 +118,7 @@ if not TYPE_CHECKING:
             "iterate_within": "tasks.generators",
             "iterate_within_async": "tasks.generators",
             "no_run": "tasks.context",
+            "end_suspended_tasks": "tasks.suspended_tasks",
             "llm_task": "tasks.llm_step",
             "masked_exceptions": "tasks.exception_texts",
             "masked_state": "tasks.exception_texts",

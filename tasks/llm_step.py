@@ -20,6 +20,7 @@ from tasks.generators import iterate_within, iterate_within_async
 from tasks.providers.reasoning import Reasoning
 from tasks.routing.complexity import THRESHOLD
 from tasks.routing.target import StepTier
+from tasks.suspended_tasks import suspended_with_run
 from tasks.turn.verifiers import Verify
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
+            with inside(step, arguments) as place, completed_at_end(), masked_exceptions(), suspended_with_run():
                 try:
                     returned = await function(*args, **kwargs)
                 except Exception:
@@ -130,7 +131,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             arguments = signature.bind(*args, **kwargs).arguments
-            with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
+            with inside(step, arguments) as place, completed_at_end(), masked_exceptions(), suspended_with_run():
                 try:
                     returned = function(*args, **kwargs)
                 except Exception:
@@ -152,7 +153,7 @@ def _generator_inside(function: Callable[..., Any], step: Step) -> Callable[...,
     @contextmanager
     def call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
         arguments = signature.bind(*args, **kwargs).arguments
-        with inside(step, arguments) as place, completed_at_end(), masked_exceptions():
+        with inside(step, arguments) as place, completed_at_end(), masked_exceptions(), suspended_with_run():
             try:
                 yield
             except Exception:

@@ -111,5 +111,5 @@ def listed(tools: Sequence[SourceTool], source: str, taken: Collection[str]) -> 
             end = f"_{number}"
             name, number = f"{plain[: _LONGEST_NAME - len(end)]}{end}", number + 1
         used.add(name)
-        found.append(ListedTool(tool, Tool(name, tool.description or tool.name, dict(tool.parameters))))
+        found.append(ListedTool(tool, Tool(name, tool.description or tool.name, dict(tool.parameters), foreign=True)))
     return found

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from tasks.suspended_tasks import suspended_with_run
+
 if TYPE_CHECKING:
     from prefect import Task
 
@@ -35,7 +37,8 @@ class _Run:
         from prefect.states import Completed, Failed
 
         try:
-            self.result = self.call()
+            with suspended_with_run():
+                self.result = self.call()
         except Exception as error:  # noqa: BLE001 - raised to its caller; Prefect is told the type only
             self.error = error
             return Failed(message=type(error).__name__)

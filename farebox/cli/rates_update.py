@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -153,22 +154,16 @@ def _fetched(source: str | None) -> tuple[str, bytes]:
 
 
 def _downloaded(url: str) -> bytes:
-    import httpx
+    from tasks.providers import DownloadFailed, DownloadTooLarge, download
 
     try:
-        with httpx.stream("GET", url, timeout=_SECONDS, follow_redirects=True) as reply:
-            reply.raise_for_status()
-            body = bytearray()
-            for piece in reply.iter_bytes():
-                body += piece
-                if len(body) > LARGEST_LIST:
-                    raise ConfigError("The list is larger than 64 MB.", next_step="Use another list.")
-    except httpx.HTTPError as error:
+        return asyncio.run(download(url, most=LARGEST_LIST, read_timeout=_SECONDS))
+    except DownloadTooLarge:
+        raise ConfigError("The list is larger than 64 MB.", next_step="Use another list.") from None
+    except DownloadFailed as error:
         raise UsageError(
-            f"The list cannot be downloaded ({type(error).__name__}).",
-            next_step="Check the address and the network, or give a file.",
+            f"The list cannot be downloaded ({error}).", next_step="Check the address and the network, or give a file."
         ) from None
-    return bytes(body)
 
 
 def _agreed() -> bool:

@@ -23,7 +23,7 @@ DEFAULTS: Mapping[str, ConfiguredMode] = {
 
 JUDGE = "judge"
 """The operation of guards' model calls; guards that make such calls do not guard it, or they would never end."""
-ASKING = frozenset({"scope", "inappropriate", "judge", "rate"})
+ASKING = frozenset({"scope", "injection", "inappropriate", "judge", "rate"})
 
 
 class GuardSettings(BaseModel):

@@ -70,8 +70,8 @@ class CheckContext:
     @cached_property
     def hosts(self) -> list[Reached]:
         """The hosts of all real targets, each tried once."""
-        urls = [target.base_url for target in self.runtime.router.targets if not target.stand_in]
-        return reach_all(urls, timeout=self.timeout)
+        real = [target for target in self.runtime.router.targets if not target.stand_in]
+        return reach_all([(target.base_url, target.ca_file) for target in real], timeout=self.timeout)
 
 
 def examine(root: Path) -> list[CheckFinding]:

@@ -34,7 +34,7 @@ def try_judge(runtime: Runtime, labelled: Sequence[Labelled], place: str = "") -
 
     Raises:
         ConfigError: there is no judge.
-        OverBudget: a budget has no room for it.
+        OverBudget: the run exceeds a budget.
     """
     automation, _, operation = place.partition("/")
     judge = runtime.guards.judge(automation, operation)

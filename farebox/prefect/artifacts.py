@@ -232,11 +232,11 @@ class _Progress:
         return min(_ALL * made / sum(self._planned.values()), _ALMOST)
 
     def _told(self) -> str:
-        """Turns made against turns planned: a run that retries or branches makes more or fewer."""
+        """Model calls completed and planned: a run that retries or branches makes more or fewer."""
         each = (
-            f"{escape_markdown(operation)} {self._made[operation]} of {planned}"
+            f"{escape_markdown(operation)} {self._made[operation]} / {planned}"
             for operation, planned in self._planned.items()
         )
         expected = "" if self._expected_at is None else f", expected about {moment(from_us(self._expected_at))}"
         waiting = f". {self._waiting} wait for batches{expected}" if self._waiting else ""
-        return f"Turns made of those planned: {', '.join(each)}{waiting}"
+        return f"Model calls completed / planned: {', '.join(each)}{waiting}"

@@ -47,7 +47,7 @@ def deploy(runtime: Runtime, root: Path) -> list[Deployed]:
     if done.returncode:
         said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise FareboxError(
-            f"Prefect did not deploy: {said[-1] if said else 'it said nothing'}.",
+            f"Prefect did not deploy: {said[-1] if said else 'no output'}.",
             next_step="`prefect deploy --all` shows all that it says.",
         )
     return refresh(runtime, found)

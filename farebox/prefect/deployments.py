@@ -116,7 +116,7 @@ def _read(path: Path) -> _File:
         raise ConfigError(f"{path} cannot be read: {error}.", next_step="Make it readable.") from None
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
-        raise ConfigError(f"{path} is no valid YAML: {where}.", next_step="Fix that line.") from None
+        raise ConfigError(f"{path} is not valid YAML: {where}.", next_step="Fix that line.") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(
@@ -136,7 +136,7 @@ def _load(entry: _Entry) -> Flow[..., Any]:
             f"The entrypoint {entry.entrypoint} of {FILE} cannot be loaded: {type(error).__name__}: {error}.",
             next_step="Fix the flow's file, or its name in prefect.yaml.",
         ) from None
-    if flow.isgenerator:  # whoever starts it for a deployment asks for no value
+    if flow.isgenerator:  # the process that starts a deployment's run asks for no value
         raise ConfigError(
             f"The flow of {entry.entrypoint} in {FILE} yields, and Prefect runs no deployment of such a flow.",
             next_step="Deploy one that returns them, such as a flow that calls it: return list(…).",

@@ -12,6 +12,7 @@ from farebox.automations import automation_of, state_of
 from farebox.runs.approval import rejected
 from farebox.runtime import Runtime
 from pricing import ConfigError, from_us
+from tasks import end_suspended_tasks
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -94,7 +95,7 @@ def end_overdue(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
 
 
 def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
-    """Settle the runs that were suspended and then ended in Prefect, where no process is told of it; their ids.
+    """Settle the runs that were suspended and then ended in Prefect, where no process notices; their ids.
 
     One that this server does not know is left alone: others may share the ledger. So is one whose process was left or
     killed while it waits for batches: it can be continued.
@@ -108,6 +109,7 @@ def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
             if state is not None and state.is_final() and (run_id not in waiting or not state.is_crashed()):
                 why = f"it was set to {state.type.value} while it was suspended"
                 if runtime.ledger.settle(run_id, "cancelled", why, execution=execution) is not None:
+                    end_suspended_tasks(client, UUID(run_id), "Cancelled")
                     yield run_id
 
 

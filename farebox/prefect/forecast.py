@@ -1,7 +1,7 @@
-"""A look ahead: what the runs that Prefect has scheduled will cost, and which of them no budget has room for.
+"""The forecast of scheduled runs: what they will cost, and which of them exceed a budget.
 
-A run that cannot fit is refused before a process is started for it; the gate inside the run has the last word.
-Whether a run *can* fit is judged by what is left now; what the runs before it are expected to spend is only told.
+A run that cannot fit is refused before a process is started for it; the gate inside the run decides again.
+Whether a run *can* fit is judged by what is left now; what the runs before it are expected to spend is only reported.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Chance: TypeAlias = Literal["fits", "tight", "needs_approval", "refused", "unpriced"]
 """``tight``: fits now, but not beside what the runs before it are expected to spend. ``needs_approval``: a person will
-be asked. ``unpriced``: no quote can be made, so the run will refuse itself."""
+be asked. ``unpriced``: no quote can be made, so the run will be refused."""
 
 
 def shown(nano: Nano | None) -> str:
@@ -69,7 +69,7 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class WindowForecast:
-    """A budget in one window: what is left of it now, and what the runs ahead are expected to spend of it."""
+    """A budget in one window: what is left of it, and the expected spend of the scheduled runs."""
 
     budget: str
     starts_at: datetime

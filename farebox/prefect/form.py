@@ -42,7 +42,7 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
     try:
         told = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
     except FareboxError as error:  # a plan that cannot be resolved for these parameters is the run's to refuse
-        told = dict.fromkeys(list(schema.properties)[:1], f"No price can be told: {escape_markdown(error.message)}")
+        told = dict.fromkeys(list(schema.properties)[:1], f"No price is available: {escape_markdown(error.message)}")
     for name, text in told.items():
         field = schema.properties[name]
         field["description"] = "\n\n".join(filter(None, [field.get("description", "").strip(), text]))
@@ -80,8 +80,8 @@ def _told(
 def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any], now: Quote) -> str:
     """What the due time may be, and ``Now ≈ $0.31 · due in a day ≈ $0.16``."""
     text = given.get("due") or automation.due
-    usual = f"by default {escape_markdown(str(text))}" if text else "by default as soon as possible"
-    told = f"By when it is to be done: 6h, 07:00 or 2026-11-30T07:00; {usual}. Now {about(now.p50)}"
+    usual = escape_markdown(str(text)) if text else "as soon as possible"
+    told = f"For example 6h, 07:00 or 2026-11-30T07:00; if left empty: {usual}. Now {about(now.p50)}"
     later = price_run(runtime, automation, given, due_at=now_us() + _A_DAY_US)
     if later.expected is None or later.quote.p50 >= now.p50:
         return f"{told}, and no less later."

@@ -62,11 +62,11 @@ def check_home() -> Path:
 
 
 def check_answers(url: str) -> None:
-    """Raise where nothing listens at the address of a server, or something that is no Prefect server.
+    """Check that a Prefect server listens at the address.
 
     Raises:
-        ConfigError: the address is none.
-        FareboxError: nothing does, or something else.
+        ConfigError: the address is not valid.
+        FareboxError: nothing listens there, or something else does.
     """
     place = urlsplit(url)
     try:
@@ -88,14 +88,14 @@ def check_answers(url: str) -> None:
         ) from None
     if why := _no_prefect(url):
         raise FareboxError(
-            f"PREFECT_API_URL says that a Prefect server is at {place.hostname}:{port}, and what answers there is none "
-            f"({why}).",
+            f"PREFECT_API_URL says that a Prefect server is at {place.hostname}:{port}, but another "
+            f"program answers there ({why}).",
             next_step="Set PREFECT_API_URL to the server's address with its /api, or unset it to run without one.",
         )
 
 
 def _no_prefect(url: str) -> str:
-    """Why what answers there is no Prefect server; nothing where it may be one."""
+    """Why the answer is not that of a Prefect server; empty if it may be."""
     import httpx
 
     try:
@@ -103,7 +103,7 @@ def _no_prefect(url: str) -> str:
     except httpx.ProtocolError:
         return "it does not speak HTTP"
     except (httpx.ReadError, httpx.WriteError):
-        return "it broke off the connection"
+        return "it closed the connection"
     except httpx.HTTPError:  # slow, or reached another way: Prefect's client tries for longer
         return ""
     return f"status {status}" if status == httpx.codes.NOT_FOUND else ""
@@ -168,7 +168,7 @@ def wait_for_server(process: subprocess.Popen[bytes], api_url: str, log: Path, s
             time.sleep(0.05)
     process.terminate()
     raise FareboxError(
-        f"Prefect's server did not answer within {seconds:.0f} seconds; the last it said: {last_lines(log)}.",
+        f"Prefect's server did not answer within {seconds:.0f} seconds; its last output: {last_lines(log)}.",
         next_step=f"Its log is {log}. PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS gives it longer.",
     )
 
@@ -179,7 +179,7 @@ def last_lines(log: Path) -> str:
         said = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     except OSError:
         said = []
-    return " / ".join(said[-_LINES:]).rstrip(".") or "it said nothing"
+    return " / ".join(said[-_LINES:]).rstrip(".") or "no output"
 
 
 def _start_temporary(home: Path) -> None:

@@ -17,6 +17,7 @@ from farebox.runtime import Runtime
 from pricing import FareboxError
 
 WEB_URL = "FAREBOX_WEB__URL"
+SANDBOX_URL = "FAREBOX_SANDBOX__URL"
 _START_SECONDS = 180.0
 _END_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
@@ -51,6 +52,8 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
     with _interruption() as interrupted, page_server(runtime, host, port + 1) as reports:
         server_log = logs / "server.log"
         environment[WEB_URL] = os.environ.get(WEB_URL) or reports  # runs link to their page there
+        if sandbox := runtime.shared_sandbox():
+            environment[SANDBOX_URL] = sandbox  # batches are to outlive the processes of runs
         tell("Starting Prefect's server …")
         server = spawn_server(host, port, server_log, environment | {"PREFECT_UI_API_URL": f"{address}/api"})
         with _ended(server):

@@ -81,7 +81,7 @@ class AdHocRuns:
 
         Raises:
             NoRun: an automation's run is not in this ledger.
-            OverBudget: a budget has no room.
+            OverBudget: a budget is exceeded.
         """
         with self._lock:
             if self.joined(here):
@@ -153,7 +153,7 @@ class AdHocRuns:
         )
 
     def _rules(self, run: Run, operation: str, whose: RunOwner) -> list[BudgetRule]:
-        """The limits of [adhoc], and those that were stated for whoever it is for and for single operations."""
+        """The limits of [adhoc], and those set for its owner and for single operations."""
         from farebox.runs.admission import stated_limits
 
         limits, stated = self._runtime.settings.adhoc, stated_limits(self._runtime)

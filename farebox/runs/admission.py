@@ -75,7 +75,7 @@ class Automation:
     budget: Budget
     plan: DeclaredPlan
     approval: timedelta | None = None
-    """How long a person may take to decide about a run that no budget has room for; nobody is asked if ``None``."""
+    """How long a person may take to decide about a run that exceeds a budget; ``None`` for no approval."""
     durable: bool = True
     """Whether its answers are kept until a run has ended well."""
     due: object = None
@@ -145,7 +145,7 @@ def price_run(
     )
     begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
     stand_in = any(one.target.stand_in for one in begins)
-    if automation.plan.guess is not None:  # nobody knows whom it will ask
+    if automation.plan.guess is not None:  # its targets are not known
         stand_in = any(target.stand_in for target in runtime.router.targets)
     quoting = _Quoting(runtime, automation, plan, steps, quality, stand_in, at)
     quote = quoting.quote(routes, due=due_at is not None)
@@ -272,8 +272,8 @@ def admit(
     journal does not have. By when it is ``due`` is asked once: a run that is continued keeps its due time.
 
     Raises:
-        OverBudget: a budget has no room, on neither route, and nobody made any; nothing was held, no model was called.
-        OutOfCredits: whoever pays for the outcome has not enough credits; likewise.
+        OverBudget: it exceeds a budget on both routes and was not approved; nothing was held, no model was called.
+        OutOfCredits: the wallet that pays for the outcome has too few credits; likewise.
         UnknownPrice: a model of its route has no rate.
         RunTakenOver: a newer execution of the run has begun.
     """
@@ -317,13 +317,13 @@ def ask_to_go_on(
     approver: Approver,
     refused: OverBudget,
 ) -> Decided:
-    """What somebody decides about a run that budgets stopped on its way, and that is settled: about what is left of it.
+    """The decision about the rest of a run that a budget stopped before its end, and that is settled.
 
     Where they are reached by a form, the process ends here, and the run is admitted again by what the form says.
     """
     answered = runtime.journal.answered(run.run_id)
     priced = partial(price_run, runtime, automation, parameters, answered=answered, due_at=run.due_at)
-    usual, cheap = priced(), priced("a budget was used up on the way")
+    usual, cheap = priced(), priced("a budget was used up before the end")
     worst, short = (int(str(refused.fields.get(name) or 0)) for name in ("worst_nano", "short_nano"))
     first = runtime.ledger.run(run.run_id) or run  # where the plan says too little of what is left, as much as at first
     hold, ids = max(usual.hold, first.held_nano, worst), refused.fields.get("budget_ids")
@@ -336,14 +336,14 @@ def ask_to_go_on(
 
 
 def check_admission(runtime: Runtime, automation: Automation, run_id: str, parameters: Mapping[str, object]) -> None:
-    """Refuse a run that no budget has room for before anything is started for it, a Prefect server above all.
+    """Refuse a run that exceeds a budget before anything is started for it, such as a Prefect server.
 
     A refusal is shown and written down as that of the gate would be. Of a run that would be admitted nothing is held:
     its gate decides again.
 
     Raises:
-        OverBudget: a budget has no room, on neither route.
-        OutOfCredits: whoever pays for the outcome has not enough credits.
+        OverBudget: it exceeds a budget on both routes.
+        OutOfCredits: the wallet that pays for the outcome has too few credits.
         UnknownPrice: a model of its route has no rate.
         PlanError: its plan does not fit the parameters.
         UsageError: its due time cannot be kept or read.
@@ -380,7 +380,7 @@ class _Tried:
 
 
 class Admission:
-    """Where one run asks to be admitted; without an ``execution`` it only asks whether it would be."""
+    """The admission of one run; without an ``execution`` only a check whether it would be admitted."""
 
     def __init__(
         self,
@@ -440,7 +440,7 @@ class Admission:
         return tried
 
     def show(self, tried: _Tried) -> None:
-        """Tell whoever watches."""
+        """Notify the watchers."""
         for watcher in self._runtime.watchers:
             watcher.quoted(tried.run, tried.priced.quote, tried.rules, tried.refusals)
 
@@ -476,7 +476,7 @@ class Admission:
 
 
 def _too_dear(refusals: Sequence[Refusal]) -> str:
-    """Why the usual route is not taken."""
+    """Why the usual route is too expensive."""
     short = max(refusals, key=lambda refusal: refusal.short)
     return (
         f"the usual route needs {format_money(short.asked)}, {format_money(short.short)} more than is left "
@@ -587,9 +587,9 @@ def over_budget(automation: Automation, priced: Priced, refusals: list[Refusal],
         steps.append("wait for the reset")
     if priced.quality == "best":
         steps.append("choose quality=fast")
-    route = ", not even on the economic route" if priced.economic else ""
+    route = "even the cheapest models exceed the budget: " if priced.economic else ""
     error = OverBudget(
-        f"{automation.name} was not started{route}: {'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
+        f"{automation.name} was not started: {route}{'; '.join(refusal.explain() for refusal in refusals)} ({fits}).",
         next_step=f"{', or '.join(steps)}. Nothing was called and nothing is charged.",
         automation=automation.name,
         budgets=[refusal.budget.name for refusal in refusals],
@@ -604,8 +604,8 @@ class AdmittedRun:
     """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended.
 
     A ``closed`` one finishes with what there is. Where the ledger cannot be written at its end, ``unsettled`` says so
-    in a sentence, and the end is kept for whoever reaps next: what was paid for is done, and must not be done again
-    because its bookkeeping comes later.
+    in a sentence, and the end is stored for the next reaper, so that paid work is not
+    repeated because its settlement comes later.
     """
 
     def __init__(self, runtime: Runtime, run: Run, execution: int, *, closed: bool = False) -> None:

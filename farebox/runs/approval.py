@@ -50,11 +50,11 @@ class Approver(Protocol):
 
 Asker = Callable[[ApprovalRequest, OverBudget], ApprovalDecision | None]
 ASK_HERE: ContextVar[Asker | None] = ContextVar("farebox_ask_here", default=None)
-"""How to ask whoever started the run in this process: ``farebox run`` in a terminal."""
+"""How to ask the person who started the run in this process with ``farebox run``."""
 
 
 class Present:
-    """Whoever sits in front of this process."""
+    """The person at the terminal of this process."""
 
     def __init__(self, asker: Asker, patience: timedelta) -> None:
         self._asker = asker
@@ -82,7 +82,7 @@ def has_begun(refused: OverBudget) -> bool:
 
 
 def read_raise(text: str) -> Nano | None:
-    """An amount to raise by as a person wrote it; ``None`` where it is none."""
+    """An amount to raise by as a person wrote it; ``None`` if it is not valid."""
     try:
         return parse_money(text)
     except MoneyError:
@@ -174,7 +174,7 @@ class Approval(RunInput):
 
 
 class Suspending:
-    """Whoever answers the form of a suspended run. Only a run of a deployment can be suspended, and no subflow."""
+    """The person who answers a suspended run's form. Only a run of a deployment can be suspended, and no subflow."""
 
     def __init__(self, flow_run: FlowRun, patience: timedelta) -> None:
         self._flow_run = flow_run

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import Pause
+from prefect.exceptions import Pause, PrefectException
 from prefect.flow_runs import asuspend_flow_run
 from prefect.logging import get_run_logger
 
@@ -22,6 +24,7 @@ from farebox.runs.approval import Suspending, apart
 from farebox.runtime import get_runtime
 from pricing import from_us
 from pricing.reports import moment
+from tasks import end_suspended_tasks
 from tasks.turn import RunWaves, WaitMode
 
 PAUSE_KEY = "farebox-batch"
@@ -70,6 +73,19 @@ async def _leave(waves: RunWaves) -> None:
 
 async def _close(waves: RunWaves) -> None:
     waves.close()
+
+
+def end_left_tasks(ride: AdmittedRun, flow_run: FlowRun) -> None:
+    """End the task runs that a run left when it was suspended, now that it goes on. Prefect's view of them is all that
+    depends on it.
+    """
+    if ride.execution == 1 or ride.run.due_at is None or not get_runtime().batches.of_run(ride.run.run_id):
+        return
+    try:
+        with get_client(sync_client=True) as client:
+            end_suspended_tasks(client, flow_run.id, "Resumed")
+    except (HTTPError, PrefectException) as error:
+        get_run_logger().warning("Suspended task runs stay so in Prefect: %s", type(error).__name__)
 
 
 def left_until(ride: AdmittedRun) -> datetime:

@@ -1,4 +1,4 @@
-"""The context of a run, as the gate composes it: whose it is, and what it was told.
+"""The context of a run, as the gate composes it: its owner and its known personal values.
 
 Budgets and wallets go by the owner: the user and the organisation it is for, and its tags.
 """
@@ -23,7 +23,7 @@ __all__ = ["ANONYMOUS", "RunOwner", "admitted_context", "name_of", "run_owner", 
 def starter_context(
     owner: RunOwner = ANONYMOUS, budget_nano: Nano | None = None, due_at: int | None = None
 ) -> RunContext:
-    """What whoever starts a run says about it, before it has begun: ``farebox run --user --org --tag --budget --due``.
+    """The options given when a run is started: ``farebox run --user --org --tag --budget --due``.
 
     ``due_at`` is in microseconds UTC.
     """
@@ -56,7 +56,7 @@ def run_owner(parameters: Mapping[str, object]) -> RunOwner:
     before the owner of the run that called it. Tags are all of them, those of its Prefect flow run too.
 
     Raises:
-        UsageError: a name is none that budgets and wallets could go by.
+        UsageError: a name is not a valid key of budgets and wallets.
     """
     said, outer = current_run().starter, current_run().owner
     tags = (*said.tags, *_tags(parameters.get("tags")), *outer.tags, *_flow_run_tags())
@@ -103,7 +103,7 @@ def _tags(value: object) -> tuple[object, ...]:
     if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or not isinstance(value, Collection):
         raise UsageError(
             f"The parameter 'tags' is of type {type(value).__name__}, not a list of names.",
-            next_step="Pass a list, a tuple or a set of names, or call a parameter that is no list of tags otherwise.",
+            next_step="Pass a list, a tuple or a set of names, or rename the parameter if it does not hold tags.",
         )
     return tuple(value)
 

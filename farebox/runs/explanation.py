@@ -32,7 +32,8 @@ from tasks.routing import (
 
 @dataclass(frozen=True, slots=True)
 class ExplainedTarget:
-    """One candidate. ``cost_nano`` is a turn as planned, failures counted in; ``worst_nano`` the dearest attempt.
+    """One candidate. ``cost_nano`` is a turn as planned, failures counted in; ``worst_nano`` the most expensive
+    attempt.
 
     ``evidence`` is whether enough was observed to move it; ``service_tier`` the service tier that is asked for there,
     ``None`` where that is left to the provider.
@@ -165,7 +166,7 @@ class _Teller:
         )
 
     def _patience(self, step: Step) -> float | None:
-        """Seconds of the step's own floor: what it declares, or the deadline of the service tier flex."""
+        """The step's latency limit in seconds: what it declares, or the deadline of the service tier flex."""
         if step.latency is None and step.service_tier == "flex":
             return self._runtime.settings.turns.flex_deadline_seconds
         return step.latency

@@ -1,4 +1,4 @@
-"""The targets as they stand: what each costs, where it is, and how it did lately."""
+"""The declared targets: prices, locations, and recent latency and failures."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _reasoning(target: Target) -> dict[str, Any]:
 
 
 def abilities(target: Target) -> list[str]:
-    """What the provider of a target can do, in words."""
+    """The features of a target's provider, as text."""
     features = spec_of(target.provider).features
     named = {"schemas": features.schemas, "tools": features.tools, "batches": features.batches is not None}
     kinds = sorted({medium.split()[0] + "s" for medium in features.media.takes})
@@ -114,12 +114,12 @@ def abilities(target: Target) -> list[str]:
 
 
 def media_limits(target: Target) -> list[str]:
-    """The limits of images and documents that hold for a target, in words; none where none are known."""
+    """The limits of images and documents of a target, as text; empty if none are known."""
     return spec_of(target.provider).features.media.limits(target.window)
 
 
 def list_targets(runtime: Runtime) -> list[TargetLine]:
-    """Every target in the order of fallback; what it did lately is read from the replica alone.
+    """Every target in the order of fallback; recent results are read from the replica alone.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
@@ -172,7 +172,7 @@ def tier_prices(rates: RateCard, target: Target) -> tuple[TierPrices, ...]:
 
 
 def prices(rates: RateCard, target: Target) -> Prices | None:
-    """What the target's model costs today at the service tier that it asks for; ``None`` if nobody knows."""
+    """What the target's model costs today at the service tier that it asks for; ``None`` if it is unknown."""
 
     def price(usage: Usage) -> Nano:
         return rates.price(target.model, target.provider, usage, service_tier=target.service_tier or STANDARD)

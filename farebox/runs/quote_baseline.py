@@ -95,7 +95,7 @@ def read_baseline(path: Path) -> dict[tuple[str, str], AgreedQuote]:
     """The agreed quotes by automation and quality.
 
     Raises:
-        UsageError: there is no such file, or it is none that ``--write`` wrote.
+        UsageError: there is no such file, or ``--write`` did not write it.
     """
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -111,7 +111,8 @@ def read_baseline(path: Path) -> dict[tuple[str, str], AgreedQuote]:
         ) from None
     except (OSError, ValueError, TypeError, KeyError):
         raise UsageError(
-            f"{path} is no baseline of quotes.", next_step=f"Write it anew: delete it, then --baseline {path} --write."
+            f"{path} is not a baseline of quotes.",
+            next_step=f"Delete it, then write it with --baseline {path} --write.",
         ) from None
     return {one.key: one for one in found}
 

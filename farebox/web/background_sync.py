@@ -11,7 +11,7 @@ from pricing import FareboxError
 
 _logger = logging.getLogger(__name__)
 _WAIT_SECONDS = 1.0
-"""For whoever else holds the replica; the next round tries again."""
+"""The wait for another process that uses the replica; the next round tries again."""
 
 
 class BackgroundSync:

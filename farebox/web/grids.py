@@ -21,13 +21,25 @@ CHOICES: Mapping[str, str] = {
 }
 
 
-def runs_grid(site: Site, lines: Sequence[RunLine]) -> Grid:
-    """Runs, one row each."""
-    heads = ("run", "automation", "outcome", "began", "owner", "quality", "turns", "estimate", "p95", "cost", "took")
+def runs_grid(site: Site, lines: Sequence[RunLine], *, of_one: bool = False) -> Grid:
+    """Runs, one row each; without the automation, where all are ``of_one``."""
+    heads = (
+        "run",
+        *(() if of_one else ("automation",)),
+        "outcome",
+        "began",
+        "owner",
+        "quality",
+        "turns",
+        "estimate",
+        "p95",
+        "cost",
+        "took",
+    )
     rows = tuple(
         (
             one.run_id,
-            one.automation,
+            *(() if of_one else (one.automation,)),
             one.outcome.replace("_", " ") + (" (sandbox)" if one.stand_in else ""),
             moment(one.started_at.astimezone(site.zone)),
             one.org or one.user or UNKNOWN,
@@ -38,7 +50,7 @@ def runs_grid(site: Site, lines: Sequence[RunLine]) -> Grid:
         )
         for one in lines
     )
-    return Grid(heads, rows, 6)
+    return Grid(heads, rows, 5 if of_one else 6)
 
 
 def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
@@ -93,7 +105,7 @@ def sizes_grid(audits: Sequence[QuoteAudit]) -> Grid:
         (
             one.automation,
             one.quality,
-            f"{format_money(size.low_nano)} to {format_money(size.high_nano)}",
+            _quoted_at(size.low_nano, size.high_nano),
             f"{size.p95.runs:,}",
             percent(size.p95.share),
             between(size.p95),
@@ -103,6 +115,10 @@ def sizes_grid(audits: Sequence[QuoteAudit]) -> Grid:
         for size in one.sizes
     )
     return Grid(heads, rows, 3)
+
+
+def _quoted_at(low: Nano, high: Nano) -> str:
+    return format_money(low) if low == high else f"{format_money(low)} to {format_money(high)}"
 
 
 def between(share: ShareEstimate) -> str:

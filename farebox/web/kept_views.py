@@ -1,4 +1,4 @@
-"""Views that are kept: pages that read much are made beside requests, and shown again while they are made anew.
+"""Views that are kept: pages that read much are made beside requests, and shown again while they are refreshed.
 
 A view is of one state of the replica. Where the replica has moved on, a request is answered with the view that there
 is, whose page says when it was made, and a thread of its own makes the next one. A page that nobody has asked for yet
@@ -54,7 +54,7 @@ class KeptViews:
         self._thread = threading.Thread(target=self._work, name="farebox-web-views", daemon=True)
 
     def start(self) -> None:
-        """Begin to make views anew as the replica moves on."""
+        """Begin to refresh views when the replica changes."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class KeptViews:
         return self._made(key, make, stale=stale)
 
     def want(self, key: Hashable, make: Callable[[], View]) -> None:
-        """Have a view made soon, unless it is kept already, and anew from then on whether it is asked for or not."""
+        """Have a view made soon, unless it is kept already, and refreshed from then on, requested or not."""
         with self._lock:
             self._usual.add(key)
             if key not in self._views:
@@ -101,7 +101,7 @@ class KeptViews:
                 self._want(key, make)
 
     def refresh(self) -> None:
-        """Have the views made anew that read much, are of an older state of the replica, and were asked for lately."""
+        """Refresh the expensive views that show an older state of the replica and were requested recently."""
         state = self._state()
         with self._lock:
             for key, kept in self._views.items():
@@ -109,7 +109,7 @@ class KeptViews:
                     self._want(key, kept.make)
 
     def _is_followed(self, key: Hashable, kept: _Kept) -> bool:
-        """Whether a view is made anew as the replica moves on, so that it is never old."""
+        """Whether a view is refreshed whenever the replica changes, so that it is never old."""
         return key in self._usual or kept.asked > time.monotonic() - _RECENT_SECONDS
 
     def _want(self, key: Hashable, make: Callable[[], View]) -> None:
@@ -142,7 +142,7 @@ class KeptViews:
             try:
                 self._made(key, make)
             except Exception as error:  # noqa: BLE001 - the request that asks next meets it, and says what it is
-                _logger.info("A page was not made anew: %s", type(error).__name__)
+                _logger.info("A page was not refreshed: %s", type(error).__name__)
                 with self._lock:
                     self._views.pop(key, None)
             self._ended.wait(_SHARE * (time.monotonic() - began))

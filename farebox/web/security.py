@@ -165,6 +165,6 @@ class TokenCheck:
 
 
 def _place(text: str) -> str:
-    """A path of this site; the first page, where it is none."""
+    """A path of this site; the first page, if it is not one."""
     sound = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if sound else "/"

@@ -75,7 +75,7 @@ class PageRequest(NamedTuple):
         """A moment of the query, such as ``2026-11-01`` or ``30d``.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is not a valid time.
         """
         text = self.given(name) or usual
         return None if text is None else read_moment(text, site.zone)

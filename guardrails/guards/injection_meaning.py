@@ -24,7 +24,7 @@ LONGEST_PASSAGE = 240
 """Characters of a passage; a longer sentence is cut."""
 WORDS_SHARE, MOST_OF_WORDS = 0.5, 3.0
 """What a score of words counts beside that of meaning, and the most that it may be, either way."""
-_SENTENCE = re.compile(r"[^.!?;\n。！？]*+(?:[.!?;\n。！？]++|$)")  # noqa: RUF001 - ends of sentences
+_SENTENCE = re.compile(r"[^.!?;\n。！？]*+(?:[.!?;\n。！？]++|$)")
 
 
 @dataclass(frozen=True, slots=True)

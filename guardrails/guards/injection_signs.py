@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a pattern is easier to check unbroken
-"""Signs of prompt injection in how a text is built: marks of a conversation, hidden text, split or encoded orders.
+"""Signs of prompt injection in how a text is built: marks of a conversation, hidden text, split orders.
 
 Every pattern takes time that grows with the length of the text: each begins with a fixed text or at the beginning of a line, and
 every repeat has a bound.
@@ -7,11 +7,10 @@ every repeat has a bound.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 
-from guardrails.text_matching import has_any, longest_word
+from guardrails.text_matching import has_any
 
 _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     "chat_marks": (
@@ -150,60 +149,3 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
                 if count >= _MOST_FOUND:
                     break
                 yield kind, match.start(), match.end()
-
-
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
-_SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
-_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
-_DIGITS = "013457@$"
-_READ_AS = str.maketrans(_DIGITS, "oieastas")
-_LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS = 24, 16, 8
-"""Signs without a blank, digits from 2 to 7, and words of one letter that a text has at least in which something is encoded;
-the first of nine letters may be taken for the end of the word before it.
-"""
-_LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
-"""Characters that are read with digits as letters; places of a text that must have such digits; texts that are decoded."""
-
-
-def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str, int, int]]:
-    """What a text says behind an encoding, with letters apart, or with digits for letters; and where that stands.
-
-    Args:
-        text: as it reads.
-        letters: how many words of a single letter or digit it has; None if that is not known.
-    """
-    for pattern, decode, may_be in (
-        (_BASE64, _from_base64, longest_word(text) >= _LEAST_BASE64),
-        (_HEX, _from_hex, sum(map(text.count, "234567")) >= _LEAST_HEX),
-        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
-    ):
-        for count, match in enumerate(pattern.finditer(text) if may_be else ()):
-            if count >= _MOST_DECODED:
-                break
-            if told := decode(match[0]):
-                yield told, match.start(), match.end()
-    beginning = text[:_LONGEST_READ]
-    if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
-        len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
-    ):
-        yield beginning.translate(_READ_AS), 0, len(beginning)
-
-
-def _from_base64(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-8")
-    except (ValueError, UnicodeDecodeError):
-        return ""
-
-
-def _from_hex(encoded: str) -> str:
-    try:
-        return bytes.fromhex(re.sub(r"[ ,]", "", encoded)).decode("utf-8")
-    except (ValueError, UnicodeDecodeError):
-        return ""
-
-
-def _together(spread: str) -> str:
-    """Words of letters that stand apart: more than one sign between them ends a word."""
-    return " ".join(re.sub(r"\W", "", word) for word in re.split(r"[ .*_-]{2,3}", spread))

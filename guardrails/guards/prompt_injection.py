@@ -1,29 +1,47 @@
 """Prompt injection: texts that try to take over the model, by what they say and by how they are built.
 
 A text is read as it looks (``guardrails.text_matching``), so that letters of other alphabets or between them hide
-nothing, and scored by a linear model over the meanings of its words and signs of its structure. From 0 on it is an
-attack. What a tool gave back is data, and orders to a model in data are never meant well: there less is enough.
-Measured in ``docs/guardrails.md``. What keeps a system safe is few permissions and delimited data.
+nothing, and scored by a linear model over the meanings of its words and signs of its structure, and where the extra
+``embeddings`` is used, over what its sentences mean. From 0 on it is an attack. What a tool gave back, or another
+process says of a tool, is data, and orders to a model in data are never meant well: there less is enough. A light
+model may be asked besides. Measured in ``docs/guardrails.md``. What keeps a system safe is few permissions and
+delimited data.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block
+from guardrails.embeddings import require_embeddings
 from guardrails.guards.injection_bound import bound
+from guardrails.guards.injection_meaning import combined, judge_meaning
 from guardrails.guards.injection_model import NOTHING, Judged, judge
-from guardrails.guards.injection_signs import other_readings, signs
+from guardrails.guards.injection_readings import other_readings, tagged
+from guardrails.guards.injection_signs import signs
+from guardrails.guards.injection_tools import orders_a_tool
+from guardrails.model_calls import Ask, ExpectedModelCalls
 from guardrails.text_matching import LOOKALIKES, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
-_OF_DATA = 0.5
-"""How much less is enough in what a tool gave back, or a document says."""
+_OF_DATA, _OF_TOOL_ORDER, _LOWEST = 0.5, 1.5, -2.5
+"""How much less is enough in data, and in data that say to call a tool of the model; the least score of a text."""
 _DATA = frozenset({"tool_result", "document"})
+_SURE_WORDS = 0.5
+"""What words alone have to score where meanings are read too."""
+_UNSURE = 1.5
+"""How far below what is an attack a model is asked, with ``judge = "unsure"``."""
+_GREY = 0.1
+"""The share of prompts that is assumed to be unsure until runs have told."""
+_INSTRUCTIONS, _YES_OR_NO, _READ, _READ_OF_ONE = 250, 10, 8_000, 4_000
+"""Tokens of its template and schema, and of an answer to it; characters of texts, and of one, that it is shown."""
 _LEAST_SHARE, _MOST_NAMED = 0.15, 3
 """Share of the score that a kind has to have to be named, and how many are."""
 _TOLD: Mapping[str, frozenset[str]] = {
@@ -36,6 +54,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
     "a fixed answer": frozenset({"say", "taunt", "=quoted_answer"}),
     "marks of a conversation": frozenset({"=chat_marks", "=role_line", "=role_mark"}),
     "orders to a model inside data": frozenset({"ai", "reads", "send", "data", "quiet", "=image_leak", "=hidden_text"}),
+    "orders to call a tool": frozenset({"=tool_order"}),
     "hidden orders": frozenset({"=split", "=decode", "=encoded"}),
     "a pretext": frozenset({"trust", "hyp"}),
 }
@@ -43,36 +62,137 @@ _TOLD: Mapping[str, frozenset[str]] = {
 _OTHERS = "orders to the model"
 
 
+class Attempt(BaseModel):
+    """What a model says of texts."""
+
+    takes_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A text that is judged: where it stands (None for what is said of a tool), and where it comes from."""
+
+    place: int | None
+    origin: str
+    text: str = field(repr=False)
+    of_tool: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class InjectionGuard:
-    """Finds texts that try to take over the model, among all but the system's, which is our own."""
+    """Finds texts that try to take over the model, among all but the system's, which is our own.
+
+    Args:
+        ask: asks a model.
+        embeddings: read meanings too, in the languages of ``guardrails.embeddings``; needs that extra.
+        judge: whether a light model is asked about what the user said last and what tools gave back since:
+            ``never``, where a text is ``unsure``, or for ``every`` prompt that is not blocked already.
+
+    Raises:
+        ValueError: the extra is missing.
+    """
+
+    ask: Ask | None = field(default=None, repr=False)
+    embeddings: bool = False
+    judge: Literal["never", "unsure", "every"] = "never"
 
     name: ClassVar[str] = "injection"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 20
 
-    def check(self, exchange: GuardInput) -> Verdict:
+    def __post_init__(self) -> None:
+        if self.embeddings:
+            require_embeddings()
+        if self.judge != "never" and self.ask is None:
+            raise ValueError("it has nobody to ask")
+
+    def asks(self) -> ExpectedModelCalls:
+        """A question for each prompt, or for those that are unsure."""
+        share = {"never": 0.0, "unsure": _GREY, "every": 1.0}[self.judge]
+        return ExpectedModelCalls(share, _INSTRUCTIONS, _READ // 4, _YES_OR_NO)
+
+    def check(self, exchange: GuardInput) -> Verdict | Awaitable[Verdict]:
         """Block with ``safety``, else allow."""
-        origins = exchange.origins or ("system",)
+        if self.judge == "never" and not self.embeddings:
+            return self.look(exchange)
+        return self._look_and_ask(exchange)
+
+    def look(self, exchange: GuardInput) -> Verdict:
+        """What is to be said without asking a model."""
         spans: list[Span] = []
-        for part, text in enumerate(exchange.texts):
-            origin = origins[part] if part < len(origins) else "user"
-            if origin != "system":
-                spans += _found(part, text, -_OF_DATA if origin in _DATA else 0.0)
-        if not spans:
+        tools: list[str] = []
+        kinds: set[str] = set()
+        for part in _parts(exchange):
+            judged = self._judged(part, exchange)
+            if judged.score < 0 or judged.end <= judged.start:
+                continue
+            told = _kinds(judged)
+            kinds.update(told)
+            if part.place is None:
+                tools.append(part.of_tool)
+            else:
+                spans += (Span(part.place, judged.start, judged.end, kind) for kind in told)
+        if not kinds:
             return allow()
-        kinds = ", ".join(sorted({span.kind for span in spans}))
-        return block(Reason.SAFETY, spans=tuple(spans), kinds=f"prompt injection: {kinds}"[:200])
+        return _blocked(kinds, tools, spans)
+
+    async def _look_and_ask(self, exchange: GuardInput) -> Verdict:
+        verdict = await asyncio.to_thread(self.look, exchange) if self.embeddings else self.look(exchange)
+        if verdict.action == "block" or self.judge == "never" or self.ask is None:
+            return verdict
+        texts = await asyncio.to_thread(self._asked_about, exchange)
+        if not texts:
+            return verdict
+        told = await self.ask(exchange, "guard_injection.j2", {"texts": texts}, Attempt)
+        if not told.value.takes_over:
+            return allow(cost_nano=told.cost_nano)
+        return replace(_blocked({"found by a model"}, [], []), cost_nano=told.cost_nano)
+
+    def _asked_about(self, exchange: GuardInput) -> list[tuple[str, str]]:
+        """Where each text comes from that a model is asked about, and the text."""
+        left, found = _READ, []
+        for part in _parts(exchange):
+            new = part.place is None or part.place >= exchange.request
+            if not (new and (self.judge == "every" or self._judged(part, exchange).score >= -_UNSURE)):
+                continue
+            text = part.text[: min(left, _READ_OF_ONE)]
+            left -= len(text)
+            if text:
+                found.append((part.origin, text))
+        return found
+
+    def _judged(self, part: _Part, exchange: GuardInput) -> Judged:
+        """What a text scores above what makes an attack of it where it stands."""
+        looked = _look_at_meaning if self.embeddings else _look
+        if len(part.text) <= _LONGEST_KEPT:
+            looked = _meaning_remembered if self.embeddings else _remembered
+        judged = looked(part.text)
+        if part.origin not in _DATA and part.place is not None:
+            return judged
+        if orders_a_tool(part.text, [tool.name for tool in exchange.tools if tool.name != part.of_tool]):
+            score = max(judged.score, _LOWEST) + _OF_TOOL_ORDER
+            whole = judged if judged.end > judged.start else Judged(score, 0, len(part.text), {})
+            judged = replace(whole, score=score, weights={**whole.weights, "=tool_order": _OF_TOOL_ORDER})
+        return replace(judged, score=judged.score + _OF_DATA)
 
 
-def _found(part: int, text: str, threshold: float) -> list[Span]:
-    """Where the attack stands, once for each kind of it."""
-    looked = _remembered if len(text) <= _LONGEST_KEPT else _look
-    judged = looked(text)
-    if judged.score < threshold or judged.end <= judged.start:
-        return []
-    return [Span(part, judged.start, judged.end, kind) for kind in _kinds(judged)]
+def _parts(exchange: GuardInput) -> Iterator[_Part]:
+    """What is judged, in order: all texts but the system's, then what other processes say of their tools."""
+    origins = exchange.origins or ("system",)
+    for place, text in enumerate(exchange.texts):
+        origin = origins[place] if place < len(origins) else "user"
+        if origin != "system":
+            yield _Part(place, origin, text)
+    for tool in exchange.tools:
+        if tool.told:
+            yield _Part(None, "tool_description", tool.told, tool.name)
+
+
+def _blocked(kinds: set[str], tools: Sequence[str], spans: Sequence[Span]) -> Verdict:
+    where = f" in the description of the tool {', '.join(tools)}" if tools else ""
+    named = f"prompt injection{where}: {', '.join(sorted(kinds))}"[:200]
+    return block(Reason.SAFETY, spans=tuple(spans), kinds=named)
 
 
 _LONGEST_KEPT = 8_000
@@ -94,15 +214,44 @@ def _look(text: str) -> Judged:
     built = list(signs(shown, shown.lower(), most.hinted))
     best = judge(shown, built) if most.may_count(built) else NOTHING
     for hidden, start, end in other_readings(shown, most.letters):
-        told = judge(hidden)
-        if told.score > max(best.score, 0.0):
-            best = Judged(told.score, start, end, {**told.weights, "=encoded": told.score})
-    if best.end <= best.start:
+        best = _better(best, judge(hidden), start, end)
+    best = _in_text(best, places)
+    for hidden, start, end in tagged(text):
+        best = _better(best, judge(hidden), start, end)
+    return best
+
+
+def _better(best: Judged, hidden: Judged, start: int, end: int) -> Judged:
+    """What scores more: what was found so far, or an attack that is hidden between these places."""
+    if hidden.score <= max(best.score, 0.0):
         return best
-    return Judged(best.score, places[best.start], places[best.end - 1] + 1, best.weights)
+    return Judged(hidden.score, start, end, {**hidden.weights, "=encoded": hidden.score})
+
+
+def _in_text(judged: Judged, places: Sequence[int]) -> Judged:
+    """What was found in a text as it reads, with its places in the text."""
+    if judged.end <= judged.start:
+        return judged
+    return replace(judged, start=places[judged.start], end=places[judged.end - 1] + 1)
+
+
+def _look_at_meaning(text: str) -> Judged:
+    """What a text scores by words and meaning together."""
+    words = _remembered(text) if len(text) <= _LONGEST_KEPT else _look(text)
+    shown, places = as_shown(text)
+    passage = judge_meaning(shown)
+    if passage is None:
+        return words
+    score = combined(passage.score, words.score)
+    if words.score >= _SURE_WORDS:
+        return replace(words, score=max(score, words.score))
+    if words.end > words.start:
+        return replace(words, score=score)
+    return _in_text(Judged(score, passage.start, passage.end, {}), places)
 
 
 _remembered = lru_cache(maxsize=256)(_look)
+_meaning_remembered = lru_cache(maxsize=256)(_look_at_meaning)
 
 
 def _kinds(judged: Judged) -> list[str]:

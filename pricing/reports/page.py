@@ -24,6 +24,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SEPARATOR = re.compile(r"(?<=[a-z])([-/_@]|[.:](?=[a-z]))(?=\w{2})", re.IGNORECASE)
 """Of ids, whose parts are letters and figures; not that of a date, a number or an escaped character."""
 
+_UNIT = re.compile(r"(?<=\d) (?=[%×]|(?:ms|s|min|h)\b)")
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -91,8 +93,13 @@ def page_environment(*folders: Path) -> Environment:
         "bars": lambda drawing: isinstance(drawing, Bars),
         "linked": lambda cell: isinstance(cell, LinkedText),
     }
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "together": _together}
     return environment
+
+
+def _together(text: str) -> str:
+    """A short text in which no line ends between a number and its unit."""
+    return _UNIT.sub("\u00a0", text)
 
 
 def _breakable(text: str) -> Markup:

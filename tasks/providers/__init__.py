@@ -7,6 +7,7 @@ from pricing.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from tasks.providers.base import Adapter, ReplyError, Stream
     from tasks.providers.certificates import check_ca_file
+    from tasks.providers.downloads import DownloadFailed, DownloadTooLarge, download
     from tasks.providers.failure_kinds import ALLOWED, FAILED_STOPS, Failure, FailureKind
     from tasks.providers.failures import classify_exception
     from tasks.providers.feeds import fetch
@@ -34,6 +35,8 @@ __all__ = [
     "FAILED_STOPS",
     "LEVELS",
     "Adapter",
+    "DownloadFailed",
+    "DownloadTooLarge",
     "Failure",
     "FailureKind",
     "HttpRequest",
@@ -55,6 +58,7 @@ __all__ = [
     "check_provider",
     "classify",
     "classify_exception",
+    "download",
     "fetch",
     "media_of",
     "price_list_of",
@@ -94,6 +98,9 @@ if not TYPE_CHECKING:
             "check_provider": "tasks.providers.known_names",
             "classify": "tasks.providers.registry",
             "classify_exception": "tasks.providers.failures",
+            "DownloadFailed": "tasks.providers.downloads",
+            "DownloadTooLarge": "tasks.providers.downloads",
+            "download": "tasks.providers.downloads",
             "fetch": "tasks.providers.feeds",
             "media_of": "tasks.providers.messages",
             "price_list_of": "tasks.providers.registry",

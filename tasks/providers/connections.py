@@ -45,7 +45,10 @@ class _Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
         """A connection from the pool, or a new one; tells whoever sends that it is there."""
-        connection = await super().connect(req, traces, timeout)
+        try:
+            connection = await super().connect(req, traces, timeout)
+        except UnicodeError as error:  # of a host whose name no resolver takes
+            raise httpx.InvalidURL("not a valid host name") from error
         if _ONLY_CONNECT.get():
             connection.release()
             raise _Connected

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from pricing import SourceError
-from tasks.providers.bodies import BodyRefused, whole_body
-
-if TYPE_CHECKING:
-    import httpx
+from pricing import FareboxError, SourceError
+from tasks.providers.downloads import DownloadFailed, DownloadTooLarge, download
 
 LARGEST_FEED: Final = 5_000_000
 """Bytes."""
 FEED_SECONDS: Final = 20.0
 """From looking the name up to the last byte, redirects included."""
-_REDIRECTS: Final = 5
 _GRACE: Final = 1.0
 """Seconds for the fetch to give up by itself; it cannot while it looks a name up."""
 
@@ -31,6 +27,7 @@ def fetch(url: str, *, seconds: float = FEED_SECONDS) -> bytes:
 
     Raises:
         SourceError: it cannot be had, is larger, takes longer, or is in more than one content coding.
+        ConfigError: the environment names a proxy that cannot be used.
     """
     fetched: Future[bytes] = Future()
 
@@ -45,45 +42,20 @@ def fetch(url: str, *, seconds: float = FEED_SECONDS) -> bytes:
     try:
         return fetched.result(seconds + _GRACE)
     except TimeoutError:
-        why = f"it was not complete after {seconds:g} s"
-    except SourceError as error:
+        raise _unfetched(url, f"it was not complete after {seconds:g} s") from None
+    except FareboxError as error:
         raise error from None
-    raise SourceError(f"{url} cannot be fetched ({why}).", next_step="Check the address and the network.")
 
 
 async def _fetched(url: str, seconds: float) -> bytes:
-    import httpx
-
-    why = ""
     try:
-        async with asyncio.timeout(seconds), httpx.AsyncClient(timeout=seconds) as client:
-            request = client.build_request("GET", url, headers={"Accept-Encoding": "gzip, deflate"})
-            for _ in range(_REDIRECTS + 1):
-                reply = await client.send(request, stream=True, follow_redirects=False)
-                try:
-                    if reply.next_request is None:
-                        return await _body(url, reply)
-                    request = reply.next_request  # its body is not read
-                finally:
-                    await reply.aclose()
-            why = f"it redirects more than {_REDIRECTS} times"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = type(error).__name__
-    raise SourceError(f"{url} cannot be fetched ({why}).", next_step="Check the address and the network.")
+        async with asyncio.timeout(seconds):
+            return await download(url, most=LARGEST_FEED, read_timeout=seconds)
+    except DownloadTooLarge:
+        raise SourceError(f"{url} is larger than 5 MB.", next_step="Point --source at a smaller feed.") from None
+    except DownloadFailed as error:
+        raise _unfetched(url, str(error)) from None
 
 
-async def _body(url: str, reply: httpx.Response) -> bytes:
-    if not reply.is_success:
-        raise SourceError(
-            f"{url} cannot be fetched (it answered {reply.status_code}).",
-            next_step="Check the address and the network.",
-        )
-    try:
-        return await whole_body(reply.headers, reply.aiter_raw(), most=LARGEST_FEED)
-    except BodyRefused as error:
-        if str(error).startswith("larger"):
-            raise SourceError(f"{url} is larger than 5 MB.", next_step="Point --source at a smaller feed.") from None
-        raise SourceError(
-            f"{url} cannot be fetched (its body is {error}).",
-            next_step="Check the address, and the proxy or server that encodes the feed.",
-        ) from None
+def _unfetched(url: str, why: str) -> SourceError:
+    return SourceError(f"{url} cannot be fetched ({why}).", next_step="Check the address and the network.")

@@ -90,6 +90,8 @@ class Tool:
     parameters: JSONObject
     strict: bool = False
     """Whether its arguments have to follow ``parameters`` exactly."""
+    foreign: bool = False
+    """Whether another process says what it is: guards read that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class ModelReply:
 @record(frozen=True, slots=True)
 class HttpRequest:
     """What goes on the wire: an absolute URL, headers (authorisation included) and a body: JSON of a call to a model, a
-    file's bytes of an upload, none of a GET.
+    file's bytes of an upload, none of a GET or HEAD.
 
     ``ca_file`` names the certificates that its server is checked against, where they are not the usual ones.
     """
@@ -177,7 +179,7 @@ class HttpRequest:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    method: Literal["GET", "POST", "PUT", "DELETE"] = "POST"
+    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE"] = "POST"
     ca_file: str = ""
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
-from guardrails import Origin, Source, readable
+from guardrails import OfferedTool, Origin, Source, readable
 from guardrails.pii import Vault
 from pricing import (
     DocumentPart,
@@ -28,7 +28,7 @@ from pricing import (
     with_leaves,
 )
 from tasks.answer_json import json_of
-from tasks.providers.messages import ModelRequest, Role, media_of
+from tasks.providers.messages import ModelRequest, Role, Tool, media_of
 from tasks.routing.target import Target
 
 _ORIGINS: Final[Mapping[Role, Origin]] = {"user": "user", "assistant": "assistant", "tool": "tool_result"}
@@ -53,6 +53,20 @@ def sources_of(request: ModelRequest) -> tuple[Source, ...]:
                     inner = [text for text in value if isinstance(text, TextPart)] if _is_parts(value) else [value]
                     sources += (Source("tool_result", one) for one in inner)
     return tuple(sources)
+
+
+def tools_of(request: ModelRequest) -> tuple[OfferedTool, ...]:
+    """The tools of a request, with every string that a foreign one is described by."""
+    return tuple(
+        OfferedTool(
+            tool.name, "\n".join(readable([Source("tool_result", _described(tool))]).texts) if tool.foreign else ""
+        )
+        for tool in request.tools
+    )
+
+
+def _described(tool: Tool) -> list[Any]:
+    return [tool.description, tool.parameters]
 
 
 def with_values(request: ModelRequest, values: Iterable[Any]) -> ModelRequest:

@@ -44,7 +44,7 @@ from tasks.turn.attempts import AttemptContext, Refused, TurnAllowance
 from tasks.turn.documents import document_texts
 from tasks.turn.fallback import CandidateQueue
 from tasks.turn.records import TurnRecord
-from tasks.turn.redaction import is_external, json_value, unreadable_of, with_strings
+from tasks.turn.redaction import is_external, json_value, tools_of, unreadable_of, with_strings
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
 
@@ -252,6 +252,7 @@ class TurnState(Generic[T]):
             origins=read.origins,
             unreadable=self._unread if direction == "input" else frozenset(),
             vault=self.vault if direction == "output" else None,
+            tools=tools_of(self.request) if direction == "input" else (),
         )
 
     @cached_property

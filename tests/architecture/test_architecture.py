@@ -34,6 +34,19 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def test_the_transport_alone_opens_connections():
+    """What others import of HTTP libraries: servers of our own, and clients that other libraries take or wait for."""
+    clients = {"aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib3"}
+    found = {module_of(path) for path in sources() if imported(path) & clients}
+    assert found - {module for module in found if module.startswith("tasks.sandbox.")} == {
+        "farebox.integrations.mcp_connection",  # the MCP library's own client
+        "farebox.integrations.openai",  # a client that answers in this process
+        "farebox.prefect.server",  # waits for Prefect's server as Prefect's client does
+        "tasks.providers.connections",
+        "tasks.providers.transport",
+    }
+
+
 def test_automations_import_farebox_and_their_own_helpers_only():
     below = {"pricing", "guardrails", "tasks"}
     for path in (ROOT / "flows").glob("*.py"):

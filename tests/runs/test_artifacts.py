@@ -56,7 +56,7 @@ def test_mapped_steps_show_their_progress_and_the_report_where_it_is(runtime: Ru
     state = tell_each(["Ana left.", "Ben came.", "Cleo stayed."], return_state=True)
     progress, link = shown("tell-each-progress"), shown("tell-each-report")
     assert progress.data == 100
-    assert progress.description == "Turns made of those planned: say 3 of 3"
+    assert progress.description == "Model calls completed / planned: say 3 / 3"
     assert progress.flow_run_id == link.flow_run_id == state.state_details.flow_run_id
     address = link.data[link.data.index("(") + 1 : -1]
     assert address == f"https://ops.example.org/farebox/runs/{progress.flow_run_id}"
@@ -69,7 +69,7 @@ async def test_a_run_that_fails_shows_how_far_it_came(runtime: Runtime):
     state = await tell_two_of(["one", "two", "three", "four"], return_state=True)
     assert state.is_failed()
     progress = shown("tell-two-of-progress")
-    assert (progress.data, progress.description) == (50, "Turns made of those planned: say 2 of 4")
+    assert (progress.data, progress.description) == (50, "Model calls completed / planned: say 2 / 4")
 
 
 def test_one_turn_alone_has_no_progress_to_show(runtime: Runtime):

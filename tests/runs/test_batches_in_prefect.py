@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.states import Cancelled
@@ -76,6 +77,12 @@ def collected(runtime: Runtime, client: SyncPrefectClient, run_id: UUID) -> None
     until("resumed run", lambda: str(run_id) in collect_batches(runtime, client).resumed, pause=0.2)
 
 
+def task_states(client: SyncPrefectClient, run_id: UUID) -> Counter[str]:
+    """How many task runs of a run are in which state, by what Prefect shows."""
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    return Counter(str(one.state_name) for one in client.read_task_runs(flow_run_filter=of_run))
+
+
 def test_a_run_is_suspended_collected_and_resumed_until_it_completes(
     runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient
 ):
@@ -85,12 +92,15 @@ def test_a_run_is_suspended_collected_and_resumed_until_it_completes(
         state = client.read_flow_run(run_id).state
         assert state is not None
         assert state.name == "Suspended"
+        ended = {1: {}, 2: {"Resumed": 3, "Completed": 3}}[wave]
+        until("suspended steps", lambda: task_states(client, run_id) == {"Suspended": 3, **ended}, pause=0.2)  # noqa: B023
         assert [hold["state"] for hold in rows(runtime.ledger, schema.holds)] == ["suspended"]
         assert [batch.lines for batch in runtime.batches.of_run(str(run_id))] == [3] * wave
         collected(runtime, client, run_id)
     state = go_on(client, run_id)
     assert state.is_completed(), state
     assert len(state.result()) == 3
+    until("ended steps", lambda: task_states(client, run_id) == {"Resumed": 6, "Completed": 9}, pause=0.2)
     [settlement] = rows(runtime.ledger, schema.settlements)
     assert settlement["outcome"] == "completed"
     attempts = assert_served_once(runtime, sandbox)
@@ -170,7 +180,9 @@ def test_a_run_that_is_cancelled_while_it_waits_has_its_batch_cancelled(
     assert go_on(client, run_id) is None
     state: Any = Cancelled()
     client.set_flow_run_state(run_id, state, force=True)
+    until("suspended steps", lambda: task_states(client, run_id) == {"Suspended": 3}, pause=0.2)
     assert collect_batches(runtime, client).settled == [str(run_id)]
+    until("cancelled steps", lambda: task_states(client, run_id) == {"Cancelled": 3}, pause=0.2)
     httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 700}).raise_for_status()
     until("collected batch", lambda: collect_batches(runtime, client) and not runtime.batches.open(), pause=0.2)
     [batch] = runtime.batches.of_run(str(run_id))

@@ -132,7 +132,7 @@ def test_each_reason_why_prefect_does_not_start_is_told(tmp_path: Path, monkeypa
     log = tmp_path / "log"
     log.write_text("first\n\nsecond\nthird\nOSError: the disk is full.\n")
     assert last_lines(log) == "second / third / OSError: the disk is full"
-    assert last_lines(tmp_path / "none") == "it said nothing"
+    assert last_lines(tmp_path / "none") == "no output"
     from prefect.settings import PREFECT_HOME, temporary_settings
 
     (tmp_path / "file").touch()
@@ -208,9 +208,12 @@ def test_each_reason_why_prefect_does_not_start_is_told_by_a_run(
     (tmp_path / "file").touch()
     reasons: list[tuple[dict[str, str], str]] = [
         ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "No Prefect server answers at 127.0.0.1:9"),
-        ({"PREFECT_API_URL": f"http://127.0.0.1:{other_server}/api"}, "what answers there is none (status 404)"),
-        ({"PREFECT_API_URL": f"http://127.0.0.1:{no_http}/api"}, "what answers there is none (it does not speak HTTP)"),
-        ({"PREFECT_API_URL": f"http://127.0.0.1:{no_answer}/api"}, "is none (it broke off the connection)"),
+        ({"PREFECT_API_URL": f"http://127.0.0.1:{other_server}/api"}, "but another program answers there (status 404)"),
+        (
+            {"PREFECT_API_URL": f"http://127.0.0.1:{no_http}/api"},
+            "but another program answers there (it does not speak HTTP)",
+        ),
+        ({"PREFECT_API_URL": f"http://127.0.0.1:{no_answer}/api"}, "program answers there (it closed the connection)"),
         ({"PREFECT_API_URL": "localhost"}, "PREFECT_API_URL is not a valid address"),
         ({"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE is off"),
         ({"PREFECT_API_DATABASE_CONNECTION_URL": "nonsense://"}, "Prefect's server ended while it started"),

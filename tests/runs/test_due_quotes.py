@@ -135,7 +135,7 @@ def test_a_declared_due_time_is_quoted_and_one_that_is_too_soon_saves_nothing(ru
 
 def test_the_form_says_what_waiting_saves(runtime: Runtime):
     told = priced_form(runtime, saying, {}).properties["due"]["description"]
-    assert told.startswith("By when it is to be done: 6h, 07:00 or 2026-11-30T07:00; by default as soon as possible.")
+    assert told.startswith("For example 6h, 07:00 or 2026-11-30T07:00; if left empty: as soon as possible.")
     assert " · due in a day ≈ $" in told
     assert "done in about 60 min, 95 of 100 times within 4 h" in told
-    assert "by default 6h" in priced_form(runtime, talking, {}).properties["due"]["description"]
+    assert "if left empty: 6h" in priced_form(runtime, talking, {}).properties["due"]["description"]

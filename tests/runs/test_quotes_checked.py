@@ -114,4 +114,4 @@ def test_a_file_that_is_no_baseline_is_refused_in_one_line(project: Project):
     (project.root / "quotes.json").write_text("[]")
     told = check(project)
     assert (told.code, len(told.err.splitlines())) == (2, 2)
-    assert "is no baseline of quotes" in told.err
+    assert "is not a baseline of quotes" in told.err

@@ -109,7 +109,7 @@ def test_what_does_not_fit_there_either_is_refused_once(
 ):
     _, economic = usual_and_economic(project, parameters)
     with limited(project.root, sandbox, economic - 1).runtime_here() as runtime:
-        with pytest.raises(OverBudget, match="was not started, not even on the economic route") as refused:
+        with pytest.raises(OverBudget, match="was not started: even the cheapest models exceed the budget") as refused:
             admit(runtime, automation_of(daily_digest), "refused", parameters)
         assert refused.value.fields["asked_nano"] == economic
         assert refused.value.fields["short_nano"] == 1

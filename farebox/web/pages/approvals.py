@@ -26,12 +26,14 @@ def view(site: Site, asked: PageRequest) -> View:
         sections.append(Section("Decided", grid=approvals_grid(site, decided)))
     page = Page(
         "Approvals",
-        "runs that no budget had room for, and what people decided",
+        "runs that exceeded a budget, and what people decided",
         lead=() if sections else ("No run has asked for an approval yet.",),
         figures=(
             Figure("Waiting", f"{len(waiting):,}", "for a decision", "warn" if waiting else None),
             Figure("Approved", f"{sum(one.choice in _APPROVED for one in decided):,}", "of those listed"),
-            Figure("Refused or too late", f"{sum(one.choice not in _APPROVED for one in decided):,}", "likewise"),
+            Figure(
+                "Refused or too late", f"{sum(one.choice not in _APPROVED for one in decided):,}", "of those listed"
+            ),
         )
         if sections
         else (),

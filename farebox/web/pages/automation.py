@@ -33,7 +33,7 @@ def view(site: Site, asked: PageRequest) -> View:
     found = make_overview(site.runtime, choice)
     latest = run_page(site.replica, RunFilter(automation=name), limit=_LATEST).runs
     audits, decided = quote_audits(site.replica, name), decided_approvals(site.replica, automation=name, most=_DECIDED)
-    page, more = page_of(found), [Section("Latest runs", grid=runs_grid(site, latest))]
+    page, more = page_of(found), [Section("Latest runs", grid=runs_grid(site, latest, of_one=True))]
     if audits:
         told = tuple(f"{one.quality}: {warning}." for one in audits for warning in one.warnings)
         more.append(Section("Quotes against actual cost", told, grid=audits_grid(audits)))

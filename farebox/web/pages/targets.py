@@ -14,7 +14,7 @@ from pricing.reports import Figure, Page, Section, TargetHealth, duration, momen
 from pricing.reports.charts import Grid
 
 _STATES = {
-    "open": "in quarantine",
+    "open": "in\u00a0quarantine",
     "due": "tried with the next turn",
     "probing": "being tried",
 }

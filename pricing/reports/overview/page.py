@@ -95,9 +95,9 @@ def _parts(overview: Overview, section: SpendSection) -> Iterator[Section]:
     yield _economics(section)
     charts = (draw.cost_per_day(section), draw.by_model(section))
     yield Section("Cost by day, operation and model", (), charts, _operations(section), folded=True)
-    yield _quotes(section)
     if overview.budgets:
         yield _budgets(overview.budgets)
+    yield _quotes(section)
     if section.saved.any or section.routing is not None:
         yield _savings(section)
     yield _fallback(overview, section)

@@ -148,7 +148,10 @@ def server() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = self.path == "/data.json"
-            self.send_response(200 if found else 404)
+            goes_to = {"/old.json": "/data.json", "/round.json": "/round.json"}.get(self.path)
+            self.send_response(302 if goes_to else 200 if found else 404)
+            if goes_to:
+                self.send_header("Location", goes_to)
             self.end_headers()
             self.wfile.write(published(TODAY) if found else b"")
 
@@ -169,7 +172,15 @@ def test_a_list_is_taken_from_an_address(project: Project, server: str) -> None:
     [taken] = PriceLists(project.home / "prices").taken()
     assert (taken.source, taken.newest) == (f"{server}/data.json", f"{TODAY}")
     missing = farebox(project.root, "rates", "update", f"{server}/none.json", "--yes")
-    assert "cannot be downloaded" in missing.all
+    assert "cannot be downloaded (it answered 404)" in missing.all
+
+
+def test_an_address_may_lead_to_another_one(project: Project, server: str) -> None:
+    assert "Taken" in farebox(project.root, "rates", "update", f"{server}/old.json", "--yes").out
+    endless = farebox(project.root, "rates", "update", f"{server}/round.json", "--yes")
+    assert "cannot be downloaded (it redirects more than 5 times)" in endless.all
+    away = farebox(project.root, "rates", "update", "http://127.0.0.1:1/data.json", "--yes")
+    assert (away.code, "cannot be downloaded" in away.all) == (2, True)
 
 
 def test_a_damaged_list_says_how_to_go_back(project: Project) -> None:

@@ -194,7 +194,7 @@ def test_reaching(host: tuple[int, type[_Host]]):
     plain = reach(f"http://127.0.0.1:{port}")
     assert (plain.fault, plain.status) == (None, 404)
     assert (reach(f"https://127.0.0.1:{port}").fault or "").startswith("no secure connection")
-    reach_all([f"http://127.0.0.1:{port}/a", f"http://user:{KEY}@127.0.0.1:{port}/b"])
+    reach_all([(f"http://127.0.0.1:{port}/a", ""), (f"http://user:{KEY}@127.0.0.1:{port}/b", "")])
     assert handler.asked == [("/", "None")] * 2  # each host once
 
 

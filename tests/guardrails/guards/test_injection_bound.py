@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from benchmarks.injections import texts
 from guardrails.guards.injection_bound import bound
 from guardrails.guards.injection_model import judge
-from guardrails.guards.injection_signs import other_readings, signs
+from guardrails.guards.injection_readings import other_readings
+from guardrails.guards.injection_signs import signs
 from guardrails.guards.prompt_injection import as_shown
 
 _SAID = [

@@ -9,12 +9,12 @@ from tests.support.effort import assert_cheap
 
 
 def check(text: str, system: str = "") -> Verdict:
-    return InjectionGuard().check(GuardInput("input", "chat", "assistant", "r", (system, text)))
+    return InjectionGuard().look(GuardInput("input", "chat", "assistant", "r", (system, text)))
 
 
 def returned(text: str) -> Verdict:
     """What is said of a text that a tool gave back."""
-    return InjectionGuard().check(
+    return InjectionGuard().look(
         GuardInput("input", "chat", "assistant", "r", ("", "Go on.", text), origins=("system", "user", "tool_result"))
     )
 

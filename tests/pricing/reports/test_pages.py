@@ -155,7 +155,7 @@ def test_what_a_run_sold_for_is_said(light_books: Books, light_replica: Replica)
     sold, spoilt = (run_report(light_replica, run_id) for run_id in ("sold", "spoilt"))
     assert (sold.sold.charged_nano, sold.sold.gross_margin, sold.sold.markup) == (50 * CENT, 0.8, 4.0)
     page = render_html(sold)
-    assert "<b>5 credits ($0.50)</b><span>gross margin 80 %, markup 400 %</span>" in page
+    assert "<b>5 credits ($0.50)</b><span>gross margin 80\u00a0%, markup 400\u00a0%</span>" in page
     assert (spoilt.sold.charged_nano, spoilt.sold.gross_margin) == (0, None)
     assert "<b>5 credits ($0.50)</b><span>nothing is charged</span>" in render_html(spoilt)
 

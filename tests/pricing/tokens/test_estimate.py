@@ -93,9 +93,7 @@ def test_encoded_data_is_allowed_for_in_full():
     assert upper_tokens(digest) >= 0.9 * len(digest)
 
 
-PIECES = st.sampled_from(
-    ["word", "a", "B7", "42", " ", "\n", "\x1f", "\t", "Привет", "+/", "Zm9v" * 6, "Q" * 23, "."]
-)
+PIECES = st.sampled_from(["word", "a", "B7", "42", " ", "\n", "\x1f", "\t", "Привет", "+/", "Zm9v" * 6, "Q" * 23, "."])
 
 
 @given(st.lists(PIECES).map("".join))

@@ -1,0 +1,110 @@
+"""What a text says behind an encoding that models read: base64 and 32, bits, escapes, letters apart or turned round.
+
+Every pattern takes time that grows with the length of the text, and what is decoded is bounded.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from guardrails.text_matching import has_any, longest_word
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
+_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
+_BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{32,2000}={0,6}(?![A-Za-z0-9])")
+_BINARY = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){8,1000}+(?![01])")
+_PERCENT = re.compile(r"(?:[A-Za-z0-9_.~-]{0,40}%[0-9A-Fa-f]{2}){3,200}+[A-Za-z0-9_.~-]{0,40}")
+_ESCAPED = re.compile(r"(?:\\(?:u00|x)[0-9A-Fa-f]{2}[ ]?){8,2000}+")
+_BACKWARDS = ("snoitcurtsni", "tpmorp metsys", "suoiverp", "erongi", "drawssap")
+_ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
+"""Words of attacks backwards, and thirteen letters on."""
+_TAGS = re.compile("[\U000e0020-\U000e007e]{8,4000}")
+"""Letters that nobody sees and every model reads."""
+_SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
+_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
+_DIGITS = "013457@$"
+_READ_AS = str.maketrans(_DIGITS, "oieastas")
+_LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS, _LEAST_BITS, _LEAST_SIGNS, _LEAST_BASE32 = 24, 16, 8, 64, 3, 32
+"""Signs without a blank, digits from 2 to 7, words of one letter, bits, and signs of escape that a text has at least in
+which something is encoded; the first of nine letters may be taken for the end of the word before it.
+"""
+_LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
+"""Characters that are read with digits as letters; places that must have such digits; texts that are decoded."""
+
+
+def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """What a text says behind an encoding, with letters apart, or with digits for letters; and where that stands.
+
+    Args:
+        text: as it reads.
+        letters: how many words of a single letter or digit it has; None if that is not known.
+    """
+    for pattern, decode, may_be in (
+        (_BASE64, _from_base64, longest_word(text) >= _LEAST_BASE64),
+        (_HEX, _from_hex, sum(map(text.count, "234567")) >= _LEAST_HEX),
+        (_BASE32, _from_base32, longest_word(text) >= _LEAST_BASE32),
+        (_BINARY, _from_binary, text.count("0") + text.count("1") >= _LEAST_BITS),
+        (_PERCENT, unquote, text.count("%") >= _LEAST_SIGNS),
+        (_ESCAPED, _from_escapes, text.count("\\") >= _LEAST_LETTERS),
+        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
+    ):
+        for count, match in enumerate(pattern.finditer(text) if may_be else ()):
+            if count >= _MOST_DECODED:
+                break
+            if told := decode(match[0]):
+                yield told, match.start(), match.end()
+    beginning = text[:_LONGEST_READ]
+    lowered = beginning.lower()
+    if has_any(lowered, _BACKWARDS):
+        yield beginning[::-1], 0, len(beginning)
+    if has_any(lowered, _ROTATED):
+        yield codecs.encode(beginning, "rot13"), 0, len(beginning)
+    if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
+        len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
+    ):
+        yield beginning.translate(_READ_AS), 0, len(beginning)
+
+
+def _from_base64(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-8")
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _from_base32(encoded: str) -> str:
+    try:
+        return base64.b32decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 8)).decode("utf-8")
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _from_binary(encoded: str) -> str:
+    bits = re.sub("[ ,]", "", encoded)
+    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)).decode("utf-8", "ignore")
+
+
+def _from_escapes(encoded: str) -> str:
+    return "".join(chr(int(digits, 16)) for digits in re.findall(r"\\(?:u00|x)([0-9A-Fa-f]{2})", encoded))
+
+
+def tagged(text: str) -> Iterator[tuple[str, int, int]]:
+    """What invisible tag characters of a text say, and where they stand."""
+    for match in _TAGS.finditer(text) if not text.isascii() else ():
+        yield "".join(chr(ord(sign) - 0xE0000) for sign in match[0]), match.start(), match.end()
+
+
+def _from_hex(encoded: str) -> str:
+    try:
+        return bytes.fromhex(re.sub(r"[ ,]", "", encoded)).decode("utf-8")
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _together(spread: str) -> str:
+    """Words of letters that stand apart: more than one sign between them ends a word."""
+    return " ".join(re.sub(r"\W", "", word) for word in re.split(r"[ .*_-]{2,3}", spread))
