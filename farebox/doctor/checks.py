@@ -164,9 +164,7 @@ def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
 def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether every real target's host takes a connection."""
     if not patient.hosts:
-        yield CheckFinding(
-            "network", "ok", "no target has a key: the sandbox answers on this machine, no host is used"
-        )
+        yield CheckFinding("network", "ok", "no target has a key: the sandbox answers on this machine, no host is used")
     for host in patient.hosts:
         if host.fault is None:
             yield CheckFinding("network", "ok", f"{host.address} takes connections")

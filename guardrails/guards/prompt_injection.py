@@ -27,7 +27,7 @@ from guardrails.guards.injection_model import NOTHING, Judged, judge
 from guardrails.guards.injection_readings import other_readings, tagged
 from guardrails.guards.injection_signs import signs
 from guardrails.guards.injection_tools import orders_a_tool
-from guardrails.model_calls import Ask, ExpectedModelCalls
+from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from guardrails.text_matching import LOOKALIKES, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
@@ -92,7 +92,7 @@ class InjectionGuard:
         ValueError: the extra is missing.
     """
 
-    ask: Ask | None = field(default=None, repr=False)
+    ask: ModelCaller | None = field(default=None, repr=False)
     embeddings: bool = False
     judge: Literal["never", "unsure", "every"] = "never"
 
