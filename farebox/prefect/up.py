@@ -64,7 +64,7 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
                 workers = len(processes) - 1
                 tell(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}. Ctrl-C stops everything.")
                 tell(f"Open {address} for Prefect, {reports} for reports.")
-                tell(f"For commands in another terminal: export PREFECT_API_URL={address}/api")
+                tell(f"In another terminal: export PREFECT_API_URL={address}/api")
                 _watch(processes, interrupted)
 
 
