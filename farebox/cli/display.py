@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _METHODS = {
     "prior": "the plan only; no history yet",
-    "student_t": "the plan, and how {runs} compared with theirs",
-    "conformal": "the plan, and how {runs} compared with theirs (conformal)",
+    "student_t": "the plan and {runs}",
+    "conformal": "the plan and {runs} (conformal)",
 }
 _LEARNED = {
     "prior": "a first estimate; no history yet",

@@ -62,9 +62,10 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
             processes = {"Prefect's server": (server, server_log)}
             with _workers(runtime.root, pools(found), logs, environment, processes):
                 workers = len(processes) - 1
-                tell(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}. Ctrl-C stops everything.")
+                tell(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}")
                 tell(f"Open {address} for Prefect, {reports} for reports.")
-                tell(f"For commands in another terminal: export PREFECT_API_URL={address}/api")
+                tell(f"In another terminal: export PREFECT_API_URL={address}/api")
+                tell("Ctrl-C stops everything.")
                 _watch(processes, interrupted)
 
 

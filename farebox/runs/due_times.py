@@ -22,7 +22,7 @@ from tasks import current_run
 
 Due: TypeAlias = Annotated[
     str | timedelta | time | datetime | None,
-    WithJsonSchema({"type": "string", "title": "due"}),  # a form shows a field for text; left empty, it is None
+    WithJsonSchema({"type": "string", "title": "due"}),  # a form shows a field for text; an empty field gives None
 ]
 """When a run is to be done: ``"6h"``, ``"07:00"``, ``"07:00 Europe/Madrid"``, ``"2026-11-30T07:00"``, or a timedelta, a
 time or a datetime. A time of day is the next one; without a time zone of its own it is in that of the schedule that

@@ -92,7 +92,7 @@ class KeptViews:
                 self._want(key, make)
 
     def expect(self, key: Hashable, make: Callable[[], View]) -> None:
-        """Have a view made soon that may be asked for next, and anew for as long as one that was asked for now."""
+        """Have a view made soon that may be asked for next, and again for as long as one that was asked for now."""
         with self._lock:
             kept = self._views.get(key)
             if kept is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cyclopts import MissingArgumentError
 
 from farebox.config.settings import load_settings
 from tests.support.project import REPOSITORY
@@ -94,6 +95,13 @@ def test_links_lead_somewhere(name: str):
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/") and "decisions" not in name])
+def test_files_that_pages_name_exist(name: str):
+    text = (REPOSITORY / name).read_text("utf-8")
+    for path in re.findall(r"`((?:tests|tasks|farebox|pricing|guardrails|benchmarks|docs)/[\w./-]+)`", text):
+        assert (REPOSITORY / path).exists(), path
+
+
 def test_each_page_is_in_the_index():
     index = (REPOSITORY / "docs" / "README.md").read_text("utf-8")
     for page in (REPOSITORY / "docs").glob("*.md"):
@@ -147,6 +155,12 @@ def commands() -> dict[str, str]:
                 words = line.partition("  #")[0].removeprefix("$ ").removeprefix(".venv/bin/").strip()
                 if words.startswith("farebox "):
                     found.setdefault(words, name)
+        for words in re.findall(
+            r"(?<!`)`(farebox [^`]+)`",
+            re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE),
+        ):
+            if "…" not in words and not re.search(r"[\[|]|\\", words):
+                found.setdefault(" ".join(words.split()), name)
     return found
 
 
@@ -155,4 +169,7 @@ def test_commands_take_what_pages_give_them(line: str, name: str):
     from farebox.cli.app import load_all
 
     words = [word for word in shlex.split(line)[1:] if word != "&"]
-    load_all().parse_args(words, exit_on_error=False, print_error=False)
+    try:
+        load_all().parse_args(words, exit_on_error=False, print_error=False)
+    except MissingArgumentError:  # a sentence that names the command only
+        assert not any(word.startswith("-") for word in words), f"{name} leaves an argument out"
