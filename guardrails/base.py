@@ -114,7 +114,7 @@ def redact(
 
 
 def retry(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
-    """The model may repair its answer once; ``facts`` are what it may be told."""
+    """The model may repair its answer once; ``facts`` are what it may learn."""
     return Verdict("retry", reason, spans=spans, facts=facts, cost_nano=cost_nano)
 
 

@@ -60,7 +60,7 @@ def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> No
 
     Args:
         overrides: the team's folder.
-        guards_of_their_own: guards that are not ours may tell facts that we do not know of, so that a name is no error.
+        guards_of_their_own: guards that are not ours may provide other facts, so that an unknown name is allowed.
 
     Raises:
         ConfigError: there is no such folder; a file in it is named after no reason; or a template cannot be used.

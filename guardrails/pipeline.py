@@ -32,7 +32,7 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A guard wants the answer repaired. ``facts`` may be told to the model."""
+    """A guard wants the answer repaired. ``facts`` may be sent to the model."""
 
     guard: str
     reason: Reason

@@ -114,7 +114,7 @@ class MediaPart:
         file = Path(path)
         try:
             if not file.is_file():
-                why = "is no regular file" if file.exists() else "does not exist"
+                why = "is not a regular file" if file.exists() else "does not exist"
                 raise UsageError(f"The {cls.kind} {file} {why}.", next_step="Check the path.")
             _check_size(cls.kind, str(file), file.stat().st_size)
             data = file.read_bytes()
@@ -149,7 +149,7 @@ class MediaPart:
             found = urlsplit("")
         if not found.hostname:
             raise UsageError(
-                f"The URL of the {cls.kind} is no address that begins with https://.",
+                f"The URL of the {cls.kind} does not begin with https://.",
                 next_step=f"Fix it, or give the {cls.kind} by from_path or from_bytes.",
             )
         of_type = media_type or _SUFFIXES.get(PurePosixPath(found.path.lower()).suffix, "")
@@ -324,7 +324,7 @@ def media_kind(part: ImagePart | DocumentPart) -> MediaKind:
 
 
 def identity(part: Part) -> object:
-    """What makes two parts the same question, as JSON; of media the digest. Provider state is no part of a question."""
+    """What makes two parts equal in a question, as JSON; of media the digest. Provider state does not count."""
     match part:
         case TextPart():
             return part.text

@@ -16,7 +16,7 @@
     │   └── OutOfCredits                       the wallet that pays for the outcome has not enough
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
-    ├── TurnFailed                    exit 1   a failure no other target can mend
+    ├── TurnFailed                    exit 1   a failure no other target can fix
     ├── NoToolServer                  exit 1   (Transient) a server of tools that does not start or answer
     ├── NoRun                         exit 1   a model was asked outside an automation
     ├── RunExpired                    exit 1   (Terminal) the hold's lease ran out under a run
@@ -28,7 +28,7 @@
         ├── HoldUnsettled                      (Terminal) the rows of one hold are damaged
         ├── JournalUnreadable                  (Terminal) a run's journal was written with another key
         └── LedgerUnusable                     (Terminal) corrupt, read-only, full or of a newer version
-            └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
+            └── ReplicaDamaged                 the copy that reports read; it is rebuilt from the ledger
 
 ``Transient`` errors may pass when the same thing is tried again, ``Terminal`` ones will not. Every error carries a
 ``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships them between processes.
@@ -138,9 +138,9 @@ class BudgetClosed(OverBudget):
     def at(cls, operation: str) -> Self:
         """The refusal of one request."""
         return cls(
-            f"{operation} was not asked: this run was told to finish with what it has.",
-            next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` asks the rest "
-            "once there is room.",
+            f"{operation} was not asked: this run was set to finish with what it has.",
+            next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` continues "
+            "it once the budget allows.",
             operation=operation,
             closed=True,
         )
@@ -163,7 +163,7 @@ class NoTarget(FareboxError, Transient):
 
 
 class TurnFailed(FareboxError, Terminal):
-    """One turn failed in a way that no other target can mend; ``fields['kind']`` is the failure class."""
+    """One turn failed in a way that no other target can fix; ``fields['kind']`` is the failure class."""
 
 
 class NoToolServer(FareboxError, Transient):

@@ -180,7 +180,7 @@ def _is_record(value: object) -> bool:
 
 
 def _record(value: Any, changes: Mapping[str, Any]) -> Any:
-    """A copy of a dataclass or a model with other fields; not validated: a masked value is no valid address."""
+    """A copy of a dataclass or a model with other fields; not validated: a masked value is not a valid address."""
     if not changes:
         return value
     if hasattr(value, "model_copy"):

@@ -35,8 +35,8 @@ class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 
     Raises:
-        PlanError: ``reasoning`` or ``service_tier`` is not a setting, ``threshold`` is no score from 0 to 1,
-        ``latency`` no time, or ``verify`` is async.
+        PlanError: ``reasoning`` or ``service_tier`` is not a setting, ``threshold`` is not from 0 to 1,
+        ``latency`` is not a time, or ``verify`` is async.
     """
 
     operation: str
@@ -263,8 +263,8 @@ def current_step() -> StepContext:
 
 
 def _rebuilt(told: RunContext) -> RunContext:
-    """The run in a process that is not the flow's, and what was told here before. Outside a flow run it has no id yet:
-    the first turn opens an ad-hoc run.
+    """The run in a process that is not the flow's, and the personal values given here before. Outside a flow run it has
+    no id yet: the first turn opens an ad-hoc run.
     """
     from tasks.flow_run_context import rebuilt_context
 
@@ -335,7 +335,7 @@ class OutsideRuns(Protocol):
 
         Raises:
             NoRun: neither is possible.
-            OverBudget: no budget has room for an ad-hoc run.
+            OverBudget: an ad-hoc run exceeds a budget.
         """
 
 

@@ -36,7 +36,7 @@ def _mask() -> Callable[[str], str]:
 
 @contextmanager
 def masked_exceptions() -> Iterator[None]:
-    """Mask what is raised within a block, where it is known what the block was told of persons."""
+    """Mask what is raised within a block, with the personal values known to the block."""
     try:
         yield
     except Exception as error:

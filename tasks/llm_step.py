@@ -50,7 +50,7 @@ def llm_task(
     Args:
         operation: the product action its cost is attributed to; also the task's name in Prefect.
         tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
-        max_tokens: of each answer. Room for a model's thoughts is added on top, and quoted and held.
+        max_tokens: of each answer. Tokens for a model's reasoning are added on top, and quoted and held.
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
         stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
             content: they are kept there only where this is set.

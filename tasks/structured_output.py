@@ -11,7 +11,7 @@ from pricing import PlanError
 from tasks.answer_json import json_of
 from tasks.providers.messages import Schema
 
-if TYPE_CHECKING:  # takes longer to load than all of this floor
+if TYPE_CHECKING:  # takes longer to load than this package
     from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")

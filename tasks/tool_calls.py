@@ -78,7 +78,7 @@ def tool_rules(function: Any) -> ToolRules:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave back; ``told`` is what a model is told instead where there is nothing to give back."""
+    """What a call gave back; ``told`` is the message to the model if there is no result."""
 
     value: Any = field(default=None, repr=False)
     told: str | None = field(default=None, repr=False)
@@ -92,7 +92,7 @@ class ToolCall:
         engine: knows the run.
         rules: of the tool.
         arguments: by name.
-        by: who calls: ``agent`` or ``code``, whose results are told apart.
+        by: who calls: ``agent`` or ``code``, whose results are kept apart.
     """
 
     def __init__(self, engine: Engine, rules: ToolRules, arguments: Mapping[str, Any], by: str) -> None:
@@ -165,7 +165,7 @@ class ToolCall:
         self._finish(ToolOutcome(value))
 
     def told(self, text: str) -> None:
-        """Keep what the model was told instead of a result: that its arguments were refused, or its time was up."""
+        """Keep the message to the model in place of a result: that its arguments were refused, or its time was up."""
         self._finish(ToolOutcome(told=text))
 
     def raised(self, error: Exception) -> None:

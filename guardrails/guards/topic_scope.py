@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _READ = 4_000
 """Characters of the last text that are read: what somebody wants is said early."""
 _GREY = 0.25
-"""The share of requests that is assumed to be unsure until runs have told."""
+"""The share of requests that is assumed to be unsure until runs have shown it."""
 _INSTRUCTIONS, _YES_OR_NO = 250, 10
 """Tokens of its template and schema, and of an answer to it."""
 UNSURE, SURE = 0.15, 0.6
@@ -43,8 +43,8 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 class ScopeModel:
     """Inside or outside, by naive Bayes over the words and pairs of words of a text, and by the examples nearest to it.
 
-    Words that every request has ("how do i") count little, and a word that no example has speaks against: a request of
-    an intent that nobody thought of is told by what it does not share with the examples.
+    Words that every request has ("how do i") count little, and a word that no example has speaks against: a request
+    of an unforeseen intent is recognised by what it does not share with the examples.
 
     Args:
         inside: examples of what belongs.
@@ -115,10 +115,12 @@ class ScopeModel:
 
 
 _LEAST_CALIBRATED, _MOST_CALIBRATED, _WRONG, _MOST_RAISED = 20, 300, 0.022, 1.0
-"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked, and
-how much stricter than without it may become."""
+"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked,
+and how much stricter than without it may become.
+"""
 _SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
-"""Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about."""
+"""Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about.
+"""
 
 
 class _NearestExamples:

@@ -2,9 +2,9 @@
 
 Whether it does is asked after each run, so that the question must be right each time. The newest few runs are held
 against those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as
-any other, whatever the shares are and however much they vary. A drop is told where fewer than one order in 50,000 puts
-the newest so low, and where it is large: also below what as many runs in a row have been before, since shares follow
-the week and the load. After ten runs before, ten suffice; after thirty, six; after a hundred, four.
+any other, whatever the shares are and however much they vary. A drop is reported where fewer than one order in 50,000
+puts the newest so low, and where it is large: also below what as many runs in a row have been before, since shares
+follow the week and the load. After ten runs before, ten suffice; after thirty, six; after a hundred, four.
 
 The cause is read from keyed hashes of what requests share: no content is looked at.
 """
@@ -33,11 +33,11 @@ _LOOKS: Final = ((4, 0), (6, 0), (8, 0), (10, 0), (8, 1), (10, 2))
 _LEAST_BEFORE: Final = 10
 _RARE: Final = 2e-5
 _LEAST_DROP: Final = 0.1
-"""Of the input: a smaller drop is not told."""
+"""Of the input: a smaller drop is not reported."""
 _LEAST_RATIO: Final = 0.8
-"""Of what is usual, and of the lowest that as many runs in a row were before: above it, a drop is not told."""
+"""Of what is usual, and of the lowest that as many runs in a row were before: above it, a drop is not reported."""
 _TOLD_RUNS: Final = 40
-"""A drop that does not end is told for so many runs more."""
+"""A drop that does not end is reported for this many further runs."""
 _COMPARED_RUNS: Final = 20
 """Runs before a drop whose requests its cause is looked for in."""
 _MOST: Final = 0.5

@@ -78,7 +78,7 @@ def unreadable_of(request: ModelRequest) -> frozenset[MediaKind]:
 
 
 def json_value(text: str) -> Any:
-    """The value of a structured answer, as far as guards can read it; what is no JSON is that text."""
+    """The value of a structured answer, as far as guards can read it; what is not JSON is that text."""
     try:
         value = json.loads(json_of(text))
         leaves(value)
@@ -88,7 +88,7 @@ def json_value(text: str) -> Any:
 
 
 def restored_json(vault: Vault, text: str) -> str:
-    """JSON with the values back in every string of it; what is no JSON stays as it is, and fails where it is read."""
+    """JSON with the values back in every string of it; what is not JSON stays as it is, and fails where it is read."""
     value = json_value(text)
     return text if isinstance(value, str) else json_text(vault.restore_json(value))
 

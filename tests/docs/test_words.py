@@ -53,7 +53,7 @@ ALLOWED = {
 _NAMES = re.compile(r"``.*?``|`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|\b(?:told|tell|rooms?|floors?):(?= )")
 """Names of code in a text, and expressions of a template."""
 
-SCANNED = ("farebox/",)
+SCANNED = ("farebox/", "pricing/", "guardrails/", "tasks/", "flows/", "examples/")
 TOP = ("Makefile", "farebox.toml", "pyproject.toml")
 WITHOUT_STRINGS = ("tests/", "benchmarks/")
 NOT_SCANNED = ("docs/decisions/0020-words.md", "tests/docs/test_words.py", "tests/data/")

@@ -72,7 +72,7 @@ def test_a_full_disk_is_said_and_loses_nothing_that_was_acknowledged(disk: Disk)
     disk.fill(leave=200_000)
     told, error = attempt_until_it_fails(ledger, run)
     assert "cannot be written (database or disk is full)" in error.message
-    assert error.next_step.startswith("Make room on its disk")
+    assert error.next_step.startswith("Free space on its disk")
     with pytest.raises(LedgerUnusable):
         ledger.admit(a_run(), RULES)
     disk.make_room()
@@ -93,7 +93,7 @@ def test_a_disk_without_room_for_a_new_ledger_is_said(disk: Disk):
     disk.fill()
     with pytest.raises(LedgerUnusable) as caught:
         Ledger(Store(f"sqlite:///{disk.folder / 'home' / 'ledger.db'}")).budgets()
-    assert caught.value.next_step.startswith("Make room on its disk")
+    assert caught.value.next_step.startswith("Free space on its disk")
 
 
 def test_a_read_only_disk_is_one_line_and_a_next_step(disk: Disk):
