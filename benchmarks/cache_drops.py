@@ -1,9 +1,9 @@
 """Are drops of prompt caches found, and only those? ``python -m benchmarks.cache_drops``.
 
-Simulated operations, looked at after each of their runs as the report does. ``false alarms`` are told in worlds in which
+Simulated operations, looked at after each of their runs as the report does. ``false alarms`` are counted in worlds in which
 nothing ever changes, per 1,000 runs: shares that hardly vary, that vary much, of small runs whose first request is
 always cold, of runs that pause overnight and at weekends, of shares that wander. ``delay`` is how many runs a drop takes
-to be told, in worlds where it happens after 10, 30 or 100 runs, by how far the share falls.
+to be reported, in worlds where it happens after 10, 30 or 100 runs, by how far the share falls.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ WORLDS: tuple[World, ...] = (steady, varying, small, rare, office, wandering)
 
 
 def alarms(world: World, runs: int, rng: random.Random) -> int:
-    """How often a drop begins to be told in a world without any."""
+    """How often a drop is first reported in a world without any."""
     shares, told, found = list[float](), False, 0
     for share, _ in zip(world(rng), range(runs), strict=False):
         shares = [*shares[-NEWEST_RUNS + 1 :], share]
@@ -78,7 +78,7 @@ def alarms(world: World, runs: int, rng: random.Random) -> int:
 
 
 def delay(world: World, before: int, left: float, rng: random.Random) -> int | None:
-    """Runs until a drop is told, after which a share of ``left`` of what was read is; None if not within thirty."""
+    """Runs until a drop is reported, after which a share of ``left`` of what was read is; None if not within thirty."""
     source = world(rng)
     shares = [next(source) for _ in range(before)]
     for run in range(1, 31):

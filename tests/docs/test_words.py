@@ -53,7 +53,9 @@ ALLOWED = {
 _NAMES = re.compile(r"``.*?``|`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|\b(?:told|tell|rooms?|floors?):(?= )")
 """Names of code in a text, and expressions of a template."""
 
-SCANNED = ("farebox/", "pricing/", "guardrails/", "tasks/", "flows/", "examples/")
+SCANNED = (
+    ".ci/", "benchmarks/", "examples/", "farebox/", "flows/", "guardrails/", "pricing/", "tasks/", "tests/",
+)  # fmt: skip
 TOP = ("Makefile", "farebox.toml", "pyproject.toml")
 WITHOUT_STRINGS = ("tests/", "benchmarks/")
 NOT_SCANNED = ("docs/decisions/0020-words.md", "tests/docs/test_words.py", "tests/data/")

@@ -1,4 +1,4 @@
-"""Agents that are told what their run has left: they end with an answer, also where money runs short."""
+"""Agents that know what their run has left: they end with an answer, also where money runs short."""
 
 import uuid
 from typing import Any

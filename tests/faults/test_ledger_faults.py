@@ -1,4 +1,4 @@
-"""A ledger whose disk, lock, server or clock lets it down: what was acknowledged stays, and people are told why."""
+"""A ledger whose disk, lock, server or clock lets it down: what was acknowledged stays, and the message says why."""
 
 import asyncio
 import sqlite3
@@ -297,7 +297,7 @@ def test_a_claim_made_before_the_clock_was_set_back_keeps_nobody_from_trying(sto
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(store: Store):
-    """Who is under way when it is upgraded goes on: a migration only adds. Who starts then is told."""
+    """Who is under way when it is upgraded goes on: a migration only adds. A process that starts then gets an error."""
     running, run = Ledger(store, lease_seconds=60), a_run()
     assert running.admit(run, RULES) == []
     with store.write() as connection:

@@ -1,4 +1,4 @@
-"""A replica that is damaged, or has no room: it is only a copy, and says what to do."""
+"""A replica that is damaged, or has no disk space: it is only a copy, and says what to do."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Token counts that a request cannot have: the worst case is charged, the attempt is marked, and somebody is told."""
+"""Token counts that a request cannot have: the worst case is charged, the attempt is marked, and a warning is sent."""
 
 import asyncio
 import logging

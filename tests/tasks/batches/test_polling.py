@@ -28,7 +28,7 @@ class Answers:
 
 
 def watched(listed: Sequence[BatchStatus | Failure], **pace: Any) -> tuple[list[str], list[float]]:
-    """The states that were told, and the waits between."""
+    """The states that were reported, and the waits between."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
