@@ -79,8 +79,8 @@ def drop_length(shares: Sequence[float]) -> int | None:
         shares: of each run's input what came from a cache, 0 to 1, oldest first.
 
     Example:
-        >>> drop_length([0.9, 0.92, 0.88] * 8 + [0.0] * 5)
-        5
+        >>> drop_length([0.9, 0.92, 0.88] * 20 + [0.0] * 6)
+        6
         >>> drop_length([0.9, 0.0, 0.5] * 12) is None
         True
     """
