@@ -29,7 +29,7 @@ _LONGEST_FACT = 200
 
 
 class Reason(StrEnum):
-    """Why a request or an answer was stopped or changed: one list for guards, limits and budgets alike."""
+    """Why a request or an answer was blocked or changed: one enumeration for guards, limits and budgets."""
 
     PII = "pii"
     SCOPE = "scope"
@@ -237,7 +237,9 @@ class GuardInput:
 
 
 class Guard(Protocol):
-    """Something that judges exchanges of one direction. It is shared by all requests and must keep no state of one."""
+    """Checks inputs or outputs, in one direction. One instance serves all requests, so that it must keep no state of a
+    request.
+    """
 
     @property
     def name(self) -> str:
@@ -261,7 +263,7 @@ class Guard(Protocol):
 
 @runtime_checkable
 class BothWays(Protocol):
-    """A guard of answers that has another for prompts, with the same options."""
+    """A guard of answers that provides a second guard for prompts, with the same options."""
 
     def for_prompts(self) -> Guard | None:
         """That other guard; None if its options leave prompts alone."""

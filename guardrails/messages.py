@@ -56,7 +56,7 @@ _NUMBER_FACTS: Mapping[Reason, tuple[str, ...]] = {
 
 
 def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> None:
-    """Try a team's templates with every fact that there is, before a request needs one.
+    """Render a team's templates with every available fact, so that errors show before a request needs one.
 
     Args:
         overrides: the team's folder.

@@ -56,7 +56,7 @@ class GuardedResult:
 
 
 class Guards(Protocol):
-    """Knows which guards a turn has."""
+    """Returns the guards of a turn."""
 
     def of(self, automation: str, operation: str) -> Pipeline:
         """The guards of an operation of an automation."""

@@ -235,7 +235,7 @@ def _check_size(kind: MediaKind, called: str, size: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InvalidArguments:
-    """What a model wrote as arguments of a tool call and is not a JSON object."""
+    """The arguments of a tool call that are not a JSON object, as the model wrote them."""
 
     text: str = field(repr=False)
 
@@ -319,7 +319,7 @@ Part: TypeAlias = TextPart | ImagePart | DocumentPart | ToolCallPart | ToolResul
 
 
 def media_kind(part: ImagePart | DocumentPart) -> MediaKind:
-    """What a part that guards cannot read is called."""
+    """The kind of an image or document part: ``image`` or ``document``."""
     return part.kind
 
 
@@ -339,7 +339,11 @@ def identity(part: Part) -> object:
 
 
 def json_text(value: object) -> str:
-    """A value as compact JSON, characters as they are."""
+    """A value as compact JSON, with non-ASCII characters unescaped.
+
+    >>> json_text({"city": "Zürich"})
+    '{"city":"Zürich"}'
+    """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

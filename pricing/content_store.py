@@ -232,7 +232,7 @@ class Deleted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An answer that nobody has audited."""
+    """An answer that has not been audited yet."""
 
     turn_id: str
     automation: str

@@ -47,7 +47,7 @@ def masked_exceptions() -> Iterator[None]:
 
 
 def masked_state(result: R) -> R:
-    """What a flow returns; a state of Prefect's with its message masked, and the exception that it holds."""
+    """The return value of a flow; a Prefect state is returned with its message and exception masked."""
     from prefect.client.schemas.objects import State
 
     if not isinstance(result, State):

@@ -21,7 +21,7 @@ Block = Callable[[], AbstractContextManager[object]]
 
 
 def iterate_within(block: Block, generator: Generator[Y, Any, R]) -> Generator[Y, Any, R]:
-    """What the generator yields and returns; its code runs inside the block, in a copy of the context of now."""
+    """Yield and return what the generator does; its code runs inside the block, in a copy of the current context."""
     context, inner = copy_context(), _inside(block, generator)
     step: Callable[[], Y] = partial(next, inner)
     while True:

@@ -185,8 +185,8 @@ async def _off_loop(place: StepContext, *told: Any, failed: bool = False) -> Non
 
 
 def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:
-    """Give a wrapper the function's signature with its annotations evaluated: Prefect validates and draws its form by
-    them, and would look names up in the wrapper's module.
+    """Give a wrapper the function's signature with evaluated annotations: Prefect uses them for validation and its
+    form, and would look names up in the wrapper's module.
     """
     signature = inspect.signature(function, eval_str=True)
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -197,7 +197,7 @@ def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """Of the user's code, as Prefect would take it: of the wrapper it would be the same for every task."""
+    """A short hash of the user's code, for Prefect; the wrapper's own code would be the same for every task."""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):

@@ -14,7 +14,7 @@ from tasks.personal_values import Known, personal_values
 
 @dataclass(frozen=True, slots=True)
 class RunOwner:
-    """Names only, as the product that starts the run knows them; nothing about the person."""
+    """The owner of a run: user, organisation and tags, by the names that the calling product uses for them."""
 
     user: str | None = None
     org: str | None = None

@@ -123,7 +123,7 @@ def json_answer(schema: Schema) -> AnswerType[str]:
 
 
 def answer_type(returns: type[T]) -> AnswerType[T]:
-    """The answer type of a Python type, made once."""
+    """The answer type for a Python type, built once per type."""
     return cast("AnswerType[T]", _made(cast("Hashable", returns)))
 
 

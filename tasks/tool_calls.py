@@ -40,12 +40,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """How calls of a tool are kept.
+    """How results of a tool's calls are stored and replayed.
 
     Args:
         name: of the tool; of a decorated one its operation.
-        replay: whether what it gave back is kept, and given back again when the run goes on.
-        interrupted: what becomes of a call that was under way when its process ended.
+        replay: whether its results are stored, and replayed when the run is continued.
+        interrupted: what to do with a call that was running when its process ended.
         returns: the type that it says it gives back.
     """
 

@@ -50,7 +50,7 @@ class ToolSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the source: it tells tools of the same name apart."""
+        """The source's name, which distinguishes tools of the same name."""
 
     async def source_tools(self, engine: Engine, run_id: str) -> Sequence[SourceTool]:
         """Its tools, as they were when the run first asked. It is called on the engine's loop.
