@@ -20,7 +20,7 @@ REPLACED = {
     r"billed without telling": "billed without reporting usage",
     r"turns made of those planned": "model calls completed / planned",
     r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|greater\b|worse\b|fewer\b)": "is not a valid …",
-    r"(?<!there )\b(?:it|they|one) (?:is|are|was) none\b": "it is not a valid …; there is no …",
+    r"(?<!there )\b(?:it|they|one) (?:is|are|was) (?-i:none)\b": "it is not a valid …; there is no …",
     r"reached (?:its|their|\{…\}|\d+|[\d,]+) outcomes?": "completed",
     # metaphors
     r"\b(?:house|houses)\b": "the project, Farebox",
@@ -46,6 +46,7 @@ ALLOWED = {
     ("guardrails/pii/name_words.py", ""): "a list of the words of a language",
     ("guardrails/guards/injection_signs.py", ""): "patterns of texts that others write",
     ("flows/data/", ""): "texts that the examples read",
+    ("guardrails/prompts/", ""): "prompts, whose change is a new version for models and calibrations",
     ("pricing/db/migrations/", r"\btold\b"): "the names of database columns",
 }
 """By the beginning of a path and a pattern (every pattern, if empty), why it may stand there."""
