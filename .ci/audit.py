@@ -72,7 +72,7 @@ def main() -> int:
             for advisory in package["vulns"]:
                 vulnerable += 1
                 mended = ", ".join(advisory["fix_versions"]) or "no version yet"
-                print(f"audit: {package['name']} {package['version']}: {advisory['id']}, mended in {mended}")
+                print(f"audit: {package['name']} {package['version']}: {advisory['id']}, fixed in {mended}")
         print(f"audit: {lock}: {len(packages)} packages looked up")
     return 1 if vulnerable else 0
 

@@ -1,7 +1,7 @@
-"""One budget, many processes: never overspent, and never refused while it has room. ``python -m benchmarks.budget_storm``.
+"""One budget, many processes: never overspent, and never refused while it covers the run. ``python -m benchmarks.budget_storm``.
 
 32 processes hold, spend and settle runs on the same two budgets (of a day and of a month) as fast as they can, until
-neither has room for another run. In the end what is spent must be what the attempts cost, nothing may be held, and
+neither covers another run. In the end what is spent must be what the attempts cost, nothing may be held, and
 what is left must be less than one more run would hold.
 """
 
@@ -91,7 +91,7 @@ def an_intent(run: Run) -> Intent:
 
 
 def work(url: str, limit: int, seed: int, go: Path, result: Path) -> None:
-    """One process: runs until it is refused for good. A refusal is unfounded if the budget it names had room."""
+    """One process: runs until it is refused for good. A refusal is unfounded if the budget it names covered it."""
     ledger, dice = Ledger(Store(url), lease_seconds=3600), random.Random(seed)
     rules = [BudgetRule("org", "acme", "day", limit), BudgetRule("org", "acme", "month", limit + HOLD)]
     ledger.budgets()
@@ -118,7 +118,7 @@ def work(url: str, limit: int, seed: int, go: Path, result: Path) -> None:
 
 
 def storm(url: str, processes: int, runs: int) -> Outcome:
-    """Let them loose on a budget with room for about so many runs."""
+    """Run them on a budget that covers about this many runs."""
     limit = runs * WORST // 2
     ledger = Ledger(Store(url), lease_seconds=3600)
     ledger.budgets()

@@ -57,7 +57,7 @@ def among(place: Place, name: str, targets: Sequence[str], rules: Sequence[dict[
 
 
 def situations() -> list[tuple[str, list[str], list[dict[str, Any]]]]:
-    """What is broken, the targets, and what the sandbox is told; ``healthy`` always answers."""
+    """What is broken, the targets, and the sandbox's settings; ``healthy`` always answers."""
     healthy = target("healthy", "groq")
     found: list[tuple[str, list[str], list[dict[str, Any]]]] = []
     for fault in (*FAULTS, *NO_SERVER):

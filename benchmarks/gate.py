@@ -2,7 +2,7 @@
 
 ``farebox.runs.admission.admit`` (quote from history, hold on three budgets, written durably) of the daily digest's plan over the
 default targets, in a ledger that has 100,000 past runs. ``repriced`` is an automation whose whole history was priced
-at another rate card. The floor is one durable transaction of one update on the same ledger.
+at another rate card. The minimum is one durable transaction of one update on the same ledger.
 """
 
 from __future__ import annotations

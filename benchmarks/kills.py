@@ -4,7 +4,7 @@ Ten processes at a time run the daily digest against one ledger and sync its rep
 its own: while it holds, sends, waits, records, settles or syncs. Three in ten are started again at once, under the same
 run ids and within the lease of what they held. Most of them run below Prefect, where the way to the
 ledger is the same; one in ten runs whole flows on a Prefect server. Then, once their leases are over, the ledger is
-compared with the sandbox's billing journal and with itself, and the replica with one that is built anew.
+compared with the sandbox's billing journal and with itself, and the replica with one that is rebuilt.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _example(row: dict[str, Any]) -> tuple[str, list[Span]] | None:
-    """Text and labels of an object, whichever layout it has; None if it is none that is known."""
+    """Text and labels of an object, whichever layout it has; None if it is unknown."""
     text = next((str(row[key]) for key in _TEXTS if row.get(key)), "")
     labels = next((found for key in _LABELS if (found := _parsed(row.get(key)))), [])
     tokens = next((found for key in _TOKENS if (found := _parsed(row.get(key)))), [])
@@ -173,7 +173,7 @@ def _joined(tokens: list[str], tags: list[str]) -> tuple[str, list[Span]]:
 
 
 def kind_of(name: str) -> str:
-    """The claimed kind that a set's label stands for; empty if it is none that is claimed."""
+    """The claimed kind that a set's label stands for; empty if it is not claimed."""
     plain = re.sub(r"[ -]", "_", name)
     return next((kind for kind, pattern in CLAIMED if re.search(pattern, plain, re.IGNORECASE)), "")
 

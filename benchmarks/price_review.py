@@ -1,7 +1,7 @@
 """How long a review over a million attempts takes: ``python -m benchmarks.price_review``.
 
 One review is two cards over every attempt, and every target tried for the automations that fall below their margin.
-The floor is summing what those attempts were billed.
+The minimum is summing what those attempts were billed.
 """
 
 from __future__ import annotations

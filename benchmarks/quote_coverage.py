@@ -44,7 +44,7 @@ class World:
 
     scale: float = 1.0  # of every token count
     inputs: float = 1.0  # of the input tokens only
-    storm: float = 0.0  # chance that a step falls back to the dear target
+    storm: float = 0.0  # chance that a step falls back to the expensive target
     loops: float = 0.0  # chance that a run goes round in circles
 
 

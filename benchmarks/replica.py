@@ -1,6 +1,6 @@
 """How fast the replica follows the ledger: ``python -m benchmarks.replica``.
 
-A rebuild of 200,000 rows, and syncs of 10,000 new attempts each. The floor is reading the same rows from the ledger
+A rebuild of 200,000 rows, and syncs of 10,000 new attempts each. The minimum is reading the same rows from the ledger
 and doing nothing with them.
 """
 

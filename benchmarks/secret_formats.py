@@ -1,7 +1,7 @@
 """Made-up keys in the formats that their issuers publish, in the places where keys leak, and what only looks like one.
 
 A format is text with pieces ``<alphabet:length>``. Those in ``PREFIXED`` tell what they are by themselves; those in ``NAMED``
-only by the name that they are assigned to, written first. Every value is drawn anew: none was ever issued.
+only by the name that they are assigned to, written first. Every value is generated: none was ever issued.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def select(table: str, low: int, high: int, runs: int) -> str:
 
 
 def modestly(connection: DuckDBPyConnection, folder: Path) -> None:
-    """Leave room for others on the machine."""
+    """Leave memory for others on the machine."""
     connection.execute(
         f"SET memory_limit = '8GB'; SET temp_directory = '{folder / 'spill'}'; SET preserve_insertion_order = true"
     )

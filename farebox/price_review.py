@@ -22,15 +22,18 @@ _STAMP = "%Y-%m-%d-%H%M%S"
 
 @dataclass(frozen=True, slots=True)
 class ReviewQuery:
-    """What is to be compared with today.
+    """The change that a price review compares with today.
 
     Args:
-        days: how far back usage is taken from.
-        on: the date whose rates apply; today, if None.
-        card: a folder whose farebox.toml has other [[rates]]; this project's, if None.
-        moved: targets by name, and the targets to put in their place.
-        inflation: how many tokens the tokenizer of a target put in place makes out of one.
-        margin: the gross margin to reach.
+        days: how many days of past usage are repriced.
+        on: the date whose rates apply; today by default.
+        card: a folder whose farebox.toml has other [[rates]]; by default this project's.
+        moved: replaced targets and their replacements, by name.
+        inflation: tokens of a replacement's tokenizer per token of the replaced one.
+        margin: the gross margin to reach; 0.6 is 60%.
+
+    Example:
+        ``ReviewQuery(days=90, moved={"haiku": "gpt-oss"}, inflation=1.1)``
     """
 
     days: float = 30

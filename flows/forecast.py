@@ -1,4 +1,4 @@
-"""A look at what is scheduled: priced, and what no budget has room for refused before it starts. Hourly."""
+"""Prices the scheduled runs, and refuses those that exceed a budget before they start. To be scheduled hourly."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def adds_up(invoice: Invoice) -> bool:
     return bool(invoice.lines) and sum(line.amount for line in invoice.lines) + invoice.tax == invoice.total
 
 
-# The senders of invoices are told in them, and a picture cannot be masked: that these files may leave is decided here.
+# Invoices name their senders, and a picture cannot be masked: that these files may leave is decided here.
 @llm_task(operation="read_invoice", tier="light", max_tokens=900, verify=adds_up, unmasked_media=True)
 def read_invoice(file: str) -> Invoice:
     return ask("invoice.j2", invoice=media_file(file), returns=Invoice)

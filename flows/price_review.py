@@ -1,4 +1,4 @@
-"""A price review: what was used lately, at the rates of another day. To be scheduled each quarter."""
+"""A price review: recent usage at the rates of another day. To be scheduled each quarter."""
 
 from __future__ import annotations
 

@@ -94,12 +94,12 @@ def read_labels(path: Path) -> list[Labelled]:
 
 
 def pairs_of(labelled: Iterable[Labelled]) -> Counter[tuple[str, str]]:
-    """How often a person and the judge said what together; answers that were not judged are left out."""
+    """How often each pair of labels (a person's, the judge's) occurs; answers without a judgement are left out."""
     return Counter((row.label, row.judged) for row in labelled if row.judged is not None)
 
 
 def as_lines(labelled: Iterable[Labelled]) -> str:
-    """As :func:`read_labels` reads them."""
+    """The labelled answers as JSON Lines, in the form that :func:`read_labels` reads."""
     rows = ({name: value for name, value in asdict(row).items() if value is not None} for row in labelled)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

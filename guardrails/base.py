@@ -28,7 +28,7 @@ _LONGEST_FACT = 200
 
 
 class Reason(StrEnum):
-    """Why a request or an answer was stopped or changed: one list for guards, limits and budgets alike."""
+    """Why a request or an answer was blocked or changed: one enumeration for guards, limits and budgets."""
 
     PII = "pii"
     SCOPE = "scope"
@@ -113,7 +113,7 @@ def redact(
 
 
 def retry(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
-    """The model may repair its answer once; ``facts`` are what it may be told."""
+    """The model may repair its answer once; ``facts`` are what it may learn."""
     return Verdict("retry", reason, spans=spans, facts=facts, cost_nano=cost_nano)
 
 
@@ -251,7 +251,9 @@ class GuardInput:
 
 
 class Guard(Protocol):
-    """Something that judges exchanges of one direction. It is shared by all requests and must keep no state of one."""
+    """Checks inputs or outputs, in one direction. One instance serves all requests, so that it must keep no state of a
+    request.
+    """
 
     @property
     def name(self) -> str:
@@ -275,7 +277,7 @@ class Guard(Protocol):
 
 @runtime_checkable
 class BothWays(Protocol):
-    """A guard of answers that has another for prompts, with the same options."""
+    """A guard of answers that provides a second guard for prompts, with the same options."""
 
     def for_prompts(self) -> Guard | None:
         """That other guard; None if its options leave prompts alone."""

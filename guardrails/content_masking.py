@@ -36,8 +36,8 @@ class Scrubber:
 
     Args:
         finder: finds personal data in them.
-        known: what is known of persons.
-        vault: whose tokens stand in the texts already, if any do; the same values get the same tokens.
+        known: the personal values that are known.
+        vault: the vault whose tokens the texts contain already, if any; the same values get the same tokens.
     """
 
     def __init__(self, finder: Finder, known: Sequence[tuple[str, str]], vault: Vault | None) -> None:

@@ -1,6 +1,6 @@
 """Exceptions as they may be written down: Prefect keeps their texts in states, logs, events and results.
 
-An exception keeps its class, so that whoever catches it still does; its text, its arguments, the strings it carries and
+An exception keeps its class, so that handlers still catch it; its text, its arguments, the strings it carries and
 the exceptions behind it are masked. Where a class makes its text of something that cannot be changed, the exception
 gets a subclass with the masked text, or a :class:`MaskedError` stands for it.
 """

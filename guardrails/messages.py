@@ -56,11 +56,11 @@ _NUMBER_FACTS: Mapping[Reason, tuple[str, ...]] = {
 
 
 def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> None:
-    """Try a team's templates with every fact that there is, before a request needs one.
+    """Render a team's templates with every available fact, so that errors show before a request needs one.
 
     Args:
         overrides: the team's folder.
-        guards_of_their_own: guards that are not ours may tell facts that we do not know of, so that a name is no error.
+        guards_of_their_own: guards that are not ours may provide other facts, so that an unknown name is allowed.
 
     Raises:
         ConfigError: there is no such folder; a file in it is named after no reason; or a template cannot be used.

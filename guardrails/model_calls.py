@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModelJudgement(Generic[T]):
-    """What a model said to a guard, and what that cost."""
+    """A model's answer to a guard, and its cost in nano-dollars."""
 
     value: T = field(repr=False)
     cost_nano: Nano

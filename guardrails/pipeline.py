@@ -32,7 +32,7 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A guard wants the answer repaired. ``facts`` may be told to the model."""
+    """A guard wants the answer repaired. ``facts`` may be sent to the model."""
 
     guard: str
     reason: Reason
@@ -56,7 +56,7 @@ class GuardedResult:
 
 
 class Guards(Protocol):
-    """Knows which guards a turn has."""
+    """Returns the guards of a turn."""
 
     def of(self, automation: str, operation: str) -> Pipeline:
         """The guards of an operation of an automation."""

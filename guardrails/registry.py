@@ -2,8 +2,8 @@
 
 A guard called ``x`` is the class in ``guardrails/guards/x.py`` whose ``name`` is ``x``; a team's own lives anywhere,
 and its
-declaration says so (``use = "house.tone"``). Options are the parameters of the class; what is not an option but a part
-of the house (a callable that asks a model, the ledger's moving windows) is handed in by the parameter's name.
+declaration says so (``use = "company.tone"``). Options are the parameters of the class; components of Farebox (a
+callable that asks a model, the ledger's moving windows) are passed by the parameter's name.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mappin
 
     Args:
         guard: its class.
-        options: as they were written down.
-        parts: of the house, by the name a constructor asks for them.
+        options: as declared.
+        parts: components of Farebox, by the names that constructors use for them.
         place: where the options were written, for errors.
 
     Raises:

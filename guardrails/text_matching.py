@@ -43,14 +43,14 @@ def bounded(pattern: str) -> re.Pattern[str]:
     """The compiled pattern, any case.
 
     Raises:
-        ValueError: it is no regular expression; a repeat has no bound, or one above 200; or repeats are nested, so that
-            some text would take exponentially long.
+        ValueError: it is not a valid regular expression; a repeat has no bound, or one above 200; or repeats are
+            nested, so that some text would take exponentially long.
     """
     try:
         _check(parser.parse(pattern), inside=False)
         return re.compile(pattern, re.IGNORECASE)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
 
 
 def _check(parsed: Any, *, inside: bool) -> None:
@@ -213,7 +213,7 @@ class Phrases:
 
 
 _CLAUSE_END = re.compile(r"[.,!?;:]\s{1,8}")
-"""What stands between the words of two clauses: they are no phrase."""
+"""What stands between the words of two clauses: they do not form a phrase."""
 _MARKUP = re.compile(
     r"</?[A-Za-z][^<>]{0,200}>|&(?:nbsp|shy|zwnj|zwj|ensp|emsp|thinsp|#\d{2,6}|#x[0-9A-Fa-f]{2,6});|\]\([^()\s]{0,300}\)"
 )

@@ -7,15 +7,23 @@ from datetime import UTC, datetime
 
 
 def now_us() -> int:
-    """Microseconds since 1970 by the wall clock."""
+    """The present as microseconds since 1970, by the wall clock."""
     return time.time_ns() // 1000
 
 
 def to_us(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware moment."""
+    """An aware datetime as microseconds since 1970.
+
+    >>> to_us(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
     return round(moment.timestamp() * 1_000_000)
 
 
 def from_us(microseconds: int) -> datetime:
-    """The moment in UTC."""
+    """Microseconds since 1970 as a datetime in UTC.
+
+    >>> from_us(86_400_000_000).isoformat()
+    '1970-01-02T00:00:00+00:00'
+    """
     return datetime.fromtimestamp(microseconds / 1_000_000, tz=UTC)

@@ -114,7 +114,7 @@ class MediaPart:
         file = Path(path)
         try:
             if not file.is_file():
-                why = "is no regular file" if file.exists() else "does not exist"
+                why = "is not a regular file" if file.exists() else "does not exist"
                 raise UsageError(f"The {cls.kind} {file} {why}.", next_step="Check the path.")
             _check_size(cls.kind, str(file), file.stat().st_size)
             data = file.read_bytes()
@@ -149,7 +149,7 @@ class MediaPart:
             found = urlsplit("")
         if not found.hostname:
             raise UsageError(
-                f"The URL of the {cls.kind} is no address that begins with https://.",
+                f"The URL of the {cls.kind} does not begin with https://.",
                 next_step=f"Fix it, or give the {cls.kind} by from_path or from_bytes.",
             )
         of_type = media_type or _SUFFIXES.get(PurePosixPath(found.path.lower()).suffix, "")
@@ -235,7 +235,7 @@ def _check_size(kind: MediaKind, called: str, size: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InvalidArguments:
-    """What a model wrote as arguments of a tool call and is not a JSON object."""
+    """The arguments of a tool call that are not a JSON object, as the model wrote them."""
 
     text: str = field(repr=False)
 
@@ -319,12 +319,12 @@ Part: TypeAlias = TextPart | ImagePart | DocumentPart | ToolCallPart | ToolResul
 
 
 def media_kind(part: ImagePart | DocumentPart) -> MediaKind:
-    """What a part that guards cannot read is called."""
+    """The kind of an image or document part: ``image`` or ``document``."""
     return part.kind
 
 
 def identity(part: Part) -> object:
-    """What makes two parts the same question, as JSON; of media the digest. Provider state is no part of a question."""
+    """What makes two parts equal in a question, as JSON; of media the digest. Provider state does not count."""
     match part:
         case TextPart():
             return part.text
@@ -339,7 +339,11 @@ def identity(part: Part) -> object:
 
 
 def json_text(value: object) -> str:
-    """A value as compact JSON, characters as they are."""
+    """A value as compact JSON, with non-ASCII characters unescaped.
+
+    >>> json_text({"city": "Zürich"})
+    '{"city":"Zürich"}'
+    """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

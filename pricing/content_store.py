@@ -50,7 +50,7 @@ class CapturedCall:
         outcome: how it ended.
         target: who answered its last turn; None when nobody did. ``stand_in``: the sandbox did.
         turns: the ids of its turns.
-        inputs: its arguments by name, as JSON; None when one of them is no JSON.
+        inputs: its arguments by name, as JSON; None when one of them is not JSON.
         answer: what it gave back, as JSON; None when it gave nothing back, or nothing that is JSON.
     """
 
@@ -96,7 +96,7 @@ class CapturedCall:
 
 @dataclass(frozen=True, slots=True)
 class CallNote:
-    """A call without its content. ``digest`` is the same for the same inputs, and empty when those are no JSON."""
+    """A call without its content. ``digest`` is the same for the same inputs, and empty when those are not JSON."""
 
     call_id: str
     run_id: str
@@ -232,7 +232,7 @@ class Deleted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An answer that nobody has audited."""
+    """An answer that has not been audited yet."""
 
     turn_id: str
     automation: str
@@ -346,7 +346,7 @@ class Captures:
         return {turn.turn_id: turn for turn in self._read(_CAPTURED.turn_id.in_(wanted), len(wanted))}
 
     def waiting(self, since: datetime) -> list[Waiting]:
-        """Answers from then on that were not audited, oldest first; a call of tools alone is no answer."""
+        """Answers from then on that were not audited, oldest first; a reply with tool calls only does not count."""
         if not self.exists:
             return []
         columns = (_CAPTURED.turn_id, _CAPTURED.automation, _CAPTURED.operation, _CAPTURED.flagged)

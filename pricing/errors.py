@@ -16,7 +16,7 @@
     │   └── OutOfCredits                       the wallet that pays for the outcome has not enough
     ├── Blocked                       exit 4   a guard said no
     ├── NoTarget                      exit 5   every candidate of a route failed
-    ├── TurnFailed                    exit 1   a failure no other target can mend
+    ├── TurnFailed                    exit 1   a failure no other target can fix
     ├── NoToolServer                  exit 1   a server of tools that does not start or answer
     ├── NoRun                         exit 1   a model was asked outside an automation
     ├── RunExpired                    exit 1   the hold's lease ran out under a run
@@ -28,7 +28,7 @@
         ├── HoldUnsettled                      the rows of one hold are damaged
         ├── JournalUnreadable                  a run's journal was written with another key
         └── LedgerUnusable                     corrupt, read-only, full or of a newer version
-            └── ReplicaDamaged                 the copy that reports read; it is built anew from the ledger
+            └── ReplicaDamaged                 the copy that reports read; it is rebuilt from the ledger
 
 Every error carries a ``next_step`` for people and ``fields`` for machines; all survive pickling, since Prefect ships
 them between processes. No error text holds a prompt, an answer, a key or personal data.
@@ -129,9 +129,9 @@ class BudgetClosed(OverBudget):
     def at(cls, operation: str) -> Self:
         """The refusal of one request."""
         return cls(
-            f"{operation} was not asked: this run was told to finish with what it has.",
-            next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` asks the rest "
-            "once there is room.",
+            f"{operation} was not asked: this run was set to finish with what it has.",
+            next_step="Catch BudgetClosed in the automation to return what it has; `farebox runs resume` continues "
+            "it once the budget allows.",
             operation=operation,
             closed=True,
         )
@@ -154,7 +154,7 @@ class NoTarget(FareboxError):
 
 
 class TurnFailed(FareboxError):
-    """One turn failed in a way that no other target can mend; ``fields['kind']`` is the failure class."""
+    """One turn failed in a way that no other target can fix; ``fields['kind']`` is the failure class."""
 
 
 class NoToolServer(FareboxError):

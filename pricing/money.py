@@ -42,7 +42,11 @@ def parse_money(text: str | int | Decimal) -> Nano:
 
 
 def dollars(nano: Nano) -> Decimal:
-    """The amount in dollars, exactly."""
+    """The amount in dollars, exactly.
+
+    >>> dollars(250_000_000)
+    Decimal('0.25')
+    """
     return Decimal(nano) / USD
 
 
@@ -77,5 +81,9 @@ def format_estimate(nano: Nano) -> str:
 
 
 def ceil_nano(amount: Decimal) -> Nano:
-    """Whole nano-dollars, rounded up: a part of a nano-dollar is never given away."""
+    """Round an amount in nano-dollars up to a whole one.
+
+    >>> ceil_nano(Decimal("1.2"))
+    2
+    """
     return int(amount.to_integral_value(rounding=ROUND_CEILING))

@@ -31,7 +31,11 @@ class Leaf(NamedTuple):
 
 
 def is_nested(value: object) -> bool:
-    """Whether a value is made of others: a mapping, a sequence, a set, a dataclass or a pydantic model."""
+    """Whether a value contains others: a mapping, a sequence, a set, a dataclass or a pydantic model.
+
+    >>> is_nested(["a"]), is_nested("a")
+    (True, False)
+    """
     return isinstance(value, Mapping | list | tuple | set | frozenset) or _is_record(value)
 
 
@@ -53,7 +57,11 @@ def leaves(value: object, label: str = "") -> list[Leaf]:
 
 
 def with_leaves(value: Any, texts: Iterator[str]) -> Any:
-    """The value with other strings, in the order of :func:`leaves`; the same object where none differs."""
+    """The value with its strings replaced, in the order of :func:`leaves`; the same object if none differs.
+
+    >>> with_leaves(["Ada", "Bob"], iter(["[NAME_1]", "Bob"]))
+    ['[NAME_1]', 'Bob']
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
@@ -180,7 +188,7 @@ def _is_record(value: object) -> bool:
 
 
 def _record(value: Any, changes: Mapping[str, Any]) -> Any:
-    """A copy of a dataclass or a model with other fields; not validated: a masked value is no valid address."""
+    """A copy of a dataclass or a model with other fields; not validated: a masked value is not a valid address."""
     if not changes:
         return value
     if hasattr(value, "model_copy"):

@@ -43,7 +43,7 @@ from tasks.tool_sources import ListedTool, ToolError, ToolSource, listed
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
 
-if TYPE_CHECKING:  # takes longer to load than all of this floor
+if TYPE_CHECKING:  # takes longer to load than this package
     from pydantic import BaseModel
 
 T = TypeVar("T", default=str)
@@ -63,20 +63,20 @@ class Agent:
     Args:
         engine: what takes its turns; the project's, for a ``farebox.Agent``.
         prompt: the template with its instructions and its case.
-        tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one raises
-            is told to the model; anything else ends the run. Sources of tools may be among them: ``mcp(…)``.
+        tools: functions with annotated parameters and a docstring. A ``ValueError`` or ``LookupError`` that one
+            raises is passed to the model; anything else ends the run. Sources of tools may be among them: ``mcp(…)``.
         operation: what its turns are attributed to.
         tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
         max_turns: after so many it answers with what it has.
         max_tokens: of each of its turns.
         threshold: with ``tier="auto"``, the complexity from which on a turn is premium.
-        calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
+        calls_per_reply: tool calls that are made of one reply; the model receives an error for those beyond it.
         calls_per_step: likewise, in one call of the step, over all of its agents' replies.
         reasoning: how much a model is to think in each of its turns; what the step says, if left out.
         service_tier: that each of its turns asks for; what the step says, if left out.
         tell_remaining: tell the model before each turn what the run has left, and keep a last turn for the answer: it
-            answers with what it has once that turn and one more would not fit, and is told of a paid tool that no
-            budget has room for.
+            answers with what it has once that turn and one more would not fit, and receives an error for a
+            paid tool that exceeds a budget.
 
     The tools that a reply asks for run within the deadline of its turn (``turns.deadline_seconds``): a call that is not
     over by then is answered as timed out, and those after it are not made. A coroutine is cancelled; a plain function
@@ -276,7 +276,7 @@ class Agent:
         return ToolResultPart(call.id, told, is_error=True)
 
     async def _call(self, tool: AgentTool, call: ToolCallPart, made: _Made) -> ToolResultPart:
-        """What a tool says to a call; a call that cannot be made is told so."""
+        """The result of a tool call, or the message for a call that cannot be made."""
         from pydantic import ValidationError
 
         try:
@@ -299,7 +299,7 @@ class Agent:
 
 
 class _Made:
-    """The call of a tool, once it is made: to keep what the model is told where it gives nothing back."""
+    """The call of a tool, once it is made: to keep the model's message if it returns nothing."""
 
     def __init__(self) -> None:
         self.call: ToolCall | None = None
@@ -309,7 +309,7 @@ class _Made:
         self.call = call
 
     async def told(self, text: str) -> None:
-        """Keep what the model is told."""
+        """Keep the message for the model."""
         if self.call is not None:
             await asyncio.to_thread(self.call.told, text)
 
@@ -378,7 +378,7 @@ AgentTool: TypeAlias = _BoundTool | ListedTool
 
 
 def _check_sources(sources: Sequence[ToolSource]) -> None:
-    """See that sources can be told apart.
+    """Check that sources have different names.
 
     Raises:
         PlanError: two have the same name.
@@ -407,7 +407,7 @@ def _result(value: object, tool: str) -> Any:
         plain = to_jsonable_python(value)
         leaves(plain)
     except (UnreadableValue, PydanticSerializationError) as error:
-        why = str(error) if isinstance(error, UnreadableValue) else f"{type(value).__name__} is no JSON"
+        why = str(error) if isinstance(error, UnreadableValue) else f"{type(value).__name__} is not JSON"
         raise PlanError(
             f"The tool {tool!r} returned something that a model cannot be given: {why}.",
             next_step="Return text, numbers, mappings, lists, dataclasses or models; decode bytes before.",

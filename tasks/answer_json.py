@@ -75,7 +75,7 @@ def _last_value(text: str) -> str | None:
 
 
 def _decoded(text: str, start: int) -> tuple[Any, int]:
-    """The value that begins here and where it ends; minus the place where reading failed, if it is none."""
+    """The value that begins here and where it ends; minus the place where reading failed, if there is no JSON."""
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:

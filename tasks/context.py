@@ -35,8 +35,8 @@ class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 
     Raises:
-        PlanError: ``reasoning`` or ``service_tier`` is not a setting, ``threshold`` is no score from 0 to 1,
-        ``latency`` no time, or ``verify`` is async.
+        PlanError: ``reasoning`` or ``service_tier`` is not a setting, ``threshold`` is not from 0 to 1,
+        ``latency`` is not a time, or ``verify`` is async.
     """
 
     operation: str
@@ -102,11 +102,11 @@ def check_service_tier(service_tier: object, whose: str) -> None:
 
 
 class StepContext:
-    """One call of a step, under way."""
+    """One running call of a step."""
 
     def __init__(self, run: RunContext, step: Step, outer: StepContext | None = None) -> None:
         self.run = run
-        """The run that it is a part of; in a process that is not the flow's the first turn completes it."""
+        """The run that it belongs to; in a process other than the flow's, the first turn completes it."""
         self.step = step
         self.steps: tuple[str, ...] = (step.operation, *(outer.steps if outer else ()))
         """Operations from here outwards: a step may call another."""
@@ -243,15 +243,15 @@ def _use(current: _Current) -> Iterator[None]:
 
 
 def around() -> StepContext | None:
-    """The step that is under way, if one is."""
+    """The step that is running; ``None`` outside a step."""
     return _CURRENT.get().step
 
 
 def current_step() -> StepContext:
-    """The step that is under way.
+    """The step that is running.
 
     Raises:
-        NoRun: no step is.
+        NoRun: no step is running.
     """
     found = around()
     if found is None:
@@ -263,8 +263,8 @@ def current_step() -> StepContext:
 
 
 def _rebuilt(told: RunContext) -> RunContext:
-    """The run in a process that is not the flow's, and what was told here before. Outside a flow run it has no id yet:
-    the first turn opens an ad-hoc run.
+    """The run in a process that is not the flow's, and the personal values given here before. Outside a flow run it has
+    no id yet: the first turn opens an ad-hoc run.
     """
     from tasks.flow_run_context import rebuilt_context
 
@@ -294,7 +294,7 @@ def leave_open(begun: Completable) -> None:
 
 @contextmanager
 def completed_at_end() -> Iterator[None]:
-    """Complete what is begun inside and left open, once the block ends."""
+    """Complete, at the end of the block, what was begun inside it and left open."""
     opened: list[Completable] = []
     token = _OPEN.set(opened)
     failed: BaseException | None = None
@@ -335,12 +335,12 @@ class OutsideRuns(Protocol):
 
         Raises:
             NoRun: neither is possible.
-            OverBudget: no budget has room for an ad-hoc run.
+            OverBudget: an ad-hoc run exceeds a budget.
         """
 
 
 def no_run(operation: str) -> NoRun:
-    """The error of a step whose run the ledger does not have."""
+    """The error for a step whose run is not in the ledger."""
     return NoRun(
         f"The step {operation!r} belongs to a run that the ledger does not have.",
         next_step="Use the ledger of the process that started the run: ledger_url in farebox.toml.",

@@ -50,7 +50,7 @@ class MessagePrice:
         credits: ``cost_nano`` in credits; ``None`` where farebox.toml does not say what one is worth.
         tokens: what the model will read, as counted offline.
         window: the most that any of its targets can read and write in one turn.
-        share: of the window that this turn takes, with room for its answer; above 1 it is not sent.
+        share: of the window that this turn takes, its answer included; above 1 it is not sent.
     """
 
     cost_nano: Nano
@@ -63,7 +63,7 @@ class MessagePrice:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, what it cost, and how much room the conversation has left; ``str()`` gives the text.
+    """An answer, its cost, and how much of the window is left; ``str()`` gives the text.
 
     Args:
         text: what the model said.
@@ -99,7 +99,7 @@ class Conversation:
         tier: which targets take its turns.
         max_turns: turns that one message may take.
         max_tokens: of each answer.
-        calls_per_reply: tool calls that are made of one reply; the model is told of those beyond it.
+        calls_per_reply: tool calls that are made of one reply; the model receives an error for those beyond it.
         calls_per_message: likewise, of one message, over all of its replies.
         reasoning: how much a model is to think before each answer; what its target says, if left out.
         service_tier: that each answer is asked for at; what its target says, if left out.
@@ -204,7 +204,7 @@ class Conversation:
         The history takes both on, or neither where there is no answer.
 
         Raises:
-            Blocked: a guard stopped it, or the conversation has no room left in any window: open a new one.
+            Blocked: a guard stopped it, or the conversation fits no window any more: open a new one.
             UsageError: the message is empty.
             TurnFailed: the model asked for tools until its turns were used up.
             NoTarget, OverBudget, RunExpired: as ``ask``.
@@ -338,7 +338,7 @@ def _read(entry: Mapping[str, Any], place: int) -> Message:
     """A message of a history.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a message.
     """
     try:
         role = entry["role"]

@@ -40,7 +40,7 @@ def _mask() -> Callable[[str], str]:
 
 @contextmanager
 def masked_exceptions() -> Iterator[None]:
-    """Mask what is raised within a block, where it is known what the block was told of persons."""
+    """Mask what is raised within a block, with the personal values known to the block."""
     try:
         yield
     except Exception as error:
@@ -51,7 +51,7 @@ def masked_exceptions() -> Iterator[None]:
 
 
 def masked_state(result: R) -> R:
-    """What a flow returns; a state of Prefect's with its message masked, and the exception that it holds."""
+    """The return value of a flow; a Prefect state is returned with its message and exception masked."""
     from prefect.client.schemas.objects import State
 
     if not isinstance(result, State):

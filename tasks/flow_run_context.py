@@ -43,7 +43,7 @@ def rebuilt_context() -> RunContext | None:
 
 
 def caller_context(context: RunContext) -> RunContext | None:
-    """The flow run that called this one, which is no automation and so a part of it; ``None`` if nothing did.
+    """The flow run that called this one if this one is not an automation, and so a part of it; ``None`` if nothing did.
 
     Raises:
         FareboxError: Prefect's API does not answer.

@@ -1,7 +1,7 @@
 """Generators whose code runs in a context of its own.
 
-A generator runs in the context of whoever asks it for its next value. What it sets there would be seen by them between
-two values, and could not be taken back if the next one is asked for elsewhere.
+A generator runs in the context of the caller that requests its next value. What it sets there would be seen by them
+between two values, and could not be taken back if the next one is asked for elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Block = Callable[[], AbstractContextManager[object]]
 
 
 def iterate_within(block: Block, generator: Generator[Y, Any, R]) -> Generator[Y, Any, R]:
-    """What the generator yields and returns; its code runs inside the block, in a copy of the context of now."""
+    """Yield and return what the generator does; its code runs inside the block, in a copy of the current context."""
     context, inner = copy_context(), _inside(block, generator)
     step: Callable[[], Y] = partial(next, inner)
     while True:

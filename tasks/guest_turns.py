@@ -34,7 +34,7 @@ _SECONDS_TO_END: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GuestRequest:
-    """One request of another library, in our words.
+    """One request of another library, in terms of our types.
 
     Args:
         messages: the conversation.
@@ -159,8 +159,9 @@ class GuestTurns:
 
 
 class ProviderStates:
-    """Provider state of replies that a library keeps as messages of its own: it may not leave the process, so what the
-    library is given is a key. What is not known here, after a restart, is left out: a model goes on without it.
+    """Provider state of replies that another library stores as its own messages. The state must not leave the process,
+    so the library receives a key. A key that is unknown, such as after a restart, is ignored: the model continues
+    without it.
     """
 
     def __init__(self) -> None:

@@ -51,7 +51,7 @@ def llm_task(
     Args:
         operation: the product action its cost is attributed to; also the task's name in Prefect.
         tier: which targets take its turns; ``"auto"`` lets the complexity of each turn decide.
-        max_tokens: of each answer. Room for a model's thoughts is added on top, and quoted and held.
+        max_tokens: of each answer. Tokens for a model's reasoning are added on top, and quoted and held.
         max_turns: how many turns one call may take; the ceiling of a quote counts on it.
         stored_for: serve the answer to the same question from Prefect's result storage for so long. Answers are
             content: they are kept there only where this is set.
@@ -186,8 +186,8 @@ async def _off_loop(place: StepContext, *told: Any, failed: bool = False) -> Non
 
 
 def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:
-    """Give a wrapper the function's signature with its annotations evaluated: Prefect validates and draws its form by
-    them, and would look names up in the wrapper's module.
+    """Give a wrapper the function's signature with evaluated annotations: Prefect uses them for validation and its
+    form, and would look names up in the wrapper's module.
     """
     signature = inspect.signature(function, eval_str=True)
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -198,7 +198,7 @@ def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """Of the user's code, as Prefect would take it: of the wrapper it would be the same for every task."""
+    """A short hash of the user's code, for Prefect; the wrapper's own code would be the same for every task."""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):

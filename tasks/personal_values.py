@@ -1,4 +1,4 @@
-"""What a run was told of persons: the values under names like ``customer`` or ``email`` in what it was called with.
+"""Personal values given to a run: the values under names like ``customer`` or ``email`` in what it was called with.
 
 Names have no form that a pattern could find, but who passes a customer to a step says so by the parameter's name. What
 is found goes to the guards with each turn, in the ``known`` of its ``RunContext``, and nowhere else.

@@ -49,7 +49,7 @@ _TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 @record(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt; ``known`` is what it was told of persons.
+    """A rendered prompt; ``known`` holds the personal values in it.
 
     ``version`` changes with the text of its template and of every template that this one extends, includes or imports.
     """
@@ -211,7 +211,7 @@ class Prompts:
         return tuple(self._environment.from_string(source) for source in sources), known
 
     def _load(self, name: str) -> _Loaded:
-        """A template and its version; read again only when Jinja2 has loaded a part of it anew: a file changed."""
+        """A template and its version; read again only when Jinja2 has reloaded a part of it because a file changed."""
         known = self._loaded.get(name)
         if known is not None and not known.dynamic and self._current(known.templates):
             return known

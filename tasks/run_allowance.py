@@ -1,4 +1,6 @@
-"""What a run has left, as an agent is told it before each turn, and whether that is enough to ask with tools again."""
+"""What a run has left, as an agent's model reads it before each turn, and whether that is enough to ask with tools
+again.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
     from tasks.turn.request import TurnRequest
 
 _RULES: Final = ToolRules("remaining", interrupted="retry", returns=dict[str, str | int | None])
-OUT_OF_BUDGET: Final = "Not called: the budget of this run has no room for it. Answer with what you have."
-"""What an agent that knows what is left is told of a paid tool that no budget has room for."""
+OUT_OF_BUDGET: Final = "Not called: it exceeds the budget of this run. Answer with what you have."
+"""The message to an agent with known limits about a paid tool that exceeds a budget."""
 
 
 class Allowance(NamedTuple):
-    """What a run has left: in words for its model, and in nano-dollars; ``None`` where no budget limits it."""
+    """What a run has left: as text for its model, and in nano-dollars; ``None`` where no budget limits it."""
 
     told: str
     money_nano: Nano | None
@@ -34,7 +36,7 @@ class Allowance(NamedTuple):
 
 
 async def allowance_in(engine: Engine, messages: Sequence[Message], left: Callable[[], Allowance]) -> Allowance:
-    """What is left before a turn with these messages. A durable run that goes on is told what it was told before, so
+    """What is left before a turn with these messages. A continued durable run repeats the earlier text, so
     that its turns are the same and are not asked again.
 
     Args:

@@ -14,7 +14,7 @@ from tasks.personal_values import KnownPairs, personal_values
 
 @dataclass(frozen=True, slots=True)
 class RunOwner:
-    """Names only, as the product that starts the run knows them; nothing about the person."""
+    """The owner of a run: user, organisation and tags, by the names that the calling product uses for them."""
 
     user: str | None = None
     org: str | None = None
@@ -71,12 +71,12 @@ class RunContext:
         run_id: the Prefect flow-run id; empty before the run is admitted.
         execution: the number of its execution, an older one may not spend any more; ``None`` where the ledger has
             yet to be asked.
-        starter: what whoever started it said about its owner, which counts before its parameters.
+        starter: what its starter said about its owner, which counts before its parameters.
         owner: whose it is, from its starter, its parameters and the run it is a part of.
         quality: ``fast`` or ``best``; empty where the ledger has yet to be asked.
         budget_nano: nano-dollars that its starter allows it, besides the limits of its automation.
         pin: the target of one of its operations, where it is not to be routed.
-        known: kind and value of what it was told of persons.
+        known: kind and value of its personal values.
         values_id: the id of the run that masked values are kept for: its own, or the outermost that it is a part of.
         root_execution: the number of the execution of that outermost run; ``None`` where it is its own.
         closed: whether somebody chose that it finishes with what there is: it may spend nothing more.
@@ -121,7 +121,7 @@ class RunContext:
         return self.values_id or self.run_id
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for a process that is told by other means than pickle."""
+        """As plain data, for a process that receives it by other means than pickle."""
         return {
             "run_id": self.run_id,
             "execution": self.execution,

@@ -1,8 +1,8 @@
 """What is known of persons in the runs of this process: it is known to the guards of each later turn of its run.
 
 A name that a guard knew from a field of a ticket comes back in an answer, and the answer is the next step's input.
-There it stands under no name that tells what it is. So what a guard masked is kept for its run, and so is what a step
-was told by name. It is kept in memory only; with a step that is sent to another process, the values known so far go
+There it stands under no name that tells what it is. So what a guard masked is kept for its run, and so are values given
+to a step by name. It is kept in memory only; with a step that is sent to another process, the values known so far go
 along (see ``tasks.step_task``).
 """
 

@@ -72,7 +72,7 @@ class Expense:
             units: how many units were bought, where that differs from what was stated.
 
         Raises:
-            MoneyError: ``amount`` is no amount of money.
+            MoneyError: ``amount`` is not a valid amount.
         """
         if (written := self._settled(amount, units)) is not None:
             self._note(written.result())
@@ -158,8 +158,8 @@ class Spend:
             provider: who is paid.
 
         Raises:
-            OverBudget: no budget has room for it; nothing was set aside, and the request must not be made.
-            MoneyError: ``amount`` is no amount of money.
+            OverBudget: it exceeds a budget; nothing was set aside, and the request must not be made.
+            MoneyError: ``amount`` is not a valid amount.
             NoRun: outside an automation.
             RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
@@ -205,7 +205,7 @@ class Spend:
                 the run.
 
         Raises:
-            MoneyError: ``cost`` is no amount of money.
+            MoneyError: ``cost`` is not a valid amount.
             PlanError: ``interrupted`` is none of these.
 
         Example:
@@ -332,7 +332,7 @@ class Spend:
 
 
 def _check_room(intent: Intent, refusals: Sequence[Refusal]) -> None:
-    """Stop where no budget had room.
+    """Stop if a budget was exceeded.
 
     Raises:
         OverBudget: there are refusals.
@@ -371,7 +371,7 @@ def _name(what: str, text: str) -> str:
     """A name that reports can show: no content reaches the ledger through it.
 
     Raises:
-        UsageError: it is no name.
+        UsageError: it is not a valid name.
     """
     return read_key(what, text)
 
@@ -379,7 +379,7 @@ def _name(what: str, text: str) -> str:
 def _checked_units(units: float, operation: str) -> float:
     if isinstance(units, bool) or not isinstance(units, int | float) or not math.isfinite(units) or units < 0:
         raise PlanError(
-            f"The tool {operation!r} has units that are no number from 0 on.",
+            f"The tool {operation!r} has invalid units: they must be a number from 0.",
             next_step="Give the number of units that one call buys, such as 1.",
             operation=operation,
         )

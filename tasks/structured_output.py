@@ -11,7 +11,7 @@ from pricing import PlanError
 from tasks.answer_json import json_of
 from tasks.providers.messages import Schema
 
-if TYPE_CHECKING:  # takes longer to load than all of this floor
+if TYPE_CHECKING:  # takes longer to load than this package
     from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def json_answer(schema: Schema) -> AnswerType[str]:
 
 
 def answer_type(returns: type[T]) -> AnswerType[T]:
-    """The answer type of a Python type, made once."""
+    """The answer type for a Python type, built once per type."""
     return cast("AnswerType[T]", _made(cast("Hashable", returns)))
 
 

@@ -39,12 +39,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """How calls of a tool are kept.
+    """How results of a tool's calls are stored and replayed.
 
     Args:
         name: of the tool; of a decorated one its operation.
-        replay: whether what it gave back is kept, and given back again when the run goes on.
-        interrupted: what becomes of a call that was under way when its process ended.
+        replay: whether its results are stored, and replayed when the run is continued.
+        interrupted: what to do with a call that was running when its process ended.
         returns: the type that it says it gives back.
     """
 
@@ -77,7 +77,7 @@ def tool_rules(function: Any) -> ToolRules:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave back; ``told`` is what a model is told instead where there is nothing to give back."""
+    """What a call gave back; ``told`` is the message to the model if there is no result."""
 
     value: Any = field(default=None, repr=False)
     told: str | None = field(default=None, repr=False)
@@ -91,7 +91,7 @@ class ToolCall:
         engine: knows the run.
         rules: of the tool.
         arguments: by name.
-        by: who calls: ``agent`` or ``code``, whose results are told apart.
+        by: who calls: ``agent`` or ``code``, whose results are kept apart.
     """
 
     def __init__(self, engine: Engine, rules: ToolRules, arguments: Mapping[str, Any], by: str) -> None:
@@ -164,7 +164,7 @@ class ToolCall:
         self._finish(ToolOutcome(value))
 
     def told(self, text: str) -> None:
-        """Keep what the model was told instead of a result: that its arguments were refused, or its time was up."""
+        """Keep the message to the model in place of a result: that its arguments were refused, or its time was up."""
         self._finish(ToolOutcome(told=text))
 
     def raised(self, error: Exception) -> None:

@@ -22,7 +22,7 @@ _LONGEST_NAME: Final = 64
 
 
 class ToolError(ValueError):
-    """What a model is told of a call that failed; the run goes on."""
+    """The message to a model about a failed call; the run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SourceTool:
         description: for the model.
         parameters: JSON schema of its arguments, of type object.
         rules: how its calls are kept; their name tells tools of several sources apart.
-        call: makes a call with arguments by name; raises ``ToolError`` for what the model is to be told.
+        call: makes a call with arguments by name; raises ``ToolError`` for a message to the model.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ToolSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the source: it tells tools of the same name apart."""
+        """The source's name, which distinguishes tools of the same name."""
 
     async def source_tools(self, engine: Engine, run_id: str) -> Sequence[SourceTool]:
         """Its tools, as they were when the run first asked. It is called on the engine's loop.
@@ -78,7 +78,7 @@ class ListedTool:
         """What a call gives back, in the run that is under way; what it gave back before, if the run is continued.
 
         Raises:
-            ToolError: the model is to be told why it gives nothing.
+            ToolError: it failed, with a message for the model.
             ToolInterrupted: it was under way when a process of the run ended, and somebody has to decide.
         """
         if isinstance(arguments, InvalidArguments):

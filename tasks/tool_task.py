@@ -39,7 +39,7 @@ class _Run:
         try:
             with suspended_with_run():
                 self.result = self.call()
-        except Exception as error:  # noqa: BLE001 - raised to its caller; Prefect is told the type only
+        except Exception as error:  # noqa: BLE001 - raised to its caller; Prefect receives the type only
             self.error = error
             return Failed(message=type(error).__name__)
         return Completed(name="Replayed" if self.result.replayed else "Completed")

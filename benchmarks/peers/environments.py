@@ -32,7 +32,7 @@ class Peer(NamedTuple):
 PEERS = (
     Peer("aiohttp", "aiohttp", ("aiohttp==3.14.5",), "aiohttp", "nothing"),
     Peer("httpx", "httpx", ("httpx==0.28.1",), "httpx", "nothing"),
-    # 1.82.7, 1.82.8 and 1.107.0 were compromised; this one is none of them
+    # 1.82.7, 1.82.8 and 1.107.0 were compromised; this one is safe
     Peer("LiteLLM Router", "litellm", ("litellm==1.106.2",), "litellm", "cost in memory"),
     Peer("TensorZero embedded", "tensorzero", ("tensorzero==2026.6.0",), "tensorzero", "nothing: ClickHouse is off"),
     Peer("Farebox, ask.aio", "farebox_aio", (), "tasks.ask", "intent before, completion, turn, guards: committed"),

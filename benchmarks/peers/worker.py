@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers.worker CLIENT URL``: one peer, which calls when it is told to.
+"""``python -m benchmarks.peers.worker CLIENT URL``: one peer, which calls on command.
 
 It reads commands, one JSON object a line, and answers each with one: ``{"one": n}`` makes n calls one after the other
 and tells the milliseconds of each; ``{"crowd": n}`` makes n calls, 50 at once, and tells the seconds and the CPU

@@ -97,7 +97,7 @@ def tree_cpu(pid: int) -> float:
     for process in _tree(pid):
         try:
             times = process.cpu_times()
-        except psutil.NoSuchProcess:  # whoever waits for it has its times
+        except psutil.NoSuchProcess:  # its waiting caller has its times
             continue
         total += times.user + times.system + times.children_user + times.children_system
     return total

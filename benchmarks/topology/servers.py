@@ -42,7 +42,7 @@ class Database:
         return tree_cpu(self.pid)
 
     def transactions(self) -> int:
-        """Committed and rolled back so far, by whoever."""
+        """Committed and rolled back so far, by all clients."""
         engine = sa.create_engine(self.url("+psycopg"))
         with engine.connect() as connection:
             query = sa.text("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = :name")

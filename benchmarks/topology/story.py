@@ -32,7 +32,7 @@ from tests.support.books import assert_replica_equals_ledger
 TARGET = "haiku"
 """The first of the light route: it fails in the middle of the crowd."""
 AMPLE, TIGHT = "acme", "tight"
-"""Two organisations; the budget of the second has room for some of its runs only."""
+"""Two organisations; the budget of the second covers only some of its runs."""
 _SEEN_US = 1_000_000
 _LONG, _STARTING = 420.0, 90.0
 
@@ -151,7 +151,7 @@ def a_host_dies(stage: Stage) -> None:
 
 
 def compare(stage: Stage) -> None:
-    """Ledger, billing journal, the syncer's replica and one that is built anew."""
+    """Ledger, billing journal, the syncer's replica and one that is rebuilt."""
     told, settings = stage.told, load_settings(stage.reports.project)
     settings = settings.model_copy(update={"home": stage.reports.home, "ledger_url": stage.centre.ledger.url("")})
     runtime = Runtime(settings, stage.reports.project)

@@ -147,7 +147,7 @@ def _resolved(named: str, origin: str) -> tuple[str, os.stat_result]:
     try:
         path = os.path.realpath(Path(named).expanduser())
         return path, Path(path).stat()
-    except (ValueError, RuntimeError):  # a NUL byte or half a character in the path; a ~user whom nobody knows
+    except (ValueError, RuntimeError):  # a NUL byte or half a character in the path; an unknown ~user
         raise SourceError(f"{origin} cannot be a path.", next_step=_ACCEPTED) from None
 
 

@@ -52,7 +52,7 @@ def parse_feed(data: bytes, *, name: str, limit: int) -> Feed:
         limit: how many entries to return at most.
 
     Raises:
-        SourceError: ``data`` is no XML, defines entities, is XML of another kind, or holds no entries.
+        SourceError: ``data`` is not XML, defines entities, is XML of another kind, or holds no entries.
     """
     root = _parse(data, name)
     found = [(entry, _when(entry)) for entry in _entries(root, name)]
@@ -191,7 +191,7 @@ def _link(entry: Element, space: str) -> str:
 
 
 def public_address(address: str, *, query: bool = True) -> str:
-    """A web address fit to show: no credentials and, unless ``query``, no parameters; ``""`` where it is none."""
+    """A web address fit to show: no credentials and, unless ``query``, no parameters; ``""`` if it is not one."""
     try:
         parts = urlsplit(address.strip())
         if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -30,7 +30,7 @@ def read_at_most(path: str | Path, size: int, *, follow: bool = True) -> bytes:
         follow: whether ``path`` itself may be a symbolic link.
 
     Raises:
-        NotRegular: it is no regular file.
+        NotRegular: it is not a regular file.
         OSError: it cannot be opened or read.
     """
     descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NO_LINK)

@@ -26,7 +26,7 @@ MAX_FILES = 20_000
 """Files looked at in one folder; those nearest its top come first."""
 
 MAX_OTHER_BYTES = 256_000
-"""Largest file that is no known document and is still tried as text."""
+"""The largest file of an unknown type that is still read as text, in bytes."""
 
 _HEADING = re.compile(r"^(?:#{1,6} +([^\n]+)|([^\n]*[^\W_][^\n]{0,200})\n[=\-~*^\"]{3,} *$)", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)

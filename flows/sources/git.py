@@ -249,7 +249,7 @@ def _document(group: Sequence[_Commit], changes: dict[str, list[_Change]] | None
 
 
 def _told(commit: _Commit, changes: dict[str, list[_Change]] | None, room: int, shown: int) -> str:
-    """A commit in words: ``room`` characters of its message, then what it changed most."""
+    """A commit as text: ``room`` characters of its message, then what it changed most."""
     message = cut(commit.message, room) or commit.subject
     files = changes.get(commit.id) if changes else None
     if not files:

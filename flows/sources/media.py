@@ -45,7 +45,7 @@ def media_file(path: str) -> Image | Document:
     """A file as a part of a prompt.
 
     Raises:
-        UsageError: it is none of the kinds that a model can be shown.
+        UsageError: its type is not one that models accept.
     """
     return Document.from_path(path) if Path(path).suffix.lower() == ".pdf" else Image.from_path(path)
 

@@ -131,7 +131,7 @@ def _check_cells(cells: Sequence[str], place: str) -> None:
 
 
 def _read(path: str | Path) -> str:
-    """The file's text; bytes that are no UTF-8 stay as lone surrogates, so that their row can be named."""
+    """The file's text; bytes that are not UTF-8 stay as lone surrogates, so that their row can be named."""
     name = _name(path)
     try:
         data = read_at_most(Path(path).expanduser(), MAX_BYTES + 1)

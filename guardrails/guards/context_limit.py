@@ -1,4 +1,4 @@
-"""The guard of sizes: what no model of the route can read is told so, before a token is spent."""
+"""The guard of sizes: a prompt that no model of the route can read is refused before a token is spent."""
 
 from __future__ import annotations
 

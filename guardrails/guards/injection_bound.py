@@ -1,7 +1,7 @@
 """The most that a text can score as a prompt injection, from its words alone and at a fraction of a look's cost.
 
 A text that cannot reach what counts is not looked at any further. Weights of pairs are added without asking whether two
-of them are the same, and no negative weight is, so that what is told is never less than what a look finds.
+of them are the same, and no negative weight is, so that the bound is never below the score of a full evaluation.
 """
 
 from __future__ import annotations

@@ -315,4 +315,4 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
 
 
 LEAST_SCORE = -2.0
-"""What scores less is told as no attack at all."""
+"""Texts with a lower score count as harmless."""

@@ -34,7 +34,7 @@ class PolicyGuard:
         fields: the only fields that a structured answer may have, at any depth.
         records: a field and the only values that it may have, such as the customer ids of this team.
         canaries: texts that were put where no answer may quote from; one of them is a leak, whatever else is said.
-        on_break: ``retry`` asks the model once to mend it, ``block`` withholds the answer; leaks always block.
+        on_break: ``retry`` asks the model once to fix it, ``block`` withholds the answer; leaks always block.
 
     Raises:
         ValueError: there is no rule, or a pattern is wrong or has a repeat without bound.
@@ -136,7 +136,7 @@ def json_values(text: str) -> list[Any]:
             found.append(value)
         except ValueError:
             at = opening.end()
-        except RecursionError:  # nested deeper than whoever parses the answer takes, too
+        except RecursionError:  # nested deeper than parsers of the answer accept
             tries += _COST_OF_DEPTH
             at = _NESTED.match(text, opening.start()).end()  # type: ignore[union-attr]
     return found

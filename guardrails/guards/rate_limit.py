@@ -27,7 +27,7 @@ class Windows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RateGuard:
-    """Blocks whoever asks too often, and says when to try again.
+    """Blocks users with too many requests, and says when to try again.
 
     A run without a user (a schedule's) is not held to the limit per user, likewise for organisations.
 
@@ -88,5 +88,5 @@ def _read(rate: str) -> tuple[int, int, str]:
     """How many, within how many seconds, and what that stretch is called."""
     found = _RATE.fullmatch(rate)
     if found is None or int(found["most"]) == 0:
-        raise ValueError(f'{rate!r} is no rate; write one like "60 per minute"')
+        raise ValueError(f'{rate!r} is not a valid rate; write one like "60 per minute"')
     return int(found["most"]), _SECONDS[found["window"]], found["window"]

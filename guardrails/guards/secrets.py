@@ -289,7 +289,7 @@ def _is_jwt(value: str) -> bool:
 
 
 def _decoded(text: str) -> bytes:
-    """What Base64 of either alphabet stands for; nothing if it is none."""
+    """The decoded Base64 of either alphabet; empty if it is not valid."""
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

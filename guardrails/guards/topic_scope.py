@@ -36,7 +36,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _READ = 4_000
 """Characters of the last text that are read: what somebody wants is said early."""
 _GREY = 0.25
-"""The share of requests that is assumed to be unsure until runs have told."""
+"""The share of requests that is assumed to be unsure until runs have shown it."""
 _INSTRUCTIONS, _YES_OR_NO = 250, 10
 """Tokens of its template and schema, and of an answer to it."""
 UNSURE, SURE = 0.15, 0.6
@@ -47,8 +47,8 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 class ScopeModel:
     """Inside or outside, by naive Bayes over the words and pairs of words of a text, and by the examples nearest to it.
 
-    Words that every request has ("how do i") count little, and a word that no example has speaks against: a request of
-    an intent that nobody thought of is told by what it does not share with the examples.
+    Words that every request has ("how do i") count little, and a word that no example has speaks against: a request
+    of an unforeseen intent is recognised by what it does not share with the examples.
 
     Args:
         inside: examples of what belongs, at least one.
@@ -131,9 +131,12 @@ how much stricter than without it may become."""
 _WRONG_BY_MEANING = 0.015
 """Likewise with embeddings, which leave more room."""
 _MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.12, 1_000
-"""What a score of meaning counts, what the score of words counts beside it, and characters that are read for meaning."""
+"""What a score of meaning counts, what the score of words counts beside it,
+and how much characters that are read for meaning.
+"""
 _SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
-"""Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about."""
+"""Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about.
+"""
 
 
 class _NearestExamples:

@@ -104,7 +104,7 @@ def mask_all(
         known_values: what is known of the persons concerned, as fields of a CRM (``{"name": "Ada Lovelace"}``, the key
             becomes the kind of the token) or plain values. They are found in any case and spacing.
         leave: kinds that stay as they are.
-        find_names: finds names that nobody told us of.
+        find_names: finds names that were not declared.
         labels: per text the key that it stands under, "" without one; a word there is as good as one in the text.
     """
     trees = known_trees(known_values)

@@ -1,7 +1,7 @@
 """Names of persons, found by Presidio: an optional extra, since it brings a language model and half a gigabyte.
 
 Only its recogniser of persons is asked; everything with a form of its own our own finders find better and faster.
-Presidio fetches a language model that is missing; here it is an error, told when the project is loaded.
+Presidio fetches a language model that is missing; here it is an error, reported when the project is loaded.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # ruff: noqa: E501 - a pattern is easier to check unbroken
 """What is known of persons, found wherever it stands: names have no form that a pattern could find.
 
-Values and texts are compared as they read: in any case, with or without accents, whatever apostrophe or hyphen joins the
-words. A person's name is also found by each of its words ("Dear Ada," tells as much as "Ada Lovelace" does); the name of
-a company only as a whole. All values are in one tree by their words, so that a text costs its length, however many
-values there are.
+Values and texts are compared as they read: in any case, with or without accents, whatever apostrophe or hyphen joins
+the words. A person's name is also found by each of its words ("Hello Ada," identifies a person as "Ada Lovelace" does);
+the name of a company only as a whole. All values are in one tree by their words, so that a text costs its length,
+however many values there are.
 """
 
 from __future__ import annotations
@@ -417,7 +417,7 @@ def _is_line(line: str) -> bool:
 
 
 def _is_person(kind: str, value: str, words: list[str]) -> bool:
-    """Whether the value reads like the name of a person, where its kind does not say that it is none."""
+    """Whether the value reads like the name of a person, unless its kind says otherwise."""
     if _ORGANISATION.search(kind) or len(words) > _MOST_NAME_WORDS or any(map(str.isdigit, value)) or "@" in value:
         return False
     bare = [word.strip(".,()\"'").casefold() for word in words]

@@ -34,7 +34,7 @@ _Used: TypeAlias = tuple[str, str, str]
 _Model: TypeAlias = tuple[str, str]
 _FOREVER: Final = 2**62
 _NARROW = 1000 * USD
-"""The dearest rate per million tokens that 64 bits are enough for."""
+"""The highest rate per million tokens for which 64 bits are enough."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a month comes to: past days are drawn for the days that are left, with the growth that they show.
 
 A day that is left is drawn from past days of its weekday, newer ones more often, and moved by the growth per day. How
-strong that growth is, and how the past days weigh, is drawn anew for every imagined month: so the interval holds what
+strong that growth is, and how the past days weigh, is drawn again for every simulated month: so the interval holds what
 days scatter and what so few of them can say.
 """
 

@@ -29,7 +29,7 @@ from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
-_MAKE_ROOM = "Make room on its disk and run again: what was written before is safe."
+_MAKE_ROOM = "Free space on its disk and run again: what was written before is safe."
 _HOLDER = "Close whatever holds it open (a database browser, a backup) and run again."
 _BEYOND = "Nothing of it was written. Check the rates in farebox.toml and the plan's counts of calls and tokens."
 _BY_STATE = {
@@ -39,7 +39,7 @@ _BY_STATE = {
     "28000": "Check the user and the password in ledger_url.",
     "3D000": "Create the database, or check ledger_url.",
 }
-"""Postgres' SQLSTATEs that waiting does not mend, each with what does."""
+"""Postgres' SQLSTATEs that waiting does not fix, each with its remedy."""
 _DAMAGE = (
     *("malformed", "not a database", "disk image", "unsupported file format", "file is encrypted"),
     *("no such table", "no such column", "already exists", "Could not decode", "datatype mismatch"),
@@ -253,7 +253,7 @@ class Store:
         return self._writer.submit(work)
 
     def state(self) -> LedgerState | None:
-        """What a SQLite ledger holds, told without opening it; ``None`` where that cannot be told, and inside a
+        """The state of a SQLite ledger, read without opening it; ``None`` if that is not possible, and inside a
         transaction that reads, whose state may be an older one.
         """
         reads = getattr(self._reading, "connection", None) is not None
@@ -443,7 +443,7 @@ class Store:
         except DBAPIError as error:
             raise explain(error.orig or error, self.place, self._busy_seconds) from None
         except UnicodeDecodeError:  # of SQLite's own message, which quotes a damaged file
-            raise ledger_file.corrupt(self.place, "it holds what is no text") from None
+            raise ledger_file.corrupt(self.place, "it contains invalid text") from None
         except OverflowError:
             raise beyond(self.place) from None
         except Exception as error:
@@ -475,7 +475,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
     if path.exists() and not os.access(path, os.W_OK):
         raise OSError(errno.EROFS, "it is read-only")
     log = path.with_name(path.name + "-wal")

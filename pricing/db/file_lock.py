@@ -69,7 +69,7 @@ class InterprocessLock:
             if self._descriptor < 0:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             held = _queue(self._descriptor, fcntl.LOCK_EX, wait)
-            if not held and wait:  # whoever still queues for us gets it on a file that nobody has any more
+            if not held and wait:  # those still in our queue get it on a deleted file
                 self._forget()
         finally:
             if not held:

@@ -1,7 +1,7 @@
 """What a forked child does about what it inherits: threads, locks and connections that are its parent's.
 
 A child of ``os.fork`` (and of multiprocessing's ``fork`` context) has one thread: the one that forked. Objects that
-keep a thread, a lock or a connection register here, and start anew in the child before anything else runs there.
+keep a thread, a lock or a connection register here, and restart in the child before anything else runs there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _started_anew: list[WeakMethod[Callable[[], None]]] = []
 def after_fork(start_anew: Callable[[], None]) -> None:
     """Call a bound method in each forked child, as long as its object lives.
 
-    It must neither wait nor take a lock that it did not make itself: whoever held it is not in the child.
+    It must neither wait nor take a lock that it did not make itself: its holder does not exist in the child.
     """
     _started_anew[:] = [known for known in _started_anew if known() is not None]
     _started_anew.append(WeakMethod(start_anew))

@@ -1,6 +1,6 @@
 """The table of journals: what runs that have not ended were answered, so that they can be continued.
 
-It holds content, encrypted, so it is no part of the ledger's schema, migrations, facts or replica. Beside a SQLite
+It holds content, encrypted, so it is not part of the ledger's schema, migrations, facts or replica. Beside a SQLite
 ledger it lies in a file of its own, which every connection attaches: an attempt's completion and the answer that it
 paid for are one transaction. Beside a Postgres ledger it is a table of the same database, which other hosts reach.
 """

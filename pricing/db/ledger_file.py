@@ -1,7 +1,7 @@
 """Whether a SQLite file is a ledger, and a whole one: its tables, and the values in them.
 
-SQLite opens any database, keeps a value of any type in any column, and gives texts that are no text. What is found here
-is told in one line, before it becomes a fault somewhere else.
+SQLite opens any database, keeps a value of any type in any column, and gives invalid texts. What is found here
+is reported in one line, before it becomes a fault somewhere else.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check_newer(connection: Connection, place: str, version: object) -> None:
     """Whether a database with a version that we do not know is a ledger: then of a newer Farebox.
 
     Raises:
-        LedgerUnusable: it is none.
+        LedgerUnusable: it is not a ledger.
     """
     if not _tables(connection) >= _MARKS_OF_A_LEDGER:
         raise foreign(place)

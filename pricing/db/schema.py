@@ -319,7 +319,7 @@ approvals = fact(
     number("decided_at"),
     Index("ix_approvals_run_id", "run_id"),
 )
-"""What a person decided about a run that budgets had no room for: ``once``, ``cheaper``, ``raise``, ``refuse``, or
+"""What a person decided about a run that exceeded budgets: ``once``, ``cheaper``, ``raise``, ``refuse``, or
 ``timed_out`` where nobody did.
 
 ``budgets`` is JSON: by the id of each budget named, the nano-dollars it was overdrawn or raised by; else those that it
@@ -386,7 +386,7 @@ statements = fact(
     number("issued_at"),
     Index("ix_statements_org_id", "org_id", "month", "with_cost", unique=True),
 )
-"""What organisations were told they were charged for a month: ``figures`` is the statement (JSON) as it was issued."""
+"""The charges of organisations for a month, as stated to them: ``figures`` is the statement (JSON) as it was issued."""
 
 imports = fact(
     "imports",
@@ -597,8 +597,8 @@ questions = Table(
     number("asked_at"),
     number("due_at"),
 )
-"""Runs that a person is asked about: what they would hold, as they are and on the cheapest route, by the budgets that
-have no room for it what these are short (JSON), and the run's own row (JSON), to be written down once it is decided.
+"""Runs that a person is asked about: what they would hold, as they are and on the cheapest route, by the budgets
+that it exceeds what these are short (JSON), and the run's own row (JSON), to be written down once it is decided.
 """
 
 calibration_scores = Table(
@@ -618,7 +618,7 @@ calibration_scores = Table(
 )
 """How calibrations' cases were answered. A row claims a case before it is asked, and has no end until it is answered.
 ``score_key``: the case's digest, scorer, prompt, target; ``operations`` (JSON): others that its turns count for. Tokens
-are 0 where ``usage_known`` is false, and were, before there was that column, where nobody had told them."""
+are 0 where ``usage_known`` is false, and were, before there was that column, where they had not been reported."""
 
 usage_events = Table(
     "usage_events",
@@ -632,7 +632,7 @@ usage_events = Table(
     number("delivered_at", optional=True),
     Index("ix_usage_events_waiting", "delivered_at", "next_at"),
 )
-"""The outbox of outcomes that a metered-billing service is told of: ``event_id`` is the run and the ordinal of its
+"""The outbox of outcomes for a metered-billing service: ``event_id`` is the run and the ordinal of its
 settlement. One without ``delivered_at`` waits, and is sent from ``next_at`` on; ``fault`` is why it failed lastly.
 """
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class PendingWrite(Generic[T]):
-    """Work that will be written, whoever stops waiting for it; it is done once it is committed.
+    """Work that will be written even if its caller stops waiting; it is done once it is committed.
 
     Args:
         work: uses the connection it is given, and nothing else.
@@ -120,7 +120,7 @@ def wake(waiters: Iterable[asyncio.Future[None]]) -> None:
 
 def _rouse(sleeping: Iterable[asyncio.Future[None]]) -> None:
     for waiter in sleeping:
-        if not waiter.done():  # whoever waited has left
+        if not waiter.done():  # the waiting caller has left
             waiter.set_result(None)
 
 
@@ -250,7 +250,7 @@ class Writer:
             results = self._transact(lambda connection: _results(connection, batch))
         except LedgerBusy as error:
             wake(chain.from_iterable(written.fail(error) for written in batch))
-        except BaseException:  # noqa: BLE001 - each is run again, and whoever waits for it is told
+        except BaseException:  # noqa: BLE001 - each is run again, and its caller gets the error
             return False
         else:
             _tell(batch, results)
@@ -259,7 +259,7 @@ class Writer:
     def _commit_alone(self, written: PendingWrite[Any]) -> None:
         try:
             result = self._transact(written.work)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - passed to the waiting caller
             wake(written.fail(error))
         else:
             wake(written.end(result))
@@ -269,7 +269,7 @@ def _wrote(at_once: Commit, batch: WriteBatch) -> bool:
     """Whether a batch is written. If not, nothing of it is, and the thread waits, or finds which work failed."""
     try:
         results = at_once(lambda connection: _results(connection, batch))
-    except Exception:  # noqa: BLE001 - the work's own errors too: it is run again, and then they are told
+    except Exception:  # noqa: BLE001 - the work's own errors too: it is run again, and then they are raised
         return False
     _tell(batch, results)
     return True
@@ -334,13 +334,13 @@ class InlineWriter:
     """One connection, kept, on which transactions are committed that wait for nobody.
 
     A commit neither waits for another process (``busy_timeout`` 0) nor for the disk: the log is copied into the
-    database, and synchronised, by whoever calls :meth:`checkpoint`. It survives the death of the process, as every
+    database, and synchronised, by the caller of :meth:`checkpoint`. It survives the death of the process, as every
     commit does; the next one that is ``durable`` makes it survive a power cut too.
 
     Args:
         engine: of the database.
         gate: in front of its write transactions.
-        overdue: told that a checkpoint is due.
+        overdue: called when a checkpoint is due.
     """
 
     def __init__(self, engine: Engine, gate: InterprocessLock, overdue: Callable[[], object]) -> None:
@@ -380,7 +380,7 @@ class InlineWriter:
         return result
 
     def close(self) -> None:
-        """Close the connection, once whoever uses it is done."""
+        """Close the connection, once its user is done."""
         held = self._gate.enter(_LAST_WAIT)
         self._drop()
         if held:

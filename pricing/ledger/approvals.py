@@ -1,7 +1,7 @@
-"""Runs that a person is asked about because a budget has no room for them, and what was decided, as facts.
+"""Runs that need approval because they exceed a budget, and what was decided, as facts.
 
 A budget is never overspent silently: to approve a run once is to overdraw exactly the budgets that were named, by what
-the fact says; to raise them gives them room until they reset. Nothing else can take a budget past its limit.
+the fact says; a raise applies until they reset. Nothing else can take a budget past its limit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ApprovalRequest:
     Args:
         run: as it asked to start.
         cheaper: what it would hold on the cheapest route.
-        lacking: by the id of each budget without room, what it lacks for the run to fit.
+        lacking: by the id of each exceeded budget, what it lacks for the run to fit.
         due_at: until when somebody may decide.
     """
 

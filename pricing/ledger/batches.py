@@ -46,7 +46,7 @@ class Batches:
     # Submission ------------------------------------------------------------------------------------------------------
 
     def begin(self, batch: Batch, lines: Sequence[BatchAttempt], execution: int) -> dict[str, list[Refusal]]:
-        """Write a batch and its lines down, before it is created; by line, the refusals of budgets without room.
+        """Write a batch and its lines down, before it is created; by line, the refusals of exceeded budgets.
 
         A line that was refused is not part of the batch. Without any line left there is no batch.
 

@@ -62,9 +62,9 @@ _OPENED = [column.name for column in _B if column.name not in {"soft_at", "raise
 class BudgetRule:
     """A limit: ``key`` says which automation, user, … of the scope; a ``run`` rule's key is the run's id.
 
-    From ``soft`` on, spent and held together, the budget is told of once per window. The budget of an operation is
-    held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run to begin:
-    ``None`` where the run does not plan to ask for it, and may begin whatever is left.
+    From ``soft`` on, spent and held together, a warning about the budget is sent once per window. The budget of an
+    operation is held by each attempt of that operation, not by the run; ``needs`` is what it must have left for a run
+    to begin: ``None`` where the run does not plan to ask for it, and may begin whatever is left.
     """
 
     scope: Scope
@@ -125,7 +125,7 @@ class BudgetState:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A budget that has no room for what was asked of it."""
+    """A budget that does not cover what was asked of it."""
 
     budget: BudgetState
     asked: Nano
@@ -164,7 +164,7 @@ def open_windows(
     date, and each new limit written down.
 
     Of two rules for the same scope, key and window the lower limit counts. Rows are locked in the order of their ids,
-    also those that another transaction is just making: whoever takes from them goes in the same order.
+    also those that another transaction is just making: every transaction takes from them in the same order.
     """
     wanted: dict[str, BudgetRule] = {}
     for rule in rules:
@@ -198,8 +198,8 @@ def open_windows(
 def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[str]:
     """The budgets to make or to bring up to date, sorted.
 
-    Where one that is shared is, all that are shared are: their rows are then locked in the order of their ids, as by
-    whoever takes from them. Those of a run are its own.
+    Where one that is shared is, all that are shared are: their rows are then locked in the order of their ids, as
+    by every transaction that takes from them. Those of a run are its own.
     """
     known = {row.budget_id: row for row in connection.execute(_LIMITS, {"ids": [*wanted]})}
     current = {
@@ -230,7 +230,7 @@ def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set"
 
 
 def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection[str] = ()) -> list[Refusal]:
-    """Hold each amount on the budget of that id, in the order of the ids; the refusals of those without room.
+    """Hold each amount on the budget of that id, in the order of the ids; the refusals of those that are exceeded.
 
     Those in ``beyond`` need none: a person lets this run overdraw them. When there is any refusal the caller must roll
     its transaction (or savepoint) back: all or nothing.
@@ -240,7 +240,7 @@ def take(connection: Connection, amounts: Mapping[str, Nano], beyond: Collection
         statement = _TAKE_BEYOND if budget_id in beyond else _TAKE
         if _took(connection, statement, budget_id, amount):
             continue
-        # On Postgres others may give back meanwhile: only a row that is locked says whether it has room.
+        # On Postgres others may give back meanwhile: only a locked row shows whether it covers the amount.
         _LOCK.run(connection, {"id": budget_id})
         if not _took(connection, statement, budget_id, amount):
             refusals += [Refusal(state, amount) for state in _states(connection, _B.budget_id == budget_id)]
@@ -268,7 +268,7 @@ def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: 
 
 
 def close_run(connection: Connection, run_id: str, wanted: Mapping[str, BudgetRule]) -> dict[str, BudgetRule]:
-    """Leave a run no room beyond what it has spent, until another execution of it asks: its rules, without needs."""
+    """Leave a run nothing beyond what it has spent, until another execution of it asks: its rules, without needs."""
     closed = {"limit_nano": _B.spent_nano, "raised_nano": None}
     connection.execute(sa.update(schema.budgets).where(_B.scope == "run", _B.key == run_id).values(closed))
     return {budget_id: replace(rule, needs=None) for budget_id, rule in wanted.items()}
@@ -280,7 +280,7 @@ def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetStat
 
 
 def reached_soft_limit(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
-    """Those of the budgets that have just come to their soft threshold: each once per window, whoever asks."""
+    """Those of the budgets that have just come to their soft threshold: each once per window, for all callers."""
     asked = {"ids": sorted(budget_ids), "now": now}
     reached = list(connection.execute(_REACHED_SOFT_LIMIT, asked).scalars())
     return _states(connection, _B.budget_id.in_(reached)) if reached else []

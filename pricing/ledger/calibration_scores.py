@@ -1,6 +1,6 @@
 """What calibrations rest on, in the ledger: what cases cost and scored, and what the judge has found since.
 
-A row claims each case before it is asked, and gets its score after. Whoever shares the ledger shares it, so that no
+A row claims each case before it is asked, and gets its score after. All users of the ledger share it, so that no
 case is paid twice. A case that was asked and has no score was lost with its run: it may have been paid, so it is not
 asked again. No content.
 """
@@ -24,7 +24,7 @@ from pricing.money import Nano
 CALIBRATION = "calibrate"
 """The automation that calibrates. It asks every target on purpose: where its turns went says nothing of routing."""
 FRESH_DAYS = 90
-"""How long evidence counts; then a case is asked anew."""
+"""How long evidence counts; then a case is tried again."""
 _FRESH_US = FRESH_DAYS * 86_400_000_000
 _S, _A, _T, _D = calibration_scores.c, attempts.c, turns.c, guard_decisions.c
 

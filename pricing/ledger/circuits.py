@@ -30,8 +30,8 @@ _LONGEST_CLAIM_US = 600_000_000
 class Circuit:
     """A target in quarantine. Times are microseconds since 1970.
 
-    ``level`` counts how often in a row it was opened again, from 0; ``probe_until`` is when the claim of whoever tries
-    it lapses, 0 when nobody does; ``reason`` is a failure class, or what a person said.
+    ``level`` counts how often in a row it was opened again, from 0; ``probe_until`` is when the claim of the
+    prober lapses, 0 when nobody does; ``reason`` is a failure class, or what a person said.
     """
 
     target: str
@@ -85,7 +85,7 @@ class Circuits:
             reason: the failure class.
             seconds: how long a quarantine of a level lasts.
             at_least: seconds that the provider asked for.
-            grave: whether waiting alone will not mend it.
+            grave: whether waiting alone will not fix it.
         """
 
         def work(connection: Connection) -> Tripped:

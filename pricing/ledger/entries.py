@@ -59,7 +59,7 @@ def write_page(connection: Connection, entries: Sequence[WriteEntry[Any]]) -> li
 
 @dataclass(slots=True, eq=False)
 class InsertIntent(WriteEntry[list[Refusal]]):
-    """An attempt about to be sent; the refusals of budgets without room for its worst case.
+    """An attempt about to be sent; the refusals of budgets that its worst case exceeds.
 
     ``soft`` gets the budgets that it brings to their thresholds, as they are at ``clock()``. Only the newest
     ``execution`` of the run may begin one.
@@ -183,7 +183,7 @@ class _Page:
             cursor.close()
 
     def _draw(self, connection: Connection, run_id: str, execution: int, begun: Sequence[InsertIntent]) -> None:
-        """The hold has no room for all of them: each for itself, with the budgets behind it."""
+        """The hold does not cover all of them: each for itself, with the budgets behind it."""
         for begin in begun:
             intent = begin.intent
             begin.soft.clear()

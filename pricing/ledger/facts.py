@@ -20,8 +20,9 @@ AD_HOC: Final = "ad_hoc"
 
 PriceBasis: TypeAlias = Literal["usage", "worst_case", "unbilled", "stated"]
 """Where an attempt's cost comes from: counts the provider gave, the worst case because it may have been billed without
-telling, certainly nothing, or what the code stated for a tool. Reports also say ``billed``: an accepted reconciliation
-replaced it by what the provider's bill says."""
+reporting usage, certainly nothing, or what the code stated for a tool. Reports also say ``billed``: an accepted
+reconciliation replaced it by what the provider's bill says.
+"""
 AttemptKind: TypeAlias = Literal["model", "tool"]
 """A request to a model, or another paid request, such as a search."""
 

@@ -149,14 +149,14 @@ def open_hold(
 
 
 def set_aside(connection: Connection, run_id: str, execution: int, worst: Nano) -> Any:
-    """Set ``worst`` aside for attempts of an execution of a run: the cursor of one row, of none where the hold has no
-    room, where budgets of operations count, or where the hold belongs to a newer execution.
+    """Set ``worst`` aside for attempts of an execution of a run: the cursor of one row, of none where the hold is
+    too small, where budgets of operations count, or where the hold belongs to a newer execution.
     """
     return _SET_ASIDE.run(connection, {"run": run_id, "execution": execution, "worst": worst})
 
 
 def draw(connection: Connection, run_id: str, execution: int, operation: str, worst: Nano) -> Drawn:
-    """Set ``worst`` aside for one attempt of an operation, extending the hold when it has no room.
+    """Set ``worst`` aside for one attempt of an operation, extending the hold if it is too small.
 
     Raises:
         RunExpired: the run has no hold any more.

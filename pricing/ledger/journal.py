@@ -201,8 +201,8 @@ class Journal:
         return entry_id, self._store.submit(_Append(row))
 
     def batch_entry(self, line: BatchAttempt, value: bytes, cost_nano: Nano) -> dict[str, Any]:
-        """The row of an answer that a batch brought, for whoever takes its result. It is kept whatever its size, as
-        nobody else has it, and belongs to no execution before one claims it.
+        """The row of an answer that a batch brought, for the process that takes its result. It is kept whatever its
+        size, as nobody else has it, and belongs to no execution before one claims it.
         """
         return {
             "entry_id": line.entry_id,
@@ -275,7 +275,7 @@ class Journal:
             return connection.execute(sa.update(entries).where(mine).values(claimed=0)).rowcount
 
     def entry(self, run_id: str, entry_id: str) -> PendingWrite[JournalEntry | None]:
-        """One entry, whoever has it."""
+        """One entry, of any execution."""
         self._aead()
         return self._store.submit(lambda c: self._entry(_READ.run(c, {"entry": entry_id}).fetchall(), run_id))
 

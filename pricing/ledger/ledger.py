@@ -126,8 +126,8 @@ class Ledger:
         zone: the time zone in which days, weeks and months begin.
         lease_seconds: how long a hold outlives a run that stopped renewing it.
         clock: microseconds since 1970; tests pass their own.
-        warn: is told of a budget that comes to its soft threshold, once per window.
-        tell_unsettled: is told of a hold that could not be settled, and was put aside.
+        warn: called with a budget that reaches its soft threshold, once per window.
+        tell_unsettled: called with a hold that could not be settled, and was put aside.
         pending: the ends of runs of this machine that the ledger could not take; none are kept without it.
     """
 
@@ -189,8 +189,8 @@ class Ledger:
         Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
-        is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` gives it
-        room, and is written down with it. The hold belongs to the ``execution`` that asks, or to a new one.
+        is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` extends
+        its budgets, and is recorded with it. The hold belongs to the ``execution`` that asks, or to a new one.
         A ``closed`` run holds nothing and may spend nothing more, so that no budget but a wallet refuses it.
 
         Raises:
@@ -342,7 +342,7 @@ class Ledger:
         """Keep the hold of a run that is suspended until it is resumed, or until a time in microseconds.
 
         False when there is no hold any more, or a newer execution has it. A run that is not resumed in time is settled
-        by whoever reaps.
+        by the next reaper.
         """
         return self.store.transact(lambda connection: holds.suspend(connection, run_id, execution, until), durable=True)
 
@@ -387,7 +387,7 @@ class Ledger:
         return self.store.transact(work, durable=True)
 
     def _end_pending(self) -> None:
-        """Settle or suspend what ended while the ledger could not be written. Whoever did it before changes nothing.
+        """Settle or suspend what ended while the ledger could not be written. Repeating it changes nothing.
 
         One that the ledger does not take stops nobody else.
         """
@@ -436,12 +436,12 @@ class Ledger:
     # Turns and attempts ----------------------------------------------------------------------------------------------
 
     def begin(self, intent: Intent, execution: int = NEWEST) -> PendingWrite[list[Refusal]]:
-        """Set an attempt's worst case aside and write its intent; refusals when no budget has room for it.
+        """Set an attempt's worst case aside and write its intent; refusals if it exceeds a budget.
 
         It raises ``RunExpired`` when the run's hold is gone, ``RunTakenOver`` when a newer execution has it.
         """
         soft: list[BudgetState] = []
-        context = copy_context()  # so that who is told knows which run it is about
+        context = copy_context()  # so that the listener knows which run it is about
 
         def tell() -> None:
             for state in soft:
@@ -500,9 +500,9 @@ class Ledger:
     def history(self, automation: str, quality: str, *, stand_in: bool, after: int = 0) -> list[PastRun]:
         """The newest ``HISTORY`` runs a quote may lean on, oldest first; only those settled ``after`` a number.
 
-        Completed ones, and those stopped by a budget mid-run: leaving the dear ones out would make every quote too low.
-        A completed run that cost nothing counts: the next may cost nothing too. Runs answered by the sandbox only count
-        for such runs.
+        Completed ones, and those stopped by a budget mid-run: leaving the expensive ones out would make every quote too
+        low. A completed run that cost nothing counts: the next may cost nothing too. Runs answered by the sandbox only
+        count for such runs.
         """
         asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:

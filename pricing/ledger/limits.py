@@ -37,7 +37,7 @@ def soft_threshold(text: str, limit: Nano) -> Nano | None:
     """The amount that a soft threshold stands for: ``"80%"`` of the limit, an amount, or ``"none"``.
 
     Raises:
-        MoneyError: it is none of these, or above the limit.
+        MoneyError: it has none of these forms, or above the limit.
     """
     if text.strip().lower() == "none":
         return None
@@ -125,7 +125,7 @@ class StatedLimits:
         """Set a limit for runs from now on, in place of the same one in farebox.toml.
 
         Raises:
-            UsageError: its key is no name.
+            UsageError: its key is not a valid name.
         """
         if limit.key != WILDCARD:
             read_key(limit.scope, limit.key)
@@ -206,5 +206,5 @@ def read_scope(text: str) -> Scope:
         UsageError: there is none of that name.
     """
     if text not in SHARED:
-        raise UsageError(f"{text[:40]!r} is no scope.", next_step=f"There are: {', '.join(SHARED)}.")
+        raise UsageError(f"{text[:40]!r} is not a scope.", next_step=f"There are: {', '.join(SHARED)}.")
     return text

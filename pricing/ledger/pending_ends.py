@@ -1,7 +1,7 @@
 """Ends of runs that the ledger could not take: a file each, beside the ledger, until somebody settles them.
 
 A run whose work is done has ended, and somebody paid for it, whether or not the ledger can be written at that moment.
-Its end is kept here: whoever reaps next settles it with its own outcome, before anything counts as lost.
+Its end is kept here: the next reaper settles it with its own outcome, before anything counts as lost.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PendingEnd:
         """From plain data.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not a pending end.
         """
         try:
             end = cls(**values)
@@ -78,8 +78,8 @@ class PendingEnds:
             new.unlink(missing_ok=True)
 
     def all(self) -> list[tuple[Path, PendingEnd]]:
-        """Those that wait, the oldest execution first, each with its file; what cannot be read is told of and skipped:
-        it stops nobody else.
+        """Those that wait, the oldest execution first, each with its file; unreadable ones are reported and skipped;
+        they do not stop others.
         """
         found = []
         try:

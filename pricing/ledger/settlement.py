@@ -62,7 +62,7 @@ def take_over(connection: Connection, run_id: str, now: int) -> None:
 
 
 def isolated(store: Store, run_id: str, transaction: Callable[[], T], tell: Callable[[Unsettled], None]) -> T:
-    """Run a transaction that settles the hold of a run; if that cannot be settled it is put aside, and told of.
+    """Run a transaction that settles the hold of a run; if that cannot be settled it is put aside and reported.
 
     Raises:
         HoldUnsettled: it was put aside.

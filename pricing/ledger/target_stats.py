@@ -1,7 +1,7 @@
-"""What a target has really done lately: how often it answered, how fast, and what its failures cost.
+"""The recent results of a target: how often it answered, how fast, and what its failures cost.
 
-Read from the ledger's attempts, the newest of one target by one index. An observation counts half after a day, so that
-a bad hour is forgotten by itself even when nobody asks that target any more.
+Read from the ledger's attempts, the newest of one target by one index. An observation counts half after a day, so
+that a bad hour stops counting even if that target gets no more requests.
 """
 
 from __future__ import annotations

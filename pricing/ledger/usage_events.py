@@ -1,4 +1,4 @@
-"""The outbox of usage events: outcomes that a metered-billing service is told of, each under an id that never changes.
+"""The outbox of usage events: outcomes for a metered-billing service, each under an id that never changes.
 
 An event is made of a settlement, which is a fact, and kept until the service has confirmed it. One whose confirmation
 was lost is sent again under the same id, by which the service counts it once.

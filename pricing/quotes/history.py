@@ -95,7 +95,7 @@ class History:
         after_fork(self._forked)
 
     def _forked(self) -> None:
-        """In a forked child: whoever held the lock is not here."""
+        """In a forked child: the thread that held the lock is not here."""
         self._reading = threading.Lock()
 
     def costs(

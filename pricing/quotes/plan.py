@@ -286,7 +286,7 @@ class Plan:
         """The plan for one run. Each function gets exactly the parameters that it names; texts go to ``count``.
 
         Raises:
-            PlanError: a function names a parameter that is not there, or its result is no count.
+            PlanError: a function names a parameter that is not there, or its result is not a count.
         """
         return ResolvedPlan(
             tuple(step.resolve(parameters, count) for step in self.steps),

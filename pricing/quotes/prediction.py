@@ -93,7 +93,7 @@ PastCost: TypeAlias = tuple[float, float, int]
 """The estimate of a past run, what it cost (in the same unit), and the calls it planned."""
 
 CONFORMAL_FROM = 59
-"""Runs from which on the order statistic for p95 has room above it."""
+"""The number of runs from which the order statistic for p95 is not the maximum."""
 WINDOW = 300
 """The most recent runs that an order statistic is taken of."""
 NEIGHBOURS = 150

@@ -69,7 +69,7 @@ class OperationTargets:
 
     Args:
         primary: where the first attempt goes; the point is its price.
-        all: every candidate of the route; the dearest of them makes the ceiling.
+        all: every candidate of the route; the most expensive of them sets the ceiling.
         max_output: the most tokens that an answer is asked for.
         max_input: the largest context window among the targets, where known.
         max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
@@ -279,7 +279,7 @@ def _all_calls(calls: int, usage: Usage, known: CachedPrompt | None, price: Call
 
 
 def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: datetime | None) -> Nano:
-    """The dearest one turn can be: every attempt at full length, at the dearest target."""
+    """The most that one turn can cost: every attempt at full length, at the most expensive target."""
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
     input_tokens = max(fits, step.input_tokens)
     dearest = max(
@@ -303,7 +303,7 @@ def _price(card: RateCard, where: ModelAt, at: datetime | None, usage: Usage) ->
 
 
 def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:
-    """The most output of one attempt: an answer of full length with all the room for thinking, or what is planned."""
+    """The most output of one attempt: an answer of full length with all tokens for thinking, or what is planned."""
     return max(where.max_output + where.rooms.get(model, 0), step.output_tokens)
 
 

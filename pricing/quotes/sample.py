@@ -1,6 +1,6 @@
-"""A quote from a sample: what a whole run costs, told by a few of its items that were run for real.
+"""A quote from a sample: what a whole run costs, estimated from a few of its items that were run for real.
 
-The turns of each operation are weighed anew for every imagined sample (a Bayesian bootstrap), so that the p50 and the
+The turns of each operation are reweighted for every simulated sample (a Bayesian bootstrap), so that the p50 and the
 p95 of the whole run have an interval of their own: of what so few items can say.
 """
 

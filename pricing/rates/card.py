@@ -146,10 +146,10 @@ class RateCard:
         *,
         service_tier: str = STANDARD,
     ) -> Nano:
-        """The dearest that an attempt of so many tokens can be.
+        """The most that an attempt with these tokens can cost.
 
-        No cache hit, all input written to a five-minute cache where that costs more, the dearest band that its input
-        can reach. One-hour caches, which nothing here asks for, are left out.
+        No cache hit, all input written to a five-minute cache where that costs more, the most expensive band that its
+        input can reach. One-hour caches, which nothing here asks for, are left out.
 
         Raises:
             UnknownPrice: no rate for this model at this service tier.

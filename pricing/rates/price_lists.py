@@ -39,7 +39,7 @@ def read_list(body: bytes) -> list[Provider]:
     """The providers of a published list.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not a published list.
     """
     from genai_prices.types import _providers_from_raw
 
@@ -127,7 +127,7 @@ def digest(body: bytes) -> str:
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all, whoever reads it meanwhile."""
+    """Written atomically, so that readers see all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(body)
     temporary.replace(path)

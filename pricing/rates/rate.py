@@ -66,7 +66,7 @@ class Rate:
         return -(-exact // _MILLION)
 
     def worst(self, input_tokens: int, output_tokens: int) -> Nano | None:
-        """The dearest that so many tokens can be, in any band they can reach."""
+        """The most that these tokens can cost, in any band they can reach."""
         reachable = self.bands[: bisect_left(self.starts, input_tokens) + 1]
         dearest_input = max(max(band.input, band.cache_read, band.cache_write) for band in reachable)
         outputs = [band.output for band in reachable if band.output is not None]

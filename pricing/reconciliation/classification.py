@@ -140,7 +140,7 @@ def _recorded(group: Group) -> dict[str, int]:
 def unit_prices(group: Group, prices: UnitPrices) -> dict[str, float]:
     """Nano-dollars per billed token by kind; of the rate card, to scale, where the export has one amount for all.
 
-    Empty where tokens are not known: then price and volume cannot be told apart.
+    Empty where tokens are not known: then price and volume cannot be separated.
     """
     card = prices(group.model_name, group.key.day, group.key.service_tier) or {}
     if "all" in group.billed:

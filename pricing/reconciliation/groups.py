@@ -127,7 +127,7 @@ def billed_books(
         duck: with the table ``billed``.
         accounts: what the ledger calls the export's accounts.
         known: the accounts that the ledger has.
-        by_account: whether accounts are told apart.
+        by_account: whether accounts are separate.
     """
     names = {*known}
     rows = _rows(duck, (_sql("billed_groups")))

@@ -90,7 +90,7 @@ class Archive:
         except OSError as error:
             raise LedgerUnusable(
                 f"The archive {self.folder} cannot be written ({error.strerror}).",
-                next_step="Make room or make it writable; nothing is lost, what is not archived stays in the ledger.",
+                next_step="Free space or make it writable; nothing is lost, what is not archived stays in the ledger.",
             ) from None
 
     def _move(self, before: int) -> Archived:

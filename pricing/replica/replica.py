@@ -4,7 +4,7 @@ Fed after each run and by ``farebox sync``; idempotent, since rows are committed
 archived segment with all that it stands for. Only one process may hold a DuckDB file to write, and 2.0.0 was measured
 to lose rows when several race to open it: every open, read or write, goes through one lock. A second lock, taken before
 it, lets one process write at a time: under that one alone a rebuild makes the new file, while others read the old one.
-The file can be deleted at any time; the next sync builds it anew.
+The file can be deleted at any time; the next sync rebuilds it.
 
 Each sync first makes sure that the ledger still has what was copied from it (``sync_points``). If not, because a backup
 was restored or a write-ahead log was lost, the replica is rebuilt. A rebuild replaces the old file once the new one is
@@ -66,7 +66,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync did: ``rows`` copied; ``rebuilt`` when it began anew, ``why`` if a fault made it; not ``done`` when
+    """What a sync did: ``rows`` copied; ``rebuilt`` when it started over, ``why`` if a fault made it; not ``done`` when
     somebody held the file.
     """
 
@@ -174,7 +174,7 @@ class Replica:
                     raise
                 raise ReplicaDamaged(
                     f"The replica {self.path} is damaged ({_first_line(error)}).",
-                    next_step="Build it anew with `farebox sync --rebuild`: it is only a copy.",
+                    next_step="Rebuild it with `farebox sync --rebuild`: it is only a copy.",
                 ) from None
 
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
@@ -221,7 +221,7 @@ class Replica:
     def _marked(self) -> Iterator[None]:
         """Leave a mark while the file is open."""
         mark = self.path.with_name(f"{self.path.name}.open.{os.getpid()}.{secrets.token_hex(4)}")
-        with suppress(OSError):  # without room there is no mark
+        with suppress(OSError):  # without disk space there is no mark
             mark.touch()
         try:
             yield
@@ -246,7 +246,7 @@ class Replica:
     def _unwritable(self, error: Exception) -> LedgerUnusable:
         return LedgerUnusable(
             f"The replica {self.path} cannot be written ({_first_line(error)}).",
-            next_step="Make room on its disk and its folder writable, or point FAREBOX_HOME at another one; "
+            next_step="Free space on its disk and make its folder writable, or point FAREBOX_HOME at another one; "
             "the ledger is whole, the next sync catches up.",
         )
 
@@ -390,7 +390,7 @@ class _Note:
 
     def write(self, text: str | None) -> None:
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(OSError):  # without room there is no note
+        with suppress(OSError):  # without disk space there is no note
             new.write_text(text or "", "utf-8")
             new.replace(self._path)
 

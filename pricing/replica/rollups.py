@@ -98,7 +98,7 @@ def create_cells(duck: DuckDBPyConnection) -> None:
 
 
 def close_days(duck: DuckDBPyConnection) -> None:
-    """Close the days before the newest one, and mend those that rolling up touched in this connection."""
+    """Close the days before the newest one, and correct those that rolling up touched in this connection."""
     duck.execute("CREATE TEMP TABLE IF NOT EXISTS touched_days (day BIGINT)")
     [(closed, newest)] = duck.execute("SELECT max(until), (SELECT max(day) FROM touched_days) FROM closed").fetchall()
     until = max(closed, newest or 0)

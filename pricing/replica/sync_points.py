@@ -59,7 +59,8 @@ def leave(store: Store, replica_id: str, previous: str) -> str:
 def holds(ledger: Connection, replica_id: str, token: str, *, on_sqlite: bool) -> bool:
     """Whether the ledger has the token, and on Postgres in the very row that the sync wrote.
 
-    A restored dump has the rows, but its server numbers transactions anew: the replica's watermarks mean nothing there.
+    A restored dump has the rows, but its server restarts the numbers of transactions: the replica's watermarks mean
+    nothing there.
     """
     written_by = sa.literal("") if on_sqlite else sa.literal_column("xmin::text")
     found = ledger.execute(sa.select(_META.value, written_by).where(_META.key == f"{_KEY}{replica_id}")).one_or_none()

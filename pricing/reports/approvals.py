@@ -1,4 +1,4 @@
-"""What people decided about runs that budgets had no room for."""
+"""Decisions about runs that exceeded a budget."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ class BreakdownLine(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Breakdown(Plain):
-    """Lines by ``by``, dearest first (by day, in the order of days); answers of the sandbox are lines of their own. By
-    automation or quality, ``changes`` says where costs per outcome have changed in this time.
+    """Lines by ``by``, most expensive first (by day, in the order of days); answers of the sandbox are lines of their
+    own. By automation or quality, ``changes`` says where costs per outcome have changed in this time.
     """
 
     by: tuple[str, ...]

@@ -103,7 +103,7 @@ def chargeback_statement(
         with_cost: also say what outcomes cost us.
 
     Raises:
-        UsageError: it is no month.
+        UsageError: it is not a valid month.
         LedgerBusy: somebody holds the replica's file.
     """
     begins, ends = month_bounds(month, zone)

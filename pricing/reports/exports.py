@@ -79,7 +79,7 @@ def export(report: RunReport | Breakdown, path: Path, kind: ExportFormat) -> int
 
 
 def defused(cell: Any) -> Any:
-    """A cell of text that no spreadsheet computes; what is no text, negative numbers included, stays as it is.
+    """A cell of text that no spreadsheet computes; values that are not text, negative numbers included, stay unchanged.
 
     >>> defused("=1+1"), defused("daily-digest"), defused(-5), defused("acme;=1+1")
     ("'=1+1", 'daily-digest', -5, "acme;'=1+1")

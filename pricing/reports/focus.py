@@ -88,7 +88,7 @@ COLUMNS: Final = (
         "CASE WHEN category = 'Adjustment' THEN 'Adjustment of a request to ' || model || ' of ' || corrects "
         "WHEN kind = 'tool' THEN 'Paid request: ' || model ELSE model || ', ' || replace(token_kind, '_', ' ') END",
         _TEXT,
-        "model and kind of token, in words",
+        "model and kind of token, as text",
     ),
     Column("ChargeFrequency", "'Usage-Based'", _TEXT, "always `Usage-Based`"),
     Column("CommitmentDiscountStatus", "NULL", _TEXT, "empty: there are no commitments"),

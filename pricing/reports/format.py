@@ -44,7 +44,7 @@ def _names(kind: type) -> tuple[str, ...]:
 UNKNOWN = "–"
 SANDBOX = "answers by the sandbox, not by a model: prices are what the named models would have cost"
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode categories of characters that steer a terminal, reorder text or are no text at all."""
+"""Unicode categories of characters that steer a terminal, reorder text or are not text at all."""
 _PRESENTATION = "\ufe0e\ufe0f"
 """Whether the sign before it is drawn as an emoji: left out, since texts of models have many."""
 _MILLISECOND, _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000

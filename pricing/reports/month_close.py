@@ -102,7 +102,7 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """When a month such as ``2026-11`` begins and ends in a time zone.
 
     Raises:
-        UsageError: it is no month.
+        UsageError: it is not a valid month.
     """
     try:
         begins = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone)
@@ -124,7 +124,7 @@ def month_figures(
         open_attempts: attempts under way: when each began (microseconds), and its worst case.
 
     Raises:
-        UsageError: it is no month.
+        UsageError: it is not a valid month.
         LedgerBusy: somebody holds the replica's file.
     """
     begins, ends = month_bounds(month, zone)

@@ -27,7 +27,7 @@ Series: TypeAlias = Literal["spend", "revenue"]
 Horizon: TypeAlias = Literal["week", "month"]
 IntervalVerdict: TypeAlias = Literal["consistent", "too narrow", "too wide"]
 AUDIT_DAYS = 182
-"""How far back forecasts are made again unless told otherwise."""
+"""How far back forecasts are recomputed by default."""
 _WEEK = 7
 _DAYS_GONE = (0, 7, 14, 21)
 """Days of a month that are over when it is forecast."""

@@ -29,7 +29,7 @@ _UNIT = re.compile(r"(?<=\d) (?=[%×]|(?:ms|s|min|h)\b)")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that matters: its name, itself in words, and a note; ``tone`` judges it."""
+    """A key figure: its name, its text, and a note; ``tone`` judges it."""
 
     name: str
     value: str
@@ -52,7 +52,7 @@ class Section:
 
     @property
     def hidden(self) -> str:
-        """What is shown on demand, in words; nothing where all is there."""
+        """The label of what is shown on demand; empty if everything is shown."""
         charts = f"the chart{'s' if len(self.drawings) > 1 else ''}" if self.drawings and self.folded_drawings else ""
         table = f"the table ({len(self.grid.rows):,} rows)" if self.grid and self.folded else ""
         return " and ".join(part for part in (charts, table) if part)

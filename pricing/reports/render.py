@@ -35,7 +35,7 @@ def render_terminal(report: RunReport | Overview | Breakdown | Sequence[RunLine]
 
 
 def page_of(report: RunReport | Overview) -> Page:
-    """The report as a page, for whoever shows it among others."""
+    """The report as a page, for a server that shows it among others."""
     page: Page = _view(_PAGES, report)(report)
     return page
 

@@ -33,7 +33,7 @@ class RunSelection:
 
     @property
     def about(self) -> str | None:
-        """Whose runs, in words; None for everybody's."""
+        """The owner of the runs as text; None for all owners."""
         named = [
             self.automation,
             None if self.org is None else f"organisation {self.org}",

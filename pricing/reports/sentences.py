@@ -41,7 +41,7 @@ def margin_words(gross_margin: float | None, markup: float | None) -> str | None
 
 
 def markup_words(markup: float) -> str:
-    """A markup in words; as a multiple of the cost where a percentage would tell nobody anything.
+    """A markup as text; as a multiple of the cost where a percentage would tell nobody anything.
 
     >>> markup_words(4.0), markup_words(835.47)
     ('markup 400 %', '836 times the cost')
@@ -183,7 +183,7 @@ def _batched(due: DueFacts) -> str:
 
 
 def unknown_sentence(report: RunReport) -> str:
-    """How much of the cost is a worst case, because nobody told the true one."""
+    """How much of the cost is a worst case, because the true one was not reported."""
     unknown = report.unknown
     return (
         f"{plural(unknown.attempts, 'attempt')} may have been billed without reporting usage: counted at the worst "

@@ -1,4 +1,4 @@
-"""How each target did lately: its last attempts, and how long its last answers took."""
+"""Recent results of each target: its last attempts, and how long its last answers took."""
 
 from __future__ import annotations
 

@@ -78,9 +78,9 @@ _SCRIPT_WEIGHTS = tuple(weight for _, weight in _SCRIPTS)
 _MARGIN = 2.0
 """Covers the estimate's own error and a tokenizer that cuts finer than the one it was fitted to."""
 _LEARNED_MARGIN = 1.5
-"""Covers the estimate's own error, where bills have told how fine the tokenizer cuts."""
+"""Covers the estimate's own error, where bills have shown how fine the tokenizer cuts."""
 _ABOVE_HIGHEST = 1.25
-"""Room above the dearest of the calls that were learned from."""
+"""The margin above the most expensive of the calls that were learned from."""
 _ENOUGH = 3
 """Calls from which on a factor is known rather than guessed: learned from so few it is off by about 3 %."""
 _PER_ENCODED = 0.6

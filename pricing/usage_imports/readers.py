@@ -21,8 +21,8 @@ Read = Callable[[Any], Mapping[str, Any] | None]
 
 
 class UsageFormat(NamedTuple):
-    """How lines of one source are read; ``None`` of a line that is no usage. ``lists`` are the paths of a JSON document
-    under which its lines are.
+    """How lines of one source are read; ``None`` of a line that is not usage. ``lists`` are the paths of a JSON
+    document under which its lines are.
     """
 
     about: str
@@ -39,7 +39,7 @@ def read_usage(path: Path, kind: str, columns: Mapping[str, str]) -> list[UsageR
         columns: by field of ``FIELDS``, the column or the dotted path that has it, in place of the format's own.
 
     Raises:
-        SourceError: it cannot be read, or some of its lines are no usage: they are named, and nothing is given.
+        SourceError: it cannot be read, or some of its lines are not usage: they are named, and nothing is returned.
         UsageError: there is no such field, or a format without columns of its own has none for the model and the time.
     """
     unknown = sorted(set(columns) - set(FIELDS))
@@ -87,7 +87,9 @@ def _lines(path: Path, kind: UsageFormat) -> Iterator[Line]:
             f"{path} cannot be read: {error.strerror}.", next_step="Check the path and its permissions."
         ) from None
     except UnicodeDecodeError:
-        raise SourceError(f"{path.name} is no UTF-8 text.", next_step="Export it as JSON, JSON lines or CSV.") from None
+        raise SourceError(
+            f"{path.name} is not UTF-8 text.", next_step="Export it as JSON, JSON lines or CSV."
+        ) from None
     if path.suffix.lower() == ".csv" or (kind.about == FORMATS["csv"].about and text.lstrip()[:1] not in {"{", "["}):
         yield from _csv_lines(path, text)
         return
@@ -106,7 +108,7 @@ def _csv_lines(path: Path, text: str) -> Iterator[Line]:
             yield rows.line_num, {key: value for key, value in row.items() if key is not None}
     except csv.Error as error:
         raise SourceError(
-            f"{path.name} is no CSV from line {rows.line_num} on: {error}.", next_step="Export it again."
+            f"{path.name} is not CSV from line {rows.line_num} on: {error}.", next_step="Export it again."
         ) from None
 
 
@@ -117,7 +119,7 @@ def _json_lines(path: Path, text: str) -> Iterator[Line]:
                 yield from ((number, one) for one in _opened(json.loads(line)))
             except (ValueError, RecursionError):
                 raise SourceError(
-                    f"{path.name} was not imported: line {number}: it is no JSON.",
+                    f"{path.name} was not imported: line {number}: it is not JSON.",
                     next_step="Correct that line; nothing was written.",
                 ) from None
 
@@ -201,7 +203,7 @@ def _langfuse(line: Any) -> Mapping[str, Any] | None:
 
 
 def _otel(line: Any) -> Mapping[str, Any] | None:
-    """A span, as the OTLP's JSON has it or with plain attributes; other spans than a model's are no usage."""
+    """A span, as the OTLP's JSON has it or with plain attributes; other spans than a model's are ignored."""
     attributes = line.get("attributes") or {}
     if isinstance(attributes, list):
         attributes = {one["key"]: next(iter(one["value"].values()), None) for one in attributes}

@@ -19,12 +19,12 @@ FIELDS: Final = (
 """What a column of a CSV or a field of JSON may be mapped to."""
 _MOST_TOKENS: Final = 10**12
 _EARLIEST: Final = 1_262_304_000
-"""2010, in seconds: what is before it is no time of a model's answer."""
+"""2010, in seconds: an earlier time cannot be that of a model's answer."""
 _NAMES: Final = 200
 
 
 class BadRecord(ValueError):
-    """A line that is no usage; its text says why, without what the line holds."""
+    """A line that is not usage; its text says why, without what the line holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     """A field as a name.
 
     Raises:
-        BadRecord: it is none.
+        BadRecord: it is not a name.
     """
     value = fields.get(name)
     if value is None or value == "":
@@ -144,7 +144,7 @@ def sum_of(values: Sequence[Any], of: Callable[[Any], Any] = lambda value: value
     """The sum of counts, ``None`` where all are missing.
 
     Raises:
-        BadRecord: one is no count.
+        BadRecord: one is not a count.
     """
     found = [_whole(one, "counts") for value in values if (one := of(value)) is not None]
     return sum(found) if found else None
@@ -161,7 +161,7 @@ def _whole(value: Any, name: str) -> int:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or number != number.to_integral_value() or not 0 <= number <= _MOST_TOKENS:
-        raise BadRecord(f"its {name} is no whole number from 0 on")
+        raise BadRecord(f"its {name} is not a whole number from 0")
     return int(number)
 
 
@@ -174,7 +174,7 @@ def _money(value: Any) -> Nano | None:
     except (InvalidOperation, ValueError):
         amount = Decimal("NaN")
     if isinstance(value, bool) or not amount.is_finite() or not 0 <= amount <= LARGEST:
-        raise BadRecord("its cost is no amount of dollars")
+        raise BadRecord("its cost is not an amount of dollars")
     return math.ceil(amount)
 
 

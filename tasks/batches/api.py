@@ -1,7 +1,7 @@
 """Batches: many requests handed to a provider at once, answered within a day, at half the price.
 
-A :class:`BatchClient` speaks one provider's batch API for one or many targets. It keeps nothing: whoever submits writes
-down what a :class:`BatchHandle` holds, and asks with it later, from any process.
+A :class:`BatchClient` speaks one provider's batch API for one or many targets. It keeps nothing: the submitter stores
+what a :class:`BatchHandle` holds, and asks with it later, from any process.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class ResultTally:
     repeated: int = 0
     """Lines with an id that came before; the first one counts."""
     damaged: int = 0
-    """Lines that are no JSON, or not whole."""
+    """Lines that are not JSON, or not whole."""
 
 
 class BatchCallFailed(Exception):
@@ -212,7 +212,7 @@ class BatchNotEnded(Exception):
 
 
 class BatchUncertain(Exception):
-    """Whether a batch was created cannot be told yet. Look again when those of ``candidates`` have ended."""
+    """It is not known yet whether a batch was created. Check again when those of ``candidates`` have ended."""
 
     def __init__(self, why: str, candidates: tuple[BatchHandle, ...] = ()) -> None:
         super().__init__(why)
@@ -274,7 +274,7 @@ class BatchClient(Protocol):
             since: microseconds since 1970: when its submission began; earlier batches are not looked at.
 
         Raises:
-            BatchUncertain: it cannot be told yet.
+            BatchUncertain: it is not known yet.
             BatchCallFailed: the provider could not be asked.
         """
         ...
@@ -307,7 +307,7 @@ class BatchClient(Protocol):
         ...
 
     async def discard(self, handle: BatchHandle) -> None:
-        """Delete a final batch's requests and results at the provider, as far as it can. What is gone is no error.
+        """Delete a final batch's requests and results at the provider, as far as it can. Deleting it again is allowed.
 
         Raises:
             BatchCallFailed: the provider could not be asked.

@@ -58,7 +58,7 @@ class BatchCalls:
         """The JSON object of the reply.
 
         Raises:
-            BatchCallFailed: there is no reply, or it is no object.
+            BatchCallFailed: there is no reply, or it is not an object.
         """
         reply = await self.send(call, request)
         found = parse(reply.body)
@@ -69,7 +69,7 @@ class BatchCalls:
     async def lines(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
         """The lines of a file of results, as they come; none of them longer than ``LARGEST_LINE``.
 
-        A longer line is given as its beginning, which is no JSON; what follows the last line break is a line too.
+        A longer line is given as its beginning, which is not JSON; what follows the last line break is a line too.
 
         Raises:
             BatchCallFailed: the file cannot be had, or not all of it.

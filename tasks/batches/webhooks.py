@@ -66,7 +66,7 @@ def verify_webhook(
         tolerance: seconds by which the notice may be older or newer.
 
     Raises:
-        WebhookRefused: no secret signed it, it is too old or too new, or it is no notice.
+        WebhookRefused: no secret signed it, it is too old or too new, or it is not a notice.
         ValueError: there is no secret, or one is empty or no base64.
 
     Example:

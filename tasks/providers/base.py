@@ -74,7 +74,7 @@ class Adapter(Protocol):
         """The reply to a request that was not streamed, or any reply whose status is not 200.
 
         Raises:
-            ReplyError: the provider refused or failed, or what it sent is no reply.
+            ReplyError: the provider refused or failed, or its reply is not valid.
         """
         ...
 

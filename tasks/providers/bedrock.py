@@ -223,7 +223,7 @@ def _form(target: Target, request: ModelRequest) -> SchemaForm:
 
 
 def _options(offered: frozenset[Option], target: Target) -> frozenset[Option]:
-    """Only Claude can be told not to call tools, or one at a time: by a field that is Anthropic's own."""
+    """Only Claude supports a request not to call tools, or one at a time: by a field that is Anthropic's own."""
     return offered if _CLAUDE.search(target.model) else offered - {"tool_choice none", "parallel_tool_calls", "strict"}
 
 

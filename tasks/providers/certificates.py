@@ -22,7 +22,7 @@ def trusted_ca(environment: Mapping[str, str]) -> str:
     takes some milliseconds, but where the first connection is made ready.
 
     Raises:
-        ConfigError: it cannot be read, or is no PEM file.
+        ConfigError: it cannot be read, or is not a PEM file.
     """
     for name in _VARIABLES:
         if value := environment.get(name, "").strip():

@@ -44,7 +44,7 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """A connection from the pool, or a new one; tells whoever sends that it is there."""
+        """A connection from the pool, or a new one; tells the sender that it is there."""
         try:
             connection = await super().connect(req, traces, timeout)
         except UnicodeError as error:  # of a host whose name no resolver takes

@@ -42,7 +42,8 @@ def with_wire_ids(messages: Sequence[Message], target: Target) -> Sequence[Messa
         >>> from pricing import ToolCallPart, ToolResultPart
         >>> asked = Message.of("assistant", ToolCallPart("toolu_01:a b", "find", {}))
         >>> result = Message.of("tool", ToolResultPart("toolu_01:a b", "Bern"))
-        >>> sent = with_wire_ids([asked, result], Target("haiku", "anthropic", "claude-haiku-4-5"))
+        >>> haiku = Target("haiku", "anthropic", "claude-haiku-4-5", "light", 200_000, 64_000, "", "anthropic")
+        >>> sent = with_wire_ids([asked, result], haiku)
         >>> sent[0].tool_calls[0].id, sent[1].results[0].call_id
         ('call00001', 'call00001')
     """

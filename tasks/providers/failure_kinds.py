@@ -29,7 +29,7 @@ FailureKind: TypeAlias = Literal[
     "unverified",
 ]
 Move: TypeAlias = Literal["anywhere", "other_account", "larger_quota", "larger_window", "higher_tier", "nowhere"]
-"""Which other targets may still mend a failure."""
+"""Which other targets may still succeed after a failure."""
 Phase: TypeAlias = Literal["pool", "connect", "write", "read"]
 """Where in an exchange the transport gave up; nothing was sent before ``write``."""
 
@@ -43,7 +43,7 @@ class Allowed(NamedTuple):
     """What may follow a failure.
 
     ``fallback`` says whether *any* other target may take the same request as it is; ``move`` says which ones could
-    help at all, so a context overflow is no fallback, yet moves to a larger window.
+    help at all, so a context overflow has no fallback, yet moves to a larger window.
     """
 
     retry_same_target: bool
@@ -110,8 +110,8 @@ class Failure:
 
 
 def without_capacity(why: Failure) -> Failure:
-    """The failure of a request that named a service tier, where the provider had no room for it at that tier: no
-    outage, since its other tiers may well answer, and not charged.
+    """The failure of a request that named a service tier, where the provider had no capacity at that tier:
+    no outage, since its other tiers may well answer, and not charged.
     """
     return replace(why, kind="tier_capacity") if why.kind == "overloaded" and not why.maybe_billed else why
 

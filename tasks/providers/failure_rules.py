@@ -204,7 +204,7 @@ STOPS: Codes = codes(
     invalid_output="malformed_model_output malformed_tool_use MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE "
     "UNEXPECTED_TOOL_CALL MISSING_THOUGHT_SIGNATURE LANGUAGE",
 )
-"""Why a reply with status 200 is no answer: stop reasons of all dialects."""
+"""Why a reply with status 200 has no answer: stop reasons of all dialects."""
 
 STATUS_OF_CODE: Mapping[str, int] = {
     "invalid_request_error": 400,

@@ -291,7 +291,7 @@ def _codes(error: JSONObject) -> Iterator[object]:
 
 
 def _bare(code: object) -> str:
-    """``aws.coral#Name:http://…`` without its namespaces; numbers and anything else are no codes."""
+    """``aws.coral#Name:http://…`` without its namespaces; numbers and anything else are not codes."""
     return text(code).split(":")[0].rsplit("#", 1)[-1].strip()
 
 

@@ -175,7 +175,7 @@ def usage(counts: object) -> Usage:
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
-    """Both counts together; -1, which is no count, where one of them is none."""
+    """Both counts together; -1, an invalid count, if one of them is not valid."""
     if first is None or second is None:
         return first
     return min(first, second) if min(first, second) < 0 else first + second
@@ -243,7 +243,7 @@ def _parts(message: Message, target: Target, called: dict[str, JSONObject]) -> I
     """A message's parts; each signature stands on the part that it came with.
 
     ``called`` gets the name of each call by its id, and the id that Gemini gave it, which it wants back with the
-    result. Where it gives none, the ids of the messages begin anew with each reply: a result belongs to the last.
+    result. Where it gives none, the ids of the messages start again with each reply: a result belongs to the last.
     """
     states = [_state(part, target) for part in message.parts]
     marks = [state for state in states if "text" in state]

@@ -18,7 +18,7 @@ _TEXT_BLOCKS: Final = frozenset({None, "text", "output_text"})
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value in ``body``, or ``None``. Bytes that are no UTF-8 and halves of surrogate pairs are replaced.
+    """The JSON value in ``body``, or ``None``. Bytes that are not UTF-8 and halves of surrogate pairs are replaced.
 
     A body of more than ``_MOST_BRACKETS`` opening brackets is not read: an empty list of three bytes takes 80.
     """
@@ -99,7 +99,7 @@ def arguments(value: object) -> str:
 
 
 def words(content: object) -> str:
-    """The text of a message's content: text, or blocks of which some are text; thoughts are no part of an answer."""
+    """The text of a message's content: text, or blocks of which some are text; thoughts are not part of an answer."""
     if isinstance(content, list):
         return "".join(map(words, content))
     if isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Which providers there are, told without loading any of them."""
+"""The names of all providers, without loading any of them."""
 
 from __future__ import annotations
 

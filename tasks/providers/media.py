@@ -68,7 +68,7 @@ class MediaRules:
         return replace(self, most={**self.most, **self.narrow.most}, pages=self.narrow.pages, narrow=None)
 
     def limits(self, window: int | None) -> list[str]:
-        """The limits that hold for a model with a window of so many tokens, in words; of what is not taken there are
+        """The limits that hold for a model with a window of so many tokens, as text; unsupported kinds have
         none.
 
         Example:

@@ -153,7 +153,7 @@ class OpenAIAdapter:
         return _absorb_with_cost if self.flavour.states_cost else _absorb
 
     def _checked(self, reply: ModelReply, headers: Mapping[str, str]) -> ModelReply:
-        """Ollama cuts a prompt to its window, leaves no room for an answer, and reports success (ollama#4967)."""
+        """Ollama cuts a prompt to its window, leaves no space for an answer, and reports success (ollama#4967)."""
         wordless = not reply.text and (reply.usage.output_tokens or 0) <= 1
         if self.spec.features.truncates_silently and reply.stop == "length" and wordless:
             fault = failure("context_overflow", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))

@@ -1,4 +1,6 @@
-"""What a request may ask for beside its messages, and how each provider is told; a provider that cannot is left out."""
+"""What a request may ask for beside its messages, and how each provider expresses it; a provider that cannot is left
+out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class RequestOptions:
         stop: texts that end the answer; most providers take at most 4.
         top_p: the share of probability that is sampled from, above 0 and at most 1.
         seed: for answers that can be repeated as far as the provider can; best effort.
-        derived: whether nobody asked for ``tool_choice``: it was derived from what is wanted, and whoever reads the
+        derived: whether ``tool_choice`` was derived rather than requested, so that the reader of the
             answer can do without. A target that takes no such choice is asked with ``auto``.
 
     Raises:

@@ -1,4 +1,5 @@
-"""The static part of a request, block by block: what it shares with others, told by keyed hashes and never by content.
+"""The static part of a request, block by block: what it shares with others, compared by keyed hashes and never by
+content.
 
 A request is read as providers cache it: where it goes, its tools, its schema, its system text, then the parts of its
 messages. Two requests share the cache of the blocks that are equal from the first on.

@@ -46,7 +46,7 @@ ROOM: Final[Mapping[Reasoning, int]] = MappingProxyType(
 """Tokens of thinking that are allowed on top of an answer's ``max_tokens``. A request that needs more is cut off and
 asked once more with twice as many."""
 _USUAL: Final = 8
-"""Of the room, the part that a usual question takes: an eighth. Past runs correct a quote that is off."""
+"""The share of the reasoning tokens that a usual question takes: an eighth. Past runs correct a quote that is off."""
 _SAMPLING: Final[frozenset[Parameter]] = frozenset({"temperature", "top_p"})
 
 

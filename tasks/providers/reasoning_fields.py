@@ -1,4 +1,4 @@
-"""A request's setting for reasoning on the wire: its fields by dialect, its room, and what must not stand beside it."""
+"""A request's setting for reasoning on the wire: its fields by dialect, its tokens, and the fields it excludes."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: b
 
 
 def output_limit(target: Target, request: ModelRequest) -> int:
-    """The most tokens that a reply may have: the answer's ``max_tokens``, and room for thoughts on top."""
+    """The most tokens that a reply may have: the answer's ``max_tokens``, and tokens for thoughts on top."""
     asked, tools = request.reasoning or target.reasoning, bool(request.tools)
     room = _room(target.provider, target.model, target.window, asked, tools) * request.room_factor
     return _answer_limit(target.provider, target.model, target.max_output, request.max_tokens, room)
 
 
 def answer_limit(target: Target, max_tokens: int, room: int) -> int:
-    """The same of so many tokens of an answer and of room; never more than the model writes."""
+    """The same for these tokens of an answer and of reasoning; never more than the model writes."""
     return _answer_limit(target.provider, target.model, target.max_output, max_tokens, room)
 
 
@@ -127,7 +127,7 @@ def sampling_fields(target: Target, request: ModelRequest) -> dict[str, float]:
 
 
 def askable(target: Target, request: ModelRequest) -> Sequence[Message]:
-    """The messages; a model that refuses to go on with its own words is told to continue."""
+    """The messages; a model that refuses to go on with its own words receives a request to continue."""
     messages = request.messages
     spoken = [message for message in messages if message.text.strip() or message.role == "tool" or message.tool_calls]
     if not spoken or spoken[-1].role != "assistant" or takes(target, request, "prefill"):

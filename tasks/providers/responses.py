@@ -117,7 +117,7 @@ def decode(rules: FailureRules, target: Target, status: int, headers: Mapping[st
     """The items of a response: text, refusal, tool calls, and reasoning as it is to be sent back.
 
     Raises:
-        ReplyError: it failed, though its status is 200, or is no response.
+        ReplyError: it failed, though its status is 200, or is not a response.
     """
     whole = obj(parse(body))
     if whole.get("status") == "failed":

@@ -23,7 +23,9 @@ _TOLD: Final = (
     "maxItems",
     "uniqueItems",
 )
-"""Constraints that not every provider enforces, and some reject: the model is told, and the answer validated."""
+"""Constraints that not every provider enforces, and some reject: they are described to the model, and the answer is
+validated.
+"""
 ANSWER_TOOL: Final = "structured_answer"
 """The name of the tool that takes an answer; calls of it are read as the answer's text."""
 SchemaForm: TypeAlias = Literal["none", "native", "tool", "told"]

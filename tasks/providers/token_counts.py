@@ -11,8 +11,8 @@ def whole_output(read: int | None, written: int | None, reasoning: int | None, t
     Args:
         read: tokens of input.
         written: tokens of output, as they are called.
-        reasoning: tokens of reasoning, where they are told.
-        total: all tokens, where they are told.
+        reasoning: tokens of reasoning, if reported.
+        total: all tokens, if reported.
 
     Example:
         >>> inside = whole_output(100, 40, 30, 140)

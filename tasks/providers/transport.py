@@ -158,7 +158,7 @@ class Transport:
         self._by_proxy.cache_clear()
 
     def _forked(self) -> None:
-        """The connections are the parent's: what is sent here would be heard as the parent's."""
+        """The connections are the parent's: what is sent here would be received as the parent's."""
         abandon((self._sessions, self._way, self._by_proxy))
         self._sessions = {}
         self._way = lru_cache(maxsize=256)(self._find_way)

@@ -19,15 +19,15 @@ from pricing.db import abandon, after_fork
 from tasks.providers.failure_kinds import Failure, FailureKind
 from tasks.routing.target import Target
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Circuit, Circuits
 
 LOSS_OF_SERVICE: Final[frozenset[FailureKind]] = frozenset(
     {"rate_limit", "overloaded", "server_error", "timeout", "connection"}
 )
-"""What waiting may mend."""
+"""Failures that waiting may fix."""
 REFUSED_SERVICE: Final[frozenset[FailureKind]] = frozenset({"quota_exhausted", "auth", "not_found"})
-"""What somebody has to mend: an account without credit, a key, a model's name."""
+"""Failures that a person must fix: an account without credit, a key, a model's name."""
 BY_HAND: Final = "by hand"
 _FRESH_US: Final = 500_000
 _OPEN_DOMAIN: Final = 2
@@ -52,7 +52,7 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class BreakerEvent:
-    """What somebody may want to be told: a circuit was opened or closed, or needs a person (``alarm``)."""
+    """An event for listeners: a circuit was opened or closed, or needs a person (``alarm``)."""
 
     kind: Literal["opened", "closed", "alarm"]
     target: str
@@ -84,7 +84,7 @@ class Breaker:
         circuits: where quarantines are kept.
         targets: of the project, for their failure domains.
         quarantine: how long they last.
-        tell: told of what this process opened and closed; must return at once.
+        tell: called with what this process opened and closed; must return at once.
     """
 
     def __init__(

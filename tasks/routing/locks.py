@@ -23,7 +23,7 @@ class RouteLock:
         stand_in: it rests on answers of the sandbox.
         escalated: of a hundred first answers, how many did not pass the verifier.
         covers: other operations that the step's turns are attributed to: an agent's, in which it chooses tools.
-        why: told with the route: when, and on what evidence.
+        why: the reason shown with the route: when, and on what evidence.
     """
 
     key: str

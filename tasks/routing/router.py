@@ -2,8 +2,8 @@
 
 The order in farebox.toml is the order of fallback. What routing decides is who is asked first: the first target of the
 tier that is wanted, unless evidence moves it. Where enough is known of it, the cheapest target of its tier that meets
-the operation's floors is asked first, its failures counted in; where it misses a floor, any that meets them may be.
-A lock, which rests on measured quality, goes before all of that (``tasks.routing.locks``).
+the operation's service level is asked first, its failures counted in; if it misses the service level, any that meets it
+may be. A lock, which rests on measured quality, goes before all of that (``tasks.routing.locks``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tasks.routing.locks import RouteLock
 from tasks.routing.slo import Quality, TargetSLO
 from tasks.routing.target import Target, Tier, family_of
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import TargetStats
 
 __all__ = [
@@ -178,13 +178,13 @@ class Router:
 
         Args:
             tier: whose targets take the turn; with ``best``, light is raised to premium.
-            quality: shifts the floors.
-            seconds: the operation's own floor of latency, in place of its tier's.
+            quality: shifts the service level.
+            seconds: the operation's own latency limit, in place of its tier's.
             size: by which costs are compared.
             economic: why the cheapest is to be first, if it is: then the route goes from the cheapest up.
             lock: of the operation. It is for ``fast``; who asks for the best gets the tier. When money runs short, that
                 goes before it.
-            why: what chose the tier, told with the first candidate.
+            why: what chose the tier, shown with the first candidate.
             service_tier: that the step asks for.
 
         Raises:
@@ -298,7 +298,8 @@ def _locked(standings: Sequence[TargetScore], lock: RouteLock) -> Route:
 
 
 def _first(primary: TargetScore, standings: Sequence[TargetScore]) -> TargetScore:
-    """Who is asked first: only who is known to meet the floors can take the primary's place, if enough is known of it.
+    """Who is asked first: only a target known to meet the service level can take the primary's place, if enough is
+    known of it.
 
     A primary that meets them gives way to a cheaper target of its tier. One that misses them gives way to any, of its
     tier rather than of a higher one, and of a higher one rather than of a lower.
@@ -321,7 +322,7 @@ def _by_cost(one: TargetScore) -> Nano:
 
 
 def _from_the_cheapest(standings: Sequence[TargetScore], why: str) -> Route:
-    """The economic route: from the cheapest up; who is known to miss a floor, last."""
+    """The economic route: cheapest first; targets known to miss the service level, last."""
     ordered = sorted(standings, key=lambda one: (one.missed is not None, one.cost))
     reasons = [f"economic: {format_money(one.cost)} a turn" for one in ordered]
     reasons[0] += f", the cheapest; {why}"
@@ -379,7 +380,7 @@ def warnings_of(router: Router) -> list[tuple[str, str]]:
 
 
 def after(failure: Failure, failed: Target, rest: Route) -> Route:
-    """The candidates that may still mend a failure, in the order to try them: the fallback matrix.
+    """The candidates that may still succeed after a failure, in the order to try them: the fallback matrix.
 
     Loss of service leaves the failure domain, for the same tier first; what shares the domain comes last, for when
     nothing else is left. Loss of quality goes to the second of a locked cascade, else up a tier, on the same
@@ -436,7 +437,7 @@ def _account(target: Target) -> tuple[str, str]:
 
 
 def _has_larger_quota(target: Target, failed: Target) -> bool:
-    if failed.tokens_per_minute is None:  # nobody told how large it is: another account's may be larger
+    if failed.tokens_per_minute is None:  # its size is unknown: another account's may be larger
         return _account(target) != _account(failed)
     return target.tokens_per_minute is None or target.tokens_per_minute > failed.tokens_per_minute
 

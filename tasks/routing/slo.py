@@ -1,4 +1,4 @@
-"""Floors: how fast and how reliable a target must have been to be asked first, by operation and quality."""
+"""Service levels: how fast and how reliable a target must have been to be asked first, by operation and quality."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tasks.routing.target import Tier
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import TargetStats
 
 Quality: TypeAlias = Literal["fast", "best"]
@@ -41,7 +41,7 @@ class TargetSLO:
         return cls(usual if seconds is None else seconds, _SUCCESS[quality])
 
     def missed_by(self, observed: TargetStats | None) -> str | None:
-        """Which floor a target is known to miss, in words; ``None`` when it meets both, or too little is known."""
+        """Which limit a target is known to miss, as text; ``None`` when it meets both, or too little is known."""
         if observed is None or observed.n < ENOUGH:
             return None
         if observed.success < self.success:

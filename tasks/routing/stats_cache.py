@@ -1,4 +1,4 @@
-"""What this process has seen of late: how its targets do, how they count, how much of its runs' holds is used.
+"""Recent observations of this process: its targets' results, their token counts, how much of its runs' holds is used.
 
 Routing asks for it at every turn, on the event loop; so asking never waits and never reads a database.
 """
@@ -25,7 +25,7 @@ class Observations(Generic[T]):
     """A snapshot of what the ledger tells of the recent past, renewed at most every ``FRESH_SECONDS``.
 
     Args:
-        load: reads it anew.
+        load: reads it again.
         nothing: what is known before.
         clock: seconds; tests pass their own.
     """
@@ -39,7 +39,7 @@ class Observations(Generic[T]):
         after_fork(self._forked)
 
     def _forked(self) -> None:
-        """In a forked child: whoever held the lock is not here."""
+        """In a forked child: the thread that held the lock is not here."""
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
@@ -59,7 +59,7 @@ class Observations(Generic[T]):
         return self._snapshot
 
     def _is_due(self) -> bool:
-        """Whether it is the caller's to renew: true once per period, whoever asks."""
+        """Whether it is the caller's to renew: true once per period for all callers."""
         now = self._clock()
         if now < self._due:
             return False

@@ -68,7 +68,7 @@ class Target:
 
     @property
     def family(self) -> str:
-        """What its model is one of, whoever serves it: ``claude``, ``gpt``, ``llama``."""
+        """The family of its model, whichever provider serves it: ``claude``, ``gpt``, ``llama``."""
         return family_of(self.model)
 
 

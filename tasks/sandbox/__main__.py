@@ -14,7 +14,7 @@ from tasks.sandbox.server import HOST, Sandbox
 
 
 def main() -> int:
-    """Serve until told to end; the first line printed is the base URL."""
+    """Serve until stopped; the first line printed is the base URL."""
     usual = Latency()
     parser = argparse.ArgumentParser(prog="python -m tasks.sandbox", description="The sandbox provider.")
     parser.add_argument("--journal", type=Path, required=True, help="file that gets one line for every request")

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from tasks.sandbox.protocol import Provider
 
 Damage: TypeAlias = Literal["truncated", "truncated_once", "garbage", "unknown", "repeated", "missing"]
-"""Of results, always at the last line: it is cut in half (each time, or only the first), is no JSON, has an id that
+"""Of results, always at the last line: it is cut in half (each time, or only the first), is not JSON, has an id that
 nobody submitted beside it, comes twice, or is not there at all."""
 CreateFault: TypeAlias = Literal["drop", "unavailable", "rate_limit"]
 """Of a create call: a batch is made and its reply never sent; it is refused with a 500, or with a 429."""

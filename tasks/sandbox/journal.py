@@ -103,7 +103,7 @@ def read_journal(path: Path) -> list[SandboxEntry]:
     A last line without its end is somebody's write in progress, or their end, and is left out.
 
     Raises:
-        SourceError: a line before it is no entry.
+        SourceError: a line before it is not an entry.
     """
     return [_entry(path, number, line) for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1)]
 
@@ -122,5 +122,6 @@ def _entry(path: Path, number: int, line: bytes) -> SandboxEntry:
         return SandboxEntry(**orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise SourceError(
-            f"Line {number} of the journal {path} is not an entry.", next_step="Move the file away and start anew."
+            f"Line {number} of the journal {path} is not an entry.",
+            next_step="Move the file away and start an empty one.",
         ) from error

@@ -126,7 +126,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class SandboxRefusal:
-    """An HTTP reply that is no answer. ``headers`` are beyond the content type and the request id."""
+    """An HTTP reply without an answer. ``headers`` are beyond the content type and the request id."""
 
     status: int
     body: JSONObject

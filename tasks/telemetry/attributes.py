@@ -2,8 +2,8 @@
 
 Source: the OpenTelemetry conventions for generative AI, repository open-telemetry/semantic-conventions-genai,
 docs/gen-ai/client-inference.md at 024a4f9 and docs/gen-ai/gen-ai-metrics.md at 004902b. All of ``gen_ai.*`` is still in
-development there, and its names move; nothing outside this room knows one. There is no convention for money: what a
-call cost is told under ``farebox.*``, our own.
+development there, and its names move; nothing outside this package uses one. There is no convention for money: what
+a call cost is recorded under ``farebox.*``, our own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from tasks.providers.messages import StopReason
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
-"""The schema version the conventions' manifest declares; told with every tracer and meter."""
+"""The schema version the conventions' manifest declares; sent with every tracer and meter."""
 SCOPE: Final = "farebox"
 """The instrumentation scope of everything we emit."""
 

@@ -57,7 +57,7 @@ class AttemptSpan(Protocol):
 
 
 class _Silent:
-    """Told of what nobody listens to."""
+    """The receiver when telemetry is off."""
 
     def ended(self, *_: object) -> None:
         """Does nothing."""

@@ -1,7 +1,7 @@
 """Answers of durable runs: each reply is kept with the completion that paid for it, and replayed when the run goes on.
 
-What is kept is what the model said, before guards looked at it: they check a replayed answer as any other. The key is
-what was asked, whoever answers it; values that a vault took out are no part of it, and are put back from the question.
+What is kept is what the model said, before guards looked at it: they check a replayed answer as any other. The key
+is what was asked, for all targets; values that a vault took out are not part of it, and are put back from the question.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.run_context import JournalPlace
 from tasks.turn.redaction import with_strings
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.db import PendingWrite
     from pricing.ledger import BatchAttempt, Journal, JournalEntry, Run
     from tasks.turn.request import TurnContext, TurnRequest
@@ -245,7 +245,7 @@ class TurnAnswers:
         key = answer_key(self._version, request, vault, self._pin)
         try:
             written = write_reply(answer.reply, vault)
-        except (TypeError, ValueError):  # state of a provider that is no JSON
+        except (TypeError, ValueError):  # state of a provider that is not JSON
             _log.warning("An answer of %s cannot be written down: a retry asks it again.", self._operation)
             return
         made = self._answers.journal.append(
@@ -268,7 +268,7 @@ class TurnAnswers:
         self._writes.append(write)
 
     def forget(self) -> None:
-        """The turn failed: its replies were no answers, and a retry asks again."""
+        """The turn failed: its replies were not usable, and a retry asks again."""
         if self._entry_ids:
             self._writes.append(self._answers.journal.drop(self._entry_ids))
 

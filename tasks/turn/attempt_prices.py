@@ -33,7 +33,7 @@ class AttemptPrices:
 
     Args:
         rates: the rate card.
-        unpriced_tier: told of an attempt that was served at a service tier without a price, and at which.
+        unpriced_tier: called with an attempt that was served at a service tier without a price, and at which.
     """
 
     def __init__(self, rates: RateCard, unpriced_tier: Callable[[Intent, str], None]) -> None:
@@ -91,7 +91,9 @@ class AttemptPrices:
         return AttemptPrice(cost, "usage", service_tier, self._saved(intent, usage, service_tier, at), less)
 
     def _most(self, intent: Intent, usage: Usage, at: datetime) -> Nano:
-        """Of counts whose service tier has no price: the worst case, or what the dearest tier with a price costs."""
+        """Of counts whose service tier has no price: the worst case, or the cost of the most expensive tier with a
+        price.
+        """
         known = self._rates.service_tiers(intent.model, intent.provider, at)
         return max(intent.worst_nano, *(self._price(intent, usage, one, at) for one in known))
 

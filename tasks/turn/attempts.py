@@ -34,7 +34,7 @@ from tasks.turn.static_parts import StaticParts, StaticUse, TurnPlace
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_cut
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from tenacity import RetryCallState
 
     from pricing.db import PendingWrite
@@ -60,7 +60,7 @@ class AttemptFailed(Exception):
 
 
 class Refused(Exception):
-    """No budget has room for an attempt's worst case; nothing was sent."""
+    """An attempt's worst case exceeds a budget; nothing was sent."""
 
     def __init__(self, refusals: Sequence[Refusal], worst: Nano) -> None:
         super().__init__(f"{worst} nano-dollars")
@@ -85,7 +85,7 @@ class TurnAllowance:
         """The last attempt's completion: submitted, and committed with whatever comes next."""
 
     def restart(self) -> None:
-        """Begin the deadline anew: the turn has waited for a batch."""
+        """Restart the deadline: the turn has waited for a batch."""
         self.ends = time.monotonic() + self._deadline_seconds
         self.waited = True
 
@@ -159,7 +159,7 @@ class _Clock:
     Args:
         slot: where the request is sent.
         limit: the limit, set to what connecting may take.
-        began: told when the answer has begun.
+        began: called when the answer has begun.
     """
 
     __slots__ = ("_limit", "_slot", "began", "sent")
@@ -190,7 +190,7 @@ class _Clock:
 class _Ending:
     """What is known of an attempt before it ends. ``started`` is nanoseconds by the clock that only runs forward;
     ``limits`` is what its counts can be, once it is known what was sent, and ``refused`` why they were not accepted;
-    ``static`` is told when the answer begins and what was counted.
+    ``static`` learns when the answer begins and what was counted.
     """
 
     slot: AttemptContext
@@ -214,10 +214,10 @@ class Attempts:
         telemetry: tells of each attempt.
         hash_key: of the hashes by which static parts of prompts are compared.
         prefix_seconds: how long turns that begin alike wait for the first of them, at most; with 0 none does.
-        spent: told after each attempt which share of its run's hold is spent.
-        other_model: told of an attempt that another model answered than was asked, and which.
-        implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
-        unpriced_tier: told of an attempt that was served at a service tier without a price, and at which.
+        spent: called after each attempt with the share of its run's hold that is spent.
+        other_model: called with an attempt that another model answered than was asked, and which.
+        implausible: called with an attempt whose token counts were not accepted, and what is wrong with them.
+        unpriced_tier: called with an attempt that was served at a service tier without a price, and at which.
     """
 
     def __init__(
@@ -266,7 +266,7 @@ class Attempts:
     def worst(
         self, target: Target, input_tokens: int, request: ModelRequest, service_tier: ServiceTier | None = None
     ) -> Nano:
-        """The most that one attempt can cost, room for thoughts included.
+        """The most that one attempt can cost, tokens for thoughts included.
 
         Raises:
             UnknownPrice: the target's model has no rate at the service tier.
@@ -278,7 +278,7 @@ class Attempts:
 
         Raises:
             AttemptFailed: no reply, however often it was tried.
-            Refused: no budget has room.
+            Refused: a budget is exceeded.
             RunExpired: the run's hold is gone, or belongs to a newer execution of the run.
         """
         await self.await_commit(slot.run_id, slot.allowance)

@@ -1,7 +1,7 @@
 """How batches go on at their providers: found again, looked at, cancelled in time, and their results taken.
 
-Whoever visits a batch does all that is due: the process that waits for it, or the flow that collects for those that do
-not. A result is taken once, whoever comes first, and priced as its attempt was: by counts that can be its request's.
+Each visit of a batch does all that is due: the process that waits for it, or the flow that collects for those that do
+not. A result is taken once, by the first visitor, and priced as its attempt was: by counts that can be its request's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tasks.telemetry import BatchLineSpan, Telemetry
 from tasks.turn.answers import write_reply
 from tasks.turn.usage_check import EXTRA_OUTPUT, NOT_PLAUSIBLE, UsageLimits, was_counted
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Batches
 
 _log = logging.getLogger(__name__)
@@ -106,8 +106,8 @@ class BatchResults:
         rules: when to ask.
         telemetry: told of each line whose result is taken.
         load: loads what a new process lacks to send a request.
-        implausible: told of an attempt whose token counts were not accepted, and what is wrong with them.
-        other_model: told of an attempt that another model answered than was asked, and which.
+        implausible: called with an attempt whose token counts were not accepted, and what is wrong with them.
+        other_model: called with an attempt that another model answered than was asked, and which.
     """
 
     def __init__(

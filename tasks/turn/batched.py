@@ -33,7 +33,7 @@ from tasks.turn.bound_state import prefix_of, with_valid_state
 from tasks.turn.usage_check import UsageLimits
 from tasks.turn.waves import QueuedLine, RunWaves, StepCall
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Batches, JournalEntry
 
 _log = logging.getLogger(__name__)
@@ -65,8 +65,8 @@ class BatchedQuestion:
         vault: what was taken out of it.
         answers: the turn's journal.
         waves: those of its run.
-        adopt: told of the turn that it was before its run was suspended, how many attempts it had made, and its span.
-        left: told that the turn has not ended although nobody waits for it here any more.
+        adopt: called with the turn that it was before its run was suspended, how many attempts it had made, and its span.
+        left: called if the turn has not ended although no caller waits for it here any more.
         call: of the step that asks.
     """
 

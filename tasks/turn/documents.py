@@ -31,7 +31,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)  # it quotes what it c
 
 
 class Unreadable(Exception):
-    """A document has something that is no text, or cannot be read at all."""
+    """A document has content that is not text, or cannot be read at all."""
 
 
 async def document_texts(request: ModelRequest) -> tuple[str, ...] | None:
@@ -85,7 +85,7 @@ def pdf_text(data: bytes) -> str:
     """All text of a PDF: of its pages, form fields, notes and description.
 
     Raises:
-        Unreadable: something in it is no text.
+        Unreadable: some of it is not text.
     """
     from pypdf import PdfReader
 

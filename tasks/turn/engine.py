@@ -47,7 +47,7 @@ from tasks.turn.waves import IN_TURN, RunWaves, Waves
 
 _SECONDS_TO_CLOSE: Final = 8.0
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Ledger
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class Engine:
 
         Raises:
             NoRun: there is none, and none can be opened.
-            OverBudget: no budget has room for an ad-hoc run.
+            OverBudget: an ad-hoc run exceeds a budget.
         """
         if here.run.execution is not None or (self._outside is not None and self._outside.joined(here)):
             return
@@ -368,6 +368,6 @@ class Engine:
 
 
 def _noted(here: StepContext) -> Callable[[TurnRecord], None]:
-    """Notes the ids of a pinned step's turns, where whoever pinned it wants them."""
+    """Notes the ids of a pinned step's turns, if its caller wants them."""
     turn_ids = here.turn_ids
     return lambda turn: None if turn_ids is None else turn_ids.append(turn.turn.turn_id)

@@ -50,7 +50,7 @@ from tasks.turn.stream import Sink
 from tasks.turn.verifiers import passes
 from tasks.turn.waves import IN_TURN
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing import Captured
     from pricing.ledger import Ledger
     from tasks.turn.batched import BatchedAttempts
@@ -69,12 +69,12 @@ class Answer(Generic[T]):
     stand_in: bool
     cost_nano: Nano = 0
     ends: float | None = None
-    """When its turn's time is up, by the monotonic clock, where that began anew after it had waited for a batch."""
+    """When its turn's time is up, by the monotonic clock, if that restarted after waiting for a batch."""
 
 
 @record(frozen=True, slots=True)
 class TurnEvent:
-    """What a watcher of the run is told when a turn ends."""
+    """What a watcher of the run receives when a turn ends."""
 
     run_id: str
     operation: str
@@ -90,7 +90,7 @@ class TurnEvent:
 
 
 class _Unacceptable(Exception):
-    """A reply that arrived and is no answer; ``repair`` makes the request that asks for a better one."""
+    """A reply that arrived and cannot be used; ``repair`` makes the request that asks for a better one."""
 
     def __init__(self, why: Failure, repair: Repair | None) -> None:
         super().__init__(why.kind)
@@ -106,7 +106,7 @@ class Turns:
         attempts: sends requests and records them.
         guards: knows the guards of each turn.
         limits: what one turn may take.
-        watch: told when a turn ends.
+        watch: called when a turn ends.
         telemetry: tells of each turn.
         breaker: says who is in quarantine.
         content: keeps what was asked and answered, where that is declared.
@@ -153,7 +153,7 @@ class Turns:
         Raises:
             Blocked: a guard said no.
             NoTarget: every candidate failed.
-            TurnFailed: it failed in a way that no other target can mend.
+            TurnFailed: it failed in a way that no other target can fix.
             OverBudget: no candidate fits in what the budgets have left.
             RunExpired: the run's hold is gone.
         """
@@ -186,7 +186,7 @@ class Turns:
         try:
             answer = await self._answer(journey)
         except BaseException as error:
-            if journey.left:  # whoever goes on with the run records it
+            if journey.left:  # the process that continues the run records it
                 await asyncio.shield(self._written(journey))
                 raise
             if journey.answers is not None and isinstance(error, TurnFailed | NoTarget):
@@ -240,7 +240,7 @@ class Turns:
                         journey.repair_left = giver.target.name, asked, fault.repair.why
 
     async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
-        """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked anew."""
+        """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked again."""
         route = journey.where.route
         giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
         text = kept.text if journey.vault is None else journey.vault.adopt(kept.text)
@@ -278,7 +278,7 @@ class Turns:
     async def _at(
         self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
     ) -> Answer[T]:
-        """The answer of one target: its retries, and one repair when what it says is no answer."""
+        """The answer of one target: its retries, and one repair if its reply cannot be used."""
         reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
         left, journey.repair_left = journey.repair_left, None
         if left is not None and left[0] == candidate.target.name:
@@ -453,7 +453,7 @@ class Turns:
 
 
 def _check_offered(reply: ModelReply, tools: Sequence[Tool]) -> None:
-    """A reply that only calls tools nobody offered is no answer, and none can be made of it.
+    """A reply that only calls tools that were not offered cannot be used, and none can be made of it.
 
     Raises:
         _Unacceptable: that is so.
@@ -470,7 +470,7 @@ def _too_late(guards: Pipeline, automation: str, operation: str) -> Blocked:
 
 
 def _saying(reply: ModelReply, values: Sequence[Any]) -> ModelReply:
-    """The reply with other values: its answer, then the arguments of its calls (see ``Journey.read``)."""
+    """The reply with other values: its answer, then the arguments of its calls (see ``TurnState.read``)."""
     said, *arguments = values
     if len(reply.parts) == 1 and isinstance(only := reply.parts[0], TextPart) and said and only.text == said:
         return reply

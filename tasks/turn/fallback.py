@@ -3,8 +3,8 @@
 A turn does not fail before every failure domain that could answer it was tried once: when all that is left is in
 quarantine, what is due soonest is asked all the same, one target of each domain.
 
-Where a service tier has no capacity, or flex no answer in its time, the target is asked at the standard one next: that
-is no outage.
+Where a service tier has no capacity, or flex no answer in its time, the target is asked at the standard one next: this
+does not count as an outage.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class CandidateQueue:
     Args:
         breaker: says who is in quarantine.
         route: the candidates, first choice first.
-        skipped: told which target was left out, and why.
+        skipped: called with each target that was left out, and the reason.
     """
 
     def __init__(self, breaker: Breaker, route: Route, skipped: Callable[[Target, str], None]) -> None:

@@ -15,7 +15,7 @@ from tasks.providers.json_fields import dump
 from tasks.providers.messages import ModelReply, ModelRequest
 from tasks.routing.target import Target
 
-if TYPE_CHECKING:  # its store needs the database's library, which takes longer to load than all of this floor
+if TYPE_CHECKING:  # its store needs the database's library, which takes longer to load than this package
     from pricing import Captured
 
 

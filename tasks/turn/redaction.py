@@ -91,13 +91,19 @@ def unreadable_of(request: ModelRequest) -> frozenset[MediaKind]:
 
 
 def json_value(text: str) -> Any:
-    """The value of a structured answer, as far as guards can read it; what is no JSON is that text."""
+    """The value of a structured answer, as far as guards can read it; what is not JSON is that text."""
     try:
         value = json.loads(json_of(text))
         leaves(value)
     except (ValueError, RecursionError, UnreadableValue):
         return text
     return value if _encodes(value) else text
+
+
+def restored_json(vault: Vault, text: str) -> str:
+    """JSON with the values back in every string of it; what is not JSON stays as it is, and fails where it is read."""
+    value = json_value(text)
+    return text if isinstance(value, str) else json_text(vault.restore_json(value))
 
 
 def unescaped(text: str) -> str:

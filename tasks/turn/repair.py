@@ -13,14 +13,14 @@ from tasks.providers.messages import Message, ModelReply, ModelRequest
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """How to ask again for what came back wrong: with more room, or with what was wrong about it."""
+    """How to ask again after an unusable reply: with more tokens, or with the fault named."""
 
     why: str
     tell: str | None = None
 
     @classmethod
     def for_stop(cls, kind: FailureKind) -> Self | None:
-        """For a reply that stopped short: more room if it was cut, another try if it was empty or garbled."""
+        """For a reply that stopped short: more tokens if it was cut, another try if it was empty or garbled."""
         if kind == "truncated":
             return cls("the answer was cut off")
         if kind == "invalid_output":

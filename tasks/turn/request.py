@@ -138,9 +138,9 @@ class TurnContext:
         route: the targets that may be asked, in order.
         steps: operations of the steps that it is asked in, the innermost first.
         complexity: the score that chose the tier, where one did.
-        known: what the run was told of persons, and what guards masked in its turns before.
+        known: the run's personal values, and what guards masked in its turns before.
         values_of: the run that masked values are kept for, where it is not its own.
-        noted: told of the turn when it is over.
+        noted: called with the turn when it is over.
         pin: the target that a calibration pins it to.
         answers: what the step was answered before, and is now.
         journal: where its answers are kept, in a run that does so.

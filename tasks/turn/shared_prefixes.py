@@ -28,8 +28,8 @@ _REQUESTS: Final = 8
 
 @dataclass(slots=True)
 class _Prefix:
-    """One static part, in seconds of the loop's clock: ``written`` is set when whoever goes first has begun or failed,
-    and None while nobody is under way; from ``warm_until`` on, and after ``useless_until``, it has to be written.
+    """One static part, in seconds of the loop's clock: ``written`` is set when the first turn has begun or failed,
+    and None while no turn is under way; from ``warm_until`` on, and after ``useless_until``, it has to be written.
     """
 
     warm_until: float = float("-inf")

@@ -1,4 +1,4 @@
-"""What a turn has been through: where it may still go, what it found on the way, and how that is told."""
+"""What a turn has been through: where it may still go, what happened to it, and how that is reported."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TurnState(Generic[T]):
         self.accepted = ""
         """The answer as the guards passed it, nothing put back."""
         self.kept = kept
-        """Whether its content is kept: then it remembers what it asked, what it heard and what guards saw of that."""
+        """Whether its content is kept: then it remembers its request, the reply and what guards saw of that."""
         self.request = self.asked = asked.request
         self.heard: ModelReply | None = None
         self.judged: list[tuple[GuardDecision, GuardInput]] = []
@@ -257,7 +257,7 @@ class TurnState(Generic[T]):
 
     @cached_property
     def known(self) -> KnownPairs:
-        """What is known of persons: what the run was told, and what tools told since."""
+        """The personal values: those of the run, and those that tools added since."""
         told: list[object] = []
         for message in self.question.messages:
             for part in message.parts:

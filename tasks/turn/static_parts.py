@@ -1,4 +1,4 @@
-"""The static part of each request: found before it is sent, marked for the provider's cache, and told by hashes."""
+"""The static part of each request: found before it is sent, marked for the provider's cache, identified by hashes."""
 
 from __future__ import annotations
 

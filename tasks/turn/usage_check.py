@@ -83,7 +83,7 @@ class UsageLimits:
         for name in _COUNTS:
             count = getattr(usage, name)
             if count is not None and count < 0:
-                return f"{name} is no count"
+                return f"{name} is not a count"
         most_output = self.with_reasoning if reasons or usage.reasoning_tokens else self.output_tokens
         for name, most in (("input_tokens", self.input_tokens), ("output_tokens", most_output)):
             if (getattr(usage, name) or 0) > most:

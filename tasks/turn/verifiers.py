@@ -18,8 +18,8 @@ async def passes(verify: Verify, answer: object, operation: str) -> bool:
     """Whether the verifier lets an answer pass. It is a stranger's code, so it is called on a thread.
 
     Raises:
-        TurnFailed: it raised, or said neither true nor false. Of what it raised the type is told, not the text, which
-            may hold some of the answer.
+        TurnFailed: it raised, or said neither true nor false. Only the type of its exception is reported, not the text,
+            which may hold some of the answer.
     """
     try:
         said: object = await asyncio.to_thread(verify, answer)

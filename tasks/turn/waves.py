@@ -22,7 +22,7 @@ from pricing.db import after_fork
 from tasks.batches import BatchLine
 from tasks.routing.target import Target
 
-if TYPE_CHECKING:  # the database's library takes longer to load than all of this floor
+if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Batch, BatchAttempt
 
 
@@ -67,7 +67,7 @@ class QueuedLine:
 
 @dataclass(frozen=True, slots=True)
 class WaveNews:
-    """What whoever watches a run is told of its batches: how many lines wait, and since when.
+    """What a watcher of a run receives about its batches: how many lines wait, and since when.
 
     ``expected_at`` is when they are expected, from past batches; ``None`` where nothing is known. Times are
     microseconds UTC.
@@ -109,7 +109,7 @@ class RunWaves:
         visit: does what is due of one batch, by its label.
         lines_of: the lines of a batch as the ledger has them.
         leave: the exception that ends a turn whose run is suspended.
-        tell: told how far the batches are.
+        tell: called with the progress of the batches.
         expected: when a batch is expected back, in microseconds UTC.
     """
 
@@ -197,7 +197,7 @@ class RunWaves:
             await asyncio.sleep(seconds)
 
     def was_sent(self, line_id: str) -> bool:
-        """Whether a line is on its way, so that whoever stops waiting for it has not ended its turn."""
+        """Whether a line is on its way, so that a caller that stops waiting for it has not ended its turn."""
         return line_id in self._sent
 
     def sent_as(self, line_id: str, label: str) -> None:
@@ -206,13 +206,13 @@ class RunWaves:
             waiting.label = label
 
     def end(self, line: BatchAttempt) -> None:
-        """A line has ended: whoever waits for it goes on."""
+        """A line has ended: its waiting caller continues."""
         waiting = self._lines.get(line.line_id)
         if waiting is not None and not waiting.done.done():
             waiting.done.set_result(line)
 
     def suspend(self) -> None:
-        """Have every turn that waits leave: the run is suspended, or left by whoever watches it."""
+        """Have every turn that waits leave: the run is suspended, or left by its user."""
         self.suspended = True
         for waiting in list(self._lines.values()):
             if not waiting.done.done():
@@ -355,7 +355,7 @@ class Waves:
         submit: sends one.
         visit: does what is due of one batch.
         lines_of: the lines of a batch as the ledger has them.
-        tell: told how far the batches of a run are.
+        tell: called with the progress of a run's batches.
         expected: when a batch is expected back, in microseconds UTC.
     """
 
@@ -390,7 +390,7 @@ class Waves:
         mode: WaitMode = "here",
         leave: Callable[[], BaseException] = Suspended,
     ) -> RunWaves:
-        """Those of one execution of a run; opened once, by whoever comes first.
+        """Those of one execution of a run; opened once, by the first caller.
 
         Args:
             run_id: the run's.

@@ -1,4 +1,4 @@
-"""Agents that are told what their run has left: they end with an answer, also where money runs short."""
+"""Agents that know what their run has left: they end with an answer, also where money runs short."""
 
 import uuid
 from typing import Any
@@ -103,7 +103,7 @@ def test_a_paid_tool_without_room_is_told_instead_of_ending_the_run(farebox_proj
     with riding(farebox_project.runtime, flow_of("0.05 USD", "other"), {}):
         assert decide.fn(knowing) == "Nothing was found."
     assert calls == ["a", "a"]
-    assert "the budget of this run has no room for it" in farebox_project.answers.asked[-1].text
+    assert "it exceeds the budget of this run" in farebox_project.answers.asked[-1].text
 
 
 def test_a_run_that_goes_on_is_told_the_same_and_pays_nothing_twice(farebox_project: TestProject):

@@ -194,7 +194,7 @@ def help_out(subject: str) -> str:
     + plan("docs.add", calls=1, cost="0.005 USD"),
 )
 def helped() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

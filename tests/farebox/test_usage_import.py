@@ -291,14 +291,14 @@ def test_a_model_without_a_rate_needs_a_stated_cost(farebox_project: TestProject
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": ""}, "it names no model"),
     "a model that is a list": ({"model": ["a"]}, "its model is not a name"),
-    "tokens below 0": ({"prompt_tokens": -1}, "its input is no whole number"),
-    "tokens that are text": ({"prompt_tokens": "many"}, "its input is no whole number"),
-    "half a token": ({"completion_tokens": 1.5}, "its output is no whole number"),
-    "tokens that are true": ({"completion_tokens": True}, "its output is no whole number"),
+    "tokens below 0": ({"prompt_tokens": -1}, "its input is not a whole number"),
+    "tokens that are text": ({"prompt_tokens": "many"}, "its input is not a whole number"),
+    "half a token": ({"completion_tokens": 1.5}, "its output is not a whole number"),
+    "tokens that are true": ({"completion_tokens": True}, "its output is not a whole number"),
     "no time": ({"startTime": None}, "its time is not a date"),
     "a time to come": ({"startTime": "2199-01-01T00:00:00Z"}, "its time is before 2010 or to come"),
     "a time of 1970": ({"startTime": 5}, "its time is before 2010 or to come"),
-    "a cost that is none": ({"spend": "free"}, "its cost is no amount"),
+    "a cost that is none": ({"spend": "free"}, "its cost is not an amount"),
     "neither tokens nor cost": ({"prompt_tokens": None, "spend": None}, "it has neither tokens"),
     "a broken metadata": ({"metadata": "{"}, "it is not a line of LiteLLM's spend logs"),
 }
@@ -317,12 +317,12 @@ def test_one_wrong_line_keeps_the_file_out(farebox_project: TestProject, tmp_pat
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("a.jsonl", '{"a": 1}\n{"b":', "line 2: it is no JSON"),
+        ("a.jsonl", '{"a": 1}\n{"b":', "line 2: it is not JSON"),
         ("a.json", "[]", "has no line with usage"),
         ("a.jsonl", "", "has no line with usage"),
         ("a.jsonl", "[1, 2]", "line 1: it is not a line of LiteLLM"),
-        ("a.csv", 'model,a\n"open', "is no CSV from line"),
-        ("a.jsonl", b"\xff\xfe{", "is no UTF-8 text"),
+        ("a.csv", 'model,a\n"open', "is not CSV from line"),
+        ("a.jsonl", b"\xff\xfe{", "is not UTF-8 text"),
     ],
 )
 def test_a_file_of_another_kind_is_named(

@@ -64,7 +64,7 @@ def broken_target(name: str, provider: str, fault: str) -> str:
     """A target that fails in the named way."""
     if fault not in NO_SERVER:
         return target(name, provider, read_timeout=READ_TIMEOUT if fault == "brown-out" else PATIENCE)
-    with socket.socket() as taken:  # a port that was free a moment ago, and nobody listens on
+    with socket.socket() as taken:  # a port that was free a moment ago, without a listener
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     return target(name, "openai", base_url=NO_SERVER[fault].format(port=port))
@@ -77,7 +77,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 class Place:
-    """A sandbox, the faults it is told to have, and projects whose targets it answers for."""
+    """A sandbox, its faults, and projects whose targets it answers for."""
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""A ledger whose disk, lock, server or clock lets it down: what was acknowledged stays, and people are told why."""
+"""A ledger whose disk, lock, server or clock lets it down: what was acknowledged stays, and the message says why."""
 
 import asyncio
 import sqlite3
@@ -72,7 +72,7 @@ def test_a_full_disk_is_said_and_loses_nothing_that_was_acknowledged(disk: Disk)
     disk.fill(leave=200_000)
     told, error = attempt_until_it_fails(ledger, run)
     assert "cannot be written (database or disk is full)" in error.message
-    assert error.next_step.startswith("Make room on its disk")
+    assert error.next_step.startswith("Free space on its disk")
     with pytest.raises(LedgerUnusable):
         ledger.admit(a_run(), RULES)
     disk.make_room()
@@ -93,7 +93,7 @@ def test_a_disk_without_room_for_a_new_ledger_is_said(disk: Disk):
     disk.fill()
     with pytest.raises(LedgerUnusable) as caught:
         Ledger(Store(f"sqlite:///{disk.folder / 'home' / 'ledger.db'}")).budgets()
-    assert caught.value.next_step.startswith("Make room on its disk")
+    assert caught.value.next_step.startswith("Free space on its disk")
 
 
 def test_a_read_only_disk_is_one_line_and_a_next_step(disk: Disk):
@@ -297,7 +297,7 @@ def test_a_claim_made_before_the_clock_was_set_back_keeps_nobody_from_trying(sto
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(store: Store):
-    """Who is under way when it is upgraded goes on: a migration only adds. Who starts then is told."""
+    """Who is under way when it is upgraded goes on: a migration only adds. A process that starts then gets an error."""
     running, run = Ledger(store, lease_seconds=60), a_run()
     assert running.admit(run, RULES) == []
     with store.write() as connection:

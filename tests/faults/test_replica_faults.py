@@ -1,4 +1,4 @@
-"""A replica that is damaged, or has no room: it is only a copy, and says what to do."""
+"""A replica that is damaged, or has no disk space: it is only a copy, and says what to do."""
 
 import subprocess
 import sys
@@ -79,7 +79,7 @@ def test_a_disk_without_room_for_it_keeps_what_it_has_and_says_so(full: tuple[Re
         with pytest.raises(LedgerUnusable) as caught:
             small.sync()
         assert "No space left on device" in caught.value.message
-        assert "Make room" in caught.value.next_step
+        assert "Free space" in caught.value.next_step
         assert "Traceback" not in str(caught.value)
         disk.make_room()
         assert copied_facts(small) == before

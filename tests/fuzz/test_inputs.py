@@ -1,4 +1,4 @@
-"""What an automation is pointed at is hostile: feeds, tickets, folders; and so is what a prompt is told."""
+"""What an automation is pointed at is hostile: feeds, tickets, folders; and so is what a prompt contains."""
 
 import os
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_any_tickets(tmp_path_factory: pytest.TempPathFactory, rows: list[list[s
 
 
 def test_hostile_file_names(tmp_path: Path):
-    """Names with escapes, line ends, bytes that are no text, markup, and links that lead out."""
+    """Names with escapes, line ends, bytes that are not text, markup, and links that lead out."""
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "secret.md").write_text("# Secret\n\nthe key is sk-123\n")
@@ -99,7 +99,7 @@ def test_hostile_file_names(tmp_path: Path):
         name = os.fsencode(
             text.encode("utf-8", "surrogatepass").replace(b"/", b"_").replace(b"\x00", b"")[:120] + b".md"
         )
-        with open(os.fsencode(folder) + b"/" + name, "wb") as file:  # noqa: PTH123 - a name that is no text
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:  # noqa: PTH123 - a name that is not text
             file.write(b"# A note\n\nThe ledger stopped on Monday because a disk was full.\n")
         made += 1
     (folder / "link.md").symlink_to("../secret.md")

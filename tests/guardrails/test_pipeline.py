@@ -21,7 +21,7 @@ def exchange(*texts: str, direction: Direction = "input") -> GuardInput:
 
 @dataclass
 class Scripted:
-    """A guard that does what it is told, and notes the texts it was shown."""
+    """A guard with a set verdict, and notes the texts it was shown."""
 
     answer: Any
     name: str = "scripted"

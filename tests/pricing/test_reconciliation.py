@@ -87,7 +87,7 @@ def test_each_planted_difference_is_found_in_its_class(tmp_path: Path, provider:
 
 
 def test_what_agrees_has_no_difference_and_lines_may_be_rounded(tmp_path: Path) -> None:
-    """Rounding each line to a ten-thousandth of a dollar is told from a price."""
+    """Rounding each line to a ten-thousandth of a dollar is recognised as not a price."""
     store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
     world = World("aws")
     replica = replica_of(tmp_path, store, world)

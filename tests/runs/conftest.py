@@ -1,4 +1,4 @@
-"""A sandbox and a project for every test, and the faults it is told to have."""
+"""A sandbox and a project for every test, and its faults."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -152,7 +152,7 @@ def test_streamed_answers_leave_thoughts_out(
     assert "Nothing was thought" not in said
     assert said.startswith("[sandbox]")
     assert attempt["outcome"] == "ok"
-    if model != "gpt-6.1-terra" and provider != "bedrock":  # chat completions, which think nothing here; not told
+    if model != "gpt-6.1-terra" and provider != "bedrock":  # chat completions, which think nothing here; not reported
         assert 0 < attempt["reasoning_tokens"] < attempt["output_tokens"]
 
 

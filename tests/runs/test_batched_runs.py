@@ -102,7 +102,7 @@ def twice(text: str) -> str:
     due="6h",
 )
 def errand() -> None:
-    """Never called: tests ride it."""
+    """Never called: tests run inside it."""
 
 
 def batches_of(runtime: Runtime, run_id: str) -> list[int]:

@@ -90,7 +90,7 @@ def test_many_runs_among_faults_by_two_automations_in_two_processes(tmp_path: Pa
         assert {attempt["provider"] for attempt in attempts} >= {"bedrock", "anthropic", "groq"}
         faults = {attempt["entry"].fault for attempt in attempts if attempt["entry"]}
         assert {"429", "503", "malformed", "hang", "hang_after", "cut", "drop"} <= faults
-        # Both processes synced after every run; whoever was second to the file left its rows to the next sync.
+        # Both processes synced after every run; the second one at the file left its rows to the next sync.
         runtime.replica.sync()
         assert_replica_equals_ledger(runtime)
         before = copied_facts(runtime.replica)

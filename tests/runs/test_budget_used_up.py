@@ -205,7 +205,7 @@ def test_one_that_does_not_catch_it_ends_and_nobody_is_asked_again(runtime: Runt
     finally:
         ASK_HERE.reset(token)
     assert (state.name, state.is_cancelled(), len(asked)) == ("OverBudget", True, 1)
-    assert "told to finish with what it has" in str(state.message)
+    assert "set to finish with what it has" in str(state.message)
     assert len(read_journal(sandbox.journal)) == turns(runtime)["answered"] == turns(runtime)["replayed"]
     assert ends(runtime) == ["over_budget", "over_budget"]
     run_id = str(state.state_details.flow_run_id)

@@ -94,7 +94,7 @@ def tell(text: str) -> str:
     + plan(tell, input_tokens=30, output_tokens=1),
 )
 def cascading() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 def half(answer: str, expected: object) -> float:
@@ -413,7 +413,7 @@ def chat(text: str) -> str:
 
 @automation(name="letters", price="1 credit", plan=plan(chat, input_tokens=900, output_tokens=90, calls=9))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 def test_drift_is_found_by_what_the_judge_says_of_live_answers(tmp_path: Path, echo: Echo):

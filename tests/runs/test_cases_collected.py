@@ -80,7 +80,7 @@ def chat(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(sort, input_tokens=900, output_tokens=90, calls=99))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 SORT, LATER, ODD, CHAT = (Subject("letters", step.fn) for step in (sort, sort_later, odd, chat))

@@ -66,7 +66,7 @@ def look_up(text: str, customer: str) -> str:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=900, output_tokens=90, calls=9))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

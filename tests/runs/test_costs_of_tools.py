@@ -106,7 +106,7 @@ def test_each_paid_request_is_an_attempt_of_its_own_kind(runtime: Runtime) -> No
         ("scrape", "other", 1.0, USD // 1000, "ok", "stated"),
     ]
     assert {a["kind"] for a in written} == {"tool"}
-    assert [a["stand_in"] for a in written] == [False] * 4  # whoever answers turns, this money is real
+    assert [a["stand_in"] for a in written] == [False] * 4  # even if the sandbox answers turns, this money is real
     assert all(a["started_at"] > 0 for a in written)
     [settled] = rows(runtime, schema.settlements)
     spent = 2 * SEARCH + USD // 100 + USD // 1000

@@ -1,4 +1,4 @@
-"""A run's due time, from whoever states it to the context of its steps and the ledger."""
+"""A run's due time, from where it is set to the context of its steps and the ledger."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -219,7 +219,7 @@ def test_a_run_of_a_deployment_is_scheduled_there_and_goes_on(
 
 
 def rows_of_tool(name: str, flow_run_id: UUID | None) -> Counter[str]:
-    """The states of a tool's task runs, once Prefect's server has heard of them."""
+    """The states of a tool's task runs, once Prefect's server has received them."""
     from tests.support.waiting import until
 
     assert flow_run_id is not None

@@ -127,7 +127,7 @@ def view(page: Image) -> str:
     + plan(view, calls=2, input_tokens=300, output_tokens=60),
 )
 def replaying() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @contextmanager

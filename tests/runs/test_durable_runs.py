@@ -51,7 +51,7 @@ def say(text: str) -> str:
     price="1 credit", budget=Budget(per_run="5 USD"), plan=plan(say, calls=6, input_tokens=60, output_tokens=60)
 )
 def talk() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @automation(price="1 credit", plan=plan(say, calls=6, input_tokens=60, output_tokens=60), durable=False)

@@ -104,7 +104,7 @@ def help_out(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(help_out, calls=2, input_tokens=100, output_tokens=60) + plan(search))
 def work() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What happens within a flow run is told to Prefect, whose automations can react to it."""
+"""What happens within a flow run is sent to Prefect, whose automations can react to it."""
 
 from typing import Any
 

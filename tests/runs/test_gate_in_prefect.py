@@ -173,7 +173,7 @@ def test_over_budget_is_cancelled_by_that_name_and_nothing_is_called(project: Pr
 
 
 def test_a_budget_that_runs_out_mid_run_ends_it_with_what_was_done(project: Project, sandbox: Sandbox):
-    """Each answer is far longer than planned, so the hold must be extended, until the budget has no room."""
+    """Each answer is far longer than planned, so the hold must be extended, until the budget is used up."""
 
     @automation(price="1 credit", plan=plan(say, calls=1, input_tokens=1, output_tokens=1))
     def grow(texts: list[str]) -> int:

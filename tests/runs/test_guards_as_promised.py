@@ -64,7 +64,7 @@ def tools(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=900, output_tokens=90, calls=9))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @dataclass(frozen=True)

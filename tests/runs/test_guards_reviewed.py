@@ -37,7 +37,7 @@ def chat(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=900, output_tokens=90, calls=9))
 def talk() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Token counts that a request cannot have: the worst case is charged, the attempt is marked, and somebody is told."""
+"""Token counts that a request cannot have: the worst case is charged, the attempt is marked, and a warning is sent."""
 
 import asyncio
 import logging
@@ -63,9 +63,9 @@ def test_what_a_request_can_have_is_accepted(usage: Usage):
         (Usage(300, 317), "output_tokens above 316"),
         (Usage(300, 2**40), "output_tokens above 316"),
         (Usage(300, 8_017, reasoning_tokens=8_000), "output_tokens above 8,016"),
-        (Usage(NOT_A_COUNT, 5), "input_tokens is no count"),
-        (Usage(300, NOT_A_COUNT), "output_tokens is no count"),
-        (Usage(300, 5, cache_read_tokens=NOT_A_COUNT), "cache_read_tokens is no count"),
+        (Usage(NOT_A_COUNT, 5), "input_tokens is not a count"),
+        (Usage(300, NOT_A_COUNT), "output_tokens is not a count"),
+        (Usage(300, 5, cache_read_tokens=NOT_A_COUNT), "cache_read_tokens is not a count"),
         (Usage(300, 5, cache_read_tokens=301), "cached tokens above input_tokens"),
         (Usage(300, 5, 200, 100, 1), "cached tokens above input_tokens"),
         (Usage(None, 5, cache_read_tokens=10**9), "cached tokens above input_tokens"),

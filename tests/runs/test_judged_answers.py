@@ -34,7 +34,7 @@ def chat(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=9000, output_tokens=900, calls=9))
 def talk() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def tools(text: str) -> str:
     + plan(tools, input_tokens=900, output_tokens=90) + plan(agent, input_tokens=900, output_tokens=90),
 )  # fmt: skip
 def letters(customer: str = "") -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``farebox quotes check``: what CI is told when a prompt, a plan or a price makes runs more expensive."""
+"""``farebox quotes check``: what CI sees when a prompt, a plan or a price makes runs more expensive."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -43,7 +43,7 @@ def chat(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=9_000, output_tokens=900, calls=20))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

@@ -340,7 +340,7 @@ def test_in_the_workers_of_a_task_runner(runtime: Runtime, echo: Echo, runner: A
 
 @task
 def work(text: str) -> str:
-    """A task that is no step, and calls one where it is: there the run is rebuilt from Prefect's context alone."""
+    """A task that is not a step, and calls one where it is: there the run is rebuilt from Prefect's context alone."""
     return second(text)
 
 

@@ -66,7 +66,7 @@ def title(note: str) -> Title:
     + plan(remember, calls=2, input_tokens=6000, output_tokens=100),
 )
 def digest() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 def a_project(root: Any, sandbox: Sandbox, dialect: str) -> Project:

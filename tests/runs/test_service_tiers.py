@@ -1,4 +1,4 @@
-"""Turns at a service tier: the reply's tier sets the price, a tier without capacity is no outage, unknown is dear."""
+"""Turns at a service tier: the reply's tier sets the price, a tier without capacity is not an outage, an unknown one costs the most."""
 
 import logging
 from collections.abc import Iterator

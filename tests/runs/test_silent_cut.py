@@ -40,7 +40,7 @@ def say(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(say, input_tokens=4000, output_tokens=50))
 def saying() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 async def served(tapes: dict[str, int], tmp_path: Path, windows: dict[str, int]) -> tuple[Playback, Project]:

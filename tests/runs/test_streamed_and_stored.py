@@ -39,7 +39,7 @@ def remember(text: str) -> str:
     plan=plan(chat, input_tokens=300, output_tokens=100) + plan(remember, input_tokens=300, output_tokens=100),
 )
 def talk() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 TEXT = "The importer was rewritten. It reads twice as fast. Nobody has to change a setting. Old files work as before."

@@ -1,4 +1,4 @@
-"""Runs that are suspended more than once, or ended in Prefect meanwhile, where no process of theirs is told."""
+"""Runs that are suspended more than once, or ended in Prefect meanwhile, where no process of theirs notices."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""How many tools one reply and one step may call, and for how long: over a real wire, with what the model is told."""
+"""How many tools one reply and one step may call, and for how long: over a real wire, with the message to the model."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A hold that cannot be settled is told to Prefect by the run that finds it, and stops neither that run nor others."""
+"""A hold that cannot be settled is reported to Prefect by the run that finds it, and stops neither that run nor others."""
 
 from typing import Any
 

@@ -101,7 +101,7 @@ def typed(text: str) -> list[str]:
 
 @automation(price="1 credit", plan=plan(chat, input_tokens=90_000, output_tokens=900, calls=60))
 def letters() -> None:
-    """Never called: the tests ride it."""
+    """Never called: the tests run inside it."""
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class Aftermath:
 
 
 def examine(runtime: Runtime, journal: Path) -> Aftermath:
-    """Compare ledger, billing journal and replica; the replica also with one that is built anew.
+    """Compare ledger, billing journal and replica; the replica also with one that is rebuilt.
 
     Raises:
         AssertionError: an attempt is missing, priced wrong or charged twice; something is still held; or the replica

@@ -1,6 +1,6 @@
 """Runs that wait for batches, killed at every stage of one and continued until they complete.
 
-``python -m tests.support.batched_kills`` imports everything once and forks a process for each try that it is told of on
+``python -m tests.support.batched_kills`` imports everything once and forks a process for each try that it reads from
 its standard input: ``ROOT RUN_ID STAGE NUMBER``. The process kills itself when it comes to a stage for the so-manieth
 time; without a stage (``-``) it runs to its end. A try says how it ended: ``completed``, then ``ended CODE``.
 """
@@ -53,7 +53,7 @@ def twice(text: str) -> str:
     due="6h",
 )
 def errand() -> None:
-    """Never called: tries ride it."""
+    """Never called: tries use it."""
 
 
 def _call(one: tuple[Any, str]) -> str:

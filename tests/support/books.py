@@ -14,7 +14,7 @@ from pricing.usage import Usage
 from tasks.sandbox import SandboxEntry, read_journal
 
 UNTOLD = {"timeout", "connection", "cancelled", "lost", "server_error", "invalid_output"}
-"""How an attempt may end that may have been billed without our being told."""
+"""How an attempt may end that may have been billed without a report."""
 
 
 def rows(ledger: Ledger, table: sa.Table) -> list[dict[str, Any]]:

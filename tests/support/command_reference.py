@@ -12,7 +12,7 @@ PAGE = REPOSITORY / "docs" / "commands.md"
 _INTRODUCTION = """# Commands
 
 Every command of `farebox`, generated from the program itself (`python -m tests.support.command_reference` writes this
-page anew). `farebox COMMAND --help` prints the same; `farebox run NAME --help` lists the parameters of an automation.
+page again). `farebox COMMAND --help` prints the same; `farebox run NAME --help` lists the parameters of an automation.
 Amounts are written like `"0.50 USD"`, days like `2026-11-30`, and `--json` prints exact figures for programs.
 
 Exit codes of `run`: 0 completed, 3 over budget, 4 blocked by a guard, 5 no target available, 2 usage, 1 anything else.

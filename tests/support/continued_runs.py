@@ -1,7 +1,7 @@
 """Runs that are killed and continued until they complete: mapped steps, identical questions, agents and tools.
 
-``python -m tests.support.continued_runs`` imports everything once and forks a process for each try that it is told of
-on its standard input: ``ROOT RUN_ID SEED WAY``. A try says ``began``, and how it ended; then ``ended CODE``.
+``python -m tests.support.continued_runs`` imports everything once and forks a process for each try that it reads
+from its standard input: ``ROOT RUN_ID SEED WAY``. A try says ``began``, and how it ended; then ``ended CODE``.
 """
 
 import os
@@ -80,7 +80,7 @@ def help_out(text: str) -> str:
     + plan(search, calls=2),
 )
 def errand() -> None:
-    """Never called: tries ride it."""
+    """Never called: tries use it."""
 
 
 def whole_errand(order: random.Random) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 _ROUNDS = 3
-"""How often a measurement is taken anew before it counts as a failure."""
+"""How often a measurement is repeated before it counts as a failure."""
 
 
 def effort(work: Callable[[], object], tries: int) -> float:

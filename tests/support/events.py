@@ -1,4 +1,4 @@
-"""What Prefect is told, caught instead of sent."""
+"""The events for Prefect, caught instead of sent."""
 
 import threading
 from typing import Any

@@ -244,7 +244,7 @@ def main() -> None:
             before = _peak()
             try:
                 said = _fetches(url, kind) if kind.startswith("feed") else _asks(folder / str(number), url, kind)
-            except BaseException as error:  # noqa: BLE001 - told, whatever it is
+            except BaseException as error:  # noqa: BLE001 - reported, whatever it is
                 said = f"crashed: {type(error).__name__}: {error}"
             found: dict[str, Any] = {"kind": kind, "above": round(_peak() - before, 1), "said": said}
             os.write(1, json.dumps(found).encode() + b"\n")

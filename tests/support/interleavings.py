@@ -195,7 +195,7 @@ class _Interleaving:
             self.begun_in[intent.attempt_id] = process.run.run_id, self.admitted[process.run.run_id] - 1
 
     def end(self) -> None:
-        """An attempt of a process comes back, whoever its run belongs to meanwhile."""
+        """An attempt of a process comes back, whichever process its run belongs to meanwhile."""
         begun = [(process, intent) for process in self.processes for intent in process.begun]
         if begun:
             process, intent = self.dice.choice(begun)

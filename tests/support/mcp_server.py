@@ -41,7 +41,7 @@ class Tools:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.calls: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.changed = False

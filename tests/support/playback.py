@@ -33,7 +33,7 @@ class Playback:
         self._tapes[tape].append(reply)
 
     def left(self, tape: str) -> int:
-        """Replies that nobody asked for yet."""
+        """Replies that were not used yet."""
         return len(self._tapes[tape])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

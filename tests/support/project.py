@@ -67,7 +67,7 @@ SUBJECTS = (
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a farebox.toml; whoever is in it runs there."""
+    """A folder with a farebox.toml; code in it runs there."""
 
     root: Path
 

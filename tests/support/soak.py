@@ -112,7 +112,7 @@ class Soak:
 
 
 def growth(samples: list[Held], *, resident: bool = True) -> list[str]:
-    """What grew between the first and the last third of the samples, in words; nothing when all is flat.
+    """What grew between the first and the last third of the samples, as text; nothing when all is flat.
 
     Args:
         samples: in their order.

@@ -143,7 +143,7 @@ class Stage:
         try:
             with self._store.write() as connection:
                 written.end(work(connection))
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+        except Exception as error:  # noqa: BLE001 - the waiting caller gets it
             written.fail(error)
         return written
 

@@ -49,7 +49,7 @@ def test_what_is_none_is_refused_in_one_line(tmp_path: Path, kind: type[Image], 
 def test_files_that_cannot_be_read_say_why(tmp_path: Path):
     with pytest.raises(UsageError, match="does not exist"):
         Image.from_path(tmp_path / "none.png")
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         Document.from_path(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Constraints on columns of money: whole nano-dollars within bounds, whoever writes them.
+"""Constraints on columns of money: whole nano-dollars within bounds, for every writer.
 
 SQLite stores an integer that grows beyond 64 bits as a REAL, and Postgres refuses it, which stops every later run. With
 these bounds the sums that statements make stay within 64 bits: of eight amounts of state, of 8,192 attempts.
@@ -40,7 +40,7 @@ def money_columns(connection: Connection) -> dict[str, list[str]]:
 
 
 def constrain(connection: Connection) -> None:
-    """Put the constraints on every column of money there is, anew where they are there: call it in any migration that
+    """Put the constraints on every column of money, replacing those that exist: call it in any migration that
     adds such a column.
 
     Amounts of state that an earlier version let grow beyond the bounds are brought to a quarter of them, so that what

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TokenKind: TypeAlias = Literal["input", "cache_read", "cache_write", "cache_write_1h", "output", "all", "other"]
 """``input`` is without cached tokens where the export tells these apart; ``all`` is an amount for tokens of every kind;
-``other`` is what is no token, such as a search."""
+``other`` is for other items, such as a search."""
 STANDARD: Final = "standard"
 _LINES: Final = {
     ".csv": "read_csv($path, all_varchar = true, header = true)",

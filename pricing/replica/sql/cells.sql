@@ -1,4 +1,4 @@
--- The cells of the days in touched_days, added up anew from the rollups. `first_day` and `after_days` enclose them: what
+-- The cells of the days in touched_days, added up again from the rollups. `first_day` and `after_days` enclose them: what
 -- lies in the order of time need not all be read.
 CREATE OR REPLACE TEMP MACRO touched(rollup) AS TABLE
 SELECT *, started_at // 86400000000 * 86400000000 AS day

@@ -48,7 +48,7 @@ SELECT
 FROM these_turns AS t
 JOIN whose ON whose.run_id = t.run_id
 LEFT JOIN (
-    -- Asking a target again at another service tier is no move.
+    -- Asking a target again at another service tier does not count as a move.
     SELECT DISTINCT turn_id
     FROM (
         SELECT turn_id, hop, regexp_extract(arg_min(reason, ordinal), ' at (\S+)$', 1) AS origin, max(target) AS target

@@ -31,7 +31,7 @@ def columns(
         told: what it shows, in a sentence.
         names: of the columns, in order.
         series: by its name, one amount per column.
-        text: an amount in words.
+        text: an amount as text.
         up_label: what the amounts are.
         first: the heading of the names in the table.
     """

@@ -17,7 +17,7 @@ HEIGHT = 220
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A label on an axis; a ``minor`` one is left out where there is little room."""
+    """A label on an axis; a ``minor`` one is left out where there is little space."""
 
     at: float
     text: str
@@ -26,7 +26,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A filled rectangle; ``tip`` is told when somebody points at it."""
+    """A filled rectangle; ``tip`` is shown when the pointer is over it."""
 
     x: float
     y: float
@@ -141,7 +141,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A row of level bars, each part a share of the longest; its figures are told beside it."""
+    """A row of level bars, each part a share of the longest; its figures are shown beside it."""
 
     name: str
     parts: tuple[tuple[float, ChartTone], ...]

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pricing.reports.charts.data import Chart, ChartTone, Grid, Label, Path, Rect, tone
 
 _GAP = 30
-"""Pixels between two ends: room for the name of the lower one."""
+"""Pixels between two ends: space for the name of the lower one."""
 _TALL = 170
 _LEFT, _RIGHT, _WIDE = 0.0, 98.0, 2.0
 

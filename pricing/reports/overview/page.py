@@ -147,7 +147,7 @@ def automation_grid(section: SpendSection) -> Grid:
 
 
 def _economics(section: SpendSection) -> Section:
-    drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost is no distribution
+    drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost does not make a distribution
     telling = [one for one in drawn if one.runs >= _TELLING] if len(section.automations) == 1 else []
     told = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]

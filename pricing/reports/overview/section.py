@@ -126,7 +126,7 @@ def _automation(row: Row, bins: Sequence[Row], buffer_percent: int | None) -> Au
 
 
 def _bins(rows: Sequence[Row]) -> tuple[Bin, ...]:
-    """The last one reaches to the dearest run."""
+    """The last one ends at the most expensive run."""
     lows = [(row, row["least"] + row["bin"] * row["step"]) for row in rows]
     return tuple(
         Bin(low, max(row["most"] + 1, low + row["step"]) if row["bin"] >= _BINS else low + row["step"], row["runs"])
@@ -164,7 +164,7 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
 
 
 def _routing(rows: Sequence[Row], premium: TargetRates) -> RoutingSavings:
-    """Both sides count the same tokens: those that a provider told of."""
+    """Both sides count the same tokens: those that a provider reported."""
     return RoutingSavings(
         premium.target,
         premium.model,

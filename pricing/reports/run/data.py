@@ -44,7 +44,7 @@ class DueFacts:
 
     ``early_us`` is how long before its due time it was done, negative where it was late; ``None`` until it is.
     ``saved_nano`` is what its attempts would have cost more at the standard service tier. ``batched`` turns were
-    answered by batches, for which it waited ``waited_us`` in all; that is no time of a provider.
+    answered by batches, for which it waited ``waited_us`` in all; this does not count as provider time.
     """
 
     due_at: datetime
@@ -341,7 +341,7 @@ class AdjustmentLine:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Attempts that may have been billed without telling; they are counted at their worst case."""
+    """Attempts that may have been billed without reporting usage; they are counted at their worst case."""
 
     attempts: int
     worst_nano: Nano

@@ -254,7 +254,7 @@ def _turn(number: int, turn: TurnLine) -> list[str | Text]:
 
 
 def _stories(report: RunReport) -> Iterator[RenderableType]:
-    """Only when there was one; the same story of many turns is told once."""
+    """Only when there was one; the same moves of many turns are shown once."""
     told = Counter(one.story for one in report.fallbacks)
     if not told:
         return

@@ -1,4 +1,4 @@
--- What was asked of which model, as far as providers told of its tokens; calibrations ask every model on purpose.
+-- What was asked of which model, as far as providers reported its tokens; calibrations ask every model on purpose.
 SELECT
     stand_in, model,
     sum(input_tokens)::BIGINT AS input_tokens,

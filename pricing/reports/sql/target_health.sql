@@ -1,4 +1,4 @@
--- How each target did lately: its last attempts, and its last answers. Cancelled attempts tell nothing of it.
+-- Recent results of each target: its last attempts, and its last answers. Cancelled attempts tell nothing of it.
 WITH numbered AS (
     SELECT
         *,

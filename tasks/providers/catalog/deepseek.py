@@ -1,4 +1,4 @@
-"""DeepSeek, by its OpenAI-compatible API. It thinks unless told not to."""
+"""DeepSeek, by its OpenAI-compatible API. It thinks unless switched off."""
 
 from __future__ import annotations
 

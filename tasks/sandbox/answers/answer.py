@@ -1,7 +1,7 @@
 """What the sandbox answers: honest small-scale work on the text it is given, the same every time.
 
 Summaries are sentences taken from the text, structures are filled with what the text holds, tools are called by the
-words they share with the request. Plain answers begin with ``[sandbox]``; a structure has no room for a label, the
+words they share with the request. Plain answers begin with ``[sandbox]``; a structure has no place for a label, the
 reply's headers carry it.
 """
 

@@ -44,7 +44,7 @@ _HELPERS: Final = frozenset(
 def choose(values: Sequence[Any], description: str, digest: TextDigest) -> Any:
     """The value whose words, kin or description meet the text most; undecided, the most neutral one.
 
-    A verdict is *pass*: what judges by facts is in ``judging``, and an answer that quotes *fail* is no failure.
+    A verdict is *pass*: what judges by facts is in ``judging``, and an answer that quotes *fail* does not fail.
     """
     if "pass" in values:
         return "pass"

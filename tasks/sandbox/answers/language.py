@@ -78,7 +78,7 @@ def cut(text: str, length: int) -> str:
 
 
 def first_clauses(text: str, length: int) -> str:
-    """As many whole clauses of ``text`` as have room in ``length`` characters; cut between words where none has.
+    """As many whole clauses of ``text`` as fit in ``length`` characters; cut between words where none has.
 
     >>> first_clauses("Left out by number, pixels and pages of media", 20)
     'Left out by number'

@@ -43,7 +43,7 @@ class Material:
 
 
 def gather(messages: Sequence[Message]) -> Material:
-    """The material of a conversation. The system prompt is no material: it instructs."""
+    """The material of a conversation. The system prompt is excluded: it instructs."""
     last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     said = messages[last].text if last >= 0 else ""
     inside, outside, quoted = _delimited(said)

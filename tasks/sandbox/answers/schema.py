@@ -147,7 +147,7 @@ def kind_of(schema: JSONObject) -> str:
 
 
 def words_of(schema: JSONObject) -> Iterator[str]:
-    """All that a schema says in words: titles, descriptions, names of properties, given values."""
+    """All texts of a schema: titles, descriptions, names of properties, given values."""
     for key in ("title", "description", "const"):
         if isinstance(schema.get(key), str):
             yield schema[key]

@@ -54,7 +54,7 @@ def _looks_up(tool: Tool) -> bool:
 
 
 def _score(tool: Tool, instructions: str, said: str, text: str) -> int:
-    """How much a tool is wanted; nothing for one that needs a fact nobody told."""
+    """How much a tool is wanted; zero for one that needs an unknown fact."""
     properties = tool.parameters.get("properties") or {}
     for name in tool.parameters.get("required") or ():
         if not _available(name, tool, text):

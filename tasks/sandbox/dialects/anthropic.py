@@ -170,7 +170,7 @@ class AnthropicDialect:
         return SandboxRefusal(status, {"type": "error", "error": error, "request_id": facts.request_id}, headers)
 
     def garbage(self) -> bytes:
-        """An event whose data is no JSON."""
+        """An event whose data is not JSON."""
         return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":\n\n'
 
 

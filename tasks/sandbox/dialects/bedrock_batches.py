@@ -209,7 +209,7 @@ def _object(written: bytes) -> JSONObject:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise BadRequest("The request body is no JSON object.")
+        raise BadRequest("The request body is not a JSON object.")
     return found
 
 
@@ -217,7 +217,7 @@ def _key(config: Any, name: str) -> str:
     place = config.get(name) if isinstance(config, dict) else None
     uri = place.get("s3Uri") if isinstance(place, dict) else None
     if not isinstance(uri, str) or not uri.startswith("s3://"):
-        raise BadRequest(f"{name}.s3Uri is no S3 address")
+        raise BadRequest(f"{name}.s3Uri is not an S3 address")
     return uri.removeprefix("s3://")
 
 

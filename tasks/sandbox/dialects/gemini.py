@@ -112,7 +112,7 @@ class GeminiDialect:
         )
 
     def usage(self, counted: Usage) -> Usage:
-        """Without cache writes, which cost nothing extra here and are not told."""
+        """Without cache writes, which cost nothing extra here and are not reported."""
         return replace(counted, cache_write_tokens=None, cache_write_1h_tokens=None)
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
@@ -149,7 +149,7 @@ class GeminiDialect:
         return SandboxRefusal(status, {"error": error | ({"details": details} if details else {})})
 
     def garbage(self) -> bytes:
-        """An event that is no JSON."""
+        """An event that is not JSON."""
         return b'data: {"candidates": [\r\n\r\n'
 
     def _body(self, exchange: SandboxExchange, parts: Sequence[JSONObject], *, last: bool) -> JSONObject:

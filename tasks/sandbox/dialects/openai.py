@@ -219,7 +219,7 @@ class OpenAIDialect:
         return Schema(spec["name"], definition), False
 
     def usage(self, counted: Usage) -> Usage:
-        """Cache writes are told by models for which they cost something."""
+        """Cache writes are reported by models for which they cost something."""
         return replace(counted, cache_write_tokens=counted.cache_write_tokens or None, cache_write_1h_tokens=None)
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
@@ -273,7 +273,7 @@ class OpenAIDialect:
         return (groq_refusal if self.provider == "groq" else openai_refusal)(complaint, facts)
 
     def garbage(self) -> bytes:
-        """A chunk that is no JSON."""
+        """A chunk that is not JSON."""
         return b'data: {"id":"chatcmpl-\n\n'
 
     def _head(self, exchange: SandboxExchange, kind: str) -> JSONObject:

@@ -87,7 +87,7 @@ class ResponsesDialect:
         )
 
     def usage(self, counted: Usage) -> Usage:
-        """Cache writes are always told, also by models for which they cost nothing extra."""
+        """Cache writes are always reported, also by models for which they cost nothing extra."""
         return replace(counted, cache_write_tokens=counted.cache_write_tokens or 0, cache_write_1h_tokens=None)
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
@@ -112,7 +112,7 @@ class ResponsesDialect:
         return openai_refusal(complaint, facts)
 
     def garbage(self) -> bytes:
-        """An event that is no JSON."""
+        """An event that is not JSON."""
         return b'event: response.output_text.delta\ndata: {"type":"response.\n\n'
 
 

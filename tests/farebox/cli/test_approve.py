@@ -1,4 +1,4 @@
-"""What the terminal asks about a run that a budget has no room for."""
+"""What the terminal asks about a run that exceeds a budget."""
 
 from datetime import UTC, datetime
 from io import StringIO

@@ -1,4 +1,4 @@
-"""``farebox breakers``, and what Prefect is told of circuits."""
+"""``farebox breakers``, and the events about circuits."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Where keys are found, that they are never told, and what happens without one."""
+"""Where keys are found, that they are never shown, and what happens without one."""
 
 import os
 from pathlib import Path

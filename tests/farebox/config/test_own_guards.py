@@ -1,4 +1,4 @@
-"""Guards and message templates of a team's own: found from the command line, and wrong ones told at the start."""
+"""Guards and message templates of a team's own: found from the command line, and wrong ones reported at the start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the doctor finds: each fault once, told in one line with what to do, and never a key."""
+"""What the doctor finds: each fault once, in one line with what to do, and never a key."""
 
 import http.server
 import json

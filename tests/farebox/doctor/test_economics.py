@@ -128,7 +128,7 @@ def test_what_is_at_stake_is_exact(tmp_path: Path):
 
 
 def test_neither_calibrations_nor_what_is_not_sold_is_told_of(tmp_path: Path):
-    """A calibration asks dear models for light work, again and again; its price is nothing, and set for ever."""
+    """A calibration asks expensive models for light work, again and again; its price is nothing, and set for ever."""
 
     def calibrated(runtime: Runtime) -> Books:
         books = sound(runtime)

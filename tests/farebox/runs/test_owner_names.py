@@ -113,7 +113,7 @@ UNSEEN = (
     *"\u202a\u202e\u2066\u2069\u061c\u00a0\u1680\u2003\u2007\u202f\u205f\u3000\u2028\u2029\x00\x1f\x7f\x85\t\n\r",
     *"\ud800\ue000\U000f0000\u0378\uffff",
 )
-"""Fillers, blanks, joiners, selectors, tags, directions, other spaces, line ends, controls, and what is no character."""
+"""Fillers, blanks, joiners, selectors, tags, directions, other spaces, line ends, controls, and what is not a character."""
 
 
 @pytest.mark.parametrize("scope", ["user", "org", "tag"])

@@ -1,4 +1,4 @@
-"""Pages that read much are shown again while they are made anew; corrections of a run reach its page and its files."""
+"""Pages that read much are shown again while they are refreshed; corrections of a run reach its page and its files."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 
 class Replica:
-    """A state that moves on when it is told to, and views that say of which they are."""
+    """A state that changes on request, and views that say of which they are."""
 
     def __init__(self) -> None:
         self.number = 0

@@ -208,7 +208,7 @@ def test_prompts_that_leave_the_network_are_looked_at_too():
 
 
 def test_formats_of_issuers_are_found_and_what_looks_like_one_is_not():
-    """Some 270 kinds, each drawn anew; ``python -m benchmarks.secret_formats`` prints them."""
+    """Some 270 kinds, each generated; ``python -m benchmarks.secret_formats`` prints them."""
     found, false, missed, hit = secret_formats.shares(seed=11, each=2)
     assert found >= 0.96, missed
     assert false <= 0.01, hit

@@ -15,7 +15,7 @@ from tests.support.effort import assert_cheap
 
 
 class Model:
-    """Answers what it is told to, and notes what it was asked."""
+    """Gives the set answer, and notes what it was asked."""
 
     def __init__(self, **said: bool) -> None:
         self.said = said

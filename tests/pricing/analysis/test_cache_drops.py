@@ -1,4 +1,4 @@
-"""Drops of prompt caches: found soon, told rarely where nothing changed, and each with its cause."""
+"""Drops of prompt caches: found soon, reported rarely if nothing changed, and each with its cause."""
 
 import random
 from collections.abc import Callable, Sequence

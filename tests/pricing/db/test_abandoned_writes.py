@@ -1,4 +1,4 @@
-"""Whoever stops waiting for a write stops neither it nor those after it."""
+"""A caller that stops waiting for a write stops neither it nor those after it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a person decides about a run that no budget has room for: exactly that, once, and written down."""
+"""What a person decides about a run that exceeds a budget: exactly that, once, and written down."""
 
 import dataclasses
 import json

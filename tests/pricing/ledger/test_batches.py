@@ -174,7 +174,7 @@ def test_who_cancelled_a_batch_is_known(books: Books, by: str, person: bool):
 
 
 def test_the_hold_of_a_killed_run_is_kept_while_it_waits(books: Books):
-    """Attempts that are no lines of a batch are written off; the batch's stay what they are."""
+    """Attempts that are not lines of a batch are written off; the batch's stay what they are."""
     books.begin(2)
     live = an_intent(books.run, WORST)
     assert books.ledger.begin(live, books.execution).result() == []

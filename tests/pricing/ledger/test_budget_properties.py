@@ -73,7 +73,7 @@ class Budgets(RuleBasedStateMachine):
         refusals = self.ledger.admit(run, [*chosen, BudgetRule("run", run.run_id, "run", max(ceiling, held))])
         if not refusals:
             self.runs.append(run.run_id)
-        for refusal in refusals:  # never while there is room
+        for refusal in refusals:  # never while it is covered
             assert refusal.asked > refusal.budget.left
             known = before.get(refusal.budget.budget_id)
             assert known is None or known.left >= refusal.budget.left - held

@@ -1,4 +1,4 @@
-"""Several processes on one budget: never overspent, and never refused while it has room (the benchmark has 32)."""
+"""Several processes on one budget: never overspent, and never refused while it covers the run (the benchmark has 32)."""
 
 import subprocess
 import sys

@@ -78,7 +78,7 @@ def test_one_of_all_stores_claims_the_probe(database_url: str, clock: Clock):
 
         with ThreadPoolExecutor(10) as pool:
             assert sum(pool.map(claim, range(50))) == 1
-        clock.now += 31 * SECOND  # whoever had it did not come back
+        clock.now += 31 * SECOND  # its holder did not come back
         with ThreadPoolExecutor(10) as pool:
             assert sum(pool.map(claim, range(50))) == 1
     finally:

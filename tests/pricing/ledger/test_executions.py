@@ -92,7 +92,7 @@ def test_a_crashed_run_that_is_started_again_within_its_lease_stops_nobody(ledge
 
 
 def test_a_ledger_without_executions_takes_over_too(ledger: Ledger):
-    """Whoever admits a run without an execution begins one."""
+    """Admitting a run without an execution begins one."""
     run = a_run(held=USD)
     assert ledger.admit(run, [per_day(5 * USD)]) == []
     assert ledger.admit(run, [per_day(USD // 2)]), "it does not fit, and is refused"

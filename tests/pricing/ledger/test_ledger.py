@@ -32,7 +32,7 @@ def ledger(store: Store, clock: Clock) -> Ledger:
 
 
 def is_ours(sqlite: bool, _: object, name: str, kind: str, *__: object) -> bool:
-    """Not of a journal, whose table is no part of the schema, nor an index that only Postgres has."""
+    """Not of a journal, whose table is not part of the schema, nor an index that only Postgres has."""
     return "journal_entries" not in name and not (sqlite and kind == "index" and name.endswith("_xid"))
 
 

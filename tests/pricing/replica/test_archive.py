@@ -185,7 +185,7 @@ def test_what_is_wrong_with_it_is_told(
 def test_an_altered_or_missing_file_is_named_by_what_reads_it(
     books: Books, store: Store, replica: Replica, kept_facts: Archive, monkeypatch: pytest.MonkeyPatch
 ):
-    """Not as a damaged replica: building it anew would not help. What does not read it still answers."""
+    """Not as a damaged replica: rebuilding it would not help. What does not read it still answers."""
     kept_facts.move(books.clock - 400 * DAY)
     replica.sync()
     [path] = kept_facts.folder.glob("*-000001/attempts.parquet")

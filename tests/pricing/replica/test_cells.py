@@ -314,7 +314,7 @@ def test_reports_say_what_the_facts_say(
 
 
 def test_days_are_closed_and_a_rebuild_has_the_same_cells(copied: Copied):
-    """After all those syncs, what was kept up bit by bit is what is made anew."""
+    """After all those syncs, what was kept up bit by bit is what a rebuild makes."""
 
     def cells() -> dict[str, Counter[Any]]:
         names = ("day_totals", "day_costs", "day_turns", "quarter_sums", "closed")

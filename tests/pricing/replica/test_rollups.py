@@ -144,7 +144,7 @@ def test_rollups_are_what_the_facts_add_up_to(copied: Copied, parts: list[list[F
 
 
 def test_a_rebuild_rolls_up_the_same(copied: Copied):
-    """After all those syncs, what was kept up bit by bit is what is made anew."""
+    """After all those syncs, what was kept up bit by bit is what a rebuild makes."""
     before, overviews = rollups(copied.replica), overview(copied.replica)
     healths = target_health(copied.replica)
     copied.replica.rebuild()

@@ -92,7 +92,7 @@ def test_premium_only_is_the_same_tokens_at_its_rates(light_books: Books, light_
     assert section is not None
     assert section.routing is not None
     # four answers of 1,000 in (400 of them cached) and 200 out, at 3, 0.30 and 15 dollars a million; the time-out that
-    # may have been billed told no tokens and is on neither side
+    # may have been billed reported no tokens and is on neither side
     answer = 600 * 3_000 + 400 * 300 + 200 * 15_000
     assert (section.routing.spent_nano, section.routing.premium_nano) == (10 * CENT, 4 * answer)
 

@@ -1,4 +1,4 @@
-"""What prompt caching and stored answers took off: by hand, apart from what was spent, and only told where it was."""
+"""What prompt caching and stored answers took off: by hand, apart from what was spent, and only shown where it was."""
 
 import re
 

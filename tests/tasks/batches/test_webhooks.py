@@ -1,4 +1,4 @@
-"""Signed notices: only what a known secret signed, and lately, is taken."""
+"""Signed notices: only what a known secret signed, and recently, is taken."""
 
 import base64
 import json

@@ -222,7 +222,7 @@ def test_a_stream_cut_before_its_end_keeps_what_was_counted():
         with pytest.raises(ReplyError) as raised:
             reader.finish()
         assert (raised.value.failure.kind, raised.value.failure.maybe_billed) == ("connection", True)
-        if at < raw.index(b"event: message_delta"):  # the first event's output is no total
+        if at < raw.index(b"event: message_delta"):  # the first event's output is not a total
             assert raised.value.usage is not None
             assert raised.value.usage.output_tokens is None
     assert raised.value.usage == Usage(2310, None, 2000, 100, 200)

@@ -1,4 +1,4 @@
-"""A tool_choice that nobody asked for: targets whose model takes none are asked with ``auto``."""
+"""A derived tool_choice: targets whose model takes none are asked with ``auto``."""
 
 from dataclasses import replace
 from typing import Any

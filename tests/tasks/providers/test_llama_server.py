@@ -52,7 +52,7 @@ def test_a_schema():
 
 
 def test_invalid_arguments_that_are_sent_back_do_not_break_it():
-    """It parses the arguments of earlier calls, and answers 500 where they are no JSON object."""
+    """It parses the arguments of earlier calls, and answers 500 if they are not a JSON object."""
     broken = ToolCallPart.parse("an id: of any kind", "weather", '{"city": ')
     messages = (
         Message.of("user", "What is the weather in Bern?"),

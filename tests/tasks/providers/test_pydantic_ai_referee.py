@@ -2,7 +2,7 @@
 
 Both bodies have to be the same but for the differences listed here, each with its reason, so that a field or a shape
 that we alone send is seen. Of its models those run whose SDKs the tests have: OpenAI's two APIs and Anthropic's. Its
-models of Bedrock, Google, Groq and Mistral need SDKs that are no dependency of ours; their shapes are held to
+models of Bedrock, Google, Groq and Mistral need SDKs that are not dependencies of ours; their shapes are held to
 botocore's model and to the documented vectors in the other tests of this directory.
 """
 

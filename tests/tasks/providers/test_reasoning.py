@@ -1,4 +1,4 @@
-"""What each model family is sent about reasoning: against the SDKs' types, the room for it, and what must not be sent."""
+"""What each model family is sent about reasoning: against the SDKs' types, the tokens for it, and what must not be sent."""
 
 import json
 from dataclasses import replace
@@ -156,7 +156,7 @@ def test_switches_of_other_kinds():
 
 
 GEMINIS: list[tuple[str, dict[Any, Any], int]] = [
-    # model, what is sent by setting, the room of an answer when nothing is set
+    # model, what is sent by setting, the tokens of an answer when nothing is set
     ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ROOM["medium"]),
     ("gemini-4-argon", {"none": "low", "high": "high"}, ROOM["medium"]),
     ("gemini-3.1-pro-preview", {"none": "low"}, ROOM["high"]),

@@ -153,7 +153,7 @@ def test_gemini_gets_its_signatures_back_on_their_parts(provider: str, parts: li
 
 
 def test_results_belong_to_the_last_calls_where_gemini_gives_no_ids():
-    """Ids of our own begin anew with each reply."""
+    """Ids of our own start again with each reply."""
     other = {"functionCall": {"name": "tides", "args": {}}, "thoughtSignature": "s"}
     messages = [ASK]
     for reply in (gemini_read(SIGNED, other), gemini_read(other, SECOND)):

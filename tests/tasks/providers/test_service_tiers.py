@@ -1,4 +1,4 @@
-"""How each provider is asked for a service tier, how its reply names one, and what a refusal for want of room is."""
+"""How each provider is asked for a service tier, how its reply names one, and what a refusal for lack of capacity is."""
 
 import json
 from dataclasses import replace

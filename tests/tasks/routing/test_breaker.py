@@ -39,7 +39,7 @@ def names(candidates: Any) -> list[str]:
 
 
 class World:
-    """A breaker with a clock that stands still, and what it told."""
+    """A breaker with a clock that stands still, and what it reported."""
 
     def __init__(self, store: Store) -> None:
         self.now = 1_000 * SECOND

@@ -1,4 +1,4 @@
-"""The score of a question: monotone in every feature, explained in words, deaf to what is only data."""
+"""The score of a question: monotone in every feature, explained as text, deaf to what is only data."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -252,7 +252,7 @@ def test_a_turn_is_a_child_of_the_callers_span(bench: Bench):
 def test_nothing_that_was_asked_or_answered_is_told(
     bench: Bench, inject: Callable[..., None], monkeypatch: pytest.MonkeyPatch, switch: str
 ):
-    """Whatever the switches say by which instrumentations are told to capture content."""
+    """Whatever the switches say by which instrumentations are set to capture content."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", switch)
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
     inject({"kind": "invalid_json", "first": 1}, {"kind": "500", "target": "sonnet"})

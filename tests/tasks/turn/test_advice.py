@@ -1,4 +1,4 @@
-"""What a person is told to do: waiting only where it can help."""
+"""The advice to a person: waiting only where it can help."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""Verifiers: a step's own function decides who is asked on, and what it does wrong is told in one line."""
+"""Verifiers: a step's own function decides who is asked on, and what it does wrong is reported in one line."""
 
 import pytest
 

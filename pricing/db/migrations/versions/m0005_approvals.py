@@ -1,4 +1,4 @@
-"""What people are asked about runs that no budget has room for, and what they decided."""
+"""Approvals of runs that exceed a budget: questions and decisions."""
 
 from pricing.db.migrations.sql import apply
 
