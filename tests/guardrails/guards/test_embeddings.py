@@ -14,6 +14,7 @@ from guardrails.guards.prompt_injection import InjectionGuard
 from guardrails.guards.scope_embeddings import MeaningModel
 from guardrails.guards.topic_scope import NEGATIVES, UNSURE, ScopeGuard, ScopeModel
 from pricing import ConfigError
+from tests.support.verdicts import verdict_of
 
 
 async def nobody(*_: object) -> None:
@@ -65,7 +66,7 @@ async def test_injection_finds_more_with_meanings():
     assert found >= 0.8 * len(texts("attacks_first"))
     assert beyond >= 5
     harmless = GuardInput("input", "chat", "a", "r", ("", "Where is my parcel?"), origins=("system", "user"))
-    assert (await guard.check(harmless)).action == "allow"
+    assert (await verdict_of(guard, harmless)).action == "allow"
 
 
 @pytest.mark.parametrize(
