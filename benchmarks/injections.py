@@ -1,7 +1,8 @@
 """Attempts to take over a model, and requests that only sound like it. Written for this project; none is from a public set.
 
 Nothing is learnt from ``*_first``, which were written before the model. ``*_second`` and ``*_third`` were written after
-it, by kind and without a look at its words, judged once, and learnt from since, like ``*_learnt``.
+it, by kind and without a look at its words, judged once, and learnt from since, like ``*_learnt``. ``*_fourth`` were
+written to be learnt from, after a look at which kinds of attacks public sets have.
 """
 
 from __future__ import annotations
