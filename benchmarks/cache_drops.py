@@ -1,6 +1,6 @@
 """Are drops of prompt caches found, and only those? ``python -m benchmarks.cache_drops``.
 
-Simulated operations, looked at after each of their runs as the report does. ``false alarms`` are counted in worlds in
+Simulated operations, looked at after each of their runs as the report does. ``false alarms`` are reported in worlds in
 which nothing ever changes, per 1,000 runs: shares that hardly vary, that vary much, of small runs whose first request is
 mostly cold, of runs that pause overnight and at weekends, of shares that wander. ``delay`` is how many runs a drop takes
 to be reported, in worlds where it happens after 10, 30 or 100 runs, by how far the share falls: where a part of the
@@ -61,7 +61,7 @@ def small(rng: random.Random) -> Iterator[Run]:
 
 
 def rare(rng: random.Random) -> Iterator[Run]:
-    """Mostly is first reported all."""
+    """Mostly nothing, now and then all."""
     while True:
         yield Run((0.9 if rng.random() < 0.15 else 0.0,))
 
@@ -154,7 +154,7 @@ def delay(world: World, before: int, left: float, rng: random.Random, *, cause: 
 
 
 def typical(delays: Sequence[int | None]) -> tuple[str, str]:
-    """The median of some reported, and the share of ten runs at most."""
+    """The median of some delays, and the share of ten runs at most."""
     counts = [LONGEST + 1 if one is None else one for one in delays]
     middle = median(counts)
     shown = f"{middle:.0f}" if middle <= LONGEST else f"> {LONGEST}"

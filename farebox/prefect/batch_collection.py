@@ -180,5 +180,5 @@ def batch_row(batch: Batch, cost: Nano, expected_at: int | None) -> tuple[str, .
 def batch_table(runtime: Runtime, batches: Sequence[Batch]) -> list[dict[str, str]]:
     """Batches as an artifact of Prefect shows them."""
     runtime.batch_histories.fresh()
-    rows = (batch_row(batch, runtime.batches.costs(batch.label), runtime.expected_at(batch)) for batch in batches
-    ]
+    rows = (batch_row(batch, runtime.batches.costs(batch.label), runtime.expected_at(batch)) for batch in batches)
+    return [dict(zip(HEADS, map(escape_markdown, row), strict=True)) for row in rows]

@@ -131,9 +131,7 @@ how much stricter than without it may become."""
 _WRONG_BY_MEANING = 0.015
 """Likewise with embeddings, which leave more room."""
 _MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.12, 1_000
-"""What a score of meaning counts, what the score of words counts beside it,
-and how much characters that are read for meaning.
-"""
+"""The weights of the score of meaning and of the score of words beside it, and the characters that are read for meaning."""
 _SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
 """Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about.
 """

@@ -2,10 +2,8 @@
 
 Whether it does is asked after each run, so that the question must be right each time. The newest few runs are compared
 with those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as any
-other, whatever the shares are and however much they vary. A drop is reported where so low an order in 50,000
-puts the newest so rare, and where
-it is large: also below what as many runs in a row have been before, since shares
-follow the week and the load. Where
+other, whatever the shares are and however much they vary. A drop is reported where so low an order is rare, and where
+it is large: also below what as many runs in a row have been before, since shares follow the week and the load. Where
 the requests themselves have changed at the same time, an order that is less rare suffices.
 
 The cause is read from keyed hashes of what requests share: no content is looked at.
@@ -41,7 +39,7 @@ _LEAST_DROP: Final = 0.1
 """Of the input: a smaller drop is not reported."""
 _LEAST_RATIO: Final = 0.8
 """Of what is usual, and of the lowest that as many runs in a row were before: above it, a drop is not reported. Below
-the lowest it is also half of ``_LEAST_DROP``, since what is reported nothing this much further runs."""
+the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing varies much in proportion."""
 _LONG_PAUSE: Final = 3.0
 """Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
 _TOLD_RUNS: Final = 40
@@ -88,8 +86,8 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
         rare: the chance below which it is a drop, 0 to 1.
 
     Example:
-        >>> drop_length([0.9, 0.92, 0.88] * 20 + [0.0] * 6)
-        6
+        >>> drop_length([0.9, 0.92, 0.88] * 8 + [0.0] * 5)
+        5
         >>> drop_length([0.9, 0.0, 0.5] * 12) is None
         True
     """

@@ -47,7 +47,7 @@ _NO_BATCHES: Final[Mapping[str, BatchHistory]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class TierOffer:
-    """What a target offers for one hours are a margin that costs nothing if it is in nano-dollars by service tier, and how long its batches take.
+    """What a target offers for one turn: its price in nano-dollars by service tier, and how long its batches take.
 
     ``batch`` is ``None`` where the turn cannot be part of one: the provider has none, or the step's turns cannot wait.
     """

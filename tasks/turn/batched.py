@@ -65,7 +65,8 @@ class BatchedQuestion:
         vault: what was taken out of it.
         answers: the turn's journal.
         waves: those of its run.
-        adopt: called with the turn that it was before its run was suspended, how many attempts it had made, and its span.
+        adopt: called with the turn that it was before its run was suspended, how many attempts it had made,
+            and its span.
         left: called if the turn has not ended although no caller waits for it here any more.
         call: of the step that asks.
     """

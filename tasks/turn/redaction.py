@@ -100,12 +100,6 @@ def json_value(text: str) -> Any:
     return value if _encodes(value) else text
 
 
-def restored_json(vault: Vault, text: str) -> str:
-    """JSON with the values back in every string of it; what is not JSON stays as it is, and fails where it is read."""
-    value = json_value(text)
-    return text if isinstance(value, str) else json_text(vault.restore_json(value))
-
-
 def unescaped(text: str) -> str:
     """A text with the escapes of JSON in it read, where it should be JSON and is not: what is kept of it is masked."""
     return _ESCAPE.sub(_read_escape, text)

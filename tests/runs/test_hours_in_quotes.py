@@ -138,7 +138,7 @@ def test_quote_and_schedule_say_the_same_of_any_hours(tmp_path: Path, window: st
         found = start_of(runtime, begins, begins + DAY)
         assert found == CheaperStart(cheaper, usual.quote.p50 - then.quote.p50)
         [move] = moves_of([("digest/daily", begins, found)], ZoneInfo("UTC"), DAY)
-    assert move == Move("digest/daily", f"{begins:%H:%M}", f"{cheaper:%H:%M}", 40 * 1000 * 3_000)
+    assert move == StartMove("digest/daily", f"{begins:%H:%M}", f"{cheaper:%H:%M}", 40 * 1000 * 3_000)
 
 
 def test_the_look_ahead_says_what_the_review_of_the_same_runs_says():

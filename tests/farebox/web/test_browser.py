@@ -12,8 +12,6 @@ from tests.support.axe import AXE, serious
 from tests.support.browser import MISSING, Page, browser
 from tests.support.web_company import TRACED, free_port, make_company
 
-AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
-"""Installed by ``make axe``; it is not part of this project."""
 LOOKED_AT = list(PAGES)
 
 

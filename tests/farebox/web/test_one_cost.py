@@ -20,7 +20,16 @@ from pricing.ledger.facts import Intent, Run
 from pricing.money import format_money
 from pricing.replica.replica import Replica
 from pricing.replica.run_copy import RunCopy
-from pricing.reports import Choice, breakdown, overview, render_html, render_markdown, render_terminal, run_report, runs
+from pricing.reports import (
+    RunSelection,
+    breakdown,
+    overview,
+    render_html,
+    render_markdown,
+    render_terminal,
+    run_report,
+    runs,
+)
 from pricing.reports.sentences import cost_sentence, money_sentence
 from pricing.usage import Usage
 from tests.support.project import make_project
@@ -127,7 +136,7 @@ class Office:
         assert run_report(RunCopy(books.ledger.store, run.run_id), run.run_id) == report
         assert report.to_json()["money"]["spent_nano"] == cost
         assert [one.spent_nano for one in runs(replica, automation=run.automation)] == [cost]
-        chosen = Choice(automation=run.automation)
+        chosen = RunSelection(automation=run.automation)
         whole = overview(replica, chosen).real
         assert whole is not None
         assert whole.spent_nano == cost

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from farebox.runtime import Runtime
-from farebox.web import serving
+from farebox.web import page_server
 from tests.support.axe import AXE, serious
 from tests.support.browser import MISSING, Page, browser
 from tests.support.project import make_project
@@ -75,7 +75,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
             if name == "states":
                 paths = [*write_states(runtime), *WRONG]
             port = free_port()
-            stack.enter_context(serving(runtime, "127.0.0.1", port))
+            stack.enter_context(page_server(runtime, "127.0.0.1", port))
             found += [f"http://127.0.0.1:{port}{path}" for path in (*FIXED, *paths)]
         yield found
 

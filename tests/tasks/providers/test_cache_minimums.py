@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.providers import spec_of
-from tasks.providers.prompt_caching import rules_among
+from tasks.providers.prompt_caches import rules_among
 
 
 @pytest.mark.parametrize(
