@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _WEIGHTS = Path(__file__).with_name("injection_meaning.txt")
 LONGEST_PASSAGE = 240
 """Characters of a passage; a longer sentence is cut."""
+_FIRST, _LAST = 40, 20
+"""Passages of a long text that are read for meaning, at its beginning and its end; its words are read throughout."""
 WORDS_SHARE, MOST_OF_WORDS = 0.5, 3.0
 """What a score of words counts beside that of meaning, and the most that it may be, either way."""
 _SENTENCE = re.compile(r"[^.!?;\n。！？]*+(?:[.!?;\n。！？]++|$)")
@@ -67,6 +69,8 @@ def judge_meaning(text: str) -> Passage | None:
     places = passages(text)
     if not places:
         return None
+    if len(places) > _FIRST + _LAST:
+        places = places[:_FIRST] + places[-_LAST:]
     weights, bias = _learnt()
     scores = encoded([text[start:end].strip() for start, end in places]) @ weights + bias
     most = int(scores.argmax())
