@@ -58,7 +58,7 @@ def test_an_address_says_its_kind():
     assert Image.from_url("https://a.example/photo", "image/webp").media_type == "image/webp"
     assert Document.from_url("https://a.example/download?id=7").media_type == "application/pdf"
     for bad in ("http://a.example/a.png", "file:///a.png", "https:///a.png", "https://[a.png", "a.png"):
-        with pytest.raises(UsageError, match="begins with https"):
+        with pytest.raises(UsageError, match="does not begin with https"):
             Image.from_url(bad)
     with pytest.raises(UsageError, match="media_type="):
         Image.from_url("https://a.example/photo")
