@@ -15,7 +15,7 @@ from tasks.run_values import run_values
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-    from guardrails import Finder  # the patterns of personal data take longer to load than all of this floor
+    from guardrails import Finder  # the patterns of personal data take longer to load than all of this package
 
 R = TypeVar("R")
 

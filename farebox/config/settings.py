@@ -52,13 +52,13 @@ def _money(value: object) -> Nano:
 def _rate_tier(word: str) -> str:
     """A service tier as replies name it: another word for one would be a rate that never holds."""
     if not _TIER_WORD.fullmatch(word):
-        raise ValueError(f"{word[:40]!r} is no service tier: write small letters, digits, - and _, such as flex")
+        raise ValueError(f"{word[:40]!r} is not a valid service tier: use small letters, digits, - and _, such as flex")
     served = served_tier(word)
     close = served if served != word else next(iter(get_close_matches(word, SERVICE_TIERS, 1, cutoff=0.8)), word)
     if close is None:
         raise ValueError(f"{word!r} leaves the service tier to the provider; write the one that replies name")
     if close != word:
-        raise ValueError(f"{word!r} is no service tier that a reply is billed at; write {close!r}")
+        raise ValueError(f"{word!r} is not a service tier that replies name; write {close!r}")
     return word
 
 

@@ -72,7 +72,7 @@ def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool)
 
 
 class _WaitingSteps(logging.Filter):
-    """Drops what Prefect logs as an error of each step that waits when its run is suspended: it is none."""
+    """Drops the error that Prefect logs for each step that waits when its run is suspended: nothing has failed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("Finished in state Running(")

@@ -101,7 +101,7 @@ def webhook_secrets(runtime: Runtime) -> tuple[str, ...]:
     """The secrets in the variable that ``[batches] webhook_secret_env`` names; none where it names none.
 
     Raises:
-        ConfigError: the variable is not set, or what it holds is no secret.
+        ConfigError: the variable is not set, or its value is not a valid secret.
     """
     name = runtime.settings.batches.webhook_secret_env
     if not name:

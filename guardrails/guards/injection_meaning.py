@@ -1,6 +1,6 @@
 """How much a text means what attacks mean: a linear model over embeddings of its sentences, beside that of words.
 
-It finds orders in words that no list has, in the languages of ``guardrails.embeddings``. Its weights stand in
+It finds orders that use words that no list has, in the languages of ``guardrails.embeddings``. Its weights stand in
 ``injection_meaning.txt``, learnt from texts of our own with ``python -m benchmarks.train_injection_meaning``. A text is
 judged by its most suspicious passage, so that a long one gathers nothing.
 """

@@ -14,7 +14,7 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _REACH, _LEAST_NAME, _MOST_LOOKED_AT = 60, 6, 50
-"""Characters before a name that are read; letters of a name that is no plain word; places of one that are looked at."""
+"""Characters before a name that are read; letters of a name that is not plain; places of one that are looked at."""
 
 
 def orders_a_tool(text: str, names: Iterable[str]) -> bool:

@@ -39,7 +39,7 @@ _SURE_WORDS = 0.5
 _UNSURE = 1.5
 """How far below what is an attack a model is asked, with ``judge = "unsure"``."""
 _GREY = 0.1
-"""The share of prompts that is assumed to be unsure until runs have told."""
+"""The share of prompts that is assumed to be unsure until runs have shown it."""
 _INSTRUCTIONS, _YES_OR_NO, _READ, _READ_OF_ONE = 250, 10, 8_000, 4_000
 """Tokens of its template and schema, and of an answer to it; characters of texts, and of one, that it is shown."""
 _LEAST_SHARE, _MOST_NAMED = 0.15, 3

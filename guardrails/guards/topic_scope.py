@@ -126,12 +126,15 @@ class ScopeModel:
 
 
 _LEAST_CALIBRATED, _MOST_CALIBRATED, _WRONG, _MOST_RAISED = 20, 300, 0.022, 1.0
-"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked, and
-how much stricter than without it may become."""
+"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked,
+and how much stricter than without it may become.
+"""
 _WRONG_BY_MEANING = 0.015
-"""Likewise with embeddings, which leave more room."""
+"""Likewise with embeddings, which leave a larger margin."""
 _MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.12, 1_000
-"""The weights of the score of meaning and of the score of words beside it, and the characters that are read for meaning."""
+"""The weights of the score of meaning and of the score of words beside it, and the characters that are read for
+meaning.
+"""
 _SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
 """Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about.
 """

@@ -43,7 +43,7 @@ the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing vari
 _LONG_PAUSE: Final = 3.0
 """Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
 _TOLD_RUNS: Final = 40
-"""A drop that does not end is told for so many runs more."""
+"""For how many further runs a drop that does not end is reported."""
 _COMPARED_RUNS: Final = 20
 """Runs before a drop whose requests its cause is looked for in."""
 _MOST: Final = 0.5

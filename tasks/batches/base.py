@@ -132,7 +132,7 @@ class HttpBatchClient(ABC):
 
     @abstractmethod
     def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
-        """The call that asks for a file of results; made anew each time, since a signature expires."""
+        """The call that asks for a file of results; made each time, since a signature expires."""
 
     @abstractmethod
     def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:

@@ -32,7 +32,7 @@ class BatchTime(NamedTuple):
 
 UNKNOWN_BATCH_TIME: Final = BatchTime(3600.0, 4 * 3600.0)
 """Of a provider without past batches. All promise 24 hours; what is published is a median of minutes and 90% within one
-hour. Four hours leave room, and cost no money where they are not needed."""
+hour. Four hours are a margin that costs nothing if it is not needed."""
 
 
 @dataclass(frozen=True, slots=True)

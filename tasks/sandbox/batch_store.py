@@ -117,7 +117,7 @@ class BatchStore:
         self._run = run
         self.clock = clock
         self.ended: Callable[[SandboxBatch], None] = lambda _batch: None
-        """Told of each batch that has ended."""
+        """Called with each batch that has ended."""
         self._batches: dict[str, SandboxBatch] = {}
 
     def add(self, batch: SandboxBatch) -> SandboxBatch:

@@ -65,7 +65,7 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class BatchLineSpan:
-    """The span of an attempt that was a line of a batch, told once its result is taken.
+    """The span of an attempt that was a line of a batch, emitted once its result is taken.
 
     Args:
         label: of the batch.
@@ -224,7 +224,7 @@ class _Instruments:
         self._duration.record(completion.duration_us / 1_000_000, about)
 
     def record_tokens(self, where: Attributes, completion: Completion, reply: ModelReply | None) -> Attributes:
-        """Measure its tokens; what they are told with. What nobody counted is not measured: it is unknown, not none."""
+        """Measure its tokens; its attributes. What nobody counted is not measured: it is unknown, not none."""
         about = dict(where)
         if reply is not None and reply.model:
             about[names.RESPONSE_MODEL] = reply.model

@@ -61,7 +61,7 @@ class LineDetails(NamedTuple):
         reasons: whether its target is a reasoning model.
         nonce: that of the vault whose tokens are in the request; empty where nothing was masked.
         prefix: what thoughts in its reply are tied to.
-        asked_by: W3C ``traceparent`` of the span of its turn; empty where nobody listens.
+        asked_by: W3C ``traceparent`` of the span of its turn; empty without a listener.
     """
 
     worst_nano: Nano
@@ -104,7 +104,7 @@ class BatchResults:
         client: of a provider.
         reached: a target by its name, as it is reached; ``None`` where there is no such target any more.
         rules: when to ask.
-        telemetry: told of each line whose result is taken.
+        telemetry: called with each line whose result is taken.
         load: loads what a new process lacks to send a request.
         implausible: called with an attempt whose token counts were not accepted, and what is wrong with them.
         other_model: called with an attempt that another model answered than was asked, and which.
@@ -274,7 +274,7 @@ class BatchResults:
             self._tell(line, batch, completion, reply)
 
     def _tell(self, line: BatchAttempt, batch: Batch | None, completion: Completion, reply: ModelReply | None) -> None:
-        """Emit the span of a line: by whoever took its result, so that there is one of each."""
+        """Emit the span of a line: by the process that took its result, so that there is one of each."""
         details, sent_at = LineDetails.of(line), line.intent.started_at
         ended_at = sent_at + completion.duration_us
         if batch is not None:

@@ -30,7 +30,7 @@ TESTED = {
     "docs/testing.md": "tests/docs/test_step_docs.py",
 }
 OTHER_FILES = {"examples = [", "[[routes]]"}
-"""How the samples of files begin that are no farebox.toml."""
+"""How the samples of files begin that are not farebox.toml."""
 PRELUDE = """
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta

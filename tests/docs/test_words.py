@@ -59,9 +59,9 @@ _NAMES = re.compile(r"``.*?``|`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|\b(?:told|tell|rooms
 """Names of code in a text, and expressions of a template."""
 
 SCANNED = (
-    ".ci/", "benchmarks/", "examples/", "farebox/", "flows/", "guardrails/", "pricing/", "tasks/", "tests/",
+    ".ci/", "benchmarks/", "docs/", "examples/", "farebox/", "flows/", "guardrails/", "pricing/", "tasks/", "tests/",
 )  # fmt: skip
-TOP = ("Makefile", "farebox.toml", "pyproject.toml")
+TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "farebox.toml", "pyproject.toml")
 WITHOUT_STRINGS = ("tests/", "benchmarks/")
 NOT_SCANNED = ("docs/decisions/0020-words.md", "tests/docs/test_words.py", "tests/data/")
 

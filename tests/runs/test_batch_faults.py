@@ -32,7 +32,7 @@ def say(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(say, calls=20, input_tokens=60, output_tokens=40), due="6h")
 def errand() -> None:
-    """Never called: tests ride it."""
+    """Never called: tests ask within a run of it."""
 
 
 NOTES = ["one", "two", "three"]
@@ -63,7 +63,7 @@ def test_damaged_results_are_told_and_what_is_lost_is_asked_again(
     expected: list[Any],
     told: str,
 ):
-    """A line that was run and is lost counts at its worst case: it is paid, and nobody knows how much."""
+    """A line that was run and is lost counts at its worst case: it is paid, and its usage is unknown."""
     batch_rules(sandbox, {"seconds": 0, "damage": damage, "nth": 1}, {"seconds": 0})
     with caplog.at_level(logging.WARNING), due_run(runtime, errand, {}):
         assert len(at_once(say.fn, NOTES, threads=3)) == 3
@@ -117,7 +117,7 @@ def test_a_provider_s_clock_does_not_decide_how_long_a_batch_took(
 def test_one_batch_that_cannot_be_looked_at_keeps_no_other_back(
     runtime: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """The wait of a run goes on, too: the fault is told by its class, and the batch is looked at again."""
+    """The wait of a run goes on, too: the fault is reported by its class, and the batch is checked again."""
     batch_rules(sandbox, {"seconds": 0})
     client = type(runtime._batch_client("openai"))
     status, failed = client.status, list[str]()

@@ -44,7 +44,7 @@ def say(text: str) -> str:
 
 @automation(price="1 credit", plan=plan(say, calls=8, input_tokens=60, output_tokens=40), due="6h")
 def errand() -> None:
-    """Never called: tests ride it."""
+    """Never called: tests run inside it."""
 
 
 SECRET = "The importer of unicorn-4711 stopped"

@@ -7,7 +7,7 @@ from typing import Any
 from tests.support.browser import Page
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-"""Installed by ``make axe``; it is no part of this project."""
+"""Installed by ``make axe``; it is not part of this project."""
 _RUN = "axe.run(document).then(r => JSON.stringify(r.violations.map(v => [v.impact, v.id, v.nodes[0].html])))"
 
 
