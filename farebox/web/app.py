@@ -36,7 +36,7 @@ from farebox.web.pages import (
     targets,
     trace,
 )
-from farebox.web.replica_state import state_of
+from farebox.web.replica_state import shown_state
 from farebox.web.security import HostCheck, SecurityHeaders, TokenCheck
 from farebox.web.site import PERIODS, Site
 from farebox.web.view import PageRequest, PageRoute, View
@@ -81,7 +81,7 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
     settings = runtime.settings.web
     site = Site(runtime, settings.path_prefix)
     templates = page_environment(_TEMPLATES)
-    views = KeptViews(partial(state_of, runtime.replica.path))
+    views = KeptViews(partial(shown_state, runtime.replica))
     sync = BackgroundSync(runtime, settings.sync_seconds, views.refresh) if follow else None
     errors = ErrorPages(site, templates)
 

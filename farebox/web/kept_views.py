@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from farebox.web.replica_state import ReplicaState
 from farebox.web.view import View
 
 _MOST = 256
@@ -29,7 +28,7 @@ _logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Kept:
     view: View
-    state: ReplicaState
+    state: Hashable
     make: Callable[[], View]
     stale: bool
     asked: float
@@ -40,10 +39,10 @@ class KeptViews:
     """The views of one site.
 
     Args:
-        state: tells the state of the replica now.
+        state: tells the state of what pages show now.
     """
 
-    def __init__(self, state: Callable[[], ReplicaState]) -> None:
+    def __init__(self, state: Callable[[], Hashable]) -> None:
         self._state = state
         self._views: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = threading.Lock()

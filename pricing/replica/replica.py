@@ -35,6 +35,7 @@ from pricing.db.database import Store
 from pricing.db.file_lock import acquire_file_lock
 from pricing.db.ledger_state import LedgerState, identity
 from pricing.errors import LedgerBusy, LedgerUnusable, ReplicaDamaged
+from pricing.ledger import holds
 from pricing.replica import duckdb_tables, rollups, sync_points
 from pricing.replica import rollups as cells
 from pricing.replica.comparison import Comparison, compare
@@ -176,6 +177,15 @@ class Replica:
                     f"The replica {self.path} is damaged ({_first_line(error)}).",
                     next_step="Rebuild it with `farebox sync --rebuild`: it is only a copy.",
                 ) from None
+
+    def suspended(self) -> set[str]:
+        """The ids of the runs that are suspended now, as the ledger has it: this is not copied.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        with self._store.read() as ledger:
+            return {run_id for run_id, _ in holds.suspended(ledger)}
 
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
         """Let a reader see the archived facts of one run only: a long archive has files without number.

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.ledger import holds
 from pricing.replica import duckdb_tables, rollups
 from pricing.replica.segments import TABLES
 
@@ -49,6 +50,15 @@ class RunCopy:
                         duckdb_tables.append(memory, table, rows)
             rollups.roll_up_tables(memory)
             yield memory
+
+    def suspended(self) -> set[str]:
+        """The ids of the runs that are suspended now.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        with self._store.read() as ledger:
+            return {run_id for run_id, _ in holds.suspended(ledger)}
 
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
         """There is only one run."""

@@ -25,6 +25,9 @@ class ReadableReplica(Protocol):
     def read(self) -> AbstractContextManager[DuckDBPyConnection]:
         """A connection that reads."""
 
+    def suspended(self) -> set[str]:
+        """The ids of the runs that are suspended now."""
+
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
         """Let it see the facts of one run only."""
 
@@ -39,6 +42,10 @@ class ReplicaReading:
         self._replica = replica
         self._connection = connection
         self._narrowed = False
+
+    def suspended(self) -> set[str]:
+        """The ids of the runs that are suspended now: they wait for batches or for an approval."""
+        return self._replica.suspended()
 
     def narrow(self, run_id: str) -> None:
         """Ask for the facts of one run only from here on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class RunFilter:
 
     Args:
         automation: the automation's name.
-        outcome: how the run ended, or ``running``.
+        outcome: how the run ended; ``running`` or ``suspended`` if it has not.
         owner: the organisation or the user it ran for.
         tag: one of its tags.
         since: it began then or later.
@@ -102,6 +103,7 @@ def run_page(replica: Replica, chosen: RunFilter, *, limit: int = 50, after: str
             limit=limit + 1,
             automation=chosen.automation,
             outcome=chosen.outcome,
+            suspended=json.dumps(sorted(source.suspended())),
             owner=chosen.owner,
             tag=chosen.tag,
             since=None if chosen.since is None else to_us(chosen.since),

@@ -61,13 +61,13 @@ def cost_sentence(report: RunReport) -> str:
     run, money, quote = report.run, report.money, report.quote
     if run.outcome == "over_budget" and not money.spent_nano and not money.held_nano:
         return "It was refused before any call: no model was called, and nothing is charged."
-    so_far = " so far" if run.outcome == "running" else ""
+    so_far = " so far" if run.is_open else ""
     cost = f"It cost {format_money(money.spent_nano)}{so_far}" if money.spent_nano else f"It cost nothing{so_far}"
     if not quote.given:
         return f"{cost}; it had no quote, and [adhoc] per_run allows {format_money(quote.ceiling_nano)}."
     if money.of_point is None or not money.spent_nano:
         return f"{cost}."
-    if run.outcome == "running":
+    if run.is_open:
         return f"{cost}, {percent(money.of_point)} of its estimate."
     return f"{cost}, {percent(money.of_point)} of its estimate and {place(report)}."
 

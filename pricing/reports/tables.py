@@ -25,7 +25,7 @@ _NARROWEST = 12
 _STYLES = {
     **dict.fromkeys(("completed", "answered", "stored", "replayed", "ok"), GOOD),
     **dict.fromkeys(("failed", "lost", "unfinished"), FAILURE),
-    **dict.fromkeys(("over_budget", "blocked", "cancelled", "stopped", "block", "retry"), WARNING),
+    **dict.fromkeys(("over_budget", "blocked", "cancelled", "suspended", "stopped", "block", "retry"), WARNING),
 }
 
 

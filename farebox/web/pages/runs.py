@@ -8,7 +8,7 @@ from farebox.web.view import Field, Link, PageRequest, PageRoute, View
 from pricing.reports import Page, RunFilter, Section, run_page
 
 _ROWS = 50
-_OUTCOMES = ("running", "completed", "failed", "blocked", "over_budget", "cancelled", "lost")
+_OUTCOMES = ("running", "suspended", "completed", "failed", "blocked", "over_budget", "cancelled", "lost")
 _NAMES = ("automation", "outcome", "owner", "tag", "since", "until", "id")
 
 

@@ -178,7 +178,7 @@ class _Tree:
             run.automation,
             f"quality {run.quality}",
             run.outcome.replace("_", " "),
-            "good" if run.outcome == "completed" else "warn" if run.outcome == "running" else "bad",
+            "good" if run.outcome == "completed" else "warn" if run.is_open else "bad",
             (TraceBar(0, 100, "quiet"),),
             format_money(money.spent_nano),
             duration(run.duration_us),

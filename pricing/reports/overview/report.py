@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from pricing.reports.selection import RunSelection, choose
 if TYPE_CHECKING:
     from pricing.replica.replica import Replica
 
-_OF_RUNS = ("totals", "outcomes", "automations", "bins", "days", "sizes")
+_OF_RUNS = ("totals", "automations", "bins", "days", "sizes")
 _OF_ALL = ("operations", "routed", "day_operations", "turns", "moves", "guards")
 _NEWEST = 300
 """Runs that are drawn beside their quotes."""
@@ -59,6 +60,7 @@ def read_overview(
 def _tables(source: ReplicaReading) -> Tables:
     source.run("overview_spreads")
     tables = {name: source.rows(f"overview_{name}") for name in (*_OF_RUNS, *_OF_ALL)}
+    tables["outcomes"] = source.rows("overview_outcomes", suspended=json.dumps(sorted(source.suspended())))
     tables["newest"] = source.rows("overview_newest", newest=_NEWEST)
     return tables
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pricing.money import format_money
 from pricing.reports.format import moment, percent, plural
 from pricing.reports.overview.data import AutomationLine, BlockLine, Overview, RoutingSavings, SpendSection
+from pricing.reports.run.data import OPEN
 from pricing.reports.sentences import margin_words
 
 HONEST = 0.93
@@ -42,9 +43,9 @@ def completed_sentences(section: SpendSection) -> Iterator[str]:
             f"{plural(section.sold.unpriced, 'completed run')} had no price, so there is no margin. Give the "
             "automation a price, and credits a value."
         )
-    unearned = sum(one.spent_nano for one in section.outcomes if one.outcome not in {"completed", "running"})
+    unearned = sum(one.spent_nano for one in section.outcomes if one.outcome not in {"completed", *OPEN})
     if unearned > _NOTABLE * section.spent_nano:
-        ended = sum(one.runs for one in section.outcomes if one.outcome not in {"completed", "running"})
+        ended = sum(one.runs for one in section.outcomes if one.outcome not in {"completed", *OPEN})
         yield (
             f"{format_money(unearned)} of it, {percent(unearned / section.spent_nano)}, went into "
             f"{plural(ended - section.refused, 'run')} that did not complete."

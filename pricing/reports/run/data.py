@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from pricing.analysis.cache_drops import CacheDrop
 
 
+OPEN = frozenset({"running", "suspended"})
+"""The outcomes of runs that have not ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """Which run, and how its last settlement ended it.
 
-    ``outcome`` is ``running`` before the first settlement that the replica knows of. ``stand_in``: the sandbox
+    ``outcome`` is ``running`` before the first settlement that the replica knows of, and ``suspended`` while the run
+    waits, without a process, for batches or an approval. ``stand_in``: the sandbox
     answered, not a model.
     """
 
@@ -36,6 +41,11 @@ class RunFacts:
     started_at: datetime
     ended_at: datetime | None
     duration_us: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.outcome in OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +363,7 @@ class TryLine:
 
     Args:
         number: from 1.
-        outcome: how it ended; ``running`` if it has not.
+        outcome: how it ended; ``running`` or ``suspended`` if it has not.
         paid_nano: what its attempts cost.
         turns: how many it took, ``replayed`` ones included.
         replayed: turns that were answered before.

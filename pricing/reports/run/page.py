@@ -49,6 +49,7 @@ _ENDS: dict[str, tuple[str, ChartTone]] = {
     "cancelled": ("was cancelled", "warn"),
     "lost": ("was lost: its process ended", "bad"),
     "running": ("is running", "quiet"),
+    "suspended": ("is suspended", "quiet"),
 }
 _TALLEST, _ROWS = 14, 420
 """Pixels: of one turn's row, and of all together."""
@@ -106,7 +107,7 @@ def _sale(report: RunReport, price: str) -> Figure:
     if margin is not None:
         note = f"gross margin {percent(margin)}" + ("" if above is None else f", {markup_words(above)}")
     else:
-        note = "not charged yet" if report.run.outcome == "running" else "nothing is charged"
+        note = "not charged yet" if report.run.is_open else "nothing is charged"
         note = "what a credit is worth is not set" if report.run.outcome == "completed" else note
     return Figure("Sold for", price, note, None if margin is None else "good" if margin > 0 else "bad")
 

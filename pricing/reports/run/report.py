@@ -91,7 +91,7 @@ def read_report(source: ReplicaReading, run_id: str) -> RunReport:
     attempts = [*(attempt for turn in turns for attempt in turn.attempts), *paid]
     spent = _cost(attempts)
     unknown = [attempt for attempt in attempts if attempt.priced == "worst_case"]
-    facts = _run(run, settlements)
+    facts = _run(run, settlements, suspended=found in source.suspended())
     return RunReport(
         run=facts,
         quote=quote,
@@ -108,7 +108,7 @@ def read_report(source: ReplicaReading, run_id: str) -> RunReport:
         unknown=Unknown(len(unknown), _cost(unknown)),
         tools=_tools(paid, spent),
         paid_requests=paid,
-        tries=_tries(settled, told, attempted),
+        tries=_tries(settled, told, attempted, suspended=facts.outcome == "suspended"),
         due=_due(run, settlements, attempted),
         timing=time_spent(facts, turns, paid),
         lowered=lowered_quality(run["routes"], turns, {row["turn_id"]: row["route"] for row in told}),
@@ -148,14 +148,16 @@ def _covered(attempts: Sequence[Row]) -> int:
     return covered
 
 
-def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]) -> tuple[TryLine, ...]:
+def _tries(
+    settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row], *, suspended: bool
+) -> tuple[TryLine, ...]:
     """The tries of a run side by side; none where there was one, or where executions were not written down."""
     ends = [(row["execution"], row["outcome"]) for row in settled if row["held_nano"] or row["execution"]]
     newest = max((row["execution"] for row in (*turns, *attempts)), default=0)
     if any(execution == 0 for execution, _ in ends) or not ends:
         return ()
     if newest > ends[-1][0]:
-        ends.append((newest, "running"))
+        ends.append((newest, "suspended" if suspended else "running"))
     lines, after = list[TryLine](), 0
     for number, (last, outcome) in enumerate(ends, 1):
         mine = [row for row in turns if after < row["execution"] <= last]
@@ -167,14 +169,15 @@ def _tries(settled: Sequence[Row], turns: Sequence[Row], attempts: Sequence[Row]
     return tuple(lines) if len(lines) > 1 else ()
 
 
-def _run(run: Row, settlements: Sequence[Settlement]) -> RunFacts:
-    last = settlements[-1] if settlements else None
+def _run(run: Row, settlements: Sequence[Settlement], *, suspended: bool) -> RunFacts:
+    """Which run; one that is suspended has not ended, whatever an earlier try of it came to."""
+    last = settlements[-1] if settlements and not suspended else None
     started, ended = from_us(run["started_at"]), last.ended_at if last else None
     return RunFacts(
         run_id=run["run_id"],
         automation=run["automation"],
         quality=run["quality"],
-        outcome=last.outcome if last else "running",
+        outcome="suspended" if suspended else last.outcome if last else "running",
         reason=last.reason if last else None,
         stand_in=run["stand_in"],
         started_at=started,

@@ -150,6 +150,24 @@ def test_a_sync_that_copies_something_changes_the_state(small: Runtime):
     assert state_of(small.replica.path) != before
 
 
+def test_a_run_that_is_suspended_is_so_at_once_and_filtered_by_it(small: Runtime):
+    books = Books(small.store)
+    books.answered(books.run("run-one"), "t1", CENT)
+    small.replica.sync()
+    with TestClient(web_app(small, follow=False), base_url="http://localhost") as client:
+
+        def told() -> list[str]:
+            [line] = client.get("/runs.json").json()["runs"]
+            return [line["outcome"], client.get("/runs/run-one.json").json()["run"]["outcome"]]
+
+        assert told() == ["running", "running"]
+        books.ledger.suspend("run-one", books.ledger.execution("run-one"), books.clock + 3600 * SECOND)
+        assert told() == ["suspended", "suspended"], "a kept view of before is not shown"
+        assert "digest is suspended" in client.get("/runs/run-one").text
+        assert client.get("/runs.json?outcome=running").json()["runs"] == []
+        assert [one["run_id"] for one in client.get("/runs.json?outcome=suspended").json()["runs"]] == ["run-one"]
+
+
 def test_a_run_that_is_cancelled_and_comes_back_late_costs_the_same_everywhere(small: Runtime):
     books = Books(small.store)
     run = books.run("run-one")

@@ -94,7 +94,7 @@ STATES: dict[Callable[[Books], None], tuple[str, int]] = {
     cancelled_and_never_billed: ("cancelled", 3 * CENT),
     killed: ("lost", 8 * CENT),
     killed_and_started_again: ("completed", 12 * CENT),
-    suspended: ("running", 3 * CENT),
+    suspended: ("suspended", 3 * CENT),
 }
 
 
@@ -109,6 +109,7 @@ def test_a_run_has_one_cost_in_every_view(light_books: Books, light_replica: Rep
     assert report.run.outcome == outcome
     assert report.to_json()["money"]["spent_nano"] == light_books.ledger.spent("run-one") == cost
     [line] = runs(light_replica)
+    assert (line.ended_at is None) == (outcome in {"running", "suspended"})
     assert (line.spent_nano, line.outcome) == (cost, outcome)
     whole = overview(light_replica, RunSelection()).real
     assert whole is not None
