@@ -176,10 +176,28 @@ def due_sentence(report: RunReport) -> str | None:
 
 
 def _batched(due: DueFacts) -> str:
-    """How many turns batches answered, and how long the run waited for them."""
-    if not due.waited_us:
+    """How many turns batches answered, how long the run waited for them, and what became of the others."""
+    live = f"{plural(due.live, 'turn')} {_were(due.live)} asked live"
+    if due.batched:
+        rest = f"; {live}" if due.live else ""
+        return f" {plural(due.batched, 'turn')} answered by batches, which took {duration(due.waited_us)}{rest}."
+    ends = [
+        f"{plural(number, 'line')} {end}"
+        for number, end in (
+            (due.expired, "expired"),
+            (due.cancelled, f"{_were(due.cancelled)} cancelled"),
+            (due.failed, "failed"),
+        )
+        if number
+    ]
+    if not ends:
         return ""
-    return f" {plural(due.batched, 'turn')} answered by batches, which took {duration(due.waited_us)}."
+    rest = f". {live}" if due.live else ""
+    return f" No turn was answered by a batch: {', '.join(ends)}{rest}."
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def unknown_sentence(report: RunReport) -> str:

@@ -53,8 +53,10 @@ class DueFacts:
     """When a run was due, when it was done, and what asking later saved.
 
     ``early_us`` is how long before its due time it was done, negative where it was late; ``None`` until it is.
-    ``saved_nano`` is what its attempts would have cost more at the standard service tier. ``batched`` turns were
-    answered by batches, for which it waited ``waited_us`` in all; this does not count as provider time.
+    ``saved_nano`` is what its attempts would have cost more at the standard service tier. Its lines in batches
+    were under way for ``waited_us`` in all; this does not count as provider time. ``batched`` turns were answered by
+    them. ``live`` turns were answered live after lines that ``expired``, were ``cancelled`` or ``failed``; these three
+    count lines, of which a turn may have several.
     """
 
     due_at: datetime
@@ -63,6 +65,10 @@ class DueFacts:
     saved_nano: Nano
     batched: int = 0
     waited_us: int = 0
+    live: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,22 @@ def _due(run: Row, settlements: Sequence[Settlement], attempts: Sequence[Row]) -
     saved = sum(row["service_tier_saved_nano"] for row in attempts)
     lines = [row for row in attempts if row["service_tier"] == "batch"]
     answered = {row["turn_id"] for row in lines if row["outcome"] == "ok"}
-    return DueFacts(due, done, early, saved, len(answered), _covered(lines))
+    sent = {row["turn_id"] for row in lines}
+    live = {row["turn_id"] for row in attempts if row["turn_id"] in sent and row["outcome"] == "ok"} - answered
+    ends = [row["outcome"] for row in lines if row["outcome"] != "ok"]
+    expired, cancelled = ends.count("timeout"), ends.count("cancelled")
+    return DueFacts(
+        due_at=due,
+        done_at=done,
+        early_us=early,
+        saved_nano=saved,
+        batched=len(answered),
+        waited_us=_covered(lines),
+        live=len(live),
+        expired=expired,
+        cancelled=cancelled,
+        failed=len(ends) - expired - cancelled,
+    )
 
 
 def _covered(attempts: Sequence[Row]) -> int:

@@ -57,6 +57,45 @@ def test_a_run_that_is_under_way_says_when_it_is_due(books: Books, replica: Repl
     assert due_sentence(report_of(replica, "open-run")) == "Due 2026-09-21 15:13 UTC."
 
 
+@pytest.mark.parametrize(
+    ("turns", "told"),
+    [
+        ({"a": ["ok"], "b": ["ok"]}, "2 turns answered by batches, which took 400 ms."),
+        ({"a": ["timeout", "ok"], "b": ["ok"]}, "2 turns answered by batches, which took 400 ms."),
+        (
+            {"a": ["ok"], "b": ["timeout", "live"]},
+            "1 turn answered by batches, which took 400 ms; 1 turn was asked live.",
+        ),
+        (
+            {"a": ["timeout"] * 2 + ["live"], "b": ["timeout", "live"], "c": ["timeout", "cancelled", "live"]},
+            "No turn was answered by a batch: 4 lines expired, 1 line was cancelled. 3 turns were asked live.",
+        ),
+        (
+            {"a": ["cancelled"], "b": ["cancelled"]},
+            "No turn was answered by a batch: 2 lines were cancelled.",
+        ),
+        (
+            {"a": ["server_error", "live"]},
+            "No turn was answered by a batch: 1 line failed. 1 turn was asked live.",
+        ),
+        ({"a": ["live"]}, ""),
+    ],
+)
+def test_it_says_what_became_of_the_lines_of_batches(
+    light_books: Books, light_replica: Replica, turns: dict[str, list[str]], told: str
+):
+    run = light_books.run("batched-run", due_at=NOON + 6 * HOUR)
+    for turn, ends in turns.items():
+        for ordinal, end in enumerate(ends):
+            tier = None if end == "live" else "batch"
+            intent = light_books.intent(run, turn, ordinal=ordinal, service_tier_asked=tier)
+            outcome = "ok" if end == "live" else end
+            light_books.end(intent, CENT if outcome == "ok" else 0, outcome, service_tier=tier)
+        light_books.turn(run, turn, len(ends))
+    report = report_of(light_replica, "batched-run")
+    assert due_sentence(report) == f"Due 2026-09-21 20:13 UTC.{' ' if told else ''}{told}"
+
+
 def test_a_run_without_a_due_time_says_nothing_of_it(books: Books, replica: Replica):
     plain_run(books)
     report = report_of(replica, "plain-run")
