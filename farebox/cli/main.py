@@ -119,10 +119,14 @@ def _run(given: Sequence[str]) -> None:
 
 def _told(error: Exception) -> FareboxError | None:
     """The error to report, if it is one of ours or of the command line's."""
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     from pricing import FareboxError, UsageError
 
+    if isinstance(error, UnusedCliTokensError):
+        told = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
+        command = " ".join(("farebox", *(error.command_chain or ())))
+        return UsageError(f"`{command}` takes no argument {told}.", next_step=f"See `{command} --help`.")
     if isinstance(error, CycloptsError):
         return UsageError(str(error).strip(), next_step="See `farebox --help`.")
     return error if isinstance(error, FareboxError) else None

@@ -22,6 +22,7 @@ from pricing.rates import SERVICE_TIERS, STANDARD, RateCard
 
 if TYPE_CHECKING:
     from pricing.rates import Band
+    from tasks.routing import Target
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -93,16 +94,18 @@ def review(
 
 
 @rates.command
-def show(*, json: Json = False) -> None:
+def show(model: str | None = None, /, *, json: Json = False) -> None:
     """Show what the project's targets cost by service tier, and the source of each price.
 
     Args:
+        model: only these: a target, or a part of a model's name; all targets, if left out.
         json: print JSON; amounts are nano-dollars per million tokens.
     """
     from farebox.runs.models import tier_prices
 
     runtime = get_runtime()
-    lines = [(target.name, one) for target in runtime.targets for one in tier_prices(runtime.rates, target)]
+    targets = runtime.targets if model is None else named_targets(runtime.targets, model)
+    lines = [(target.name, one) for target in targets for one in tier_prices(runtime.rates, target)]
     if json:
         print_json([{"target": name, **asdict(one)} for name, one in lines])
         return
@@ -114,6 +117,24 @@ def show(*, json: Json = False) -> None:
         table.add_row(Text(name), one.service_tier, *map(format_money, amounts), Text(one.source))
     _out.print(table)
     _out.print("Per million tokens of a request below every length threshold.", style="dim")
+
+
+def named_targets(targets: Sequence[Target], name: str) -> list[Target]:
+    """The target of a name, or else those whose name or model contains it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if exact := [target for target in targets if target.name == name]:
+        return exact
+    part = name.strip().lower()
+    found = [target for target in targets if part and (part in target.name.lower() or part in target.model.lower())]
+    if not found:
+        raise UsageError(
+            f"The project has no target and no model {name[:60]!r}.",
+            next_step=f"Its targets are: {', '.join(target.name for target in targets)}.",
+        )
+    return found
 
 
 @rates.command
