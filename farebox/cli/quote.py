@@ -90,6 +90,7 @@ class Compared:
             "economic": priced.economic,
             "due_at": None if priced.due_at is None else from_us(priced.due_at),
             "expected_seconds": None if priced.expected is None else priced.expected._asdict(),
+            "live_reasons": list(priced.live_reasons),
             **{f"{name}_nano": getattr(priced.quote, name) for name in _AMOUNTS},
             **{f"{name}_credits": self._in_credits(getattr(priced.quote, name)) for name in _AMOUNTS},
             "hold_nano": priced.hold,
@@ -159,7 +160,8 @@ class Compared:
         """How long the runs take that wait."""
         for priced in self._due():
             if (told := expected_words(priced.expected)) is None:
-                yield Text(f"{self._name(priced)} saves nothing: no cheaper service tier answers in time", style="dim")
+                reasons = "; ".join(priced.live_reasons) or "it plans no turns"
+                yield Text(f"{self._name(priced)} saves nothing: {reasons}", style="dim")
             else:
                 yield Text(f"{self._name(priced)} is done {told}", style="dim")
 

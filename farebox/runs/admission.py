@@ -20,6 +20,7 @@ from farebox.runs.approval import Approver, rejected
 from farebox.runs.context import ANONYMOUS, RunOwner, run_owner
 from farebox.runs.due_prices import ExpectedTime, expected_time, with_service_tiers
 from farebox.runs.due_times import run_due_at
+from farebox.runs.live_reasons import live_reasons
 from farebox.runs.outcomes import outcome_of
 from farebox.runs.planning import (
     asked_operations,
@@ -87,7 +88,8 @@ class Priced:
     """A quote and what it was made from; ``economic`` says why it is that of the economic route, if it is.
 
     ``due_at`` is by when the run is to be done, in microseconds UTC, and ``expected`` how long it takes where it waits
-    for batches or the flex tier: then the hold covers that all of it is asked at the standard price after all.
+    for batches or the flex tier: then the hold covers that all of it is asked at the standard price after all. Where
+    it does not wait, ``live_reasons`` say why.
     """
 
     quote: Quote
@@ -99,6 +101,7 @@ class Priced:
     economic: str | None = None
     due_at: int | None = None
     expected: ExpectedTime | None = None
+    live_reasons: tuple[str, ...] = ()
 
 
 def price_run(
@@ -153,7 +156,12 @@ def price_run(
     hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
     if expected is not None:  # it must still be affordable where all of it is asked live after all
         hold = max(hold, quoting.quote(at_once, due=False).hold(buffer))
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected)
+    reasons = (
+        live_reasons(runtime, at_once, plan, steps, due_at=due_at, durable=waits, at=at)
+        if due_at is not None and expected is None
+        else ()
+    )
+    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected, reasons)
 
 
 @dataclass(frozen=True, slots=True)
