@@ -172,7 +172,7 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
             view.judge(client, flow_run, deployment, flow, refuse=refuse)
             for flow_run, deployment, flow in _scheduled(client, deployments, until)
         ]
-    moves = moves_of(view.cheaper, runtime.settings.zone, timedelta(hours=hours))
+    moves = moves_of(view.cheaper, runtime.settings.zone)
     return Outlook(until, tuple(runs), tuple(view.spends()), undecided, crashed, cancelled, tuple(moves))
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from farebox.runs.admission import Automation, Priced, price_run
 from farebox.runtime import Runtime
 from pricing import Nano, format_estimate, to_us
-
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +26,19 @@ class CheaperStart:
 
 @dataclass(frozen=True, slots=True)
 class StartMove:
-    """What it would save to start a deployment's runs at another time of day; ``saving_nano`` is a day's."""
+    """What it would save to start a deployment's runs at another time of day: ``saving_nano`` in all ``runs`` ahead."""
 
     deployment: str
     start: str
     better: str
     saving_nano: Nano
+    runs: int
 
     def __str__(self) -> str:
-        saving = format_estimate(self.saving_nano)
-        return f"{self.deployment}: starting at {self.better} instead of {self.start} would save about {saving} a day"
+        each = format_estimate(round(self.saving_nano / self.runs))
+        rest = f", {format_estimate(self.saving_nano)} in the {self.runs:,} runs ahead" if self.runs > 1 else ""
+        moved = f"{self.deployment}: starting at {self.better} instead of {self.start}"
+        return f"{moved} would save about {each} a run{rest}"
 
 
 def cheaper_start(
@@ -68,14 +69,11 @@ def cheaper_start(
     return best
 
 
-def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo, ahead: timedelta) -> list[StartMove]:
-    """What to move: by deployment and time of day, the savings of its runs ahead, a day's share of them; the largest
-    first.
-    """
-    summed: dict[tuple[str, str, str], Nano] = {}
+def moves_of(found: Iterable[tuple[str, datetime, CheaperStart]], zone: ZoneInfo) -> list[StartMove]:
+    """What to move: by deployment and time of day, the savings of its runs ahead; the largest first."""
+    savings: dict[tuple[str, str, str], list[Nano]] = {}
     for deployment, start, better in found:
         key = deployment, f"{start.astimezone(zone):%H:%M}", f"{better.at.astimezone(zone):%H:%M}"
-        summed[key] = summed.get(key, 0) + better.saving_nano
-    days = max(1.0, ahead / _DAY)
-    moves = [StartMove(*key, round(saving / days)) for key, saving in summed.items()]
+        savings.setdefault(key, []).append(better.saving_nano)
+    moves = [StartMove(*key, sum(each), len(each)) for key, each in savings.items()]
     return sorted(moves, key=lambda move: (-move.saving_nano, move.deployment, move.start))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -261,15 +261,15 @@ def _at_cheapest_hours(
     period: tuple[datetime, datetime],
     usual: Mapping[AtQuality, Nano],
 ) -> tuple[str, ...]:
-    """What the cheapest hours would have saved a day, a sentence for each automation that they would have saved any."""
+    """What the cheapest hours would have saved in the period, a sentence for each automation where they would have."""
     asked = [(rates.moved or {}).get((provider, model), (provider, model)) for provider, model, _ in models]
     if not any(rates.card.has_hours(model, provider, tier) for provider, model in asked for tier in SERVICE_TIERS):
         return ()
     best = _repriced(source, models, rates, period, cheapest=True)
-    days = max(1.0, (period[1] - period[0]) / timedelta(days=1))
-    saved = {key: round((cost - best[key]) / days) for key, cost in usual.items()}
+    saved = {key: cost - best[key] for key, cost in usual.items()}
     return tuple(
-        f"{automation} {quality}: starting runs in the cheapest hours would save about {format_estimate(less)} a day"
+        f"{automation} {quality}: starting runs in the cheapest hours would have saved about {format_estimate(less)} "
+        "in this period"
         for (automation, quality), less in sorted(saved.items())
         if less > 0
     )

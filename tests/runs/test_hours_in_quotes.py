@@ -97,17 +97,22 @@ def test_the_cheapest_start_is_the_earliest_at_the_lowest_rates(runtime: Runtime
     assert found.words(ZoneInfo("Europe/Madrid")).startswith("starting at 17:30 would save about $")
 
 
-def test_savings_of_a_schedule_are_a_days(runtime: Runtime):
+def test_savings_of_a_schedule_are_those_of_its_runs_ahead(runtime: Runtime):
     found = start_of(runtime, NOON, NOON + DAY)
     assert found is not None
     runs = [
         ("digest/daily", NOON + number * DAY, CheaperStart(found.at + number * DAY, 2 * 10**8)) for number in range(3)
     ]
-    assert moves_of(runs, ZoneInfo("UTC"), 3 * DAY) == [StartMove("digest/daily", "12:00", "16:30", 2 * 10**8)]
-    told = str(moves_of(runs, ZoneInfo("UTC"), 3 * DAY)[0])
-    assert told == "digest/daily: starting at 16:30 instead of 12:00 would save about $0.20 a day"
+    [move] = moves_of(runs, ZoneInfo("UTC"))
+    assert move == StartMove("digest/daily", "12:00", "16:30", 6 * 10**8, 3)
+    told = "digest/daily: starting at 16:30 instead of 12:00 would save about $0.20 a run"
+    assert str(move) == f"{told}, $0.60 in the 3 runs ahead"
+    weekly = moves_of(runs[:1], ZoneInfo("UTC"))
+    assert [str(move) for move in weekly] == [told], "whatever the schedule and the look-ahead"
     often = [("digest/hourly", NOON, CheaperStart(OFF_PEAK, 10**8))] * 6
-    assert [move.saving_nano for move in moves_of(often, ZoneInfo("UTC"), timedelta(hours=6))] == [6 * 10**8]
+    assert [(move.saving_nano, move.runs) for move in moves_of(often, ZoneInfo("UTC"))] == [(6 * 10**8, 6)]
+    both = moves_of([*often, ("digest/weekly", NOON, CheaperStart(OFF_PEAK, 5 * 10**8))], ZoneInfo("UTC"))
+    assert [move.deployment for move in both] == ["digest/hourly", "digest/weekly"], "the largest in all first"
 
 
 def test_the_command_says_when_a_run_would_cost_least(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
@@ -137,13 +142,13 @@ def test_quote_and_schedule_say_the_same_of_any_hours(tmp_path: Path, window: st
         assert (usual.quote.point, then.quote.point) == (40 * 1000 * 4_000, 40 * 1000 * 1_000)
         found = start_of(runtime, begins, begins + DAY)
         assert found == CheaperStart(cheaper, usual.quote.p50 - then.quote.p50)
-        [move] = moves_of([("digest/daily", begins, found)], ZoneInfo("UTC"), DAY)
-    assert move == StartMove("digest/daily", f"{begins:%H:%M}", f"{cheaper:%H:%M}", 40 * 1000 * 3_000)
+        [move] = moves_of([("digest/daily", begins, found)], ZoneInfo("UTC"))
+    assert move == StartMove("digest/daily", f"{begins:%H:%M}", f"{cheaper:%H:%M}", 40 * 1000 * 3_000, 1)
 
 
 def test_the_look_ahead_says_what_the_review_of_the_same_runs_says():
     """Daily at noon, three dollars less at night, but for Sundays, which are cheap all day."""
     noons = [NOON + number * DAY for number in range(6)]
     runs = [("digest/daily", noon, CheaperStart(noon + timedelta(hours=9), 3 * 10**9)) for noon in noons]
-    [move] = moves_of(runs, ZoneInfo("UTC"), 7 * DAY)
-    assert str(move).endswith("would save about $2.60 a day")
+    [move] = moves_of(runs, ZoneInfo("UTC"))
+    assert str(move).endswith("would save about $3.00 a run, $18.00 in the 6 runs ahead")

@@ -57,7 +57,7 @@ def test_an_attempt_is_repriced_at_its_own_time_of_day(tmp_path: Path):
     [line] = found.lines
     assert line.before_nano == 4 * 4 * USD
     assert line.after_nano == (4 + 1 + 4 + 1) * USD
-    told = "digest fast: starting runs in the cheapest hours would save about $0.86 a day"
+    told = "digest fast: starting runs in the cheapest hours would have saved about $6.00 in this period"
     assert found.hours == (told,)
     assert told in review_markdown(found, "today's rates").replace("\\", "")
 
@@ -65,7 +65,9 @@ def test_an_attempt_is_repriced_at_its_own_time_of_day(tmp_path: Path):
 def test_daily_runs_would_save_what_the_look_ahead_says(tmp_path: Path):
     """As in tests/runs/test_hours_in_quotes.py: Sundays are cheap all day."""
     found = reviewed(tmp_path, [MONDAY + timedelta(days=day, hours=12) for day in range(7)], Rates(card(), MONDAY))
-    assert found.hours == ("digest fast: starting runs in the cheapest hours would save about $2.60 a day",)
+    assert found.hours == (
+        "digest fast: starting runs in the cheapest hours would have saved about $18.00 in this period",
+    )
 
 
 def test_without_hours_or_without_a_saving_nothing_is_said(tmp_path: Path):
