@@ -72,7 +72,7 @@ def breakdown_in_terminal(found: Breakdown) -> Group:
 
 
 _RUN_HEADS = ("runs", "reached", "run p50", "run p95", "spent", "share", "charged", "margin")
-_COST_HEADS = ("tries", "failed", "in", "cached", "out", "cost", "share")
+_COST_HEADS = ("attempts", "failed", "in", "cached", "out", "cost", "share")
 
 
 def _run_cells(one: BreakdownLine) -> list[str]:

@@ -177,7 +177,6 @@ def _operations(report: RunReport) -> RenderableType:
             one.operation,
             count(one.turns),
             count(one.answered),
-            count(one.turns - one.answered),
             count(one.attempts),
             count(one.tokens.input),
             count(one.tokens.cached),
@@ -187,7 +186,7 @@ def _operations(report: RunReport) -> RenderableType:
         ]
         for one in report.operations
     ]
-    columns = ["operation", "turns", "ok", "not", "tries", "in", "cached", "out", "cost", "share"]
+    columns = ["operation", "turns", "answered", "attempts", "in", "cached", "out", "cost", "share"]
     return table("Operations", columns, rows)
 
 
@@ -236,7 +235,7 @@ def _tools(report: RunReport) -> RenderableType:
 
 def _turns(report: RunReport) -> Group:
     rows = [_turn(number, turn) for number, turn in enumerate(report.turns[:MOST], 1)]
-    columns = ["turn", "outcome", "target", "tries", "cost", "took"]
+    columns = ["turn", "outcome", "target", "attempts", "cost", "took"]
     shown = table("Turns", columns, rows, names=3)
     return Group(shown, *_more(len(report.turns), "turn"))
 
