@@ -194,7 +194,8 @@ def _schema(wanted: JSONObject) -> Schema | None:
         case "json_schema":
             return Schema(wanted["name"], wanted["schema"])
     raise UsageError(
-        f"Farebox does not support the text.format {wanted['type'][:40]!r}.", next_step="Use json_schema or json_object."
+        f"Farebox does not support the text.format {wanted['type'][:40]!r}.",
+        next_step="Use json_schema or json_object.",
     )
 
 
