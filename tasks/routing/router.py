@@ -301,7 +301,7 @@ def _first(primary: TargetScore, standings: Sequence[TargetScore]) -> TargetScor
     """Who is asked first: only a target known to meet the service level can take the primary's place, if enough is
     known of it.
 
-    A primary that meets them gives way to a cheaper target of its tier. One that misses them gives way to any, of its
+    A primary that meets it gives way to a cheaper target of its tier. One that misses it gives way to any, of its
     tier rather than of a higher one, and of a higher one rather than of a lower.
     """
     rank = _RANK[primary.target.tier]
