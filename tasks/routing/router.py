@@ -62,10 +62,10 @@ class Candidate:
     ``economic`` tells why the route begins with the cheapest, if it does. ``percent`` says how many of a hundred turns
     are expected to come here first, where complexity decides between two (``farebox.runs.planning``). ``lock`` marks
     the two that a cascade is made of: the second is asked when the first one's answer does not pass the step's
-    verifier. ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
-    ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of a hundred
-    turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from when on all
-    are, since the time of the run is up.
+    verifier. ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is
+    planned. ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of
+    a hundred turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from
+    when on all are, since the time of the run is up.
     """
 
     target: Target
