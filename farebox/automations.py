@@ -298,8 +298,7 @@ class _Gate:
         """Settle and report the run; returns the state it ends in if a decision ended it.
 
         A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet. If the
-        ledger
-        cannot be written, the run ends as it would have, and is settled later.
+        ledger cannot be written, the run ends as it would have, and is settled later.
 
         Raises:
             Abort: a newer execution of the run has its hold, so that this process must not set the final state.

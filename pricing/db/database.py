@@ -129,8 +129,21 @@ _MARK = "writer:"
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
-_migration = threading.Lock()
-"""Alembic keeps what it migrates in one place per process: ledgers of two threads would be taken for each other."""
+
+
+class _Migrations:
+    """Alembic keeps what it migrates in one place per process: ledgers of two threads would be taken for each other."""
+
+    def __init__(self) -> None:
+        self._start_anew()
+        after_fork(self._start_anew)
+
+    def _start_anew(self) -> None:
+        """In a forked child: the thread that held the lock is not here."""
+        self.lock = threading.Lock()
+
+
+_migrations = _Migrations()
 
 
 @dataclass(slots=True)
@@ -418,7 +431,7 @@ class Store:
                 if self.is_sqlite and now is None:
                     ledger_file.check_new(connection, self.place)
                 config.attributes["connection"] = connection
-                with _migration:
+                with _migrations.lock:
                     command.upgrade(config, "head")
                 if found is None:
                     connection.execute(schema.meta.insert().values(key="epoch", value=uuid.uuid4().hex))

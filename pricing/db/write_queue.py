@@ -334,7 +334,7 @@ class InlineWriter:
     """One connection, kept, on which transactions are committed that wait for nobody.
 
     A commit neither waits for another process (``busy_timeout`` 0) nor for the disk: the log is copied into the
-    database, and synchronised, by the caller of :meth:`checkpoint`. It survives the death of the process, as every
+    database, and synchronised, by what ``overdue`` starts. It survives the death of the process, as every
     commit does; the next one that is ``durable`` makes it survive a power cut too.
 
     Args:

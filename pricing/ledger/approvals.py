@@ -115,7 +115,7 @@ class Approvals:
         return None if row is None else _approval_request(row)
 
     def waiting(self) -> list[ApprovalRequest]:
-        """Every question that is open, the one that is due first first."""
+        """The open questions, in the order in which they are due."""
         with self._store.read() as connection:
             return [
                 _approval_request(row) for row in connection.execute(sa.select(schema.questions).order_by(_Q.due_at))

@@ -198,8 +198,8 @@ def open_windows(
 def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[str]:
     """The budgets to make or to bring up to date, sorted.
 
-    Where one that is shared is, all that are shared are: their rows are then locked in the order of their ids, as
-    by every transaction that takes from them. Those of a run are its own.
+    If a shared budget is among them, all are returned: their rows are then locked in the order of their ids, as by
+    every transaction that takes from them. The budgets of a run are locked by no other.
     """
     known = {row.budget_id: row for row in connection.execute(_LIMITS, {"ids": [*wanted]})}
     current = {

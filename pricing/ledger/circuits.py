@@ -31,7 +31,7 @@ class Circuit:
     """A target in quarantine. Times are microseconds since 1970.
 
     ``level`` counts how often in a row it was opened again, from 0; ``probe_until`` is when the claim of the
-    prober lapses, 0 when nobody does; ``reason`` is a failure class, or what a person said.
+    turn that probes it ends, 0 without one; ``reason`` is a failure class, or what a person said.
     """
 
     target: str

@@ -61,12 +61,11 @@ class Candidate:
 
     ``economic`` tells why the route begins with the cheapest, if it does. ``percent`` says how many of a hundred turns
     are expected to come here first, where complexity decides between two (``farebox.runs.planning``). ``lock`` marks
-    the two
-    that a cascade is made of: the second is asked when the first one's answer does not pass the step's verifier.
-    ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is planned.
-    ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of a hundred
-    turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from when on all
-    are, since the time of the run is up.
+    the two that a cascade is made of: the second is asked when the first one's answer does not pass the step's
+    verifier. ``thinking`` is the tokens that its model usually thinks before an answer of the step, on top of what is
+    planned. ``service_tier`` is asked for there, ``None`` leaves that to the provider. ``live_percent`` is how many of
+    a hundred turns are expected to be asked at the standard one after all, and ``live_at``, in microseconds UTC, from
+    when on all are, since the time of the run is up.
     """
 
     target: Target
@@ -301,7 +300,7 @@ def _first(primary: TargetScore, standings: Sequence[TargetScore]) -> TargetScor
     """Who is asked first: only a target known to meet the service level can take the primary's place, if enough is
     known of it.
 
-    A primary that meets them gives way to a cheaper target of its tier. One that misses them gives way to any, of its
+    A primary that meets it gives way to a cheaper target of its tier. One that misses it gives way to any, of its
     tier rather than of a higher one, and of a higher one rather than of a lower.
     """
     rank = _RANK[primary.target.tier]

@@ -224,7 +224,7 @@ class _Instruments:
         self._duration.record(completion.duration_us / 1_000_000, about)
 
     def record_tokens(self, where: Attributes, completion: Completion, reply: ModelReply | None) -> Attributes:
-        """Measure its tokens; its attributes. What nobody counted is not measured: it is unknown, not none."""
+        """Measure its tokens, and return its attributes. A missing count is not measured: it is unknown, not 0."""
         about = dict(where)
         if reply is not None and reply.model:
             about[names.RESPONSE_MODEL] = reply.model

@@ -35,7 +35,7 @@ from pricing import (
     json_text,
 )
 from pricing.db import after_fork
-from tasks.providers.messages import ModelReply, ModelRequest
+from tasks.providers.messages import ModelReply, ModelRequest, Tool
 from tasks.run_context import JournalPlace
 from tasks.turn.redaction import with_strings
 
@@ -49,6 +49,8 @@ _MOST_RUNS: Final = 256
 _TOKEN = re.compile(r"(\[[A-Z]+_\d+_)[0-9a-f]{8}\]")
 """A token of a vault that is not the question's own, such as in an answer that a judge is shown."""
 _NOT_ASKED: Final = {"messages", "system", "cache"}
+_NOT_OF_A_TOOL: Final = {"foreign"}
+"""Fields of a tool that guards read and no model is sent: the question is the same."""
 
 
 @dataclass(slots=True)
@@ -295,6 +297,8 @@ def answer_key(prompt_version: str, request: ModelRequest, vault: Vault | None, 
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Tool):
+        return {name: one for name, one in asdict(value).items() if name not in _NOT_OF_A_TOOL}
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,7 +1,7 @@
 """How batches go on at their providers: found again, looked at, cancelled in time, and their results taken.
 
-Each visit of a batch does all that is due: the process that waits for it, or the flow that collects for those that do
-not. A result is taken once, by the first visitor, and priced as its attempt was: by counts that can be its request's.
+Each visit of a batch does all that is due, in the process that waits for it or in the flow that collects for suspended
+runs. A result is taken once, by the first visit, and priced as its attempt was: by counts that can be its request's.
 """
 
 from __future__ import annotations

@@ -61,7 +61,10 @@ _NAMES = re.compile(r"``.*?``|`[^`]*`|\{\{.*?\}\}|\{%.*?%\}|\b(?:told|tell|rooms
 SCANNED = (
     ".ci/", "benchmarks/", "docs/", "examples/", "farebox/", "flows/", "guardrails/", "pricing/", "tasks/", "tests/",
 )  # fmt: skip
-TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "farebox.toml", "pyproject.toml")
+TOP = (
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "farebox.toml", "prefect.yaml",
+    "prefect-automations.yaml", "pyproject.toml",
+)  # fmt: skip
 WITHOUT_STRINGS = ("tests/", "benchmarks/")
 NOT_SCANNED = ("docs/decisions/0020-words.md", "tests/docs/test_words.py", "tests/data/")
 

@@ -167,7 +167,7 @@ def test_any_object_is_an_answer_of_both_apis(farebox_project: TestProject):
         ({"truncation": "auto"}, "does not support 'truncation'"),
         ({"tools": [{"type": "web_search"}]}, "does not support 'web_search' tools"),
         ({"tool_choice": {"type": "file_search"}}, "does not support this tool_choice"),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "no items of type 'item_reference'"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "not support items of type 'item_reference'"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]},
             "does not support message parts",

@@ -53,8 +53,8 @@ def cost_per_day(section: SpendSection) -> Chart:
     series = {name: [by_day.get(day, {}).get(name, 0) for day in days] for name in named}
     if rest:
         series[_REST] = [sum(by_day.get(day, {}).get(name, 0) for name in rest) for day in days]
-    dearest = max(section.days, key=lambda one: one.spent_nano)
-    told = f"The most expensive day was {dearest.day:%d %B}, with {format_money(dearest.spent_nano)}."
+    costliest = max(section.days, key=lambda one: one.spent_nano)
+    told = f"The most expensive day was {costliest.day:%d %B}, with {format_money(costliest.spent_nano)}."
     names = [f"{day:%d %b}" for day in days]
     return columns("Cost per day, by operation", told, names, series or {"nothing": [0] * len(days)}, text=money)
 
