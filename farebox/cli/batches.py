@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -135,23 +135,28 @@ def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
 
 def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("batch", "run", "target", "state", "answered", "sent", "expected", "waits until", "cost"):
+    for heading in ("batch", "target", "state", "answered", "times", "cost"):
         table.add_column(heading, overflow="fold")
     for batch in found:
         row = (
-            f"…{batch.label[-8:]}",
-            f"…{batch.run_id[-8:]}",
+            f"…{batch.label[-8:]}\nrun …{batch.run_id[-8:]}",
             batch.target,
             batch.state_text,
             f"{batch.completed} of {batch.lines}",
-            f"{from_us(batch.submitted_at or batch.begun_at):%m-%d %H:%M}",
-            "–" if (expected := runtime.expected_at(batch)) is None else f"{from_us(expected):%m-%d %H:%M}",
-            f"{from_us(batch.leave_at):%m-%d %H:%M}" if batch.is_open else "–",
+            "\n".join(_times(runtime, batch)),
             format_money(runtime.batches.costs(batch.label)),
         )
         table.add_row(*map(Text, row))
     table.caption = "Times are UTC." if found else None
     return table
+
+
+def _times(runtime: Runtime, batch: Batch) -> Iterator[str]:
+    yield f"sent {from_us(batch.submitted_at or batch.begun_at):%m-%d %H:%M}"
+    if (expected := runtime.expected_at(batch)) is not None:
+        yield f"expected {from_us(expected):%m-%d %H:%M}"
+    if batch.is_open:
+        yield f"until {from_us(batch.leave_at):%m-%d %H:%M}"
 
 
 def _plain(runtime: Runtime, batch: Batch) -> dict[str, Any]:

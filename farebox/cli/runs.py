@@ -47,8 +47,10 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
         print_json([line.to_json() | one for line, one in zip(found, more, strict=True)])
         return
     _out.print(render_terminal(found))
-    runtime.batch_histories.fresh()
-    for batch in runtime.batches.open():
+    waited_for = runtime.batches.open()
+    if waited_for:
+        runtime.batch_histories.fresh()
+    for batch in waited_for:
         told = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
         expected = runtime.expected_at(batch)
         about = "" if expected is None else f"expected about {moment(from_us(expected))}, "

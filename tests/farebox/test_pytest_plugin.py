@@ -97,7 +97,7 @@ def test_a_failure_falls_back_and_a_refusal_fails(farebox_answers, farebox_proje
     farebox_answers.fail("refusal")
     with pytest.raises(TurnFailed):
         summarize.fn("x")
-    with pytest.raises(Exception, match="no failure that can be scripted"):
+    with pytest.raises(Exception, match="not a failure that can be scripted"):
         farebox_answers.fail("earthquake")
 
 def test_an_exception_is_raised(farebox_answers, farebox_project):

@@ -160,7 +160,7 @@ def turned_down_state(name: str) -> str:
 
 def progress(name: str) -> str:
     found = _Progress.__new__(_Progress)
-    found._waiting = 0
+    found._waiting, found._expected_at = 0, None
     found._planned, found._made = {name: 2, "say": 1}, {name: 1, "say": 0}  # type: ignore[assignment]
     return found._told()
 

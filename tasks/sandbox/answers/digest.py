@@ -139,7 +139,11 @@ class TextDigest:
 
 def as_title(text: str, length: int) -> str:
     """``text`` as a title of at most ``length`` characters: whole words, without a commit's type, stop or ellipsis."""
-    return first_clauses(_untyped(text), length).rstrip(".,;:…")
+    whole = _untyped(text)
+    title = first_clauses(whole, length).rstrip(".,;:…")
+    first, _, rest = title.rpartition(" ")
+    within_word = bool(rest) and whole.startswith(title) and whole[len(title) : len(title) + 1].isalnum()
+    return first.rstrip(".,;: ") if first and within_word else title
 
 
 def joined(statements: Iterable[str], characters: int) -> str:

@@ -138,6 +138,7 @@ POSITIONAL = {
     ("budgets set", "scope"), ("budgets set", "window"), ("budgets set", "limit"), ("budgets set", "soft"),
     ("budgets history", "scope"), ("credits grant", "amount"), ("rates diff", "before"), ("rates diff", "after"),
     ("routes explain", "quality"), ("close", "month"), ("statement", "month"), ("reconcile", "provider"),
+    ("rates show", "model"),
 }  # fmt: skip
 """Those that are checked by place, below."""
 PLACED = [
@@ -152,6 +153,7 @@ PLACED = [
     *((["close", month], month) for month in MONTH),
     *((["statement", "acme", month], month) for month in MONTH),
     (["reconcile", "nobody", "--file", "export.csv"], "nobody"),
+    *((["rates", "show", model], model) for model in ("nobody", "haiku-0")),
     (["routes", "explain", "daily-digest", "--quality=worst"], "worst"),
     (["report", "all", "--since", "2026-02-01", "--until", "2026-01-01"], "--until"),
     (["report", "all", "--since", "7d", "--until", "8d"], "--until"),

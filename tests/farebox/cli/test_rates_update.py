@@ -176,7 +176,7 @@ def test_a_list_is_taken_from_an_address(project: Project, server: str) -> None:
 
 
 def test_an_address_may_lead_to_another_one(project: Project, server: str) -> None:
-    assert "Taken" in farebox(project.root, "rates", "update", f"{server}/old.json", "--yes").out
+    assert "Installed" in farebox(project.root, "rates", "update", f"{server}/old.json", "--yes").out
     endless = farebox(project.root, "rates", "update", f"{server}/round.json", "--yes")
     assert "cannot be downloaded (it redirects more than 5 times)" in endless.all
     away = farebox(project.root, "rates", "update", "http://127.0.0.1:1/data.json", "--yes")

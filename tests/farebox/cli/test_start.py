@@ -75,7 +75,8 @@ def test_commands_that_read_load_only_what_they_read(tmp_path: Path):
     found = {line.split(";")[0]: set(line.split(";")[1:]) for line in done.stdout.splitlines()}
     assert list(found) == words
     for command, modules in found.items():
-        assert not modules & (OF_RUNS if command in PRICED else OF_RUNS | OF_PRICES), command
+        loaded = modules & (OF_RUNS if command in PRICED else OF_RUNS | OF_PRICES)
+        assert not loaded, f"{command} loads {sorted(loaded)}"
 
 
 def test_the_help_of_run_loads_no_prefect(project: Path):
